@@ -1,0 +1,329 @@
+"""Everything this package raises at its users, in one tree.
+
+::
+
+    PlivoRecordError
+    ├── ConfigurationError          a credential, address or option is missing or misshapen
+    ├── NotSentError                nothing left this machine: safe to call again
+    ├── OutcomeUnknownError         it was sent and no usable answer came: it may have been executed
+    ├── ApiError                    Plivo answered, and said no
+    │   ├── BadRequestError             400, 409, 422
+    │   ├── AuthenticationError         401
+    │   ├── PermissionDeniedError       403
+    │   ├── NotFoundError               404
+    │   ├── MethodNotAllowedError       405
+    │   ├── RateLimitError              429, with ``retry_after``
+    │   └── ServerError                 5xx
+    ├── UnexpectedResponseError     Plivo said yes in words that make no sense
+    ├── CallbackRejectedError       a callback that must not be believed; ``status`` is what to answer
+    │   ├── SignatureMissingError       403
+    │   ├── SignatureMismatchError      403
+    │   └── MalformedCallbackError      400
+    ├── RecordingFailedError        the stage that was awaited can no longer come
+    ├── WaitTimeoutError            the wait ran out (also a ``TimeoutError``)
+    └── StoreError                  the store of followed recordings could not do its work
+
+A mistake in an argument is a plain ``ValueError`` or ``TypeError`` and is raised before anything is sent.
+``str()`` of each error says what happened, whether it was sent, whether it is safe to repeat, and what to do
+next; the data is in attributes; all of them pickle. The exception of the HTTP library, where there was one,
+is the ``__cause__``.
+"""
+
+from __future__ import annotations
+
+import copyreg
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from plivo_record_async.protocol.models import RecordingStatus
+
+__all__ = [
+    "ApiError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CallbackRejectedError",
+    "ConfigurationError",
+    "MalformedCallbackError",
+    "MethodNotAllowedError",
+    "NotFoundError",
+    "NotSentError",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "Phase",
+    "PlivoRecordError",
+    "RateLimitError",
+    "RecordingFailedError",
+    "ServerError",
+    "SignatureMismatchError",
+    "SignatureMissingError",
+    "StoreError",
+    "UnexpectedResponseError",
+    "WaitTimeoutError",
+]
+
+Phase = Literal["queue", "quota", "connect", "send", "answer"]
+"""How far a call came: waiting for a connection, waiting for the account's quota, connecting, sending the
+request, waiting for or reading the answer."""
+
+
+class PlivoRecordError(Exception):
+    """The root: catch this to catch everything that this package raises of its own."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Rebuild from ``args`` and attributes, so that keyword-only constructors pickle too."""
+        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+
+
+class ConfigurationError(PlivoRecordError):
+    """A credential, address or option is missing or misshapen; the message names it and where it is read."""
+
+
+class NotSentError(PlivoRecordError):
+    """No byte of the request left this machine: calling again cannot execute anything twice.
+
+    Attributes:
+        operation: What was being done, in words.
+        phase: How far it came: ``queue``, ``quota``, ``connect`` or ``send``.
+        evidence: Why it is certain that nothing was sent.
+        called_at: When the call was made (aware, UTC).
+        failed_at: When it was given up (aware, UTC).
+        attempts: How many times sending was tried.
+    """
+
+    status: None = None
+    api_id: None = None
+
+    def __init__(
+        self,
+        operation: str,
+        reason: str,
+        *,
+        phase: Phase,
+        evidence: str,
+        called_at: datetime | None = None,
+        failed_at: datetime | None = None,
+        attempts: int = 0,
+    ) -> None:
+        super().__init__(f"{operation}: {reason}. Nothing was sent ({evidence}); it is safe to call again.")
+        self.operation = operation
+        self.reason = reason
+        self.phase: Phase = phase
+        self.evidence = evidence
+        self.called_at = called_at
+        self.failed_at = failed_at
+        self.attempts = attempts
+
+
+class OutcomeUnknownError(PlivoRecordError):
+    """The request was sent, or may have been, and no answer says whether it was executed.
+
+    A start is never repeated after this: Plivo would record, and bill, twice.
+
+    Attributes:
+        operation: What was being done, in words.
+        phase: ``send`` or ``answer``.
+        evidence: What was seen that makes the outcome unknown.
+        status: HTTP status, if one came (a 5xx).
+        api_id: Plivo's id of the request, if the answer carried one.
+        body: The answer's text, as far as it came.
+        called_at: When the call was made (aware, UTC).
+        sent_at: When sending began (aware, UTC).
+        failed_at: When the answer was given up (aware, UTC).
+        attempts: How many times the request was sent or tried.
+        repeatable: Whether repeating is harmless all the same (a stop, a read).
+        start_id: The tracker's id of the start, when a tracker made it: ``tracker.get(start_id)`` follows on.
+    """
+
+    def __init__(
+        self,
+        operation: str,
+        reason: str,
+        *,
+        phase: Phase,
+        evidence: str,
+        status: int | None = None,
+        api_id: str | None = None,
+        body: str = "",
+        called_at: datetime | None = None,
+        sent_at: datetime | None = None,
+        failed_at: datetime | None = None,
+        attempts: int = 1,
+        repeatable: bool = False,
+    ) -> None:
+        advice = (
+            "It is safe to repeat."
+            if repeatable
+            else "Do not repeat it blindly: a second start records, and is billed, twice. "
+            "Wait for its callback or look for the recording by its conference name first."
+        )
+        super().__init__(f"{operation}: {reason}. It was sent and may have been executed ({evidence}). {advice}")
+        self.operation = operation
+        self.reason = reason
+        self.phase: Phase = phase
+        self.evidence = evidence
+        self.status = status
+        self.api_id = api_id
+        self.body = body
+        self.called_at = called_at
+        self.sent_at = sent_at
+        self.failed_at = failed_at
+        self.attempts = attempts
+        self.repeatable = repeatable
+        self.start_id: str | None = None
+
+
+class ApiError(PlivoRecordError):
+    """Plivo answered with an error: the request was not executed.
+
+    Status meanings: https://plivo.com/docs/account/api/overview.md
+
+    Attributes:
+        status: HTTP status.
+        api_id: Plivo's id of the request, if the answer carried one; quote it to Plivo's support.
+        message: Plivo's own words, or what could be made of the answer.
+        body: The answer's text as it came.
+        operation: What was being done, in words.
+    """
+
+    advice: ClassVar[str] = "It was not executed. Correct the request before calling again."
+
+    def __init__(
+        self, status: int, api_id: str | None, message: str, body: str, *, operation: str = "the request"
+    ) -> None:
+        named = f", api_id {api_id}" if api_id else ""
+        super().__init__(f"{operation}: Plivo answered {status} ({message}){named}. {self.advice}")
+        self.status = status
+        self.api_id = api_id
+        self.message = message
+        self.body = body
+        self.operation = operation
+
+
+class BadRequestError(ApiError):
+    """400, 409 or 422: an argument is missing or invalid."""
+
+    advice = "It was not executed. Correct the arguments that Plivo names before calling again."
+
+
+class AuthenticationError(ApiError):
+    """401: the auth id and the auth token do not match an account."""
+
+    advice = "It was not executed. Check PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN, then call again."
+
+
+class PermissionDeniedError(ApiError):
+    """403: account not verified, feature switched off, or this machine's address not on the allow-list."""
+
+    advice = "It was not executed. Check the account's verification, features and IP allow-list."
+
+
+class NotFoundError(ApiError):
+    """404: no such conference is live, or no such recording exists."""
+
+    advice = "It was not executed. Check the name; a conference exists only while somebody is in it."
+
+
+class MethodNotAllowedError(ApiError):
+    """405: the address does not take this method."""
+
+    advice = "It was not executed. Check base_url: something other than Plivo's API may be answering."
+
+
+class RateLimitError(ApiError):
+    """429: the account sent more than its quota (300 requests in 5 seconds).
+
+    https://plivo.com/docs/voice/concepts/account-limits.md
+
+    Attributes:
+        retry_after: Seconds to wait before the next call, if Plivo named them.
+    """
+
+    advice = "It was refused, not executed; it is safe to call again after a pause."
+
+    def __init__(
+        self,
+        status: int,
+        api_id: str | None,
+        message: str,
+        body: str,
+        *,
+        operation: str = "the request",
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(status, api_id, message, body, operation=operation)
+        self.retry_after = retry_after
+
+
+class ServerError(ApiError):
+    """5xx on a request that is harmless to repeat; on a start it is an `OutcomeUnknownError` instead."""
+
+    advice = "It may or may not have been executed; repeating this request is harmless."
+
+
+class UnexpectedResponseError(PlivoRecordError):
+    """Plivo answered with success, but the answer cannot be read: the request counts as accepted.
+
+    Attributes:
+        status: HTTP status, 2xx.
+        body: The answer's text, as far as it came.
+        operation: What was being done, in words.
+    """
+
+    def __init__(
+        self, status: int, body: str, reason: str, *, operation: str = "the request", repeatable: bool = False
+    ) -> None:
+        advice = "It is safe to repeat." if repeatable else "Do not repeat it: it counts as executed."
+        super().__init__(f"{operation}: Plivo answered {status}, but {reason}. {advice}")
+        self.status = status
+        self.body = body
+        self.reason = reason
+        self.operation = operation
+
+
+class CallbackRejectedError(PlivoRecordError):
+    """A callback that must not be believed.
+
+    Attributes:
+        status: The HTTP status to answer with.
+    """
+
+    status: ClassVar[int] = 403
+
+
+class SignatureMissingError(CallbackRejectedError):
+    """The request carries no signature of an accepted version (V3 or Ma-V3)."""
+
+
+class SignatureMismatchError(CallbackRejectedError):
+    """None of the signatures fits the URL, the parameters and the tokens."""
+
+
+class MalformedCallbackError(CallbackRejectedError):
+    """The request cannot be a callback of Plivo's as its documents describe them."""
+
+    status: ClassVar[int] = 400
+
+
+class _AboutRecordingError(PlivoRecordError):
+    """An error about one followed recording; ``status`` is what was known of it."""
+
+    def __init__(self, message: str, *, status: RecordingStatus) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class RecordingFailedError(_AboutRecordingError):
+    """The stage that was awaited can no longer come: the start was refused, or the recording failed."""
+
+
+class WaitTimeoutError(_AboutRecordingError, TimeoutError):
+    """The wait ran out. The recording is still being followed; waiting again is harmless."""
+
+
+class StoreError(PlivoRecordError):
+    """The store could not read or write; what it had acknowledged before is not affected."""

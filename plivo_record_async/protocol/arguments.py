@@ -1,0 +1,72 @@
+"""What callers may pass: each check names the argument, what was received and what is wanted.
+
+The functions are attrs validators; they raise ``TypeError`` or ``ValueError`` and never change a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+
+__all__ = ["conference_name", "one_of", "optional", "text", "web_address"]
+
+Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+
+
+def text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """A ``str`` with something in it that UTF-8 can carry."""
+    name = attribute.name
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be a str, not {type(value).__name__}: {value!r}")
+    if not value:
+        raise ValueError(f"{name} must not be empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{name} holds a lone surrogate, which UTF-8 cannot carry: {value!r}") from error
+
+
+def conference_name(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """Any text but ``.`` and ``..``, which HTTP clients and proxies resolve away even when encoded."""
+    text(instance, attribute, value)
+    if value in {".", ".."}:
+        raise ValueError(f"{attribute.name} must not be {value!r}: as a path segment it means another address")
+
+
+def web_address(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    """An absolute http or https URL; it is passed on byte for byte, fragment included."""
+    text(instance, attribute, value)
+    wanted = "an absolute http:// or https:// URL without spaces"
+    try:
+        parts = urlsplit(value)
+        absolute = parts.scheme in {"http", "https"} and bool(parts.hostname)
+        _ = parts.port
+    except ValueError as error:
+        raise ValueError(f"{attribute.name} must be {wanted}, not {value!r} ({error})") from error
+    if not absolute or any(character.isspace() or not character.isprintable() for character in value):
+        raise ValueError(f"{attribute.name} must be {wanted}, not {value!r}")
+
+
+def one_of(*choices: str) -> Check:
+    """One of these words, spelled just so."""
+
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if not isinstance(value, str):
+            raise TypeError(f"{attribute.name} must be a str, not {type(value).__name__}: {value!r}")
+        if value not in choices:
+            raise ValueError(f"{attribute.name} must be one of {', '.join(choices)}, not {value!r}")
+
+    return check
+
+
+def optional(check: Check) -> Check:
+    """``None``, or what ``check`` lets pass."""
+
+    def check_unless_none(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if value is not None:
+            check(instance, attribute, value)
+
+    return check_unless_none

@@ -1,0 +1,331 @@
+"""The values that users hold: frozen, slotted, in Plivo's own words.
+
+Every answer and event keeps the whole message as it came in ``raw``, so a field that Plivo adds tomorrow is
+not lost today; ``raw`` takes no part in comparison. How the values look on the wire is `wire`'s business.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Generic, Literal, TypeVar
+
+import attrs
+from attrs import field
+
+from plivo_record_async.protocol.arguments import conference_name, one_of, optional, text, web_address
+
+__all__ = [
+    "ApiResponse",
+    "CallbackEvent",
+    "FileFormat",
+    "HttpMethod",
+    "Outcome",
+    "PendingResponse",
+    "RateLimit",
+    "RecordingEnded",
+    "RecordingStarted",
+    "RecordingState",
+    "RecordingStatus",
+    "RecordingStopped",
+    "StartRequest",
+    "StopRequest",
+    "TranscriptionEnded",
+    "UnknownCallback",
+]
+
+FileFormat = Literal["mp3", "wav"]
+"""The format of the recording's file; Plivo's default is ``mp3``."""
+
+HttpMethod = Literal["GET", "POST"]
+"""The method Plivo calls an address with; Plivo's default is ``POST``."""
+
+RecordingState = Literal[
+    "planned",
+    "sending",
+    "accepted",
+    "started",
+    "recorded",
+    "transcribed",
+    "not_sent",
+    "rejected",
+    "unknown",
+    "absent",
+    "failed",
+    "unconfirmed",
+]
+"""Where a followed recording stands."""
+
+RequestT_co = TypeVar("RequestT_co", covariant=True)
+ResultT_co = TypeVar("ResultT_co", covariant=True)
+
+
+def _raw() -> Any:
+    return field(factory=dict, eq=False, repr=False)
+
+
+def _callback_method_needs_url(request: StartRequest | StopRequest) -> None:
+    if request.callback_method is not None and request.callback_url is None:
+        raise ValueError("callback_method was given without callback_url: there is no address to call with it")
+
+
+# What users ask for
+
+
+@attrs.frozen
+class StartRequest:
+    """One recording to start. What is ``None`` is not sent, so Plivo's own default applies.
+
+    https://plivo.com/docs/voice/api/conferences
+
+    Attributes:
+        conference_name: The conference's name as it was given when it was created; any text.
+        file_format: ``mp3`` or ``wav``.
+        transcription_type: Passed on as given; Plivo's documents name ``auto`` and, in older states, ``hybrid``.
+        transcription_url: Where Plivo sends the transcript.
+        transcription_method: ``GET`` or ``POST``.
+        callback_url: Switches to asynchronous mode and is told when the recording ends. Sent byte for byte,
+            with its fragment, which holds Plivo's delivery options.
+        callback_method: ``GET`` or ``POST``; needs ``callback_url``.
+
+    Raises:
+        TypeError: An argument of the wrong type.
+        ValueError: An argument that Plivo could not act on.
+    """
+
+    conference_name: str = field(validator=conference_name)
+    file_format: FileFormat | None = field(
+        default=None, validator=optional(one_of("mp3", "wav")), kw_only=True
+    )
+    transcription_type: str | None = field(default=None, validator=optional(text), kw_only=True)
+    transcription_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    transcription_method: HttpMethod | None = field(
+        default=None, validator=optional(one_of("GET", "POST")), kw_only=True
+    )
+    callback_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    callback_method: HttpMethod | None = field(
+        default=None, validator=optional(one_of("GET", "POST")), kw_only=True
+    )
+
+    def __attrs_post_init__(self) -> None:
+        _callback_method_needs_url(self)
+
+
+@attrs.frozen
+class StopRequest:
+    """One conference whose recording is to be stopped; the attributes are those of `StartRequest`.
+
+    https://plivo.com/docs/voice/api/conferences
+
+    Raises:
+        TypeError: An argument of the wrong type.
+        ValueError: An argument that Plivo could not act on.
+    """
+
+    conference_name: str = field(validator=conference_name)
+    callback_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    callback_method: HttpMethod | None = field(
+        default=None, validator=optional(one_of("GET", "POST")), kw_only=True
+    )
+
+    def __attrs_post_init__(self) -> None:
+        _callback_method_needs_url(self)
+
+
+def _positive(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}: {value!r}")
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{attribute.name} must be more than 0 and finite, not {value!r}")
+
+
+@attrs.frozen
+class RateLimit:
+    """At most ``limit`` requests in any ``per`` seconds.
+
+    Plivo grants an account 300 in 5 seconds: https://plivo.com/docs/voice/concepts/account-limits.md
+    """
+
+    limit: int = field(validator=[attrs.validators.instance_of(int), _positive])
+    per: float = field(validator=_positive, kw_only=True)
+
+
+# What Plivo answers
+
+
+@attrs.frozen(kw_only=True)
+class RecordingStarted:
+    """Plivo has started to record.
+
+    Attributes:
+        api_id: Plivo's id of the request.
+        message: Plivo's words, usually "conference recording started".
+        url: Where the file will be once the recording has ended; opaque.
+        recording_id: Plivo's id of the recording; opaque, not always a UUID, absent from older answers.
+        raw: The whole answer.
+    """
+
+    api_id: str
+    message: str | None = None
+    url: str | None = None
+    recording_id: str | None = None
+    raw: Mapping[str, Any] = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class RecordingStopped:
+    """Plivo has stopped recording. Both fields are ``None`` where the 204 had no body, as it usually has not.
+
+    Attributes:
+        api_id: Plivo's id of the request.
+        message: Plivo's words.
+        raw: The whole answer.
+    """
+
+    api_id: str | None = None
+    message: str | None = None
+    raw: Mapping[str, Any] = _raw()
+
+
+@attrs.frozen
+class PendingResponse:
+    """Plivo has taken the request; the rest arrives at ``callback_url`` under this ``api_id``.
+
+    https://docs.plivo.com/docs/voice/api/request/asynchronous-request
+    """
+
+    api_id: str
+
+
+@attrs.frozen(kw_only=True)
+class Outcome(Generic[RequestT_co, ResultT_co]):
+    """What became of one item of a batch.
+
+    Attributes:
+        request: The item, the very object that was given.
+        result: What the single call would have returned, or ``None``.
+        error: What the single call would have raised, or ``None``.
+    """
+
+    request: RequestT_co
+    result: ResultT_co | None = None
+    error: Exception | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether the item succeeded."""
+        return self.error is None
+
+
+# What Plivo calls back with
+
+
+@attrs.frozen(kw_only=True)
+class ApiResponse:
+    """The answer to a request in asynchronous mode, delivered in the ``response`` field.
+
+    Attributes:
+        api_id: Plivo's id of the request.
+        message: Plivo's words, if the request succeeded.
+        error: Plivo's words, if it failed.
+        raw: Every field as it was sent.
+    """
+
+    api_id: str
+    message: str | None = None
+    error: str | None = None
+    raw: Mapping[str, Any] = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class RecordingEnded:
+    """A recording has ended and its file is there.
+
+    Attributes:
+        api_id: Plivo's id of the request that started it.
+        conference_name: The conference's name.
+        record_url: Where the file is.
+        recording_id: Plivo's id of the recording; opaque.
+        duration_ms: Length in milliseconds.
+        started_at: When it started (aware, UTC).
+        ended_at: When it ended (aware, UTC).
+        raw: Every field as it was sent.
+    """
+
+    api_id: str | None = None
+    conference_name: str | None = None
+    record_url: str
+    recording_id: str | None = None
+    duration_ms: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    raw: Mapping[str, Any] = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class TranscriptionEnded:
+    """A transcription has ended, with a text or with an error.
+
+    Attributes:
+        recording_id: Plivo's id of the recording; opaque.
+        transcription: The text.
+        duration_s: Length of what was transcribed, in seconds.
+        charge: What it cost, in the account's currency.
+        rate: Price of a minute, in the account's currency.
+        call_uuid: Plivo's id of the call.
+        error: Plivo's words, if it failed.
+        raw: Every field as it was sent.
+    """
+
+    recording_id: str
+    transcription: str | None = None
+    duration_s: int | None = None
+    charge: float | None = None
+    rate: float | None = None
+    call_uuid: str | None = None
+    error: str | None = None
+    raw: Mapping[str, Any] = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class UnknownCallback:
+    """A callback with a valid signature that is none of the known kinds.
+
+    Attributes:
+        raw: Every field as it was sent.
+    """
+
+    raw: Mapping[str, Any] = _raw()
+
+
+CallbackEvent = ApiResponse | RecordingEnded | TranscriptionEnded | UnknownCallback
+"""Whatever a verified callback can be."""
+
+
+# What the tracker knows
+
+
+@attrs.frozen(kw_only=True)
+class RecordingStatus:
+    """What is known of one followed recording.
+
+    Attributes:
+        start_id: Our id of the start, made before anything was sent.
+        conference_name: The conference's name.
+        state: Where it stands.
+        api_id: Plivo's id of the request that started it.
+        recording_id: Plivo's id of the recording; opaque.
+        record_url: Where the file is, or will be.
+        error: What went wrong, in words.
+        updated_at: When the last of this was learned (aware, UTC).
+    """
+
+    start_id: str
+    conference_name: str
+    state: RecordingState
+    api_id: str | None = None
+    recording_id: str | None = None
+    record_url: str | None = None
+    error: str | None = None
+    updated_at: datetime
