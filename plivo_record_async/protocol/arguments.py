@@ -1,17 +1,18 @@
 """What callers may pass: each check names the argument, what was received and what is wanted.
 
-The functions are attrs validators; they raise ``TypeError`` or ``ValueError`` and never change a value.
+They raise ``TypeError`` or ``ValueError`` and never change a value. Those for texts are attrs validators.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 
-__all__ = ["conference_name", "one_of", "optional", "text", "web_address"]
+__all__ = ["conference_name", "one_of", "optional", "positive", "text", "web_address", "whole"]
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
@@ -36,7 +37,7 @@ def conference_name(instance: object, attribute: attrs.Attribute[Any], value: An
         raise ValueError(f"{attribute.name} must not be {value!r}: as a path segment it means another address")
 
 
-def web_address(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+def web_address(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
     """An absolute http or https URL; it is passed on byte for byte, fragment included."""
     text(instance, attribute, value)
     wanted = "an absolute http:// or https:// URL without spaces"
@@ -70,3 +71,21 @@ def optional(check: Check) -> Check:
             check(instance, attribute, value)
 
     return check_unless_none
+
+
+def positive(name: str, value: object) -> float:
+    """A finite number above 0."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be a number, not {type(value).__name__}: {value!r}")
+    if not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be more than 0 and finite, not {value!r}")
+    return value
+
+
+def whole(name: str, value: object, *, least: int) -> int:
+    """A whole number from ``least`` on."""
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{name} must be an int, not {type(value).__name__}: {value!r}")
+    if value < least:
+        raise ValueError(f"{name} must be at least {least}, not {value}")
+    return value

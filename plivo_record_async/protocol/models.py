@@ -6,7 +6,6 @@ not lost today; ``raw`` takes no part in comparison. How the values look on the 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
@@ -14,7 +13,7 @@ from typing import Any, Generic, Literal, TypeVar
 import attrs
 from attrs import field
 
-from plivo_record_async.protocol.arguments import conference_name, one_of, optional, text, web_address
+from plivo_record_async.protocol.arguments import conference_name, one_of, optional, positive, text, web_address, whole
 
 __all__ = [
     "ApiResponse",
@@ -62,7 +61,7 @@ ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 
 def _raw() -> Any:
-    return field(factory=dict, eq=False, repr=False)
+    return field(factory=dict[str, Any], eq=False, repr=False)
 
 
 def _callback_method_needs_url(request: StartRequest | StopRequest) -> None:
@@ -95,18 +94,14 @@ class StartRequest:
     """
 
     conference_name: str = field(validator=conference_name)
-    file_format: FileFormat | None = field(
-        default=None, validator=optional(one_of("mp3", "wav")), kw_only=True
-    )
+    file_format: FileFormat | None = field(default=None, validator=optional(one_of("mp3", "wav")), kw_only=True)
     transcription_type: str | None = field(default=None, validator=optional(text), kw_only=True)
     transcription_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
     transcription_method: HttpMethod | None = field(
         default=None, validator=optional(one_of("GET", "POST")), kw_only=True
     )
     callback_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
-    callback_method: HttpMethod | None = field(
-        default=None, validator=optional(one_of("GET", "POST")), kw_only=True
-    )
+    callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         _callback_method_needs_url(self)
@@ -125,19 +120,10 @@ class StopRequest:
 
     conference_name: str = field(validator=conference_name)
     callback_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
-    callback_method: HttpMethod | None = field(
-        default=None, validator=optional(one_of("GET", "POST")), kw_only=True
-    )
+    callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         _callback_method_needs_url(self)
-
-
-def _positive(_instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{attribute.name} must be a number, not {type(value).__name__}: {value!r}")
-    if not (math.isfinite(value) and value > 0):
-        raise ValueError(f"{attribute.name} must be more than 0 and finite, not {value!r}")
 
 
 @attrs.frozen
@@ -147,8 +133,12 @@ class RateLimit:
     Plivo grants an account 300 in 5 seconds: https://plivo.com/docs/voice/concepts/account-limits.md
     """
 
-    limit: int = field(validator=[attrs.validators.instance_of(int), _positive])
-    per: float = field(validator=_positive, kw_only=True)
+    limit: int
+    per: float = field(kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        whole("limit", self.limit, least=1)
+        positive("per", self.per)
 
 
 # What Plivo answers

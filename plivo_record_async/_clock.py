@@ -1,0 +1,18 @@
+"""The only reader of the wall clock and of chance."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+__all__ = ["chance", "now"]
+
+
+def now() -> datetime:
+    """The time, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+def chance() -> float:
+    """An even chance from 0 to 1; it spreads retries and guards no secret."""
+    return random.random()  # noqa: S311

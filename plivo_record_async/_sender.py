@@ -1,0 +1,219 @@
+"""One attempt, from waiting for its turn to its answer or its verdict, whoever goes away meanwhile.
+
+The rules it keeps:
+
+- At most ``max_connections`` requests are under way, and the account's quota is never exceeded.
+- Each request runs in a task that the sender owns, and ends by its deadline in a value: an answer, "not sent" or
+  "unknown".
+- A caller that is cancelled gets its ``CancelledError`` at once. If no byte of its request left, the request is
+  dropped; if one may have, the request goes on to its end, and what came of it is logged.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from plivo_record_async import _clock
+from plivo_record_async._http import Evidence, Lane
+from plivo_record_async._limiter import Quota
+from plivo_record_async.errors import ConfigurationError, NotSentError, OutcomeUnknownError
+from plivo_record_async.protocol.endpoints import Request
+from plivo_record_async.protocol.responses import Reply
+
+__all__ = ["Call", "Sender"]
+
+log = logging.getLogger("plivo_record_async")
+
+T = TypeVar("T")
+
+End = Reply | NotSentError | OutcomeUnknownError
+
+
+@attrs.define(kw_only=True)
+class Call(Generic[T]):
+    """One call of the user's: what, since when, until when.
+
+    Attributes:
+        request: What to send.
+        deadline: By the event loop's clock; nothing is waited for after it.
+        called_at: When the call was made.
+        attempt: Which attempt this is, from 1.
+    """
+
+    request: Request[T]
+    deadline: float
+    called_at: datetime = attrs.field(factory=_clock.now)
+    attempt: int = 1
+
+    def not_sent(self, evidence: Evidence, reason: str, proof: str) -> NotSentError:
+        """The verdict that nothing left."""
+        return NotSentError(
+            self.request.operation,
+            reason,
+            phase=evidence.phase,
+            evidence=proof,
+            called_at=self.called_at,
+            failed_at=_clock.now(),
+            attempts=self.attempt,
+        )
+
+    def unknown(self, evidence: Evidence, reason: str) -> OutcomeUnknownError:
+        """The verdict that something left, or may have, and no answer came."""
+        return OutcomeUnknownError(
+            self.request.operation,
+            reason,
+            phase=evidence.phase,
+            evidence="sending had begun"
+            if evidence.sent_at
+            else "the transport does not tell whether it had begun to send",
+            called_at=self.called_at,
+            sent_at=evidence.sent_at,
+            failed_at=_clock.now(),
+            attempts=self.attempt,
+            repeatable=self.request.repeatable,
+        )
+
+
+class Sender:
+    """Sends requests over a lane and owns those that are under way."""
+
+    def __init__(self, lane: Lane, quota: Quota, *, max_connections: int) -> None:
+        self._lane = lane
+        self._quota = quota
+        self._places = asyncio.Semaphore(max_connections)
+        self._under_way: set[asyncio.Task[End]] = set()
+        self._home: tuple[asyncio.AbstractEventLoop, int] | None = None
+        self._closed = False
+
+    async def send(self, call: Call[Any]) -> Reply:
+        """Send once and bring the answer.
+
+        Raises:
+            NotSentError: Nothing left.
+            OutcomeUnknownError: It left, or may have, and no status line came back.
+            ConfigurationError: The sender belongs to another event loop or process.
+        """
+        self._stay_home()
+        evidence = Evidence()
+        await self._admit(call, evidence)
+        task = self._launch(call, evidence)
+        try:
+            end = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            self._let_go(task, call, evidence)
+            raise
+        if isinstance(end, Reply):
+            return end
+        raise end
+
+    async def aclose(self, *, grace: float) -> None:
+        """Refuse new requests, wait up to ``grace`` seconds for those under way, close the connections."""
+        self._stay_home()
+        self._closed = True
+        if self._under_way:
+            _, late = await asyncio.wait(self._under_way, timeout=grace)
+            for task in late:
+                task.cancel()
+            if late:
+                log.warning("%d requests were still without an answer when the client was closed", len(late))
+                await asyncio.wait(late)
+        await self._lane.aclose()
+
+    def _stay_home(self) -> None:
+        loop, process = asyncio.get_running_loop(), os.getpid()
+        if self._home is None:
+            self._home = loop, process
+        elif self._home[1] != process:
+            raise ConfigurationError("this client was used before the process forked: make one in each process")
+        elif self._home[0] is not loop:
+            raise ConfigurationError("this client belongs to another event loop: make one in each event loop")
+
+    async def _admit(self, call: Call[Any], evidence: Evidence) -> None:
+        """Wait for a place and for the quota, and hold both."""
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                await self._places.acquire()
+                try:
+                    evidence.phase = "quota"
+                    await self._quota.acquire()
+                except BaseException:
+                    self._places.release()
+                    raise
+        except TimeoutError:
+            turn = "a free connection" if evidence.phase == "queue" else "the account's quota"
+            raise call.not_sent(
+                evidence, f"the deadline passed while waiting for {turn}", "its turn never came"
+            ) from None
+        if self._closed:
+            self._quota.give_back(used=False)
+            self._places.release()
+            raise call.not_sent(evidence, "the client is closed", "a closed client sends nothing")
+
+    def _launch(self, call: Call[Any], evidence: Evidence) -> asyncio.Task[End]:
+        task = asyncio.create_task(self._exchange(call, evidence))
+        self._under_way.add(task)
+
+        def settle(task: asyncio.Task[End]) -> None:
+            self._under_way.discard(task)
+            self._places.release()
+            self._quota.give_back(used=evidence.may_have_left())
+
+        task.add_done_callback(settle)
+        return task
+
+    async def _exchange(self, call: Call[Any], evidence: Evidence) -> End:
+        evidence.phase = "connect"
+        error: BaseException | None = None
+        seconds = call.deadline - asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout_at(call.deadline):
+                await self._lane.exchange(call.request, evidence, seconds)
+        except (Exception, asyncio.CancelledError) as caught:  # noqa: BLE001 - the evidence decides, whatever it is
+            error = caught
+        if evidence.status is None:
+            return _verdict(call, evidence, error)
+        return Reply(
+            status=evidence.status,
+            headers=evidence.headers,
+            body=bytes(evidence.body),
+            complete=error is None,
+            sent_at=evidence.sent_at,
+        )
+
+    def _let_go(self, task: asyncio.Task[End], call: Call[Any], evidence: Evidence) -> None:
+        if not evidence.may_have_left():
+            task.cancel()
+            return
+
+        def report(task: asyncio.Task[End]) -> None:
+            log.warning("%s was cancelled after it was sent; it ended as %s", call.request.operation, _in_words(task))
+
+        task.add_done_callback(report)
+
+
+def _verdict(call: Call[Any], evidence: Evidence, error: BaseException | None) -> NotSentError | OutcomeUnknownError:
+    match error:
+        case TimeoutError():
+            reason = "the deadline passed"
+        case asyncio.CancelledError():
+            reason = "the client was closed"
+        case _:
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    verdict = (
+        call.unknown(evidence, reason)
+        if evidence.may_have_left(error)
+        else call.not_sent(evidence, reason, "it ended before sending began")
+    )
+    verdict.__cause__ = error
+    return verdict
+
+
+def _in_words(task: asyncio.Task[End]) -> str:
+    end = task.result()
+    return f"status {end.status}, api_id {end.api_id}" if isinstance(end, Reply) else str(end)

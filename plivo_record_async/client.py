@@ -1,0 +1,391 @@
+"""`RecordClient`: what users await."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self, TypeVar, overload
+
+from plivo_record_async import _clock
+from plivo_record_async._batch import run_many
+from plivo_record_async._http import Transport, open_lane
+from plivo_record_async._limiter import Quota
+from plivo_record_async._sender import Call, Sender
+from plivo_record_async.errors import OutcomeUnknownError, PlivoRecordError, RateLimitError
+from plivo_record_async.protocol import endpoints
+from plivo_record_async.protocol.arguments import positive, whole
+from plivo_record_async.protocol.endpoints import Request
+from plivo_record_async.protocol.models import (
+    FileFormat,
+    HttpMethod,
+    Outcome,
+    PendingResponse,
+    RateLimit,
+    RecordingStarted,
+    RecordingStopped,
+    StartRequest,
+    StopRequest,
+)
+from plivo_record_async.protocol.responses import read
+from plivo_record_async.protocol.retry import RetryBudget, RetryPolicy, leaves_doubt, most_telling
+from plivo_record_async.settings import Settings
+
+__all__ = ["RecordClient"]
+
+T = TypeVar("T")
+StartT = TypeVar("StartT", bound=str | StartRequest)
+StopT = TypeVar("StopT", bound=str | StopRequest)
+WINDOW = 5.0
+"""Seconds. After a 429 that names no time, the next window of Plivo's quota:
+https://plivo.com/docs/voice/concepts/account-limits.md"""
+
+LONGEST_PAUSE = 3600.0
+"""Seconds. No Retry-After silences a client for longer."""
+
+
+class RecordClient:
+    """Plivo's Conference Record API. One client serves any number of concurrent tasks of one event loop.
+
+    ::
+
+        async with RecordClient() as client:
+            started = await client.start_recording("standup", file_format="wav")
+            await client.stop_recording("standup")
+
+    Each call ends in one known outcome. A start is never sent twice unless it is certain that the first one was
+    not executed: no byte of it left, or Plivo refused it (429). A stop does no harm twice and is repeated when its
+    outcome is unknown.
+
+    Args:
+        auth_id: The account's id; ``PLIVO_AUTH_ID`` if absent.
+        auth_token: The account's token; ``PLIVO_AUTH_TOKEN`` if absent.
+        base_url: The API's address; ``PLIVO_BASE_URL``, or ``https://api.plivo.com``, if absent.
+        timeout: Seconds for one call in all: queueing, attempts, waits between them.
+        max_retries: How many times one call is sent again at the most, where that is safe.
+        max_connections: How many requests are under way at once at the most.
+        rate_limit: The account's quota, kept exactly; ``None`` switches it off.
+        transport: An httpx transport to send with; its own connections if absent. The client closes it.
+        retry_503_starts: Send a start again after a 503 without an ``api_id``. Off, because nothing proves that
+            Plivo had not executed it.
+
+    Raises:
+        ConfigurationError: A credential, the address or the transport is missing or misshapen.
+        TypeError: A number is not a number.
+        ValueError: A number is out of range.
+    """
+
+    def __init__(
+        self,
+        auth_id: str | None = None,
+        auth_token: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float = 30.0,
+        max_retries: int = 2,
+        max_connections: int = 32,
+        rate_limit: RateLimit | None = RateLimit(300, per=5.0),  # noqa: B008 - frozen
+        transport: Transport | None = None,
+        retry_503_starts: bool = False,
+    ) -> None:
+        if not isinstance(rate_limit, RateLimit | None):
+            raise TypeError(f"rate_limit must be a RateLimit or None, not {rate_limit!r}")
+        self._settings = Settings.read(auth_id, auth_token, base_url)
+        self._timeout = positive("timeout", timeout)
+        self._policy = RetryPolicy(
+            max_retries=whole("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
+        )
+        self._budget = RetryBudget()
+        self._quota = Quota(rate_limit)
+        self._sender = Sender(
+            open_lane(self._settings, transport),
+            self._quota,
+            max_connections=whole("max_connections", max_connections, least=1),
+        )
+
+    def __repr__(self) -> str:
+        return f"RecordClient(auth_id={self._settings.auth_id!r}, base_url={self._settings.base_url!r})"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self, *, grace: float = 10.0) -> None:
+        """Close the client: refuse new calls, wait for requests under way, close the connections.
+
+        Closing twice is harmless. A call after it raises `NotSentError`.
+
+        Args:
+            grace: Seconds that requests under way may still take; after them they end as unknown.
+        """
+        await self._sender.aclose(grace=grace)
+
+    @overload
+    async def start_recording(
+        self,
+        conference_name: str,
+        *,
+        file_format: FileFormat | None = None,
+        transcription_type: str | None = None,
+        transcription_url: str | None = None,
+        transcription_method: HttpMethod | None = None,
+        callback_url: None = None,
+        callback_method: None = None,
+        timeout: float | None = None,
+    ) -> RecordingStarted: ...
+
+    @overload
+    async def start_recording(
+        self,
+        conference_name: str,
+        *,
+        file_format: FileFormat | None = None,
+        transcription_type: str | None = None,
+        transcription_url: str | None = None,
+        transcription_method: HttpMethod | None = None,
+        callback_url: str,
+        callback_method: HttpMethod | None = None,
+        timeout: float | None = None,
+    ) -> PendingResponse: ...
+
+    @overload
+    async def start_recording(
+        self,
+        conference_name: str,
+        *,
+        file_format: FileFormat | None = None,
+        transcription_type: str | None = None,
+        transcription_url: str | None = None,
+        transcription_method: HttpMethod | None = None,
+        callback_url: str | None,
+        callback_method: HttpMethod | None = None,
+        timeout: float | None = None,
+    ) -> RecordingStarted | PendingResponse: ...
+
+    async def start_recording(
+        self,
+        conference_name: str,
+        *,
+        file_format: FileFormat | None = None,
+        transcription_type: str | None = None,
+        transcription_url: str | None = None,
+        transcription_method: HttpMethod | None = None,
+        callback_url: str | None = None,
+        callback_method: HttpMethod | None = None,
+        timeout: float | None = None,
+    ) -> RecordingStarted | PendingResponse:
+        """Start recording a conference.
+
+        Only what is given is sent; Plivo's own defaults apply to the rest (mp3, POST).
+        https://plivo.com/docs/voice/api/conferences
+
+        Args:
+            conference_name: The conference's name; any text.
+            file_format: ``mp3`` or ``wav``.
+            transcription_type: Passed on as given, usually ``auto``.
+            transcription_url: Where Plivo sends the transcript.
+            transcription_method: ``GET`` or ``POST``.
+            callback_url: Switches to asynchronous mode: Plivo answers with an ``api_id`` only, and calls this address
+                with the rest, and again when the recording ends. Sent byte for byte, fragment included.
+            callback_method: ``GET`` or ``POST``.
+            timeout: Seconds for this call in all; the client's own if absent.
+
+        Returns:
+            `RecordingStarted`, or `PendingResponse` if ``callback_url`` was given.
+
+        Raises:
+            ValueError: An argument that Plivo could not act on; nothing was sent.
+            TypeError: An argument of the wrong type; nothing was sent.
+            NotSentError: Nothing was sent; safe to call again.
+            OutcomeUnknownError: It was sent and may have been executed; not repeated.
+            ApiError: Plivo refused it.
+            UnexpectedResponseError: Plivo accepted it in words that make no sense.
+        """
+        request = StartRequest(
+            conference_name,
+            file_format=file_format,
+            transcription_type=transcription_type,
+            transcription_url=transcription_url,
+            transcription_method=transcription_method,
+            callback_url=callback_url,
+            callback_method=callback_method,
+        )
+        return await self._call(endpoints.start_recording(request), timeout)
+
+    @overload
+    async def stop_recording(
+        self,
+        conference_name: str,
+        *,
+        callback_url: None = None,
+        callback_method: None = None,
+        timeout: float | None = None,
+    ) -> RecordingStopped: ...
+
+    @overload
+    async def stop_recording(
+        self,
+        conference_name: str,
+        *,
+        callback_url: str,
+        callback_method: HttpMethod | None = None,
+        timeout: float | None = None,
+    ) -> PendingResponse: ...
+
+    @overload
+    async def stop_recording(
+        self,
+        conference_name: str,
+        *,
+        callback_url: str | None,
+        callback_method: HttpMethod | None = None,
+        timeout: float | None = None,
+    ) -> RecordingStopped | PendingResponse: ...
+
+    async def stop_recording(
+        self,
+        conference_name: str,
+        *,
+        callback_url: str | None = None,
+        callback_method: HttpMethod | None = None,
+        timeout: float | None = None,
+    ) -> RecordingStopped | PendingResponse:
+        """Stop recording a conference; harmless to repeat.
+
+        https://plivo.com/docs/voice/api/conferences
+
+        Args:
+            conference_name: The conference's name; any text.
+            callback_url: Switches to asynchronous mode, as with `start_recording`.
+            callback_method: ``GET`` or ``POST``.
+            timeout: Seconds for this call in all; the client's own if absent.
+
+        Returns:
+            `RecordingStopped`, or `PendingResponse` if ``callback_url`` was given. A 404 that follows an attempt
+            with an unknown outcome means that the attempt was executed, and counts as stopped.
+
+        Raises:
+            ValueError: An argument that Plivo could not act on; nothing was sent.
+            TypeError: An argument of the wrong type; nothing was sent.
+            NotSentError: Nothing was sent.
+            OutcomeUnknownError: No attempt got an answer.
+            ApiError: Plivo refused it; `NotFoundError` if no such conference is live.
+        """
+        request = StopRequest(conference_name, callback_url=callback_url, callback_method=callback_method)
+        return await self._call(endpoints.stop_recording(request), timeout)
+
+    def start_many(
+        self,
+        requests: Iterable[StartT] | AsyncIterable[StartT],
+        *,
+        concurrency: int = 32,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Outcome[StartT, RecordingStarted | PendingResponse], None]:
+        """Start many recordings concurrently; outcomes come as they finish.
+
+        ::
+
+            async for outcome in client.start_many(names):
+                print(outcome.request, outcome.result if outcome.ok else outcome.error)
+
+        Args:
+            requests: Conference names or `StartRequest` values, from an iterable or async iterable that is read only
+                as far as there is room: memory stays O(concurrency).
+            concurrency: How many calls are under way at once.
+            timeout: Seconds for each call in all; the client's own if absent.
+
+        Yields:
+            One `Outcome` for each item; its ``request`` is the very item that was given. An item that fails, a
+            wrong one too, never stops the others. Leaving the loop early stops reading and leaves no task behind.
+
+        Raises:
+            TypeError: ``requests`` cannot be iterated, or is a single text.
+            ValueError: ``concurrency`` is less than 1.
+        """
+
+        async def start(item: StartT) -> RecordingStarted | PendingResponse:
+            request = item if isinstance(item, StartRequest) else StartRequest(item)
+            return await self._call(endpoints.start_recording(request), timeout)
+
+        return run_many(requests, start, concurrency=concurrency)
+
+    def stop_many(
+        self,
+        requests: Iterable[StopT] | AsyncIterable[StopT],
+        *,
+        concurrency: int = 32,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Outcome[StopT, RecordingStopped | PendingResponse], None]:
+        """Stop many recordings concurrently; everything is as with `start_many`.
+
+        Args:
+            requests: Conference names or `StopRequest` values.
+            concurrency: How many calls are under way at once.
+            timeout: Seconds for each call in all; the client's own if absent.
+
+        Yields:
+            One `Outcome` for each item.
+
+        Raises:
+            TypeError: ``requests`` cannot be iterated, or is a single text.
+            ValueError: ``concurrency`` is less than 1.
+        """
+
+        async def stop(item: StopT) -> RecordingStopped | PendingResponse:
+            request = item if isinstance(item, StopRequest) else StopRequest(item)
+            return await self._call(endpoints.stop_recording(request), timeout)
+
+        return run_many(requests, stop, concurrency=concurrency)
+
+    async def _call(self, request: Request[T], timeout: float | None) -> T:
+        seconds = self._timeout if timeout is None else positive("timeout", timeout)
+        call = Call(request=request, deadline=asyncio.get_running_loop().time() + seconds)
+        self._budget.earn()
+        error: PlivoRecordError | None = None
+        while True:
+            try:
+                return await self._attempt(call, doubtful=error is not None and leaves_doubt(error))
+            except PlivoRecordError as latest:
+                error = most_telling(error, latest)
+                wait = self._wait_before_retry(call, latest)
+                if wait is None:
+                    if error is latest:
+                        raise
+                    raise error from latest
+            call.attempt += 1
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, call: Call[T], *, doubtful: bool) -> T:
+        """Send once and read the answer; a 404 after a doubtful attempt may mean that it was executed."""
+        request = call.request
+        reply = await self._sender.send(call)
+        if doubtful and reply.status == HTTPStatus.NOT_FOUND and request.read_gone is not None:
+            with contextlib.suppress(ValueError):
+                return request.read_gone(reply)
+        now = _clock.now()
+        try:
+            return read(reply, request.read, request.operation, repeatable=request.repeatable, now=now.timestamp())
+        except OutcomeUnknownError as error:
+            error.called_at, error.sent_at, error.failed_at = call.called_at, reply.sent_at, now
+            error.attempts = call.attempt
+            raise
+
+    def _wait_before_retry(self, call: Call[Any], error: PlivoRecordError) -> float | None:
+        """Seconds until the next attempt, or ``None``; a 429 pauses all calls of the client."""
+        if isinstance(error, RateLimitError):
+            self._quota.pause(min(WINDOW if error.retry_after is None else error.retry_after, LONGEST_PAUSE))
+        wait = self._policy.wait(
+            error, repeatable=call.request.repeatable, attempt=call.attempt, jitter=_clock.chance()
+        )
+        if wait is None:
+            return None
+        resumes = asyncio.get_running_loop().time() + max(wait, self._quota.paused_for)
+        if resumes >= call.deadline:
+            return None
+        return wait if isinstance(error, RateLimitError) or self._budget.spend() else None

@@ -1,0 +1,85 @@
+"""The only reader of the environment: from arguments and variables to checked settings."""
+
+from __future__ import annotations
+
+import os
+import re
+from urllib.parse import urlsplit
+
+import attrs
+
+from plivo_record_async.errors import ConfigurationError
+
+__all__ = ["DEFAULT_BASE_URL", "Settings"]
+
+DEFAULT_BASE_URL = "https://api.plivo.com"
+
+_AUTH_ID = re.compile(r"[MS]A[A-Z0-9]{18}")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """Which account, with which key, at which address.
+
+    Attributes:
+        auth_id: The account's id: ``MA`` (or ``SA``, a subaccount) and 18 capital letters or digits.
+        auth_token: Its key; never shown.
+        base_url: Where the API is, without a slash at the end.
+    """
+
+    auth_id: str
+    auth_token: str = attrs.field(repr=False)
+    base_url: str
+
+    @classmethod
+    def read(cls, auth_id: str | None, auth_token: str | None, base_url: str | None) -> Settings:
+        """Take the arguments, or ``PLIVO_AUTH_ID``, ``PLIVO_AUTH_TOKEN`` and ``PLIVO_BASE_URL`` in their place.
+
+        Raises:
+            ConfigurationError: One is missing or misshapen; the message names it.
+        """
+        return cls(
+            auth_id=_auth_id(_given("auth_id", auth_id)),
+            auth_token=_auth_token(_given("auth_token", auth_token)),
+            base_url=_base_url(_given("base_url", base_url, DEFAULT_BASE_URL)),
+        )
+
+
+def _given(name: str, argument: str | None, default: str | None = None) -> str:
+    variable = f"PLIVO_{name.upper()}"
+    value = argument if argument is not None else os.environ.get(variable) or default
+    if value is None:
+        raise ConfigurationError(f"{name} is missing: pass it to RecordClient or set {variable}")
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{name} must be a str, not {type(value).__name__}")
+    return value
+
+
+def _auth_id(value: str) -> str:
+    if not _AUTH_ID.fullmatch(value):
+        raise ConfigurationError(
+            f"auth_id (PLIVO_AUTH_ID) must be MA or SA and 18 capital letters or digits, not {value!r}"
+        )
+    return value
+
+
+def _auth_token(value: str) -> str:
+    if not value or not value.isprintable() or any(character.isspace() for character in value):
+        raise ConfigurationError(
+            "auth_token (PLIVO_AUTH_TOKEN) must be a text without spaces or control characters; "
+            f"the one received has {len(value)} characters"
+        )
+    return value
+
+
+def _base_url(value: str) -> str:
+    wanted = "base_url (PLIVO_BASE_URL) must be an http:// or https:// address without credentials, query or fragment"
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"{wanted}, not {value!r} ({error})") from error
+    fits = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
+    if not fits or "@" in parts.netloc or not value.isascii() or any(c.isspace() for c in value):
+        raise ConfigurationError(f"{wanted}, not {value!r}")
+    return value.rstrip("/")
