@@ -372,8 +372,7 @@ class RecordClient:
         try:
             return read(reply, request.read, request.operation, repeatable=request.repeatable, now=now.timestamp())
         except OutcomeUnknownError as error:
-            error.called_at, error.sent_at, error.failed_at = call.called_at, reply.sent_at, now
-            error.attempts = call.attempt
+            error.called_at, error.failed_at, error.attempts = call.called_at, now, call.attempt
             raise
 
     def _wait_before_retry(self, call: Call[Any], error: PlivoRecordError) -> float | None:

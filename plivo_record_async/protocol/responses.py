@@ -146,6 +146,28 @@ def read(reply: Reply, reader: Callable[[Reply], T], operation: str, *, repeatab
         ) from error
 
 
+def _failure(reply: Reply, operation: str, *, repeatable: bool, now: float) -> ApiError | OutcomeUnknownError:
+    api_id, message, body = reply.api_id, _message(reply), reply.text
+    if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+        wait = retry_after(reply.headers, now)
+        return RateLimitError(reply.status, api_id, message, body, operation=operation, retry_after=wait)
+    if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
+        refusal = _REFUSALS.get(reply.status, ApiError)
+        return refusal(reply.status, api_id, message, body, operation=operation)
+    if repeatable:
+        return ServerError(reply.status, api_id, message, body, operation=operation)
+    return OutcomeUnknownError(
+        operation,
+        f"Plivo answered {reply.status} ({message})",
+        phase="answer",
+        evidence="a server error does not say whether the work was done before it",
+        status=reply.status,
+        api_id=api_id,
+        body=body,
+        sent_at=reply.sent_at,
+    )
+
+
 def retry_after(headers: Mapping[str, str], now: float) -> float | None:
     """Seconds that ``Retry-After`` asks for, given as a number or as an HTTP date (RFC 9110, 10.2.3).
 
