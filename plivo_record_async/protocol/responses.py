@@ -21,7 +21,10 @@ from plivo_record_async.errors import (
     BadRequestError,
     MethodNotAllowedError,
     NotFoundError,
+    OutcomeUnknownError,
     PermissionDeniedError,
+    RateLimitError,
+    ServerError,
     UnexpectedResponseError,
 )
 from plivo_record_async.protocol.models import PendingResponse, RecordingStarted, RecordingStopped
