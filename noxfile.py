@@ -1,0 +1,111 @@
+"""What CI runs: ``nox`` runs it all, ``nox -s tests`` one part, ``nox -l`` lists the parts."""
+
+from __future__ import annotations
+
+import tarfile
+import zipfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.5.1"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.reuse_venv = "yes"
+nox.options.stop_on_first_error = False
+
+PYPROJECT = nox.project.load_toml("pyproject.toml")
+PACKAGE = Path("plivo_record_async")
+
+IN_WHEEL_ONLY = """
+import pathlib, sysconfig, plivo_record_async
+found, wanted = pathlib.Path(plivo_record_async.__file__), pathlib.Path(sysconfig.get_path("purelib"))
+assert found.is_relative_to(wanted), f"{found} is not in {wanted}: the checkout would be tested, not the wheel"
+"""
+
+
+def group(name: str) -> tuple[str, ...]:
+    """The requirements of a dependency group; asked of nox, because pip reads groups only from 25.1 on."""
+    return nox.project.dependency_groups(PYPROJECT, name)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Format, rules, layers."""
+    session.install("-e", ".", *group("lint"))
+    session.run("ruff", "format", "--check")
+    session.run("ruff", "check")
+    session.run("lint-imports")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Two type checkers, both strict, on the package and its tests."""
+    session.install("-e", ".", *group("types"))
+    session.run("mypy")
+    session.run("pyright")
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """The whole suite and every code block in the documentation, with branch coverage."""
+    session.install("-e", ".", *group("tests"))
+    if session.posargs:
+        session.run("pytest", *session.posargs)
+        return
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest")
+    session.run("coverage", "combine", "--quiet")
+    session.run("coverage", "report")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as HTML in docs/_build/html; every warning and every dangling reference fails."""
+    session.install("-e", ".", *group("docs"))
+    session.run("sphinx-build", "-W", "-n", "--keep-going", "-b", "html", "docs", "docs/_build/html")
+
+
+@nox.session(reuse_venv=False)
+def package(session: nox.Session) -> None:
+    """Build both archives, look inside, and run the suite against the installed wheel."""
+    dist = Path(session.create_tmp())
+    session.install("build")
+    session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
+    (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
+    check_contents(session, sdist, wheel)
+    session.install(f"plivo-record-async[all] @ {wheel.as_uri()}", *group("tests"))
+    # Without both of these pytest would find the checkout first.
+    safe = {"PYTHONSAFEPATH": "1"}
+    session.run("python", "-c", IN_WHEEL_ONLY, env=safe)
+    session.run("pytest", "--import-mode=importlib", "tests", "docs", "README.md", env=safe)
+
+
+def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
+    """The wheel holds the package's files and nothing else; the sdist also what is needed to test and document."""
+    sources = {str(path) for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts}
+    with zipfile.ZipFile(wheel) as archive:
+        wheel_names = archive.namelist()
+    with tarfile.open(sdist) as archive:
+        sdist_names = {name.partition("/")[2] for name in archive.getnames()}
+    packed = {name for name in wheel_names if ".dist-info/" not in name}
+    if packed != sources:
+        session.error(f"the wheel differs from the package in {sorted(packed ^ sources)}")
+    if not any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel_names):
+        session.error("the wheel has no licence")
+    wanted = sources | {"README.md", "LICENSE", "pyproject.toml", "noxfile.py", "conftest.py", "tests/conftest.py"}
+    if missing := wanted - sdist_names:
+        session.error(f"the sdist lacks {sorted(missing)}")
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """What a newcomer sees first, with nothing installed but what the demo needs."""
+    session.install("-e", ".[cli,emulator]")
+    session.run("plivo-record", "demo", *session.posargs)
+
+
+@nox.session(default=False)
+def bench(session: nox.Session) -> None:
+    """The comparison with other SDKs; arguments after ``--`` go to it."""
+    session.install("-e", ".", *group("bench"))
+    session.run("python", "-m", "bench", *session.posargs)

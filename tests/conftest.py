@@ -1,0 +1,15 @@
+"""What holds for every test: none may block the event loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+
+@pytest.fixture(autouse=True)
+def blockbuster() -> Iterator[BlockBuster]:
+    """Fail whatever blocks while an event loop runs; a test that must may say where with ``can_block_in``."""
+    with blockbuster_ctx() as watch:
+        yield watch
