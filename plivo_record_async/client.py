@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
-from http import HTTPStatus
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Self, TypeVar, overload
 
-from plivo_record_async import _clock
 from plivo_record_async._batch import run_many
+from plivo_record_async._caller import Caller
 from plivo_record_async._http import Transport, open_lane
-from plivo_record_async._limiter import Quota
-from plivo_record_async._sender import Call, Sender
-from plivo_record_async.errors import OutcomeUnknownError, PlivoRecordError, RateLimitError
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, whole
-from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.protocol.models import (
     FileFormat,
     HttpMethod,
@@ -29,21 +22,13 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     StopRequest,
 )
-from plivo_record_async.protocol.responses import read
-from plivo_record_async.protocol.retry import RetryBudget, RetryPolicy, leaves_doubt, most_telling
+from plivo_record_async.protocol.retry import RetryPolicy
 from plivo_record_async.settings import Settings
 
 __all__ = ["RecordClient"]
 
-T = TypeVar("T")
 StartT = TypeVar("StartT", bound=str | StartRequest)
 StopT = TypeVar("StopT", bound=str | StopRequest)
-WINDOW = 5.0
-"""Seconds. After a 429 that names no time, the next window of Plivo's quota:
-https://plivo.com/docs/voice/concepts/account-limits.md"""
-
-LONGEST_PAUSE = 3600.0
-"""Seconds. No Retry-After silences a client for longer."""
 
 
 class RecordClient:
@@ -93,16 +78,14 @@ class RecordClient:
         if not isinstance(rate_limit, RateLimit | None):
             raise TypeError(f"rate_limit must be a RateLimit or None, not {rate_limit!r}")
         self._settings = Settings.read(auth_id, auth_token, base_url)
-        self._timeout = positive("timeout", timeout)
-        self._policy = RetryPolicy(
-            max_retries=whole("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
-        )
-        self._budget = RetryBudget()
-        self._quota = Quota(rate_limit)
-        self._sender = Sender(
+        self._calls = Caller(
             open_lane(self._settings, transport),
-            self._quota,
+            timeout=positive("timeout", timeout),
+            rate_limit=rate_limit,
             max_connections=whole("max_connections", max_connections, least=1),
+            policy=RetryPolicy(
+                max_retries=whole("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
+            ),
         )
 
     def __repr__(self) -> str:
@@ -124,7 +107,7 @@ class RecordClient:
         Args:
             grace: Seconds that requests under way may still take; after them they end as unknown.
         """
-        await self._sender.aclose(grace=grace)
+        await self._calls.aclose(grace=grace)
 
     @overload
     async def start_recording(
@@ -216,7 +199,7 @@ class RecordClient:
             callback_url=callback_url,
             callback_method=callback_method,
         )
-        return await self._call(endpoints.start_recording(request), timeout)
+        return await self._calls.call(endpoints.start_recording(request), timeout)
 
     @overload
     async def stop_recording(
@@ -278,7 +261,7 @@ class RecordClient:
             ApiError: Plivo refused it; `NotFoundError` if no such conference is live.
         """
         request = StopRequest(conference_name, callback_url=callback_url, callback_method=callback_method)
-        return await self._call(endpoints.stop_recording(request), timeout)
+        return await self._calls.call(endpoints.stop_recording(request), timeout)
 
     def start_many(
         self,
@@ -311,7 +294,7 @@ class RecordClient:
 
         async def start(item: StartT) -> RecordingStarted | PendingResponse:
             request = item if isinstance(item, StartRequest) else StartRequest(item)
-            return await self._call(endpoints.start_recording(request), timeout)
+            return await self._calls.call(endpoints.start_recording(request), timeout)
 
         return run_many(requests, start, concurrency=concurrency)
 
@@ -339,52 +322,6 @@ class RecordClient:
 
         async def stop(item: StopT) -> RecordingStopped | PendingResponse:
             request = item if isinstance(item, StopRequest) else StopRequest(item)
-            return await self._call(endpoints.stop_recording(request), timeout)
+            return await self._calls.call(endpoints.stop_recording(request), timeout)
 
         return run_many(requests, stop, concurrency=concurrency)
-
-    async def _call(self, request: Request[T], timeout: float | None) -> T:
-        seconds = self._timeout if timeout is None else positive("timeout", timeout)
-        call = Call(request=request, deadline=asyncio.get_running_loop().time() + seconds)
-        self._budget.earn()
-        error: PlivoRecordError | None = None
-        while True:
-            try:
-                return await self._attempt(call, doubtful=error is not None and leaves_doubt(error))
-            except PlivoRecordError as latest:
-                error = most_telling(error, latest)
-                wait = self._wait_before_retry(call, latest)
-                if wait is None:
-                    if error is latest:
-                        raise
-                    raise error from latest
-            call.attempt += 1
-            await asyncio.sleep(wait)
-
-    async def _attempt(self, call: Call[T], *, doubtful: bool) -> T:
-        """Send once and read the answer; a 404 after a doubtful attempt may mean that it was executed."""
-        request = call.request
-        reply = await self._sender.send(call)
-        if doubtful and reply.status == HTTPStatus.NOT_FOUND and request.read_gone is not None:
-            with contextlib.suppress(ValueError):
-                return request.read_gone(reply)
-        now = _clock.now()
-        try:
-            return read(reply, request.read, request.operation, repeatable=request.repeatable, now=now.timestamp())
-        except OutcomeUnknownError as error:
-            error.called_at, error.failed_at, error.attempts = call.called_at, now, call.attempt
-            raise
-
-    def _wait_before_retry(self, call: Call[Any], error: PlivoRecordError) -> float | None:
-        """Seconds until the next attempt, or ``None``; a 429 pauses all calls of the client."""
-        if isinstance(error, RateLimitError):
-            self._quota.pause(min(WINDOW if error.retry_after is None else error.retry_after, LONGEST_PAUSE))
-        wait = self._policy.wait(
-            error, repeatable=call.request.repeatable, attempt=call.attempt, jitter=_clock.chance()
-        )
-        if wait is None:
-            return None
-        resumes = asyncio.get_running_loop().time() + max(wait, self._quota.paused_for)
-        if resumes >= call.deadline:
-            return None
-        return wait if isinstance(error, RateLimitError) or self._budget.spend() else None

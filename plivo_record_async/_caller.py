@@ -1,0 +1,99 @@
+"""One call of the user's: attempts and the waits between them, within one deadline and one budget."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+from plivo_record_async import _clock
+from plivo_record_async._http import Lane
+from plivo_record_async._limiter import Quota
+from plivo_record_async._sender import Call, Sender
+from plivo_record_async.errors import OutcomeUnknownError, PlivoRecordError, RateLimitError
+from plivo_record_async.protocol.arguments import positive
+from plivo_record_async.protocol.endpoints import Request
+from plivo_record_async.protocol.models import RateLimit
+from plivo_record_async.protocol.responses import read
+from plivo_record_async.protocol.retry import RetryBudget, RetryPolicy, leaves_doubt, most_telling
+
+__all__ = ["Caller"]
+
+T = TypeVar("T")
+
+WINDOW = 5.0
+"""Seconds. After a 429 that names no time, the next window of Plivo's quota:
+https://plivo.com/docs/voice/concepts/account-limits.md"""
+
+LONGEST_PAUSE = 3600.0
+"""Seconds. No Retry-After silences a client for longer."""
+
+
+class Caller:
+    """Makes calls over a lane; what may be sent again, and when, is decided in `protocol.retry`."""
+
+    def __init__(
+        self, lane: Lane, *, timeout: float, rate_limit: RateLimit | None, max_connections: int, policy: RetryPolicy
+    ) -> None:
+        self._timeout = timeout
+        self._policy = policy
+        self._budget = RetryBudget()
+        self._quota = Quota(rate_limit)
+        self._sender = Sender(lane, self._quota, max_connections=max_connections)
+
+    async def aclose(self, *, grace: float) -> None:
+        """Refuse new calls, wait up to ``grace`` seconds for requests under way, close the connections."""
+        await self._sender.aclose(grace=grace)
+
+    async def call(self, request: Request[T], timeout: float | None = None) -> T:
+        """Send ``request`` as often as is safe and useful, and bring its result.
+
+        Args:
+            request: What to send.
+            timeout: Seconds for everything together; the caller's own if absent.
+        """
+        seconds = self._timeout if timeout is None else positive("timeout", timeout)
+        call = Call(request=request, deadline=asyncio.get_running_loop().time() + seconds)
+        self._budget.earn()
+        error: PlivoRecordError | None = None
+        while True:
+            try:
+                return await self._attempt(call, doubtful=error is not None and leaves_doubt(error))
+            except PlivoRecordError as latest:
+                error = most_telling(error, latest)
+                wait = self._wait_before_retry(call, latest)
+                if wait is None:
+                    if error is latest:
+                        raise
+                    raise error from latest
+            call.attempt += 1
+            await asyncio.sleep(wait)
+
+    async def _attempt(self, call: Call[T], *, doubtful: bool) -> T:
+        """Send once and read the answer; a 404 after a doubtful attempt may mean that it was executed."""
+        request = call.request
+        reply = await self._sender.send(call)
+        if doubtful and reply.status == HTTPStatus.NOT_FOUND and request.read_gone is not None:
+            with contextlib.suppress(ValueError):
+                return request.read_gone(reply)
+        now = _clock.now()
+        try:
+            return read(reply, request.read, request.operation, repeatable=request.repeatable, now=now.timestamp())
+        except OutcomeUnknownError as error:
+            error.called_at, error.failed_at, error.attempts = call.called_at, now, call.attempt
+            raise
+
+    def _wait_before_retry(self, call: Call[Any], error: PlivoRecordError) -> float | None:
+        """Seconds until the next attempt, or ``None``; a 429 pauses all calls of the client."""
+        if isinstance(error, RateLimitError):
+            self._quota.pause(min(WINDOW if error.retry_after is None else error.retry_after, LONGEST_PAUSE))
+        wait = self._policy.wait(
+            error, repeatable=call.request.repeatable, attempt=call.attempt, jitter=_clock.chance()
+        )
+        if wait is None:
+            return None
+        resumes = asyncio.get_running_loop().time() + max(wait, self._quota.paused_for)
+        if resumes >= call.deadline:
+            return None
+        return wait if isinstance(error, RateLimitError) or self._budget.spend() else None
