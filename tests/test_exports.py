@@ -1,0 +1,105 @@
+"""What the package shows: the promised names, all of them listed, and nothing optional behind the import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+import plivo_record_async
+from plivo_record_async import errors
+
+CLIENT = {
+    "Outcome",
+    "PendingResponse",
+    "RateLimit",
+    "RecordClient",
+    "RecordingStarted",
+    "RecordingStopped",
+    "StartRequest",
+    "StopRequest",
+    "fast_transport",
+}
+CALLBACKS = {
+    "ApiResponse",
+    "CallbackEvent",
+    "CallbackPolicy",
+    "RecordingEnded",
+    "TranscriptionEnded",
+    "UnknownCallback",
+    "parse_callback",
+    "sign_callback_v3",
+}
+ERRORS = {
+    "ApiError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CallbackRejectedError",
+    "ConfigurationError",
+    "MalformedCallbackError",
+    "MethodNotAllowedError",
+    "NotFoundError",
+    "NotSentError",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "PlivoRecordError",
+    "RateLimitError",
+    "RecordingFailedError",
+    "ServerError",
+    "SignatureMismatchError",
+    "SignatureMissingError",
+    "StoreError",
+    "UnexpectedResponseError",
+    "WaitTimeoutError",
+}
+PROMISED = CLIENT | CALLBACKS | ERRORS
+OPTIONAL = {
+    "click",
+    "plivo_record_async.cli",
+    "plivo_record_async.emulator",
+    "plivo_record_async.testing",
+    "pyreqwest",
+    "pytest",
+    "rich",
+    "sqlite3",
+    "starlette",
+    "uvicorn",
+}
+
+
+@pytest.mark.parametrize("name", sorted(PROMISED))
+def test_every_promised_name_is_public(name: str) -> None:
+    assert name in plivo_record_async.__all__
+    assert getattr(plivo_record_async, name) is not None
+
+
+def test_all_is_sorted_and_complete() -> None:
+    public = {
+        name
+        for name, value in vars(plivo_record_async).items()
+        if not name.startswith("_") and not isinstance(value, type(sys))
+    }
+    assert list(plivo_record_async.__all__) == sorted(public | {"__version__"})
+
+
+def test_importing_needs_nothing_optional_and_does_nothing() -> None:
+    probe = f"""
+import sys, threading
+sys.modules.update(dict.fromkeys({sorted(OPTIONAL)}))  # importing one of them now raises ImportError
+import plivo_record_async
+assert threading.active_count() == 1
+"""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", probe], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_every_error_is_public() -> None:
+    raised = {
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.PlivoRecordError) and not name.startswith("_")
+    }
+    assert raised == ERRORS
