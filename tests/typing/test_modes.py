@@ -1,5 +1,5 @@
 """What the type checkers infer is what comes at run time: the same lines are checked by both and run."""
-# pyright: enableTypeIgnoreComments=false, reportUnnecessaryTypeIgnoreComment=true
+# pyright: reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations
 
@@ -108,8 +108,8 @@ async def test_outcomes_of_a_batch_keep_the_type_of_their_item(client: RecordCli
 
 async def test_mistakes_are_seen_by_the_checkers_and_at_run_time(client: RecordClient) -> None:
     with pytest.raises(ValueError, match="file_format"):
-        await client.start_recording("room", file_format="ogg")  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+        await client.start_recording("room", file_format="ogg")  # type: ignore[call-overload]
     with pytest.raises(ValueError, match="callback_method"):
-        await client.start_recording("room", callback_method="GET")  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+        await client.start_recording("room", callback_method="GET")  # type: ignore[call-overload]
     with pytest.raises(TypeError, match="conference_name"):
-        await client.start_recording(7)  # type: ignore[call-overload] # pyright: ignore[reportArgumentType]
+        await client.start_recording(7)  # type: ignore[call-overload]
