@@ -1,0 +1,223 @@
+"""PURE: an HTTP request to Plivo's API -> the answer, and the callbacks that are due.
+
+https://plivo.com/docs/account/api/overview.md
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import unquote
+
+import attrs
+
+from plivo_record_async.emulator.arguments import RefusedError, arguments, choice, web_address
+from plivo_record_async.emulator.callbacks import Callback
+from plivo_record_async.emulator.listing import listing
+from plivo_record_async.emulator.world import Result, World
+
+__all__ = ["Answer", "Call", "answer", "segments"]
+
+
+@attrs.frozen(kw_only=True)
+class Call:
+    """One request, with the moment and the ids that it is given.
+
+    Attributes:
+        method: The HTTP method.
+        path: The segments of the path.
+        query: The query as it came.
+        body: The body.
+        authorization: The ``Authorization`` header.
+        now: The time (aware).
+        api_id: The id of this request.
+        recording_id: The id of the recording, should the request start one.
+    """
+
+    method: str
+    path: Sequence[str]
+    query: str = ""
+    body: bytes = b""
+    authorization: str | None = None
+    now: datetime
+    api_id: str
+    recording_id: str
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What to answer, and what to do besides.
+
+    Attributes:
+        status: HTTP status.
+        body: The JSON to send; ``None`` for no body at all.
+        headers: Headers to send with it.
+        owed: The callbacks that are due now.
+    """
+
+    status: int
+    body: Mapping[str, Any] | None
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    owed: tuple[Callback, ...] = ()
+
+
+@attrs.frozen
+class Endpoint:
+    """What one method does to one resource.
+
+    Attributes:
+        execute: From the world, the call, the names in the path and the arguments to a result.
+        status: The status of success; a 204 has no body.
+    """
+
+    execute: Callable[[World, Call, list[str], Mapping[str, Any]], Result]
+    status: int = 200
+
+
+def _start(world: World, call: Call, names: list[str], given: Mapping[str, Any]) -> Result:
+    return world.start(names[0], given, now=call.now, api_id=call.api_id, recording_id=call.recording_id)
+
+
+def _stop(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
+    return world.stop(names[0], now=call.now, api_id=call.api_id)
+
+
+def _list_conferences(world: World, call: Call, _names: list[str], _given: Mapping[str, Any]) -> Result:
+    live = [conference.name for conference in world.conferences.values() if conference.live]
+    return Result(body={"api_id": call.api_id, "conferences": live})
+
+
+def _get_conference(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
+    conference = world.conference(names[0], now=call.now)
+    run_time = str(int((call.now - conference.opened_at).total_seconds()))
+    member = {
+        "muted": False,
+        "member_id": "1",
+        "deaf": False,
+        "from": "14155550100",
+        "to": "14155550199",
+        "caller_name": "14155550100",
+        "direction": "inbound",
+        "call_uuid": world.call_uuid(conference.name),
+        "join_time": run_time,
+    }
+    return Result(
+        body={
+            "api_id": call.api_id,
+            "conference_name": conference.name,
+            "conference_run_time": run_time,
+            "conference_member_count": "1",
+            "members": [member],
+        }
+    )
+
+
+def _list_recordings(world: World, call: Call, _names: list[str], given: Mapping[str, Any]) -> Result:
+    path = f"{world.account_path}/Recording/"
+    page = listing(world.recordings.values(), given, path=path, now=call.now)
+    return Result(body={"api_id": call.api_id, **page})
+
+
+def _get_recording(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
+    return Result(body={**world.ended_recording(names[0]).resource(), "api_id": call.api_id})
+
+
+def _delete_recording(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
+    del world.recordings[world.ended_recording(names[0]).recording_id]
+    return Result(body={"api_id": call.api_id})
+
+
+ENDPOINTS: Mapping[tuple[str, ...], Mapping[str, Endpoint]] = {
+    ("Conference",): {"GET": Endpoint(_list_conferences)},
+    ("Conference", "*"): {"GET": Endpoint(_get_conference)},
+    ("Conference", "*", "Record"): {"POST": Endpoint(_start, 202), "DELETE": Endpoint(_stop, 204)},
+    ("Recording",): {"GET": Endpoint(_list_recordings)},
+    ("Recording", "*"): {"GET": Endpoint(_get_recording), "DELETE": Endpoint(_delete_recording, 204)},
+}
+"""Every resource by its path under the account; ``*`` stands for a name or an id."""
+
+
+def answer(world: World, call: Call, *, auth_token: str) -> Answer:
+    """Execute a request and say what Plivo would have said."""
+    try:
+        return _execute(world, call, auth_token)
+    except RefusedError as refusal:
+        # The one error that is known to come without an api_id: https://github.com/plivo/plivo-php/pull/367
+        named = {} if refusal.status == HTTPStatus.UNAUTHORIZED else {"api_id": call.api_id}
+        body = {**named, "error": refusal.error}
+        return Answer(status=refusal.status, body=body, headers=refusal.headers)
+
+
+def segments(raw_path: bytes) -> list[str]:
+    """The segments of a path as it came, each decoded on its own: ``a%2Fb`` is one segment.
+
+    Returns:
+        Nothing, where the path is not UTF-8: nothing is to be found there.
+    """
+    try:
+        path = raw_path.decode("ascii").removeprefix("/")
+        return [unquote(segment, errors="strict") for segment in path.split("/")]
+    except UnicodeDecodeError:
+        return []
+
+
+def _execute(world: World, call: Call, auth_token: str) -> Answer:
+    match call.path:
+        case ["v1", "Account", auth_id, *resource, ""]:
+            _authenticate(world, auth_id, call.authorization, auth_token)
+        case _:
+            raise RefusedError(404, "not found")
+    for pattern, methods in ENDPOINTS.items():
+        if len(pattern) == len(resource) and all(
+            want == have if want != "*" else have for want, have in zip(pattern, resource, strict=True)
+        ):
+            names = [have for want, have in zip(pattern, resource, strict=True) if want == "*"]
+            return _call_endpoint(world, call, names, methods)
+    raise RefusedError(404, "not found")
+
+
+def _authenticate(world: World, auth_id: str, authorization: str | None, auth_token: str) -> None:
+    expected = base64.b64encode(f"{world.auth_id}:{auth_token}".encode()).decode()
+    scheme, _, credentials = (authorization or "").partition(" ")
+    if scheme.lower() != "basic" or credentials.strip() != expected or auth_id != world.auth_id:
+        challenge = {"WWW-Authenticate": 'Basic realm="Plivo"'}
+        raise RefusedError(401, "authentication credentials were not provided", headers=challenge)
+
+
+def _call_endpoint(world: World, call: Call, names: list[str], methods: Mapping[str, Endpoint]) -> Answer:
+    if call.method not in methods:
+        raise RefusedError(405, "method not allowed", headers={"Allow": ", ".join(methods)})
+    endpoint = methods[call.method]
+    given = arguments(call.method, call.query, call.body)
+    callback_url = web_address(given, "callback_url")
+    callback_method = choice(given, "callback_method", ("GET", "POST"), "POST")
+    if callback_url is None:
+        result = endpoint.execute(world, call, names, given)
+        body = None if endpoint.status == HTTPStatus.NO_CONTENT else result.body
+        return Answer(status=endpoint.status, body=body, owed=result.owed)
+    result = _result_in_background(endpoint, world, call, names, given)
+    response = Callback(
+        kind="response",
+        url=callback_url,
+        method=callback_method,
+        fields={"response": json.dumps(result.body)},
+        api_id=call.api_id,
+    )
+    spawned = {"api_id": call.api_id, "message": "async api spawned"}
+    return Answer(status=202, body=spawned, owed=(response, *result.owed))
+
+
+def _result_in_background(
+    endpoint: Endpoint, world: World, call: Call, names: list[str], given: Mapping[str, Any]
+) -> Result:
+    """Execute a request whose caller was sent away; what is wrong with its arguments he was still told."""
+    try:
+        return endpoint.execute(world, call, names, given)
+    except RefusedError as refusal:
+        if refusal.status == HTTPStatus.BAD_REQUEST:
+            raise
+        return Result(body={"api_id": call.api_id, "error": refusal.error})

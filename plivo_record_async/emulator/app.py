@@ -1,0 +1,166 @@
+"""The emulator over HTTP: Plivo's API, the recorded files, and the emulator's own side door.
+
+The side door is under ``/__emulator__/`` and asks for no credentials:
+
+- ``GET /__emulator__/state``: conferences, recordings, and every attempt to deliver a callback.
+- ``POST /__emulator__/conferences/{name}``: the conference is live, as if somebody had dialled in.
+- ``POST /__emulator__/conferences/{name}/end``: the conference ends, its recordings with it, callbacks go out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+import attrs
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from plivo_record_async import _clock
+from plivo_record_async.emulator.api import Call, answer, segments
+from plivo_record_async.emulator.arguments import RefusedError
+from plivo_record_async.emulator.callbacks import Callback
+from plivo_record_async.emulator.deliver import Attempt
+from plivo_record_async.emulator.media import byte_range, media_file
+from plivo_record_async.emulator.world import Result, World
+
+__all__ = ["EmulatorApp"]
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class EmulatorApp:
+    """An ASGI application around one world.
+
+    It finds its own way instead of Starlette's router, which looks at the decoded path only: there ``a%2Fb`` is
+    two segments, and a name may not hold a line break.
+
+    Attributes:
+        world: The account.
+        auth_token: The account's token.
+        send_soon: Begins to deliver a callback.
+        attempts: Every attempt to deliver one, so far.
+    """
+
+    world: World
+    auth_token: str
+    send_soon: Callable[[Callback], None]
+    attempts: list[Attempt] = attrs.field(factory=list[Attempt])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        response = self._respond(request, await request.body())
+        await response(scope, receive, send)
+
+    def state(self) -> dict[str, Any]:
+        """Everything that happened so far, as JSON has it."""
+        return {
+            "conferences": {
+                each.name: {"executed_starts": each.executed_starts, "recording": bool(each.running)}
+                for each in list(self.world.conferences.values())
+            },
+            "recordings": [
+                {**_plain(each), "duration_ms": each.duration_ms if each.ended_at else None}
+                for each in list(self.world.recordings.values())
+            ],
+            "deliveries": [_plain(each) for each in list(self.attempts)],
+        }
+
+    def end_conference(self, name: str) -> Mapping[str, Any]:
+        """End a conference and begin to deliver the callbacks that this makes due.
+
+        Raises:
+            RefusedError: 404, the conference is not live.
+        """
+        return self._settle(self.world.end(name, now=_clock.now()))
+
+    def open_conference(self, name: str) -> Mapping[str, Any]:
+        """Let a conference be live."""
+        return self._settle(self.world.open(name, now=_clock.now()))
+
+    def _settle(self, result: Result) -> Mapping[str, Any]:
+        for callback in result.owed:
+            self.send_soon(callback)
+        return result.body
+
+    def _respond(self, request: Request, body: bytes) -> Response:
+        path = segments(request.scope["raw_path"])
+        match [request.method, *path]:
+            case ["GET" | "HEAD", "v1", "Account", _, "Recording", file] if file:
+                return self._media(request.method, path, request.headers.get("range"))
+            case [_, "__emulator__", *door]:
+                return self._side_door(request.method, door)
+            case _:
+                return self._api(request, path, body)
+
+    def _side_door(self, method: str, door: list[str]) -> Response:
+        try:
+            match [method, *door]:
+                case ["GET", "state"]:
+                    return JSONResponse(self.state())
+                case ["POST", "conferences", name] if name:
+                    return JSONResponse(self.open_conference(name))
+                case ["POST", "conferences", name, "end"] if name:
+                    return JSONResponse(self.end_conference(name))
+                case _:
+                    return JSONResponse({"error": "not found"}, status_code=404)
+        except RefusedError as refusal:
+            return JSONResponse({"error": refusal.error}, status_code=refusal.status)
+
+    def _api(self, request: Request, path: list[str], body: bytes) -> Response:
+        call = Call(
+            method=request.method,
+            path=path,
+            query=request.url.query,
+            body=body,
+            authorization=request.headers.get("authorization"),
+            now=_clock.now(),
+            api_id=str(uuid4()),
+            recording_id=str(uuid4()),
+        )
+        given = answer(self.world, call, auth_token=self.auth_token)
+        for callback in given.owed:
+            self.send_soon(callback)
+        if given.body is None:
+            return Response(status_code=given.status, headers=given.headers)
+        return JSONResponse(given.body, status_code=given.status, headers=given.headers)
+
+    def _media(self, method: str, path: list[str], wanted: str | None) -> Response:
+        """A recorded file; like Plivo's, it is open to whoever knows its address."""
+        *_, auth_id, _resource, file = path
+        recording = self.world.recordings.get(file.rpartition(".")[0])
+        if (
+            recording is None
+            or recording.ended_at is None
+            or (auth_id, file) != (self.world.auth_id, f"{recording.recording_id}.{recording.file_format}")
+        ):
+            return JSONResponse({"error": "not found"}, status_code=404)
+        media = media_file(recording.file_format, recording.duration_ms)
+        part = byte_range(wanted, media.length)
+        if part is None:
+            return Response(status_code=416, headers={"Content-Range": f"bytes */{media.length}"})
+        start, stop = part
+        headers = {"Accept-Ranges": "bytes", "Content-Length": str(stop - start)}
+        if part != (0, media.length):
+            headers["Content-Range"] = f"bytes {start}-{stop - 1}/{media.length}"
+        status = 206 if "Content-Range" in headers else 200
+        if method == "HEAD":
+            return Response(status_code=status, headers=headers, media_type=media.media_type)
+        pieces = _each(media.read(start, stop))
+        return StreamingResponse(pieces, status_code=status, headers=headers, media_type=media.media_type)
+
+
+async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """The pieces, without the thread that Starlette would take each of them from."""
+    for piece in pieces:
+        yield piece
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    """An attrs value as JSON has it, times in ISO 8601."""
+    return attrs.asdict(
+        value, value_serializer=lambda _o, _a, each: each.isoformat() if isinstance(each, datetime) else each
+    )

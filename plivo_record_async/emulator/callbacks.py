@@ -1,0 +1,121 @@
+"""PURE: the callbacks that Plivo makes: what they say, how they are signed, how hard they are tried.
+
+Contents: https://plivo.com/docs/voice/api/conferences
+Signatures: https://docs.plivo.com/docs/voice/concepts/signature-validation/
+Delivery: https://plivo.com/docs/voice/concepts/callback-configurations.md
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Literal
+from urllib.parse import parse_qsl, urldefrag, urlencode
+
+import attrs
+
+from plivo_record_async.protocol.signatures import sign_callback_v3
+
+__all__ = ["Callback", "DeliveryOptions", "HttpCallback", "Kind"]
+
+Kind = Literal["response", "recording", "transcription"]
+"""An asynchronous API response, the end of a recording, the end of a transcription."""
+
+_RANGES = {"ct": range(100, 10_001), "rt": range(100, 40_001), "tt": range(100, 55_001), "rc": range(6)}
+_NUMBER = re.compile("[0-9]{1,9}")
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryOptions:
+    """How hard one callback is tried, as asked for in the fragment of its URL.
+
+    What is unknown, unreadable or out of range counts as not given. Region (``er``) means nothing here.
+
+    Attributes:
+        connect_ms: ``ct``, longest wait for a connection.
+        read_ms: ``rt``, longest wait for the first byte, and between bytes.
+        total_ms: ``tt``, longest time for all attempts together.
+        retries: ``rc``, how many attempts may follow the first.
+        retry_on: ``rp``, the failures that are worth a retry: ``4xx``, ``5xx``, ``ct``, ``rt``, ``all``.
+    """
+
+    connect_ms: int = 2000
+    read_ms: int = 40_000
+    total_ms: int = 55_000
+    retries: int = 1
+    retry_on: frozenset[str] = frozenset({"ct", "rt"})
+
+    @classmethod
+    def of(cls, url: str) -> DeliveryOptions:
+        """The options that a URL's fragment asks for."""
+        given = dict(parse_qsl(urldefrag(url).fragment))
+        numbers = {key: int(given[key]) for key in _RANGES if _NUMBER.fullmatch(given.get(key, ""))}
+        valid = {key: number for key, number in numbers.items() if number in _RANGES[key]}
+        policies = frozenset(given.get("rp", "").split(",")) & {"4xx", "5xx", "ct", "rt", "all"}
+        standard = cls()
+        return cls(
+            connect_ms=valid.get("ct", standard.connect_ms),
+            read_ms=valid.get("rt", standard.read_ms),
+            total_ms=valid.get("tt", standard.total_ms),
+            retries=valid.get("rc", standard.retries),
+            retry_on=policies or standard.retry_on,
+        )
+
+    def retries_after(self, failure: str | None, attempt: int) -> bool:
+        """Whether another attempt follows this one, the first being 1.
+
+        Args:
+            failure: The class of its failure, as in ``retry_on``; ``None`` where there is nothing to retry.
+            attempt: How many attempts were made.
+        """
+        return failure is not None and attempt <= self.retries and not self.retry_on.isdisjoint({failure, "all"})
+
+
+@attrs.frozen(kw_only=True)
+class HttpCallback:
+    """A callback as it goes over the wire; ``content`` is ``None`` for a GET."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    content: bytes | None
+
+
+@attrs.frozen(kw_only=True)
+class Callback:
+    """One callback that Plivo owes.
+
+    Attributes:
+        kind: What it tells of.
+        url: The address as it was given, fragment and all.
+        method: ``GET`` or ``POST``.
+        fields: What it says, in the order in which it is said.
+        api_id: The id of the request that it belongs to.
+    """
+
+    kind: Kind
+    url: str
+    method: str
+    fields: Mapping[str, str]
+    api_id: str
+
+    def signed(self, *, nonce: str, auth_token: str) -> HttpCallback:
+        """The callback as a request: a form, or fields in the query, and V3 signatures of all of it.
+
+        The emulated account is a main account, so both signatures are made with its token.
+        """
+        url = urldefrag(self.url).url
+        if self.method == "GET":
+            joint = "" if url.endswith("?") else "&" if "?" in url else "?"
+            url += joint + urlencode(self.fields)
+        in_body = self.fields if self.method == "POST" else dict[str, str]()
+        signature = sign_callback_v3(self.method, url, in_body, nonce, auth_token)
+        headers = {
+            "X-Plivo-Signature-V3": signature,
+            "X-Plivo-Signature-Ma-V3": signature,
+            "X-Plivo-Signature-V3-Nonce": nonce,
+        }
+        if self.method == "GET":
+            return HttpCallback(method="GET", url=url, headers=headers, content=None)
+        headers["Content-Type"] = "application/x-www-form-urlencoded"
+        return HttpCallback(method="POST", url=url, headers=headers, content=urlencode(self.fields).encode())

@@ -1,0 +1,193 @@
+"""Sends callbacks over real HTTP, as hard as the fragment of their URL asks for.
+
+https://plivo.com/docs/voice/concepts/callback-configurations.md
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from uuid import uuid4
+
+import attrs
+import httpx
+
+from plivo_record_async import _clock
+from plivo_record_async.emulator.callbacks import Callback, DeliveryOptions, HttpCallback, Kind
+
+__all__ = ["Attempt", "Deliverer"]
+
+_logger = logging.getLogger(__name__)
+
+
+@attrs.frozen(kw_only=True)
+class Attempt:
+    """One attempt to deliver one callback.
+
+    Attributes:
+        kind: What the callback tells of.
+        api_id: The id of the request that the callback belongs to.
+        method: The HTTP method.
+        url: The address that was dialled: without fragment, with the fields of a GET.
+        fields: What the callback says.
+        attempt: 1 for the first attempt, 2 for its first retry.
+        status: What the receiver answered, if it did.
+        error: What went wrong, in words; ``None`` when the receiver said yes.
+        at: When the attempt was over (aware, UTC).
+    """
+
+    kind: Kind
+    api_id: str
+    method: str
+    url: str
+    fields: dict[str, str]
+    attempt: int
+    status: int | None
+    error: str | None
+    at: datetime
+
+
+@attrs.frozen
+class _Verdict:
+    """How an attempt went; ``failure`` is the word that a retry policy has for it."""
+
+    status: int | None = None
+    error: str | None = None
+    failure: str | None = None
+
+
+class Deliverer:
+    """Delivers callbacks in tasks of its own, so many at a time.
+
+    Args:
+        auth_token: What the callbacks are signed with.
+        report: Is told of each attempt.
+        concurrency: How many callbacks are under way at the same time.
+        first_pause: Seconds before the first retry, doubled before each further one. Plivo does not document
+            its own.
+    """
+
+    def __init__(
+        self,
+        *,
+        auth_token: str,
+        report: Callable[[Attempt], None],
+        concurrency: int = 64,
+        first_pause: float = 0.1,
+    ) -> None:
+        self._auth_token = auth_token
+        self._report = report
+        self._slots = asyncio.Semaphore(concurrency)
+        self._first_pause = first_pause
+        self._tasks: dict[asyncio.Task[None], Callback] = {}
+        self._clients: dict[bool, httpx.AsyncClient] = {}
+
+    def send_soon(self, callback: Callback) -> None:
+        """Begin to deliver a callback, without waiting for it."""
+        task = asyncio.get_running_loop().create_task(self._deliver(callback))
+        self._tasks[task] = callback
+        task.add_done_callback(self._tasks.pop)
+
+    async def settled(self) -> None:
+        """Wait until every callback so far was delivered or given up, and those that came up meanwhile."""
+        while self._tasks:
+            await asyncio.wait(tuple(self._tasks))
+
+    async def aclose(self, *, grace: float = 1.0) -> None:
+        """Wait ``grace`` seconds for what is under way, then drop it and say so in the log."""
+        if self._tasks:
+            await asyncio.wait(tuple(self._tasks), timeout=grace)
+        dropped = dict(self._tasks)
+        for task, callback in dropped.items():
+            _logger.warning("shut down before the %s callback to %s was delivered", callback.kind, callback.url)
+            task.cancel()
+        await asyncio.gather(*dropped, return_exceptions=True)
+        for client in self._clients.values():
+            await client.aclose()
+
+    async def _deliver(self, callback: Callback) -> None:
+        options = DeliveryOptions.of(callback.url)
+        attempt = 1
+        async with self._slots:
+            request = self._signed(callback)
+            try:
+                async with asyncio.timeout(options.total_ms / 1000):
+                    while True:
+                        verdict = await self._attempt(request, options)
+                        self._note(callback, request, attempt, verdict)
+                        if not options.retries_after(verdict.failure, attempt):
+                            return
+                        await asyncio.sleep(self._first_pause * 2 ** (attempt - 1))
+                        attempt += 1
+                        request = self._signed(callback)
+            except TimeoutError:
+                over = _Verdict(error=f"given up: all {options.total_ms} ms (tt) are over")
+                self._note(callback, request, attempt, over)
+
+    async def _attempt(self, request: HttpCallback, options: DeliveryOptions) -> _Verdict:
+        timeout = httpx.Timeout(options.read_ms / 1000, connect=options.connect_ms / 1000, pool=None)
+        client = self._client(tls=request.url.lower().startswith("https:"))
+        try:
+            async with client.stream(
+                request.method, request.url, headers=request.headers, content=request.content, timeout=timeout
+            ) as response:
+                return await _answered(response)
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
+            return _unanswered(error)
+
+    def _signed(self, callback: Callback) -> HttpCallback:
+        return callback.signed(nonce=f"{uuid4().int % 10**20:020}", auth_token=self._auth_token)
+
+    def _client(self, *, tls: bool) -> httpx.AsyncClient:
+        """The client for plain or secure connections: only the latter is worth reading certificates for.
+
+        A connection serves one callback, so that ``ct`` means something each time.
+        """
+        if tls not in self._clients:
+            self._clients[tls] = httpx.AsyncClient(
+                verify=tls,
+                trust_env=False,
+                headers={"Connection": "close", "User-Agent": "plivo-record-emulator"},
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+            )
+        return self._clients[tls]
+
+    def _note(self, callback: Callback, request: HttpCallback, attempt: int, verdict: _Verdict) -> None:
+        self._report(
+            Attempt(
+                kind=callback.kind,
+                api_id=callback.api_id,
+                method=request.method,
+                url=request.url,
+                fields=dict(callback.fields),
+                attempt=attempt,
+                status=verdict.status,
+                error=verdict.error,
+                at=_clock.now(),
+            )
+        )
+
+
+async def _answered(response: httpx.Response) -> _Verdict:
+    """An answer began: once it has, Plivo does not retry because it breaks off."""
+    status = response.status_code
+    try:
+        async for _ in response.aiter_raw():
+            continue
+    except httpx.HTTPError as error:
+        return _Verdict(status=status, error=f"the answer broke off: {error!r}")
+    if response.is_success:
+        return _Verdict(status=status)
+    return _Verdict(status=status, error=f"answered {status}", failure=f"{status // 100}xx")
+
+
+def _unanswered(error: Exception) -> _Verdict:
+    """No answer at all: nobody there counts as ``ct``, somebody who keeps silent or hangs up as ``rt``."""
+    failure = None
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+        failure = "ct"
+    elif isinstance(error, httpx.TimeoutException | httpx.NetworkError | httpx.RemoteProtocolError):
+        failure = "rt"
+    return _Verdict(error=f"no answer: {error!r}", failure=failure)

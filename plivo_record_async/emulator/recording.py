@@ -1,0 +1,136 @@
+"""PURE: one recording, and what Plivo says of it in callbacks and in the Recording resource."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+
+from plivo_record_async.emulator.callbacks import Callback
+
+__all__ = ["Recording", "milliseconds"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_INDIA = timezone(timedelta(hours=5, minutes=30))
+_LONGEST = timedelta(days=1)  # of a conference: https://plivo.com/docs/voice/concepts/account-limits.md
+_LONGEST_TRANSCRIBED = timedelta(hours=4)
+_TRANSCRIPTION_RATE = 0.05
+
+
+def milliseconds(moment: datetime) -> int:
+    """A time as Plivo counts it: in milliseconds since 1970, UTC."""
+    return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+@attrs.frozen(kw_only=True)
+class Recording:
+    """One recording.
+
+    Attributes:
+        recording_id: Its id.
+        api_id: The id of the request that started it.
+        call_uuid: The id of a call that took part in the conference.
+        conference_name: The conference's name.
+        file_format: ``mp3`` or ``wav``.
+        url: Where its file is, or will be.
+        resource_uri: The path of its resource.
+        started_at: When it started (aware).
+        ended_at: When it ended (aware), or ``None`` while it is running.
+        callback_url: Who is told that it has ended.
+        callback_method: ``GET`` or ``POST``.
+        transcription_url: Who is sent the transcription.
+        transcription_method: ``GET`` or ``POST``.
+    """
+
+    recording_id: str
+    api_id: str
+    call_uuid: str
+    conference_name: str
+    file_format: str
+    url: str
+    resource_uri: str
+    started_at: datetime
+    ended_at: datetime | None = None
+    callback_url: str | None = None
+    callback_method: str = "POST"
+    transcription_url: str | None = None
+    transcription_method: str = "POST"
+
+    @property
+    def duration_ms(self) -> int:
+        """Its length in milliseconds; 0 while it is running."""
+        return milliseconds(self.ended_at or self.started_at) - milliseconds(self.started_at)
+
+    def ended(self, now: datetime) -> Recording:
+        """The same recording, ended; none is longer than a conference may be."""
+        return attrs.evolve(self, ended_at=max(self.started_at, min(now, self.started_at + _LONGEST)))
+
+    def owed(self) -> list[Callback]:
+        """The callbacks that its end makes due."""
+        due = [self._ended_callback(self.callback_url)] if self.callback_url else []
+        return due + ([self._transcription_callback(self.transcription_url)] if self.transcription_url else [])
+
+    def _ended_callback(self, url: str) -> Callback:
+        """The callback that it has ended: https://plivo.com/docs/voice/api/conferences ."""
+        fields = {
+            "api_id": self.api_id,
+            "record_url": self.url,
+            "recording_id": self.recording_id,
+            "conference_name": self.conference_name,
+            "recording_duration": str(round(self.duration_ms / 1000)),
+            "recording_duration_ms": str(self.duration_ms),
+            "recording_start_ms": str(milliseconds(self.started_at)),
+            "recording_end_ms": str(milliseconds(self.started_at) + self.duration_ms),
+        }
+        return Callback(kind="recording", url=url, method=self.callback_method, fields=fields, api_id=self.api_id)
+
+    def _transcription_callback(self, url: str) -> Callback:
+        """The callback with the text; it names neither the conference nor the request.
+
+        https://docs.plivo.com/docs/voice/api/conference/record-conference/start-recording-a-conference
+        """
+        minutes = math.ceil(self.duration_ms / 60_000)
+        too_long = timedelta(milliseconds=self.duration_ms) > _LONGEST_TRANSCRIBED
+        fields = {
+            "transcription_charge": "0.0" if too_long else str(round(minutes * _TRANSCRIPTION_RATE, 5)),
+            "transcription": "" if too_long else f"This is what was said in {self.conference_name}.",
+            "duration": str(round(self.duration_ms / 1000)),
+            "call_uuid": self.call_uuid,
+            "transcription_rate": str(_TRANSCRIPTION_RATE),
+            "recording_id": self.recording_id,
+            "error": "Recording duration too long for transcription" if too_long else "",
+        }
+        return Callback(
+            kind="transcription", url=url, method=self.transcription_method, fields=fields, api_id=self.api_id
+        )
+
+    def resource(self) -> Mapping[str, Any]:
+        """What the API shows of it once it has ended: https://plivo.com/docs/voice/api/recordings.md .
+
+        Milliseconds are text with decimals, and the time carries India's offset, as in Plivo's own samples.
+        """
+        start_ms = milliseconds(self.started_at)
+        added = (self.ended_at or self.started_at).astimezone(_INDIA)
+        return {
+            "add_time": added.isoformat(" ", "microseconds"),
+            "api_id": self.api_id,
+            "call_uuid": self.call_uuid,
+            "conference_name": self.conference_name,
+            "from_number": None,
+            "monthly_recording_storage_amount": 0.0004,
+            "recording_duration_ms": f"{self.duration_ms}.00000",
+            "recording_end_ms": f"{start_ms + self.duration_ms}.00000",
+            "recording_format": self.file_format,
+            "recording_id": self.recording_id,
+            "recording_start_ms": f"{start_ms}.00000",
+            "recording_storage_duration": 0,
+            "recording_storage_rate": 0.0004,
+            "recording_type": "conference",
+            "recording_url": self.url,
+            "resource_uri": self.resource_uri,
+            "rounded_recording_duration": 60 * math.ceil(self.duration_ms / 60_000),
+            "to_number": None,
+        }

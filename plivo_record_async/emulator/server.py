@@ -1,0 +1,220 @@
+"""The emulator as a server of its own: uvicorn, embedded in whatever event loop the user has."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import socket
+from collections.abc import AsyncGenerator, Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+import uvicorn
+
+from plivo_record_async.emulator.app import EmulatorApp
+from plivo_record_async.emulator.arguments import RefusedError
+from plivo_record_async.emulator.deliver import Attempt, Deliverer
+from plivo_record_async.emulator.world import World
+from plivo_record_async.errors import ConfigurationError
+
+__all__ = ["Emulator"]
+
+DEFAULT_AUTH_ID = "MAEMULATEDACCOUNT000"
+DEFAULT_AUTH_TOKEN = "emulated-auth-token-not-a-secret-0000000"  # noqa: S105 - it opens nothing but the emulator
+_NOT_RUNNING = "the emulator is not running: it does inside of async with"
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers and its polling: it is told when to leave, and tells when it is up."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.up = asyncio.Event()
+        self.leave = asyncio.Event()
+
+    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
+        return contextlib.nullcontext()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.up.set()
+
+    async def main_loop(self) -> None:
+        await self.leave.wait()
+
+
+class Emulator:
+    """A fake Plivo: a real HTTP server on this machine that records, ends, and calls back as Plivo does.
+
+    ::
+
+        async with Emulator() as plivo:
+            client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url)
+            await client.start_recording("standup", callback_url="http://127.0.0.1:8000/recorded")
+            await plivo.end_conference("standup")
+            await plivo.callbacks_settled()
+
+    It may be used from any thread and any asyncio event loop while it is running in one.
+
+    Args:
+        host: The address to listen on.
+        port: The port to listen on; 0 takes a free one.
+        auth_id: The auth id of the one account.
+        auth_token: Its auth token, which also signs the callbacks.
+        strict: Only conferences that were opened are live; otherwise any name is, until it is ended.
+
+    Raises:
+        ConfigurationError: On entering: the address cannot be listened on. At once: ``auth_id`` is misshapen.
+
+    Attributes:
+        auth_id: The auth id of the one account.
+        auth_token: Its auth token.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        auth_id: str = DEFAULT_AUTH_ID,
+        auth_token: str = DEFAULT_AUTH_TOKEN,
+        strict: bool = False,
+    ) -> None:
+        if not re.fullmatch(r"[MS]A[A-Z0-9]{18}", auth_id):
+            raise ConfigurationError(f"auth_id must be MA or SA and 18 more of A-Z and 0-9, not {auth_id!r}")
+        self.auth_id = auth_id
+        self.auth_token = auth_token
+        self._host = host
+        self._port = port
+        self._strict = strict
+        self._exits = contextlib.AsyncExitStack()
+        self._app: EmulatorApp | None = None
+        self._deliverer: Deliverer | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it serves, without a slash at its end: the ``base_url`` of a client."""
+        return self._entered.world.url
+
+    def executions(self, conference_name: str) -> int:
+        """How many starts in this conference were really executed."""
+        return self._entered.world.executions(conference_name)
+
+    def state(self) -> dict[str, Any]:
+        """What ``GET /__emulator__/state`` answers: conferences, recordings and attempts to call back."""
+        return self._entered.state()
+
+    async def open_conference(self, name: str) -> None:
+        """Let a conference be live, as if somebody had dialled in: what a strict emulator waits for."""
+        app = self._entered
+
+        async def opening() -> None:
+            app.open_conference(name)
+
+        await self._on_its_loop(opening())
+
+    async def end_conference(self, name: str) -> None:
+        """End a conference: its recordings end, and the callbacks that this makes due go out.
+
+        Raises:
+            LookupError: There is no live conference of this name.
+        """
+        app = self._entered
+
+        async def ending() -> None:
+            app.end_conference(name)
+
+        try:
+            await self._on_its_loop(ending())
+        except RefusedError as refusal:
+            raise LookupError(f"there is no live conference {name!r}") from refusal
+
+    async def callbacks_settled(self) -> None:
+        """Wait until every callback that is due was delivered, or given up after its last retry."""
+        if self._deliverer is None:
+            raise RuntimeError(_NOT_RUNNING)
+        await self._on_its_loop(self._deliverer.settled())
+
+    async def __aenter__(self) -> Self:
+        if self._loop is not None:
+            raise RuntimeError("this emulator is running already")
+        await self._exits.enter_async_context(self._serving())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._exits.aclose()
+
+    def __repr__(self) -> str:
+        where = self._app.world.url if self._app else "not running"
+        return f"<Emulator {where} auth_id={self.auth_id}>"
+
+    @property
+    def _entered(self) -> EmulatorApp:
+        if self._app is None:
+            raise RuntimeError(_NOT_RUNNING)
+        return self._app
+
+    async def _on_its_loop(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._loop is None:
+            work.close()
+            raise RuntimeError(_NOT_RUNNING)
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+
+    @contextlib.asynccontextmanager
+    async def _serving(self) -> AsyncGenerator[None]:
+        with _listener(self._host, self._port) as listener:
+            host, port = listener.getsockname()[:2]
+            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+            attempts: list[Attempt] = []
+            deliverer = Deliverer(auth_token=self.auth_token, report=attempts.append)
+            app = EmulatorApp(
+                world=World(auth_id=self.auth_id, url=url, strict=self._strict),
+                auth_token=self.auth_token,
+                send_soon=deliverer.send_soon,
+                attempts=attempts,
+            )
+            async with contextlib.aclosing(deliverer), _uvicorn(app, listener):
+                self._app, self._deliverer, self._loop = app, deliverer, asyncio.get_running_loop()
+                try:
+                    yield
+                finally:
+                    self._loop = None
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    try:
+        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(f"the emulator cannot listen on {host} port {port}: {error}") from error
+
+
+@contextlib.asynccontextmanager
+async def _uvicorn(app: EmulatorApp, listener: socket.socket) -> AsyncGenerator[None]:
+    """Serve from the moment of entering to that of leaving, when answers under way have a second to finish."""
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=1,
+        )
+    )
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    up = asyncio.create_task(server.up.wait())
+    try:
+        await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
+        yield
+    finally:
+        up.cancel()
+        server.leave.set()
+        await serving
