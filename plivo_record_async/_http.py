@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import platform
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import AsyncIterable, Mapping, Sequence
 from datetime import datetime
@@ -23,7 +24,16 @@ from plivo_record_async.errors import ConfigurationError, Phase
 from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.settings import Settings
 
-__all__ = ["Evidence", "Lane", "Transport", "fast_transport", "open_lane"]
+__all__ = [
+    "Evidence",
+    "Lane",
+    "ShortcutTransport",
+    "Transport",
+    "common_headers",
+    "fast_transport",
+    "open_lane",
+    "own_headers",
+]
 
 Transport = httpx.AsyncBaseTransport
 """What a user may pass to send with: a proxy, mTLS, ``MockTransport``, ``ASGITransport``, …"""
@@ -95,10 +105,9 @@ class Evidence:
             return self.sent_at is not None
         return not (self.trusted and isinstance(error, NEVER_CONNECTED))
 
-    async def collect(self, status: int, headers: Sequence[tuple[bytes, bytes]], chunks: AsyncIterable[bytes]) -> None:
+    async def collect(self, status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> None:
         """Take in an answer as it comes, so that what came is kept if the rest does not."""
-        self.phase, self.status = "answer", status
-        self.headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+        self.phase, self.status, self.headers = "answer", status, headers
         async for chunk in chunks:
             self.body += chunk
             if len(self.body) > LONGEST_BODY:
@@ -115,36 +124,48 @@ class Lane(Protocol):
         """Close what is idle."""
 
 
+class ShortcutTransport(Transport, ABC):
+    """A transport that knows a shorter way than through httpx's request and response objects."""
+
+    @abstractmethod
+    def lane(self, settings: Settings) -> Lane:
+        """The shorter way."""
+
+
 def open_lane(settings: Settings, transport: Transport | None) -> Lane:
     """The user's transport, or else the package's own connections."""
-    if transport is None:
-        return _Connections(settings)
-    if not isinstance(transport, Transport):
-        raise ConfigurationError(
-            f"transport must be an httpx.AsyncBaseTransport, not {type(transport).__name__}: {transport!r}"
-        )
-    return _Foreign(settings, transport)
+    match transport:
+        case None:
+            return _Connections(settings)
+        case ShortcutTransport():
+            return transport.lane(settings)
+        case Transport():
+            return _Foreign(settings, transport)
+        case _:
+            raise ConfigurationError(
+                f"transport must be an httpx.AsyncBaseTransport, not {type(transport).__name__}: {transport!r}"
+            )
 
 
 def fast_transport() -> Transport:
     """The fastest transport known, written in Rust: pass it as ``RecordClient(transport=…)``.
 
-    It gives no evidence of sending, so a call that fails after connecting has an unknown outcome more often.
+    It does not tell when it sends, so only a failed connect counts as "not sent"; a call that is cut off while it
+    still connects has an unknown outcome.
 
     Raises:
         ConfigurationError: The extra ``fast`` is not installed.
     """
     try:
-        from pyreqwest.client import ClientBuilder  # noqa: PLC0415 - an optional part
-        from pyreqwest.compatibility.httpx import HttpxTransport  # noqa: PLC0415
+        from plivo_record_async._rust import RustTransport  # noqa: PLC0415 - an optional part
     except ImportError as error:
         raise ConfigurationError(
             "fast_transport() needs the extra 'fast': pip install 'plivo-record-async[fast]'"
         ) from error
-    return HttpxTransport(ClientBuilder().build())
+    return RustTransport()
 
 
-def _common_headers(settings: Settings) -> RawHeaders:
+def common_headers(settings: Settings) -> RawHeaders:
     credentials = base64.b64encode(f"{settings.auth_id}:{settings.auth_token}".encode())
     return [
         (b"Host", httpx.URL(settings.base_url).netloc),
@@ -155,7 +176,7 @@ def _common_headers(settings: Settings) -> RawHeaders:
     ]
 
 
-def _own_headers(request: Request[Any]) -> RawHeaders:
+def own_headers(request: Request[Any]) -> RawHeaders:
     """What depends on the request.
 
     A DELETE asks to close its connection: Plivo's 204 may come with a body, which would then pass for the answer
@@ -166,6 +187,10 @@ def _own_headers(request: Request[Any]) -> RawHeaders:
     if request.body is None:
         return []
     return [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(request.body)).encode())]
+
+
+def _as_text(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
 class _Connections:
@@ -181,7 +206,7 @@ class _Connections:
         self._scheme, self._host, self._port = base.raw_scheme, base.raw_host, base.port
         self._prefix = base.raw_path.rstrip(b"/") + f"/v1/Account/{settings.auth_id}".encode()
         self._origin = self._url(b"/").origin
-        self._headers = _common_headers(settings)
+        self._headers = common_headers(settings)
         self._ssl_context = httpx.create_ssl_context() if base.scheme == "https" else None
         self._free: deque[httpcore.AsyncHTTPConnection] = deque()
 
@@ -192,13 +217,13 @@ class _Connections:
                 httpcore.Request(
                     request.method,
                     self._url(self._prefix + request.path.encode()),
-                    headers=self._headers + _own_headers(request),
+                    headers=self._headers + own_headers(request),
                     content=request.body,
                     extensions={"trace": evidence.trace},
                 )
             )
             try:
-                await evidence.collect(response.status, response.headers, response.aiter_stream())
+                await evidence.collect(response.status, _as_text(response.headers), response.aiter_stream())
             finally:
                 await response.aclose()
         finally:
@@ -234,7 +259,7 @@ class _Foreign:
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
         self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
-        self._headers = _common_headers(settings)
+        self._headers = common_headers(settings)
         self._transport = transport
         self._trusted = not type(transport).__module__.startswith(MISLEADING_TRANSPORTS)
 
@@ -244,7 +269,7 @@ class _Foreign:
             httpx.Request(
                 request.method,
                 self._base + request.path,
-                headers=self._headers + _own_headers(request),
+                headers=self._headers + own_headers(request),
                 content=request.body,
                 extensions={
                     "trace": evidence.trace,
@@ -253,7 +278,7 @@ class _Foreign:
             )
         )
         try:
-            await evidence.collect(response.status_code, response.headers.raw, response.aiter_bytes())
+            await evidence.collect(response.status_code, _as_text(response.headers.raw), response.aiter_bytes())
         finally:
             await response.aclose()
 

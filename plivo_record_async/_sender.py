@@ -202,7 +202,7 @@ def _verdict(call: Call[Any], evidence: Evidence, error: BaseException | None) -
         case TimeoutError():
             reason = "the deadline passed"
         case asyncio.CancelledError():
-            reason = "the client was closed"
+            reason = "it was cut off when its time to end was over"
         case _:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
     verdict = (
