@@ -1,10 +1,16 @@
-"""Runs every Python block in the README, the documentation and the docstrings against the emulator."""
+"""Runs every Python block in the README, the documentation and the docstrings against the emulator.
+
+Console blocks, which show the help of ``plivo-record``, are compared with what the command really prints.
+"""
 
 from __future__ import annotations
 
 import ast
 import asyncio
 import inspect
+import shlex
+import subprocess
+import sysconfig
 from collections.abc import Iterator
 
 import pytest
@@ -13,12 +19,12 @@ from sybil import Example, Sybil
 from sybil.evaluators.python import pad
 from sybil.parsers import myst, rest
 
+from plivo_record_async.emulator import Emulator
+
 
 @pytest.fixture(scope="module")
 def plivo_for_examples() -> Iterator[Emulator]:
     """One emulator for each document, and its address and credentials in the environment."""
-    from plivo_record_async.emulator import Emulator
-
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(Emulator()) as plivo,
@@ -30,7 +36,7 @@ def plivo_for_examples() -> Iterator[Emulator]:
         yield plivo
 
 
-def run(example: Example) -> None:
+def run_python(example: Example) -> None:
     """Run a block as ``python -m asyncio`` would: ``await`` may stand outside of functions."""
     source = pad(example.parsed, example.line + example.parsed.line_offset)
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
@@ -40,10 +46,28 @@ def run(example: Example) -> None:
         asyncio.run(ended)
 
 
+def run_console(example: Example) -> None:
+    """Run the command behind ``$`` on a terminal of 80 columns, and expect the lines below it."""
+    command, _, expected = str(example.parsed).removeprefix("$ ").partition("\n")
+    name, *arguments = shlex.split(command)
+    done = subprocess.run(  # noqa: S603 - our own documentation
+        [f"{sysconfig.get_path('scripts')}/{name}", *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    assert done.stdout.strip() == expected.strip(), done.stdout
+
+
 pytest_collect_file = (
-    Sybil([myst.CodeBlockParser("python", run)], pattern="*.md", fixtures=["plivo_for_examples"])
+    Sybil(
+        [myst.CodeBlockParser("python", run_python), myst.CodeBlockParser("console", run_console)],
+        pattern="*.md",
+        fixtures=["plivo_for_examples"],
+    )
     + Sybil(
-        [rest.CodeBlockParser("python", run)],
+        [rest.CodeBlockParser("python", run_python)],
         pattern="plivo_record_async/**/*.py",
         fixtures=["plivo_for_examples"],
     )
