@@ -18,11 +18,13 @@ from plivo_record_async.protocol.arguments import conference_name, one_of, optio
 __all__ = [
     "ApiResponse",
     "CallbackEvent",
+    "Conference",
     "FileFormat",
     "HttpMethod",
     "Outcome",
     "PendingResponse",
     "RateLimit",
+    "Recording",
     "RecordingEnded",
     "RecordingStarted",
     "RecordingState",
@@ -208,6 +210,64 @@ class Outcome(Generic[RequestT_co, ResultT_co]):
         return self.error is None
 
 
+@attrs.frozen(kw_only=True)
+class Recording:
+    """A recording that Plivo keeps.
+
+    https://plivo.com/docs/voice/api/recordings.md
+
+    Attributes:
+        recording_id: Plivo's id of the recording; opaque.
+        conference_name: The conference's name, if it was one.
+        recording_url: Where the file is.
+        recording_format: ``mp3`` or ``wav``.
+        recording_type: ``conference`` for those made here.
+        duration_ms: Length in milliseconds.
+        started_at: When it started (aware, UTC).
+        ended_at: When it ended (aware, UTC).
+        added_at: When Plivo filed it (aware).
+        api_id: Plivo's id of the request that brought this answer.
+        call_uuid: Plivo's id of the call, if it was one.
+        raw: The whole answer.
+    """
+
+    recording_id: str
+    conference_name: str | None = None
+    recording_url: str | None = None
+    recording_format: str | None = None
+    recording_type: str | None = None
+    duration_ms: int | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    added_at: datetime | None = None
+    api_id: str | None = None
+    call_uuid: str | None = None
+    raw: Mapping[str, Any] = _raw()
+
+
+@attrs.frozen(kw_only=True)
+class Conference:
+    """A conference that is live now.
+
+    https://plivo.com/docs/voice/api/conferences
+
+    Attributes:
+        conference_name: Its name.
+        run_time_s: For how many seconds it has been live.
+        member_count: How many members it has.
+        members: What Plivo says of each of them, as it came.
+        api_id: Plivo's id of the request that brought this answer.
+        raw: The whole answer.
+    """
+
+    conference_name: str
+    run_time_s: int | None = None
+    member_count: int | None = None
+    members: tuple[Mapping[str, Any], ...] = ()
+    api_id: str | None = None
+    raw: Mapping[str, Any] = _raw()
+
+
 # What Plivo calls back with
 
 
@@ -219,12 +279,14 @@ class ApiResponse:
         api_id: Plivo's id of the request.
         message: Plivo's words, if the request succeeded.
         error: Plivo's words, if it failed.
+        answer: The whole answer, decoded: after a start it also holds ``recording_id`` and ``url``.
         raw: Every field as it was sent.
     """
 
     api_id: str
     message: str | None = None
     error: str | None = None
+    answer: Mapping[str, Any] = _raw()
     raw: Mapping[str, Any] = _raw()
 
 

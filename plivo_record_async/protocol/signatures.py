@@ -1,10 +1,13 @@
-"""How Plivo signs a callback.
+"""How Plivo signs a callback, and how a signature is checked.
 
-Version 3, as the official SDKs compute it: ``base64(HMAC-SHA256(auth token, S + "." + nonce))``, where ``S`` is
-the address without query and fragment, then ``?`` and the sorted query, and for a POST ``.`` and the sorted
-parameters run together without any separator.
+Version 3, as the official SDKs compute it, is ``base64(HMAC-SHA256(auth token, S + "." + nonce))``, where ``S``
+is the address without query and fragment, then ``?`` and the sorted query, and for a POST ``.`` and the sorted
+fields of the form, run together without any separator. Version 2 signs address and nonce only.
 https://docs.plivo.com/docs/voice/concepts/signature-validation/
 https://github.com/plivo/plivo-python/blob/master/plivo/utils/signature_v3.py
+
+Where the SDKs differ on exotic URLs the official Python SDK decides, and what others sign for the same address
+is accepted besides: ``https://h`` for ``https://h/``, and a last path segment with its ``;parameters``.
 """
 
 from __future__ import annotations
@@ -12,11 +15,62 @@ from __future__ import annotations
 import binascii
 import hmac
 from collections.abc import Mapping, Sequence
+from itertools import chain, product
+from typing import Literal
 from urllib.parse import parse_qsl
 
-__all__ = ["sign_callback_v3"]
+import attrs
+
+from plivo_record_async.errors import ConfigurationError, SignatureMissingError
+
+__all__ = [
+    "AuthTokens",
+    "Headers",
+    "Pairs",
+    "Params",
+    "SignatureClaim",
+    "matching_header",
+    "read_claim",
+    "sign_callback_v3",
+    "signed_texts",
+    "split_url",
+]
+
+AuthTokens = str | Sequence[str]
+"""One auth token, or all that are valid now: during a rotation, or of an account and its subaccounts."""
+
+Headers = Mapping[str, str]
+"""A request's header fields, names in any case."""
+
+Pairs = Sequence[tuple[str, str]]
+"""Decoded names and values in the order in which they came; names may be repeated."""
 
 Params = Mapping[str, str | Sequence[str]]
+"""Decoded names and values; a name that is repeated has a sequence of values."""
+
+Version = Literal["V3", "V2"]
+
+_HEADERS: dict[Version, tuple[str, str, str]] = {
+    "V3": ("x-plivo-signature-v3", "x-plivo-signature-ma-v3", "x-plivo-signature-v3-nonce"),
+    "V2": ("x-plivo-signature-v2", "x-plivo-signature-ma-v2", "x-plivo-signature-v2-nonce"),
+}
+_KNOWN_HEADERS = frozenset(chain(*_HEADERS.values(), ["x-plivo-signature"]))
+
+
+@attrs.frozen
+class SignatureClaim:
+    """What a request says of its own signature.
+
+    Attributes:
+        version: ``V3``, or ``V2``.
+        nonce: The nonce that was signed with the request.
+        signatures: Name of each signature header, in lower case, to its value: a comma-separated list while
+            tokens rotate. The header with ``-ma-`` is signed with the main account's token.
+    """
+
+    version: Version
+    nonce: str
+    signatures: Mapping[str, str]
 
 
 def sign_callback_v3(method: str, url: str, params: Params, nonce: str, auth_token: str) -> str:
@@ -25,8 +79,7 @@ def sign_callback_v3(method: str, url: str, params: Params, nonce: str, auth_tok
     Args:
         method: ``GET`` or ``POST``.
         url: The absolute URL that is called; its query is signed, its fragment is not.
-        params: The form of a POST, or what a GET adds to the query of ``url``; decoded names and values, a
-            name that is repeated has a sequence of values.
+        params: The form of a POST, or what a GET adds to the query of ``url``.
         nonce: The value of ``X-Plivo-Signature-V3-Nonce``.
         auth_token: The account's or subaccount's auth token.
 
@@ -36,47 +89,129 @@ def sign_callback_v3(method: str, url: str, params: Params, nonce: str, auth_tok
     Raises:
         ValueError: Another method, or a URL that is not absolute http(s).
     """
-    return _digest(f"{_signed_text(method, url, params)}.{nonce}", auth_token.encode()).decode()
+    origin, path, query = split_url(url)
+    form = [
+        (name, value) for name, values in params.items() for value in ([values] if isinstance(values, str) else values)
+    ]
+    text = _spellings(origin, path)[0] + _signed_tail(method, query, form)
+    return _digest(f"{text}.{nonce}", auth_token.encode()).decode()
 
 
-def _signed_text(method: str, url: str, params: Params) -> str:
-    address, query = _split(url)
-    asked = parse_qsl(query, keep_blank_values=True)
+def read_claim(headers: Headers, *, allow_v2: bool = False) -> SignatureClaim:
+    """Read the signature headers; a header that comes twice counts as one list.
+
+    Args:
+        headers: The request's header fields.
+        allow_v2: Whether version 2 will do where there is no header of version 3.
+
+    Raises:
+        SignatureMissingError: There is no signature, or no nonce, of an accepted version.
+    """
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        key = name.lower()
+        if key in _KNOWN_HEADERS:
+            found[key] = f"{found[key]},{value}" if key in found else value
+    version: Version = "V2" if allow_v2 and found.keys().isdisjoint(_HEADERS["V3"][:2]) else "V3"
+    own, main, nonce = _HEADERS[version]
+    signatures = {name: found[name] for name in (own, main) if name in found}
+    if nonce not in found or not any(signatures.values()):
+        raise SignatureMissingError(_missing(version, sorted(found)))
+    return SignatureClaim(version, found[nonce], signatures)
+
+
+def signed_texts(claim: SignatureClaim, method: str, url: str, form: Pairs) -> tuple[str, ...]:
+    """What is signed, with the nonce; two texts where the address has two spellings.
+
+    Args:
+        claim: What the request says of its signature.
+        method: ``GET`` or ``POST``, in any case.
+        url: The absolute URL that Plivo called, with its query.
+        form: The decoded fields of the body; a GET has none.
+
+    Raises:
+        ValueError: Another method, or a URL that is not absolute http(s).
+    """
+    origin, path, query = split_url(url)
+    # Version 2 covers neither the query nor the body.
+    tail = f"{_signed_tail(method, query, form)}." if claim.version == "V3" else ""
+    return tuple([f"{address}{tail}{claim.nonce}" for address in _spellings(origin, path)])
+
+
+def matching_header(claim: SignatureClaim, texts: Sequence[str], auth_tokens: AuthTokens) -> str | None:
+    """The first header that holds a signature of one of the texts, made with one of the tokens.
+
+    Signatures are compared in constant time.
+
+    Raises:
+        ConfigurationError: No token, or an empty one, which anybody could sign with.
+    """
+    tokens = [auth_tokens] if isinstance(auth_tokens, str) else auth_tokens
+    if not tokens or not all(tokens):
+        raise ConfigurationError("auth_tokens must hold at least one auth token, and no empty one")
+    expected = [_digest(text, token.encode()) for token in tokens for text in texts]
+    for name, value in claim.signatures.items():
+        # As bytes, because compare_digest takes no text beyond ASCII.
+        given = value.replace(" ", "").encode(errors="replace").split(b",")
+        for ours, theirs in product(expected, given):
+            if hmac.compare_digest(ours, theirs):
+                return name
+    return None
+
+
+def split_url(url: str) -> tuple[str, str, str]:
+    """Origin, path and query of an absolute URL as they are signed: as written, but the scheme in lower case.
+
+    Raises:
+        ValueError: It is not an absolute http(s) URL.
+    """
+    address, _, query = url.partition("#")[0].partition("?")
+    scheme, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    if not host or scheme.lower() not in {"http", "https"}:
+        raise ValueError(f"url must be an absolute http:// or https:// URL, not {url!r}")
+    return f"{scheme.lower()}://{host}", slash + path, query
+
+
+def _spellings(origin: str, path: str) -> tuple[str, ...]:
+    """The address as the official Python SDK signs it, then as others do."""
+    if path in {"", "/"}:
+        return origin + path, origin if path else f"{origin}/"
+    before, slash, last = path.rpartition("/")
+    if ";" in last:
+        return f"{origin}{before}{slash}{last.partition(';')[0]}", origin + path
+    return (origin + path,)
+
+
+def _signed_tail(method: str, query: str, form: Pairs) -> str:
+    """What is signed behind the address: the query and the form."""
+    asked = parse_qsl(query, keep_blank_values=True) if query else []
     match method.upper():
         case "GET":
             # The official SDK lets the query win where a name is in both.
             named = {name for name, _ in asked}
-            asked += [(name, value) for name, value in _pairs(params) if name not in named]
-            return f"{address}?{_joined(asked)}" if asked else address
+            asked += [pair for pair in form if pair[0] not in named]
+            return f"?{_joined(asked)}" if asked else ""
         case "POST":
-            mark = "?" if asked or params else ""
-            dot = "." if asked and params else ""
-            sent = "".join([name + value for name, value in sorted(_pairs(params))])
-            return f"{address}{mark}{_joined(asked)}{dot}{sent}"
+            sent = "".join(chain.from_iterable(sorted(form)))
+            return f"{'?' if asked or form else ''}{_joined(asked)}{'.' if asked and form else ''}{sent}"
         case _:
             raise ValueError(f"method must be GET or POST, not {method!r}")
 
 
-def _split(url: str) -> tuple[str, str]:
-    """The address and the query; the scheme in lower case, the rest as written, the fragment gone."""
-    address, _, query = url.partition("#")[0].partition("?")
-    scheme, separator, rest = address.partition("://")
-    if not separator or scheme.lower() not in {"http", "https"} or rest[:1] in {"", "/"}:
-        raise ValueError(f"url must be an absolute http:// or https:// URL, not {url!r}")
-    # The official SDK leaves the ;parameters of the last path segment out.
-    before, slash, last = rest.rpartition("/")
-    return f"{scheme.lower()}://{before}{slash}{last.partition(';')[0]}", query
+def _joined(pairs: Pairs) -> str:
+    return "&".join(map("=".join, sorted(pairs)))
 
 
-def _pairs(params: Params) -> list[tuple[str, str]]:
-    return [
-        (name, value) for name, values in params.items() for value in ((values,) if isinstance(values, str) else values)
-    ]
-
-
-def _joined(pairs: list[tuple[str, str]]) -> str:
-    return "&".join([f"{name}={value}" for name, value in sorted(pairs)])
+def _missing(version: str, found: Sequence[str]) -> str:
+    wanted = f"X-Plivo-Signature-{version} (or -Ma-{version}) and X-Plivo-Signature-{version}-Nonce"
+    had = f"only {', '.join(found)}" if found else "no signature at all"
+    weak = any(name.endswith("-v2") for name in found)
+    why = "; version 2 does not cover the body, and is accepted only where it was asked for" if weak else ""
+    return f"the request must carry {wanted}, but has {had}{why}"
 
 
 def _digest(text: str, auth_token: bytes) -> bytes:
-    return binascii.b2a_base64(hmac.digest(auth_token, text.encode(), "sha256"), newline=False)
+    # A lone surrogate, which no honest request holds, must fail to match, not fail to encode.
+    signed = text.encode(errors="surrogatepass")
+    return binascii.b2a_base64(hmac.digest(auth_token, signed, "sha256"), newline=False)

@@ -1,0 +1,143 @@
+"""What a verified callback says: its fields, in any of Plivo's shapes, into an event.
+
+The shapes, all met in the field: flat ``snake_case`` fields (https://plivo.com/docs/voice/api/conferences), flat
+CamelCase fields (https://plivo.com/docs/voice/xml/conferencing.md), and one field ``response`` that holds JSON
+(http://plivo.com/docs/api/conference/record/). Numbers come as integers, as ``345100.00000``, empty, or as -1
+for "not known yet".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NewType
+
+from plivo_record_async.errors import MalformedCallbackError
+from plivo_record_async.protocol.fields import (
+    Reader,
+    amount,
+    identifier,
+    json_object,
+    moment,
+    needed,
+    plain_text,
+    problem,
+    spoken_text,
+    web_address,
+    whole_number,
+)
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    CallbackEvent,
+    RecordingEnded,
+    TranscriptionEnded,
+    UnknownCallback,
+)
+from plivo_record_async.protocol.resplits import find_resplit
+
+__all__ = ["VerifiedFields", "read_event"]
+
+VerifiedFields = NewType("VerifiedFields", dict[str, str])
+"""The fields of a callback whose signature was found good; only `callbacks.verify_callback` makes them."""
+
+Table = Mapping[str, tuple[Reader[Any], tuple[str, ...]]]
+"""Our name of a field, how it is read, and Plivo's spellings of its name."""
+
+_API_RESPONSE: Table = {
+    "api_id": (needed(identifier), ("api_id",)),
+    "message": (plain_text, ("message",)),
+    "error": (problem, ("error",)),
+}
+_RECORDING_ENDED: Table = {
+    "api_id": (identifier, ("api_id", "ApiID")),
+    "conference_name": (plain_text, ("conference_name", "ConferenceName")),
+    "record_url": (needed(web_address), ("record_url", "RecordUrl")),
+    "recording_id": (identifier, ("recording_id", "RecordingID")),
+    "duration_s": (amount, ("recording_duration", "RecordingDuration")),
+    "duration_ms": (whole_number, ("recording_duration_ms", "RecordingDurationMs")),
+    "started_at": (moment, ("recording_start_ms", "RecordingStartMs")),
+    "ended_at": (moment, ("recording_end_ms", "RecordingEndMs")),
+}
+_TRANSCRIPTION_ENDED: Table = {
+    "recording_id": (needed(identifier), ("recording_id",)),
+    "transcription": (spoken_text, ("transcription",)),
+    "duration_s": (whole_number, ("duration",)),
+    "charge": (amount, ("transcription_charge",)),
+    "rate": (amount, ("transcription_rate",)),
+    "call_uuid": (identifier, ("call_uuid",)),
+    "error": (problem, ("error",)),
+}
+
+
+def _spellings(*tables: Table) -> frozenset[str]:
+    return frozenset(name for table in tables for _, names in table.values() for name in names)
+
+
+_NAMES = _spellings(_API_RESPONSE, _RECORDING_ENDED, _TRANSCRIPTION_ENDED) | {"response"}
+_SNAKE_CASE = frozenset(name for name in _NAMES if name.islower())
+_CAMEL_CASE = _NAMES - _SNAKE_CASE
+
+# What no other kind of callback has.
+_RECORDING_MARKS = _spellings(_RECORDING_ENDED) - {
+    "api_id",
+    "ApiID",
+    "conference_name",
+    "ConferenceName",
+    "recording_id",
+}
+_TRANSCRIPTION_MARKS = frozenset({"transcription", "transcription_charge", "transcription_rate"})
+
+
+def read_event(fields: VerifiedFields) -> CallbackEvent:
+    """Make the event that the fields tell of.
+
+    Raises:
+        MalformedCallbackError: A field of the event is missing or not what it should be, or the fields may be
+            those of another callback, cut up differently.
+    """
+    resplit = find_resplit(fields, _SNAKE_CASE) or find_resplit(fields, _CAMEL_CASE)
+    if resplit is not None:
+        raise MalformedCallbackError(f"the callback may be another one, cut up differently: {resplit}")
+    response = fields.get("response")
+    return _event(json_object("response", response) if response else fields, fields)
+
+
+def _event(data: Mapping[str, Any], raw: VerifiedFields) -> CallbackEvent:
+    """The kind is told by what no other kind has; then everything that belongs to it must be there."""
+    if not _RECORDING_MARKS.isdisjoint(data) or data.get("message") in ("record_done", "record done"):
+        return _recording_ended(data, raw)
+    if "api_id" in data and not data.keys().isdisjoint({"message", "error"}):
+        return ApiResponse(**_values(_API_RESPONSE, data), answer=data, raw=raw)
+    if not _TRANSCRIPTION_MARKS.isdisjoint(data) or data.keys() >= {"recording_id", "error"}:
+        return _transcription_ended(data, raw)
+    return UnknownCallback(raw=raw)
+
+
+def _recording_ended(data: Mapping[str, Any], raw: VerifiedFields) -> RecordingEnded:
+    values = _values(_RECORDING_ENDED, data)
+    seconds = values.pop("duration_s")
+    if values["duration_ms"] is None and seconds is not None:
+        values["duration_ms"] = round(seconds * 1000)
+    if values["api_id"] is None and values["recording_id"] is None:
+        raise MalformedCallbackError("a recording has ended, but neither api_id nor recording_id says which one")
+    return RecordingEnded(**values, raw=raw)
+
+
+def _transcription_ended(data: Mapping[str, Any], raw: VerifiedFields) -> TranscriptionEnded:
+    values = _values(_TRANSCRIPTION_ENDED, data)
+    if values["error"] is not None:
+        values["transcription"] = values["transcription"] or None
+    elif values["transcription"] is None:
+        raise MalformedCallbackError("a transcription has ended, but there is neither transcription nor error")
+    return TranscriptionEnded(**values, raw=raw)
+
+
+def _values(table: Table, data: Mapping[str, Any]) -> dict[str, Any]:
+    return {ours: reader(*_given(data, names)) for ours, (reader, names) in table.items()}
+
+
+def _given(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, Any]:
+    given = [name for name in names if name in data]
+    if len(given) > 1:
+        raise MalformedCallbackError(f"{' and '.join(given)} are the same field, given twice")
+    name = given[0] if given else names[0]
+    return name, data.get(name)

@@ -1,0 +1,165 @@
+"""When a callback's field is well formed, and what it then says.
+
+Each reader takes the field's name, for its message, and the value, a text or what JSON had in its place; it gives
+``None`` for what Plivo left empty, and raises `MalformedCallbackError` for what no honest callback holds.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeGuard, TypeVar
+from urllib.parse import urlsplit
+
+from plivo_record_async.errors import MalformedCallbackError
+
+__all__ = [
+    "Reader",
+    "amount",
+    "identifier",
+    "json_object",
+    "moment",
+    "needed",
+    "plain_text",
+    "problem",
+    "spoken_text",
+    "web_address",
+    "whole_number",
+]
+
+T = TypeVar("T")
+Reader = Callable[[str, Any], T | None]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}")
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character, which JSON's escapes can spell, but UTF-8, and so no store, can keep."""
+
+_LARGEST = 2**53
+"""Up to here a float holds every whole number, and every store an integer."""
+
+
+def needed(reader: Reader[T]) -> Callable[[str, Any], T]:
+    """The same reader, for a field that must not be missing or empty."""
+
+    def read(name: str, value: Any) -> T:
+        found = reader(name, value)
+        if found is None:
+            raise MalformedCallbackError(f"{name} is missing")
+        return found
+
+    return read
+
+
+def spoken_text(name: str, value: Any) -> str | None:
+    """A text that may be empty, as the transcript of silence is."""
+    if value is None:
+        return None
+    text = str(value) if _is_number(value) else value
+    if not isinstance(text, str) or _SURROGATE.search(text):
+        raise MalformedCallbackError(f"{name} must be a text, not {value!r:.80}")
+    return text
+
+
+def plain_text(name: str, value: Any) -> str | None:
+    """A text."""
+    return spoken_text(name, value) or None
+
+
+def problem(name: str, value: Any) -> str | None:
+    """Plivo's words for what went wrong: a text, or an object that holds one, or else its JSON."""
+    while _is_object(value) and "error" in value:
+        value = value["error"]
+    if isinstance(value, dict | list):
+        try:
+            value = json.dumps(value)
+        except RecursionError as error:
+            raise MalformedCallbackError(f"{name} is nested too deeply") from error
+    return plain_text(name, value)
+
+
+def identifier(name: str, value: Any) -> str | None:
+    """One of Plivo's ids: opaque, not always a UUID, but never with spaces or signs of a query or a form."""
+    text = plain_text(name, value)
+    if text is not None and not _IDENTIFIER.fullmatch(text):
+        raise MalformedCallbackError(f"{name} is no id: {text!r:.80}")
+    return text
+
+
+def web_address(name: str, value: Any) -> str | None:
+    """An absolute http or https URL."""
+    text = plain_text(name, value)
+    if text is None:
+        return None
+    try:
+        parts = urlsplit(text)
+        absolute = parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        absolute = False
+    if not absolute or not text.isprintable() or " " in text:
+        raise MalformedCallbackError(f"{name} is no http(s) URL: {text!r:.80}")
+    return text
+
+
+def amount(name: str, value: Any) -> float | None:
+    """A number that is not negative; -1 stands for "not known"."""
+    if value is None or value == "":
+        return None
+    text = repr(value) if _is_number(value) else value
+    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
+        raise MalformedCallbackError(f"{name} is no number: {value!r:.80}")
+    number = float(text)
+    if number == -1:
+        return None
+    if not 0 <= number <= _LARGEST:
+        raise MalformedCallbackError(f"{name} is beyond reason: {text:.80}")
+    return number
+
+
+def whole_number(name: str, value: Any) -> int | None:
+    """A number, to the nearest whole one."""
+    number = amount(name, value)
+    return None if number is None else round(number)
+
+
+def moment(name: str, value: Any) -> datetime | None:
+    """A time in milliseconds since 1970 (UTC)."""
+    number = amount(name, value)
+    try:
+        return None if number is None else _EPOCH + timedelta(milliseconds=number)
+    except OverflowError as error:
+        raise MalformedCallbackError(f"{name} is beyond the year 9999: {value!r:.80}") from error
+
+
+def json_object(name: str, value: str) -> Mapping[str, Any]:
+    """A text that holds a JSON object in which no name is repeated."""
+    try:
+        data: Any = json.loads(value, object_pairs_hook=_unrepeated, parse_constant=_no_number)
+    except (ValueError, RecursionError) as error:
+        raise MalformedCallbackError(f"{name} holds no usable JSON: {error}") from error
+    if not _is_object(data):
+        raise MalformedCallbackError(f"{name} holds no JSON object: {value!r:.80}")
+    return data
+
+
+def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    data = dict(pairs)
+    if len(data) != len(pairs):
+        raise ValueError("a name is repeated")
+    return data
+
+
+def _no_number(constant: str) -> float:
+    raise ValueError(f"{constant} is no number")
+
+
+def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    return isinstance(value, dict)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
