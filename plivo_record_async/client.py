@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
@@ -12,11 +14,13 @@ from plivo_record_async._http import Transport, open_lane
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, whole
 from plivo_record_async.protocol.models import (
+    Conference,
     FileFormat,
     HttpMethod,
     Outcome,
     PendingResponse,
     RateLimit,
+    Recording,
     RecordingStarted,
     RecordingStopped,
     StartRequest,
@@ -325,3 +329,95 @@ class RecordClient:
             return await self._calls.call(endpoints.stop_recording(request), timeout)
 
         return run_many(requests, stop, concurrency=concurrency)
+
+    async def get_recording(self, recording_id: str, *, timeout: float | None = None) -> Recording:
+        """Look at one recording that Plivo keeps.
+
+        https://plivo.com/docs/voice/api/recordings.md
+
+        Raises:
+            NotFoundError: There is none of this id.
+            NotSentError: Nothing was sent.
+            OutcomeUnknownError: No attempt got an answer.
+            ApiError: Plivo refused it.
+        """
+        return await self._calls.call(endpoints.get_recording(recording_id), timeout)
+
+    async def list_recordings(
+        self,
+        *,
+        conference_name: str | None = None,
+        added_after: datetime | None = None,
+        added_before: datetime | None = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Recording, None]:
+        """Look through the recordings that Plivo keeps, newest first, a page at a time as they are taken.
+
+        Plivo looks back 7 days unless told otherwise, and 30 days at the most.
+        https://plivo.com/docs/voice/api/recordings.md
+
+        Args:
+            conference_name: Only those of this conference.
+            added_after: Only those filed at or after this time (aware).
+            added_before: Only those filed at or before this time (aware).
+            timeout: Seconds for each page in all; the client's own if absent.
+
+        Raises:
+            ValueError: A time is not aware.
+            ApiError: Plivo refused it; `BadRequestError` for a window of more than 30 days.
+        """
+        seen: set[str] = set()  # a recording that is filed meanwhile moves the rest onto the next page
+        for offset in itertools.count(step=endpoints.PAGE):
+            page = await self._calls.call(
+                endpoints.list_recordings(
+                    conference_name=conference_name,
+                    added_after=added_after,
+                    added_before=added_before,
+                    offset=offset,
+                ),
+                timeout,
+            )
+            for recording in page:
+                if recording.recording_id not in seen:
+                    yield recording
+            seen = {recording.recording_id for recording in page}
+            if len(page) < endpoints.PAGE:
+                return
+
+    async def delete_recording(self, recording_id: str, *, timeout: float | None = None) -> None:
+        """Delete a recording that Plivo keeps; harmless to repeat.
+
+        https://plivo.com/docs/voice/api/recordings.md
+
+        Raises:
+            NotFoundError: There is none of this id.
+            NotSentError: Nothing was sent.
+            OutcomeUnknownError: No attempt got an answer.
+            ApiError: Plivo refused it.
+        """
+        await self._calls.call(endpoints.delete_recording(recording_id), timeout)
+
+    async def get_conference(self, conference_name: str, *, timeout: float | None = None) -> Conference:
+        """Look at a conference that is live.
+
+        https://plivo.com/docs/voice/api/conferences
+
+        Raises:
+            NotFoundError: None of this name is live.
+            NotSentError: Nothing was sent.
+            OutcomeUnknownError: No attempt got an answer.
+            ApiError: Plivo refused it.
+        """
+        return await self._calls.call(endpoints.get_conference(conference_name), timeout)
+
+    async def list_conferences(self, *, timeout: float | None = None) -> list[str]:
+        """Bring the names of the conferences that are live.
+
+        https://plivo.com/docs/voice/api/conferences
+
+        Raises:
+            NotSentError: Nothing was sent.
+            OutcomeUnknownError: No attempt got an answer.
+            ApiError: Plivo refused it.
+        """
+        return await self._calls.call(endpoints.list_conferences(), timeout)

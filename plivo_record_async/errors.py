@@ -225,7 +225,7 @@ class PermissionDeniedError(ApiError):
 class NotFoundError(ApiError):
     """404: no such conference is live, or no such recording exists."""
 
-    advice = "It was not executed. Check the name; a conference exists only while somebody is in it."
+    advice = "It was not executed. Check the name or id; a conference exists only while somebody is in it."
 
 
 class MethodNotAllowedError(ApiError):

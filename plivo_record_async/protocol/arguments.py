@@ -7,19 +7,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import attrs
 
-__all__ = ["conference_name", "one_of", "optional", "positive", "text", "web_address", "whole"]
+__all__ = ["aware", "conference_name", "one_of", "optional", "path_segment", "positive", "text", "web_address", "whole"]
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
 def text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     """A ``str`` with something in it that UTF-8 can carry."""
-    name = attribute.name
+    _text(attribute.name, value)
+
+
+def conference_name(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+    """Any text that can be a path segment."""
+    path_segment(attribute.name, value)
+
+
+def _text(name: str, value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}: {value!r}")
     if not value:
@@ -28,13 +37,14 @@ def text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> N
         value.encode()
     except UnicodeEncodeError as error:
         raise ValueError(f"{name} holds a lone surrogate, which UTF-8 cannot carry: {value!r}") from error
+    return value
 
 
-def conference_name(instance: object, attribute: attrs.Attribute[Any], value: Any) -> None:
+def path_segment(name: str, value: object) -> str:
     """Any text but ``.`` and ``..``, which HTTP clients and proxies resolve away even when encoded."""
-    text(instance, attribute, value)
-    if value in {".", ".."}:
-        raise ValueError(f"{attribute.name} must not be {value!r}: as a path segment it means another address")
+    if _text(name, value) in {".", ".."}:
+        raise ValueError(f"{name} must not be {value!r}: as a path segment it means another address")
+    return str(value)
 
 
 def web_address(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
@@ -88,4 +98,13 @@ def whole(name: str, value: object, *, least: int) -> int:
         raise TypeError(f"{name} must be an int, not {type(value).__name__}: {value!r}")
     if value < least:
         raise ValueError(f"{name} must be at least {least}, not {value}")
+    return value
+
+
+def aware(name: str, value: object) -> datetime:
+    """A ``datetime`` that knows its offset from UTC."""
+    if not isinstance(value, datetime):
+        raise TypeError(f"{name} must be a datetime, not {type(value).__name__}: {value!r}")
+    if value.utcoffset() is None:
+        raise ValueError(f"{name} must be aware, for example datetime.now(UTC), not {value!r}")
     return value

@@ -7,24 +7,52 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
 
+from plivo_record_async.protocol.arguments import aware, path_segment
 from plivo_record_async.protocol.models import (
+    Conference,
     PendingResponse,
+    Recording,
     RecordingStarted,
     RecordingStopped,
     StartRequest,
     StopRequest,
 )
-from plivo_record_async.protocol.responses import Reply, read_already_stopped, read_pending, read_started, read_stopped
+from plivo_record_async.protocol.responses import (
+    Reply,
+    read_already_stopped,
+    read_conference,
+    read_conference_names,
+    read_nothing,
+    read_pending,
+    read_recording,
+    read_recordings,
+    read_started,
+    read_stopped,
+)
 from plivo_record_async.protocol.wire import unstructure
 
-__all__ = ["Request", "start_recording", "stop_recording"]
+__all__ = [
+    "PAGE",
+    "Request",
+    "delete_recording",
+    "get_conference",
+    "get_recording",
+    "list_conferences",
+    "list_recordings",
+    "start_recording",
+    "stop_recording",
+]
 
 T = TypeVar("T")
+
+PAGE = 20
+"""Recordings on one page, the most that Plivo gives: https://plivo.com/docs/voice/api/recordings.md"""
 
 
 @attrs.frozen(kw_only=True)
@@ -76,6 +104,66 @@ def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingRe
         read=read_pending if asynchronous else read_stopped,
         read_gone=read_pending if asynchronous else read_already_stopped,
     )
+
+
+def get_recording(recording_id: str) -> Request[Recording]:
+    """``GET …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
+    return _get(f"reading of recording {recording_id!r}", _recording_path(recording_id), read_recording)
+
+
+def delete_recording(recording_id: str) -> Request[None]:
+    """``DELETE …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
+    return Request(
+        operation=f"deletion of recording {recording_id!r}",
+        method="DELETE",
+        path=_recording_path(recording_id),
+        repeatable=True,
+        read=read_nothing,
+        read_gone=read_nothing,
+    )
+
+
+def list_recordings(
+    *,
+    conference_name: str | None = None,
+    added_after: datetime | None = None,
+    added_before: datetime | None = None,
+    offset: int = 0,
+) -> Request[tuple[Recording, ...]]:
+    """``GET …/Recording/``, one page: https://plivo.com/docs/voice/api/recordings.md."""
+    filters = {
+        "conference_name": None if conference_name is None else path_segment("conference_name", conference_name),
+        "add_time__gte": None if added_after is None else _utc(aware("added_after", added_after)),
+        "add_time__lte": None if added_before is None else _utc(aware("added_before", added_before)),
+        "limit": str(PAGE),
+        "offset": str(offset),
+    }
+    query = _query({name: value for name, value in filters.items() if value is not None})
+    return _get("listing of recordings", f"/Recording/{query}", read_recordings)
+
+
+def get_conference(conference_name: str) -> Request[Conference]:
+    """``GET …/Conference/{conference_name}/``: https://plivo.com/docs/voice/api/conferences."""
+    name = quote(path_segment("conference_name", conference_name), safe="")
+    return _get(f"reading of conference {conference_name!r}", f"/Conference/{name}/", read_conference)
+
+
+def list_conferences() -> Request[list[str]]:
+    """``GET …/Conference/``: https://plivo.com/docs/voice/api/conferences."""
+    return _get("listing of conferences", "/Conference/", read_conference_names)
+
+
+def _get(operation: str, path: str, read: Callable[[Reply], T]) -> Request[T]:
+    return Request(operation=operation, method="GET", path=path, repeatable=True, read=read)
+
+
+def _recording_path(recording_id: str) -> str:
+    return f"/Recording/{quote(path_segment('recording_id', recording_id), safe='')}/"
+
+
+def _utc(time: datetime) -> str:
+    """As Plivo's filters take it: ``YYYY-MM-DD HH:MM:ss.uuuuuu``, in UTC."""
+    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
 def _record_path(conference_name: str) -> str:

@@ -27,14 +27,25 @@ from plivo_record_async.errors import (
     ServerError,
     UnexpectedResponseError,
 )
-from plivo_record_async.protocol.models import PendingResponse, RecordingStarted, RecordingStopped
+from plivo_record_async.protocol.models import (
+    Conference,
+    PendingResponse,
+    Recording,
+    RecordingStarted,
+    RecordingStopped,
+)
 from plivo_record_async.protocol.wire import json_object, structure
 
 __all__ = [
     "Reply",
     "read",
     "read_already_stopped",
+    "read_conference",
+    "read_conference_names",
+    "read_nothing",
     "read_pending",
+    "read_recording",
+    "read_recordings",
     "read_started",
     "read_stopped",
     "retry_after",
@@ -117,10 +128,47 @@ def read_already_stopped(reply: Reply) -> RecordingStopped:
     return RecordingStopped(api_id=reply.api_id)
 
 
-def _read(reply: Reply, cls: type[T]) -> T:
+def read_nothing(reply: Reply) -> None:
+    """The answer to a delete: 204 without a body; also the 404 of a repeated one that was executed after all."""
+
+
+def read_recording(reply: Reply) -> Recording:
+    """One recording."""
+    return _read(reply, Recording)
+
+
+def read_recordings(reply: Reply) -> tuple[Recording, ...]:
+    """One page of recordings."""
+    items: list[dict[str, Any]] = _list(reply, "objects", dict)
+    return tuple(structure(item, Recording) for item in items)
+
+
+def read_conference(reply: Reply) -> Conference:
+    """One conference."""
+    return _read(reply, Conference)
+
+
+def read_conference_names(reply: Reply) -> list[str]:
+    """The names of the conferences that are live."""
+    return _list(reply, "conferences", str)
+
+
+def _list(reply: Reply, name: str, kind: type[T]) -> list[T]:
+    match _object(reply).get(name):
+        case [*items] if all(isinstance(item, kind) for item in items):
+            return items
+        case other:
+            raise ValueError(f"its {name!r} is not a list of {kind.__name__}: {other!r:.200}")
+
+
+def _object(reply: Reply) -> dict[str, Any]:
     if not reply.complete:
         raise ValueError(f"its body was cut off after {len(reply.body)} bytes")
-    return structure(json_object(reply.body), cls)
+    return json_object(reply.body)
+
+
+def _read(reply: Reply, cls: type[T]) -> T:
+    return structure(_object(reply), cls)
 
 
 def read(reply: Reply, reader: Callable[[Reply], T], operation: str, *, repeatable: bool, now: float) -> T:

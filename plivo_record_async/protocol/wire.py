@@ -6,33 +6,88 @@ Unknown fields are kept: every value structured here carries the whole message i
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar, cast
 
 from cattrs import Converter
 from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from plivo_record_async.protocol.models import RecordingStarted, RecordingStopped, StartRequest, StopRequest
+from plivo_record_async.protocol.models import (
+    Conference,
+    PendingResponse,
+    Recording,
+    RecordingStarted,
+    RecordingStopped,
+    StartRequest,
+    StopRequest,
+)
 
 __all__ = ["json_object", "structure", "unstructure"]
 
 T = TypeVar("T")
 
 
+_SPELLING: dict[type[Any], dict[str, str]] = {
+    RecordingStarted: {},
+    RecordingStopped: {},
+    PendingResponse: {},
+    Recording: {
+        "duration_ms": "recording_duration_ms",
+        "started_at": "recording_start_ms",
+        "ended_at": "recording_end_ms",
+        "added_at": "add_time",
+    },
+    Conference: {"run_time_s": "conference_run_time", "member_count": "conference_member_count"},
+}
+"""Where Plivo spells an attribute of ours differently: https://plivo.com/docs/voice/api/recordings.md"""
+
+_NOT_KNOWN = (None, "", -1, "-1")
+"""What Plivo writes where there is nothing to tell (yet)."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
 def _text(value: object, _type: Any) -> str:
     """Ids and words are text; a number in their place is spelled out, anything else makes no sense."""
-    if isinstance(value, str | int | float) and not isinstance(value, bool) and value != "":
+    if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
     raise ValueError(f"expected a text, not {value!r}")
+
+
+def _whole(value: Any, _type: Any) -> int:
+    """Numbers come as ``590``, ``"590"`` or ``"345100.00000"``."""
+    return round(float(value))
+
+
+def _moment(value: Any, _type: Any) -> datetime:
+    """Times come as milliseconds since 1970 or as ``2014-08-05 16:15:15.852059+05:30``; without offset it is UTC."""
+    try:
+        return _EPOCH + timedelta(milliseconds=float(value))
+    except ValueError:
+        time = datetime.fromisoformat(value)
+        return time.replace(tzinfo=time.tzinfo or UTC)
+
+
+def _structurer(cls: type[Any], converter: Converter) -> Callable[[Mapping[str, Any], Any], Any]:
+    renamed: Any = {ours: override(rename=plivos) for ours, plivos in _SPELLING[cls].items()}
+    fields = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=False, **renamed)
+
+    def structure(data: Mapping[str, Any], _type: Any) -> Any:
+        known = {name: value for name, value in data.items() if value not in _NOT_KNOWN}
+        return fields({**known, "raw": data}, cls)
+
+    return structure
 
 
 def _make_converter() -> Converter:
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str, _text)
-    for cls in (RecordingStarted, RecordingStopped):
-        fields = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=False)
-        converter.register_structure_hook(cls, lambda data, _, fields=fields: fields({**data, "raw": dict(data)}))
+    converter.register_structure_hook(int, _whole)
+    converter.register_structure_hook(datetime, _moment)
+    for cls in _SPELLING:
+        converter.register_structure_hook(cls, _structurer(cls, converter))
     for request in (StartRequest, StopRequest):
         converter.register_unstructure_hook(
             request,
@@ -72,7 +127,7 @@ def structure(data: Mapping[str, Any], cls: type[T]) -> T:
     """
     try:
         return _converter.structure(data, cls)
-    except (KeyError, TypeError, BaseValidationError) as error:
+    except (ArithmeticError, LookupError, TypeError, BaseValidationError) as error:
         raise ValueError(f"it has no usable {error}") from error
 
 
