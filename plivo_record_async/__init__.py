@@ -25,6 +25,7 @@ from plivo_record_async.errors import (
     UnexpectedResponseError,
     WaitTimeoutError,
 )
+from plivo_record_async.protocol.callbacks import parse_callback
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -45,6 +46,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
+from plivo_record_async.protocol.signatures import sign_callback_v3
 
 __all__ = [
     "ApiError",
@@ -88,4 +90,6 @@ __all__ = [
     "WaitTimeoutError",
     "__version__",
     "fast_transport",
+    "parse_callback",
+    "sign_callback_v3",
 ]
