@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any, TypeVar, cast
 
 from cattrs import Converter
@@ -81,7 +82,9 @@ def _structurer(cls: type[Any], converter: Converter) -> Callable[[Mapping[str, 
     return structure
 
 
-def _make_converter() -> Converter:
+@cache
+def _converter() -> Converter:
+    """Made at its first use: cattrs compiles a function for each class, which would make the import slower."""
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str, _text)
     converter.register_structure_hook(int, _whole)
@@ -96,9 +99,6 @@ def _make_converter() -> Converter:
             ),
         )
     return converter
-
-
-_converter = _make_converter()
 
 
 def json_object(body: bytes) -> dict[str, Any]:
@@ -126,12 +126,12 @@ def structure(data: Mapping[str, Any], cls: type[T]) -> T:
         ValueError: A field is missing or not what it should be.
     """
     try:
-        return _converter.structure(data, cls)
+        return _converter().structure(data, cls)
     except (ArithmeticError, LookupError, TypeError, BaseValidationError) as error:
         raise ValueError(f"it has no usable {error}") from error
 
 
 def unstructure(request: StartRequest | StopRequest) -> dict[str, str]:
     """The parameters to send: what was given, in Plivo's spelling; the name travels in the path."""
-    parameters: dict[str, str] = _converter.unstructure(request)
+    parameters: dict[str, str] = _converter().unstructure(request)
     return parameters
