@@ -1,0 +1,102 @@
+"""How hard Plivo tries to deliver a callback: options that travel in the fragment of its URL.
+
+https://plivo.com/docs/voice/concepts/callback-configurations.md
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Literal, get_args
+
+import attrs
+from attrs import field
+
+from plivo_record_async.protocol.arguments import Check, one_of, optional
+from plivo_record_async.protocol.signatures import split_url
+
+__all__ = ["CallbackPolicy", "Failure", "Region"]
+
+Failure = Literal["ct", "rt", "4xx", "5xx", "all"]
+"""What makes Plivo try again: connect timeout, read timeout, an answer 4xx or 5xx, or any of these."""
+
+Region = Literal["nearest", "local", "n_california", "n_virginia", "frankfurt", "singapore", "mumbai"]
+"""From where Plivo calls."""
+
+
+def _tuple(values: Iterable[Failure]) -> tuple[Failure, ...]:
+    if isinstance(values, str):
+        raise TypeError(f"retry_on must be several words, not one: write ({values!r},)")
+    return tuple(values)
+
+
+def _some_of(*choices: str) -> Check:
+    check_one = one_of(*choices)
+
+    def check(instance: object, attribute: attrs.Attribute[Any], values: Any) -> None:
+        if not values:
+            raise ValueError(f"{attribute.name} must not be empty; to have no retries, set retries=0")
+        for value in values:
+            check_one(instance, attribute, value)
+
+    return check
+
+
+def _between(least: int, most: int) -> Check:
+    def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{attribute.name} must be an int, not {type(value).__name__}: {value!r}")
+        if not least <= value <= most:
+            raise ValueError(f"{attribute.name} must be from {least} to {most}, not {value}")
+
+    return check
+
+
+@attrs.frozen(kw_only=True)
+class CallbackPolicy:
+    """How hard Plivo is to try. What is ``None`` is not said, so Plivo's own default applies.
+
+    Plivo alone would try once more, and not at all after a 5xx. This asks for all that it offers, so that a
+    receiver which restarts within the 55 seconds loses nothing.
+
+    Attributes:
+        retries: Attempts after the first, 0 to 5.
+        retry_on: What is worth another attempt: ``ct``, ``rt``, ``4xx``, ``5xx``, ``all``.
+        connect_ms: Longest wait for a connection, 100 to 10,000 ms; Plivo's default is 2,000.
+        read_ms: Longest wait for the first byte and between bytes, 100 to 40,000 ms; Plivo's default is 40,000.
+        total_ms: Longest time for all attempts together, 100 to 55,000 ms.
+        region: From where Plivo calls; its default is ``nearest``.
+
+    Raises:
+        TypeError: A value of the wrong type.
+        ValueError: A value that Plivo does not offer.
+    """
+
+    retries: int = field(default=5, validator=_between(0, 5))
+    retry_on: tuple[Failure, ...] = field(
+        default=("ct", "rt", "5xx"), converter=_tuple, validator=_some_of(*get_args(Failure))
+    )
+    connect_ms: int | None = field(default=None, validator=optional(_between(100, 10_000)))
+    read_ms: int | None = field(default=None, validator=optional(_between(100, 40_000)))
+    total_ms: int | None = field(default=55_000, validator=optional(_between(100, 55_000)))
+    region: Region | None = field(default=None, validator=optional(one_of(*get_args(Region))))
+
+    def apply(self, url: str) -> str:
+        """The URL with this policy in its fragment, which Plivo reads and never sends.
+
+        A fragment that was there is replaced, as it can hold nothing but another policy; applying twice is
+        applying once.
+
+        Raises:
+            ValueError: The URL is not absolute http(s).
+        """
+        split_url(url)
+        options = {
+            "rc": self.retries,
+            "rp": ",".join(self.retry_on),
+            "ct": self.connect_ms,
+            "rt": self.read_ms,
+            "tt": self.total_ms,
+            "er": self.region,
+        }
+        fragment = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
+        return f"{url.partition('#')[0]}#{fragment}"
