@@ -22,13 +22,6 @@ __all__ = ["Caller"]
 
 T = TypeVar("T")
 
-WINDOW = 5.0
-"""Seconds. After a 429 that names no time, the next window of Plivo's quota:
-https://plivo.com/docs/voice/concepts/account-limits.md"""
-
-LONGEST_PAUSE = 3600.0
-"""Seconds. No Retry-After silences a client for longer."""
-
 
 class Caller:
     """Makes calls over a lane; what may be sent again, and when, is decided in `protocol.retry`."""
@@ -85,9 +78,7 @@ class Caller:
             raise
 
     def _wait_before_retry(self, call: Call[Any], error: PlivoRecordError) -> float | None:
-        """Seconds until the next attempt, or ``None``; a 429 pauses all calls of the client."""
-        if isinstance(error, RateLimitError):
-            self._quota.pause(min(WINDOW if error.retry_after is None else error.retry_after, LONGEST_PAUSE))
+        """Seconds until the next attempt, or ``None``."""
         wait = self._policy.wait(
             error, repeatable=call.request.repeatable, attempt=call.attempt, jitter=_clock.chance()
         )

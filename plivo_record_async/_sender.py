@@ -15,6 +15,7 @@ import asyncio
 import logging
 import os
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 import attrs
@@ -24,9 +25,16 @@ from plivo_record_async._http import Evidence, Lane
 from plivo_record_async._limiter import Quota
 from plivo_record_async.errors import ConfigurationError, NotSentError, OutcomeUnknownError
 from plivo_record_async.protocol.endpoints import Request
-from plivo_record_async.protocol.responses import Reply
+from plivo_record_async.protocol.responses import Reply, retry_after
 
 __all__ = ["Call", "Sender"]
+
+WINDOW = 5.0
+"""Seconds. After a 429 that names no time, the next window of Plivo's quota:
+https://plivo.com/docs/voice/concepts/account-limits.md"""
+
+LONGEST_PAUSE = 3600.0
+"""Seconds. No Retry-After silences a client for longer."""
 
 log = logging.getLogger("plivo_record_async")
 
@@ -178,13 +186,21 @@ class Sender:
             error = caught
         if evidence.status is None:
             return _verdict(call, evidence, error)
-        return Reply(
+        reply = Reply(
             status=evidence.status,
             headers=evidence.headers,
             body=bytes(evidence.body),
             complete=error is None,
             sent_at=evidence.sent_at,
         )
+        self._heed(reply)
+        return reply
+
+    def _heed(self, reply: Reply) -> None:
+        """Pause all calls after a 429: here, before another one takes this one's place, and even if nobody waits."""
+        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
+            seconds = retry_after(reply.headers, _clock.now().timestamp())
+            self._quota.pause(WINDOW if seconds is None else min(seconds, LONGEST_PAUSE))
 
     def _let_go(self, task: asyncio.Task[End], call: Call[Any], evidence: Evidence) -> None:
         if not evidence.may_have_left():
