@@ -46,6 +46,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
+from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.signatures import sign_callback_v3
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallbackEvent",
+    "CallbackPolicy",
     "CallbackRejectedError",
     "Conference",
     "ConfigurationError",
