@@ -68,7 +68,8 @@ pytest_collect_file = (
     )
     + Sybil(
         [rest.CodeBlockParser("python", run_python)],
-        pattern="plivo_record_async/**/*.py",
+        path="plivo_record_async",
+        pattern="*.py",
         fixtures=["plivo_for_examples"],
     )
 ).pytest()

@@ -38,7 +38,7 @@ StopT = TypeVar("StopT", bound=str | StopRequest)
 class RecordClient:
     """Plivo's Conference Record API. One client serves any number of concurrent tasks of one event loop.
 
-    ::
+    .. code-block:: python
 
         async with RecordClient() as client:
             started = await client.start_recording("standup", file_format="wav")
@@ -276,10 +276,11 @@ class RecordClient:
     ) -> AsyncGenerator[Outcome[StartT, RecordingStarted | PendingResponse], None]:
         """Start many recordings concurrently; outcomes come as they finish.
 
-        ::
+        .. code-block:: python
 
-            async for outcome in client.start_many(names):
-                print(outcome.request, outcome.result if outcome.ok else outcome.error)
+            async with RecordClient() as client:
+                async for outcome in client.start_many(["sales", "support"]):
+                    print(outcome.request, outcome.result if outcome.ok else outcome.error)
 
         Args:
             requests: Conference names or `StartRequest` values, from an iterable or async iterable that is read only

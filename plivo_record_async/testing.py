@@ -1,6 +1,6 @@
 """The pytest plugin that comes with the package: the fixture ``plivo_emulator``.
 
-::
+.. code-block:: python
 
     async def test_standup(plivo_emulator):
         client = RecordClient(plivo_emulator.auth_id, plivo_emulator.auth_token, base_url=plivo_emulator.url)
