@@ -31,7 +31,6 @@ is the ``__cause__``.
 
 from __future__ import annotations
 
-import copyreg
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
@@ -76,7 +75,13 @@ class PlivoRecordError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild from ``args`` and attributes, so that keyword-only constructors pickle too."""
-        return copyreg.__newobj__, (type(self), *self.args), self.__dict__  # type: ignore[attr-defined]
+        return _rebuild, (type(self), self.args), self.__dict__
+
+
+def _rebuild(cls: type[PlivoRecordError], args: tuple[Any, ...]) -> PlivoRecordError:
+    error = cls.__new__(cls)
+    error.args = args  # set by hand, because the __new__ of a TimeoutError forgets them
+    return error
 
 
 class ConfigurationError(PlivoRecordError):
