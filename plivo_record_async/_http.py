@@ -134,6 +134,10 @@ class ShortcutTransport(Transport, ABC):
 
 def open_lane(settings: Settings, transport: Transport | None) -> Lane:
     """The user's transport, or else the package's own connections."""
+    try:
+        httpx.URL(settings.base_url)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"base_url (PLIVO_BASE_URL) is not an address: {error}") from error
     match transport:
         case None:
             return _Connections(settings)

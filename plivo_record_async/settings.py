@@ -79,7 +79,7 @@ def _base_url(value: str) -> str:
         _ = parts.port
     except ValueError as error:
         raise ConfigurationError(f"{wanted}, not {value!r} ({error})") from error
-    fits = parts.scheme in {"http", "https"} and parts.hostname and not (parts.query or parts.fragment)
-    if not fits or "@" in parts.netloc or not value.isascii() or any(c.isspace() for c in value):
+    fits = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
+    if not fits or not value.isascii() or not value.isprintable() or any(c in " ?#" for c in value):
         raise ConfigurationError(f"{wanted}, not {value!r}")
     return value.rstrip("/")
