@@ -64,7 +64,8 @@ class _Batch(Generic[ItemT, ResultT]):
         self._concurrency = concurrency
         self._reading = asyncio.Lock()
         self._exhausted = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
+        self._left_early = False
         self._workers: set[asyncio.Task[None]] = set()
         self._finished: asyncio.Queue[Outcome[ItemT, ResultT] | None] = asyncio.Queue(maxsize=concurrency)
 
@@ -74,6 +75,7 @@ class _Batch(Generic[ItemT, ResultT]):
             while (outcome := await self._finished.get()) is not None:
                 yield outcome
         finally:
+            self._left_early = True
             for worker in self._workers:
                 worker.cancel()
             await asyncio.gather(*self._workers, return_exceptions=True)
@@ -93,7 +95,10 @@ class _Batch(Generic[ItemT, ResultT]):
                 except StopAsyncIteration:
                     self._exhausted = True
                     break
-                except Exception as error:  # noqa: BLE001 - the source's own; raised again at the consumer
+                except (Exception, asyncio.CancelledError) as error:
+                    if self._left_early:
+                        raise
+                    # The source's own, a cancellation too: raised again at the consumer.
                     self._exhausted, self._failure = True, error
                     break
                 if len(self._workers) < self._concurrency:
