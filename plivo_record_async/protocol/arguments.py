@@ -5,7 +5,7 @@ They raise ``TypeError`` or ``ValueError`` and never change a value. Those for t
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -87,7 +87,7 @@ def positive(name: str, value: object) -> float:
     """A finite number above 0."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}: {value!r}")
-    if not (math.isfinite(value) and value > 0):
+    if not 0 < value <= sys.float_info.max:
         raise ValueError(f"{name} must be more than 0 and finite, not {value!r}")
     return value
 
