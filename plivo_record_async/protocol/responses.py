@@ -7,6 +7,7 @@ list or absent; bodies may be HTML, empty or cut off. Statuses: https://plivo.co
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -245,7 +246,7 @@ def _message(reply: Reply) -> str:
         phrase = HTTPStatus(reply.status).phrase
     except ValueError:
         phrase = "no reason given"
-    return reply.text.strip()[:200] if reply.body.strip() and not reply.data else phrase
+    return reply.text.strip()[:200] if reply.body.strip() not in {b"", b"{}"} and not reply.data else phrase
 
 
 def _words(value: Any, depth: int = 4) -> str:
@@ -259,4 +260,4 @@ def _words(value: Any, depth: int = 4) -> str:
         case {"error": inner} | {"message": inner} if depth:
             return _words(inner, depth - 1)
         case _:
-            return str(value)
+            return reprlib.repr(value)  # bounded: a body of a thousand brackets must not end as a RecursionError

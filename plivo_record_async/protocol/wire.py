@@ -6,6 +6,7 @@ Unknown fields are kept: every value structured here carries the whole message i
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -54,7 +55,7 @@ def _text(value: object, _type: Any) -> str:
     """Ids and words are text; a number in their place is spelled out, anything else makes no sense."""
     if isinstance(value, str | int | float) and not isinstance(value, bool):
         return str(value)
-    raise ValueError(f"expected a text, not {value!r}")
+    raise ValueError(f"expected a text, not {reprlib.repr(value)}")
 
 
 def _whole(value: Any, _type: Any) -> int:
