@@ -33,8 +33,10 @@ def most_telling(earlier: PlivoRecordError | None, last: PlivoRecordError) -> Pl
     """Which error of a call's attempts tells the truth about the whole call.
 
     The last one does, unless it speaks of its own attempt only: that this one was not sent, or was refused by
-    429, does not undo the doubt about an earlier one.
+    429, does not undo the doubt about an earlier one; and no refusal undoes a doubt that must not be repeated.
     """
+    if isinstance(earlier, OutcomeUnknownError) and not earlier.repeatable and not leaves_doubt(last):
+        return earlier
     return last if earlier is None or _weight(last) >= _weight(earlier) else earlier
 
 
