@@ -79,6 +79,7 @@ class Evidence:
         status: HTTP status, once the status line came.
         headers: Header fields of the answer, names in lower case.
         body: The answer's body as far as it came.
+        opened: The socket that was opened for this request, if one was.
     """
 
     phase: Phase = "queue"
@@ -88,6 +89,7 @@ class Evidence:
     status: int | None = None
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     body: bytearray = attrs.field(factory=bytearray)
+    opened: httpcore.AsyncNetworkStream | None = None
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Listen to httpcore. The headers of a CONNECT to a proxy are not yet the request."""
@@ -96,6 +98,8 @@ class Evidence:
             self.phase, self.sent_at = "send", _clock.now()
         elif event.endswith("receive_response_headers.started") and self.sent_at is not None:
             self.phase = "answer"
+        elif event == "connection.connect_tcp.complete":
+            self.opened = info["return_value"]
 
     def may_have_left(self, error: BaseException | None = None) -> bool:
         """Whether a byte may have left, given how the request ended, if it has ended."""
@@ -231,7 +235,7 @@ class _Connections:
             finally:
                 await response.aclose()
         finally:
-            await self._give_back(connection)
+            await self._give_back(connection, evidence)
 
     def _url(self, target: bytes) -> httpcore.URL:
         return httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=target)
@@ -245,9 +249,11 @@ class _Connections:
             await connection.aclose()
         return httpcore.AsyncHTTPConnection(self._origin, ssl_context=self._ssl_context, keepalive_expiry=KEEPALIVE)
 
-    async def _give_back(self, connection: httpcore.AsyncHTTPConnection) -> None:
-        if not connection.is_available():
+    async def _give_back(self, connection: httpcore.AsyncHTTPConnection, evidence: Evidence) -> None:
+        if not (connection.is_available() and _is_clean(connection)):
             await connection.aclose()
+            if evidence.opened is not None:  # httpcore forgets it when it is cancelled in the TLS handshake
+                await evidence.opened.aclose()
             return
         self._free.append(connection)
         if self._free[0].has_expired():
@@ -256,6 +262,16 @@ class _Connections:
     async def aclose(self) -> None:
         while self._free:
             await self._free.pop().aclose()
+
+
+def _is_clean(connection: httpcore.AsyncHTTPConnection) -> bool:
+    """Whether nothing came after the answer: it would pass for the answer to the next request.
+
+    httpcore has no public word for this. Should its insides change, no connection is used twice any more, and the
+    tests say so.
+    """
+    h11_connection = getattr(getattr(connection, "_connection", None), "_h11_state", None)
+    return getattr(h11_connection, "trailing_data", None) == (b"", False)
 
 
 class _Foreign:
