@@ -50,14 +50,13 @@ def run_console(example: Example) -> None:
     """Run the command behind ``$`` on a terminal of 80 columns, and expect the lines below it."""
     command, _, expected = str(example.parsed).removeprefix("$ ").partition("\n")
     name, *arguments = shlex.split(command)
-    done = subprocess.run(  # noqa: S603 - our own documentation
-        [f"{sysconfig.get_path('scripts')}/{name}", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    assert done.stdout.strip() == expected.strip(), done.stdout
+    program = f"{sysconfig.get_path('scripts')}/{name}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", "80")
+        done = subprocess.run(  # noqa: S603 - our own documentation
+            [program, *arguments], capture_output=True, text=True, timeout=60, check=True
+        )
+    assert done.stdout.strip() == expected.strip(), done.stdout  # noqa: S101 - it is a test
 
 
 pytest_collect_file = (

@@ -1,16 +1,42 @@
-"""The documentation's map names every file there is, and no other."""
+"""The documentation's map and command line reference leave nothing out and make nothing up."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+
+import click
+
+import plivo_record_async
+from plivo_record_async.cli.root import plivo_record
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "plivo_record_async"
 
 
-def test_the_map_leads_to_files_that_exist() -> None:
+def commands(command: click.Command, path: str) -> Iterator[str]:
+    yield path
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, f"{path} {name}")
+
+
+def test_the_map_leads_to_files_that_exist_and_to_every_file_of_the_core() -> None:
     text = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
-    named = re.findall(r"\| `([\w/.]+)`", text)
-    assert named
-    assert [name for name in named if not (PACKAGE / name).exists()] == []
+    named = set(re.findall(r"\| `([\w/.]+)`", text))
+    assert {name for name in named if not (PACKAGE / name).exists()} == set()
+    files = {path.relative_to(PACKAGE).as_posix() for path in [*PACKAGE.glob("*.py"), *PACKAGE.glob("protocol/*.py")]}
+    assert files - named == {"__main__.py", "_version.py", "protocol/__init__.py"}
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+    documented = set(re.findall(r"^\.\. auto(?:class|data|exception|function):: (\w+)$", pages, re.MULTILINE))
+    assert set(plivo_record_async.__all__) - documented == {"__version__"}
+
+
+def test_every_command_has_its_help_in_the_reference() -> None:
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^```console\n\$ (.+) --help$", text, re.MULTILINE)
+    assert sorted(shown) == sorted(commands(plivo_record, "plivo-record"))

@@ -11,10 +11,12 @@ import plivo_record_async
 from plivo_record_async import errors
 
 CLIENT = {
+    "Conference",
     "Outcome",
     "PendingResponse",
     "RateLimit",
     "RecordClient",
+    "Recording",
     "RecordingStarted",
     "RecordingStopped",
     "StartRequest",

@@ -58,7 +58,7 @@ def explain_signature(
     """Show how a callback's signature was checked, and which usual mistake a mismatch comes from.
 
     Log it where a callback is refused that should not be; never answer a request with it. The arguments are those
-    of `parse_callback`.
+    of ``parse_callback``.
 
     Raises:
         MalformedCallbackError: Method, URL or body are not a callback's, so there is nothing to compare.
