@@ -107,5 +107,5 @@ def demo(session: nox.Session) -> None:
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """The comparison with other SDKs; arguments after ``--`` go to it."""
-    session.install("-e", ".", *group("bench"))
+    session.install("-e", ".[fast]", "-r", "bench/requirements.txt")
     session.run("python", "-m", "bench", *session.posargs)
