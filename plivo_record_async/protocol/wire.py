@@ -128,7 +128,7 @@ def structure(data: Mapping[str, Any], cls: type[T]) -> T:
     """
     try:
         return _converter().structure(data, cls)
-    except (ArithmeticError, LookupError, TypeError, BaseValidationError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, BaseValidationError) as error:
         raise ValueError(f"it has no usable {error}") from error
 
 
