@@ -1,0 +1,175 @@
+"""The checks of what callers pass, each by itself; what a whole request refuses stands in `test_models`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta, timezone
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from plivo_record_async.protocol import arguments
+
+URLS = [
+    "http://h",
+    "https://h/",
+    "https://user:secret@h.example:8443/cb?a=1&b=%2F#ct=2000&rc=5",
+    "HTTPS://H.EXAMPLE/CB",
+    "http://127.0.0.1:8080/cb",
+    "http://[::1]:8080/cb",
+    "https://h/%zz",
+    "https://höst.example/ä?ö=ü#ß",
+]
+NOT_URLS = [
+    "",
+    " ",
+    "h.example/cb",
+    "/cb",
+    "//h.example/cb",
+    "ftp://h/cb",
+    "javascript:alert(1)",
+    "http:",
+    "http://",
+    "http:///cb",
+    "http://:80/cb",
+    "http://h:port/cb",
+    "http://h:99999/cb",
+    "http://[::1/cb",
+    " http://h/cb",
+    "http://h/cb ",
+    "http://h/a b",
+    "http://h/a\tb",
+    "http://h/a\nb",
+    "http://h/\x00",
+    "http://h/\u200b",
+    "http://h/\ud800",
+]
+
+
+@attrs.frozen
+class Holder:
+    thing: Any
+
+
+def verdict(check: Callable[[Any, Any, Any], None], value: object) -> None:
+    """Let ``check`` judge a ``value`` for an attribute that is named ``thing``."""
+
+    check(None, attrs.fields(Holder).thing, value)
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_web_address_takes(url: str) -> None:
+    verdict(arguments.web_address, url)
+
+
+@pytest.mark.parametrize("url", NOT_URLS)
+def test_web_address_refuses(url: str) -> None:
+    with pytest.raises(ValueError, match=r"^thing "):
+        verdict(arguments.web_address, url)
+
+
+@given(st.text())
+@example("http://[v1.a]")
+@example("http://\u2100/")
+def test_web_address_answers_any_text_with_yes_or_a_value_error(value: str) -> None:
+    try:
+        verdict(arguments.web_address, value)
+    except ValueError:
+        return
+    assert value.lower().startswith(("http://", "https://"))
+
+
+@pytest.mark.parametrize("value", [None, 5, b"http://h", ["http://h"]])
+@pytest.mark.parametrize(
+    "check", [arguments.text, arguments.conference_name, arguments.web_address, arguments.one_of("GET")]
+)
+def test_what_is_no_text_is_a_type_error_that_shows_it(check: arguments.Check, value: object) -> None:
+    with pytest.raises(TypeError, match=r"^thing must be a str, not ") as caught:
+        verdict(check, value)
+    assert repr(value) in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["x", " ", ".", "..", "a/b c?x#y", "ä", "🎙", "\x00", "x" * 100_000])
+def test_text_takes(value: str) -> None:
+    verdict(arguments.text, value)
+
+
+@pytest.mark.parametrize(("value", "why"), [("", "must not be empty"), ("a\ud800b", "lone surrogate")])
+def test_text_refuses(value: str, why: str) -> None:
+    with pytest.raises(ValueError, match=rf"^thing .*{why}"):
+        verdict(arguments.text, value)
+
+
+@pytest.mark.parametrize("value", ["...", ". ", " .", "%2e", "a/..", "/", "?"])
+def test_conference_name_takes_what_only_looks_like_a_dot_segment(value: str) -> None:
+    verdict(arguments.conference_name, value)
+    assert arguments.path_segment("thing", value) == value
+
+
+@pytest.mark.parametrize("value", [".", ".."])
+def test_conference_name_refuses_dot_segments(value: str) -> None:
+    with pytest.raises(ValueError, match=rf"^thing must not be {value!r}"):
+        verdict(arguments.conference_name, value)
+    with pytest.raises(ValueError, match=rf"^thing must not be {value!r}"):
+        arguments.path_segment("thing", value)
+
+
+@pytest.mark.parametrize("value", ["get", "GET ", "", "PUT"])
+def test_one_of_is_exact_and_names_the_choices(value: str) -> None:
+    verdict(arguments.one_of("GET", "POST"), "POST")
+    with pytest.raises(ValueError, match=rf"^thing must be one of GET, POST, not {value!r}"):
+        verdict(arguments.one_of("GET", "POST"), value)
+
+
+def test_optional_takes_none_and_asks_about_the_rest() -> None:
+    verdict(arguments.optional(arguments.text), None)
+    verdict(arguments.optional(arguments.text), "x")
+    with pytest.raises(ValueError, match="empty"):
+        verdict(arguments.optional(arguments.text), "")
+
+
+@pytest.mark.parametrize("value", [1, 0.001, 1e300, 2**63])
+def test_positive_takes_and_gives_back(value: float) -> None:
+    assert arguments.positive("thing", value) == value
+
+
+@pytest.mark.parametrize("value", [0, -1, 0.0, -0.0, math.nan, math.inf, -math.inf, 10**400])
+def test_positive_refuses(value: float) -> None:
+    with pytest.raises(ValueError, match=r"^thing must be more than 0 and finite"):
+        arguments.positive("thing", value)
+
+
+@pytest.mark.parametrize("value", [True, "1", None, 1j, [1]])
+def test_positive_wants_a_number(value: object) -> None:
+    with pytest.raises(TypeError, match=r"^thing must be a number, not "):
+        arguments.positive("thing", value)
+
+
+def test_whole_counts_from_the_least() -> None:
+    assert arguments.whole("thing", 1, least=1) == 1
+    assert arguments.whole("thing", 0, least=0) == 0
+    with pytest.raises(ValueError, match=r"^thing must be at least 1, not 0"):
+        arguments.whole("thing", 0, least=1)
+
+
+@pytest.mark.parametrize("value", [True, 1.0, "1", None])
+def test_whole_wants_an_int(value: object) -> None:
+    with pytest.raises(TypeError, match=r"^thing must be an int, not "):
+        arguments.whole("thing", value, least=1)
+
+
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
+def test_aware_takes_any_zone(zone: timezone) -> None:
+    time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=zone)
+    assert arguments.aware("thing", time) is time
+
+
+def test_aware_refuses_what_could_be_any_moment() -> None:
+    with pytest.raises(ValueError, match=r"^thing must be aware"):
+        arguments.aware("thing", datetime(2026, 1, 2))  # noqa: DTZ001 - the point
+    with pytest.raises(TypeError, match=r"^thing must be a datetime, not date"):
+        arguments.aware("thing", date(2026, 1, 2))
