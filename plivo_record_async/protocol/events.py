@@ -77,13 +77,13 @@ _SNAKE_CASE = frozenset(name for name in _NAMES if name.islower())
 _CAMEL_CASE = _NAMES - _SNAKE_CASE
 
 # What no other kind of callback has.
-_RECORDING_MARKS = _spellings(_RECORDING_ENDED) - {
-    "api_id",
-    "ApiID",
-    "conference_name",
-    "ConferenceName",
-    "recording_id",
-}
+_RECORDING_MARKS = frozenset(
+    name
+    for ours in ("record_url", "duration_s", "duration_ms", "started_at", "ended_at")
+    for name in _RECORDING_ENDED[ours][1]
+)
+_BLANK = (None, "")
+_RECORD_DONE = ("record_done", "record done")
 _TRANSCRIPTION_MARKS = frozenset({"transcription", "transcription_charge", "transcription_rate"})
 
 
@@ -94,16 +94,17 @@ def read_event(fields: VerifiedFields) -> CallbackEvent:
         MalformedCallbackError: A field of the event is missing or not what it should be, or the fields may be
             those of another callback, cut up differently.
     """
-    resplit = find_resplit(fields, _SNAKE_CASE) or find_resplit(fields, _CAMEL_CASE)
-    if resplit is not None:
-        raise MalformedCallbackError(f"the callback may be another one, cut up differently: {resplit}")
+    for spelling in (_SNAKE_CASE, _CAMEL_CASE):
+        piece = find_resplit(fields, spelling)
+        if piece is not None:
+            raise MalformedCallbackError(f"{piece!r:.80} may be other fields, or a part of one, cut up differently")
     response = fields.get("response")
     return _event(json_object("response", response) if response else fields, fields)
 
 
 def _event(data: Mapping[str, Any], raw: VerifiedFields) -> CallbackEvent:
     """The kind is told by what no other kind has; then everything that belongs to it must be there."""
-    if not _RECORDING_MARKS.isdisjoint(data) or data.get("message") in ("record_done", "record done"):
+    if data.get("message") in _RECORD_DONE or any(data.get(name) not in _BLANK for name in _RECORDING_MARKS):
         return _recording_ended(data, raw)
     if "api_id" in data and not data.keys().isdisjoint({"message", "error"}):
         return ApiResponse(**_values(_API_RESPONSE, data), answer=data, raw=raw)

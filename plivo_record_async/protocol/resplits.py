@@ -6,9 +6,10 @@ fields over time, so unknown names must pass. What is refused is what could be a
 
 - a name that its value continues to a known name: ``record_ur=lhttps://…``;
 - an unknown name that begins with a known name which is itself absent: ``record_urlhttps=://…``;
-- a known field's value that holds a known name which is itself absent: ``api_id=1conference_nameroom``.
+- a known field's value that may have swallowed known fields behind it: ``api_id=1conference_nameroom``.
 
-The check of each value's form, in `fields`, refuses most of what is left.
+The check of each value's form, in `fields`, refuses most of what is left. One thing cannot be told: whether the
+tail of a value was made an unknown field (``conference_name=roo``, ``m=``), as new fields must pass.
 """
 
 from __future__ import annotations
@@ -17,38 +18,42 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 
 __all__ = ["find_resplit"]
 
-# Words that an honest value may hold too. After two of them, what follows tells.
-_COMMON = frozenset({"error", "response", "transcription"})
-_TELLING = {"duration": "duration(?=[0-9])", "message": "message(?=record[_ ]done)"}
+# Words that an honest value may hold too. Two of them are told by what follows; the others never come first
+# among fields that could be swallowed.
+_COMMON = frozenset({"error", "response"})
+_TOLD_BY = {"duration": "duration(?=[0-9])", "message": "message(?=record[_ ]done)"}
+
+_BEHIND_ALL = "\U0010ffff"
 
 
 def find_resplit(fields: Mapping[str, str], known: frozenset[str]) -> str | None:
-    """Say which field may be a piece of another one, or ``None`` if there is none.
+    """Name the first field that may be made of other ones, or of a part of one; ``None`` if there is none.
 
     Args:
         fields: The callback's fields.
         known: The names that events are made of, in one spelling: ``snake_case``, or CamelCase.
     """
-    for name, value in fields.items():
-        for longer in _longer(known).get(name, ()):
-            if (name + value).startswith(longer):
-                return f"{name!r} and its value begin with {longer!r}"
-        held = _names_inside(known, value) if name in known else [k for k in known if name.startswith(k)]
-        if name != "response" and not fields.keys() >= set(held):
-            return f"{name!r} or its value holds {' or '.join(sorted(held))}, which is missing"
+    for name, following in pairwise([*sorted(fields), _BEHIND_ALL]):
+        value = fields[name]
+        if name not in known:
+            suspicious = any(name.startswith(one) and one not in fields for one in known)
+        elif name != "response":
+            # What was swallowed stood between this field and the next, in the order in which they are signed.
+            suspicious = any(name < one < following for one in _inside(known).findall(value))
+        else:
+            suspicious = False
+        if suspicious or any((name + value).startswith(longer) for longer in _longer(known).get(name, ())):
+            return name
     return None
-
-
-def _names_inside(known: frozenset[str], value: str) -> list[str]:
-    return _pattern(known).findall(value)
 
 
 @cache
 def _longer(known: frozenset[str]) -> Mapping[str, list[str]]:
-    """Every proper prefix of a known name to the known names that begin with it."""
+    """Every proper prefix of a known name, to the known names that begin with it."""
     names: defaultdict[str, list[str]] = defaultdict(list)
     for name in sorted(known):
         for end in range(len(name)):
@@ -57,6 +62,6 @@ def _longer(known: frozenset[str]) -> Mapping[str, list[str]]:
 
 
 @cache
-def _pattern(known: frozenset[str]) -> re.Pattern[str]:
+def _inside(known: frozenset[str]) -> re.Pattern[str]:
     longest_first = sorted(known - _COMMON, key=len, reverse=True)
-    return re.compile("|".join(_TELLING.get(name, re.escape(name)) for name in longest_first))
+    return re.compile("|".join(_TOLD_BY.get(name, re.escape(name)) for name in longest_first))

@@ -1,0 +1,21 @@
+"""The verdicts of the official ``plivo`` package, which has no types of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from plivo.utils import validate_signature, validate_v3_signature  # type: ignore[import-untyped]
+
+Form = Mapping[str, str | Sequence[str]]
+
+
+def accepts_v3(method: str, url: str, form: Form, *, nonce: str, token: str, signature: str) -> bool:
+    """Whether ``plivo.utils.validate_v3_signature`` accepts it; it changes the form that it is given."""
+    verdict: object = validate_v3_signature(method, url, nonce, token, signature, dict(form))
+    return verdict is True
+
+
+def accepts_v2(url: str, *, nonce: str, token: str, signature: str) -> bool:
+    """Whether ``plivo.utils.validate_signature`` accepts it."""
+    verdict: object = validate_signature(url, nonce, signature, token)
+    return verdict is True
