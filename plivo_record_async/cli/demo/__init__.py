@@ -1,0 +1,1 @@
+"""``demo``: recordings started, called back and stopped before one's eyes."""

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import re
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from fcntl import ioctl
+from typing import Any
+
+import httpx
+import pytest
+from click.testing import Result
+
+from plivo_record_async.emulator import Emulator
+
+Command = Callable[..., Awaitable[Result]]
+DEMO = (sys.executable, "-m", "plivo_record_async", "demo")
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Ours without what would give the demo credentials, or a terminal that it has not."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("PLIVO_", "FORCE_", "TTY_"))}
+    return {**mine, **changes}
+
+
+@asynccontextmanager
+async def demo(*words: str, **changes: str) -> AsyncGenerator[asyncio.subprocess.Process]:
+    """A demo in a process group of its own, of which nothing is left."""
+    process = await asyncio.create_subprocess_exec(
+        *DEMO,
+        *words,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(**changes),
+        start_new_session=True,
+    )
+    try:
+        yield process
+        await process.wait()
+        with pytest.raises(ProcessLookupError):
+            os.killpg(process.pid, 0)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def nobody_listens(*urls: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as http:
+        for url in urls:
+            with pytest.raises(httpx.ConnectError):
+                await http.get(url)
+    return True
+
+
+async def test_it_shows_recordings_from_start_to_end_in_plain_lines_and_leaves_nothing_running() -> None:
+    async with demo() as process:
+        out, err = await process.communicate()
+    printed = out.decode()
+    assert (process.returncode, err) == (0, b"")
+    assert all(line.isprintable() for line in printed.splitlines())
+    assert "25 of 25 recordings started, 25 starts executed, 30 callbacks verified, no problems, " in printed
+    table = [line.split() for line in printed.splitlines() if re.match(r"room-\d\d ", line)]
+    assert len(table) == 25
+    for name, mode, api_id, recording_id, *_ in table:
+        assert mode in {"sync", "async"}
+        assert len({name, api_id, recording_id, "-"}) == 4
+    first, second = re.findall(r"http://127\.0\.0\.1:\d+", printed)
+    assert await nobody_listens(first, second)
+
+
+async def test_for_machines_it_is_an_object_a_line() -> None:
+    async with demo("--json", "--seconds", "0.2") as process:
+        out, err = await process.communicate()
+    assert (process.returncode, err) == (0, b"")
+    records: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
+    first, *_, last = records
+    assert (first["type"], last["type"]) == ("Opened", "Closed")
+    assert (last["ok"], last["problems"], last["callbacks"], last["executions"]) == (True, [], 30, 25)
+    assert {room["mode"] for room in last["rooms"]} == {"sync", "async"}
+    assert len({room["recording_id"] for room in last["rooms"]}) == 25
+    assert all((room["duration_ms"] or room["measured_ms"]) >= 200 for room in last["rooms"])
+    assert [step["at"] for room in last["rooms"] for step in room["steps"] if step["at"] > last["at"]] == []
+    assert await nobody_listens(first["plivo"], first["listener"])
+
+
+def in_a_terminal(*words: str) -> tuple[int, str]:
+    """Run in a terminal of 100 by 40; what it was sent."""
+    terminal, end = pty.openpty()
+    ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
+    with subprocess.Popen(
+        [*DEMO, *words], stdin=end, stdout=end, stderr=end, env=environment(TERM="xterm-256color", NO_COLOR="1")
+    ) as process:
+        os.close(end)
+        sent = b""
+        while chunk := _read(terminal):
+            sent += chunk
+    os.close(terminal)
+    return process.returncode, sent.decode()
+
+
+def _read(terminal: int) -> bytes:
+    try:
+        return os.read(terminal, 65536)
+    except OSError:  # Linux's way to say that nobody holds the other end any more
+        return b""
+
+
+async def test_in_a_terminal_it_is_live_and_ends_with_the_table() -> None:
+    code, sent = await asyncio.to_thread(in_a_terminal, "--seconds", "0.5")
+    assert code == 0
+    assert "callbacks verified" in sent
+    assert sent.count("\x1b[?25l") == sent.count("\x1b[?25h") == 1, "the cursor is hidden, and shown again"
+    table = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent.rpartition("\x1b[?25h")[2])
+    assert len(re.findall(r"^ room-\d\d ", table, re.MULTILINE)) == 25
+    assert "✔ 25 of 25 recordings started, 25 starts executed, 30 callbacks verified, no problems" in table
+
+
+async def test_ctrl_c_is_clean() -> None:
+    async with demo("--json", "--seconds", "60") as process:
+        assert process.stdout is not None
+        async for line in process.stdout:
+            if json.loads(line).get("title") == "recording":
+                break
+        process.send_signal(signal.SIGINT)
+        out, err = await process.communicate()
+    assert process.returncode == 130
+    assert sum(json.loads(line).get("what") == "stopped" for line in out.splitlines()) == 25
+    assert json.loads(err)["error"].startswith("interrupted")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["--room", "a"], "--room needs --live"),
+        (["--public-url", "https://h"], "--public-url needs --live"),
+        (["--live"], "--live needs at least one --room NAME"),
+        (["--live", "--rooms", "3", "--room", "a"], "--rooms does not go with --live"),
+        (["--live", "--room", "a", "--room", "a"], "--room names a conference twice"),
+        (["--live", "--room", "."], "conference_name must not be '.'"),
+        (["--live", "--room", "a", "--public-url", "h"], "callback_url must be an absolute http"),
+        (["--live", "--room", "a", "--public-url", "https://h/?a"], "--public-url must have no query"),
+        (["--live", "--room", "a", "--port", "9"], "--port needs --public-url"),
+        (["--rooms", "0"], "Invalid value for '--rooms'"),
+    ],
+)
+async def test_options_that_do_not_go_together_are_wrong_usage(command: Command, words: list[str], reason: str) -> None:
+    ended = await command("demo", *words)
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: ")
+    assert reason in ended.stderr
+
+
+async def test_live_talks_to_the_plivo_of_the_environment(
+    command: Command, plivo: Emulator, unused_tcp_port: int
+) -> None:
+    here = f"http://127.0.0.1:{unused_tcp_port}"
+    words = ["--live", "--room", "a b", "--room", "c", "--seconds", "0.1", "--json"]
+    ended = await command("demo", *words, "--public-url", here, "--port", str(unused_tcp_port))
+    opened, *_, closed = [json.loads(line) for line in ended.stdout.splitlines()]
+    assert ended.exit_code == 0
+    assert (opened["plivo"], opened["listener"], opened["callbacks"]) == (plivo.url, here, 1)
+    assert (closed["ok"], closed["executions"]) == (True, None)
+    assert [(room["room"], room["mode"]) for room in closed["rooms"]] == [("a b", "async"), ("c", "sync")]
+    assert {name: plivo.executions(name) for name in ("a b", "c")} == {"a b": 1, "c": 1}
+    assert not any(each["recording"] for each in plivo.state()["conferences"].values())
+
+
+async def test_what_fails_is_said_and_makes_the_exit_code(command: Command) -> None:
+    words = ["--live", "--room", "a", "--room", "b", "--seconds", "0.1"]
+    ended = await command("demo", *words, PLIVO_AUTH_TOKEN="another")
+    assert ended.exit_code == 1
+    assert [line.startswith(f"error: {room}: ") for room, line in zip("ab", ended.stderr.splitlines(), strict=True)]
+    assert "problems: 2" in ended.stdout
+
+
+async def test_an_unknown_outcome_makes_the_exit_code(command: Command) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        words = ["--live", "--room", "a", "--seconds", "0.1"]
+        ended = await command("demo", *words, PLIVO_BASE_URL=f"http://{host}:{port}")
+    assert ended.exit_code == 3
