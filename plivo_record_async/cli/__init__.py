@@ -1,0 +1,1 @@
+"""The commands ``plivo-record …`` and ``python -m plivo_record_async …``. They need the extra ``cli``."""

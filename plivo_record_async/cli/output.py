@@ -1,0 +1,157 @@
+"""The one place where commands print: lines for people, JSON for machines.
+
+With ``--json`` every line on stdout is one JSON object with a ``type``; an error is one JSON object on stderr. All
+of it is ASCII, and for people whatever could steer a terminal is escaped, so a conference's name cannot.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from enum import IntEnum
+from typing import Any, Literal
+
+import attrs
+import click
+
+from plivo_record_async.errors import ConfigurationError, PlivoRecordError
+from plivo_record_async.protocol.models import (
+    Outcome,
+    PendingResponse,
+    RecordingStarted,
+    RecordingStopped,
+    StartRequest,
+    StopRequest,
+)
+from plivo_record_async.protocol.retry import leaves_doubt
+
+__all__ = ["ExitCode", "Output", "Result", "Tally", "conference", "error_record", "exit_code", "printable"]
+
+Result = RecordingStarted | RecordingStopped | PendingResponse
+"""Whatever a start or a stop returns."""
+
+Verdict = Literal["done", "failed", "unknown"]
+
+_ERROR_FIELDS = ("status", "api_id", "phase", "retry_after", "sent_at")
+_RESULT_FIELDS = ("recording_id", "api_id", "url")
+_WORDS: dict[type, str] = {RecordingStarted: "started", RecordingStopped: "stopped", PendingResponse: "pending"}
+_COLOURS: dict[Verdict, str] = {"done": "green", "failed": "red", "unknown": "yellow"}
+
+
+class ExitCode(IntEnum):
+    """What the commands tell the shell."""
+
+    DONE = 0
+    FAILED = 1
+    USAGE = 2
+    UNKNOWN = 3
+    INTERRUPTED = 130
+
+
+def exit_code(error: Exception) -> ExitCode:
+    """The exit code that an error ends a command with."""
+    if isinstance(error, ConfigurationError):
+        return ExitCode.USAGE
+    if isinstance(error, PlivoRecordError) and leaves_doubt(error):
+        return ExitCode.UNKNOWN
+    return ExitCode.FAILED
+
+
+def _verdict(error: Exception | None) -> Verdict:
+    if error is None:
+        return "done"
+    return "unknown" if exit_code(error) is ExitCode.UNKNOWN else "failed"
+
+
+@attrs.define
+class Tally:
+    """How many items of a batch ended how."""
+
+    done: int = 0
+    failed: int = 0
+    unknown: int = 0
+
+    def count(self, error: Exception | None) -> None:
+        """Count one item, by the error it ended with, if any."""
+        verdict = _verdict(error)
+        setattr(self, verdict, getattr(self, verdict) + 1)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """Unknown weighs more than failed: it must not be repeated blindly."""
+        if self.unknown:
+            return ExitCode.UNKNOWN
+        return ExitCode.FAILED if self.failed else ExitCode.DONE
+
+
+def printable(text: str) -> str:
+    """The text with everything escaped that is not a visible character."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def conference(request: str | StartRequest | StopRequest) -> str:
+    """The name of the conference that a request is about; a line that is no request stands for itself."""
+    return request if isinstance(request, str) else request.conference_name
+
+
+def error_record(error: Exception) -> dict[str, Any]:
+    """An error for machines: its type, its words in ``error``, and the data it carries."""
+    data = {name: getattr(error, name, None) for name in _ERROR_FIELDS}
+    return {"type": type(error).__name__, "error": str(error)} | {k: v for k, v in data.items() if v is not None}
+
+
+def _outcome_record(outcome: Outcome[Any, Result]) -> dict[str, Any]:
+    what = "line" if isinstance(outcome.request, str) else "conference_name"
+    record: dict[str, Any] = {what: conference(outcome.request), "ok": outcome.ok}
+    if outcome.error is not None:
+        return error_record(outcome.error) | record
+    given = attrs.asdict(outcome.result, filter=attrs.filters.exclude("raw")) if outcome.result else {}
+    return {"type": type(outcome.result).__name__} | record | given
+
+
+def _outcome_line(outcome: Outcome[Any, Result]) -> str:
+    name = printable(conference(outcome.request))
+    verdict = _verdict(outcome.error)
+    word = click.style(f"{_WORDS.get(type(outcome.result), verdict):<8}", fg=_COLOURS[verdict])
+    if outcome.error is not None:
+        return f"{word} {name}  {printable(str(outcome.error))}"
+    facts = [(field, getattr(outcome.result, field, None)) for field in _RESULT_FIELDS]
+    said = "  ".join(f"{field}={printable(value)}" for field, value in facts if value)
+    return f"{word} {name}  {said}".rstrip()
+
+
+@attrs.frozen
+class Output:
+    """Prints for people, or with ``as_json`` for machines."""
+
+    as_json: bool
+
+    def outcome(self, outcome: Outcome[Any, Result]) -> None:
+        """What became of one start or stop."""
+        self.record(_outcome_record(outcome)) if self.as_json else self.line(_outcome_line(outcome))
+
+    def summary(self, tally: Tally) -> None:
+        """How a batch ended."""
+        counts = attrs.asdict(tally)
+        if self.as_json:
+            self.record({"type": "Summary"} | counts)
+        else:
+            self.line("summary: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
+
+    def error(self, error: Exception) -> None:
+        """The one line on stderr that says why a command ended."""
+        line = json.dumps(error_record(error), default=_as_text) if self.as_json else f"error: {printable(str(error))}"
+        click.echo(line, err=True)
+
+    def line(self, text: str = "") -> None:
+        """A line for people; what came from outside must have been made `printable`."""
+        click.echo(text)
+
+    def record(self, record: Mapping[str, Any]) -> None:
+        """A line for machines."""
+        click.echo(json.dumps(record, default=_as_text))
+
+
+def _as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,83 @@
+"""``plivo-record``: the commands under one roof, and what an exception means to the shell."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from plivo_record_async._version import __version__
+from plivo_record_async.cli.calls import batch, start, stop
+from plivo_record_async.cli.demo.command import demo
+from plivo_record_async.cli.emulate import emulate
+from plivo_record_async.cli.output import ExitCode, Output, exit_code
+from plivo_record_async.errors import PlivoRecordError
+
+__all__ = ["Root", "plivo_record"]
+
+
+class Root(click.Group):
+    """Every command returns its exit code; every error becomes one line on stderr and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's own signature
+        **extra: Any,
+    ) -> Any:
+        """Run the command that ``args`` name; ends the process unless ``standalone_mode`` is off."""
+        if not standalone_mode:
+            return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        _never_fail_to_encode()
+        output = Output("--json" in (sys.argv[1:] if args is None else args))
+        try:
+            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.Abort:
+            output.error(InterruptedError("interrupted; what was already sent may have been executed"))
+            code = ExitCode.INTERRUPTED
+        except click.ClickException as error:
+            output.error(click.UsageError(_with_hint(error)))
+            code = error.exit_code
+        except PlivoRecordError as error:
+            output.error(error)
+            code = exit_code(error)
+        sys.exit(code)
+
+
+def _with_hint(error: click.ClickException) -> str:
+    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "plivo-record"
+    return f"{error.format_message().rstrip('.')}. Try: {command} --help"
+
+
+def _never_fail_to_encode() -> None:
+    """A name that the terminal's encoding lacks is escaped rather than a reason to stop."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+@click.group(cls=Root, no_args_is_help=False, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="plivo-record")
+def plivo_record() -> None:
+    """Record Plivo conferences, and know what became of every recording.
+
+    Credentials come from the environment: PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN and, where it is not Plivo itself,
+    PLIVO_BASE_URL. To see everything work without an account: plivo-record demo
+
+    \b
+    Exit codes:
+      0    done
+      1    some failed: refused by Plivo, or certainly not sent
+      2    wrong usage or configuration
+      3    outcome unknown: it may have been executed, do not repeat a start blindly
+      130  interrupted
+    """  # noqa: D301 - click wants the control character
+
+
+for command in (start, stop, batch, emulate, demo):
+    plivo_record.add_command(command)

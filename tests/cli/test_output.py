@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from plivo_record_async.cli.output import ExitCode, Output, Tally, error_record, exit_code, printable
+from plivo_record_async.errors import (
+    BadRequestError,
+    ConfigurationError,
+    NotSentError,
+    OutcomeUnknownError,
+    RateLimitError,
+    ServerError,
+    UnexpectedResponseError,
+)
+from plivo_record_async.protocol.models import (
+    Outcome,
+    PendingResponse,
+    RecordingStarted,
+    RecordingStopped,
+    StartRequest,
+    StopRequest,
+)
+
+SENT_AT = datetime(2026, 1, 2, tzinfo=UTC)
+UNKNOWN = OutcomeUnknownError("start", "no answer", phase="answer", evidence="reset", sent_at=SENT_AT)
+NOT_SENT = NotSentError("start", "refused", phase="connect", evidence="no connection")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (ConfigurationError("x"), ExitCode.USAGE),
+        (UNKNOWN, ExitCode.UNKNOWN),
+        (UnexpectedResponseError(200, "", "it is empty"), ExitCode.UNKNOWN),
+        (ServerError(500, None, "x", ""), ExitCode.UNKNOWN),
+        (NOT_SENT, ExitCode.FAILED),
+        (BadRequestError(400, None, "x", ""), ExitCode.FAILED),
+        (ValueError("x"), ExitCode.FAILED),
+    ],
+)
+def test_an_error_has_an_exit_code(error: Exception, code: ExitCode) -> None:
+    assert exit_code(error) is code
+
+
+@pytest.mark.parametrize(
+    ("errors", "code"),
+    [
+        ([], ExitCode.DONE),
+        ([None, None], ExitCode.DONE),
+        ([None, NOT_SENT], ExitCode.FAILED),
+        ([NOT_SENT, UNKNOWN, None], ExitCode.UNKNOWN),
+    ],
+)
+def test_a_batch_has_an_exit_code(errors: list[Exception | None], code: ExitCode) -> None:
+    tally = Tally()
+    for error in errors:
+        tally.count(error)
+    assert tally.exit_code is code
+    assert tally.done + tally.failed + tally.unknown == len(errors)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Büro 1", "Büro 1"),
+        ("a\x1b[31m", r"a\x1b[31m"),
+        ("a\nb\r\x07", r"a\nb\r\x07"),
+        ("\x9b2J\u202e", r"\x9b2J\u202e"),
+    ],
+)
+def test_nothing_that_is_shown_can_steer_a_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
+def test_an_error_for_machines_has_the_data_that_it_carries() -> None:
+    assert error_record(UNKNOWN) == {
+        "type": "OutcomeUnknownError",
+        "error": str(UNKNOWN),
+        "phase": "answer",
+        "sent_at": SENT_AT,
+    }
+    refusal = RateLimitError(429, "an-id", "slow down", "", retry_after=2.5)
+    assert error_record(refusal) == {
+        "type": "RateLimitError",
+        "error": str(refusal),
+        "status": 429,
+        "api_id": "an-id",
+        "retry_after": 2.5,
+    }
+
+
+STARTED = RecordingStarted(api_id="a", message="m\x1b", url="u", recording_id="r", raw={"x": 1})
+OUTCOMES: list[tuple[Outcome[Any, Any], str, Mapping[str, object]]] = [
+    (
+        Outcome(request=StartRequest("\x1b1"), result=STARTED),
+        "started  \\x1b1  recording_id=r  api_id=a  url=u",
+        {"type": "RecordingStarted", "conference_name": "\x1b1", "ok": True}
+        | {"api_id": "a", "message": "m\x1b", "url": "u", "recording_id": "r"},
+    ),
+    (
+        Outcome(request=StartRequest("a"), result=PendingResponse("b")),
+        "pending  a  api_id=b",
+        {"type": "PendingResponse", "conference_name": "a", "ok": True, "api_id": "b"},
+    ),
+    (
+        Outcome(request=StopRequest("a"), result=RecordingStopped()),
+        "stopped  a",
+        {"type": "RecordingStopped", "conference_name": "a", "ok": True, "api_id": None, "message": None},
+    ),
+    (
+        Outcome(request=StopRequest("a"), error=NOT_SENT),
+        f"failed   a  {NOT_SENT}",
+        {"type": "NotSentError", "error": str(NOT_SENT), "phase": "connect", "conference_name": "a", "ok": False},
+    ),
+    (
+        Outcome(request=StartRequest("a"), error=UNKNOWN),
+        f"unknown  a  {UNKNOWN}",
+        {"type": "OutcomeUnknownError", "error": str(UNKNOWN), "phase": "answer", "sent_at": SENT_AT.isoformat()}
+        | {"conference_name": "a", "ok": False},
+    ),
+    (
+        Outcome(request="{", error=ValueError("line 1: \x07")),
+        "failed   {  line 1: \\x07",
+        {"type": "ValueError", "error": "line 1: \x07", "line": "{", "ok": False},
+    ),
+]
+
+
+@pytest.mark.parametrize(("outcome", "line", "record"), OUTCOMES)
+def test_an_outcome_is_a_line_or_an_object(
+    outcome: Outcome[Any, Any], line: str, record: Mapping[str, object], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Output(as_json=False).outcome(outcome)
+    assert capsys.readouterr().out == line + "\n"
+    Output(as_json=True).outcome(outcome)
+    printed = capsys.readouterr().out
+    assert json.loads(printed) == record
+    assert printed.isascii()
+    assert printed.rstrip("\n").isprintable()
+
+
+def test_a_summary_is_a_line_or_an_object(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).summary(Tally(done=1, failed=2, unknown=3))
+    assert capsys.readouterr().out == "summary: 1 done, 2 failed, 3 unknown\n"
+    Output(as_json=True).summary(Tally(done=1, failed=2, unknown=3))
+    assert json.loads(capsys.readouterr().out) == {"type": "Summary", "done": 1, "failed": 2, "unknown": 3}
+
+
+def test_an_error_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).error(ConfigurationError("a\nb"))
+    assert capsys.readouterr() == ("", "error: a\\nb\n")
+    Output(as_json=True).error(UNKNOWN)
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert json.loads(printed.err)["sent_at"] == SENT_AT.isoformat()
+
+
+def test_what_json_does_not_know_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).record({"path": ConfigurationError("x")})
+    assert json.loads(capsys.readouterr().out) == {"path": "x"}

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from plivo_record_async.cli.output import ExitCode
+from plivo_record_async.cli.root import Root, plivo_record
+from plivo_record_async.errors import NotSentError, PlivoRecordError, StoreError
+
+COMMANDS = ["start", "stop", "batch", "batch start", "batch stop", "emulate", "demo"]
+
+
+def group(error: BaseException | None = None) -> Root:
+    """A group with one command that ends with that error."""
+
+    @click.group(cls=Root)
+    def root() -> None:
+        pass
+
+    @root.command()
+    @click.argument("name", default="")
+    @click.option("--json", is_flag=True)
+    def fail(name: str, json: bool) -> ExitCode:
+        if error is not None:
+            raise error
+        click.echo(f"hello {name}")
+        return ExitCode.UNKNOWN
+
+    return root
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_is_everywhere(command: str, option: str) -> None:
+    ended = CliRunner().invoke(plivo_record, [*command.split(), option], prog_name="plivo-record")
+    assert ended.exit_code == 0
+    assert ended.stdout.startswith(f"Usage: plivo-record {command}".rstrip())
+    assert ended.stderr == ""
+
+
+def test_help_names_every_command_and_exit_code() -> None:
+    text = CliRunner().invoke(plivo_record, ["--help"]).stdout
+    commands = text.partition("Commands:\n")[2].splitlines()
+    assert [line.split()[0] for line in commands] == ["batch", "demo", "emulate", "start", "stop"]
+    assert not any(line.endswith("...") for line in commands)
+    for code in ExitCode:
+        assert f"\n    {code:<4} " in text
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "Missing command. Try: plivo-record --help"),
+        (["nonsense"], "No such command 'nonsense'. Try: plivo-record --help"),
+        (["stop"], "Missing argument 'NAME'. Try: plivo-record stop --help"),
+        (["stop", "a", "--nonsense"], "No such option '--nonsense'. Try: plivo-record stop --help"),
+    ],
+)
+def test_wrong_usage_is_one_line_on_stderr(words: list[str], message: str) -> None:
+    ended = CliRunner().invoke(plivo_record, words, prog_name="plivo-record")
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (2, "", f"error: {message}\n")
+
+
+def test_wrong_usage_is_an_object_for_machines() -> None:
+    ended = CliRunner().invoke(plivo_record, ["stop", "--json"], prog_name="plivo-record")
+    assert ended.exit_code == 2
+    assert ended.stderr == (
+        '{"type": "UsageError", "error": "Missing argument \'NAME\'. Try: plivo-record stop --help"}\n'
+    )
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (StoreError("the disk is full"), 1, "error: the disk is full\n"),
+        (NotSentError("a", "b", phase="queue", evidence="c"), 1, "error: a: b. Nothing was sent (c); "),
+        (click.ClickException("a file is missing."), 1, "error: a file is missing. Try: plivo-record --help\n"),
+        (KeyboardInterrupt(), 130, "\nerror: interrupted; what was already sent may have been executed\n"),
+    ],
+)
+def test_an_error_ends_with_one_line_and_a_code(error: BaseException, code: int, line: str) -> None:
+    ended = CliRunner().invoke(group(error), ["fail"])
+    assert (ended.exit_code, ended.stdout) == (code, "")
+    assert ended.stderr.startswith(line)
+
+
+def test_a_mistake_of_ours_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        CliRunner().invoke(group(ZeroDivisionError()), ["fail"], catch_exceptions=False)
+
+
+def test_a_command_returns_its_exit_code() -> None:
+    assert CliRunner().invoke(group(), ["fail", "a"]).exit_code == 3
+
+
+def test_another_program_may_embed_the_group() -> None:
+    assert group().main(["fail"], standalone_mode=False) is ExitCode.UNKNOWN
+    with pytest.raises(PlivoRecordError, match="disk"):
+        group(StoreError("the disk is full")).main(["fail"], standalone_mode=False)
+
+
+def test_the_terminal_s_encoding_is_no_reason_to_fail() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "plivo_record_async", "start", "a"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1", "PLIVO_AUTH_ID": "ż"},
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert ended.stderr.startswith(rb"error: auth_id (PLIVO_AUTH_ID) must be")
+    assert rb"\u017c" in ended.stderr

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from plivo_record_async.__main__ import main
+
+PYTHON = sys.executable
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PYTHON, *words], capture_output=True, text=True, timeout=60, check=False)
+
+
+def without(library: str, *words: str) -> subprocess.CompletedProcess[str]:
+    code = f"import sys; sys.modules[{library!r}] = None; from plivo_record_async.__main__ import main; main()"
+    return run("-c", code, *words)
+
+
+def test_the_module_runs() -> None:
+    ended = run("-m", "plivo_record_async", "--help")
+    assert ended.returncode == 0
+    assert "Usage: python -m plivo_record_async " in ended.stdout
+
+
+def test_main_runs_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["plivo-record", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert not ended.value.code
+    assert "plivo-record, version" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("library", ["click", "rich"])
+def test_without_the_extra_cli_one_line_says_so(library: str) -> None:
+    ended = without(library, "--help")
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert ended.stderr == (
+        f"error: {library} is not installed: this command needs the extra 'cli'; "
+        "install it with: pip install 'plivo-record-async[cli,emulator]'\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["emulate", "demo"])
+@pytest.mark.parametrize("library", ["starlette", "uvicorn"])
+def test_without_the_extra_emulator_one_line_says_so(library: str, command: str) -> None:
+    ended = without(library, command)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    assert re.match(rf"error: .*{library}.*pip install .*emulator", ended.stderr)
+    assert ended.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("library", ["starlette", "uvicorn"])
+def test_the_extra_emulator_is_not_needed_for_calls(library: str) -> None:
+    assert without(library, "start", "--help").returncode == 0
