@@ -7,10 +7,11 @@ that a mistake of one is not hidden by the same mistake in the other.
 from plivo_record_async.errors import ConfigurationError
 
 try:
+    from plivo_record_async.emulator.dialect import Dialect
     from plivo_record_async.emulator.server import Emulator
 except ModuleNotFoundError as error:
-    if error.name not in {"starlette", "uvicorn"}:
+    if (missing := str(error.name).partition(".")[0]) not in {"starlette", "uvicorn"}:
         raise
-    raise ConfigurationError(f"the emulator needs {error.name}: pip install 'plivo-record-async[emulator]'") from error
+    raise ConfigurationError(f"the emulator needs {missing}: pip install 'plivo-record-async[emulator]'") from error
 
-__all__ = ["Emulator"]
+__all__ = ["Dialect", "Emulator"]

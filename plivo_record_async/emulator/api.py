@@ -54,28 +54,19 @@ class Answer:
 
     Attributes:
         status: HTTP status.
-        body: The JSON to send; ``None`` for no body at all.
+        body: The JSON to send, or text that is none; ``None`` for no body at all.
         headers: Headers to send with it.
         owed: The callbacks that are due now.
     """
 
     status: int
-    body: Mapping[str, Any] | None
+    body: Mapping[str, Any] | str | None
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     owed: tuple[Callback, ...] = ()
 
 
-@attrs.frozen
-class Endpoint:
-    """What one method does to one resource.
-
-    Attributes:
-        execute: From the world, the call, the names in the path and the arguments to a result.
-        status: The status of success; a 204 has no body.
-    """
-
-    execute: Callable[[World, Call, list[str], Mapping[str, Any]], Result]
-    status: int = 200
+Endpoint = Callable[[World, Call, list[str], Mapping[str, Any]], Result]
+"""What one method does to one resource: from world, call, names in the path and arguments to a result."""
 
 
 def _start(world: World, call: Call, names: list[str], given: Mapping[str, Any]) -> Result:
@@ -128,27 +119,33 @@ def _get_recording(world: World, call: Call, names: list[str], _given: Mapping[s
 
 def _delete_recording(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
     del world.recordings[world.ended_recording(names[0]).recording_id]
-    return Result(body={"api_id": call.api_id})
+    return Result(status=HTTPStatus.NO_CONTENT, body={"api_id": call.api_id})
 
 
 ENDPOINTS: Mapping[tuple[str, ...], Mapping[str, Endpoint]] = {
-    ("Conference",): {"GET": Endpoint(_list_conferences)},
-    ("Conference", "*"): {"GET": Endpoint(_get_conference)},
-    ("Conference", "*", "Record"): {"POST": Endpoint(_start, 202), "DELETE": Endpoint(_stop, 204)},
-    ("Recording",): {"GET": Endpoint(_list_recordings)},
-    ("Recording", "*"): {"GET": Endpoint(_get_recording), "DELETE": Endpoint(_delete_recording, 204)},
+    ("Conference",): {"GET": _list_conferences},
+    ("Conference", "*"): {"GET": _get_conference},
+    ("Conference", "*", "Record"): {"POST": _start, "DELETE": _stop},
+    ("Recording",): {"GET": _list_recordings},
+    ("Recording", "*"): {"GET": _get_recording, "DELETE": _delete_recording},
 }
 """Every resource by its path under the account; ``*`` stands for a name or an id."""
 
 
 def answer(world: World, call: Call, *, auth_token: str) -> Answer:
     """Execute a request and say what Plivo would have said."""
+    fault = world.faults.popleft() if world.faults else None
     try:
-        return _execute(world, call, auth_token)
+        if fault is None:
+            return _execute(world, call, auth_token)
+        owed = _execute(world, call, auth_token).owed if fault.executed else ()
+        body = world.dialect.refusal(HTTPStatus(fault.status).phrase.lower(), call.api_id)
+        headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
+        return Answer(status=fault.status, body=body, headers=headers, owed=owed)
     except RefusedError as refusal:
         # The one error that is known to come without an api_id: https://github.com/plivo/plivo-php/pull/367
-        named = {} if refusal.status == HTTPStatus.UNAUTHORIZED else {"api_id": call.api_id}
-        body = {**named, "error": refusal.error}
+        api_id = None if refusal.status == HTTPStatus.UNAUTHORIZED else call.api_id
+        body = world.dialect.refusal(refusal.error, api_id)
         return Answer(status=refusal.status, body=body, headers=refusal.headers)
 
 
@@ -196,9 +193,9 @@ def _call_endpoint(world: World, call: Call, names: list[str], methods: Mapping[
     callback_url = web_address(given, "callback_url")
     callback_method = choice(given, "callback_method", ("GET", "POST"), "POST")
     if callback_url is None:
-        result = endpoint.execute(world, call, names, given)
-        body = None if endpoint.status == HTTPStatus.NO_CONTENT else result.body
-        return Answer(status=endpoint.status, body=body, owed=result.owed)
+        result = endpoint(world, call, names, given)
+        body = None if result.status == HTTPStatus.NO_CONTENT else result.body
+        return Answer(status=result.status, body=body, owed=result.owed)
     result = _result_in_background(endpoint, world, call, names, given)
     response = Callback(
         kind="response",
@@ -208,7 +205,7 @@ def _call_endpoint(world: World, call: Call, names: list[str], methods: Mapping[
         api_id=call.api_id,
     )
     spawned = {"api_id": call.api_id, "message": "async api spawned"}
-    return Answer(status=202, body=spawned, owed=(response, *result.owed))
+    return Answer(status=world.dialect.async_status, body=spawned, owed=(response, *result.owed))
 
 
 def _result_in_background(
@@ -216,7 +213,7 @@ def _result_in_background(
 ) -> Result:
     """Execute a request whose caller was sent away; what is wrong with its arguments he was still told."""
     try:
-        return endpoint.execute(world, call, names, given)
+        return endpoint(world, call, names, given)
     except RefusedError as refusal:
         if refusal.status == HTTPStatus.BAD_REQUEST:
             raise

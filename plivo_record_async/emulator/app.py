@@ -16,7 +16,7 @@ from uuid import uuid4
 
 import attrs
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from plivo_record_async import _clock
@@ -126,6 +126,8 @@ class EmulatorApp:
             self.send_soon(callback)
         if given.body is None:
             return Response(status_code=given.status, headers=given.headers)
+        if isinstance(given.body, str):
+            return HTMLResponse(given.body, status_code=given.status, headers=given.headers)
         return JSONResponse(given.body, status_code=given.status, headers=given.headers)
 
     def _media(self, method: str, path: list[str], wanted: str | None) -> Response:

@@ -7,6 +7,8 @@ Delivery: https://plivo.com/docs/voice/concepts/callback-configurations.md
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
 from collections.abc import Mapping
 from typing import Literal
@@ -16,10 +18,13 @@ import attrs
 
 from plivo_record_async.protocol.signatures import sign_callback_v3
 
-__all__ = ["Callback", "DeliveryOptions", "HttpCallback", "Kind"]
+__all__ = ["Callback", "DeliveryOptions", "HttpCallback", "Kind", "Scheme"]
 
 Kind = Literal["response", "recording", "transcription"]
 """An asynchronous API response, the end of a recording, the end of a transcription."""
+
+Scheme = Literal["V3", "V3 list", "V2", "none"]
+"""How a callback is signed: ``V3 list`` is as while auth tokens rotate, the retired token's signature first."""
 
 _RANGES = {"ct": range(100, 10_001), "rt": range(100, 40_001), "tt": range(100, 55_001), "rc": range(6)}
 _NUMBER = re.compile("[0-9]{1,9}")
@@ -99,23 +104,35 @@ class Callback:
     fields: Mapping[str, str]
     api_id: str
 
-    def signed(self, *, nonce: str, auth_token: str) -> HttpCallback:
-        """The callback as a request: a form, or fields in the query, and V3 signatures of all of it.
-
-        The emulated account is a main account, so both signatures are made with its token.
-        """
+    def signed(self, *, nonce: str, auth_token: str, scheme: Scheme = "V3") -> HttpCallback:
+        """The callback as a request: a form, or fields in the query, and the signatures of it."""
         url = urldefrag(self.url).url
+        form: Mapping[str, str] = self.fields
         if self.method == "GET":
-            joint = "" if url.endswith("?") else "&" if "?" in url else "?"
-            url += joint + urlencode(self.fields)
-        in_body = self.fields if self.method == "POST" else dict[str, str]()
-        signature = sign_callback_v3(self.method, url, in_body, nonce, auth_token)
-        headers = {
-            "X-Plivo-Signature-V3": signature,
-            "X-Plivo-Signature-Ma-V3": signature,
-            "X-Plivo-Signature-V3-Nonce": nonce,
-        }
+            url += ("" if url.endswith("?") else "&" if "?" in url else "?") + urlencode(self.fields)
+            form = {}
+        headers: dict[str, str] = {}
+        if scheme == "V2":
+            headers = _headers("V2", _sign_v2(url, nonce, auth_token), nonce)
+        elif scheme != "none":
+            signature = sign_callback_v3(self.method, url, form, nonce, auth_token)
+            if scheme == "V3 list":
+                retired = sign_callback_v3(self.method, url, form, nonce, f"retired {auth_token}")
+                signature = f"{retired},{signature}"
+            headers = _headers("V3", signature, nonce)
         if self.method == "GET":
             return HttpCallback(method="GET", url=url, headers=headers, content=None)
         headers["Content-Type"] = "application/x-www-form-urlencoded"
         return HttpCallback(method="POST", url=url, headers=headers, content=urlencode(self.fields).encode())
+
+
+def _sign_v2(url: str, nonce: str, auth_token: str) -> str:
+    """Of address and nonce alone: https://www.plivo.com/docs/voice/concepts/signature-validation/ ."""
+    address = url.partition("?")[0]
+    return base64.b64encode(hmac.digest(auth_token.encode(), f"{address}{nonce}".encode(), "sha256")).decode()
+
+
+def _headers(version: str, signature: str, nonce: str) -> dict[str, str]:
+    """The account is a main account, so its own signature is the main account's too."""
+    name = "X-Plivo-Signature"
+    return {f"{name}-{version}": signature, f"{name}-Ma-{version}": signature, f"{name}-{version}-Nonce": nonce}

@@ -16,6 +16,7 @@ import httpx
 
 from plivo_record_async import _clock
 from plivo_record_async.emulator.callbacks import Callback, DeliveryOptions, HttpCallback, Kind
+from plivo_record_async.emulator.dialect import Dialect
 
 __all__ = ["Attempt", "Deliverer"]
 
@@ -64,6 +65,7 @@ class Deliverer:
     Args:
         auth_token: What the callbacks are signed with.
         report: Is told of each attempt.
+        dialect: How callbacks are signed, how often each is delivered, and how late.
         concurrency: How many callbacks are under way at the same time.
         first_pause: Seconds before the first retry, doubled before each further one. Plivo does not document
             its own.
@@ -74,11 +76,13 @@ class Deliverer:
         *,
         auth_token: str,
         report: Callable[[Attempt], None],
+        dialect: Dialect,
         concurrency: int = 64,
         first_pause: float = 0.1,
     ) -> None:
         self._auth_token = auth_token
         self._report = report
+        self._dialect = dialect
         self._slots = asyncio.Semaphore(concurrency)
         self._first_pause = first_pause
         self._tasks: dict[asyncio.Task[None], Callback] = {}
@@ -86,9 +90,10 @@ class Deliverer:
 
     def send_soon(self, callback: Callback) -> None:
         """Begin to deliver a callback, without waiting for it."""
-        task = asyncio.get_running_loop().create_task(self._deliver(callback))
-        self._tasks[task] = callback
-        task.add_done_callback(self._tasks.pop)
+        for _ in range(self._dialect.copies):
+            task = asyncio.create_task(self._deliver(callback))
+            self._tasks[task] = callback
+            task.add_done_callback(self._tasks.pop)
 
     async def settled(self) -> None:
         """Wait until every callback so far was delivered or given up, and those that came up meanwhile."""
@@ -110,6 +115,7 @@ class Deliverer:
     async def _deliver(self, callback: Callback) -> None:
         options = DeliveryOptions.of(callback.url)
         attempt = 1
+        await asyncio.sleep(self._dialect.delay_s)
         async with self._slots:
             request = self._signed(callback)
             try:
@@ -138,19 +144,21 @@ class Deliverer:
             return _unanswered(error)
 
     def _signed(self, callback: Callback) -> HttpCallback:
-        return callback.signed(nonce=f"{uuid4().int % 10**20:020}", auth_token=self._auth_token)
+        return callback.signed(
+            nonce=f"{uuid4().int % 10**20:020}", auth_token=self._auth_token, scheme=self._dialect.signatures
+        )
 
     def _client(self, *, tls: bool) -> httpx.AsyncClient:
         """The client for plain or secure connections: only the latter is worth reading certificates for.
 
-        A connection serves one callback, so that ``ct`` means something each time.
+        A connection serves one callback, so that ``ct`` means something each time. Of the environment,
+        SSL_CERT_FILE counts, but no proxy does.
         """
         if tls not in self._clients:
+            limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
             self._clients[tls] = httpx.AsyncClient(
-                verify=tls,
-                trust_env=False,
+                transport=httpx.AsyncHTTPTransport(verify=tls, limits=limits),
                 headers={"Connection": "close", "User-Agent": "plivo-record-emulator"},
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
             )
         return self._clients[tls]
 

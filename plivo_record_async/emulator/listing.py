@@ -15,6 +15,7 @@ __all__ = ["listing"]
 
 _DEFAULT_WINDOW = timedelta(days=7)
 _LONGEST_WINDOW = timedelta(days=30)
+_ENDLESS = 999_999_999
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "": operator.eq,
@@ -43,10 +44,15 @@ def listing(
         RefusedError: 400, an argument is invalid or asks for more than 30 days.
     """
     limit = number(given, "limit", at_least=1, at_most=20, default=20)
-    offset = number(given, "offset", at_least=0, at_most=999_999_999, default=0)
+    offset = number(given, "offset", at_least=0, at_most=_ENDLESS, default=0)
     wanted = _time_filter(given, now)
+    kept_long_enough = _storage_filter(given)
     found = sorted(
-        (each for each in recordings if each.ended_at and wanted(each.ended_at) and _has(each, given)),
+        (
+            each
+            for each in recordings
+            if kept_long_enough and each.ended_at and wanted(each.ended_at) and _has(each, given)
+        ),
         key=lambda each: (each.ended_at, each.started_at),
         reverse=True,
     )
@@ -72,6 +78,18 @@ def _has(recording: Recording, given: Mapping[str, str]) -> bool:
         given.get("conference_name", recording.conference_name) == recording.conference_name
         and given.get("call_uuid", recording.call_uuid) == recording.call_uuid
         and not any(name in given for name in _ABSENT)
+    )
+
+
+def _storage_filter(given: Mapping[str, str]) -> bool:
+    """Whether recordings pass every filter for the days they have been kept: here each was made today."""
+    names = {suffix: f"recording_storage_duration{suffix}" for suffix in _COMPARISONS}
+    asked = {suffix: name for suffix, name in names.items() if name in given}
+    if asked and any(name.startswith("add_time") for name in given):
+        raise RefusedError(400, "recording_storage_duration parameter is invalid together with add_time")
+    return all(
+        _COMPARISONS[suffix](0, number(given, name, at_least=0, at_most=_ENDLESS, default=0))
+        for suffix, name in asked.items()
     )
 
 

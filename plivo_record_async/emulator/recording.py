@@ -10,6 +10,7 @@ from typing import Any
 import attrs
 
 from plivo_record_async.emulator.callbacks import Callback
+from plivo_record_async.emulator.dialect import Dialect
 
 __all__ = ["Recording", "milliseconds"]
 
@@ -23,6 +24,11 @@ _TRANSCRIPTION_RATE = 0.05
 def milliseconds(moment: datetime) -> int:
     """A time as Plivo counts it: in milliseconds since 1970, UTC."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)
+
+
+def _seconds(duration_ms: int) -> int:
+    """Milliseconds in whole seconds; -1 stays what it is."""
+    return duration_ms if duration_ms < 0 else round(duration_ms / 1000)
 
 
 @attrs.frozen(kw_only=True)
@@ -64,47 +70,75 @@ class Recording:
         """Its length in milliseconds; 0 while it is running."""
         return milliseconds(self.ended_at or self.started_at) - milliseconds(self.started_at)
 
+    @property
+    def _end_ms(self) -> int:
+        return milliseconds(self.started_at) + self.duration_ms
+
     def ended(self, now: datetime) -> Recording:
         """The same recording, ended; none is longer than a conference may be."""
         return attrs.evolve(self, ended_at=max(self.started_at, min(now, self.started_at + _LONGEST)))
 
-    def owed(self) -> list[Callback]:
-        """The callbacks that its end makes due."""
-        due = [self._ended_callback(self.callback_url)] if self.callback_url else []
-        return due + ([self._transcription_callback(self.transcription_url)] if self.transcription_url else [])
+    def started_callbacks(self, dialect: Dialect) -> tuple[Callback, ...]:
+        """The callback that it has started, where the dialect has one.
 
-    def _ended_callback(self, url: str) -> Callback:
-        """The callback that it has ended: https://plivo.com/docs/voice/api/conferences ."""
-        fields = {
+        It is known of the Record XML element: https://github.com/plivo/plivo-java/issues/36
+        """
+        return self._recorded(dialect, -1, -1) if dialect.started_callback else ()
+
+    def ended_callbacks(self, dialect: Dialect) -> tuple[Callback, ...]:
+        """The callbacks that its end makes due: to its callback_url, and to its transcription_url."""
+        return self._recorded(dialect, self.duration_ms, self._end_ms) + self._transcribed()
+
+    def _recorded(self, dialect: Dialect, duration_ms: int, end_ms: int) -> tuple[Callback, ...]:
+        """What its callback_url is told: https://plivo.com/docs/voice/api/conferences ."""
+        if self.callback_url is None:
+            return ()
+        fields: dict[str, str | int] = {
             "api_id": self.api_id,
             "record_url": self.url,
             "recording_id": self.recording_id,
             "conference_name": self.conference_name,
-            "recording_duration": str(round(self.duration_ms / 1000)),
-            "recording_duration_ms": str(self.duration_ms),
-            "recording_start_ms": str(milliseconds(self.started_at)),
-            "recording_end_ms": str(milliseconds(self.started_at) + self.duration_ms),
+            "recording_duration": _seconds(duration_ms),
+            "recording_duration_ms": duration_ms,
+            "recording_start_ms": milliseconds(self.started_at),
+            "recording_end_ms": end_ms,
         }
-        return Callback(kind="recording", url=url, method=self.callback_method, fields=fields, api_id=self.api_id)
+        return (
+            Callback(
+                kind="recording",
+                url=self.callback_url,
+                method=self.callback_method,
+                fields=dialect.ended_fields(fields),
+                api_id=self.api_id,
+            ),
+        )
 
-    def _transcription_callback(self, url: str) -> Callback:
-        """The callback with the text; it names neither the conference nor the request.
+    def _transcribed(self) -> tuple[Callback, ...]:
+        """What its transcription_url is told; neither the conference nor the request is named.
 
         https://docs.plivo.com/docs/voice/api/conference/record-conference/start-recording-a-conference
         """
+        if self.transcription_url is None:
+            return ()
         minutes = math.ceil(self.duration_ms / 60_000)
         too_long = timedelta(milliseconds=self.duration_ms) > _LONGEST_TRANSCRIBED
         fields = {
             "transcription_charge": "0.0" if too_long else str(round(minutes * _TRANSCRIPTION_RATE, 5)),
             "transcription": "" if too_long else f"This is what was said in {self.conference_name}.",
-            "duration": str(round(self.duration_ms / 1000)),
+            "duration": str(_seconds(self.duration_ms)),
             "call_uuid": self.call_uuid,
             "transcription_rate": str(_TRANSCRIPTION_RATE),
             "recording_id": self.recording_id,
             "error": "Recording duration too long for transcription" if too_long else "",
         }
-        return Callback(
-            kind="transcription", url=url, method=self.transcription_method, fields=fields, api_id=self.api_id
+        return (
+            Callback(
+                kind="transcription",
+                url=self.transcription_url,
+                method=self.transcription_method,
+                fields=fields,
+                api_id=self.api_id,
+            ),
         )
 
     def resource(self) -> Mapping[str, Any]:
@@ -112,7 +146,6 @@ class Recording:
 
         Milliseconds are text with decimals, and the time carries India's offset, as in Plivo's own samples.
         """
-        start_ms = milliseconds(self.started_at)
         added = (self.ended_at or self.started_at).astimezone(_INDIA)
         return {
             "add_time": added.isoformat(" ", "microseconds"),
@@ -122,10 +155,10 @@ class Recording:
             "from_number": None,
             "monthly_recording_storage_amount": 0.0004,
             "recording_duration_ms": f"{self.duration_ms}.00000",
-            "recording_end_ms": f"{start_ms + self.duration_ms}.00000",
+            "recording_end_ms": f"{self._end_ms}.00000",
             "recording_format": self.file_format,
             "recording_id": self.recording_id,
-            "recording_start_ms": f"{start_ms}.00000",
+            "recording_start_ms": f"{milliseconds(self.started_at)}.00000",
             "recording_storage_duration": 0,
             "recording_storage_rate": 0.0004,
             "recording_type": "conference",

@@ -15,6 +15,7 @@ import uvicorn
 from plivo_record_async.emulator.app import EmulatorApp
 from plivo_record_async.emulator.arguments import RefusedError
 from plivo_record_async.emulator.deliver import Attempt, Deliverer
+from plivo_record_async.emulator.dialect import Dialect, Fault
 from plivo_record_async.emulator.world import World
 from plivo_record_async.errors import ConfigurationError
 
@@ -47,10 +48,11 @@ class _Server(uvicorn.Server):
 class Emulator:
     """A fake Plivo: a real HTTP server on this machine that records, ends, and calls back as Plivo does.
 
-    ::
+    .. code-block:: python
 
-        async with Emulator() as plivo:
-            client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url)
+        from plivo_record_async import RecordClient
+
+        async with Emulator() as plivo, RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
             await client.start_recording("standup", callback_url="http://127.0.0.1:8000/recorded")
             await plivo.end_conference("standup")
             await plivo.callbacks_settled()
@@ -63,9 +65,11 @@ class Emulator:
         auth_id: The auth id of the one account.
         auth_token: Its auth token, which also signs the callbacks.
         strict: Only conferences that were opened are live; otherwise any name is, until it is ended.
+        dialect: Which of Plivo's contradictory documents to follow; by default the current ones.
 
     Raises:
-        ConfigurationError: On entering: the address cannot be listened on. At once: ``auth_id`` is misshapen.
+        ConfigurationError: At once: ``auth_id`` or ``port`` is misshapen. On entering: the address cannot be
+            listened on.
 
     Attributes:
         auth_id: The auth id of the one account.
@@ -80,14 +84,18 @@ class Emulator:
         auth_id: str = DEFAULT_AUTH_ID,
         auth_token: str = DEFAULT_AUTH_TOKEN,
         strict: bool = False,
+        dialect: Dialect | None = None,
     ) -> None:
         if not re.fullmatch(r"[MS]A[A-Z0-9]{18}", auth_id):
             raise ConfigurationError(f"auth_id must be MA or SA and 18 more of A-Z and 0-9, not {auth_id!r}")
+        if port not in range(65536):
+            raise ConfigurationError(f"port must be a number from 0 to 65535, not {port!r}")
         self.auth_id = auth_id
         self.auth_token = auth_token
         self._host = host
         self._port = port
         self._strict = strict
+        self._dialect = dialect or Dialect()
         self._exits = contextlib.AsyncExitStack()
         self._app: EmulatorApp | None = None
         self._deliverer: Deliverer | None = None
@@ -95,7 +103,7 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Where it serves, without a slash at its end: the ``base_url`` of a client."""
+        """Where it serves, without a slash at its end; the ``base_url`` of a client."""
         return self._entered.world.url
 
     def executions(self, conference_name: str) -> int:
@@ -130,6 +138,18 @@ class Emulator:
             await self._on_its_loop(ending())
         except RefusedError as refusal:
             raise LookupError(f"there is no live conference {name!r}") from refusal
+
+    def fail_next(self, status: int, *, executed: bool = False, retry_after: str | None = None, times: int = 1) -> None:
+        """Answer the next requests to the API with an error.
+
+        Args:
+            status: The HTTP status, such as 429 or 503.
+            executed: Whether the requests are executed all the same, unknown to who sent them.
+            retry_after: The header ``Retry-After``: seconds, or an HTTP date.
+            times: How many requests this happens to.
+        """
+        fault = Fault(status=status, executed=executed, retry_after=retry_after)
+        self._entered.world.faults.extend([fault] * times)
 
     async def callbacks_settled(self) -> None:
         """Wait until every callback that is due was delivered, or given up after its last retry."""
@@ -170,9 +190,9 @@ class Emulator:
             host, port = listener.getsockname()[:2]
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             attempts: list[Attempt] = []
-            deliverer = Deliverer(auth_token=self.auth_token, report=attempts.append)
+            deliverer = Deliverer(auth_token=self.auth_token, report=attempts.append, dialect=self._dialect)
             app = EmulatorApp(
-                world=World(auth_id=self.auth_id, url=url, strict=self._strict),
+                world=World(auth_id=self.auth_id, url=url, strict=self._strict, dialect=self._dialect),
                 auth_token=self.auth_token,
                 send_soon=deliverer.send_soon,
                 attempts=attempts,
@@ -188,7 +208,7 @@ class Emulator:
 def _listener(host: str, port: int) -> socket.socket:
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise ConfigurationError(f"the emulator cannot listen on {host} port {port}: {error}") from error
 
 

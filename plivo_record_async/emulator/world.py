@@ -12,6 +12,7 @@ Time and ids are arguments. Callbacks are returned as values, and the caller has
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ import attrs
 
 from plivo_record_async.emulator.arguments import RefusedError, choice, web_address
 from plivo_record_async.emulator.callbacks import Callback
+from plivo_record_async.emulator.dialect import Dialect, Fault
 from plivo_record_async.emulator.recording import Recording
 
 __all__ = ["Conference", "Result", "World", "start_arguments"]
@@ -47,8 +49,15 @@ class Conference:
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """What executing a request gave: what Plivo has to say of it, and the callbacks that are due now."""
+    """What executing a request gave.
 
+    Attributes:
+        status: HTTP status of the answer; with 204 the body is said only by callback.
+        body: What Plivo has to say of it.
+        owed: The callbacks that are due now.
+    """
+
+    status: int = 200
     body: Mapping[str, Any]
     owed: tuple[Callback, ...] = ()
 
@@ -61,6 +70,8 @@ class World:
         auth_id: The account's id.
         url: Where the API is served, without a slash at its end.
         strict: Whether only conferences that were opened are live.
+        dialect: Which of the contradictory documents to follow.
+        faults: What goes wrong with the next requests, one each.
         conferences: Every conference that was ever heard of, by name.
         recordings: Every recording that was not deleted, by id, in the order of their starts.
     """
@@ -68,6 +79,8 @@ class World:
     auth_id: str
     url: str
     strict: bool = False
+    dialect: Dialect = attrs.field(factory=Dialect)
+    faults: deque[Fault] = attrs.field(factory=deque[Fault])
     conferences: dict[str, Conference] = attrs.field(factory=dict[str, Conference])
     recordings: dict[str, Recording] = attrs.field(factory=dict[str, Recording])
 
@@ -123,12 +136,14 @@ class World:
             running=(*conference.running, recording_id),
         )
         return Result(
+            status=self.dialect.start_status,
             body={
                 "api_id": api_id,
                 "message": "conference recording started",
                 "recording_id": recording_id,
                 "url": recording.url,
-            }
+            },
+            owed=recording.started_callbacks(self.dialect),
         )
 
     def stop(self, name: str, *, now: datetime, api_id: str) -> Result:
@@ -139,8 +154,9 @@ class World:
         """
         ended = self._end_recordings(self.conference(name, now=now), now=now)
         return Result(
+            status=self.dialect.stop_status,
             body={"api_id": api_id, "message": "conference recording stopped"},
-            owed=tuple(callback for recording in ended for callback in recording.owed()),
+            owed=self._owed(ended),
         )
 
     def end(self, name: str, *, now: datetime) -> Result:
@@ -153,7 +169,7 @@ class World:
         ended = self._end_recordings(conference, now=now)
         return Result(
             body={"conference_name": name, "ended_recordings": [each.recording_id for each in ended]},
-            owed=tuple(callback for recording in ended for callback in recording.owed()),
+            owed=self._owed(ended),
         )
 
     def ended_recording(self, recording_id: str) -> Recording:
@@ -175,6 +191,9 @@ class World:
         """How many starts in this conference were really executed."""
         known = self.conferences.get(name)
         return known.executed_starts if known else 0
+
+    def _owed(self, ended: list[Recording]) -> tuple[Callback, ...]:
+        return tuple(callback for each in ended for callback in each.ended_callbacks(self.dialect))
 
     def _end_recordings(self, conference: Conference, *, now: datetime) -> list[Recording]:
         ended = [self.recordings[recording_id].ended(now) for recording_id in conference.running]

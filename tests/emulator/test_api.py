@@ -1,0 +1,276 @@
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plivo_record_async.emulator.api import Answer, Call, answer, segments
+from plivo_record_async.emulator.dialect import Dialect, Fault
+from plivo_record_async.emulator.world import World
+
+NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
+AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"
+
+
+class Account:
+    """A world, asked as over HTTP; the id of each request is its number."""
+
+    def __init__(self, **options: Any) -> None:
+        self.world = World(auth_id=AUTH_ID, url="http://127.0.0.1:1", **options)
+        self.now = NOW
+        self.count = 0
+
+    def ask(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        query: str = "",
+        account: str = AUTH_ID,
+        credentials: str | None = f"{AUTH_ID}:{TOKEN}",
+    ) -> Answer:
+        self.count += 1
+        call = Call(
+            method=method,
+            path=segments(f"/v1/Account/{account}/{path}".encode()),
+            query=query,
+            body=b"" if body is None else json.dumps(body).encode(),
+            authorization=credentials and f"Basic {base64.b64encode(credentials.encode()).decode()}",
+            now=self.now,
+            api_id=str(self.count),
+            recording_id=f"rec-{self.count}",
+        )
+        return answer(self.world, call, auth_token=TOKEN)
+
+
+def error(status: int, text: str, *, number: int = 1) -> Answer:
+    return Answer(status=status, body={"api_id": str(number), "error": text})
+
+
+def test_start_and_stop() -> None:
+    plivo = Account()
+    started = plivo.ask("POST", "Conference/My%20Conf%20Room/Record/")
+    assert started.status == 202
+    assert isinstance(started.body, dict)
+    assert (started.body["api_id"], started.body["recording_id"]) == ("1", "rec-1")
+    assert plivo.ask("DELETE", "Conference/My%20Conf%20Room/Record/") == Answer(status=204, body=None)
+    assert plivo.world.executions("My Conf Room") == 1
+
+
+def test_an_argument_is_refused_at_once_in_both_modes() -> None:
+    wanted = "file_format parameter is invalid, it must be one of mp3, wav"
+    assert Account().ask("POST", "Conference/x/Record/", {"file_format": "ogg"}) == error(400, wanted)
+    given = {"file_format": "ogg", "callback_url": "http://me/cb"}
+    assert Account().ask("POST", "Conference/x/Record/", given) == error(400, wanted)
+
+
+def test_bad_json_is_refused() -> None:
+    assert Account().ask("POST", "Conference/x/Record/", []) == error(400, "invalid JSON: an object is wanted")
+
+
+def test_with_a_callback_url_the_answer_comes_by_callback() -> None:
+    plivo = Account()
+    given = {"callback_url": "http://me/cb#rc=3", "callback_method": "GET", "file_format": "wav"}
+    spawned = plivo.ask("POST", "Conference/x/Record/", given)
+    assert (spawned.status, spawned.body) == (202, {"api_id": "1", "message": "async api spawned"})
+    (response,) = spawned.owed
+    assert (response.kind, response.url, response.method) == ("response", "http://me/cb#rc=3", "GET")
+    assert list(response.fields) == ["response"]
+    assert json.loads(response.fields["response"]) == {
+        "api_id": "1",
+        "message": "conference recording started",
+        "recording_id": "rec-1",
+        "url": f"http://127.0.0.1:1/v1/Account/{AUTH_ID}/Recording/rec-1.wav",
+    }
+
+
+@pytest.mark.parametrize("where", ["query", "body"])
+def test_a_stop_by_callback_tells_of_itself_and_of_the_recordings(where: str) -> None:
+    plivo = Account()
+    plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/ended"})
+    if where == "query":
+        stopped = plivo.ask("DELETE", "Conference/x/Record/", query="callback_url=http%3A%2F%2Fme%2Fstopped")
+    else:
+        given = {"conference_name": "x", "callback_url": "http://me/stopped"}
+        stopped = plivo.ask("DELETE", "Conference/x/Record/", given)
+    assert (stopped.status, stopped.body) == (202, {"api_id": "2", "message": "async api spawned"})
+    assert [(each.kind, each.url) for each in stopped.owed] == [
+        ("response", "http://me/stopped"),
+        ("recording", "http://me/ended"),
+    ]
+    response = json.loads(stopped.owed[0].fields["response"])
+    assert response == {"api_id": "2", "message": "conference recording stopped"}
+
+
+def test_what_cannot_be_executed_is_told_by_callback_too() -> None:
+    plivo = Account(strict=True)
+    spawned = plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"})
+    assert spawned.status == 202
+    assert json.loads(spawned.owed[0].fields["response"]) == {"api_id": "1", "error": "not found"}
+    assert plivo.ask("POST", "Conference/x/Record/") == error(404, "not found", number=2)
+
+
+@pytest.mark.parametrize(
+    ("account", "credentials"),
+    [
+        (AUTH_ID, None),
+        (AUTH_ID, ""),
+        (AUTH_ID, f"{AUTH_ID}:another"),
+        (AUTH_ID, f"{AUTH_ID}:"),
+        (AUTH_ID, AUTH_ID),
+        (AUTH_ID, f"MAYYYYYYYYYYYYYYYYYY:{TOKEN}"),
+        ("MAYYYYYYYYYYYYYYYYYY", f"{AUTH_ID}:{TOKEN}"),
+        ("MAYYYYYYYYYYYYYYYYYY", f"MAYYYYYYYYYYYYYYYYYY:{TOKEN}"),
+    ],
+)
+def test_strangers_are_turned_away_before_anything_else(account: str, credentials: str | None) -> None:
+    plivo = Account()
+    for path in ("Conference/x/Record/", "Nothing/"):
+        refused = plivo.ask("POST", path, [], account=account, credentials=credentials)
+        assert refused.status == 401
+        assert refused.body == {"error": "authentication credentials were not provided"}
+        assert refused.headers == {"WWW-Authenticate": 'Basic realm="Plivo"'}
+    assert plivo.world.conferences == {}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "Nothing/",
+        "Conference//Record/",
+        "Conference/x/Record",
+        "Conference/a/b/Record/",
+        "Conference/x/record/",
+        "Conference/x/Record/y/",
+        "Conference/x",
+        "Conference",
+        "Conference/%FF/Record/",
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+def test_nothing_is_found_elsewhere(method: str, path: str) -> None:
+    assert Account().ask(method, path) == error(404, "not found")
+
+
+def test_other_roots_are_not_found() -> None:
+    plivo = Account()
+    for path in (b"", b"/", b"/v1/", b"/v2/Account/" + AUTH_ID.encode() + b"/Conference/", b"/v1/account/x/"):
+        call = Call(method="GET", path=segments(path), now=NOW, api_id="1", recording_id="r")
+        assert answer(plivo.world, call, auth_token=TOKEN) == error(404, "not found")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "Conference/x/Record/", "POST, DELETE"),
+        ("PUT", "Conference/x/Record/", "POST, DELETE"),
+        ("POST", "Conference/x/", "GET"),
+        ("DELETE", "Conference/", "GET"),
+        ("POST", "Recording/", "GET"),
+        ("POST", "Recording/x/", "GET, DELETE"),
+    ],
+)
+def test_other_methods_are_not_allowed(method: str, path: str, allowed: str) -> None:
+    refused = Account().ask(method, path)
+    assert (refused.status, refused.headers) == (405, {"Allow": allowed})
+    assert refused.body == {"api_id": "1", "error": "method not allowed"}
+
+
+@given(st.text(min_size=1))
+def test_any_name_is_one_segment(name: str) -> None:
+    plivo = Account()
+    assert plivo.ask("POST", f"Conference/{quote(name, safe='')}/Record/").status == 202
+    assert plivo.world.executions(name) == 1
+
+
+@given(st.lists(st.text()))
+def test_segments_are_what_was_joined(names: list[str]) -> None:
+    path = "/".join(["", *(quote(name, safe="") for name in names)])
+    assert segments(path.encode()) == (names or [""])
+
+
+@given(st.binary())
+def test_any_bytes_are_segments_or_none(path: bytes) -> None:
+    assert len(segments(path)) in {0, path.removeprefix(b"/").count(b"/") + 1}
+
+
+def test_conferences() -> None:
+    plivo = Account()
+    assert plivo.ask("GET", "Conference/").body == {"api_id": "1", "conferences": []}
+    plivo.ask("POST", "Conference/My%20Conf%20Room/Record/")
+    plivo.world.end("another", now=NOW)
+    plivo.now += timedelta(seconds=590.9)
+    assert plivo.ask("GET", "Conference/").body == {"api_id": "3", "conferences": ["My Conf Room"]}
+    shown = plivo.ask("GET", "Conference/My%20Conf%20Room/")
+    assert shown.status == 200
+    assert isinstance(shown.body, dict)
+    assert shown.body["conference_name"] == "My Conf Room"
+    assert (shown.body["conference_run_time"], shown.body["conference_member_count"]) == ("590", "1")
+    assert [member["call_uuid"] for member in shown.body["members"]] == [plivo.world.call_uuid("My Conf Room")]
+    assert plivo.ask("GET", "Conference/another/") == error(404, "not found", number=5)
+
+
+def test_to_ask_for_a_conference_does_not_make_it() -> None:
+    plivo = Account()
+    assert plivo.ask("GET", "Conference/x/").status == 200
+    assert plivo.world.conferences == {}
+
+
+def test_recordings() -> None:
+    plivo = Account()
+    plivo.ask("POST", "Conference/x/Record/")
+    assert plivo.ask("GET", "Recording/rec-1/") == error(404, "not found", number=2)
+    assert plivo.ask("DELETE", "Recording/rec-1/") == error(404, "not found", number=3)
+    plivo.ask("DELETE", "Conference/x/Record/")
+    shown = plivo.ask("GET", "Recording/rec-1/")
+    assert isinstance(shown.body, dict)
+    assert (shown.status, shown.body["recording_id"], shown.body["api_id"]) == (200, "rec-1", "5")
+    listed = plivo.ask("GET", "Recording/", query="conference_name=x&limit=1")
+    assert isinstance(listed.body, dict)
+    assert listed.body["api_id"] == "6"
+    assert [each["recording_id"] for each in listed.body["objects"]] == ["rec-1"]
+    assert listed.body["objects"][0]["api_id"] == "1"
+    assert plivo.ask("DELETE", "Recording/rec-1/") == Answer(status=204, body=None)
+    assert plivo.ask("GET", "Recording/rec-1/") == error(404, "not found", number=8)
+    assert plivo.world.executions("x") == 1
+
+
+def test_the_dialect_decides_what_documents_contradict() -> None:
+    plivo = Account(dialect=Dialect(async_status=200, stop_status=200, error_shape="html"))
+    assert plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"}).status == 200
+    stopped = plivo.ask("DELETE", "Conference/x/Record/")
+    assert (stopped.status, stopped.body) == (200, {"api_id": "2", "message": "conference recording stopped"})
+    assert plivo.ask("GET", "Nothing/").body == "<html><body><h1>not found</h1></body></html>"
+
+
+def test_faults_come_once_and_leave_nothing_behind() -> None:
+    plivo = Account()
+    plivo.world.faults.append(Fault(status=429, retry_after="7"))
+    assert plivo.ask("POST", "Conference/x/Record/") == Answer(
+        status=429, body={"api_id": "1", "error": "too many requests"}, headers={"Retry-After": "7"}
+    )
+    assert plivo.world.executions("x") == 0
+    assert plivo.ask("POST", "Conference/x/Record/").status == 202
+
+
+def test_a_fault_may_hide_an_execution() -> None:
+    plivo = Account()
+    plivo.world.faults.append(Fault(status=503, executed=True))
+    failed = plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"})
+    assert (failed.status, failed.body) == (503, {"api_id": "1", "error": "service unavailable"})
+    assert [each.kind for each in failed.owed] == ["response"]
+    assert plivo.world.executions("x") == 1
+
+
+def test_not_even_a_fault_executes_what_is_refused() -> None:
+    plivo = Account()
+    plivo.world.faults.append(Fault(status=503, executed=True))
+    assert plivo.ask("POST", "Conference/x/Record/", {"file_format": "ogg"}).status == 400

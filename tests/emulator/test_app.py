@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import quote
+
+import attrs
+import httpx
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plivo_record_async.emulator.app import EmulatorApp
+from plivo_record_async.emulator.callbacks import Callback
+from plivo_record_async.emulator.dialect import Dialect
+from plivo_record_async.emulator.world import World
+from tests.emulator.judges import miniaudio
+
+AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"
+
+
+@attrs.define
+class Plivo:
+    """The application without a server, and what it would have delivered."""
+
+    app: EmulatorApp
+    client: httpx.AsyncClient
+    owed: list[Callback]
+
+    async def api(self, method: str, path: str, **options: Any) -> httpx.Response:
+        return await self.client.request(method, f"/v1/Account/{AUTH_ID}/{path}", auth=(AUTH_ID, TOKEN), **options)
+
+    async def recorded(self, file_format: str = "mp3") -> httpx.Response:
+        """Make a recording that ended, and answer what the start was answered."""
+        started = await self.api("POST", "Conference/x/Record/", json={"file_format": file_format})
+        await self.api("DELETE", "Conference/x/Record/")
+        return started
+
+
+def plivo_world(**options: Any) -> Plivo:
+    owed: list[Callback] = []
+    world = World(auth_id=AUTH_ID, url="http://plivo.test", **options)
+    app = EmulatorApp(world=world, auth_token=TOKEN, send_soon=owed.append)
+    transport = httpx.ASGITransport(app)
+    return Plivo(app, httpx.AsyncClient(transport=transport, base_url="http://plivo.test"), owed)
+
+
+@pytest.fixture
+async def plivo() -> AsyncIterator[Plivo]:
+    world = plivo_world()
+    async with world.client:
+        yield world
+
+
+async def test_start_and_stop(plivo: Plivo) -> None:
+    started = await plivo.api("POST", "Conference/My%20Conf%20Room/Record/")
+    assert (started.status_code, started.headers["content-type"]) == (202, "application/json")
+    assert started.json()["message"] == "conference recording started"
+    stopped = await plivo.api("DELETE", "Conference/My%20Conf%20Room/Record/")
+    assert (stopped.status_code, stopped.content) == (204, b"")
+    assert not {"content-length", "content-type"} & set(stopped.headers)
+
+
+async def test_every_request_has_an_id_of_its_own(plivo: Plivo) -> None:
+    answers = [(await plivo.api("POST", "Conference/x/Record/")).json() for _ in range(3)]
+    assert len({each["api_id"] for each in answers} | {each["recording_id"] for each in answers}) == 6
+
+
+async def test_what_is_due_is_delivered(plivo: Plivo) -> None:
+    given_arguments = {"callback_url": "http://me/cb", "transcription_url": "http://me/text"}
+    started = await plivo.api("POST", "Conference/x/Record/", json=given_arguments)
+    assert started.json() == {"api_id": plivo.owed[0].api_id, "message": "async api spawned"}
+    assert json.loads(plivo.owed[0].fields["response"])["api_id"] == plivo.owed[0].api_id
+    await plivo.api("DELETE", "Conference/x/Record/?callback_url=http://me/stopped")
+    assert [(each.kind, each.url) for each in plivo.owed] == [
+        ("response", "http://me/cb"),
+        ("response", "http://me/stopped"),
+        ("recording", "http://me/cb"),
+        ("transcription", "http://me/text"),
+    ]
+
+
+async def test_refusals_are_json(plivo: Plivo) -> None:
+    stranger = await plivo.client.post(f"/v1/Account/{AUTH_ID}/Conference/x/Record/")
+    assert stranger.status_code == 401
+    assert stranger.headers["www-authenticate"] == 'Basic realm="Plivo"'
+    assert stranger.json() == {"error": "authentication credentials were not provided"}
+    refused = await plivo.api("PUT", "Conference/x/Record/")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST, DELETE")
+    nowhere = await plivo.api("POST", "Conference/a/b/Record/")
+    assert (nowhere.status_code, nowhere.json()["error"]) == (404, "not found")
+
+
+async def test_a_dialect_may_be_no_json_at_all() -> None:
+    plivo = plivo_world(dialect=Dialect(error_shape="html"))
+    refused = await plivo.api("GET", "Nothing/")
+    assert refused.headers["content-type"] == "text/html; charset=utf-8"
+    assert refused.text == "<html><body><h1>not found</h1></body></html>"
+    await plivo.client.aclose()
+
+
+@given(st.text(min_size=1).filter(lambda name: name not in {".", ".."}))
+@settings(deadline=None)
+async def test_any_name_is_one_room(name: str) -> None:
+    plivo = plivo_world()
+    async with plivo.client:
+        assert (await plivo.api("POST", f"Conference/{quote(name, safe='')}/Record/")).status_code == 202
+        ended = await plivo.client.post(f"/__emulator__/conferences/{quote(name, safe='')}/end")
+        assert ended.json()["conference_name"] == name
+        assert plivo.app.state()["conferences"] == {name: {"executed_starts": 1, "recording": False}}
+
+
+async def test_the_state_of_a_new_world(plivo: Plivo) -> None:
+    state = await plivo.client.get("/__emulator__/state")
+    assert state.json() == {"conferences": {}, "recordings": [], "deliveries": []}
+
+
+async def test_the_state_tells_of_recordings(plivo: Plivo) -> None:
+    started = (await plivo.api("POST", "Conference/a%2Fb/Record/", json={"file_format": "wav"})).json()
+    state = (await plivo.client.get("/__emulator__/state")).json()
+    assert state["conferences"] == {"a/b": {"executed_starts": 1, "recording": True}}
+    (recording,) = state["recordings"]
+    assert recording["recording_id"] == started["recording_id"]
+    assert (recording["conference_name"], recording["file_format"]) == ("a/b", "wav")
+    assert (recording["ended_at"], recording["duration_ms"]) == (None, None)
+    await plivo.api("DELETE", "Conference/a%2Fb/Record/")
+    state = (await plivo.client.get("/__emulator__/state")).json()
+    assert state["conferences"] == {"a/b": {"executed_starts": 1, "recording": False}}
+    assert state["recordings"][0]["duration_ms"] >= 0
+
+
+async def test_a_conference_ends_by_the_side_door(plivo: Plivo) -> None:
+    started = await plivo.api("POST", "Conference/x/Record/", json={"transcription_url": "http://me/text"})
+    ended = await plivo.client.post("/__emulator__/conferences/x/end")
+    assert ended.json() == {"conference_name": "x", "ended_recordings": [started.json()["recording_id"]]}
+    assert [each.kind for each in plivo.owed] == ["transcription"]
+    again = await plivo.client.post("/__emulator__/conferences/x/end")
+    assert (again.status_code, again.json()) == (404, {"error": "not found"})
+    unheard = await plivo.client.post("/__emulator__/conferences/y/end")
+    assert (unheard.status_code, unheard.json()["ended_recordings"]) == (200, [])
+
+
+async def test_a_conference_opens_by_the_side_door() -> None:
+    plivo = plivo_world(strict=True)
+    async with plivo.client:
+        assert (await plivo.api("POST", "Conference/x/Record/")).status_code == 404
+        opened = await plivo.client.post("/__emulator__/conferences/x")
+        assert (opened.status_code, opened.json()) == (200, {"conference_name": "x"})
+        assert (await plivo.api("POST", "Conference/x/Record/")).status_code == 202
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "state"),
+        ("GET", "conferences/x"),
+        ("GET", "conferences/x/end"),
+        ("POST", "conferences/"),
+        ("POST", "conferences//end"),
+        ("POST", "conferences/a/b/end"),
+        ("GET", ""),
+    ],
+)
+async def test_the_side_door_is_narrow(plivo: Plivo, method: str, path: str) -> None:
+    refused = await plivo.client.request(method, f"/__emulator__/{path}")
+    assert (refused.status_code, refused.json()) == (404, {"error": "not found"})
+
+
+@pytest.mark.parametrize(("file_format", "media_type"), [("mp3", "audio/mpeg"), ("wav", "audio/wav")])
+async def test_a_recording_that_ended_can_be_played_by_anybody(plivo: Plivo, file_format: str, media_type: str) -> None:
+    url = (await plivo.recorded(file_format)).json()["url"]
+    file = await plivo.client.get(url)
+    assert (file.status_code, file.headers["content-type"]) == (200, media_type)
+    assert miniaudio.decode(file.content).num_frames > 0
+    head = await plivo.client.head(url)
+    assert (head.content, head.headers["content-length"]) == (b"", str(len(file.content)))
+
+
+async def test_parts_of_a_file(plivo: Plivo) -> None:
+    url = (await plivo.recorded("wav")).json()["url"]
+    whole = (await plivo.client.get(url)).content
+    part = await plivo.client.get(url, headers={"Range": "bytes=4-11"})
+    assert (part.status_code, part.content) == (206, whole[4:12])
+    assert part.headers["content-range"] == f"bytes 4-11/{len(whole)}"
+    beyond = await plivo.client.get(url, headers={"Range": f"bytes={len(whole)}-"})
+    assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
+
+
+async def test_there_is_no_file_of_what_runs_or_is_deleted_or_unknown(plivo: Plivo) -> None:
+    running = (await plivo.api("POST", "Conference/running/Record/")).json()
+    assert (await plivo.client.get(running["url"])).status_code == 404
+    ended = (await plivo.recorded()).json()
+    url = ended["url"]
+    for wrong in (url.replace(".mp3", ".wav"), url.replace(".mp3", ""), url.replace("MAX", "MAY"), f"{url}/"):
+        assert (await plivo.client.get(wrong)).status_code in {401, 404}
+    assert (await plivo.api("GET", f"Recording/{ended['recording_id']}/")).json()["recording_url"] == url
+    assert (await plivo.api("DELETE", f"Recording/{ended['recording_id']}/")).status_code == 204
+    assert (await plivo.client.get(url)).json() == {"error": "not found"}

@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from plivo_record_async.emulator.callbacks import Callback
+from plivo_record_async.emulator.deliver import Attempt, Deliverer
+from plivo_record_async.emulator.dialect import Dialect
+from tests.emulator.judges import plivo
+from tests.emulator.receiver import Behaviour, Receiver
+
+TOKEN = "a-token"
+
+
+def callback(url: str, method: str = "POST") -> Callback:
+    fields = {"conference_name": "a&b=c", "message": ""}
+    return Callback(kind="recording", url=url, method=method, fields=fields, api_id="an-api-id")
+
+
+@asynccontextmanager
+async def delivering(dialect: Dialect | None = None, **options: Any) -> AsyncGenerator[tuple[Deliverer, list[Attempt]]]:
+    attempts: list[Attempt] = []
+    deliverer = Deliverer(
+        auth_token=TOKEN, report=attempts.append, dialect=dialect or Dialect(), first_pause=0.01, **options
+    )
+    try:
+        yield deliverer, attempts
+    finally:
+        await deliverer.aclose()
+
+
+async def outcomes(path: str, *behaviours: Behaviour) -> list[tuple[int, int | None, str | None]]:
+    """What became of one callback: attempt, status and the first words of the error of each attempt."""
+    async with Receiver.listening(*behaviours) as receiver, delivering() as (deliverer, attempts):
+        deliverer.send_soon(callback(receiver.url + path))
+        await deliverer.settled()
+        return [(each.attempt, each.status, each.error and each.error.split("(")[0]) for each in attempts]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_callback_arrives_signed(method: str) -> None:
+    async with Receiver.listening() as receiver, delivering() as (deliverer, attempts):
+        deliverer.send_soon(callback(f"{receiver.url}/cb?q=1#rc=3", method))
+        await deliverer.settled()
+        received = receiver.received.get_nowait()
+        url = receiver.url + received.target
+        assert received.method == method
+        assert received.target.startswith("/cb?q=1")
+        assert received.fields.items() >= {"conference_name": "a&b=c", "message": ""}.items()
+        nonce = received.headers["x-plivo-signature-v3-nonce"]
+        assert len(nonce) == 20
+        assert nonce.isdecimal()
+        for name in ("x-plivo-signature-v3", "x-plivo-signature-ma-v3"):
+            form = received.fields if method == "POST" else {}
+            assert plivo.utils.validate_v3_signature(method, url, nonce, TOKEN, received.headers[name], form)
+    (attempt,) = attempts
+    assert attempt == Attempt(
+        kind="recording",
+        api_id="an-api-id",
+        method=method,
+        url=url,
+        fields={"conference_name": "a&b=c", "message": ""},
+        attempt=1,
+        status=200,
+        error=None,
+        at=attempt.at,
+    )
+    assert attempt.at.tzinfo
+
+
+@pytest.mark.parametrize(
+    ("path", "behaviours", "seen"),
+    [
+        ("/", [204], [(1, 204, None)]),
+        ("/", [500], [(1, 500, "answered 500")]),
+        ("/", [404], [(1, 404, "answered 404")]),
+        ("/#rc=5", [302], [(1, 302, "answered 302")]),
+        ("/#rp=5xx", [500, 200], [(1, 500, "answered 500"), (2, 200, None)]),
+        ("/#rp=5xx,ct&rc=2", [503] * 9, [(n, 503, "answered 503") for n in (1, 2, 3)]),
+        ("/#rp=4xx&rc=0", [404], [(1, 404, "answered 404")]),
+        ("/#rp=all", [302, 200], [(1, 302, "answered 302"), (2, 200, None)]),
+        ("/", ["hang up"], [(1, None, "no answer: RemoteProtocolError"), (2, 200, None)]),
+        ("/#rp=ct", ["hang up"], [(1, None, "no answer: RemoteProtocolError")]),
+        ("/#rt=100", ["keep silent"], [(1, None, "no answer: ReadTimeout"), (2, 200, None)]),
+        ("/#rp=all", ["break off"], [(1, 200, "the answer broke off: RemoteProtocolError")]),
+        ("/#tt=100", ["keep silent"], [(1, None, "given up: all 100 ms ")]),
+    ],
+)
+async def test_what_is_tried_again(path: str, behaviours: list[Behaviour], seen: list[object]) -> None:
+    assert await outcomes(path, *behaviours) == seen
+
+
+async def test_the_total_time_cuts_retries_short() -> None:
+    seen = await outcomes("/#tt=150&rt=100&rc=5", "keep silent", "keep silent", "keep silent")
+    assert seen == [(1, None, "no answer: ReadTimeout"), (2, None, "given up: all 150 ms ")]
+
+
+async def test_nobody_there_counts_as_a_connect_timeout() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        url = "http://{}:{}/".format(*server.getsockname())
+    async with delivering() as (deliverer, attempts):
+        deliverer.send_soon(callback(f"{url}#rp=ct&rc=2"))
+        deliverer.send_soon(callback(f"{url}#rp=rt&rc=2"))
+        await deliverer.settled()
+    assert sorted(each.attempt for each in attempts) == [1, 1, 2, 3]
+    assert {each.error and each.error.split("(")[0] for each in attempts} == {"no answer: ConnectError"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a queue of no length is longer")
+async def test_whoever_does_not_take_the_call_is_a_connect_timeout() -> None:
+    with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as server:
+        address = server.getsockname()
+        _, first_in_the_queue = await asyncio.open_connection(*address)
+        async with delivering() as (deliverer, attempts):
+            deliverer.send_soon(callback("http://{}:{}/#ct=100&rp=ct".format(*address)))
+            await deliverer.settled()
+        first_in_the_queue.close()
+    assert [each.error for each in attempts] == ["no answer: ConnectTimeout('')"] * 2
+
+
+@pytest.mark.parametrize("url", ["http://a..b/cb", f"http://{'a' * 70}.test/cb", "http://xn--zzzzzz--/", "http://h:0/"])
+async def test_what_cannot_be_dialled_is_noted(url: str) -> None:
+    async with delivering() as (deliverer, attempts):
+        deliverer.send_soon(callback(f"{url}#rc=0"))
+        await deliverer.settled()
+    (attempt,) = attempts
+    assert (attempt.status, attempt.error is None) == (None, False)
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("127.0.0.1").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
+    return context
+
+
+@pytest.fixture(params=[False, True], ids=["unknown", "trusted"])
+def trusted(
+    request: pytest.FixtureRequest, authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> bool:
+    """Whether the environment trusts the authority."""
+    if request.param:
+        authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    return bool(request.param)
+
+
+async def test_a_secure_receiver_must_be_trusted(trusted: bool, tls: ssl.SSLContext) -> None:
+    async with Receiver.listening(tls=tls) as receiver, delivering() as (deliverer, attempts):
+        deliverer.send_soon(callback(receiver.url.replace("https:", "HTTPS:") + "/#rc=0"))
+        await deliverer.settled()
+        assert receiver.received.qsize() == trusted
+    (attempt,) = attempts
+    assert attempt.status == (200 if trusted else None)
+    assert trusted or "CERTIFICATE_VERIFY_FAILED" in str(attempt.error)
+
+
+async def test_only_so_many_at_a_time() -> None:
+    async with Receiver.listening() as receiver, delivering(concurrency=3) as (deliverer, attempts):
+        receiver.go.clear()
+        for _ in range(10):
+            deliverer.send_soon(callback(receiver.url))
+        for _ in range(3):
+            await receiver.received.get()
+        receiver.go.set()
+        await deliverer.settled()
+        assert (len(attempts), receiver.most_at_once) == (10, 3)
+
+
+async def test_copies_arrive_as_often_as_the_dialect_says() -> None:
+    async with Receiver.listening() as receiver, delivering(Dialect(copies=3)) as (deliverer, attempts):
+        deliverer.send_soon(callback(receiver.url))
+        await deliverer.settled()
+        assert receiver.received.qsize() == 3
+    assert [each.attempt for each in attempts] == [1, 1, 1]
+
+
+async def test_a_late_callback_is_late() -> None:
+    loop = asyncio.get_running_loop()
+    async with Receiver.listening() as receiver, delivering(Dialect(delay_s=0.05)) as (deliverer, _):
+        began = loop.time()
+        deliverer.send_soon(callback(receiver.url))
+        await receiver.received.get()
+        assert loop.time() - began >= 0.05
+
+
+async def test_a_retry_is_signed_anew() -> None:
+    async with Receiver.listening(500) as receiver, delivering() as (deliverer, _):
+        deliverer.send_soon(callback(f"{receiver.url}/#rp=5xx"))
+        await deliverer.settled()
+        nonces = {receiver.received.get_nowait().headers["x-plivo-signature-v3-nonce"] for _ in range(2)}
+        assert len(nonces) == 2
+
+
+async def test_closing_waits_for_what_is_quick() -> None:
+    async with Receiver.listening() as receiver:
+        async with delivering() as (deliverer, attempts):
+            deliverer.send_soon(callback(receiver.url))
+        assert [each.status for each in attempts] == [200]
+
+
+async def test_closing_drops_what_is_slow_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    async with Receiver.listening() as receiver, delivering() as (deliverer, attempts):
+        receiver.go.clear()
+        deliverer.send_soon(callback(receiver.url))
+        await receiver.received.get()
+        await deliverer.aclose(grace=0.01)
+        receiver.go.set()
+    assert attempts == []
+    assert caplog.messages == [f"shut down before the recording callback to {receiver.url} was delivered"]
+    assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

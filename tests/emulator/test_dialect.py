@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from plivo_record_async.emulator.dialect import Dialect
+
+FIELDS: dict[str, str | int] = {"record_url": "http://h/r.mp3", "recording_id": "an-id", "recording_duration_ms": 1500}
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"),
+    [
+        ("text", {"api_id": "1", "error": "not found"}),
+        ("object", {"api_id": "1", "error": {"error": "not found"}}),
+        ("empty", {}),
+        ("html", "<html><body><h1>not found</h1></body></html>"),
+    ],
+)
+def test_refusals(shape: Any, body: object) -> None:
+    assert Dialect(error_shape=shape).refusal("not found", "1") == body
+
+
+def test_a_refusal_may_come_without_an_api_id() -> None:
+    assert Dialect(error_api_id=False).refusal("not found", "1") == {"error": "not found"}
+    assert Dialect().refusal("not found", None) == {"error": "not found"}
+
+
+def test_the_current_documents_have_flat_fields_and_whole_numbers() -> None:
+    assert Dialect().ended_fields(FIELDS) == {
+        "record_url": "http://h/r.mp3",
+        "recording_id": "an-id",
+        "recording_duration_ms": "1500",
+    }
+
+
+def test_camel_case() -> None:
+    assert Dialect(ended_shape="camel_case", ended_message="record_done").ended_fields(FIELDS) == {
+        "RecordUrl": "http://h/r.mp3",
+        "RecordingID": "an-id",
+        "RecordingDurationMs": "1500",
+        "Message": "record_done",
+    }
+
+
+def test_one_field_of_json() -> None:
+    said = Dialect(ended_shape="response", ended_message="record done").ended_fields(FIELDS)
+    assert list(said) == ["response"]
+    assert json.loads(said["response"]) == {**FIELDS, "message": "record done"}
+
+
+@pytest.mark.parametrize(("numbers", "spelled"), [("integer", "1500"), ("decimal", "1500.00000"), ("empty", "")])
+def test_numbers(numbers: Any, spelled: str) -> None:
+    assert Dialect(numbers=numbers).ended_fields(FIELDS)["recording_duration_ms"] == spelled
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"start_status": 204},
+        {"stop_status": 404},
+        {"async_status": 500},
+        {"error_shape": "xml"},
+        {"ended_shape": "kebab"},
+        {"numbers": "roman"},
+        {"signatures": "V1"},
+        {"copies": 0},
+        {"delay_s": -1},
+    ],
+)
+def test_nobody_speaks_like_that(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Dialect(**wrong)

@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import attrs
+
+from plivo_record_async.emulator.dialect import Dialect
+from plivo_record_async.emulator.recording import Recording, milliseconds
+
+START = datetime(2014, 8, 5, 10, 39, 23, 907_000, tzinfo=UTC)
+RUNNING = Recording(
+    recording_id="a-recording",
+    api_id="an-api-id",
+    call_uuid="a-call",
+    conference_name="My Conf Room",
+    file_format="mp3",
+    url="http://h/v1/Account/MA/Recording/a-recording.mp3",
+    resource_uri="/v1/Account/MA/Recording/a-recording/",
+    started_at=START,
+)
+
+
+def test_milliseconds_are_exact() -> None:
+    assert milliseconds(START) == 1_407_235_163_907
+
+
+def test_a_running_recording_has_no_length_yet() -> None:
+    assert (RUNNING.ended_at, RUNNING.duration_ms) == (None, 0)
+
+
+def test_it_ends_when_it_is_told_to() -> None:
+    ended = RUNNING.ended(START + timedelta(milliseconds=345_100))
+    assert ended.duration_ms == 345_100
+
+
+def test_it_neither_ends_before_it_started_nor_after_a_day() -> None:
+    assert RUNNING.ended(START - timedelta(seconds=1)).duration_ms == 0
+    assert RUNNING.ended(START + timedelta(days=3)).duration_ms == 86_400_000
+
+
+def test_who_asked_for_nothing_is_told_nothing() -> None:
+    ended = RUNNING.ended(START + timedelta(seconds=1))
+    assert ended.ended_callbacks(Dialect()) == ()
+    assert RUNNING.started_callbacks(Dialect(started_callback=True)) == ()
+
+
+def test_the_end_is_told_in_the_words_of_the_current_documents() -> None:
+    asked = attrs.evolve(RUNNING, callback_url="http://me/cb#rc=3", callback_method="GET")
+    (told,) = asked.ended(START + timedelta(milliseconds=345_600)).ended_callbacks(Dialect())
+    assert (told.kind, told.url, told.method, told.api_id) == ("recording", "http://me/cb#rc=3", "GET", "an-api-id")
+    assert told.fields == {
+        "api_id": "an-api-id",
+        "record_url": "http://h/v1/Account/MA/Recording/a-recording.mp3",
+        "recording_id": "a-recording",
+        "conference_name": "My Conf Room",
+        "recording_duration": "346",
+        "recording_duration_ms": "345600",
+        "recording_start_ms": "1407235163907",
+        "recording_end_ms": "1407235509507",
+    }
+
+
+def test_the_start_is_told_only_in_a_dialect_that_does() -> None:
+    asked = attrs.evolve(RUNNING, callback_url="http://me/cb")
+    assert asked.started_callbacks(Dialect()) == ()
+    (told,) = asked.started_callbacks(Dialect(started_callback=True))
+    assert {told.fields[name] for name in told.fields if name.startswith("recording_duration")} == {"-1"}
+    assert told.fields["recording_end_ms"] == "-1"
+    assert told.fields["recording_start_ms"] == "1407235163907"
+
+
+def test_the_transcription_names_the_recording() -> None:
+    asked = attrs.evolve(RUNNING, transcription_url="http://me/text", transcription_method="GET")
+    (told,) = asked.ended(START + timedelta(seconds=90)).ended_callbacks(Dialect())
+    assert (told.kind, told.url, told.method) == ("transcription", "http://me/text", "GET")
+    assert told.fields == {
+        "transcription_charge": "0.1",
+        "transcription": "This is what was said in My Conf Room.",
+        "duration": "90",
+        "call_uuid": "a-call",
+        "transcription_rate": "0.05",
+        "recording_id": "a-recording",
+        "error": "",
+    }
+
+
+def test_too_long_a_recording_is_not_transcribed() -> None:
+    asked = attrs.evolve(RUNNING, transcription_url="http://me/text")
+    (told,) = asked.ended(START + timedelta(hours=4, seconds=1)).ended_callbacks(Dialect())
+    assert told.fields["error"] == "Recording duration too long for transcription"
+    assert (told.fields["transcription"], told.fields["transcription_charge"]) == ("", "0.0")
+
+
+def test_the_resource_looks_like_the_sample_in_the_documents() -> None:
+    resource = RUNNING.ended(START + timedelta(milliseconds=345_100)).resource()
+    assert {
+        "add_time": "2014-08-05 16:15:09.007000+05:30",
+        "call_uuid": "a-call",
+        "conference_name": "My Conf Room",
+        "recording_duration_ms": "345100.00000",
+        "recording_end_ms": "1407235509007.00000",
+        "recording_format": "mp3",
+        "recording_id": "a-recording",
+        "recording_start_ms": "1407235163907.00000",
+        "recording_type": "conference",
+        "recording_url": "http://h/v1/Account/MA/Recording/a-recording.mp3",
+        "resource_uri": "/v1/Account/MA/Recording/a-recording/",
+        "rounded_recording_duration": 360,
+    }.items() <= resource.items()

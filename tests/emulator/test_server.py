@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import signal
+import socket
+import threading
+from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from plivo_record_async.emulator import Dialect, Emulator
+from plivo_record_async.errors import ConfigurationError
+from tests.emulator.receiver import Receiver
+
+
+async def ask(plivo: Emulator, method: str, path: str, **options: Any) -> httpx.Response:
+    async with httpx.AsyncClient(base_url=plivo.url, auth=(plivo.auth_id, plivo.auth_token)) as client:
+        return await client.request(method, f"/v1/Account/{plivo.auth_id}/{path}", **options)
+
+
+async def raw(plivo: Emulator, request: bytes) -> bytes:
+    """What comes back for these bytes, until the server hangs up."""
+    address = urlsplit(plivo.url)
+    reader, writer = await asyncio.open_connection(address.hostname, address.port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    return answer
+
+
+async def test_a_recording_from_start_to_end() -> None:
+    async with Receiver.listening() as receiver, Emulator() as plivo:
+        given = {"callback_url": f"{receiver.url}/cb", "transcription_url": f"{receiver.url}/text"}
+        started = await ask(plivo, "POST", "Conference/standup/Record/", json=given)
+        assert (started.status_code, started.json()["message"]) == (202, "async api spawned")
+        response = json.loads((await receiver.received.get()).fields["response"])
+        assert response["api_id"] == started.json()["api_id"]
+        assert plivo.executions("standup") == 1
+        await plivo.end_conference("standup")
+        await plivo.callbacks_settled()
+        told = {receiver.received.get_nowait().target for _ in range(2)}
+        assert told == {"/cb", "/text"}
+        kinds = [(each["kind"], each["attempt"], each["status"]) for each in plivo.state()["deliveries"]]
+        assert sorted(kinds) == [("recording", 1, 200), ("response", 1, 200), ("transcription", 1, 200)]
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(f"{plivo.url}/__emulator__/state")).json() == plivo.state()
+            assert (await client.get(response["url"])).status_code == 200
+
+
+async def test_a_callback_does_not_hold_up_the_answer() -> None:
+    async with Receiver.listening() as receiver, Emulator() as plivo:
+        receiver.go.clear()
+        given = {"callback_url": receiver.url}
+        assert (await ask(plivo, "POST", "Conference/x/Record/", json=given)).status_code == 202
+        receiver.go.set()
+        await plivo.callbacks_settled()
+        assert receiver.received.qsize() == 1
+
+
+async def test_the_path_is_read_as_it_was_sent() -> None:
+    async with Emulator() as plivo:
+        started = await ask(plivo, "POST", "Conference/a%2Fb%20%0A%3Fc/Record/")
+        assert started.status_code == 202
+        assert list(plivo.state()["conferences"]) == ["a/b \n?c"]
+        assert (await ask(plivo, "POST", "Conference/a/b/Record/")).status_code == 404
+
+
+async def test_nothing_but_plivos_own_headers() -> None:
+    async with Emulator() as plivo:
+        answer = await raw(plivo, b"DELETE /v1/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 404 ")
+    assert not [line for line in head.split(b"\r\n") if line.lower().startswith((b"server:", b"date:"))]
+    assert json.loads(body)["error"] == "not found"
+
+
+async def test_what_is_not_http_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL)
+    async with Emulator() as plivo:
+        assert (await raw(plivo, b"nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
+        assert (await ask(plivo, "GET", "Conference/")).status_code == 200
+
+
+async def test_two_run_side_by_side() -> None:
+    async with Emulator() as one, Emulator(auth_id="SAABCDEFGHIJKLMNOPQR", auth_token="t") as other:
+        assert one.url != other.url
+        await ask(other, "POST", "Conference/x/Record/")
+        assert (one.executions("x"), other.executions("x")) == (0, 1)
+        assert (await ask(one, "GET", "Conference/", auth=(other.auth_id, other.auth_token))).status_code == 401
+
+
+async def test_strict() -> None:
+    async with Emulator(strict=True) as plivo:
+        assert (await ask(plivo, "POST", "Conference/x/Record/")).status_code == 404
+        with pytest.raises(LookupError, match="no live conference 'x'"):
+            await plivo.end_conference("x")
+        await plivo.open_conference("x")
+        assert (await ask(plivo, "POST", "Conference/x/Record/")).status_code == 202
+        await plivo.end_conference("x")
+
+
+async def test_faults_and_dialects() -> None:
+    async with Receiver.listening() as receiver, Emulator(dialect=Dialect(start_status=201, copies=2)) as plivo:
+        plivo.fail_next(429, retry_after="1", times=2)
+        plivo.fail_next(503, executed=True)
+        statuses = [
+            (await ask(plivo, "POST", "Conference/x/Record/", json={"transcription_url": receiver.url})).status_code
+            for _ in range(4)
+        ]
+        assert statuses == [429, 429, 503, 201]
+        assert plivo.executions("x") == 2
+        await plivo.end_conference("x")
+        await plivo.callbacks_settled()
+        assert receiver.received.qsize() == 4
+
+
+@pytest.mark.parametrize("auth_id", ["", "MA", "MAabcdefghijklmnopqr", "XAABCDEFGHIJKLMNOPQR", "MAABCDEFGHIJKLMNOPQRS"])
+def test_an_account_is_well_formed(auth_id: str) -> None:
+    with pytest.raises(ConfigurationError, match="auth_id must be MA or SA"):
+        Emulator(auth_id=auth_id)
+
+
+async def test_an_address_that_is_taken_is_named() -> None:
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1 port {port}: "):
+            await Emulator(port=port).__aenter__()
+
+
+async def test_an_address_of_another_machine_is_named() -> None:
+    with pytest.raises(ConfigurationError, match=r"cannot listen on 192\.0\.2\.1 port 0: "):
+        await Emulator(host="192.0.2.1").__aenter__()
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_is_well_formed(port: int) -> None:
+    with pytest.raises(ConfigurationError, match=f"port must be a number from 0 to 65535, not {port}"):
+        Emulator(port=port)
+
+
+async def test_ipv6() -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with Emulator(host="::1") as plivo:
+        assert plivo.url.startswith("http://[::1]:")
+        started = await ask(plivo, "POST", "Conference/x/Record/")
+        assert started.json()["url"].startswith(plivo.url)
+
+
+async def test_before_and_after() -> None:
+    plivo = Emulator()
+    assert repr(plivo) == "<Emulator not running auth_id=MAEMULATEDACCOUNT000>"
+    for early in (lambda: plivo.url, plivo.state, lambda: plivo.executions("x"), lambda: plivo.fail_next(500)):
+        with pytest.raises(RuntimeError, match="not running"):
+            early()
+    for coroutine in (plivo.callbacks_settled(), plivo.open_conference("x"), plivo.end_conference("x")):
+        with pytest.raises(RuntimeError, match="not running"):
+            await coroutine
+    async with plivo:
+        assert repr(plivo) == f"<Emulator {plivo.url} auth_id=MAEMULATEDACCOUNT000>"
+        with pytest.raises(RuntimeError, match="running already"):
+            await plivo.__aenter__()
+        await ask(plivo, "POST", "Conference/x/Record/")
+    assert plivo.executions("x") == 1
+    for late in (plivo.callbacks_settled(), plivo.open_conference("x"), plivo.end_conference("x")):
+        with pytest.raises(RuntimeError, match="not running"):
+            await late
+    with pytest.raises(httpx.ConnectError):
+        await ask(plivo, "POST", "Conference/x/Record/")
+    async with plivo:
+        assert plivo.executions("x") == 0
+
+
+async def test_it_leaves_signals_and_tasks_alone() -> None:
+    handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    async with Emulator() as plivo:
+        assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
+        await ask(plivo, "POST", "Conference/x/Record/", json={"callback_url": "http://127.0.0.1:9/"})
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_it_starts_and_stops_fast() -> None:
+    loop = asyncio.get_running_loop()
+    async with Emulator():  # what is imported on first use
+        pass
+    began = loop.time()
+    async with Emulator() as plivo:
+        up = loop.time()
+        await ask(plivo, "GET", "Conference/")
+        done = loop.time()
+    assert up - began < 0.1
+    assert loop.time() - done < 0.5
+
+
+async def test_an_open_connection_does_not_hold_up_the_end() -> None:
+    async with httpx.AsyncClient() as client, contextlib.AsyncExitStack() as running:
+        plivo = await running.enter_async_context(Emulator())
+        await client.get(f"{plivo.url}/__emulator__/state")
+        async with asyncio.timeout(5):
+            await running.aclose()
+
+
+async def test_it_can_be_used_from_another_thread_and_loop() -> None:
+    async with Receiver.listening() as receiver, Emulator() as plivo:
+
+        async def elsewhere() -> None:
+            given = {"callback_url": receiver.url}
+            await ask(plivo, "POST", "Conference/x/Record/", json=given)
+            await plivo.end_conference("x")
+            await plivo.callbacks_settled()
+            with pytest.raises(LookupError):
+                await plivo.end_conference("x")
+
+        await asyncio.to_thread(asyncio.run, elsewhere())
+        assert receiver.received.qsize() == 2
+        assert plivo.executions("x") == 1
+
+
+async def test_others_may_look_on_while_it_works() -> None:
+    async with Emulator() as plivo:
+        done = threading.Event()
+        seen: list[int] = []
+
+        def look() -> None:
+            while not done.wait(0.001):
+                seen.append(len(plivo.state()["recordings"]))
+
+        looking = asyncio.create_task(asyncio.to_thread(look))
+        async with httpx.AsyncClient(auth=(plivo.auth_id, plivo.auth_token)) as client:
+            for number in range(30):
+                await client.post(f"{plivo.url}/v1/Account/{plivo.auth_id}/Conference/{number}/Record/")
+        done.set()
+        await looking
+        assert seen == sorted(seen)
+        assert len(plivo.state()["recordings"]) == 30

@@ -1,0 +1,200 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from plivo_record_async.emulator.arguments import RefusedError
+from plivo_record_async.emulator.dialect import Dialect
+from plivo_record_async.emulator.world import World, start_arguments
+
+NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
+LATER = NOW + timedelta(seconds=90)
+
+
+def world(**options: Any) -> World:
+    return World(auth_id="MAXXXXXXXXXXXXXXXXXX", url="http://127.0.0.1:1", **options)
+
+
+def start(of: World, name: str, number: int = 1, **given: str) -> None:
+    of.start(name, given, now=NOW, api_id=f"api-{number}", recording_id=f"rec-{number}")
+
+
+def test_a_start_is_answered_as_plivo_words_it() -> None:
+    started = world().start("My Conf Room", {"file_format": "wav"}, now=NOW, api_id="a", recording_id="r")
+    assert started.status == 202
+    assert started.body == {
+        "api_id": "a",
+        "message": "conference recording started",
+        "recording_id": "r",
+        "url": "http://127.0.0.1:1/v1/Account/MAXXXXXXXXXXXXXXXXXX/Recording/r.wav",
+    }
+    assert started.owed == ()
+
+
+def test_two_starts_are_two_recordings_and_one_stop_ends_both() -> None:
+    plivo = world()
+    start(plivo, "standup", 1, callback_url="http://me/1")
+    start(plivo, "standup", 2, callback_url="http://me/2", transcription_url="http://me/text")
+    start(plivo, "Standup", 3, callback_url="http://me/3")
+    assert plivo.executions("standup") == 2
+    stopped = plivo.stop("standup", now=LATER, api_id="s")
+    assert (stopped.status, stopped.body) == (204, {"api_id": "s", "message": "conference recording stopped"})
+    assert [each.url for each in stopped.owed] == ["http://me/1", "http://me/2", "http://me/text"]
+    assert {key: each.duration_ms for key, each in plivo.recordings.items()} == {
+        "rec-1": 90_000,
+        "rec-2": 90_000,
+        "rec-3": 0,
+    }
+    assert plivo.stop("standup", now=LATER, api_id="s").owed == ()
+    assert plivo.executions("standup") == 2
+
+
+def test_a_conference_that_ends_ends_its_recordings() -> None:
+    plivo = world()
+    start(plivo, "standup", callback_url="http://me/1")
+    ended = plivo.end("standup", now=LATER)
+    assert ended.body == {"conference_name": "standup", "ended_recordings": ["rec-1"]}
+    assert [each.kind for each in ended.owed] == ["recording"]
+    with pytest.raises(RefusedError, match="404 not found"):
+        plivo.end("standup", now=LATER)
+    with pytest.raises(RefusedError, match="404 not found"):
+        plivo.stop("standup", now=LATER, api_id="s")
+
+
+def test_any_conference_can_be_ended_once() -> None:
+    plivo = world()
+    assert plivo.end("never heard of", now=NOW).body["ended_recordings"] == []
+    with pytest.raises(RefusedError):
+        plivo.conference("never heard of", now=NOW)
+
+
+def test_a_start_opens_an_ended_conference_anew() -> None:
+    plivo = world()
+    start(plivo, "standup", 1)
+    plivo.end("standup", now=NOW)
+    plivo.start("standup", {}, now=LATER, api_id="a", recording_id="rec-2")
+    assert plivo.conference("standup", now=LATER).opened_at == LATER
+    assert plivo.executions("standup") == 2
+    assert plivo.stop("standup", now=LATER, api_id="s").owed == ()
+
+
+def test_a_strict_world_has_only_the_conferences_that_were_opened() -> None:
+    plivo = world(strict=True)
+    for _ in range(2):
+        with pytest.raises(RefusedError, match="404"):
+            start(plivo, "standup")
+        with pytest.raises(RefusedError, match="404"):
+            plivo.stop("standup", now=NOW, api_id="s")
+        with pytest.raises(RefusedError, match="404"):
+            plivo.end("standup", now=NOW)
+        plivo.open("standup", now=NOW)
+        assert plivo.open("standup", now=LATER).body == {"conference_name": "standup"}
+        assert plivo.conference("standup", now=LATER).opened_at == NOW
+        start(plivo, "standup")
+        plivo.end("standup", now=NOW)
+    assert plivo.executions("standup") == 2
+    assert plivo.executions("another") == 0
+
+
+def test_bad_arguments_start_nothing_and_open_nothing() -> None:
+    plivo = world()
+    with pytest.raises(RefusedError, match="400 file_format"):
+        start(plivo, "standup", file_format="ogg")
+    assert (plivo.conferences, plivo.recordings) == ({}, {})
+
+
+def test_only_a_recording_that_ended_is_shown() -> None:
+    plivo = world()
+    start(plivo, "standup")
+    for unknown in ("rec-1", "rec-2"):
+        with pytest.raises(RefusedError, match="404"):
+            plivo.ended_recording(unknown)
+    plivo.stop("standup", now=LATER, api_id="s")
+    assert plivo.ended_recording("rec-1").ended_at == LATER
+
+
+def test_the_dialect_decides_what_documents_contradict() -> None:
+    plivo = world(dialect=Dialect(start_status=200, stop_status=200, started_callback=True))
+    given = {"callback_url": "http://me/cb"}
+    started = plivo.start("standup", given, now=NOW, api_id="a", recording_id="r")
+    assert (started.status, [each.kind for each in started.owed]) == (200, ["recording"])
+    assert plivo.stop("standup", now=NOW, api_id="s").status == 200
+
+
+def test_defaults() -> None:
+    assert start_arguments({"conference_name": "leaked by an SDK", "time_limit": 60}) == {
+        "file_format": "mp3",
+        "callback_url": None,
+        "callback_method": "POST",
+        "transcription_url": None,
+        "transcription_method": "POST",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("file_format", "MP3"),
+        ("transcription_type", "magic"),
+        ("transcription_url", "/relative"),
+        ("transcription_method", "PUT"),
+        ("callback_url", 7),
+        ("callback_method", "post"),
+    ],
+)
+def test_every_argument_is_checked(name: str, value: object) -> None:
+    with pytest.raises(RefusedError, match=f"400 {name} parameter is invalid"):
+        start_arguments({name: value})
+
+
+NAMES = st.sampled_from(["standup", "a/b", ""])
+
+
+class AnyLife(RuleBasedStateMachine):
+    """Whatever happens in whatever order, each recording ends once and is told of once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = world()
+        self.now = NOW
+        self.started: dict[str, str] = {}
+        self.told: list[str] = []
+
+    @rule(name=NAMES)
+    def start(self, name: str) -> None:
+        recording_id = f"rec-{len(self.started)}"
+        given = {"callback_url": f"http://me/{recording_id}"}
+        self.world.start(name, given, now=self.now, api_id="a", recording_id=recording_id)
+        self.started[recording_id] = name
+
+    @rule(name=NAMES, end=st.booleans())
+    def stop(self, name: str, end: bool) -> None:
+        try:
+            owed = (self.world.end(name, now=self.now) if end else self.world.stop(name, now=self.now, api_id="s")).owed
+        except RefusedError:
+            assert not self.world.conferences[name].live
+        else:
+            self.told += [each.fields["recording_id"] for each in owed]
+
+    @rule(seconds=st.integers(0, 100_000))
+    def wait(self, seconds: int) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @invariant()
+    def every_end_was_told_once(self) -> None:
+        assert len(self.told) == len(set(self.told))
+        assert set(self.told) == {key for key, each in self.world.recordings.items() if each.ended_at}
+        running = [key for conference in self.world.conferences.values() for key in conference.running]
+        assert sorted(running + self.told) == sorted(self.started)
+
+    @invariant()
+    def every_start_was_counted(self) -> None:
+        for name in ("standup", "a/b", ""):
+            assert self.world.executions(name) == list(self.started.values()).count(name)
+
+
+TestAnyLife = AnyLife.TestCase
