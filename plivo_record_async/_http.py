@@ -19,6 +19,7 @@ import httpcore
 import httpx
 
 from plivo_record_async import _clock
+from plivo_record_async._network import AsyncioBackend
 from plivo_record_async._version import __version__
 from plivo_record_async.errors import ConfigurationError, Phase
 from plivo_record_async.protocol.endpoints import Request
@@ -216,6 +217,7 @@ class _Connections:
         self._origin = self._url(b"/").origin
         self._headers = common_headers(settings)
         self._ssl_context = httpx.create_ssl_context() if base.scheme == "https" else None
+        self._network = AsyncioBackend()
         self._free: deque[httpcore.AsyncHTTPConnection] = deque()
 
     async def exchange(self, request: Request[Any], evidence: Evidence, seconds: float) -> None:  # noqa: ARG002 - the caller keeps the time
@@ -247,7 +249,9 @@ class _Connections:
             if not connection.has_expired():
                 return connection
             await connection.aclose()
-        return httpcore.AsyncHTTPConnection(self._origin, ssl_context=self._ssl_context, keepalive_expiry=KEEPALIVE)
+        return httpcore.AsyncHTTPConnection(
+            self._origin, self._ssl_context, keepalive_expiry=KEEPALIVE, network_backend=self._network
+        )
 
     async def _give_back(self, connection: httpcore.AsyncHTTPConnection, evidence: Evidence) -> None:
         if not (connection.is_available() and _is_clean(connection)):
@@ -281,7 +285,7 @@ class _Foreign:
         self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
         self._headers = common_headers(settings)
         self._transport = transport
-        self._trusted = not type(transport).__module__.startswith(MISLEADING_TRANSPORTS)
+        self._trusted = not any(base.__module__.startswith(MISLEADING_TRANSPORTS) for base in type(transport).__mro__)
 
     async def exchange(self, request: Request[Any], evidence: Evidence, seconds: float) -> None:
         evidence.trusted = self._trusted
