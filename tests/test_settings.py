@@ -1,0 +1,150 @@
+"""Which account, which key, which address: from arguments or the environment, or an error that names the lack."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from plivo_record_async.errors import ConfigurationError
+from plivo_record_async.settings import DEFAULT_BASE_URL, Settings
+
+AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
+TOKEN = "s3cret-s3cret-s3cret-s3cret-s3cret-s3cr"
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PLIVO_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def base_url(value: str) -> str:
+    return Settings.read(AUTH_ID, TOKEN, value).base_url
+
+
+def test_arguments_are_taken() -> None:
+    settings = Settings.read(AUTH_ID, TOKEN, "http://127.0.0.1:8080")
+    assert (settings.auth_id, settings.auth_token) == (AUTH_ID, TOKEN)
+    assert settings.base_url == "http://127.0.0.1:8080"
+
+
+def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIVO_AUTH_ID", AUTH_ID)
+    monkeypatch.setenv("PLIVO_AUTH_TOKEN", TOKEN)
+    assert Settings.read(None, None, None) == Settings(auth_id=AUTH_ID, auth_token=TOKEN, base_url=DEFAULT_BASE_URL)
+    monkeypatch.setenv("PLIVO_BASE_URL", "http://localhost:1/")
+    assert Settings.read(None, None, None).base_url == "http://localhost:1"
+
+
+def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIVO_AUTH_ID", "nonsense")
+    monkeypatch.setenv("PLIVO_AUTH_TOKEN", "other")
+    monkeypatch.setenv("PLIVO_BASE_URL", "nonsense")
+    settings = Settings.read(AUTH_ID, TOKEN, "https://h")
+    assert (settings.auth_id, settings.auth_token, settings.base_url) == (AUTH_ID, TOKEN, "https://h")
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_what_is_missing_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch, empty: bool) -> None:
+    if empty:
+        for name in ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PLIVO_BASE_URL"):
+            monkeypatch.setenv(name, "")
+    with pytest.raises(ConfigurationError, match=r"auth_id is missing: .* set PLIVO_AUTH_ID"):
+        Settings.read(None, TOKEN, None)
+    with pytest.raises(ConfigurationError, match=r"auth_token is missing: .* set PLIVO_AUTH_TOKEN"):
+        Settings.read(AUTH_ID, None, None)
+    assert Settings.read(AUTH_ID, TOKEN, None).base_url == DEFAULT_BASE_URL
+
+
+@pytest.mark.parametrize("auth_id", [AUTH_ID, "SA" + "0" * 18, "MA" + "A1B2C3D4E5F6G7H8I9"])
+def test_an_auth_id_has_plivos_shape(auth_id: str) -> None:
+    assert Settings.read(auth_id, TOKEN, None).auth_id == auth_id
+
+
+@pytest.mark.parametrize(
+    "auth_id", ["", "MA", AUTH_ID.lower(), AUTH_ID + "X", AUTH_ID + "\n", "XA" + "X" * 18, "MA" + "Ä" * 18, "MA/../x"]
+)
+def test_another_shape_of_auth_id_is_refused_and_shown(auth_id: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"auth_id .PLIVO_AUTH_ID. must be MA or SA") as caught:
+        Settings.read(auth_id, TOKEN, None)
+    assert repr(auth_id) in str(caught.value)
+
+
+@pytest.mark.parametrize("token", ["", "to ken", " token", "token\n", "tok\x00en", "tok\u200ben"])
+def test_a_token_that_cannot_be_one_is_refused_and_not_shown(token: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"auth_token .*{len(token)} characters") as caught:
+        Settings.read(AUTH_ID, token, None)
+    assert token == "" or token not in str(caught.value)
+
+
+def test_a_token_is_never_shown() -> None:
+    settings = Settings.read(AUTH_ID, TOKEN, None)
+    assert TOKEN not in repr(settings) + str(settings) + repr(copy.copy(settings))
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_what_is_no_text_is_refused(position: int) -> None:
+    arguments: list[Any] = [AUTH_ID, TOKEN, "https://h"]
+    arguments[position] = b"bytes"
+    with pytest.raises(ConfigurationError, match="must be a str, not bytes"):
+        Settings.read(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("https://api.plivo.com", "https://api.plivo.com"),
+        ("https://api.plivo.com/", "https://api.plivo.com"),
+        ("http://127.0.0.1:8080/plivo//", "http://127.0.0.1:8080/plivo"),
+        ("http://[::1]:8080/a/b", "http://[::1]:8080/a/b"),
+        ("HTTPS://API.PLIVO.COM", "HTTPS://API.PLIVO.COM"),
+        ("http://localhost:", "http://localhost:"),
+    ],
+)
+def test_an_address_may_have_port_and_path(value: str, taken: str) -> None:
+    assert base_url(value) == taken
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "api.plivo.com",
+        "//api.plivo.com",
+        "ftp://api.plivo.com",
+        "http://",
+        "http:///path",
+        "http://h:port",
+        "http://h:99999",
+        "http://[::1",
+        "http://user:secret@h",
+        "http://@h",
+        "http://h/?",
+        "http://h/?a=1",
+        "http://h/#",
+        "http://h/#a",
+        "http://h/a b",
+        "http://h/\n",
+        "http://h/\x00",
+        "http://h/\x7f",
+        "http://hö",
+    ],
+)
+def test_another_address_is_refused(value: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"base_url .PLIVO_BASE_URL. must be an http:// or https:// address"):
+        base_url(value)
+
+
+@given(st.text() | st.text(st.characters(max_codepoint=127)).map("http://".__add__))
+@example("http://[v1.a]")
+def test_any_text_is_an_address_or_a_configuration_error(value: str) -> None:
+    try:
+        taken = base_url(value)
+    except ConfigurationError:
+        return
+    assert value.startswith(taken)
+    assert not taken.endswith("/")
