@@ -30,16 +30,13 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect, trying IPv6 and IPv4 side by side where a name has both."""
+        """Connect; where a name has IPv6 and IPv4, asyncio tries both side by side."""
         loop = asyncio.get_running_loop()
+        # uvloop does not know this option.
+        side_by_side: Any = {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
+        local_addr = None if local_address is None else (local_address, 0)
         try:
-            transport, stream = await loop.create_connection(
-                _Stream,
-                host,
-                port,
-                local_addr=None if local_address is None else (local_address, 0),
-                happy_eyeballs_delay=0.25,
-            )
+            transport, stream = await loop.create_connection(_Stream, host, port, local_addr=local_addr, **side_by_side)
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         for option in socket_options or ():

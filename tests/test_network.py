@@ -11,6 +11,7 @@ from typing import Any
 
 import httpcore
 import pytest
+import uvloop
 
 from plivo_record_async._network import AsyncioBackend
 
@@ -176,3 +177,13 @@ async def test_tls_that_is_cancelled_closes() -> None:
         with pytest.raises(asyncio.CancelledError):
             await shaking_hands
         await asyncio.wait_for(gone.wait(), 10)
+
+
+def test_it_runs_on_uvloop_too() -> None:
+    async def exchange() -> bytes:
+        async with connected(echo) as stream:
+            await stream.write(b"hello")
+            return await stream.read(5)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(exchange()) == b"hello"
