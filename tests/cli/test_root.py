@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -96,6 +98,13 @@ def test_a_mistake_of_ours_is_not_hidden() -> None:
 
 def test_a_command_returns_its_exit_code() -> None:
     assert CliRunner().invoke(group(), ["fail", "a"]).exit_code == 3
+
+
+def test_it_prints_to_whatever_stands_for_the_terminal() -> None:
+    with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as ended:
+        group().main(["fail", "a"])
+    assert ended.value.code is ExitCode.UNKNOWN
+    assert out.getvalue() == "hello a\n"
 
 
 def test_another_program_may_embed_the_group() -> None:

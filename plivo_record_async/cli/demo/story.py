@@ -133,15 +133,16 @@ class Story:
 
     def _started(self, outcome: Outcome[StartRequest, RecordingStarted | PendingResponse]) -> None:
         name = outcome.request.conference_name
+        if outcome.error is not None:
+            if isinstance(outcome.error, ApiError | NotSentError):
+                self._never_began.add(name)
+            self._failed(name, outcome.error)
+            return
         match outcome.result:
             case RecordingStarted(api_id=api_id, recording_id=recording_id):
                 self._happened(name, "started", api_id=api_id, recording_id=recording_id)
-            case PendingResponse(api_id=api_id):
-                self._happened(name, "pending", api_id=api_id)
-            case None:
-                if isinstance(outcome.error, ApiError | NotSentError):
-                    self._never_began.add(name)
-                self._failed(name, outcome.error)
+            case pending:
+                self._happened(name, "pending", api_id=pending.api_id if pending else None)
 
     async def _record(self) -> None:
         self._chapter("recording")
@@ -160,7 +161,7 @@ class Story:
         self._chapter("stopping the recordings that still run")
         async with aclosing(self._client.stop_many(names)) as outcomes:
             async for outcome in outcomes:
-                if outcome.ok:
+                if outcome.error is None:
                     self._happened(outcome.request, "stopped")
                 else:
                     self._failed(outcome.request, outcome.error)
@@ -216,9 +217,8 @@ class Story:
         self._refusals.append(error)
         self._tell(Refused(at=self._elapsed(), error=error))
 
-    def _failed(self, name: str, error: Exception | None) -> None:
-        if error is not None:
-            self.errors.append(error)
+    def _failed(self, name: str, error: Exception) -> None:
+        self.errors.append(error)
         self._happened(name, "failed", error=str(error))
 
     def _happened(self, name: str, what: What, **learned: Any) -> None:

@@ -100,13 +100,10 @@ async def test_where_nobody_can_end_conferences_all_are_stopped() -> None:
 
 async def test_a_start_that_is_refused_is_a_problem_and_nothing_is_stopped() -> None:
     async with Emulator(strict=True) as plivo:
-        story, _, closed = await played(plivo, ending=("b",), executions=None)
-    a, b, c = closed.rooms
-    assert whats(b) == {"failed"}
-    assert whats(a) == whats(c) == {"pending", "failed"}
+        story, _, closed = await played(plivo, ("b",), ending=("b",), executions=None)
+    assert whats(closed.rooms[0]) == {"failed"}
     assert [type(error) for error in story.errors] == [NotFoundError]
-    assert [problem.partition(": ")[0] for problem in closed.problems] == ["a", "b", "c"]
-    assert "Plivo called back with an error: " in closed.problems[0]
+    assert closed.problems == (f"b: {story.errors[0]}",)
 
 
 async def test_a_callback_that_never_comes_is_missed() -> None:
@@ -154,6 +151,21 @@ async def test_an_unexpected_callback_is_a_problem(story: Story) -> None:
 async def test_an_empty_recording_is_a_problem(story: Story) -> None:
     story.heard("a", RecordingEnded(record_url="http://h/r.mp3", recording_id="r", duration_ms=0))
     assert "a: its recording is empty" in (await story.play()).problems
+
+
+async def test_a_start_that_is_refused_by_callback_is_a_problem(story: Story) -> None:
+    story.heard("a", ApiResponse(api_id="1", error="not found"))
+    closed = await story.play()
+    assert closed.rooms[0].api_id == "1"
+    assert closed.rooms[0].at("failed") is not None
+
+
+async def test_in_a_place_without_conferences_every_start_fails_in_its_mode() -> None:
+    async with Emulator(strict=True) as plivo:
+        _, events, closed = await played(plivo, ("a", "b"), seconds=0.2, executions=None)
+    happened = {(event.room.name, event.step.what) for event in events if isinstance(event, Happened)}
+    assert {("a", "pending"), ("a", "failed"), ("b", "failed")} <= happened
+    assert [problem.partition(": ")[0] for problem in closed.problems] == ["a", "b"]
 
 
 async def test_the_answer_brings_the_recording_s_id(story: Story) -> None:
