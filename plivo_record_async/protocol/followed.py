@@ -1,0 +1,271 @@
+"""What is known of a followed recording, and what that means to those who wait for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final, Literal
+
+import attrs
+
+from plivo_record_async.protocol.evidence import CallbackName, Kind
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    Recording,
+    RecordingEnded,
+    RecordingState,
+    RecordingStatus,
+    StartRequest,
+    TranscriptionEnded,
+)
+
+__all__ = [
+    "DEFAULT_TERMS",
+    "Answer",
+    "FollowedRecording",
+    "Progress",
+    "Stage",
+    "Step",
+    "Terms",
+    "is_due",
+    "lacks_end",
+    "next_due",
+    "progress",
+    "status_of",
+]
+
+Stage = Literal["accepted", "recorded", "transcribed"]
+"""What can be awaited."""
+
+Progress = Literal["reached", "lost", "waiting"]
+"""How a stage stands: it has come, it can no longer come, or it may still come."""
+
+_LOST: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "absent", "failed"})
+_ACCEPTED: Final[frozenset[RecordingState]] = frozenset(
+    {"accepted", "unconfirmed", "started", "recorded", "transcribed"}
+)
+
+
+@attrs.frozen(kw_only=True)
+class Terms:
+    """How long what is waited for, and what the user wants to be told.
+
+    Attributes:
+        lease: How long a plan or a sending counts as alive without being renewed.
+        confirm: How long after the acceptance the first callback may take. Plivo delivers for 55 s at most:
+            https://plivo.com/docs/voice/concepts/callback-configurations.md
+        first_look: When an unknown outcome is looked for first; then at twice the age, and so on.
+        quiet_look: The same where a callback is expected and the recording may simply still be running.
+        longest_look: The longest time between two looks.
+        grace: How long after the end of a conference its recording may take to be listed.
+        handling: How long the handlers may take before they are run again, perhaps by another process.
+        follow: For how long Plivo is asked. A conference lasts 24 hours at most:
+            https://plivo.com/docs/voice/concepts/account-limits.md
+        handled: The events that have handlers.
+    """
+
+    lease: timedelta = timedelta(seconds=10)
+    confirm: timedelta = timedelta(minutes=2)
+    first_look: timedelta = timedelta(seconds=15)
+    quiet_look: timedelta = timedelta(minutes=5)
+    longest_look: timedelta = timedelta(hours=1)
+    grace: timedelta = timedelta(minutes=5)
+    handling: timedelta = timedelta(minutes=1)
+    follow: timedelta = timedelta(hours=48)
+    handled: frozenset[CallbackName] = frozenset()
+
+
+DEFAULT_TERMS: Final = Terms()
+"""What holds unless somebody says otherwise; nothing has handlers."""
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What the answer to the start said of it; the attributes are those of `StartAccepted`."""
+
+    api_id: str | None = None
+    recording_id: str | None = None
+    url: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Step:
+    """One line of a recording's history.
+
+    Attributes:
+        kind: What was learned; ``planned`` for the first.
+        state: The state by it.
+        at: When it was learned (aware, UTC).
+        evidence: The evidence in words; what callbacks said is in the record itself.
+    """
+
+    kind: Kind | Literal["planned"]
+    state: RecordingState
+    at: datetime
+    evidence: str
+
+
+@attrs.frozen(kw_only=True)
+class FollowedRecording:
+    """All that is known of one followed recording; made by `plan`, changed by `apply` only.
+
+    Attributes:
+        start_id: Our id of the start.
+        request: What is sent; its URLs are the issued ones, against which callbacks are verified.
+        dedupe_key: The user's key of the start, unique in a store.
+        version: How often the record was replaced in its store; only stores change it.
+        state: Where it stands.
+        since: When it got there.
+        created_at: When it was planned.
+        updated_at: When the last of this was learned.
+        due_at: When somebody has to look after it, by `CameDue`; ``None`` if nobody has to.
+        gone_at: When its conference was first seen to be over.
+        answer: What the answer to the start said.
+        response: The asynchronous response.
+        ended: The end of the recording.
+        transcription: The end of the transcription.
+        candidates: The rows in Plivo's list that are, or may be, this recording.
+        unhandled: The events that the user's handlers have still to be run for.
+        steps: Its history.
+    """
+
+    start_id: str
+    request: StartRequest
+    dedupe_key: str | None = None
+    version: int = 0
+    state: RecordingState = "planned"
+    since: datetime
+    created_at: datetime
+    updated_at: datetime
+    due_at: datetime | None = None
+    gone_at: datetime | None = None
+    answer: Answer | None = None
+    response: ApiResponse | None = None
+    ended: RecordingEnded | None = None
+    transcription: TranscriptionEnded | None = None
+    candidates: tuple[Recording, ...] = ()
+    unhandled: tuple[CallbackName, ...] = ()
+    steps: tuple[Step, ...] = ()
+
+    @property
+    def conference_name(self) -> str:
+        """The conference's name."""
+        return self.request.conference_name
+
+    @property
+    def api_id(self) -> str | None:
+        """Plivo's id of the request: the answer says it first, callbacks repeat it."""
+        return _first_text(_said(self.answer, "api_id"), _said(self.response, "api_id"), _said(self.ended, "api_id"))
+
+    @property
+    def recording_id(self) -> str | None:
+        """Plivo's id of the recording, by the most telling source that has it."""
+        return _first_text(
+            _said(self.ended, "recording_id"),
+            _said(self.transcription, "recording_id"),
+            self._answered_later.get("recording_id"),
+            _said(self.answer, "recording_id"),
+            _said(self._found, "recording_id"),
+        )
+
+    @property
+    def record_url(self) -> str | None:
+        """Where the file is, or will be."""
+        return _first_text(
+            _said(self.ended, "record_url"),
+            self._answered_later.get("url"),
+            _said(self.answer, "url"),
+            _said(self._found, "recording_url"),
+        )
+
+    @property
+    def error(self) -> str | None:
+        """What is wrong with it, in words."""
+        if self.state in {"recorded", "transcribed"}:
+            return _first_text(_said(self.transcription, "error"))
+        if self.state == "failed":
+            return _first_text(_said(self.response, "error"))
+        reason = None
+        if self.state in _LOST or self.state in {"unknown", "unconfirmed"}:
+            reason = next((step.evidence for step in self.steps if step.state == self.state), None)
+        if len(self.candidates) > 1:
+            may_be = ", ".join(row.recording_id for row in self.candidates)
+            reason = "; ".join(filter(None, [reason, f"it may be any of the recordings {may_be}"]))
+        return reason
+
+    @property
+    def _answered_later(self) -> Mapping[str, Any]:
+        return {} if self.response is None else self.response.answer
+
+    @property
+    def _found(self) -> Recording | None:
+        return self.candidates[0] if len(self.candidates) == 1 else None
+
+
+def progress(record: FollowedRecording, stage: Stage) -> Progress:
+    """How a stage stands. Unknown and unconfirmed recordings may still come to everything."""
+    if stage == "accepted":
+        reached = record.state in _ACCEPTED
+        lost = record.state in _LOST
+    elif stage == "recorded":
+        reached = record.ended is not None
+        lost = record.state in _LOST
+    else:
+        failed = record.transcription is not None and record.transcription.error is not None
+        reached = record.transcription is not None and not failed
+        lost = failed or record.state in _LOST or record.request.transcription_url is None
+    return "reached" if reached else "lost" if lost else "waiting"
+
+
+def status_of(record: FollowedRecording) -> RecordingStatus:
+    """What users see of a record."""
+    return RecordingStatus(
+        start_id=record.start_id,
+        conference_name=record.conference_name,
+        state=record.state,
+        api_id=record.api_id,
+        recording_id=record.recording_id,
+        record_url=record.record_url,
+        error=record.error,
+        updated_at=record.updated_at,
+    )
+
+
+def is_due(record: FollowedRecording, now: datetime) -> bool:
+    """Whether somebody has to look after the record now."""
+    return record.due_at is not None and record.due_at <= now
+
+
+def lacks_end(record: FollowedRecording) -> bool:
+    """Whether Plivo may know more of it than we do."""
+    if record.state in {"recorded", "transcribed"}:
+        return record.ended is None
+    return record.state in {"unknown", "unconfirmed", "started"}
+
+
+def next_due(record: FollowedRecording, now: datetime, terms: Terms) -> datetime | None:
+    """When somebody has to look after the record again, or ``None`` if nobody has to."""
+    times = [_look_at(record, now, terms), now + terms.handling if record.unhandled else None]
+    return min((time for time in times if time is not None), default=None)
+
+
+def _look_at(record: FollowedRecording, now: datetime, terms: Terms) -> datetime | None:
+    """When to look after the recording itself: the older the silence, the longer the next one."""
+    if record.state in {"planned", "sending"}:
+        return now + terms.lease
+    if record.state == "accepted":
+        return record.since + terms.confirm
+    if not lacks_end(record) or now - record.created_at > terms.follow:
+        return None
+    if record.gone_at is not None and now < record.gone_at + terms.grace:
+        return record.gone_at + terms.grace
+    first = terms.first_look if record.state == "unknown" else terms.quiet_look
+    return now + min(max(first, now - record.since), terms.longest_look)
+
+
+def _said(source: object, name: str) -> Any:
+    return getattr(source, name, None)
+
+
+def _first_text(*values: Any) -> str | None:
+    return next((value for value in values if isinstance(value, str) and value), None)

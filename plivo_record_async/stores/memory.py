@@ -1,0 +1,125 @@
+"""Followed recordings in the memory of this process: for tests, and where a restart may forget."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import datetime
+
+import attrs
+
+from plivo_record_async.errors import StoreError
+from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
+
+__all__ = ["MemoryStore"]
+
+
+class MemoryStore:
+    """A `Store` that keeps everything in this process, for one event loop, and loses it when the process ends."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, FollowedRecording] = {}
+        self._by_dedupe_key: dict[str, str] = {}
+        self._by_plivo_id: dict[tuple[PlivoId, str], str] = {}
+        self._orphans: list[Orphan] = []
+        self._watchers: dict[str, set[asyncio.Future[None]]] = {}
+        self._closed = False
+
+    async def create(self, record: FollowedRecording) -> FollowedRecording:
+        """Keep a new record, or return the kept one with its ``start_id`` or ``dedupe_key``."""
+        self._check_open()
+        start_id = record.start_id
+        if record.dedupe_key is not None:
+            start_id = self._by_dedupe_key.get(record.dedupe_key, start_id)
+        kept = self._records.get(start_id)
+        return self._keep(record) if kept is None else kept
+
+    async def get(self, start_id: str) -> FollowedRecording | None:
+        """The record as it is now."""
+        self._check_open()
+        return self._records.get(start_id)
+
+    async def replace(self, record: FollowedRecording) -> FollowedRecording | None:
+        """Keep a changed record, unless it was changed or forgotten in between."""
+        self._check_open()
+        kept = self._records.get(record.start_id)
+        if kept is None or kept.version != record.version:
+            return None
+        return self._keep(attrs.evolve(record, version=record.version + 1))
+
+    async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
+        """The record with that id of Plivo's."""
+        self._check_open()
+        start_id = self._by_plivo_id.get((kind, value))
+        return None if start_id is None else self._records[start_id]
+
+    async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
+        """The records that are to be looked after by now."""
+        self._check_open()
+        due = [(record.due_at, record) for record in self._records.values() if record.due_at and record.due_at <= now]
+        return [record for _, record in sorted(due, key=lambda item: item[0])[:limit]]
+
+    async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
+        """Wait until the record is another version, or gone."""
+        self._check_open()
+        while (record := self._records.get(start_id)) is not None and record.version == version:
+            changed = asyncio.get_running_loop().create_future()
+            watchers = self._watchers.setdefault(start_id, set())
+            watchers.add(changed)
+            try:
+                await changed
+            finally:
+                watchers.discard(changed)
+                if not watchers and self._watchers.get(start_id) is watchers:
+                    del self._watchers[start_id]
+            self._check_open()
+        return record
+
+    async def keep_orphan(self, orphan: Orphan) -> None:
+        """Keep a callback that belongs to no record."""
+        self._check_open()
+        self._orphans.append(orphan)
+
+    async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
+        """The kept callbacks that belong to no record, the latest first."""
+        self._check_open()
+        return self._orphans[: -limit - 1 : -1]
+
+    async def prune(self, before: datetime) -> int:
+        """Forget records at rest and orphans that are older than ``before``."""
+        self._check_open()
+        old = [r for r in self._records.values() if r.due_at is None and r.updated_at < before]
+        for record in old:
+            del self._records[record.start_id]
+            self._wake(record.start_id)
+        gone = {record.start_id for record in old}
+        self._by_dedupe_key = {key: kept for key, kept in self._by_dedupe_key.items() if kept not in gone}
+        self._by_plivo_id = {key: kept for key, kept in self._by_plivo_id.items() if kept not in gone}
+        self._orphans = [orphan for orphan in self._orphans if orphan.received_at >= before]
+        return len(old)
+
+    async def aclose(self) -> None:
+        """End all watching; nothing can be kept or read afterwards."""
+        self._closed = True
+        for start_id in list(self._watchers):
+            self._wake(start_id)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreError("the store is closed; what it held is gone with it")
+
+    def _keep(self, record: FollowedRecording) -> FollowedRecording:
+        self._records[record.start_id] = record
+        if record.dedupe_key is not None:
+            self._by_dedupe_key[record.dedupe_key] = record.start_id
+        if record.api_id is not None:
+            self._by_plivo_id.setdefault(("api_id", record.api_id), record.start_id)
+        if record.recording_id is not None:
+            self._by_plivo_id.setdefault(("recording_id", record.recording_id), record.start_id)
+        self._wake(record.start_id)
+        return record
+
+    def _wake(self, start_id: str) -> None:
+        for changed in self._watchers.get(start_id, ()):
+            if not changed.done():
+                changed.set_result(None)
