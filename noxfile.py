@@ -61,14 +61,14 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation as HTML in docs/_build/html; every warning and every dangling reference fails."""
-    session.install("-e", ".", *group("docs"))
+    session.install("-e", ".[all]", *group("docs"))
     session.run("sphinx-build", "-W", "-n", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 
 
 @nox.session(reuse_venv=False)
 def package(session: nox.Session) -> None:
     """Build both archives, look inside, and run the suite against the installed wheel."""
-    dist = Path(session.create_tmp())
+    dist = Path(session.create_tmp()).resolve()
     session.install("build")
     session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
