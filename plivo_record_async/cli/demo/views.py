@@ -14,7 +14,7 @@ from plivo_record_async.cli.demo.stage import Stage
 from plivo_record_async.cli.demo.table import COLUMNS, NOTE, cells, closing
 from plivo_record_async.cli.output import Output, printable
 
-__all__ = ["View", "view"]
+__all__ = ["View", "record", "view"]
 
 View = AbstractContextManager[Callable[[Event], None]]
 """Entered, it gives the function that draws an event; left, it gives the terminal back as it was."""
@@ -27,7 +27,12 @@ def view(output: Output) -> View:
         return nullcontext(lambda event: output.record(record(event)))
     if console.is_terminal and not console.is_dumb_terminal:
         return Stage(console)
-    return nullcontext(_Plain(output).tell)
+
+    def tell(event: Event) -> None:
+        for line in _lines(event):
+            output.line(line)
+
+    return nullcontext(tell)
 
 
 def record(event: Event) -> dict[str, Any]:
@@ -47,15 +52,6 @@ def record(event: Event) -> dict[str, Any]:
 def _room(room: Room) -> dict[str, Any]:
     fields = attrs.asdict(room)
     return {"room": fields.pop("name"), "mode": room.mode} | fields | {"measured_ms": room.measured_ms}
-
-
-@attrs.frozen
-class _Plain:
-    output: Output
-
-    def tell(self, event: Event) -> None:
-        for line in _lines(event):
-            self.output.line(line)
 
 
 def _lines(event: Event) -> Sequence[str]:
