@@ -29,7 +29,7 @@ from tests.protocol.honest import MA_V3, NONCE, TOKEN, URL, V3, V3_NONCE
 from tests.protocol.official import Form, accepts_v2, accepts_v3
 
 EXAMPLES = int(os.environ.get("SIGNATURE_EXAMPLES", "500"))
-"""How many random callbacks the official SDK judges; ``SIGNATURE_EXAMPLES=20000`` takes a minute."""
+"""How many random callbacks the official SDK judges; ``SIGNATURE_EXAMPLES=20000`` takes minutes."""
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parents[1] / "vectors" / "signatures.json").read_text())
 
