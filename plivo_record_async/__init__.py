@@ -1,4 +1,10 @@
-"""An asyncio client for Plivo's Conference Record API that knows what became of every recording."""
+"""An asyncio client for Plivo's Conference Record API that knows what became of every recording.
+
+What follows recordings is imported at its first use: who only starts and stops them does not pay for it.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from plivo_record_async._http import fast_transport
 from plivo_record_async._version import __version__
@@ -49,6 +55,11 @@ from plivo_record_async.protocol.models import (
 from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.signatures import sign_callback_v3
 
+if TYPE_CHECKING:
+    from plivo_record_async.stores import MemoryStore, SQLiteStore
+    from plivo_record_async.tracked import TrackedRecording
+    from plivo_record_async.tracker import RecordingTracker
+
 __all__ = [
     "ApiError",
     "ApiResponse",
@@ -62,6 +73,7 @@ __all__ = [
     "FileFormat",
     "HttpMethod",
     "MalformedCallbackError",
+    "MemoryStore",
     "MethodNotAllowedError",
     "NotFoundError",
     "NotSentError",
@@ -80,12 +92,15 @@ __all__ = [
     "RecordingState",
     "RecordingStatus",
     "RecordingStopped",
+    "RecordingTracker",
+    "SQLiteStore",
     "ServerError",
     "SignatureMismatchError",
     "SignatureMissingError",
     "StartRequest",
     "StopRequest",
     "StoreError",
+    "TrackedRecording",
     "TranscriptionEnded",
     "UnexpectedResponseError",
     "UnknownCallback",
@@ -95,3 +110,16 @@ __all__ = [
     "parse_callback",
     "sign_callback_v3",
 ]
+
+_LATER = {
+    "MemoryStore": "plivo_record_async.stores",
+    "RecordingTracker": "plivo_record_async.tracker",
+    "SQLiteStore": "plivo_record_async.stores",
+    "TrackedRecording": "plivo_record_async.tracked",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_LATER[name]), name)

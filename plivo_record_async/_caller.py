@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from plivo_record_async.errors import OutcomeUnknownError, PlivoRecordError, Rat
 from plivo_record_async.protocol.arguments import positive
 from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.protocol.models import RateLimit
-from plivo_record_async.protocol.responses import read
+from plivo_record_async.protocol.responses import Reply, read
 from plivo_record_async.protocol.retry import RetryBudget, RetryPolicy, leaves_doubt, most_telling
 
 __all__ = ["Caller"]
@@ -39,15 +40,21 @@ class Caller:
         """Refuse new calls, wait up to ``grace`` seconds for requests under way, close the connections."""
         await self._sender.aclose(grace=grace)
 
-    async def call(self, request: Request[T], timeout: float | None = None) -> T:
+    async def call(
+        self, request: Request[T], timeout: float | None = None, *, late: Callable[[Awaitable[T]], None] | None = None
+    ) -> T:
         """Send ``request`` as often as is safe and useful, and bring its result.
 
         Args:
             request: What to send.
             timeout: Seconds for everything together; the caller's own if absent.
+            late: Takes the result to come, if this call is cancelled after something was sent. Without it, what
+                comes is only logged.
         """
         seconds = self._timeout if timeout is None else positive("timeout", timeout)
         call = Call(request=request, deadline=asyncio.get_running_loop().time() + seconds)
+        if late is not None:
+            call.late = lambda reply: late(self._read(call, reply))
         self._budget.earn()
         error: PlivoRecordError | None = None
         while True:
@@ -65,8 +72,11 @@ class Caller:
 
     async def _attempt(self, call: Call[T], *, doubtful: bool) -> T:
         """Send once and read the answer; a 404 after a doubtful attempt may mean that it was executed."""
+        return await self._read(call, self._sender.send(call), doubtful=doubtful)
+
+    async def _read(self, call: Call[T], coming: Awaitable[Reply], *, doubtful: bool = False) -> T:
         request = call.request
-        reply = await self._sender.send(call)
+        reply = await coming
         if doubtful and reply.status == HTTPStatus.NOT_FOUND and request.read_gone is not None:
             with contextlib.suppress(ValueError):
                 return request.read_gone(reply)

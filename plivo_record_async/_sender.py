@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any, Generic, TypeVar
@@ -51,12 +52,14 @@ class Call(Generic[T]):
         request: What to send.
         deadline: By the event loop's clock; nothing is waited for after it.
         called_at: When the call was made.
+        late: Takes the answer to come, if the caller goes away after something was sent.
         attempt: Which attempt this is, from 1.
     """
 
     request: Request[T]
     deadline: float
     called_at: datetime = attrs.field(factory=_clock.now)
+    late: Callable[[Awaitable[Reply]], None] | None = None
     attempt: int = 1
 
     def not_sent(self, evidence: Evidence, reason: str, proof: str) -> NotSentError:
@@ -112,13 +115,10 @@ class Sender:
         await self._admit(call, evidence)
         task = self._launch(call, evidence)
         try:
-            end = await asyncio.shield(task)
+            return await _end(task)
         except asyncio.CancelledError:
             self._let_go(task, call, evidence)
             raise
-        if isinstance(end, Reply):
-            return end
-        raise end
 
     async def aclose(self, *, grace: float) -> None:
         """Refuse new requests, wait up to ``grace`` seconds for those under way, close the connections."""
@@ -207,10 +207,22 @@ class Sender:
             task.cancel()
             return
 
+        if call.late is not None:
+            call.late(_end(task))
+            return
+
         def report(task: asyncio.Task[End]) -> None:
             log.warning("%s was cancelled after it was sent; it ended as %s", call.request.operation, _in_words(task))
 
         task.add_done_callback(report)
+
+
+async def _end(task: asyncio.Task[End]) -> Reply:
+    """Wait for a request that goes on even if nobody waits any more."""
+    end = await asyncio.shield(task)
+    if isinstance(end, Reply):
+        return end
+    raise end
 
 
 def _verdict(call: Call[Any], evidence: Evidence, error: BaseException | None) -> NotSentError | OutcomeUnknownError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar, overload
@@ -13,6 +13,7 @@ from plivo_record_async._caller import Caller
 from plivo_record_async._http import Transport, open_lane
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, whole
+from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.protocol.models import (
     Conference,
     FileFormat,
@@ -31,6 +32,7 @@ from plivo_record_async.settings import Settings
 
 __all__ = ["RecordClient"]
 
+T = TypeVar("T")
 StartT = TypeVar("StartT", bound=str | StartRequest)
 StopT = TypeVar("StopT", bound=str | StopRequest)
 
@@ -82,6 +84,7 @@ class RecordClient:
         if not isinstance(rate_limit, RateLimit | None):
             raise TypeError(f"rate_limit must be a RateLimit or None, not {rate_limit!r}")
         self._settings = Settings.read(auth_id, auth_token, base_url)
+        self._rate_limit = rate_limit
         self._calls = Caller(
             open_lane(self._settings, transport),
             timeout=positive("timeout", timeout),
@@ -94,6 +97,16 @@ class RecordClient:
 
     def __repr__(self) -> str:
         return f"RecordClient(auth_id={self._settings.auth_id!r}, base_url={self._settings.base_url!r})"
+
+    @property
+    def settings(self) -> Settings:
+        """The account, its key and the address in use; the key is not shown."""
+        return self._settings
+
+    @property
+    def rate_limit(self) -> RateLimit | None:
+        """The quota that is kept."""
+        return self._rate_limit
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,6 +125,19 @@ class RecordClient:
             grace: Seconds that requests under way may still take; after them they end as unknown.
         """
         await self._calls.aclose(grace=grace)
+
+    async def call(
+        self, request: Request[T], *, timeout: float | None = None, late: Callable[[Awaitable[T]], None] | None = None
+    ) -> T:
+        """Send the request of any endpoint, with every guarantee of the other calls; for what builds on a client.
+
+        Args:
+            request: One of `plivo_record_async.protocol.endpoints`.
+            timeout: Seconds for this call in all; the client's own if absent.
+            late: Takes the result to come, if this call is cancelled after something was sent. Without it, what
+                comes is only logged.
+        """
+        return await self._calls.call(request, timeout, late=late)
 
     @overload
     async def start_recording(

@@ -10,7 +10,7 @@ import attrs
 
 from plivo_record_async.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "Settings"]
+__all__ = ["DEFAULT_BASE_URL", "Settings", "address"]
 
 DEFAULT_BASE_URL = "https://api.plivo.com"
 
@@ -41,7 +41,7 @@ class Settings:
         return cls(
             auth_id=_auth_id(_given("auth_id", auth_id)),
             auth_token=_auth_token(_given("auth_token", auth_token)),
-            base_url=_base_url(_given("base_url", base_url, DEFAULT_BASE_URL)),
+            base_url=address("base_url (PLIVO_BASE_URL)", _given("base_url", base_url, DEFAULT_BASE_URL)),
         )
 
 
@@ -72,8 +72,15 @@ def _auth_token(value: str) -> str:
     return value
 
 
-def _base_url(value: str) -> str:
-    wanted = "base_url (PLIVO_BASE_URL) must be an http:// or https:// address without credentials, query or fragment"
+def address(name: str, value: object) -> str:
+    """An absolute http(s) address to which paths can be added, without a slash at its end.
+
+    Raises:
+        ConfigurationError: It is not; the message begins with ``name``.
+    """
+    wanted = f"{name} must be an http:// or https:// address without credentials, query or fragment"
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{wanted}, not {type(value).__name__}")
     try:
         parts = urlsplit(value)
         _ = parts.port

@@ -1,0 +1,70 @@
+"""The tokens in issued callback URLs: which start, which kind of callback, and a proof that we issued them.
+
+A callback finds its recording by its URL alone, before anything in it is believed, and a foreign or forged one is
+turned away for the price of one HMAC. Plivo signs the query with the rest, so it comes back as it was issued.
+"""
+
+from __future__ import annotations
+
+import binascii
+import hmac
+from collections.abc import Sequence
+from typing import Literal, get_args
+from urllib.parse import parse_qs, urlencode
+
+from plivo_record_async.errors import CallbackRejectedError
+
+__all__ = ["Place", "TokenRefusedError", "issue_url", "read_start_id"]
+
+Place = Literal["recording", "transcription"]
+"""The last segment of an issued URL: the first takes the asynchronous response and the end of the recording."""
+
+PLACES: tuple[Place, ...] = get_args(Place)
+
+_START, _PROOF = "plivo_record_start", "plivo_record_proof"
+_PURPOSE = b"plivo-record-async callback URL"
+
+
+class TokenRefusedError(CallbackRejectedError):
+    """The URL carries a start id that we did not issue, or for another place."""
+
+
+def issue_url(public_url: str, place: Place, start_id: str, auth_token: str) -> str:
+    """The URL that Plivo is to call for a start.
+
+    Args:
+        public_url: Where the receiver is reached, without a slash at its end.
+        place: Which kind of callback it is for.
+        start_id: The start.
+        auth_token: What proves it; its owner must be among those that may read it.
+    """
+    query = urlencode({_START: start_id, _PROOF: _proof(place, start_id, auth_token)})
+    return f"{public_url}/{place}?{query}"
+
+
+def read_start_id(place: Place, query: str, auth_tokens: Sequence[str]) -> str | None:
+    """The start that a called URL was issued for, or ``None`` if it names none.
+
+    Raises:
+        TokenRefusedError: It names one without the proof that one of ``auth_tokens`` gives.
+    """
+    asked = parse_qs(query, keep_blank_values=True)
+    match asked.get(_START), asked.get(_PROOF):
+        case None, None:
+            return None
+        case [start_id], [proof] if _is_proven(place, start_id, proof.encode(errors="replace"), auth_tokens):
+            return start_id
+        case _:
+            raise TokenRefusedError("the callback's URL names a start that was not issued here")
+
+
+def _is_proven(place: Place, start_id: str, proof: bytes, auth_tokens: Sequence[str]) -> bool:
+    """Every proof is compared, so that the time tells nothing."""
+    matches = [hmac.compare_digest(_proof(place, start_id, token), proof) for token in auth_tokens]
+    return any(matches)
+
+
+def _proof(place: Place, start_id: str, auth_token: str) -> bytes:
+    key = hmac.digest(auth_token.encode(), _PURPOSE, "sha256")
+    proof = hmac.digest(key, f"{place}:{start_id}".encode(errors="surrogatepass"), "sha256")
+    return binascii.hexlify(proof[:16])
