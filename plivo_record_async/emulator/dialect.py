@@ -69,16 +69,12 @@ class Dialect:
 
     def refusal(self, error: str, api_id: str | None) -> Mapping[str, Any] | str:
         """The body of a refusal: JSON, or text that is none."""
+        if self.error_shape == "html":
+            return f"<html><body><h1>{error}</h1></body></html>"
+        if self.error_shape == "empty":
+            return {}
         named = {"api_id": api_id} if api_id and self.error_api_id else {}
-        match self.error_shape:
-            case "text":
-                return {**named, "error": error}
-            case "object":
-                return {**named, "error": {"error": error}}
-            case "empty":
-                return {}
-            case "html":
-                return f"<html><body><h1>{error}</h1></body></html>"
+        return {**named, "error": {"error": error} if self.error_shape == "object" else error}
 
     def ended_fields(self, fields: Mapping[str, str | int]) -> Mapping[str, str]:
         """The fields of the callback that a recording has ended."""

@@ -1,4 +1,7 @@
-"""Judges from outside: the official SDK, and a decoder of sound. Neither has types."""
+"""Judges from outside: the official SDK with the library that it sends with, and a decoder of sound.
+
+They have no types.
+"""
 
 from __future__ import annotations
 
@@ -7,3 +10,5 @@ from typing import Any
 
 miniaudio: Any = import_module("miniaudio")
 plivo: Any = import_module("plivo")
+plivo_exceptions: Any = import_module("plivo.exceptions")
+requests: Any = import_module("requests")
