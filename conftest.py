@@ -17,6 +17,7 @@ import pytest
 from anyio.from_thread import start_blocking_portal
 from sybil import Example, Sybil
 from sybil.evaluators.python import pad
+from sybil.integration.pytest import SybilItem
 from sybil.parsers import myst, rest
 
 from plivo_record_async.emulator import Emulator
@@ -57,6 +58,12 @@ def run_console(example: Example) -> None:
             [program, *arguments], capture_output=True, text=True, timeout=60, check=True
         )
     assert done.stdout.strip() == expected.strip(), done.stdout  # noqa: S101 - it is a test
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Show whole tracebacks: sybil's filter fails on the short ones in a group, such as that of leaked sockets."""
+    if isinstance(item, SybilItem):
+        item._traceback_filter = lambda excinfo: excinfo.traceback  # type: ignore[method-assign]  # noqa: SLF001
 
 
 pytest_collect_file = (
