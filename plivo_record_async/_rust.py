@@ -18,6 +18,10 @@ from plivo_record_async.settings import Settings
 
 __all__ = ["RustTransport"]
 
+NEVER_CONNECTED = "client error (Connect)"
+"""How hyper names a failure before sending: https://docs.rs/hyper-util/latest/src/hyper_util/client/legacy/client.rs.html
+pyreqwest raises its connect errors also for a connection that was reset *after* sending."""
+
 
 class RustTransport(HttpxTransport, ShortcutTransport):
     """An httpx transport like any other, and a shorter way for a client of ours."""
@@ -60,6 +64,8 @@ class _Rust:
             async with builder.build_streamed() as response:
                 await evidence.collect(response.status, dict(response.headers), _chunks(response.body_reader))
         except (ConnectError, ConnectTimeoutError) as error:
+            if {"message": NEVER_CONNECTED} not in (error.details["causes"] or ()):
+                raise
             raise httpcore.ConnectError(str(error)) from error
 
     async def aclose(self) -> None:
