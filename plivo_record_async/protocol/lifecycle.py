@@ -293,7 +293,7 @@ def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
 
 def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) -> tuple[Effect, ...]:
     came_due = kind == "came_due"
-    names = after.unhandled if came_due else [name for name in after.unhandled if name not in before.unhandled]
-    handed = tuple(HandOver(getattr(after, _SLOTS[name])) for name in names)
+    known: tuple[CallbackName, ...] = () if came_due else before.unhandled
+    handed = tuple(HandOver(getattr(after, _SLOTS[name])) for name in after.unhandled if name not in known)
     looks = came_due and before.state == after.state and lacks_end(after)
     return (*handed, Reconcile()) if looks else handed

@@ -1,0 +1,137 @@
+"""One thread for what blocks, working in rounds: whatever is waiting when a round begins is done together.
+
+It knows nothing of databases; what is done in a round is the `Desk`'s business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import queue
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+import attrs
+
+from plivo_record_async.errors import StoreError
+
+__all__ = ["Answer", "Desk", "Job", "Rounds"]
+
+_MOST: Final = 500
+"""Jobs in one round: more would keep the first of them waiting."""
+
+
+@attrs.frozen
+class Job:
+    """Something to do on the thread, and where its answer goes."""
+
+    work: Callable[[Any], Any]
+    future: asyncio.Future[Any]
+    writes: bool
+
+
+@attrs.frozen
+class Answer:
+    """What goes back to a caller: a value or an error."""
+
+    future: asyncio.Future[Any]
+    value: Any = None
+    error: Exception | None = None
+
+
+class Desk(Protocol):
+    """Where the thread works; it alone calls these."""
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds to wait for a job before a round without one; ``None`` to wait for ever."""
+        ...
+
+    def do(self, jobs: list[Job]) -> list[Answer]:
+        """One round: the answers to these jobs, and to earlier ones that can be answered now."""
+        ...
+
+    def close(self) -> list[Answer]:
+        """Let go of everything: the last answers."""
+        ...
+
+
+class Rounds:
+    """The thread. It starts with the first job and ends with `aclose`, after the jobs before that."""
+
+    def __init__(self, desk: Desk, name: str) -> None:
+        self._desk = desk
+        self._name = name
+        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._pid = 0
+        self._closing: asyncio.Future[None] | None = None
+
+    def ask(self, work: Callable[[Any], Any], *, writes: bool = False) -> asyncio.Future[Any]:
+        """Have something done. It is done even if the future is cancelled.
+
+        Raises:
+            StoreError: The store is closed, or the process was forked after the thread had started.
+        """
+        if self._closing is not None:
+            raise StoreError(f"{self._name} is closed")
+        if self._thread is None:
+            # A daemon: a program that forgot to close its store ends all the same, like one that is killed.
+            self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+            self._pid = os.getpid()
+            self._thread.start()
+        elif os.getpid() != self._pid:
+            raise StoreError(f"{self._name} was in use before this process was forked; make one in each process")
+        future = asyncio.get_running_loop().create_future()
+        self._jobs.put(Job(work, future, writes))
+        return future
+
+    async def aclose(self) -> None:
+        """Finish the jobs that are waiting, then let go of everything."""
+        if self._closing is None:
+            self._closing = asyncio.get_running_loop().create_future()
+            if self._thread is None:
+                self._closing.set_result(None)
+            else:
+                self._jobs.put(None)
+        await asyncio.shield(self._closing)
+
+    def _run(self) -> None:
+        while None not in (jobs := self._take()):
+            _send(self._desk.do([job for job in jobs if job]))
+        _send(self._desk.do([job for job in jobs if job]))
+        _send(self._desk.close())
+        if self._closing is not None:
+            _send([Answer(self._closing)])
+
+    def _take(self) -> list[Job | None]:
+        """Wait for a job, and take those that wait behind it."""
+        jobs: list[Job | None] = []
+        with suppress(queue.Empty):
+            jobs.append(self._jobs.get(timeout=self._desk.patience))
+            while len(jobs) < _MOST:
+                jobs.append(self._jobs.get_nowait())
+        return jobs
+
+
+def _send(answers: Iterable[Answer]) -> None:
+    """Bring all answers to a loop in one call: each call wakes the loop."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Answer]] = defaultdict(list)
+    for answer in answers:
+        by_loop[answer.future.get_loop()].append(answer)
+    for loop, its_answers in by_loop.items():
+        with suppress(RuntimeError):  # that loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_tell, its_answers)
+
+
+def _tell(answers: Iterable[Answer]) -> None:
+    for answer in answers:
+        if answer.future.done():
+            continue  # its caller was cancelled
+        if answer.error is None:
+            answer.future.set_result(answer.value)
+        else:
+            answer.future.set_exception(answer.error)

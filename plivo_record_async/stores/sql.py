@@ -1,0 +1,105 @@
+"""What is said to SQLite: the schema, how it came to be, the statements and the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from plivo_record_async.interfaces import FollowedRecording, PlivoId
+from plivo_record_async.stores.encoding import encode
+
+__all__ = [
+    "BY_PLIVO_ID",
+    "DUE",
+    "GET",
+    "INSERT",
+    "KEEP_ORPHAN",
+    "LATEST_ORPHANS",
+    "MIGRATIONS",
+    "PRUNE",
+    "PRUNE_ORPHANS",
+    "REPLACE",
+    "SAME",
+    "VERSIONS",
+    "column",
+    "micros",
+    "row",
+]
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        """
+        CREATE TABLE recording (
+            start_id TEXT PRIMARY KEY,
+            dedupe_key TEXT UNIQUE,
+            version INTEGER NOT NULL,
+            api_id TEXT,
+            recording_id TEXT,
+            due_at INTEGER,
+            updated_at INTEGER NOT NULL,
+            value TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX recording_by_api_id ON recording (api_id) WHERE api_id IS NOT NULL",
+        "CREATE INDEX recording_by_recording_id ON recording (recording_id) WHERE recording_id IS NOT NULL",
+        "CREATE INDEX recording_due ON recording (due_at) WHERE due_at IS NOT NULL",
+        "CREATE INDEX recording_at_rest ON recording (updated_at) WHERE due_at IS NULL",
+        "CREATE TABLE orphan (id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, value TEXT NOT NULL)",
+        "CREATE INDEX orphan_by_age ON orphan (received_at)",
+    ),
+)
+"""One tuple of statements leads from each version of the schema to the next; ``user_version`` counts them.
+
+Times are microseconds since 1970; ``value`` is the whole record, the other columns are what it is found by.
+"""
+
+INSERT: Final = """
+    INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value)
+    VALUES (:start_id, :dedupe_key, :version, :api_id, :recording_id, :due_at, :updated_at, :value)
+    ON CONFLICT DO NOTHING
+"""
+SAME: Final = "SELECT value FROM recording WHERE start_id = :start_id OR dedupe_key = :dedupe_key LIMIT 1"
+GET: Final = "SELECT value FROM recording WHERE start_id = ?"
+REPLACE: Final = """
+    UPDATE recording SET version = :version, api_id = :api_id, recording_id = :recording_id, due_at = :due_at,
+        updated_at = :updated_at, value = :value
+    WHERE start_id = :start_id AND version = :version - 1
+"""
+BY_PLIVO_ID: Final[Mapping[PlivoId, str]] = {
+    "api_id": "SELECT value FROM recording WHERE api_id = ? ORDER BY rowid LIMIT 1",
+    "recording_id": "SELECT value FROM recording WHERE recording_id = ? ORDER BY rowid LIMIT 1",
+}
+DUE: Final = "SELECT value FROM recording WHERE due_at <= ? ORDER BY due_at LIMIT ?"
+VERSIONS: Final = "SELECT start_id, version FROM recording WHERE start_id IN (SELECT value FROM json_each(?))"
+PRUNE: Final = "DELETE FROM recording WHERE due_at IS NULL AND updated_at < ?"
+
+KEEP_ORPHAN: Final = "INSERT INTO orphan (received_at, value) VALUES (?, ?)"
+LATEST_ORPHANS: Final = "SELECT value FROM orphan ORDER BY id DESC LIMIT ?"
+PRUNE_ORPHANS: Final = "DELETE FROM orphan WHERE received_at < ?"
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def row(record: FollowedRecording) -> dict[str, Any]:
+    """The columns of a record."""
+    return {
+        "start_id": column(record.start_id),
+        "dedupe_key": record.dedupe_key and column(record.dedupe_key),
+        "version": record.version,
+        "api_id": record.api_id and column(record.api_id),
+        "recording_id": record.recording_id and column(record.recording_id),
+        "due_at": record.due_at and micros(record.due_at),
+        "updated_at": micros(record.updated_at),
+        "value": encode(record),
+    }
+
+
+def column(text: str) -> str:
+    """The text without lone surrogates, which JSON can hold and SQLite cannot."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def micros(time: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    return (time - _EPOCH) // timedelta(microseconds=1)

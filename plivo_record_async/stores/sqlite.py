@@ -1,0 +1,309 @@
+"""Followed recordings in an SQLite file: durable, and shared by the processes of one machine.
+
+One thread has the connection. All writes that wait when a round begins share one transaction, so the more callers
+write at once, the less each pays for the disk. Nobody is told that a write is done before its transaction is on
+the disk: the journal is a WAL with ``synchronous=FULL``, so what was acknowledged survives ``kill -9`` and, if the
+disk keeps its promises, power loss. https://www.sqlite.org/pragma.html#pragma_synchronous
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from functools import partial
+from typing import Any, Final
+
+import attrs
+
+from plivo_record_async.errors import StoreError
+from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
+from plivo_record_async.protocol.arguments import positive
+from plivo_record_async.stores import sql
+from plivo_record_async.stores.encoding import decode, encode
+from plivo_record_async.stores.rounds import Answer, Job, Rounds
+
+__all__ = ["SQLiteStore"]
+
+_POLL: Final = 0.2
+"""Seconds between two looks for what other processes wrote, while somebody watches."""
+
+_WORDS: Final = {
+    sqlite3.SQLITE_FULL: "the disk is full",
+    sqlite3.SQLITE_BUSY: "another process keeps it locked",
+    sqlite3.SQLITE_READONLY: "it may only be read",
+    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; does its directory exist, and may this user write there?",
+    sqlite3.SQLITE_CORRUPT: "it is damaged; `sqlite3 FILE .recover` may save what is left",
+    sqlite3.SQLITE_NOTADB: "it is no SQLite database, or damaged",
+    sqlite3.SQLITE_IOERR: "the disk failed",
+}
+"""What SQLite's primary result codes mean to whoever has to help: https://www.sqlite.org/rescode.html"""
+
+
+class SQLiteStore:
+    """A `Store` in a file. Processes of one machine may share it; a network file system is no place for it.
+
+    The file is opened, and made if need be, with the first call.
+
+    Args:
+        path: The file; its directory must exist.
+        busy_timeout: Seconds to wait while another process has the file locked, before `StoreError`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 5.0) -> None:
+        self._path = os.fspath(path)
+        if self._path in {"", ":memory:"}:
+            raise ValueError("path must name a file; MemoryStore() keeps recordings in memory")
+        self._file = _File(self._path, positive("busy_timeout", busy_timeout))
+        self._rounds = Rounds(self._file, repr(self))
+
+    def __repr__(self) -> str:
+        return f"SQLiteStore({self._path!r})"
+
+    async def create(self, record: FollowedRecording) -> FollowedRecording:
+        """Keep a new record, or return the kept one with its ``start_id`` or ``dedupe_key``."""
+        kept = await self._rounds.ask(partial(_create, sql.row(record)), writes=True)
+        return record if kept is None else decode(kept, FollowedRecording)
+
+    async def get(self, start_id: str) -> FollowedRecording | None:
+        """The record as it is now."""
+        return _one(await self._rounds.ask(partial(_select, sql.GET, (sql.column(start_id),))))
+
+    async def replace(self, record: FollowedRecording) -> FollowedRecording | None:
+        """Keep a changed record, unless it was changed or forgotten in between."""
+        changed = attrs.evolve(record, version=record.version + 1)
+        done = await self._rounds.ask(partial(self._file.replace, sql.row(changed)), writes=True)
+        return changed if done else None
+
+    async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
+        """The record with that id of Plivo's."""
+        return _one(await self._rounds.ask(partial(_select, sql.BY_PLIVO_ID[kind], (sql.column(value),))))
+
+    async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
+        """The records that are to be looked after by now."""
+        texts = await self._rounds.ask(partial(_select, sql.DUE, (sql.micros(now), limit)))
+        return [decode(text, FollowedRecording) for text in texts]
+
+    async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
+        """Wait until the record is another version, or gone."""
+        changed: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        key = sql.column(start_id)
+        try:
+            await self._rounds.ask(partial(self._file.watch, key, version, changed))
+            return _one(await changed)
+        except asyncio.CancelledError:
+            with suppress(StoreError):  # the store is closed: nobody watches any more
+                self._rounds.ask(partial(self._file.unwatch, key, changed)).cancel()  # done, but not waited for
+            raise
+
+    async def keep_orphan(self, orphan: Orphan) -> None:
+        """Keep a callback that belongs to no record."""
+        row = (sql.micros(orphan.received_at), encode(orphan))
+        await self._rounds.ask(lambda connection: connection.execute(sql.KEEP_ORPHAN, row), writes=True)
+
+    async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
+        """The kept callbacks that belong to no record, the latest first."""
+        texts = await self._rounds.ask(partial(_select, sql.LATEST_ORPHANS, (limit,)))
+        return [decode(text, Orphan) for text in texts]
+
+    async def prune(self, before: datetime) -> int:
+        """Forget records at rest and orphans that are older than ``before``."""
+        pruned: int = await self._rounds.ask(partial(self._file.prune, sql.micros(before)), writes=True)
+        return pruned
+
+    async def aclose(self) -> None:
+        """Finish what was begun, end all watching with `StoreError`, close the file."""
+        await self._rounds.aclose()
+
+
+class _File:
+    """The connection and those who watch; only the thread of `Rounds` touches either."""
+
+    def __init__(self, path: str, busy_timeout: float) -> None:
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+        self._watchers: defaultdict[str, dict[asyncio.Future[Any], int]] = defaultdict(dict)
+        self._touched: set[str] = set()
+        self._data_version = 0
+
+    @property
+    def patience(self) -> float | None:
+        """Other processes give no sign, so somebody has to look."""
+        return _POLL if self._watchers else None
+
+    def do(self, jobs: list[Job]) -> list[Answer]:
+        """Reads first: they wait for no lock."""
+        writes = [job for job in jobs if job.writes]
+        answers = [self._read(job) for job in jobs if not job.writes]
+        return answers + (self._write(writes) if writes else []) + self._news()
+
+    def close(self) -> list[Answer]:
+        """Close the file; nobody will tell the watchers any more."""
+        self._drop()
+        watching = [future for watchers in self._watchers.values() for future in watchers]
+        return [
+            Answer(future, error=StoreError(f"{self._path} was closed while it was watched")) for future in watching
+        ]
+
+    # Jobs that touch what is watched
+
+    def replace(self, row: dict[str, Any], connection: sqlite3.Connection) -> bool:
+        done = connection.execute(sql.REPLACE, row).rowcount == 1
+        self._touched.add(row["start_id"])
+        return done
+
+    def prune(self, before: int, connection: sqlite3.Connection) -> int:
+        connection.execute(sql.PRUNE_ORPHANS, (before,))
+        self._touched.update(self._watchers)
+        return connection.execute(sql.PRUNE, (before,)).rowcount
+
+    def watch(self, start_id: str, version: int, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
+        self._watchers[start_id][future] = version
+        self._touched.add(start_id)
+
+    def unwatch(self, start_id: str, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
+        self._watchers[start_id].pop(future, None)
+        if not self._watchers[start_id]:
+            del self._watchers[start_id]
+
+    # One round
+
+    def _read(self, job: Job) -> Answer:
+        try:
+            return Answer(job.future, job.work(self._opened()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the caller
+            return Answer(job.future, error=self._explained(error))
+
+    def _write(self, jobs: list[Job]) -> list[Answer]:
+        """All in one transaction; if that fails, each in its own, so that one cannot spoil the others."""
+        try:
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE")
+        except (sqlite3.Error, StoreError) as error:
+            return [Answer(job.future, error=self._explained(error)) for job in jobs]
+        try:
+            answers = [Answer(job.future, job.work(connection)) for job in jobs]
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the caller
+            self._roll_back(connection)
+            if len(jobs) > 1:
+                return [answer for job in jobs for answer in self._write([job])]
+            return [Answer(jobs[0].future, error=self._explained(error))]
+        return answers
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._drop()  # closing it rolls back too; the next round opens it anew
+
+    def _news(self) -> list[Answer]:
+        """Whoever watches a record that is another version now, or gone."""
+        try:
+            return list(self._changes(self._opened())) if self._watchers else []
+        except (sqlite3.Error, StoreError) as error:
+            watching = [future for watchers in self._watchers.values() for future in watchers]
+            self._watchers.clear()
+            return [Answer(future, error=self._explained(error)) for future in watching]
+        finally:
+            self._touched.clear()
+
+    def _changes(self, connection: sqlite3.Connection) -> Iterable[Answer]:
+        # Changes with every transaction of any other connection: https://www.sqlite.org/pragma.html#pragma_data_version
+        [(data_version,)] = connection.execute("PRAGMA data_version")
+        candidates = self._touched & self._watchers.keys() if data_version == self._data_version else self._watchers
+        self._data_version = data_version
+        start_ids = list(candidates)
+        versions = dict(connection.execute(sql.VERSIONS, (json.dumps(start_ids),))) if start_ids else {}
+        for start_id in start_ids:
+            watchers = self._watchers[start_id]
+            changed = [future for future, version in watchers.items() if versions.get(start_id) != version]
+            for future in changed:
+                del watchers[future]
+                yield Answer(future, _select(sql.GET, (start_id,), connection))
+            if not watchers:
+                del self._watchers[start_id]
+
+    # The connection
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None)
+            try:
+                _prepare(connection, self._path)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _explained(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        words = _WORDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "SQLite failed")
+        explained = StoreError(f"{self._path}: {words} ({error}); what was acknowledged before is not affected")
+        explained.__cause__ = error
+        return explained
+
+
+def _prepare(connection: sqlite3.Connection, path: str) -> None:
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON"):
+        connection.execute(f"PRAGMA {pragma}")
+    migrate(connection, sql.MIGRATIONS, path)
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]], path: str) -> None:
+    """Lead the schema from its version to the latest, all in one transaction.
+
+    Raises:
+        StoreError: A newer version of this package wrote the file, or it is another program's database.
+    """
+    if _schema_version(connection) == len(migrations):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    version = _schema_version(connection)  # another process may have been faster
+    if version > len(migrations):
+        raise StoreError(
+            f"{path}: its schema is version {version}, and this version of the package knows only {len(migrations)}: "
+            "a newer one wrote it; upgrade the package"
+        )
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise StoreError(f"{path}: it is the database of another program; choose another file")
+    for statements in migrations[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA user_version = {len(migrations)}")
+    connection.execute("COMMIT")
+
+
+def _schema_version(connection: sqlite3.Connection) -> int:
+    [(version,)] = connection.execute("PRAGMA user_version")
+    return int(version)
+
+
+def _create(row: Mapping[str, Any], connection: sqlite3.Connection) -> str | None:
+    """The kept record in its place, or ``None`` if it is new."""
+    if connection.execute(sql.INSERT, row).rowcount == 1:
+        return None
+    [(kept,)] = connection.execute(sql.SAME, row)
+    return str(kept)
+
+
+def _select(query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection) -> list[str]:
+    return [value for (value,) in connection.execute(query, parameters)]
+
+
+def _one(texts: list[str]) -> FollowedRecording | None:
+    return decode(texts[0], FollowedRecording) if texts else None
