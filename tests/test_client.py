@@ -1,0 +1,499 @@
+"""The client as users hold it: arguments, both modes, batches, its life, and tests with respx in ten lines."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import httpx
+import pytest
+import respx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plivo_record_async import (
+    AuthenticationError,
+    Conference,
+    ConfigurationError,
+    NotFoundError,
+    NotSentError,
+    Outcome,
+    OutcomeUnknownError,
+    PendingResponse,
+    RateLimit,
+    RecordClient,
+    Recording,
+    RecordingStarted,
+    RecordingStopped,
+    StartRequest,
+    StopRequest,
+)
+
+AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
+TOKEN = "tokentokentokentokentokentokentokentoken"
+ACCOUNT = f"https://api.plivo.com/v1/Account/{AUTH_ID}"
+
+STANDUP: dict[str, Any] = {"conference_name": "standup"}
+CALLBACK = "https://me.example/cb?room=a%20b&x=%2F#ct=2000&rt=3000&rc=5"
+
+STARTED = {"api_id": "a", "message": "conference recording started", "recording_id": "r", "url": "http://u"}
+BEGAN = RecordingStarted(api_id="a", message="conference recording started", recording_id="r", url="http://u")
+SPAWNED = {"api_id": "a", "message": "async api spawned"}
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=50).filter(
+    lambda name: name not in {".", ".."}
+)
+
+
+@pytest.fixture(autouse=True)
+def no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PLIVO_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def client(**options: Any) -> RecordClient:
+    return RecordClient(AUTH_ID, TOKEN, **options)
+
+
+class Plivo:
+    """Answers as Plivo would, and keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[httpx.Request] = []
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.requests.append(request)
+        asynchronous = "callback_url" in request.url.params or b"callback_url" in request.content
+        if asynchronous:
+            return httpx.Response(202, json=SPAWNED)
+        return httpx.Response(204) if request.method == "DELETE" else httpx.Response(202, json=STARTED)
+
+    @property
+    def last(self) -> httpx.Request:
+        return self.requests[-1]
+
+    def names(self) -> list[str]:
+        return [unquote(request.url.raw_path.decode().split("/")[-3]) for request in self.requests]
+
+
+def asked(route: respx.Route) -> list[httpx.Request]:
+    calls: Any = route.calls
+    return [call.request for call in calls]
+
+
+@pytest.fixture
+def plivo() -> Plivo:
+    return Plivo()
+
+
+@respx.mock
+async def test_ten_lines_with_respx() -> None:
+    route = respx.post(f"{ACCOUNT}/Conference/standup/Record/").respond(202, json=STARTED)
+    async with RecordClient(AUTH_ID, TOKEN) as client:
+        started = await client.start_recording("standup", file_format="wav")
+    assert started.recording_id == "r"
+    assert route.called
+
+
+@respx.mock
+async def test_respx_sees_stops_and_looks_too() -> None:
+    respx.delete(f"{ACCOUNT}/Conference/standup/Record/").respond(204)
+    respx.get(f"{ACCOUNT}/Recording/r/").respond(200, json={"recording_id": "r"})
+    async with client() as plivo:
+        assert await plivo.stop_recording("standup") == RecordingStopped()
+        assert await plivo.get_recording("r") == Recording(recording_id="r")
+
+
+# Both modes and every argument
+
+
+async def test_without_a_callback_url_a_start_is_a_recording(plivo: Plivo) -> None:
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        assert await calls.start_recording("standup") == BEGAN
+        assert plivo.last.content == b"{}"
+        assert await calls.stop_recording("standup") == RecordingStopped()
+        assert plivo.last.content == b""
+
+
+async def test_with_a_callback_url_only_the_api_id_comes(plivo: Plivo) -> None:
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        assert await calls.start_recording("standup", callback_url=CALLBACK) == PendingResponse("a")
+        assert await calls.stop_recording("standup", callback_url=CALLBACK) == PendingResponse("a")
+
+
+async def test_every_argument_is_sent_just_as_it_was_given(plivo: Plivo) -> None:
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        await calls.start_recording(
+            "standup",
+            file_format="wav",
+            transcription_type="auto",
+            transcription_url=f"{CALLBACK}&t",
+            transcription_method="GET",
+            callback_url=CALLBACK,
+            callback_method="POST",
+        )
+        assert json.loads(plivo.last.content) == {
+            "file_format": "wav",
+            "transcription_type": "auto",
+            "transcription_url": f"{CALLBACK}&t",
+            "transcription_method": "GET",
+            "callback_url": CALLBACK,
+            "callback_method": "POST",
+        }
+        assert f'"{CALLBACK}"'.encode() in plivo.last.content
+        await calls.stop_recording("standup", callback_url=CALLBACK, callback_method="GET")
+        assert plivo.last.content == b""
+        assert parse_qsl(plivo.last.url.query.decode()) == [("callback_url", CALLBACK), ("callback_method", "GET")]
+
+
+@settings(max_examples=50)
+@given(NAMES)
+async def test_any_name_arrives(name: str) -> None:
+    plivo = Plivo()
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        await calls.start_recording(name)
+        await calls.stop_recording(name)
+    assert plivo.names() == [name, name]
+    with respx.mock:
+        route = respx.route().respond(202, json=STARTED)
+        async with client() as calls:
+            await calls.start_recording(name)
+    path = asked(route)[-1].url.raw_path.decode()
+    assert [unquote(part) for part in path.split("/")[4:]] == ["Conference", name, "Record", ""]
+
+
+BAD: list[tuple[dict[str, Any], type[Exception]]] = [
+    ({"conference_name": ""}, ValueError),
+    ({"conference_name": "."}, ValueError),
+    ({"conference_name": ".."}, ValueError),
+    ({"conference_name": "\ud800"}, ValueError),
+    ({"conference_name": 5}, TypeError),
+    ({"conference_name": None}, TypeError),
+    ({"callback_url": "/cb"}, ValueError),
+    ({"callback_url": "ftp://h/cb"}, ValueError),
+    ({"callback_url": ""}, ValueError),
+    ({"callback_method": "GET"}, ValueError),
+    ({"callback_url": CALLBACK, "callback_method": "PUT"}, ValueError),
+    ({"timeout": 0}, ValueError),
+    ({"timeout": "30"}, TypeError),
+]
+BAD_STARTS: list[tuple[dict[str, Any], type[Exception]]] = [
+    ({"file_format": "ogg"}, ValueError),
+    ({"transcription_type": ""}, ValueError),
+    ({"transcription_url": "me.example"}, ValueError),
+    ({"transcription_method": "post"}, ValueError),
+]
+
+
+@pytest.mark.parametrize(("arguments", "error"), BAD + BAD_STARTS)
+async def test_bad_arguments_of_a_start_raise_before_anything_is_sent(
+    arguments: dict[str, Any], error: type[Exception]
+) -> None:
+    with respx.mock(assert_all_called=False) as router:
+        route = router.route().respond(202, json=STARTED)
+        async with client() as calls:
+            with pytest.raises(error, match=list(arguments)[-1]):
+                await calls.start_recording(**(STANDUP | arguments))
+    assert not route.called
+
+
+@pytest.mark.parametrize(("arguments", "error"), BAD)
+async def test_bad_arguments_of_a_stop_raise_before_anything_is_sent(
+    arguments: dict[str, Any], error: type[Exception]
+) -> None:
+    with respx.mock(assert_all_called=False) as router:
+        route = router.route().respond(204)
+        async with client() as calls:
+            with pytest.raises(error, match=list(arguments)[-1]):
+                await calls.stop_recording(**(STANDUP | arguments))
+    assert not route.called
+
+
+# The client itself
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"timeout": 0}, ValueError),
+        ({"timeout": "30"}, TypeError),
+        ({"timeout": float("nan")}, ValueError),
+        ({"max_retries": -1}, ValueError),
+        ({"max_retries": 1.5}, TypeError),
+        ({"max_connections": 0}, ValueError),
+        ({"max_connections": True}, TypeError),
+        ({"rate_limit": 300}, TypeError),
+        ({"rate_limit": (300, 5)}, TypeError),
+        ({"base_url": "api.plivo.com"}, ConfigurationError),
+        ({"transport": object()}, ConfigurationError),
+    ],
+)
+def test_senseless_options_are_refused_by_name(options: dict[str, Any], error: type[Exception]) -> None:
+    with pytest.raises(error, match=next(iter(options))):
+        client(**options)
+
+
+def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIVO_AUTH_ID", AUTH_ID)
+    monkeypatch.setenv("PLIVO_AUTH_TOKEN", TOKEN)
+    monkeypatch.setenv("PLIVO_BASE_URL", "http://127.0.0.1:8080/")
+    assert repr(RecordClient()) == f"RecordClient(auth_id={AUTH_ID!r}, base_url='http://127.0.0.1:8080')"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [((), "PLIVO_AUTH_ID"), ((AUTH_ID,), "PLIVO_AUTH_TOKEN"), ((AUTH_ID.lower(), TOKEN), "PLIVO_AUTH_ID")],
+)
+def test_missing_and_misshapen_credentials_are_named(arguments: tuple[str, ...], named: str) -> None:
+    with pytest.raises(ConfigurationError, match=named):
+        RecordClient(*arguments)
+
+
+def test_the_token_is_not_shown() -> None:
+    assert TOKEN not in f"{client()!r} {client()} {vars(client())}"
+
+
+async def test_a_closed_client_says_so() -> None:
+    calls = client()
+    async with calls:
+        pass
+    await calls.aclose()
+    with pytest.raises(NotSentError, match="start of 'standup': the client is closed"):
+        await calls.start_recording("standup")
+    outcomes = [outcome async for outcome in calls.stop_many(["a", "b"])]
+    assert {type(outcome.error) for outcome in outcomes} == {NotSentError}
+
+
+async def test_closing_waits_no_longer_than_its_grace() -> None:
+    async def never(request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    calls = client(transport=httpx.MockTransport(never))
+    task = asyncio.create_task(calls.start_recording("standup"))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await calls.aclose(grace=0.01)
+    with pytest.raises(OutcomeUnknownError):
+        await task
+
+
+def test_a_client_in_a_second_event_loop_says_so(plivo: Plivo) -> None:
+    calls = client(transport=httpx.MockTransport(plivo))
+    asyncio.run(calls.start_recording("standup"))
+    for call in (calls.start_recording("standup"), calls.aclose()):
+        with pytest.raises(ConfigurationError, match="belongs to another event loop: make one in each event loop"):
+            asyncio.run(call)
+    assert len(plivo.requests) == 1
+
+
+def test_a_client_made_outside_of_an_event_loop_works_in_one(plivo: Plivo) -> None:
+    calls = client(transport=httpx.MockTransport(plivo))
+
+    async def main() -> RecordingStarted:
+        async with calls:
+            return await calls.start_recording("standup")
+
+    assert asyncio.run(main()) == BEGAN
+
+
+FORK = f"""
+import asyncio, os, httpx
+from plivo_record_async import ConfigurationError, RecordClient
+
+async def plivo(request):
+    return httpx.Response(202, json={STARTED!r})
+
+used = RecordClient({AUTH_ID!r}, {TOKEN!r}, transport=httpx.MockTransport(plivo))
+unused = RecordClient({AUTH_ID!r}, {TOKEN!r}, transport=httpx.MockTransport(plivo))
+asyncio.run(used.start_recording("parent"))
+if child := os.fork():
+    _, status = os.waitpid(child, 0)
+    os._exit(os.waitstatus_to_exitcode(status))
+try:
+    asyncio.run(used.start_recording("child"))
+except ConfigurationError as error:
+    assert "before the process forked: make one in each process" in str(error), error
+    asyncio.run(unused.start_recording("child"))
+    os._exit(7)
+os._exit(1)
+"""
+
+
+@pytest.mark.skipif(not hasattr(sys.modules["os"], "fork"), reason="there are no forks here")
+def test_a_client_that_was_used_before_a_fork_says_so() -> None:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", FORK], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (done.returncode, done.stderr) == (7, "")
+
+
+async def test_one_client_serves_many_tasks(plivo: Plivo) -> None:
+    async with client(transport=httpx.MockTransport(plivo), rate_limit=None) as calls:
+        names = [f"room {number}" for number in range(500)]
+        await asyncio.gather(*(calls.start_recording(name) for name in names))
+    assert sorted(plivo.names()) == sorted(names)
+
+
+async def test_the_quota_is_the_clients(plivo: Plivo) -> None:
+    async with client(transport=httpx.MockTransport(plivo), rate_limit=RateLimit(2, per=60)) as calls:
+        await calls.start_recording("a")
+        await calls.stop_recording("a")
+        with pytest.raises(NotSentError, match="the account's quota"):
+            await calls.start_recording("b", timeout=0.05)
+    assert plivo.names() == ["a", "a"]
+
+
+@respx.mock
+async def test_errors_are_typed() -> None:
+    respx.post(f"{ACCOUNT}/Conference/standup/Record/").respond(404, json={"api_id": "x", "error": "not found"})
+    respx.delete(f"{ACCOUNT}/Conference/standup/Record/").respond(401, json={"error": "no such account"})
+    async with client() as calls:
+        with pytest.raises(NotFoundError, match=r"start of 'standup': Plivo answered 404 \(not found\), api_id x"):
+            await calls.start_recording("standup")
+        with pytest.raises(AuthenticationError, match="stop of 'standup': Plivo answered 401"):
+            await calls.stop_recording("standup")
+
+
+# Batches
+
+
+def as_list(names: list[Any]) -> list[Any]:
+    return names
+
+
+def as_generator(names: list[Any]) -> Iterator[Any]:
+    yield from names
+
+
+async def as_async(names: list[Any]) -> AsyncIterator[Any]:
+    for name in names:
+        yield name
+
+
+@pytest.mark.parametrize("source", [as_list, as_generator, as_async])
+async def test_many_starts_and_stops(plivo: Plivo, source: Callable[[list[Any]], Any]) -> None:
+    starts: list[str | StartRequest] = ["a", StartRequest("b", callback_url=CALLBACK), StartRequest("c")]
+    stops: list[str | StopRequest] = ["a", StopRequest("b", callback_url=CALLBACK)]
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        started = {id(o.request): o.result async for o in calls.start_many(source(starts))}
+        stopped = {id(o.request): o.result async for o in calls.stop_many(source(stops))}
+    assert [started[id(item)] for item in starts] == [BEGAN, PendingResponse("a"), BEGAN]
+    assert [stopped[id(item)] for item in stops] == [RecordingStopped(), PendingResponse("a")]
+
+
+@pytest.mark.parametrize("name", ["start_many", "stop_many"])
+async def test_items_that_are_wrong_never_stop_the_others(plivo: Plivo, name: str) -> None:
+    other = StopRequest("x") if name == "start_many" else StartRequest("x")
+    items = ["a", "", "b", 5, ".", other, "c"]
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        outcomes: list[Outcome[Any, Any]] = [o async for o in getattr(calls, name)(items)]
+    assert sorted(o.request for o in outcomes if o.ok) == ["a", "b", "c"]
+    errors = {o.request: type(o.error) for o in outcomes if not o.ok}
+    assert errors == {"": ValueError, 5: TypeError, ".": ValueError, other: TypeError}
+    assert sorted(plivo.names()) == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("name", ["start_many", "stop_many"])
+async def test_a_batch_has_bounds(name: str) -> None:
+    five = asyncio.Barrier(5)
+    under_way = most = 0
+
+    async def together(request: httpx.Request) -> httpx.Response:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        await five.wait()
+        under_way -= 1
+        return httpx.Response(200, json=STARTED)
+
+    async with client(transport=httpx.MockTransport(together)) as calls:
+        outcomes = [o async for o in getattr(calls, name)((f"{n}" for n in range(100)), concurrency=5)]
+        with pytest.raises(TypeError, match="requests must be an iterable"):
+            getattr(calls, name)("standup")
+        with pytest.raises(ValueError, match="concurrency"):
+            getattr(calls, name)(["standup"], concurrency=0)
+    assert len(outcomes) == 100
+    assert most == 5
+
+
+@pytest.mark.parametrize("name", ["start_many", "stop_many"])
+async def test_a_batchs_timeout_is_each_calls_own(name: str) -> None:
+    async def never(request: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async with client(transport=httpx.MockTransport(never), max_retries=0) as calls:
+        outcomes = [o async for o in getattr(calls, name)(["a", "b"], timeout=0.05)]
+    assert {type(outcome.error) for outcome in outcomes} == {OutcomeUnknownError}
+
+
+async def test_leaving_a_batch_early_leaves_no_task(plivo: Plivo) -> None:
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        async for _ in calls.start_many(f"room {number}" for number in range(10_000)):
+            break
+        async with asyncio.timeout(10):
+            while len(asyncio.all_tasks()) > 1:
+                await asyncio.sleep(0)
+    assert len(plivo.requests) <= 3 * 32
+
+
+# Looking and deleting
+
+
+@respx.mock
+async def test_recordings_are_looked_at_and_deleted() -> None:
+    respx.get(f"{ACCOUNT}/Recording/r%2F1/").respond(200, json={"recording_id": "r/1", "recording_duration_ms": "7.0"})
+    deletion = respx.delete(f"{ACCOUNT}/Recording/r%2F1/").mock(
+        side_effect=[httpx.ReadError("gone"), httpx.Response(404)]
+    )
+    async with client() as calls:
+        assert await calls.get_recording("r/1") == Recording(recording_id="r/1", duration_ms=7)
+        await calls.delete_recording("r/1")
+        assert deletion.call_count == 2
+        with pytest.raises(ValueError, match="recording_id"):
+            await calls.get_recording("")
+
+
+@respx.mock
+async def test_conferences_are_looked_at() -> None:
+    respx.get(f"{ACCOUNT}/Conference/").respond(200, json={"api_id": "a", "conferences": ["My Conf Room"]})
+    respx.get(f"{ACCOUNT}/Conference/My%20Conf%20Room/").respond(
+        200, json={"conference_name": "My Conf Room", "conference_member_count": "2"}
+    )
+    async with client() as calls:
+        (name,) = await calls.list_conferences()
+        assert await calls.get_conference(name) == Conference(conference_name="My Conf Room", member_count=2)
+
+
+def page(first: int, last: int) -> httpx.Response:
+    return httpx.Response(200, json={"objects": [{"recording_id": f"r{number}"} for number in range(first, last)]})
+
+
+@respx.mock
+async def test_recordings_are_listed_page_by_page_as_they_are_taken() -> None:
+    route = respx.get(f"{ACCOUNT}/Recording/").mock(side_effect=[page(0, 20), page(20, 40), page(40, 45)])
+    async with client() as calls:
+        listing = calls.list_recordings(conference_name="standup", added_after=datetime(2026, 1, 2, tzinfo=UTC))
+        first = [await anext(listing) for _ in range(20)]
+        assert route.call_count == 1
+        rest = [recording async for recording in listing]
+    assert [recording.recording_id for recording in first + rest] == [f"r{number}" for number in range(45)]
+    queries = [dict(request.url.params) for request in asked(route)]
+    assert [query.pop("offset") for query in queries] == ["0", "20", "40"]
+    assert queries == [{"conference_name": "standup", "add_time__gte": "2026-01-02 00:00:00.000000", "limit": "20"}] * 3
+
+
+@respx.mock
+async def test_a_recording_filed_meanwhile_makes_no_other_one_come_twice() -> None:
+    respx.get(f"{ACCOUNT}/Recording/").mock(side_effect=[page(0, 20), page(19, 39), page(39, 39)])
+    async with client() as calls:
+        listed = [recording.recording_id async for recording in calls.list_recordings()]
+    assert listed == [f"r{number}" for number in range(39)]
