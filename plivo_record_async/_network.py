@@ -7,6 +7,8 @@ who sends keeps the time, by cancelling.
 from __future__ import annotations
 
 import asyncio
+import select
+import socket
 import ssl
 from collections.abc import Iterable
 from typing import Any, cast
@@ -115,8 +117,8 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             await self._room
 
     async def aclose(self) -> None:
-        """Close, without waiting for the peer."""
-        self._transport.close()
+        """Close, without waiting for the peer: a TLS connection would wait half a minute for its farewell."""
+        self._transport.abort()
 
     async def start_tls(
         self,
@@ -136,14 +138,28 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             raise
         if transport is None:
             raise httpcore.ConnectError("the peer closed the connection during the TLS handshake")
+        if self._unread:
+            transport.abort()
+            raise httpcore.ConnectError("the peer spoke before the TLS handshake: that may be anybody's word")
         self._transport = transport
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks: whether an idle connection has something to say, which is never good."""
+        """What httpcore asks: whether an idle connection has something to say, which is never good.
+
+        The kernel is asked too, because a busy event loop has not yet heard of a peer that has just closed.
+        """
         if info == "is_readable":
-            return self._ended or bool(self._unread)
+            return self._ended or bool(self._unread) or _is_readable(self._transport.get_extra_info("socket"))
         return self._transport.get_extra_info(info)
+
+
+def _is_readable(sock: socket.socket) -> bool:
+    if not hasattr(select, "poll"):  # Windows, where select takes any number
+        return bool(select.select([sock], (), (), 0)[0])
+    poll = select.poll()
+    poll.register(sock.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
 
 
 def _wake(future: asyncio.Future[None] | None) -> None:
