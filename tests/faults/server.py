@@ -1,0 +1,283 @@
+"""A server on real sockets that misbehaves as it is told, request by request, and counts what it executed.
+
+It lives in an event loop of its own, in a thread of its own (`background`), so nothing that the client does to
+its own loop can hide a fault. What a request meets is a `Fault`: a coroutine function that gets the `Exchange`
+and does with it what it likes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import ssl
+import struct
+import time
+from collections import defaultdict, deque
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from types import TracebackType
+from typing import Any, Self, TypeVar
+from urllib.parse import unquote
+
+import attrs
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+ContextT = TypeVar("ContextT")
+
+ESTABLISHED = 1
+"""The first byte of Linux' tcp_info, for a connection that neither side has closed."""
+
+
+@attrs.define(kw_only=True)
+class Arrival:
+    """A request whose head has come in whole."""
+
+    method: str
+    name: str
+    at: float
+    executed: bool = False
+
+
+@attrs.define(eq=False)
+class Connection:
+    """One connection, and the verbs for mistreating it."""
+
+    server: FaultServer
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    over: bool = False
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    def reset(self) -> None:
+        """End it with RST, not FIN."""
+        sock = self.writer.get_extra_info("socket")
+        if sock is not None and sock.fileno() >= 0:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.writer.transport.abort()
+        self.over = True
+
+    async def close(self) -> None:
+        """End it with FIN, and return when that is done."""
+        self.over = True
+        self.writer.close()
+        with suppress(OSError):
+            await self.writer.wait_closed()
+
+    async def stall(self) -> None:
+        """Do nothing until the test calls `FaultServer.release`, or for ever."""
+        await self.server.released.wait()
+
+    def is_open(self) -> bool:
+        """Whether neither side has closed it, as the kernel sees it now."""
+        sock = self.writer.get_extra_info("socket")
+        if sock is None or sock.fileno() < 0:
+            return False
+        state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return state == ESTABLISHED
+
+
+@attrs.define(eq=False, kw_only=True)
+class Exchange(Connection):
+    """One request on its connection: the head was read, the body not yet."""
+
+    arrival: Arrival
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+    @property
+    def name(self) -> str:
+        return self.arrival.name
+
+    async def read(self) -> bytes:
+        if self.body is None:
+            self.body = await self.reader.readexactly(int(self.headers.get("content-length", "0")))
+        return self.body
+
+    async def execute(self) -> None:
+        """Read the whole request and do its work."""
+        await self.read()
+        self.arrival.executed = True
+
+    async def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
+        """Answer in good order."""
+        named = {"Content-Length": str(len(body)), **{key.replace("_", "-"): value for key, value in headers.items()}}
+        if status == 204:
+            del named["Content-Length"]
+        await self.send(head(status, named) + body)
+
+
+Fault = Callable[[Exchange], Awaitable[None]]
+Welcome = Callable[[Connection], Awaitable[None]]
+
+
+def head(status: int, headers: Mapping[str, str]) -> bytes:
+    lines = [f"HTTP/1.1 {status} Whatever", *(f"{key}: {value}" for key, value in headers.items()), "", ""]
+    return "\r\n".join(lines).encode()
+
+
+def started(name: str) -> bytes:
+    """The body of a start's answer; its ids tell which request it belongs to."""
+    return json.dumps({"api_id": f"api-{name}", "message": "conference recording started"}).encode()
+
+
+async def works(exchange: Exchange) -> None:
+    """What a request meets that nothing was planned for."""
+    await exchange.execute()
+    if exchange.arrival.method == "POST":
+        await exchange.answer(202, started(exchange.name))
+    else:
+        await exchange.answer(204)
+
+
+class FaultServer:
+    """The server. Plan faults before the request comes; ask what arrived afterwards.
+
+    Attributes:
+        welcome: What connections meet when they are accepted, before any byte; one entry for each.
+        always: What each request meets for which nothing is planned.
+        arrivals: All requests whose head came in, in their order.
+        accepted: How many connections were ever accepted.
+        most_open: The most connections that were ever open at once.
+        surprises: What went wrong in the server itself.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.welcome: deque[Welcome] = deque()
+        self.always: Fault = works
+        self.arrivals: list[Arrival] = []
+        self.accepted = 0
+        self.most_open = 0
+        self.surprises: list[BaseException] = []
+        self.released = asyncio.Event()
+        self._tls = tls
+        self._planned: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._connections: dict[asyncio.Task[None], Connection] = {}
+        self._listener: asyncio.Server | None = None
+        self._port = 0
+
+    async def __aenter__(self) -> Self:
+        await self.listen()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.refuse()
+        tasks = list(self._connections)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self._port}"
+
+    async def listen(self) -> None:
+        """Accept connections, on the same port as before."""
+        self._listener = await asyncio.start_server(
+            self._serve, "127.0.0.1", self._port, ssl=self._tls, backlog=512, reuse_address=True
+        )
+        self._port = self._listener.sockets[0].getsockname()[1]
+
+    async def refuse(self) -> None:
+        """Close the port: connecting is refused from now on."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
+    @property
+    def connections(self) -> list[Connection]:
+        """Those that are open."""
+        return list(self._connections.values())
+
+    async def close_connections(self) -> None:
+        """Close all connections with FIN, as a server does with idle ones."""
+        for connection in self.connections:
+            await connection.close()
+
+    async def release(self) -> None:
+        """Let whatever stalls go on."""
+        self.released.set()
+
+    def plan(self, name: str, *faults: Fault) -> None:
+        """Say what the next requests for this conference meet, in turn."""
+        self._planned[name].extend(faults)
+
+    def requests(self, name: str) -> int:
+        """How many requests for this conference arrived."""
+        return sum(arrival.name == name for arrival in self.arrivals)
+
+    def executions(self, name: str, method: str = "POST") -> int:
+        """How many starts (or stops) of this conference were executed."""
+        return sum(arrival.executed and arrival.name == name and arrival.method == method for arrival in self.arrivals)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        connection = self._connections[task] = Connection(self, reader, writer)
+        self.accepted += 1
+        self.most_open = max(self.most_open, sum(each.is_open() for each in self.connections))
+        try:
+            await self._converse(connection)
+        except (OSError, asyncio.IncompleteReadError):
+            pass  # the client went away
+        except Exception as error:  # noqa: BLE001 - the test looks at it
+            self.surprises.append(error)
+        except asyncio.CancelledError:
+            writer.transport.abort()  # the test is over
+        finally:
+            del self._connections[task]
+            writer.close()
+
+    async def _converse(self, connection: Connection) -> None:
+        if self.welcome:
+            await self.welcome.popleft()(connection)
+        while not connection.over:
+            exchange = await self._next(connection)
+            planned = self._planned[exchange.name]
+            fault = planned.popleft() if planned else self.always
+            await fault(exchange)
+            if not exchange.over:
+                await exchange.read()
+            connection.over |= exchange.over or exchange.headers.get("connection") == "close"
+
+    async def _next(self, connection: Connection) -> Exchange:
+        lines = (await connection.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        method, target, _ = lines[0].split(" ")
+        arrival = Arrival(method=method, name=unquote(target.split("/")[-3]), at=time.monotonic())
+        self.arrivals.append(arrival)
+        fields = (line.partition(":") for line in lines[1:] if line)
+        headers = {key.lower(): value.strip() for key, _, value in fields}
+        return Exchange(self, connection.reader, connection.writer, arrival=arrival, headers=headers)
+
+
+@attrs.frozen
+class Background:
+    """An event loop in a thread of its own, and a way to have things done there."""
+
+    portal: BlockingPortal
+    loop: asyncio.AbstractEventLoop
+
+    async def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Have something done there; meanwhile this loop goes on."""
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
+
+    @contextmanager
+    def enter(self, context: AbstractAsyncContextManager[ContextT]) -> Generator[ContextT]:
+        with self.portal.wrap_async_context_manager(context) as entered:
+            yield entered
+
+
+@contextmanager
+def background() -> Generator[Background]:
+    """An event loop in a thread of its own, for the length of the block."""
+    with start_blocking_portal() as portal:
+        yield Background(portal, portal.call(running_loop))
+
+
+async def running_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.get_running_loop()

@@ -1,0 +1,536 @@
+"""One test for each row of the classification of attempts: what was seen, what it is called, what is done."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+from blockbuster import BlockBuster
+
+from plivo_record_async import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    ConfigurationError,
+    MethodNotAllowedError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimit,
+    RateLimitError,
+    RecordClient,
+    RecordingStarted,
+    RecordingStopped,
+    ServerError,
+    UnexpectedResponseError,
+)
+from tests.faults import faults as f
+from tests.faults.outcomes import (
+    NEVER_ITS_TURN,
+    NOT_SENT,
+    SENT,
+    SERVER_ERROR,
+    MakeClient,
+    announced,
+    outcome,
+    works_again,
+)
+from tests.faults.server import Background, Connection, Fault, FaultServer, head
+
+BRIEF = 0.75
+"""Seconds until the deadline of a call that will never be answered: long enough for any machine to send it."""
+
+
+@attrs.frozen
+class Row:
+    """What the requests of one call meet, and what must come of it."""
+
+    faults: Sequence[Fault]
+    ends: type[Any]
+    having: Mapping[str, Any] = attrs.field(factory=dict[str, Any], kw_only=True)
+    requests: int = attrs.field(default=1, kw_only=True)
+    executions: int = attrs.field(kw_only=True)
+    timeout: float = attrs.field(default=20.0, kw_only=True)
+    options: Mapping[str, Any] = attrs.field(factory=dict[str, Any], kw_only=True)
+
+
+def check(end: Any, row: Row) -> None:
+    assert type(end) is row.ends, repr(end)
+    assert {name: getattr(end, name) for name in row.having} == row.having
+
+
+def rows(table: Mapping[str, Row]) -> Callable[..., Any]:
+    return pytest.mark.parametrize("row", [pytest.param(row, id=seen) for seen, row in table.items()])
+
+
+def unknown(*faults: Fault, executed: bool, timeout: float = 20.0) -> Row:
+    """Sent, no answer, and not repeated."""
+    having = {"phase": "answer", "evidence": SENT, "status": None, "api_id": None, "attempts": 1, "repeatable": False}
+    return Row([*faults], OutcomeUnknownError, having=having, executions=int(executed), timeout=timeout)
+
+
+def server_error(status: int, *, api_id: str | None, executed: bool) -> Row:
+    """Answered with 5xx, and not repeated."""
+    having = {"phase": "answer", "evidence": SERVER_ERROR, "status": status, "api_id": api_id, "attempts": 1}
+    fault = f.fails(status, api_id=api_id, executed=executed)
+    return Row([fault], OutcomeUnknownError, having=having, executions=int(executed))
+
+
+def refused(status: int, error: type[ApiError]) -> Row:
+    having = {"status": status, "api_id": "api-of-the-refusal", "message": "out of order"}
+    return Row([f.fails(status, api_id="api-of-the-refusal")], error, having=having, executions=0)
+
+
+def accepted(*faults: Fault, status: int = 202, timeout: float = 20.0) -> Row:
+    """A success that cannot be read: it counts as executed, and is not repeated."""
+    return Row([*faults], UnexpectedResponseError, having={"status": status}, executions=1, timeout=timeout)
+
+
+STARTS = {
+    "well: answered in good order": Row([f.works], RecordingStarted, having={"api_id": "api-room"}, executions=1),
+    "well: closes the connection that it had promised to keep": Row(
+        [f.answers_and_closes], RecordingStarted, having={"api_id": "api-room"}, executions=1
+    ),
+    "well: answers twice": Row([f.answers_twice], RecordingStarted, having={"api_id": "api-room"}, executions=1),
+    "refused: 400": refused(400, BadRequestError),
+    "refused: 401": refused(401, AuthenticationError),
+    "refused: 403": refused(403, PermissionDeniedError),
+    "refused: 404": refused(404, NotFoundError),
+    "refused: 405": refused(405, MethodNotAllowedError),
+    "refused: 409": refused(409, BadRequestError),
+    "refused: 422": refused(422, BadRequestError),
+    "refused: before the whole request was read": Row(
+        [f.answers_early], BadRequestError, having={"message": "too much for me"}, executions=0
+    ),
+    "refused: elsewhere": Row([f.answers(307)], ApiError, having={"status": 307}, executions=0),
+    "429: as often as it is tried": Row(
+        3 * [f.throttles(0.1)], RateLimitError, having={"status": 429, "retry_after": 0.1}, requests=3, executions=0
+    ),
+    "429: a pause longer than the deadline": Row(
+        [f.throttles(0.2)], RateLimitError, having={"retry_after": 0.2}, executions=0, timeout=0.2
+    ),
+    "5xx: 500 without api_id, not executed": server_error(500, api_id=None, executed=False),
+    "5xx: 500 with api_id, executed": server_error(500, api_id="api-of-the-error", executed=True),
+    "5xx: 502 without api_id, executed": server_error(502, api_id=None, executed=True),
+    "5xx: 503 without api_id, not executed": server_error(503, api_id=None, executed=False),
+    "5xx: 503 with api_id, executed": server_error(503, api_id="api-of-the-error", executed=True),
+    "5xx: 504 without api_id, executed": server_error(504, api_id=None, executed=True),
+    "5xx: 503 without api_id, the user opted in": Row(
+        [f.fails(503), f.works],
+        RecordingStarted,
+        requests=2,
+        executions=1,
+        options={"retry_503_starts": True},
+    ),
+    "5xx: 503 with api_id, the user opted in": attrs.evolve(
+        server_error(503, api_id="api-of-the-error", executed=True), options={"retry_503_starts": True}
+    ),
+    "5xx: 502 without api_id, the user opted in": attrs.evolve(
+        server_error(502, api_id=None, executed=True), options={"retry_503_starts": True}
+    ),
+    "no answer: reset before it was read": unknown(f.resets_unread, executed=False),
+    "no answer: closed before it was read": unknown(f.closes_unread, executed=False),
+    "no answer: reset after it was executed": unknown(f.executes_and_resets, executed=True),
+    "no answer: closed after it was executed": unknown(f.executes_and_closes, executed=True),
+    "no answer: stalled before it was read": unknown(f.stalls_unread, executed=False, timeout=BRIEF),
+    "no answer: stalled after it was executed": unknown(f.executes_and_stalls, executed=True, timeout=BRIEF),
+    "no answer: cut in the head": unknown(f.cut_in_head, executed=True),
+    "no answer: two status lines": unknown(f.duplicate_status_line, executed=True),
+    "no answer: garbage": unknown(f.garbage, executed=True),
+    "no answer: a header of 1 MB": unknown(f.huge_header, executed=True),
+    "unreadable success: cut in the body": accepted(f.cut_in_body),
+    "unreadable success: stalled in the body": accepted(f.stalls_in_body, timeout=BRIEF),
+    "unreadable success: dripping": accepted(f.drips, timeout=BRIEF),
+    "unreadable success: a body without end": accepted(f.huge_body),
+    "unreadable success: HTML": accepted(f.senseless),
+    "unreadable success: 204 with a body and its length": accepted(f.no_content_declared, status=204),
+    "unreadable success: 204 with an undeclared body": accepted(f.no_content_undeclared, status=204),
+}
+
+
+@rows(STARTS)
+async def test_start(row: Row, server: FaultServer, make_client: MakeClient) -> None:
+    client = make_client(**row.options)
+    await works_again(client, server, "the one before")  # so that what follows meets a connection that was kept
+    server.plan("room", *row.faults)
+    end = await outcome(client.start_recording("room", timeout=row.timeout))
+    check(end, row)
+    assert server.requests("room") == row.requests
+    assert server.executions("room") == row.executions
+    await works_again(client, server)
+
+
+async def test_unknown_outcome_carries_its_times(server: FaultServer, client: RecordClient) -> None:
+    server.plan("room", f.executes_and_resets)
+    before = datetime.now(UTC)
+    end = await outcome(client.start_recording("room"))
+    assert isinstance(end, OutcomeUnknownError)
+    assert end.called_at is not None
+    assert end.sent_at is not None
+    assert end.failed_at is not None
+    assert before <= end.called_at <= end.sent_at <= end.failed_at <= datetime.now(UTC)
+
+
+def repeatable(error: type[Any], **having: Any) -> dict[str, Any]:
+    return {"ends": error, "having": having, "requests": 3}
+
+
+STOPS = {
+    "well: the usual 204": Row([f.works], RecordingStopped, having={"api_id": None}, executions=1),
+    "well: 204 with a body and its length": Row([f.no_content_declared], RecordingStopped, executions=1),
+    "well: 204 with an undeclared body": Row([f.no_content_undeclared], RecordingStopped, executions=1),
+    "refused: 404": refused(404, NotFoundError),
+    "refused: 400": refused(400, BadRequestError),
+    "429: then it works": Row([f.throttles(0.1), f.works], RecordingStopped, requests=2, executions=1),
+    "5xx: then it works": Row([f.fails(503), f.works], RecordingStopped, requests=2, executions=1),
+    "5xx: then it is gone": Row(
+        [f.fails(500, executed=True), f.fails(404)], RecordingStopped, requests=2, executions=1
+    ),
+    "5xx: for good": Row(
+        3 * [f.fails(500)], ServerError, having={"status": 500, "api_id": None}, requests=3, executions=0
+    ),
+    "no answer: reset before it was read, then it works": Row(
+        [f.resets_unread, f.works], RecordingStopped, requests=2, executions=1
+    ),
+    "no answer: executed, then it works": Row(
+        [f.executes_and_resets, f.works], RecordingStopped, requests=2, executions=2
+    ),
+    "no answer: executed, then it is gone": Row(
+        [f.executes_and_closes, f.fails(404)], RecordingStopped, requests=2, executions=1
+    ),
+    "no answer: executed, then 429, then it is gone": Row(
+        [f.executes_and_closes, f.throttles(0.1), f.fails(404)], RecordingStopped, requests=3, executions=1
+    ),
+    "no answer: at first, and then 429 for good": Row(
+        [f.executes_and_closes, f.throttles(0.1), f.throttles(0.1)],
+        OutcomeUnknownError,
+        having={"evidence": SENT, "repeatable": True},
+        requests=3,
+        executions=1,
+    ),
+    "no answer: for good": Row(
+        3 * [f.garbage],
+        OutcomeUnknownError,
+        having={"phase": "answer", "evidence": SENT, "attempts": 3, "repeatable": True},
+        requests=3,
+        executions=3,
+    ),
+    "no answer: until the deadline": Row(
+        [f.stalls_unread],
+        OutcomeUnknownError,
+        having={"phase": "answer", "evidence": SENT, "attempts": 1, "repeatable": True},
+        executions=0,
+        timeout=BRIEF,
+    ),
+    "unreadable success: then it is gone": Row(
+        [f.cut_in_body, f.fails(404)], RecordingStopped, requests=2, executions=1
+    ),
+    "unreadable success: for good": Row(
+        3 * [f.senseless], UnexpectedResponseError, having={"status": 202}, requests=3, executions=3
+    ),
+}
+
+
+@rows(STOPS)
+async def test_stop(row: Row, server: FaultServer, client: RecordClient) -> None:
+    server.plan("room", *row.faults)
+    end = await outcome(client.stop_recording("room", timeout=row.timeout))
+    check(end, row)
+    assert server.requests("room") == row.requests
+    assert server.executions("room", "DELETE") == row.executions
+    await works_again(client, server)
+
+
+# Bad arguments, no credentials
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "error"),
+    [
+        ("", {}, ValueError),
+        ("..", {}, ValueError),
+        ("room", {"file_format": "ogg"}, ValueError),
+        ("room", {"callback_url": "/relative"}, ValueError),
+        ("room", {"timeout": 0}, ValueError),
+        (7, {}, TypeError),
+    ],
+)
+async def test_bad_arguments(
+    name: Any, arguments: dict[str, Any], error: type[Exception], server: FaultServer, client: RecordClient
+) -> None:
+    with pytest.raises(error):
+        await client.start_recording(name, **arguments)
+    assert server.arrivals == []
+
+
+def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PLIVO_AUTH_TOKEN", raising=False)
+    with pytest.raises(ConfigurationError, match="PLIVO_AUTH_TOKEN"):
+        RecordClient("MA" + "X" * 18)
+
+
+# Not sent
+
+
+async def test_the_deadline_passes_in_the_queue(
+    server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    client = make_client(max_connections=1)
+    fault, executed = announced(f.executes_and_stalls)
+    server.plan("first", fault)
+    first = asyncio.create_task(client.start_recording("first"))
+    await executed.wait()
+    end = await outcome(client.start_recording("room", timeout=0.05))
+    check(end, Row([], NotSentError, having={"phase": "queue", "evidence": NEVER_ITS_TURN}, executions=0))
+    await apart.run(server.release())
+    assert (await first).api_id == "api-first"
+    await works_again(client, server)
+    assert server.requests("room") == 0
+
+
+async def test_the_deadline_passes_while_waiting_for_the_quota(server: FaultServer, make_client: MakeClient) -> None:
+    client = make_client(rate_limit=RateLimit(1, per=0.5))
+    await client.start_recording("first")
+    end = await outcome(client.start_recording("room", timeout=0.05))
+    check(end, Row([], NotSentError, having={"phase": "quota", "evidence": NEVER_ITS_TURN}, executions=0))
+    await works_again(client, server)
+    assert server.requests("room") == 0
+
+
+@pytest.mark.parametrize("options", [{"max_connections": 1}, {"rate_limit": RateLimit(1, per=60.0)}])
+async def test_cancelled_before_sending(
+    options: dict[str, Any], server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    client = make_client(**options)
+    fault, executed = announced(f.executes_and_stalls)
+    server.plan("first", fault)
+    first = asyncio.create_task(client.start_recording("first"))
+    await executed.wait()
+    room = asyncio.create_task(client.start_recording("room"))
+    await asyncio.sleep(0)
+    room.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await room
+    await apart.run(server.release())
+    await first
+    await client.aclose()
+    assert server.requests("room") == 0
+
+
+NEVER_CONNECTED = {"phase": "connect", "evidence": NOT_SENT, "status": None, "api_id": None}
+
+
+async def test_connection_refused(server: FaultServer, client: RecordClient, apart: Background) -> None:
+    await apart.run(server.refuse())
+    end = await outcome(client.start_recording("room"))
+    check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
+    await apart.run(server.listen())
+    await works_again(client, server)
+    assert server.requests("room") == 0
+
+
+async def test_connection_refused_at_first(server: FaultServer, make_client: MakeClient) -> None:
+    """As the row says, what was not sent is sent again."""
+
+    class RefusedOnce(httpx.AsyncHTTPTransport):
+        refused = False
+
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if not self.refused:
+                self.refused = True
+                raise httpx.ConnectError("refused")
+            return await super().handle_async_request(request)
+
+    client = make_client(transport=RefusedOnce())
+    assert (await client.start_recording("room")).api_id == "api-room"
+    assert (server.requests("room"), server.executions("room")) == (1, 1)
+
+
+@pytest.fixture
+def full_port() -> Iterator[int]:
+    """A port that leaves connects without an answer, because its queue is full."""
+    with ExitStack() as stack:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):
+            filler = stack.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+async def test_connect_timeout(full_port: int, make_client: MakeClient) -> None:
+    client = make_client(base_url=f"http://127.0.0.1:{full_port}")
+    end = await outcome(client.start_recording("room", timeout=0.2))
+    check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
+
+
+@pytest.mark.parametrize("host", ["plivo.invalid", "x" * 64 + ".invalid"])
+async def test_no_such_host(host: str, make_client: MakeClient) -> None:
+    client = make_client(base_url=f"http://{host}")
+    end = await outcome(client.start_recording("room", timeout=5))
+    check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
+
+
+async def test_tls_certificate_is_not_trusted(tls_server: FaultServer, make_client: MakeClient) -> None:
+    client = make_client(base_url=tls_server.url)
+    end = await outcome(client.start_recording("room"))
+    check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
+    assert tls_server.arrivals == []
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_tls(tls_server: FaultServer, make_client: MakeClient) -> None:
+    client = make_client(base_url=tls_server.url)
+    tls_server.plan("room", f.executes_and_resets)
+    check(await outcome(client.start_recording("room")), unknown(executed=True))
+    await works_again(client, tls_server)
+
+
+async def test_no_tls_spoken_there(server: FaultServer, make_client: MakeClient) -> None:
+    server.welcome.extend(3 * [f.speaks_first])
+    client = make_client(base_url=server.url.replace("http", "https"))
+    end = await outcome(client.start_recording("room"))
+    check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
+    assert server.arrivals == []
+
+
+async def test_tls_handshake_never_ends(server: FaultServer, make_client: MakeClient, apart: Background) -> None:
+    """The connection is closed then, not left to the garbage collector."""
+    left = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def silent(connection: Connection) -> None:
+        while await connection.reader.read(1000):
+            pass
+        loop.call_soon_threadsafe(left.set)
+
+    server.welcome.append(silent)
+    client = make_client(base_url=server.url.replace("http", "https"))
+    end = await outcome(client.start_recording("room", timeout=0.3))
+    check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
+    await asyncio.wait_for(left.wait(), 5)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_plain_text_before_the_tls_handshake(
+    server: FaultServer, certified: ssl.SSLContext, make_client: MakeClient
+) -> None:
+    """What came before the handshake came from anybody: it must not pass for an answer."""
+
+    async def forge(connection: Connection) -> None:
+        await connection.send(head(202, {"Content-Length": "30"}) + b'{"api_id": "somebody else\'s"}  ')
+        with contextlib.suppress(OSError):
+            await connection.writer.start_tls(certified)
+
+    server.welcome.extend(20 * [forge])
+    client = make_client(base_url=server.url.replace("http", "https"), max_retries=0)
+    for _ in range(20):
+        end = await outcome(client.start_recording("room"))
+        check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
+    assert server.arrivals == []
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_tls_connection_is_closed_without_waiting_for_the_peer(
+    tls_server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    client = make_client(base_url=tls_server.url, max_connections=1)
+    for _ in range(3):
+        tls_server.plan("room", f.executes_and_stalls)
+        check(await outcome(client.start_recording("room", timeout=0.3)), unknown(executed=True))
+    await works_again(client, tls_server)
+    assert tls_server.most_open == 1
+
+
+# 429
+
+
+@pytest.mark.parametrize(
+    ("headers", "least"),
+    [
+        pytest.param([1], 1.0, id="Retry-After in seconds"),
+        pytest.param([timedelta(seconds=2)], 0.9, id="Retry-After as a date"),
+        pytest.param([None, "Mon, 01 Jan 2024 00:00:00 +" + "9" * 20], 5.0, id="no Retry-After, or a senseless one"),
+    ],
+)
+async def test_429_pauses_all_calls(
+    headers: list[object], least: float, server: FaultServer, make_client: MakeClient
+) -> None:
+    """The other call was waiting for the place that the refused one had."""
+
+    async def refused_once(room: str, retry_after: object) -> None:
+        server.plan(room, f.throttles(retry_after))
+        client = make_client(max_connections=1)
+        await asyncio.gather(client.start_recording(room), client.start_recording(f"other {room}"))
+        throttled, *later = (arrival.at for arrival in server.arrivals if arrival.name.endswith(room))
+        assert min(later) - throttled >= least
+        assert (server.requests(room), server.executions(room)) == (2, 1)
+
+    await asyncio.gather(*(refused_once(f"room {number}", header) for number, header in enumerate(headers)))
+
+
+# Cancelled after bytes left
+
+
+async def test_cancelled_after_sending(
+    server: FaultServer, client: RecordClient, apart: Background, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault, executed = announced(f.executes_and_stalls)
+    server.plan("room", fault)
+    room = asyncio.create_task(client.start_recording("room"))
+    await executed.wait()
+    room.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await room  # at once: the server still stalls
+    assert caplog.messages == []
+    await apart.run(server.release())
+    with caplog.at_level(logging.WARNING, "plivo_record_async"):
+        await client.aclose()
+    assert caplog.messages == [
+        "start of 'room' was cancelled after it was sent; it ended as status 202, api_id api-room"
+    ]
+    assert (server.requests("room"), server.executions("room")) == (1, 1)
+
+
+# A connection that was kept
+
+
+async def test_kept_connection_is_used_again(server: FaultServer, client: RecordClient) -> None:
+    for _ in range(5):
+        await works_again(client, server)
+    assert server.accepted == 1
+
+
+async def test_kept_connection_was_closed_meanwhile(
+    server: FaultServer, client: RecordClient, apart: Background, blockbuster: BlockBuster
+) -> None:
+    """What is known to be dead is not used, even if this event loop was too busy to be told."""
+    await works_again(client, server, "the one before")
+    blockbuster.deactivate()
+    asyncio.run_coroutine_threadsafe(server.close_connections(), apart.loop).result(10)
+    assert (await client.start_recording("room")).api_id == "api-room"
+    assert (server.requests("room"), server.executions("room")) == (1, 1)
+
+
+async def test_kept_connection_got_an_answer_that_nobody_asked_for(
+    server: FaultServer, client: RecordClient, apart: Background
+) -> None:
+    """Servers tell an idle connection that its time is over; that is not the answer to the next request."""
+    await works_again(client, server, "the one before")
+    (connection,) = server.connections
+    await apart.run(f.speaks_first(connection))
+    assert (await client.start_recording("room")).api_id == "api-room"
+    assert (server.requests("room"), server.executions("room")) == (1, 1)
