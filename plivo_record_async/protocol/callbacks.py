@@ -7,6 +7,7 @@ fields that were verified.
 
 from __future__ import annotations
 
+from collections import Counter
 from urllib.parse import parse_qsl
 
 from plivo_record_async.errors import MalformedCallbackError, SignatureMismatchError
@@ -94,7 +95,6 @@ def read_form(headers: Headers, body: bytes) -> Pairs:
 def _unrepeated(pairs: Pairs) -> dict[str, str]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = sorted({name for name in names if names.count(name) > 1})
+        repeated = sorted(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
         raise MalformedCallbackError(f"the callback repeats {', '.join(repeated)!r:.200}")
     return fields

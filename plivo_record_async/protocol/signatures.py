@@ -133,9 +133,10 @@ def signed_texts(claim: SignatureClaim, method: str, url: str, form: Pairs) -> t
         ValueError: Another method, or a URL that is not absolute http(s).
     """
     origin, path, query = split_url(url)
+    tail = _signed_tail(method, query, form)
     # Version 2 covers neither the query nor the body.
-    tail = f"{_signed_tail(method, query, form)}." if claim.version == "V3" else ""
-    return tuple([f"{address}{tail}{claim.nonce}" for address in _spellings(origin, path)])
+    behind = f"{tail}.{claim.nonce}" if claim.version == "V3" else claim.nonce
+    return tuple([address + behind for address in _spellings(origin, path)])
 
 
 def matching_header(claim: SignatureClaim, texts: Sequence[str], auth_tokens: AuthTokens) -> str | None:

@@ -130,6 +130,8 @@ def test_version_2_counts_where_it_was_asked_for() -> None:
     assert event.raw == RECORDING_ENDED
     with pytest.raises(SignatureMismatchError):
         parse_callback(**request, auth_tokens="my_auth_tokens", allow_v2=True)
+    with pytest.raises(MalformedCallbackError, match="method must be GET or POST"):
+        parse_callback(**changed(request, method="PUT"), auth_tokens="my_auth_token", allow_v2=True)
     stronger = changed(request, headers={**headers, V3: "bm90IGl0", V3_NONCE: "1"})
     with pytest.raises(SignatureMismatchError, match="x-plivo-signature-v3"):
         parse_callback(**stronger, auth_tokens="my_auth_token", allow_v2=True)
