@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import ModuleType
 
 import pytest
 
@@ -33,6 +34,7 @@ CALLBACKS = {
     "parse_callback",
     "sign_callback_v3",
 }
+TRACKER = {"MemoryStore", "RecordingTracker", "SQLiteStore", "TrackedRecording"}
 ERRORS = {
     "ApiError",
     "AuthenticationError",
@@ -55,7 +57,8 @@ ERRORS = {
     "UnexpectedResponseError",
     "WaitTimeoutError",
 }
-PROMISED = CLIENT | CALLBACKS | ERRORS
+PROMISED = CLIENT | CALLBACKS | TRACKER | ERRORS
+NEEDED_TO_IMPORT = {"TYPE_CHECKING", "Any", "import_module"}
 OPTIONAL = {
     "click",
     "plivo_record_async.cli",
@@ -80,9 +83,14 @@ def test_all_is_sorted_and_complete() -> None:
     public = {
         name
         for name, value in vars(plivo_record_async).items()
-        if not name.startswith("_") and not isinstance(value, type(sys))
+        if not name.startswith("_") and not isinstance(value, ModuleType) and name not in NEEDED_TO_IMPORT
     }
-    assert list(plivo_record_async.__all__) == sorted(public | {"__version__"})
+    assert list(plivo_record_async.__all__) == sorted(public | TRACKER | {"__version__"})
+
+
+def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="RecordManager"):
+        _ = plivo_record_async.RecordManager  # pyright: ignore[reportUnknownMemberType]
 
 
 def test_importing_needs_nothing_optional_and_does_nothing() -> None:
