@@ -71,7 +71,7 @@ TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
     },
     "refused": {
         "sending": "rejected", "unknown": "rejected", "rejected": "rejected", "absent": "absent",
-        "started": IGNORED, "failed": IGNORED, "recorded": IGNORED, "transcribed": IGNORED,
+        "started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed",
     },
     "not_sent": {
         "planned": "not_sent", "sending": "not_sent", "unknown": "not_sent", "not_sent": "not_sent",

@@ -1,0 +1,458 @@
+"""The life of a recording: the table, what it keeps, what it wants done; and that no order of callbacks matters."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from plivo_record_async.protocol.evidence import (
+    CameDue,
+    CandidatesFound,
+    ConferenceGone,
+    EventHandled,
+    Evidence,
+    Kind,
+    NothingFound,
+    RecordingFound,
+    SendingBegan,
+    SendingContinued,
+    StartAccepted,
+    StartNotSent,
+    StartRefused,
+    StartUnanswered,
+    kind_of,
+)
+from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms, progress
+from plivo_record_async.protocol.lifecycle import TABLE, HandOver, Reconcile, apply
+from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingState, TranscriptionEnded
+from tests.protocol.lives import (
+    ACCEPTED,
+    CONFIRMED,
+    ENDED,
+    EVIDENCE,
+    FAILED,
+    KINDS,
+    NOW,
+    OTHER_ROW,
+    ROW,
+    RUNNING_ROW,
+    SECOND,
+    STATES,
+    TRANSCRIBED,
+    UNTRANSCRIBED,
+    after,
+    due_time,
+    planned,
+    recording,
+)
+
+ORDER: dict[RecordingState, int] = {
+    "planned": 0,
+    "sending": 1,
+    "unknown": 2,
+    "not_sent": 3,
+    "accepted": 3,
+    "rejected": 4,
+    "unconfirmed": 4,
+    "absent": 5,
+    "started": 6,
+    "failed": 7,
+    "recorded": 8,
+    "transcribed": 9,
+}
+CALLBACKS: tuple[Kind, ...] = (
+    "start_confirmed",
+    "start_failed",
+    "recording_ended",
+    "transcribed",
+    "transcription_failed",
+)
+TERMS_WITH_HANDLERS = Terms(handled=frozenset({"RecordingEnded", "TranscriptionEnded"}))
+
+
+# The table
+
+
+def test_the_table_has_a_row_for_every_kind_of_evidence() -> None:
+    assert set(TABLE) == set(KINDS)
+    assert {kind: kind_of(evidence) for kind, evidence in EVIDENCE.items()} == {kind: kind for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_transition_leads_back(kind: Kind) -> None:
+    back = {
+        (state, new)
+        for state, new in TABLE[kind].items()
+        if new is not None and new != state and ORDER[new] <= ORDER[state]
+    }
+    assert back == ({("not_sent", "sending")} if kind == "sending_began" else set())
+
+
+@pytest.mark.parametrize("kind", CALLBACKS)
+def test_a_callback_is_evidence_in_every_state(kind: Kind) -> None:
+    assert set(TABLE[kind]) == set(STATES)
+    assert None not in TABLE[kind].values()
+
+
+def test_only_what_was_never_sent_is_sent() -> None:
+    assert TABLE["sending_began"] == {"planned": "sending", "not_sent": "sending"}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_pair_does_what_the_table_says(kind: Kind, state: RecordingState) -> None:
+    record = recording(state)
+    now = due_time(record)
+    if state not in TABLE[kind]:
+        with pytest.raises(ValueError, match=f"start-1 is {state}; it cannot meet the evidence '{kind}'"):
+            apply(record, EVIDENCE[kind], now)
+    elif TABLE[kind][state] is None:
+        assert apply(record, EVIDENCE[kind], now) == (record, ())
+        assert apply(record, EVIDENCE[kind], now)[0] is record
+    else:
+        assert apply(record, EVIDENCE[kind], now)[0].state == TABLE[kind][state]
+
+
+@pytest.mark.parametrize("kind", ["accepted", "refused", "not_sent", "unanswered", *CALLBACKS])
+@pytest.mark.parametrize("state", STATES)
+def test_the_same_again_changes_nothing(kind: Kind, state: RecordingState) -> None:
+    if TABLE[kind].get(state) is None:
+        return
+    once = after(recording(state), EVIDENCE[kind])
+    again, effects = apply(once, EVIDENCE[kind], NOW + SECOND)
+    assert again is once
+    assert effects == ()
+
+
+# History
+
+
+def test_each_step_keeps_its_time_and_its_evidence() -> None:
+    record = planned()
+    told: tuple[Evidence, ...] = (SendingBegan(), ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED)
+    for number, evidence in enumerate(told, start=1):
+        record, _ = apply(record, evidence, NOW + number * SECOND)
+    assert [(step.kind, step.state, (step.at - NOW) / SECOND, step.evidence) for step in record.steps] == [
+        ("planned", "planned", 0, "planned"),
+        ("sending_began", "sending", 1, "sending began"),
+        ("accepted", "accepted", 2, "202: conference recording started"),
+        ("start_confirmed", "started", 3, "a callback said that it started"),
+        ("recording_ended", "recorded", 4, "a callback said that it ended"),
+        ("transcribed", "transcribed", 5, "a callback brought the transcript"),
+    ]
+    assert (record.created_at, record.since, record.updated_at) == (NOW, NOW + 5 * SECOND, NOW + 5 * SECOND)
+
+
+def test_a_fact_without_a_new_state_is_news_but_the_state_keeps_its_age() -> None:
+    early = after(recording("sending"), ENDED)
+    record, effects = apply(early, ACCEPTED, NOW + SECOND)
+    assert (record.state, record.since, record.updated_at, effects) == ("recorded", NOW, NOW + SECOND, ())
+    assert record.answer is not None
+    assert record.answer.url == "https://f/1"
+
+
+# Facts
+
+
+def test_of_two_callbacks_of_one_kind_the_one_that_says_more_is_kept() -> None:
+    short = RecordingEnded(record_url="https://f/1.mp3", api_id="api-1")
+    assert after(recording("accepted"), short, ENDED).ended == ENDED
+    assert after(recording("accepted"), ENDED, short).ended == ENDED
+
+
+def test_a_transcript_outweighs_an_error_and_an_error_outweighs_a_confirmation() -> None:
+    transcribed = after(recording("recorded"), UNTRANSCRIBED, TRANSCRIBED)
+    assert (transcribed.state, transcribed.transcription, transcribed.error) == ("transcribed", TRANSCRIBED, None)
+    failed = after(recording("accepted"), FAILED, CONFIRMED)
+    assert (failed.state, failed.response, failed.error) == ("failed", FAILED, "not found")
+
+
+def test_a_row_in_the_list_stands_in_for_a_callback_that_never_came() -> None:
+    found = after(recording("unknown"), RecordingFound(recording=ROW))
+    assert found.ended == attrs.evolve(ENDED, api_id="api-1")
+    assert found.ended is not None
+    assert found.ended.raw == ROW.raw
+    assert found.recording_id == "rec-1"
+
+
+def test_a_row_does_not_replace_what_a_callback_said() -> None:
+    told = after(recording("accepted"), ENDED)
+    found = after(told, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
+    assert found.ended is told.ended
+
+
+def test_a_row_of_a_running_recording_is_no_end() -> None:
+    running = after(recording("unknown"), RecordingFound(recording=RUNNING_ROW))
+    assert (running.state, running.ended, running.recording_id) == ("started", None, "rec-1")
+    assert after(running, RecordingFound(recording=RUNNING_ROW)) is running
+
+
+def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
+    record = after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)))
+    assert record.candidates == (OTHER_ROW, ROW)
+    assert (record.state, record.recording_id) == ("unknown", None)
+    assert record.error == "read timeout; it may be any of the recordings rec-0, rec-1"
+
+
+# Time
+
+
+def test_a_plan_and_a_sending_live_as_long_as_their_lease() -> None:
+    record = recording("sending")
+    assert record.due_at == NOW + DEFAULT_TERMS.lease
+    renewed, effects = apply(record, SendingContinued(), NOW + 9 * SECOND)
+    assert (renewed.due_at, renewed.updated_at, effects) == (NOW + 9 * SECOND + DEFAULT_TERMS.lease, NOW, ())
+    assert len(renewed.steps) == len(record.steps)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_before_it_is_due_nothing_comes_due(state: RecordingState) -> None:
+    record = recording(state)
+    early = due_time(record) - timedelta(microseconds=1)
+    assert apply(record, CameDue(), early) == (record, ())
+
+
+def test_what_came_due_says_why() -> None:
+    assert after(planned(), CameDue()).error == "the program ended before it sent anything"
+    lost = after(recording("sending"), CameDue())
+    assert lost.error == "the program ended, or lost its store, while it was sending"
+    assert recording("unconfirmed").error == "Plivo accepted it, but no callback came in time"
+
+
+def test_who_is_silent_is_looked_for_at_twice_its_age_each_time() -> None:
+    record = recording("unknown")
+    looks: list[float] = []
+    for _ in range(12):
+        now = due_time(record)
+        looks.append((now - NOW) / SECOND)
+        record, effects = apply(record, CameDue(), now)
+        assert effects == (Reconcile(),)
+    assert looks == [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640]
+
+
+def test_who_may_still_be_recording_is_looked_for_with_less_haste() -> None:
+    started = recording("started")
+    assert started.due_at == NOW + DEFAULT_TERMS.quiet_look
+    unconfirmed, effects = apply(recording("accepted"), CameDue(), NOW + DEFAULT_TERMS.confirm)
+    assert (unconfirmed.state, effects) == ("unconfirmed", ())
+    assert unconfirmed.due_at == NOW + DEFAULT_TERMS.confirm + DEFAULT_TERMS.quiet_look
+
+
+def test_plivo_is_not_asked_for_ever() -> None:
+    record = recording("unknown")
+    while record.due_at is not None:
+        record, _ = apply(record, CameDue(), record.due_at)
+    assert record.state == "unknown"
+
+
+@pytest.mark.parametrize("state", ["not_sent", "rejected", "absent", "failed", "recorded", "transcribed"])
+def test_what_is_settled_is_not_looked_after(state: RecordingState) -> None:
+    assert recording(state).due_at is None
+
+
+def test_a_transcript_without_an_end_is_still_looked_after() -> None:
+    record = after(recording("accepted"), TRANSCRIBED)
+    assert (record.state, record.ended) == ("transcribed", None)
+    now = due_time(record)
+    assert apply(record, CameDue(), now)[1] == (Reconcile(),)
+    found = after(record, RecordingFound(recording=ROW))
+    assert (found.state, found.due_at) == ("transcribed", None)
+    assert found.ended is not None
+
+
+def test_after_the_end_of_the_conference_there_is_a_time_of_grace() -> None:
+    gone, _ = apply(recording("unknown"), ConferenceGone(), NOW + SECOND)
+    assert (gone.state, gone.gone_at) == ("unknown", NOW + SECOND)
+    assert gone.due_at == NOW + SECOND + DEFAULT_TERMS.grace
+    assert after(gone, ConferenceGone()) is gone
+    absent = after(gone, NothingFound())
+    assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo lists no recording")
+
+
+def test_after_the_time_of_grace_it_is_looked_for_as_before() -> None:
+    gone = after(recording("started"), ConferenceGone())
+    late, _ = apply(gone, CameDue(), NOW + DEFAULT_TERMS.grace)
+    assert late.due_at == NOW + 2 * DEFAULT_TERMS.grace
+
+
+# Handlers
+
+
+def test_an_event_with_handlers_is_handed_over_once_and_again_until_it_was_handled() -> None:
+    record, effects = apply(recording("accepted"), ENDED, NOW, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, effects) == (("RecordingEnded",), (HandOver(ENDED),))
+    assert apply(record, ENDED, NOW, TERMS_WITH_HANDLERS) == (record, ())
+    record, effects = apply(record, TRANSCRIBED, NOW, TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(TRANSCRIBED),)
+    assert record.due_at == NOW + DEFAULT_TERMS.handling
+
+    record, effects = apply(record, CameDue(), due_time(record), TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(ENDED), HandOver(TRANSCRIBED))
+
+    record = after(record, EventHandled(name="RecordingEnded"), terms=TERMS_WITH_HANDLERS)
+    assert record.unhandled == ("TranscriptionEnded",)
+    assert after(record, EventHandled(name="RecordingEnded")) is record
+    record = after(record, EventHandled(name="TranscriptionEnded"))
+    assert (record.unhandled, record.due_at) == ((), None)
+
+
+def test_an_event_without_handlers_is_not_handed_over() -> None:
+    record, effects = apply(recording("accepted"), CONFIRMED, NOW, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, effects) == ((), ())
+
+
+def test_a_found_end_is_handed_over_too() -> None:
+    record, effects = apply(recording("unknown"), RecordingFound(recording=ROW), NOW, TERMS_WITH_HANDLERS)
+    assert record.ended is not None
+    assert effects == (HandOver(record.ended),)
+
+
+# Any order
+
+ids = st.sampled_from(["a", "b"])
+maybe = st.none() | ids
+fields = st.dictionaries(st.sampled_from(["x", "y"]), ids)
+callbacks = st.one_of(
+    st.builds(
+        ApiResponse,
+        api_id=ids,
+        message=maybe,
+        error=maybe,
+        answer=st.dictionaries(st.sampled_from(["recording_id", "url"]), ids),
+        raw=fields,
+    ),
+    st.builds(
+        RecordingEnded,
+        api_id=maybe,
+        record_url=st.just("https://f"),
+        recording_id=maybe,
+        duration_ms=st.none() | st.integers(0, 2),
+        raw=fields,
+    ),
+    st.builds(TranscriptionEnded, recording_id=ids, transcription=maybe, error=maybe, raw=fields),
+)
+answers: st.SearchStrategy[Evidence] = st.one_of(
+    st.builds(StartAccepted, words=st.just("202"), api_id=maybe, recording_id=maybe),
+    st.builds(StartRefused, words=st.just("404"), api_id=maybe),
+    st.builds(StartUnanswered, words=st.just("503"), api_id=maybe),
+    st.just(StartNotSent(words="refused")),
+    st.just(CameDue()),
+)
+
+
+def facts(record: FollowedRecording) -> dict[str, Any]:
+    """All that users and their handlers can see, apart from times and history."""
+    raws = [getattr(event, "raw", None) for event in (record.response, record.ended, record.transcription)]
+    return {
+        "state": record.state,
+        "api_id": record.api_id,
+        "recording_id": record.recording_id,
+        "record_url": record.record_url,
+        "error": record.error,
+        "events": (record.answer, record.response, record.ended, record.transcription),
+        "raws": raws,
+        "stages": [progress(record, stage) for stage in ("accepted", "recorded", "transcribed")],
+    }
+
+
+@given(st.data(), st.lists(callbacks, min_size=1, max_size=5), answers)
+def test_neither_order_nor_repetition_of_callbacks_makes_a_difference(
+    data: st.DataObject, called: list[Evidence], answer: Evidence
+) -> None:
+    one = data.draw(st.permutations([*called, answer]))
+    # Each again, anywhere; the answer only once: there is one call.
+    other = data.draw(st.permutations([*called, *called[: data.draw(st.integers(0, len(called)))], answer]))
+    assert facts(after(recording("sending"), *one)) == facts(after(recording("sending"), *other))
+
+
+class Life(RuleBasedStateMachine):
+    """Plivo, our own sending, looks and time do what they like with one recording."""
+
+    seen: Bundle[Evidence] = Bundle("seen")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.record = planned()
+        self.before = self.record
+        self.outcomes = 0
+
+    def learn(self, evidence: Evidence) -> None:
+        self.before = self.record
+        if self.record.state in TABLE[kind_of(evidence)]:
+            self.record, _ = apply(self.record, evidence, self.now, TERMS_WITH_HANDLERS)
+        else:
+            with pytest.raises(ValueError, match="cannot meet"):
+                apply(self.record, evidence, self.now, TERMS_WITH_HANDLERS)
+
+    @initialize(sent=st.booleans())
+    def begin(self, *, sent: bool) -> None:
+        if sent:
+            self.learn(SendingBegan())
+
+    @rule(target=seen, event=callbacks)
+    def plivo_calls_back(self, event: Evidence) -> Evidence:
+        self.learn(event)
+        return event
+
+    @rule(event=seen)
+    def plivo_calls_back_again(self, event: Evidence) -> None:
+        self.learn(event)
+
+    @rule(answer=answers)
+    def an_answer_comes(self, answer: Evidence) -> None:
+        self.learn(answer)
+
+    @rule(
+        evidence=st.sampled_from(
+            [
+                SendingContinued(),
+                ConferenceGone(),
+                NothingFound(),
+                *(EVIDENCE[k] for k in KINDS if k.startswith("found")),
+            ]
+        )
+    )
+    def somebody_looks(self, evidence: Evidence) -> None:
+        self.learn(evidence)
+
+    @rule(name=st.sampled_from(["RecordingEnded", "TranscriptionEnded"]))
+    def handlers_run(self, name: Any) -> None:
+        self.learn(EventHandled(name=name))
+
+    @rule(seconds=st.sampled_from([1, 60, 3600]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+        self.learn(CameDue())
+
+    @invariant()
+    def states_move_forward_only(self) -> None:
+        assert ORDER[self.record.state] >= ORDER[self.before.state]
+
+    @invariant()
+    def no_fact_is_lost(self) -> None:
+        for name in ("answer", "response", "ended", "transcription", "gone_at"):
+            assert getattr(self.before, name) is None or getattr(self.record, name) is not None
+        assert self.record.steps[: len(self.before.steps)] == self.before.steps
+
+    @invariant()
+    def what_is_unfinished_is_looked_after(self) -> None:
+        young = self.now - NOW < DEFAULT_TERMS.follow
+        unfinished = self.record.state in {"planned", "sending", "unknown", "accepted", "unconfirmed", "started"}
+        if (young and unfinished) or self.record.unhandled:
+            assert self.record.due_at is not None
+
+    @invariant()
+    def a_reached_stage_stays_reached(self) -> None:
+        for stage in ("recorded", "transcribed"):
+            if progress(self.before, stage) == "reached":
+                assert progress(self.record, stage) == "reached"
+
+
+TestLife = Life.TestCase
