@@ -40,7 +40,7 @@ class Heard:
 
 
 class Wiretap:
-    """Answers every start and every stop with success, and keeps what it heard.
+    """Answers every start and every stop with success, in either mode, and keeps what it heard.
 
     Attributes:
         heard: The requests in their order.
@@ -78,7 +78,8 @@ class Wiretap:
         self.open[connection] = writer
         while heard := await _hear(reader, connection):
             self.heard.append(heard)
-            writer.write(STOPPED if heard.method == "DELETE" else STARTED)
+            says_nothing = heard.method == "DELETE" and "?" not in heard.target
+            writer.write(STOPPED if says_nothing else STARTED)
             await writer.drain()
         del self.open[connection]
         writer.close()

@@ -14,28 +14,13 @@ from plivo_record_async import PendingResponse, RecordClient, RecordingStarted, 
 from plivo_record_async.emulator import Emulator
 from tests.emulator.judges import plivo, plivo_exceptions, requests
 from tests.emulator.receiver import Received, Receiver
+from tests.stories.official import official_client
 
 START_KEYS = {"api_id", "message", "recording_id", "url"}
 
 
-def detour(url: str) -> Any:
-    """A way for what is sent to Plivo to reach the emulator: the SDK has no setting for that."""
-    adapter = requests.adapters.HTTPAdapter()
-    send = adapter.send
-
-    def send_there(request: Any, **options: Any) -> Any:
-        request.url = request.url.replace("https://api.plivo.com", url)
-        return send(request, **options)
-
-    adapter.send = send_there
-    return adapter
-
-
 def sdk_for(emulator: Emulator, auth_token: str | None = None) -> Any:
-    client = plivo.RestClient(emulator.auth_id, auth_token or emulator.auth_token)
-    client.session.trust_env = False
-    client.session.mount("https://api.plivo.com", detour(emulator.url))
-    return client
+    return official_client(emulator.url, emulator.auth_id, auth_token or emulator.auth_token)
 
 
 @pytest.fixture
