@@ -64,7 +64,7 @@ NEVER_CONNECTED = (
 )
 """What counts as "not sent" where a transport gives no evidence."""
 
-MISLEADING_TRANSPORTS = ("httpx_aiohttp",)
+MISLEADING_TRANSPORTS = ("httpx_aiohttp", "pyreqwest")
 """Packages whose transports report a disconnect *after* sending as a connect error too."""
 
 
