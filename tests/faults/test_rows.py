@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 import ssl
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -355,20 +353,6 @@ async def test_connection_refused_at_first(server: FaultServer, make_client: Mak
     client = make_client(transport=RefusedOnce())
     assert (await client.start_recording("room")).api_id == "api-room"
     assert (server.requests("room"), server.executions("room")) == (1, 1)
-
-
-@pytest.fixture
-def full_port() -> Iterator[int]:
-    """A port that leaves connects without an answer, because its queue is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
 
 
 async def test_connect_timeout(full_port: int, make_client: MakeClient) -> None:

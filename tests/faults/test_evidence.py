@@ -1,0 +1,235 @@
+"""What each transport lets us know about whether a request left, and what is made of it.
+
+For all of them: a start is sent once and executed at most once, and "not sent" is never said of one that was.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Callable, Iterator, MutableMapping
+from typing import Any
+
+import httpx
+import pytest
+from httpx_aiohttp import AiohttpTransport
+from pyreqwest.compatibility.httpx import HttpxTransport as PyreqwestTransport
+
+from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient, RecordingStarted, fast_transport
+from tests.faults import faults as f
+from tests.faults.outcomes import CANNOT_TELL, NOT_SENT, SENT, MakeClient, outcome, works_again
+from tests.faults.proxy import Proxy
+from tests.faults.server import Background, Fault, FaultServer
+
+MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
+
+
+class Subclassed(AiohttpTransport):
+    """A user's own variety: what holds for its base holds for it too."""
+
+
+TELLING: dict[str, MakeTransport] = {"default": lambda: None, "httpx": httpx.AsyncHTTPTransport}
+"""They say when they send."""
+
+SILENT: dict[str, MakeTransport] = {"fast": fast_transport}
+"""They do not, but their connect errors can be believed."""
+
+MISLEADING: dict[str, MakeTransport] = {
+    "httpx_aiohttp": AiohttpTransport,
+    "a subclass of httpx_aiohttp's": Subclassed,
+    "pyreqwest": PyreqwestTransport,
+}
+"""Their connect errors cannot be believed either."""
+
+ALL = TELLING | SILENT | MISLEADING
+
+
+def over(transports: dict[str, MakeTransport]) -> Callable[..., Any]:
+    return pytest.mark.parametrize("transport", [pytest.param(make, id=name) for name, make in transports.items()])
+
+
+@over(ALL)
+async def test_answered(transport: MakeTransport, server: FaultServer, make_client: MakeClient) -> None:
+    client = make_client(transport=transport())
+    await works_again(client, server)
+    await works_again(client, server)
+
+
+SENT_AND_LOST: list[Fault] = [
+    f.resets_unread,
+    f.closes_unread,
+    f.executes_and_resets,
+    f.executes_and_closes,
+    f.cut_in_head,
+    f.garbage,
+]
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["on a new connection", "on a kept connection"])
+@pytest.mark.parametrize("fault", SENT_AND_LOST)
+@over(ALL)
+async def test_sent_and_no_answer(
+    transport: MakeTransport, fault: Fault, kept: bool, server: FaultServer, make_client: MakeClient
+) -> None:
+    client = make_client(transport=transport())
+    if kept:
+        await works_again(client, server)
+    server.plan("room", fault)
+    end = await outcome(client.start_recording("room"))
+    assert isinstance(end, OutcomeUnknownError), repr(end)
+    assert end.evidence == (SENT if transport in TELLING.values() else CANNOT_TELL)
+    assert server.requests("room") == 1
+    await works_again(client, server)
+
+
+@over(ALL)
+async def test_sent_and_the_deadline_passed(
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient
+) -> None:
+    client = make_client(transport=transport())
+    server.plan("room", f.executes_and_stalls)
+    end = await outcome(client.start_recording("room", timeout=0.75))
+    assert isinstance(end, OutcomeUnknownError), repr(end)
+    assert end.evidence == (SENT if transport in TELLING.values() else CANNOT_TELL)
+    assert (server.requests("room"), server.executions("room")) == (1, 1)
+    await works_again(client, server)
+
+
+@over(TELLING | SILENT)
+async def test_refused(
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    client = make_client(transport=transport())
+    await apart.run(server.refuse())
+    end = await outcome(client.start_recording("room"))
+    assert isinstance(end, NotSentError), repr(end)
+    assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
+    await apart.run(server.listen())
+    await works_again(client, server)
+
+
+@over(MISLEADING)
+async def test_refused_as_a_misleading_transport_tells_it(
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    """It says the same of a reset after sending, so nothing can be made of it."""
+    client = make_client(transport=transport())
+    await apart.run(server.refuse())
+    end = await outcome(client.start_recording("room"))
+    assert isinstance(end, OutcomeUnknownError), repr(end)
+    assert (end.evidence, end.attempts) == (CANNOT_TELL, 1)
+
+
+@over(TELLING)
+async def test_deadline_while_connecting(transport: MakeTransport, full_port: int, make_client: MakeClient) -> None:
+    client = make_client(base_url=f"http://127.0.0.1:{full_port}", transport=transport())
+    end = await outcome(client.start_recording("room", timeout=0.3))
+    assert isinstance(end, NotSentError), repr(end)
+    assert (end.phase, end.evidence) == ("connect", NOT_SENT)
+
+
+@over(SILENT | MISLEADING)
+async def test_deadline_while_a_silent_transport_connects(
+    transport: MakeTransport, full_port: int, make_client: MakeClient
+) -> None:
+    client = make_client(base_url=f"http://127.0.0.1:{full_port}", transport=transport())
+    end = await outcome(client.start_recording("room", timeout=0.3))
+    assert isinstance(end, OutcomeUnknownError), repr(end)
+    assert end.evidence == CANNOT_TELL
+
+
+# Without a network
+
+
+@pytest.mark.parametrize(
+    ("raised", "verdict"),
+    [
+        (httpx.ConnectError("no way"), NotSentError),
+        (httpx.ConnectTimeout("too far"), NotSentError),
+        (httpx.PoolTimeout("too many"), NotSentError),
+        (httpx.ProxyError("not through me"), NotSentError),
+        (httpx.UnsupportedProtocol("gopher"), NotSentError),
+        (httpx.WriteError("broken"), OutcomeUnknownError),
+        (httpx.ReadError("broken"), OutcomeUnknownError),
+        (httpx.ReadTimeout("too slow"), OutcomeUnknownError),
+        (httpx.RemoteProtocolError("nonsense"), OutcomeUnknownError),
+        (OSError("who knows"), OutcomeUnknownError),
+        (RuntimeError("a bug"), OutcomeUnknownError),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
+async def test_mock_transport(raised: Exception, verdict: type[Exception], make_client: MakeClient) -> None:
+    asked = 0
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        nonlocal asked
+        asked += 1
+        raise raised
+
+    client = make_client(transport=httpx.MockTransport(handle))
+    end = await outcome(client.start_recording("room"))
+    assert isinstance(end, Exception)
+    assert (type(end), end.__cause__) == (verdict, raised)
+    assert asked == (3 if verdict is NotSentError else 1)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+async def test_asgi_transport(breaks: bool, make_client: MakeClient) -> None:
+    executions = 0
+
+    async def app(scope: MutableMapping[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
+        nonlocal executions
+        executions += 1
+        if breaks:
+            raise RuntimeError("after the work was done")
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        await send({"type": "http.response.body", "body": b'{"api_id": "api-room"}'})
+
+    end = await outcome(make_client(transport=httpx.ASGITransport(app)).start_recording("room"))
+    assert isinstance(end, OutcomeUnknownError if breaks else RecordingStarted)
+    assert executions == 1
+
+
+# Through a proxy
+
+
+@pytest.fixture
+def proxy(apart: Background) -> Iterator[Proxy]:
+    with apart.enter(Proxy()) as running:
+        yield running
+
+
+@pytest.fixture
+def tunnelled(proxy: Proxy, tls_server: FaultServer, trusted: str, make_client: MakeClient) -> RecordClient:
+    context = ssl.create_default_context(cafile=trusted)
+    return make_client(base_url=tls_server.url, transport=httpx.AsyncHTTPTransport(proxy=proxy.url, verify=context))
+
+
+async def test_tunnel(tunnelled: RecordClient, proxy: Proxy, tls_server: FaultServer) -> None:
+    await works_again(tunnelled, tls_server)
+    tls_server.plan("room", f.executes_and_resets)
+    end = await outcome(tunnelled.start_recording("room"))
+    assert isinstance(end, OutcomeUnknownError), repr(end)
+    assert (end.evidence, tls_server.executions("room")) == (SENT, 1)
+    await works_again(tunnelled, tls_server)
+    assert proxy.connects == 2
+
+
+async def test_tunnel_refused(tunnelled: RecordClient, proxy: Proxy, tls_server: FaultServer) -> None:
+    proxy.refuses = True
+    end = await outcome(tunnelled.start_recording("room"))
+    assert isinstance(end, NotSentError), repr(end)
+    assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
+    assert proxy.connects == 3
+    assert tls_server.arrivals == []
+    proxy.refuses = False
+    await works_again(tunnelled, tls_server)
+
+
+async def test_forward_proxy_that_loses_the_answer(server: FaultServer, make_client: MakeClient) -> None:
+    """To a plain http address a proxy gets the request itself: it has left."""
+    client = make_client(base_url="http://api.invalid", transport=httpx.AsyncHTTPTransport(proxy=server.url))
+    server.plan("room", f.executes_and_resets)
+    end = await outcome(client.start_recording("room"))
+    assert isinstance(end, OutcomeUnknownError), repr(end)
+    assert (end.evidence, server.executions("room")) == (SENT, 1)
+    await works_again(client, server)
