@@ -51,6 +51,7 @@ class Terms:
     """How long what is waited for, and what the user wants to be told.
 
     Attributes:
+        tick: How often it is looked for what has come due.
         lease: How long a plan or a sending counts as alive without being renewed.
         confirm: How long after the acceptance the first callback may take. Plivo delivers for 55 s at most:
             https://plivo.com/docs/voice/concepts/callback-configurations.md
@@ -61,9 +62,10 @@ class Terms:
         handling: How long the handlers may take before they are run again, perhaps by another process.
         follow: For how long Plivo is asked. A conference lasts 24 hours at most:
             https://plivo.com/docs/voice/concepts/account-limits.md
-        handled: The events that have handlers.
+        handled: The events that have handlers; a tracker fills it in by itself.
     """
 
+    tick: timedelta = timedelta(seconds=1)
     lease: timedelta = timedelta(seconds=10)
     confirm: timedelta = timedelta(minutes=2)
     first_look: timedelta = timedelta(seconds=15)
