@@ -248,7 +248,7 @@ def event_name(event: ApiResponse | RecordingEnded | TranscriptionEnded) -> Call
             return "ApiResponse"
         case RecordingEnded():
             return "RecordingEnded"
-        case TranscriptionEnded():
+        case _:
             return "TranscriptionEnded"
 
 

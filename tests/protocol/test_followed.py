@@ -106,6 +106,11 @@ def test_ids_come_from_whoever_knows_them() -> None:
     assert _nothing(planned())
 
 
+def test_the_end_knows_the_recording_best() -> None:
+    told = after(recording("accepted"), attrs.evolve(ENDED, recording_id="rec-2"))
+    assert told.recording_id == "rec-2"
+
+
 def test_only_words_are_ids() -> None:
     odd = ApiResponse(api_id="api-9", message="m", answer={"recording_id": 7, "url": ""})
     told = after(recording("sending"), odd)

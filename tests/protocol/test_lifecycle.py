@@ -295,8 +295,9 @@ def test_an_event_with_handlers_is_handed_over_once_and_again_until_it_was_handl
     record, effects = apply(record, CameDue(), due_time(record), TERMS_WITH_HANDLERS)
     assert effects == (HandOver(ENDED), HandOver(TRANSCRIBED))
 
+    history = record.steps
     record = after(record, EventHandled(name="RecordingEnded"), terms=TERMS_WITH_HANDLERS)
-    assert record.unhandled == ("TranscriptionEnded",)
+    assert (record.unhandled, record.steps) == (("TranscriptionEnded",), history)
     assert after(record, EventHandled(name="RecordingEnded")) is record
     record = after(record, EventHandled(name="TranscriptionEnded"))
     assert (record.unhandled, record.due_at) == ((), None)
