@@ -32,6 +32,7 @@ from plivo_record_async.errors import (
     WaitTimeoutError,
 )
 from plivo_record_async.protocol.callbacks import parse_callback
+from plivo_record_async.protocol.mismatches import SignatureReport, explain_signature
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -97,6 +98,7 @@ __all__ = [
     "ServerError",
     "SignatureMismatchError",
     "SignatureMissingError",
+    "SignatureReport",
     "StartRequest",
     "StopRequest",
     "StoreError",
@@ -106,6 +108,7 @@ __all__ = [
     "UnknownCallback",
     "WaitTimeoutError",
     "__version__",
+    "explain_signature",
     "fast_transport",
     "parse_callback",
     "sign_callback_v3",
