@@ -7,6 +7,7 @@ who sends keeps the time, by cancelling.
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import select
 import socket
 import ssl
@@ -34,8 +35,9 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
     ) -> httpcore.AsyncNetworkStream:
         """Connect; where a name has IPv6 and IPv4, asyncio tries both side by side."""
         loop = asyncio.get_running_loop()
-        # uvloop does not know this option.
-        side_by_side: Any = {"happy_eyeballs_delay": 0.25} if isinstance(loop, asyncio.BaseEventLoop) else {}
+        # uvloop does not know this option; and asyncio forgets sockets when it is cancelled while it tries.
+        race = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
+        side_by_side: Any = {"happy_eyeballs_delay": 0.25} if race else {}
         local_addr = None if local_address is None else (local_address, 0)
         try:
             transport, stream = await loop.create_connection(_Stream, host, port, local_addr=local_addr, **side_by_side)
@@ -152,6 +154,14 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         if info == "is_readable":
             return self._ended or bool(self._unread) or _is_readable(self._transport.get_extra_info("socket"))
         return self._transport.get_extra_info(info)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True
 
 
 def _is_readable(sock: socket.socket) -> bool:
