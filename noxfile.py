@@ -109,3 +109,12 @@ def bench(session: nox.Session) -> None:
     """The comparison with other SDKs; arguments after ``--`` go to it."""
     session.install("-e", ".[fast]", "-r", "bench/requirements.txt")
     session.run("python", "-m", "bench", *session.posargs)
+
+
+@nox.session(default=False)
+def fuzz(session: nox.Session) -> None:
+    """Search for callbacks that get through, guided by coverage; Linux only. Arguments go to libFuzzer."""
+    session.install("-e", ".", "atheris")
+    corpus = session.create_tmp()
+    arguments = session.posargs or ["-max_total_time=60"]
+    session.run("python", "-m", "tests.fuzz", *arguments, "-dict=tests/fuzz/callbacks.dict", corpus, "tests/fuzz/seeds")
