@@ -24,7 +24,9 @@ from plivo_record_async.emulator import Emulator
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "frameworks.md"
 RECIPES = {
     title: re.findall(r"```py\n# ([\w.]+)(.*?)```", section, re.DOTALL)
-    for title, section in re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.S | re.M)
+    for title, section in re.findall(
+        r"^## (.+?)\n(.*?)(?=^## |\Z)", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
 }
 SHARED = re.findall(r"```py\n# (recordings.py)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
@@ -100,6 +102,7 @@ async def test_a_recording_is_followed_to_its_end(
     blockbuster: BlockBuster,
     tmp_path: Path,
     unused_tcp_port: int,
+    *,
     title: str,
     application: str,
     files: dict[str, str],
