@@ -12,7 +12,7 @@ import pytest
 import trustme
 
 from plivo_record_async import RecordClient
-from tests.faults.outcomes import MakeClient
+from tests.faults.outcomes import MakeClient, client_of
 from tests.faults.server import Background, FaultServer, background
 
 
@@ -77,8 +77,8 @@ def full_port() -> Iterator[int]:
 async def make_client(server: FaultServer) -> AsyncIterator[MakeClient]:
     async with AsyncExitStack() as stack:
 
-        def make(*, base_url: str = "", **options: Any) -> RecordClient:
-            client = RecordClient("MA" + "X" * 18, "t" * 40, base_url=base_url or server.url, **options)
+        def make(**options: Any) -> RecordClient:
+            client = client_of(server, **options)
             stack.push_async_callback(client.aclose, grace=0.2)
             return client
 

@@ -12,10 +12,15 @@ from tests.faults.server import Exchange, Fault, FaultServer
 T = TypeVar("T")
 
 
+def client_of(server: FaultServer, *, base_url: str = "", **options: Any) -> RecordClient:
+    """A client of this server, with an account of its own making."""
+    return RecordClient("MA" + "X" * 18, "t" * 40, base_url=base_url or server.url, **options)
+
+
 class MakeClient(Protocol):
     """Makes a client of the test's server, which is closed when the test is over."""
 
-    def __call__(self, *, base_url: str = "", **options: Any) -> RecordClient: ...
+    def __call__(self, **options: Any) -> RecordClient: ...
 
 
 SENT = "sending had begun"

@@ -1,0 +1,220 @@
+"""Cancellations, timeouts, closing: the client outlives them, and what it says of them is true."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import random
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable
+
+import httpx
+import pytest
+import uvloop
+
+from plivo_record_async import (
+    ConfigurationError,
+    NotSentError,
+    OutcomeUnknownError,
+    RecordClient,
+    RecordingStarted,
+    fast_transport,
+)
+from tests.faults import faults as f
+from tests.faults.outcomes import MakeClient, announced, client_of, outcome, works_again
+from tests.faults.server import Background, Exchange, Fault, FaultServer
+
+MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
+MakeLoop = Callable[[], asyncio.AbstractEventLoop]
+
+MAX_CONNECTIONS = 8
+TASKS = 24
+CANCELLED = "cancelled"
+
+
+def moody(chance: random.Random) -> Fault:
+    """Mostly slow, now and then broken."""
+    broken: list[Fault] = [f.resets_unread, f.executes_and_closes, f.cut_in_body, f.garbage, f.answers_and_closes]
+    moods = [*[f.works] * 15, *broken]
+
+    async def mood(exchange: Exchange) -> None:
+        await f.slowly(chance.choice([0.0, 0.0, 0.002, 0.02]), chance.choice(moods))(exchange)
+
+    return mood
+
+
+async def interrupted(client: RecordClient, name: str, chance: random.Random) -> object:
+    """One call that runs out of time or is cancelled, if it does not end before."""
+    seconds = 0.0001 + chance.choice([0.001, 0.01, 0.1]) * chance.random()
+    if chance.random() < 0.5:
+        return await outcome(client.start_recording(name, timeout=seconds))
+    call = asyncio.create_task(outcome(client.start_recording(name)))
+    await asyncio.sleep(seconds)
+    call.cancel()
+    try:
+        return await call
+    except asyncio.CancelledError:
+        return CANCELLED
+
+
+async def storm(client: RecordClient, calls: int) -> dict[str, object]:
+    """Many interrupted calls from many tasks, and what came of each; then all is well again."""
+    chance = random.Random(1)
+    names = iter([f"room {number}" for number in range(calls)])
+    ends: dict[str, object] = {}
+
+    async def work() -> None:
+        for name in names:
+            ends[name] = await interrupted(client, name, chance)
+
+    await asyncio.gather(*(work() for _ in range(TASKS)))
+    return ends
+
+
+async def check_storm(server: FaultServer, client: RecordClient, *, calls: int) -> None:
+    """The storm, and what is true after it."""
+    server.always = moody(random.Random(2))
+    ends = await storm(client, calls)
+    assert len(ends) == calls
+
+    server.always = f.works
+    after = [f"after {number}" for number in range(20)]
+    answers = await asyncio.gather(*(client.start_recording(name, timeout=20) for name in after))
+    assert [answer.api_id for answer in answers] == [f"api-{name}" for name in after]
+
+    await client.aclose()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    gc.collect()  # a socket that nobody closed shows now, as a warning
+    executions = Counter(arrival.name for arrival in server.arrivals if arrival.executed)
+    told_truly(ends, executions)
+    assert any(end is CANCELLED and executions[name] for name, end in ends.items())
+    assert any(isinstance(end, NotSentError) for end in ends.values())
+
+
+def told_truly(ends: dict[str, object], executions: Counter[str]) -> None:
+    assert max(executions.values()) == 1
+    for name, end in ends.items():
+        if isinstance(end, NotSentError):
+            assert executions[name] == 0
+        if isinstance(end, RecordingStarted):
+            assert (executions[name], end.api_id) == (1, f"api-{name}")
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
+def test_storm(make_loop: MakeLoop, server: FaultServer) -> None:
+    """Through the package's own connections: there are never more of them than allowed."""
+    client = client_of(server, rate_limit=None, max_connections=MAX_CONNECTIONS)
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(check_storm(server, client, calls=2000))
+    assert server.most_open <= MAX_CONNECTIONS
+
+
+@pytest.mark.usefixtures("trusted")
+def test_storm_over_tls(tls_server: FaultServer) -> None:
+    client = client_of(tls_server, rate_limit=None, max_connections=MAX_CONNECTIONS)
+    with asyncio.Runner() as runner:
+        runner.run(check_storm(tls_server, client, calls=500))
+    assert tls_server.most_open <= MAX_CONNECTIONS
+
+
+@pytest.mark.parametrize(
+    "transport",
+    [
+        pytest.param(httpx.AsyncHTTPTransport, id="httpx"),
+        pytest.param(
+            lambda: httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=MAX_CONNECTIONS)),
+            id="httpx with as many connections",
+        ),
+        pytest.param(fast_transport, id="fast"),
+    ],
+)
+async def test_storm_through_other_transports(
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient
+) -> None:
+    """How many connections they open is their own business; the rest holds for them too."""
+    client = make_client(transport=transport(), rate_limit=None, max_connections=MAX_CONNECTIONS)
+    await check_storm(server, client, calls=2000)
+
+
+# Closing
+
+
+async def test_closing_waits_for_what_is_under_way(
+    server: FaultServer, client: RecordClient, apart: Background
+) -> None:
+    fault, executed = announced(f.executes_and_stalls)
+    server.plan("room", fault)
+    room = asyncio.create_task(client.start_recording("room"))
+    await executed.wait()
+    closing = asyncio.create_task(client.aclose())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    await apart.run(server.release())
+    assert (await room).api_id == "api-room"
+    await closing
+
+
+async def test_closing_waits_no_longer_than_its_grace(
+    server: FaultServer, client: RecordClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    fault, executed = announced(f.executes_and_stalls)
+    server.plan("room", fault)
+    room = asyncio.create_task(outcome(client.start_recording("room", timeout=600)))
+    await executed.wait()
+    with caplog.at_level(logging.WARNING, "plivo_record_async"):
+        await asyncio.wait_for(client.aclose(grace=0.1), 10)
+    assert isinstance(await room, OutcomeUnknownError)
+    assert caplog.messages == ["1 requests were still without an answer when the client was closed"]
+
+
+async def test_nothing_is_sent_after_closing(server: FaultServer, client: RecordClient) -> None:
+    await works_again(client, server)
+    await client.aclose()
+    assert isinstance(await outcome(client.start_recording("room")), NotSentError)
+    assert server.requests("room") == 0
+
+
+# Another event loop, another process
+
+
+def test_second_event_loop(server: FaultServer) -> None:
+    client = client_of(server)
+    with asyncio.Runner() as first:
+        first.run(works_again(client, server))
+        with pytest.raises(ConfigurationError, match="another event loop"), asyncio.Runner() as second:
+            second.run(client.start_recording("room"))
+        first.run(client.aclose())
+    assert server.requests("room") == 0
+
+
+FORKS = """
+import asyncio, os, sys
+from plivo_record_async import ConfigurationError, RecordClient
+
+loop = asyncio.new_event_loop()
+client = RecordClient("MA" + "X" * 18, "t" * 40, base_url=sys.argv[1])
+loop.run_until_complete(client.start_recording("before the fork"))
+child = os.fork()
+if child == 0:
+    try:
+        asyncio.new_event_loop().run_until_complete(client.start_recording("in the child"))
+    except ConfigurationError as error:
+        os._exit(42 if "forked" in str(error) else 1)
+    os._exit(2)
+_, status = os.waitpid(child, 0)
+loop.run_until_complete(client.start_recording("in the parent"))
+loop.run_until_complete(client.aclose())
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_after_a_fork(server: FaultServer) -> None:
+    """The child is told; the parent goes on."""
+    ended = subprocess.run([sys.executable, "-c", FORKS, server.url], timeout=60, check=False)
+    assert ended.returncode == 42
+    assert [arrival.name for arrival in server.arrivals] == ["before the fork", "in the parent"]
