@@ -67,6 +67,7 @@ class _Batch(Generic[ItemT, ResultT]):
         self._failure: BaseException | None = None
         self._left_early = False
         self._workers: set[asyncio.Task[None]] = set()
+        self._at_work = 0
         self._finished: asyncio.Queue[Outcome[ItemT, ResultT] | None] = asyncio.Queue(maxsize=concurrency)
 
     async def outcomes(self) -> AsyncGenerator[Outcome[ItemT, ResultT], None]:
@@ -83,7 +84,10 @@ class _Batch(Generic[ItemT, ResultT]):
             raise self._failure
 
     def _hire(self) -> None:
-        self._workers.add(asyncio.create_task(self._work()))
+        self._at_work += 1
+        worker = asyncio.create_task(self._work())
+        self._workers.add(worker)
+        worker.add_done_callback(self._workers.discard)
 
     async def _work(self) -> None:
         while True:
@@ -101,21 +105,15 @@ class _Batch(Generic[ItemT, ResultT]):
                     # The source's own, a cancellation too: raised again at the consumer.
                     self._exhausted, self._failure = True, error
                     break
-                if len(self._workers) < self._concurrency:
+                if self._at_work < self._concurrency:
                     self._hire()
             await self._finished.put(await self._outcome(item))
-        await self._leave()
+        self._at_work -= 1
+        if not self._at_work:
+            await self._finished.put(None)  # the last one to go says that there is no more
 
     async def _outcome(self, item: ItemT) -> Outcome[ItemT, ResultT]:
         try:
             return Outcome(request=item, result=await self._call(item))
         except Exception as error:  # noqa: BLE001 - it is the item's outcome
             return Outcome(request=item, error=error)
-
-    async def _leave(self) -> None:
-        """The last worker to go says that there is no more."""
-        if len(self._workers) == 1:
-            await self._finished.put(None)
-        worker = asyncio.current_task()
-        if worker is not None:
-            self._workers.discard(worker)
