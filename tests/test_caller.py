@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -415,5 +415,46 @@ def test_after_many_cancellations_everything_still_works() -> None:
         assert results == [RecordingStarted(api_id="a")] * 20
         await caller.aclose(grace=1)
         assert len(asyncio.all_tasks()) == 1
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize(("step", "ends"), [(started, RecordingStarted), (busy, OutcomeUnknownError)])
+def test_who_asked_for_it_gets_what_comes_after_a_cancellation(step: Step, ends: type) -> None:
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(5)
+        return await step(request)
+
+    async def main() -> None:
+        coming: list[Awaitable[Any]] = []
+        server = Server(slow)
+        task = asyncio.create_task(caller_over(server).call(START, late=coming.append))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        (end,) = await asyncio.gather(*coming, return_exceptions=True)
+        assert type(end) is ends
+        assert asyncio.get_running_loop().time() == pytest.approx(5)
+        assert server.requests == 1
+
+    virtual_time.run(main())
+
+
+def test_nothing_comes_after_a_cancellation_if_nothing_was_sent() -> None:
+    async def connects(request: httpx.Request) -> httpx.Response:
+        await request.extensions["trace"]("connection.connect_tcp.started", {})
+        await asyncio.Event().wait()
+        raise AssertionError("unreachable")
+
+    async def main() -> None:
+        coming: list[Awaitable[Any]] = []
+        caller = caller_over(Server(connects), max_connections=1)
+        tasks = [asyncio.create_task(caller.call(START, late=coming.append)) for _ in range(2)]
+        await asyncio.sleep(1)
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+        assert coming == []
 
     virtual_time.run(main())

@@ -34,6 +34,7 @@ from plivo_record_async import (
     StartRequest,
     StopRequest,
 )
+from plivo_record_async.protocol import endpoints
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "tokentokentokentokentokentokentokentoken"
@@ -360,6 +361,19 @@ async def test_errors_are_typed() -> None:
             await calls.start_recording("standup")
         with pytest.raises(AuthenticationError, match="stop of 'standup': Plivo answered 401"):
             await calls.stop_recording("standup")
+
+
+def test_what_a_client_was_made_with_can_be_asked() -> None:
+    calls = client(base_url="http://h/", rate_limit=RateLimit(7, per=1))
+    assert (calls.settings.auth_id, calls.settings.base_url) == (AUTH_ID, "http://h")
+    assert calls.rate_limit == RateLimit(7, per=1)
+    assert client().rate_limit == RateLimit(300, per=5.0)
+    assert client(rate_limit=None).rate_limit is None
+
+
+async def test_the_request_of_any_endpoint_can_be_sent(plivo: Plivo) -> None:
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        assert await calls.call(endpoints.start_recording(StartRequest("standup")), timeout=5) == BEGAN
 
 
 # Batches

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.settings import DEFAULT_BASE_URL, Settings
+from plivo_record_async.settings import DEFAULT_BASE_URL, Settings, address
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "s3cret-s3cret-s3cret-s3cret-s3cret-s3cr"
@@ -137,6 +137,13 @@ def test_an_address_may_have_port_and_path(value: str, taken: str) -> None:
 def test_another_address_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"base_url .PLIVO_BASE_URL. must be an http:// or https:// address"):
         base_url(value)
+
+
+def test_an_address_is_called_by_its_name() -> None:
+    assert address("public_url", "https://me.example/plivo/") == "https://me.example/plivo"
+    for value in ("me.example", None, b"https://me.example"):
+        with pytest.raises(ConfigurationError, match=r"^public_url must be an http:// or https:// address"):
+            address("public_url", value)
 
 
 @given(st.text() | st.text(st.characters(max_codepoint=127)).map("http://".__add__))

@@ -41,14 +41,18 @@ class Witnesses:
         """What the official package brings, as plain data."""
         call = getattr(getattr(self.official, resource), verb)
         answer = await asyncio.to_thread(call, *arguments, **options)
-        return {name: value for name, value in (vars(answer) if answer is not None else {}).items() if name != "client"}
+        facts: dict[str, Any] = getattr(answer, "__dict__", {})
+        return {name: fact for name, fact in facts.items() if name != "client"}
 
 
 async def witnesses_of(dialect: Dialect) -> AsyncIterator[Witnesses]:
-    async with Emulator(dialect=dialect) as emulator:
-        async with RecordClient(emulator.auth_id, emulator.auth_token, base_url=emulator.url, max_retries=0) as ours:
-            with official_client(emulator.url, emulator.auth_id, emulator.auth_token) as official:
-                yield Witnesses(emulator, ours, official)
+    async with (
+        Emulator(dialect=dialect) as emulator,
+        RecordClient(emulator.auth_id, emulator.auth_token, base_url=emulator.url, max_retries=0) as ours,
+    ):
+        official = official_client(emulator.url, emulator.auth_id, emulator.auth_token)
+        yield Witnesses(emulator, ours, official)
+        official.session.close()
 
 
 @pytest.fixture
