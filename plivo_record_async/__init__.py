@@ -57,6 +57,7 @@ from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.signatures import sign_callback_v3
 
 if TYPE_CHECKING:
+    from plivo_record_async.protocol.followed import Terms
     from plivo_record_async.stores import MemoryStore, SQLiteStore
     from plivo_record_async.tracked import TrackedRecording
     from plivo_record_async.tracker import RecordingTracker
@@ -102,6 +103,7 @@ __all__ = [
     "StartRequest",
     "StopRequest",
     "StoreError",
+    "Terms",
     "TrackedRecording",
     "TranscriptionEnded",
     "UnexpectedResponseError",
@@ -118,6 +120,7 @@ _LATER = {
     "MemoryStore": "plivo_record_async.stores",
     "RecordingTracker": "plivo_record_async.tracker",
     "SQLiteStore": "plivo_record_async.stores",
+    "Terms": "plivo_record_async.protocol.followed",
     "TrackedRecording": "plivo_record_async.tracked",
 }
 

@@ -1,95 +1,155 @@
-"""The ASGI application that Plivo's callbacks reach: bounded body in, status code out.
+"""The ASGI application that Plivo's callbacks reach: bounded body in, stored event, status code out.
 
-It knows nothing of recordings: it hands a `Callback` on, and answers with the status that comes back, and a body
-that is the same for every callback of that status. ``take`` must return only after what it took is stored.
+The body of an answer is the same for every callback of that status.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from contextlib import AbstractAsyncContextManager
+import logging
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from http import HTTPStatus
 from typing import Any
 
 import attrs
 
-__all__ = ["LONGEST_BODY", "Callback", "Receive", "Scope", "Send", "receive_callback", "run_lifespan"]
+from plivo_record_async import _clock
+from plivo_record_async._follower import Follower, HandledEvent
+from plivo_record_async._ledger import Ledger
+from plivo_record_async.errors import CallbackRejectedError, StoreError
+from plivo_record_async.interfaces import Orphan
+from plivo_record_async.protocol.callbacks import parse_callback
+from plivo_record_async.protocol.followed import FollowedRecording
+from plivo_record_async.protocol.lifecycle import Effect
+from plivo_record_async.protocol.models import ApiResponse, CallbackEvent, TranscriptionEnded, UnknownCallback
+from plivo_record_async.protocol.tokens import PLACES, Place, read_start_id
+
+__all__ = ["LONGEST_BODY", "Receive", "Receiver", "Scope", "Send", "run_lifespan"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+News = tuple[FollowedRecording, Sequence[Effect]]
 
 LONGEST_BODY = 64 * 1024
-"""Bytes; what is longer is refused with 413."""
+"""Bytes; what is longer is refused."""
+
+log = logging.getLogger("plivo_record_async")
 
 
-@attrs.frozen(kw_only=True)
-class Callback:
-    """A request that may be a callback.
+class _WrongMethodError(CallbackRejectedError):
+    status = HTTPStatus.METHOD_NOT_ALLOWED
+
+
+class _WrongPlaceError(CallbackRejectedError):
+    status = HTTPStatus.NOT_FOUND
+
+
+class _TooLargeError(CallbackRejectedError):
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class _HungUpError(Exception):
+    """The caller has gone before it had said everything; there is nobody to answer."""
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Receiver:
+    """Takes callbacks in.
+
+    What can be refused by the request's first lines alone is refused before its body is read.
 
     Attributes:
-        method: ``GET`` or ``POST``.
-        place: The last segment of the path.
-        query: The query as it was sent.
-        headers: The header fields, names in lower case; a field that came twice is one list.
-        body: The whole body.
+        ledger: Where the events are kept.
+        follower: Does what follows from them, once they are acknowledged.
+        public_url: What Plivo calls this application, without a slash at its end.
+        auth_tokens: What callbacks may be signed with, and issued URLs proven.
     """
 
-    method: str
-    place: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
+    ledger: Ledger
+    follower: Follower
+    public_url: str
+    auth_tokens: Sequence[str] = attrs.field(repr=False)
 
-
-class _TooLargeError(Exception):
-    """The body is longer than a callback's can be."""
-
-
-class _GoneError(Exception):
-    """The caller hung up before it had sent everything."""
-
-
-async def receive_callback(
-    scope: Scope, receive: Receive, send: Send, take: Callable[[Callback], Awaitable[int]]
-) -> None:
-    """Serve one HTTP request."""
-    status = HTTPStatus.METHOD_NOT_ALLOWED
-    if scope["method"] in {"GET", "POST"}:
-        headers = _headers(scope)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        status, news = HTTPStatus.OK, None
         try:
-            body = await _body(headers, receive)
-        except _TooLargeError:
-            status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-        except _GoneError:
+            news = await self._take_in(scope, receive)
+        except CallbackRejectedError as error:
+            log.warning("a callback was refused with %d: %s", error.status, error)
+            status = HTTPStatus(error.status)
+        except StoreError:
+            log.exception("a callback could not be stored; Plivo is told to try again")
+            status = HTTPStatus.SERVICE_UNAVAILABLE
+        except _HungUpError:
             return
-        else:
-            callback = Callback(
-                method=scope["method"],
-                place=scope["path"].rpartition("/")[2],
-                query=scope.get("query_string", b"").decode("latin-1"),
-                headers=headers,
-                body=body,
-            )
-            status = HTTPStatus(await take(callback))
-    await _answer(send, status)
+        try:
+            await _answer(send, status)
+        finally:
+            if news is not None:
+                self.follower.act(*news)
+
+    async def _take_in(self, scope: Scope, receive: Receive) -> News | None:
+        method, place = scope["method"], scope["path"].rstrip("/").rpartition("/")[2]
+        query = scope.get("query_string", b"").decode("latin-1")
+        if method not in {"GET", "POST"}:
+            raise _WrongMethodError(f"{method!r} is not how Plivo calls back")
+        if place not in PLACES:
+            raise _WrongPlaceError(f"{place!r} is not the end of a URL that was issued here")
+        start_id = read_start_id(place, query, self.auth_tokens)
+        headers = _headers(scope)
+        body = await _body(headers, receive)
+        record = None if start_id is None else await self.ledger.store.get(start_id)
+        url = self._called_url(record, place, query)
+        event = parse_callback(method, url, headers, body, auth_tokens=self.auth_tokens)
+        return await self._keep(record, event)
+
+    def _called_url(self, record: FollowedRecording | None, place: Place, query: str) -> str:
+        """The URL that Plivo dialled, which no proxy has changed: as it was issued, with the query that came."""
+        issued = f"{self.public_url}/{place}"
+        if record is not None:
+            urls = {"recording": record.request.callback_url, "transcription": record.request.transcription_url}
+            issued = urls[place] or issued
+        return f"{issued.partition('?')[0]}?{query}" if query else issued.partition("?")[0]
+
+    async def _keep(self, record: FollowedRecording | None, event: CallbackEvent) -> News | None:
+        """Store what a callback says: with its recording, or as an orphan."""
+        if not isinstance(event, UnknownCallback):
+            record = record or await self._named_by(event)
+            if record is not None:
+                with suppress(LookupError):  # pruned at this very moment
+                    return await self.ledger.learn(record, event)
+        await self.ledger.store.keep_orphan(Orphan(received_at=_clock.now(), event=event))
+        return None
+
+    async def _named_by(self, event: HandledEvent) -> FollowedRecording | None:
+        """The recording that an event without a token names by one of Plivo's ids."""
+        store = self.ledger.store
+        if not isinstance(event, ApiResponse) and event.recording_id is not None:
+            return await store.find("recording_id", event.recording_id)
+        if not isinstance(event, TranscriptionEnded) and event.api_id is not None:
+            return await store.find("api_id", event.api_id)
+        return None
 
 
 async def run_lifespan(receive: Receive, send: Send, running: AbstractAsyncContextManager[Any]) -> None:
     """Serve the lifespan of an application that is served by itself: enter at its start, leave at its end."""
-    await receive()
+    phase = "startup"
     try:
-        await running.__aenter__()
+        await receive()
+        async with running:
+            await send({"type": "lifespan.startup.complete"})
+            phase = "shutdown"
+            await receive()
     except Exception as error:
-        await send({"type": "lifespan.startup.failed", "message": str(error)})
+        await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
         raise
-    await send({"type": "lifespan.startup.complete"})
-    await receive()
-    await running.__aexit__(None, None, None)
     await send({"type": "lifespan.shutdown.complete"})
 
 
 def _headers(scope: Scope) -> dict[str, str]:
+    """Names in lower case; a field that came twice is one list."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
@@ -99,16 +159,16 @@ def _headers(scope: Scope) -> dict[str, str]:
 
 async def _body(headers: dict[str, str], receive: Receive) -> bytes:
     announced = headers.get("content-length", "0")
-    if announced.isdecimal() and int(announced) > LONGEST_BODY:
-        raise _TooLargeError
+    if announced.isdecimal() and int(announced[:9]) > LONGEST_BODY:
+        raise _TooLargeError(f"a body of {announced} bytes is longer than a callback's can be")
     body = bytearray()
     while True:
         message = await receive()
         if message["type"] == "http.disconnect":
-            raise _GoneError
+            raise _HungUpError
         body += message.get("body", b"")
         if len(body) > LONGEST_BODY:
-            raise _TooLargeError
+            raise _TooLargeError(f"a body of more than {LONGEST_BODY} bytes is longer than a callback's can be")
         if not message.get("more_body", False):
             return bytes(body)
 

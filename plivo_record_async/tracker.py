@@ -2,59 +2,39 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
-import logging
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
-from http import HTTPStatus
 from types import TracebackType
 from typing import Self, TypeVar
 
-import attrs
-
-from plivo_record_async import _clock
 from plivo_record_async._batch import run_many
-from plivo_record_async._ledger import HandledEvent, Ledger
+from plivo_record_async._follower import Follower, HandledEvent
+from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
+from plivo_record_async._starter import Starter
 from plivo_record_async.client import RecordClient
-from plivo_record_async.errors import (
-    CallbackRejectedError,
-    ConfigurationError,
-    OutcomeUnknownError,
-    PlivoRecordError,
-    StoreError,
-    UnexpectedResponseError,
-)
+from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.interfaces import Orphan, Store
-from plivo_record_async.protocol import endpoints
-from plivo_record_async.protocol.callbacks import parse_callback
-from plivo_record_async.protocol.evidence import CallbackName, Evidence, SendingBegan, StartNotSent
-from plivo_record_async.protocol.followed import FollowedRecording
-from plivo_record_async.protocol.lifecycle import apply, plan
+from plivo_record_async.protocol.arguments import aware
+from plivo_record_async.protocol.evidence import CallbackName
+from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms
 from plivo_record_async.protocol.models import (
     ApiResponse,
-    CallbackEvent,
     FileFormat,
     Outcome,
     RecordingEnded,
     StartRequest,
     TranscriptionEnded,
-    UnknownCallback,
 )
-from plivo_record_async.protocol.outcomes import Started, evidence_of_answer, evidence_of_error
 from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.signatures import AuthTokens
-from plivo_record_async.protocol.tokens import PLACES, Place, issue_url, read_start_id
-from plivo_record_async.receiver import Callback, Receive, Scope, Send, receive_callback, run_lifespan
+from plivo_record_async.receiver import Receive, Receiver, Scope, Send, run_lifespan
 from plivo_record_async.settings import address
 from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.tracked import TrackedRecording
 
 __all__ = ["RecordingTracker"]
-
-log = logging.getLogger("plivo_record_async")
 
 StartT = TypeVar("StartT", bound=str | StartRequest)
 HandlerT = TypeVar("HandlerT", bound=Callable[..., Awaitable[object]])
@@ -88,6 +68,7 @@ class RecordingTracker:
         policy: How hard Plivo is to try to deliver.
         auth_tokens: The tokens that callbacks may be signed with; the client's own if absent. The first one also
             proves the issued URLs, so during a rotation the old one has to stay for as long as callbacks may come.
+        terms: How long what is waited for; all processes that share a store should have the same.
 
     Raises:
         ConfigurationError: ``public_url`` is not an absolute http(s) URL without query and fragment; no token.
@@ -101,45 +82,54 @@ class RecordingTracker:
         store: Store | None = None,
         policy: CallbackPolicy = CallbackPolicy(),  # noqa: B008 - frozen
         auth_tokens: AuthTokens | None = None,
+        terms: Terms = DEFAULT_TERMS,
     ) -> None:
-        tokens = client.settings.auth_token if auth_tokens is None else auth_tokens
-        self._client = client
-        self._public_url = address("public_url", public_url)
-        self._policy = policy
-        self._auth_tokens = (tokens,) if isinstance(tokens, str) else tuple(tokens)
-        if not self._auth_tokens or not all(self._auth_tokens):
-            raise ConfigurationError("auth_tokens must hold at least one auth token, and no empty one")
+        public_url = address("public_url", public_url)
+        tokens = _tokens(client.settings.auth_token if auth_tokens is None else auth_tokens)
         store = MemoryStore() if store is None else store
-        self._ledger = Ledger(store, Reconciler(client, store).look)
-        self._runner: asyncio.Task[None] | None = None
+        self._client = client
+        self._public_url = public_url
+        self._ledger = ledger = Ledger(store=store, terms=terms)
+        self._follower = follower = Follower(ledger, Reconciler(client, store))
+        self._starter = Starter(
+            client=client,
+            ledger=ledger,
+            follower=follower,
+            public_url=public_url,
+            policy=policy,
+            auth_token=tokens[0],
+        )
+        self._receiver = Receiver(ledger=ledger, follower=follower, public_url=public_url, auth_tokens=tokens)
+        self._entered = 0
 
     def __repr__(self) -> str:
         return f"RecordingTracker({self._client!r}, public_url={self._public_url!r})"
 
     async def __aenter__(self) -> Self:
-        if self._runner is not None:
-            raise RuntimeError("this tracker is running already")
-        self._runner = asyncio.create_task(self._ledger.run())
+        self._entered += 1
+        if self._entered == 1:
+            try:
+                await self._follower.open()
+            except BaseException:
+                self._entered = 0
+                raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        self._entered -= 1
+        if self._entered == 0:
+            await self.aclose()
 
     async def aclose(self, *, grace: float = 10.0) -> None:
         """Stop looking after the recordings and close the store; nothing that is kept is lost.
 
         Args:
-            grace: Seconds that handlers and late answers may still take. Handlers that did not end run again when
-                the store is next followed.
+            grace: Seconds that handlers, and starts whose answer is still to come, may take. Handlers that did not
+                end run again when the store is next followed.
         """
-        if self._runner is not None:
-            self._runner.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._runner
-            self._runner = None
-        await self._ledger.aclose(grace=grace)
+        await self._follower.aclose(grace=grace)
 
     async def start(
         self,
@@ -170,13 +160,15 @@ class RecordingTracker:
             StoreError: The store could not take the start, so nothing was sent.
         """
         request = StartRequest(conference_name, file_format=file_format, transcription_type=transcription_type)
-        return await self._start(request, transcribe=transcribe, dedupe_key=dedupe_key, timeout=timeout)
+        record = await self._starter.start(request, transcribe=transcribe, dedupe_key=dedupe_key, timeout=timeout)
+        return self._handle(record)
 
     def start_many(
         self,
         requests: Iterable[StartT] | AsyncIterable[StartT],
         *,
         transcribe: bool = False,
+        dedupe_key: Callable[[StartT], str] | None = None,
         concurrency: int = 32,
         timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[StartT, TrackedRecording], None]:
@@ -185,6 +177,7 @@ class RecordingTracker:
         Args:
             requests: Conference names, or `StartRequest` values without URLs: those are the tracker's to give.
             transcribe: Ask for transcripts too.
+            dedupe_key: Gives an item its key, so that a batch that was broken off can be run again.
             concurrency: How many starts are under way at once.
             timeout: Seconds for each start in all; the client's own if absent.
 
@@ -194,7 +187,10 @@ class RecordingTracker:
 
         async def start(item: StartT) -> TrackedRecording:
             request = item if isinstance(item, StartRequest) else StartRequest(item)
-            return await self._start(request, transcribe=transcribe, timeout=timeout)
+            key = None if dedupe_key is None else dedupe_key(item)
+            return self._handle(
+                await self._starter.start(request, transcribe=transcribe, dedupe_key=key, timeout=timeout)
+            )
 
         return run_many(requests, start, concurrency=concurrency)
 
@@ -235,7 +231,7 @@ class RecordingTracker:
             async def run(record: FollowedRecording, happened: HandledEvent) -> None:
                 await handler(*(happened, self._handle(record)) if wants_recording else (happened,))
 
-            self._ledger.add_handler(name, run)
+            self._follower.add_handler(name, run)
             return handler
 
         return register
@@ -249,7 +245,7 @@ class RecordingTracker:
         Returns:
             How many were forgotten.
         """
-        return await self._ledger.store.prune(before)
+        return await self._ledger.store.prune(aware("before", before))
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
         """Verified callbacks that belong to no followed recording, the latest first."""
@@ -259,79 +255,13 @@ class RecordingTracker:
         """Serve one ASGI connection."""
         match scope["type"]:
             case "http":
-                await receive_callback(scope, receive, send, self._take)
+                await self._receiver(scope, receive, send)
             case "lifespan":
                 await run_lifespan(receive, send, self)
-            case _:
+            case "websocket":
                 await send({"type": "websocket.close", "code": 1003})
-
-    # Starting
-
-    async def _start(
-        self,
-        request: StartRequest,
-        *,
-        transcribe: bool,
-        dedupe_key: str | None = None,
-        timeout: float | None,
-    ) -> TrackedRecording:
-        if request.callback_url is not None or request.transcription_url is not None:
-            raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
-        start_id = _clock.new_id()
-        request = attrs.evolve(
-            request,
-            callback_url=self._issue("recording", start_id),
-            transcription_url=self._issue("transcription", start_id) if transcribe else None,
-        )
-        now, terms = _clock.now(), self._ledger.terms
-        planned = plan(start_id, request, now, dedupe_key=dedupe_key, terms=terms)
-        sending, _ = apply(planned, SendingBegan(), now, terms)
-        record = await self._ledger.store.create(sending)
-        if record.start_id != start_id:  # the dedupe key is taken
-            if record.state != "not_sent":
-                return self._handle(record)
-            record = await self._ledger.learn(record, SendingBegan())
-        return self._handle(await self._send(record, timeout))
-
-    async def _send(self, record: FollowedRecording, timeout: float | None) -> FollowedRecording:
-        """Send a start that is stored as being sent, and store what comes of it, whoever goes away meanwhile."""
-        late: list[Awaitable[Started]] = []
-        self._ledger.sending.add(record.start_id)
-        try:
-            answer = await self._client.call(
-                endpoints.start_recording(record.request), timeout=timeout, late=late.append
-            )
-        except asyncio.CancelledError:
-            self._ledger.soon(self._finish(record, late))
-            raise
-        except UnexpectedResponseError as error:
-            evidence: Evidence = evidence_of_error(error)
-        except PlivoRecordError as error:
-            if isinstance(error, OutcomeUnknownError):
-                error.start_id = record.start_id
-            await self._ledger.learn(record, evidence_of_error(error))
-            raise
-        else:
-            evidence = evidence_of_answer(answer)
-        finally:
-            self._ledger.sending.discard(record.start_id)
-        return await self._ledger.learn(record, evidence)
-
-    async def _finish(self, record: FollowedRecording, late: list[Awaitable[Started]]) -> None:
-        """Store what became of a start whose caller was cancelled."""
-        evidence: Evidence = StartNotSent(words="cancelled before anything was sent")
-        for answer in late:
-            try:
-                evidence = evidence_of_answer(await answer)
-            except PlivoRecordError as error:
-                evidence = evidence_of_error(error)
-        try:
-            await self._ledger.learn(record, evidence)
-        except (LookupError, StoreError):
-            log.exception("could not store what became of start %s; it will be looked for", record.start_id)
-
-    def _issue(self, place: Place, start_id: str) -> str:
-        return self._policy.apply(issue_url(self._public_url, place, start_id, self._auth_tokens[0]))
+            case other:
+                raise ValueError(f"Plivo calls back over HTTP; this is {other!r}")
 
     def _handle(self, record: FollowedRecording) -> TrackedRecording:
         return TrackedRecording(
@@ -341,39 +271,9 @@ class RecordingTracker:
             client=self._client,
         )
 
-    # Receiving
 
-    async def _take(self, callback: Callback) -> int:
-        """Verify and store one callback; the status is what Plivo is to be told."""
-        if callback.place not in PLACES:
-            return HTTPStatus.NOT_FOUND
-        url = f"{self._public_url}/{callback.place}" + (f"?{callback.query}" if callback.query else "")
-        try:
-            start_id = read_start_id(callback.place, callback.query, self._auth_tokens)
-            event = parse_callback(callback.method, url, callback.headers, callback.body, auth_tokens=self._auth_tokens)
-            await self._keep(start_id, event)
-        except CallbackRejectedError as error:
-            log.warning("a callback was refused with %s: %s", error.status, error)
-            return error.status
-        except StoreError:
-            log.exception("a callback could not be stored; Plivo is told to try again")
-            return HTTPStatus.SERVICE_UNAVAILABLE
-        return HTTPStatus.OK
-
-    async def _keep(self, start_id: str | None, event: CallbackEvent) -> None:
-        store = self._ledger.store
-        if not isinstance(event, UnknownCallback):
-            record = await (self._named_by(event) if start_id is None else store.get(start_id))
-            if record is not None:
-                with suppress(LookupError):  # pruned at this very moment: an orphan then
-                    await self._ledger.learn(record, event)
-                    return
-        await store.keep_orphan(Orphan(received_at=_clock.now(), event=event))
-
-    async def _named_by(self, event: HandledEvent) -> FollowedRecording | None:
-        """The recording that an event without a token names by one of Plivo's ids."""
-        if not isinstance(event, ApiResponse) and event.recording_id is not None:
-            return await self._ledger.store.find("recording_id", event.recording_id)
-        if not isinstance(event, TranscriptionEnded) and event.api_id is not None:
-            return await self._ledger.store.find("api_id", event.api_id)
-        return None
+def _tokens(auth_tokens: AuthTokens) -> Sequence[str]:
+    tokens = (auth_tokens,) if isinstance(auth_tokens, str) else tuple(auth_tokens)
+    if not tokens or not all(tokens):
+        raise ConfigurationError("auth_tokens must hold at least one auth token, and no empty one")
+    return tokens

@@ -34,7 +34,7 @@ CALLBACKS = {
     "parse_callback",
     "sign_callback_v3",
 }
-TRACKER = {"MemoryStore", "RecordingTracker", "SQLiteStore", "TrackedRecording"}
+TRACKER = {"MemoryStore", "RecordingTracker", "SQLiteStore", "Terms", "TrackedRecording"}
 ERRORS = {
     "ApiError",
     "AuthenticationError",

@@ -13,14 +13,25 @@ from urllib.parse import urlsplit
 
 import attrs
 
-__all__ = ["aware", "conference_name", "one_of", "optional", "path_segment", "positive", "text", "web_address", "whole"]
+__all__ = [
+    "aware",
+    "conference_name",
+    "one_of",
+    "optional",
+    "path_segment",
+    "positive",
+    "text",
+    "utf8_text",
+    "web_address",
+    "whole",
+]
 
 Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
 def text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """A ``str`` with something in it that UTF-8 can carry."""
-    _text(attribute.name, value)
+    """A text, as `utf8_text` has it."""
+    utf8_text(attribute.name, value)
 
 
 def conference_name(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -28,7 +39,8 @@ def conference_name(_instance: object, attribute: attrs.Attribute[Any], value: o
     path_segment(attribute.name, value)
 
 
-def _text(name: str, value: object) -> str:
+def utf8_text(name: str, value: object) -> str:
+    """A ``str`` with something in it that UTF-8 can carry."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}: {value!r}")
     if not value:
@@ -42,7 +54,7 @@ def _text(name: str, value: object) -> str:
 
 def path_segment(name: str, value: object) -> str:
     """Any text but ``.`` and ``..``, which HTTP clients and proxies resolve away even when encoded."""
-    if _text(name, value) in {".", ".."}:
+    if utf8_text(name, value) in {".", ".."}:
         raise ValueError(f"{name} must not be {value!r}: as a path segment it means another address")
     return str(value)
 

@@ -2,47 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from plivo_record_async.protocol.evidence import CandidatesFound, ConferenceGone, Evidence, NothingFound, RecordingFound
+from plivo_record_async.protocol.evidence import (
+    CandidatesFound,
+    ConferenceGone,
+    Evidence,
+    Kind,
+    NothingFound,
+    RecordingFound,
+)
 from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms
 from plivo_record_async.protocol.models import Recording
 
 __all__ = ["candidates", "conclude", "send_window"]
 
 _SKEW = timedelta(seconds=30)
-"""How far Plivo's clock and ours may differ."""
+"""How far Plivo's clock and ours may differ, and how long Plivo may take to begin."""
+
+_ENDS: frozenset[Kind] = frozenset({"accepted", "unanswered", "came_due", "start_confirmed"})
+"""What ends the time in which the recording may have begun."""
 
 
 def send_window(record: FollowedRecording) -> tuple[datetime, datetime]:
-    """Between which times the recording must have begun, if it did: from its sending to what ended it."""
-    began = next((step.at for step in record.steps if step.kind == "sending_began"), record.created_at)
+    """Between which times the recording must have begun, if it did.
+
+    From its sending to the first thing that was learned afterwards; of an earlier sending nothing left.
+    """
+    began = max((step.at for step in record.steps if step.kind == "sending_began"), default=record.created_at)
     ended = next((step.at for step in record.steps if step.at >= began and step.kind in _ENDS), record.since)
     return began - _SKEW, ended + _SKEW
 
 
-_ENDS = frozenset({"accepted", "unanswered", "came_due", "start_confirmed"})
-
-
-def candidates(record: FollowedRecording, rows: Sequence[Recording], others: Collection[str]) -> tuple[Recording, ...]:
-    """The rows that are, or may be, this recording.
-
-    Args:
-        record: The recording.
-        rows: What Plivo lists for its conference.
-        others: The ids of those that are known to be another start's.
-    """
+def candidates(record: FollowedRecording, rows: Sequence[Recording]) -> tuple[Recording, ...]:
+    """Of the rows that Plivo lists for the conference, those that are, or may be, this recording."""
     if record.recording_id is not None:
         return tuple(row for row in rows if row.recording_id == record.recording_id)
     first, last = send_window(record)
-    return tuple(
-        row
-        for row in rows
-        if row.recording_id not in others
-        and (time := row.started_at or row.added_at) is not None
-        and first <= time <= last
-    )
+    return tuple(row for row in rows if (time := row.started_at or row.added_at) is not None and first <= time <= last)
 
 
 def conclude(
@@ -52,7 +50,7 @@ def conclude(
 
     Args:
         record: The recording.
-        found: Its `candidates`.
+        found: Its `candidates` that are no other start's.
         live: Whether its conference is live; where there are candidates it does not matter.
         now: The time.
         terms: How long what is waited for.

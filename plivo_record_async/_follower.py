@@ -1,0 +1,238 @@
+"""Looks after the followed recordings of one ledger: what is due, what is silent, whom to tell.
+
+Everything that goes on in the background is owned here. What must come to its end, such as a user's handler, is
+waited for when the tracker closes; what can be done again at any time, such as a look at Plivo, is dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import attrs
+
+from plivo_record_async import _clock
+from plivo_record_async._ledger import Ledger
+from plivo_record_async._reconciler import Reconciler
+from plivo_record_async.errors import PlivoRecordError, StoreError
+from plivo_record_async.protocol.evidence import (
+    CallbackName,
+    CameDue,
+    EventHandled,
+    Evidence,
+    SendingContinued,
+    event_name,
+)
+from plivo_record_async.protocol.followed import FollowedRecording, is_due, lacks_end
+from plivo_record_async.protocol.lifecycle import Effect, HandOver
+from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded
+
+__all__ = ["Follower", "HandledEvent", "Handler"]
+
+HandledEvent = ApiResponse | RecordingEnded | TranscriptionEnded
+Handler = Callable[[FollowedRecording, HandledEvent], Awaitable[object]]
+
+LOOKERS = 4
+"""How many silent recordings are asked about at the same time."""
+
+log = logging.getLogger("plivo_record_async")
+
+
+class Follower:
+    """Learns, and does what follows from it.
+
+    Args:
+        ledger: The records.
+        reconciler: Asks Plivo about silent ones.
+    """
+
+    def __init__(self, ledger: Ledger, reconciler: Reconciler) -> None:
+        self._ledger = ledger
+        self._reconciler = reconciler
+        self._handlers: dict[CallbackName, list[Handler]] = {}
+        self._handling: set[tuple[str, CallbackName]] = set()
+        self._sending: dict[str, FollowedRecording] = {}
+        self._silent: dict[str, None] = {}  # a queue in which each waits once
+        self._lookers = 0
+        self._to_finish: set[asyncio.Future[None]] = set()
+        self._to_drop: set[asyncio.Future[None]] = set()
+        self._closed = False
+
+    def add_handler(self, name: CallbackName, handler: Handler) -> None:
+        """Run ``handler`` for each event of that name that is stored from now on."""
+        self._handlers.setdefault(name, []).append(handler)
+        self._ledger.terms = attrs.evolve(self._ledger.terms, handled=frozenset(self._handlers))
+
+    async def open(self) -> None:
+        """Begin to look after what is due.
+
+        Raises:
+            StoreError: The store cannot be read.
+            RuntimeError: It was closed already.
+        """
+        if self._closed:
+            raise RuntimeError("this tracker was closed; make a new one")
+        await self._ledger.store.due(_clock.now(), limit=1)
+        self._spawn(self._keep_looking(), self._to_drop)
+
+    async def aclose(self, *, grace: float) -> None:
+        """Drop the looking; wait up to ``grace`` seconds for starts and handlers; close the store.
+
+        What is left to do stands in the store.
+        """
+        try:
+            await _cancelled(self._to_drop)
+            await self._settled(grace)
+            await _cancelled(self._to_finish)
+        finally:
+            self._closed = True
+            await self._ledger.store.aclose()
+
+    def soon(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something in the background that must come to its end."""
+        self._spawn(work, self._to_finish)
+
+    # Learning
+
+    async def learn(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
+        """Take in one piece of evidence, and begin to do what follows from it; as `Ledger.learn` otherwise."""
+        learned, effects = await self._ledger.learn(record, evidence)
+        self.act(learned, effects)
+        return learned
+
+    async def learn_surely(self, record: FollowedRecording, evidence: Evidence) -> None:
+        """Take in evidence that comes once only, as soon as the store can; it may be down for a while."""
+        while True:
+            try:
+                await self.learn(record, evidence)
+            except LookupError:
+                return  # pruned, or never stored: there is nothing left to tell
+            except StoreError:
+                log.exception(
+                    "what became of start %s could not be stored; its store will be asked again", record.start_id
+                )
+                if self._closed:
+                    return
+            else:
+                return
+            await asyncio.sleep(self._ledger.terms.tick.total_seconds())
+
+    def act(self, record: FollowedRecording, effects: Sequence[Effect]) -> None:
+        """Begin to do what follows from a change that is stored."""
+        for effect in effects:
+            if isinstance(effect, HandOver):
+                self.soon(self._hand_over(record, effect.event))
+            else:
+                self._silent.setdefault(record.start_id)
+                if self._lookers < LOOKERS:
+                    self._lookers += 1
+                    self._spawn(self._look_at_the_silent(), self._to_drop)
+
+    @contextmanager
+    def sending(self, record: FollowedRecording) -> Generator[None]:
+        """Keep the lease of a start while it is being sent. Closing waits for it."""
+        ended = asyncio.get_running_loop().create_future()
+        self._to_finish.add(ended)
+        self._sending[record.start_id] = record
+        try:
+            yield
+        finally:
+            del self._sending[record.start_id]
+            self._to_finish.discard(ended)
+            ended.cancel()
+
+    # Looking after
+
+    async def _keep_looking(self) -> None:
+        while True:
+            try:
+                await self._renew_leases()
+                due = await self._ledger.store.due(_clock.now())
+                await asyncio.gather(*map(self._come_due, due))
+            except Exception:
+                log.exception("looking after the followed recordings failed; it is tried again")
+            await asyncio.sleep(self._ledger.terms.tick.total_seconds())
+
+    async def _renew_leases(self) -> None:
+        half_time = _clock.now() + self._ledger.terms.lease / 2
+        for start_id, record in tuple(self._sending.items()):
+            if is_due(record, half_time):
+                renewed = await self.learn(record, SendingContinued())
+                if start_id in self._sending:
+                    self._sending[start_id] = renewed
+
+    async def _come_due(self, record: FollowedRecording) -> None:
+        with suppress(LookupError):  # pruned meanwhile
+            await self.learn(record, CameDue())
+
+    async def _look_at_the_silent(self) -> None:
+        try:
+            while self._silent:
+                start_id = next(iter(self._silent))
+                del self._silent[start_id]
+                await self._look_at(start_id)
+        finally:
+            self._lookers -= 1
+
+    async def _look_at(self, start_id: str) -> None:
+        try:
+            record = await self._ledger.get(start_id)  # it may have waited long, and come to its end meanwhile
+            evidence = await self._reconciler.look(record, self._ledger.terms) if lacks_end(record) else None
+            if evidence is not None:
+                await self.learn(record, evidence)
+        except (LookupError, PlivoRecordError):
+            log.exception("start %s could not be looked after; it comes due again", start_id)
+
+    # Telling
+
+    async def _hand_over(self, record: FollowedRecording, event: HandledEvent) -> None:
+        """Run the handlers of an event; a failure is logged, and the event comes due again."""
+        name = event_name(event)
+        key = (record.start_id, name)
+        handlers = self._handlers.get(name, ())
+        if key in self._handling or (not handlers and not self._is_given_up(record, name)):
+            return
+        self._handling.add(key)
+        try:
+            for handler in handlers:
+                await handler(record, event)
+        except Exception:
+            log.exception("a handler of %s failed for start %s; it is run again", name, record.start_id)
+        else:
+            await self.learn_surely(record, EventHandled(name=name))
+        finally:
+            self._handling.discard(key)
+
+    def _is_given_up(self, record: FollowedRecording, name: CallbackName) -> bool:
+        """Another process may have the handlers that this one lacks, but not for ever."""
+        waited = _clock.now() - record.updated_at
+        if waited <= self._ledger.terms.follow:
+            return False
+        log.warning("start %s: nobody has handled its %s for %s; it is given up", record.start_id, name, waited)
+        return True
+
+    # Tasks
+
+    def _spawn(self, work: Coroutine[Any, Any, None], owner: set[asyncio.Future[None]]) -> None:
+        task = asyncio.create_task(work)
+        owner.add(task)
+        task.add_done_callback(owner.discard)
+
+    async def _settled(self, grace: float) -> None:
+        """What ends may begin something else that must end too."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + grace
+        while self._to_finish:
+            await asyncio.wait(self._to_finish, timeout=max(0.0, until - loop.time()))
+            if loop.time() >= until:
+                return
+
+
+async def _cancelled(tasks: set[asyncio.Future[None]]) -> None:
+    left = tuple(tasks)
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)

@@ -1,0 +1,145 @@
+"""Starting what is to be followed: stored first, sent once, and its outcome stored, whoever goes away meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+
+import attrs
+
+from plivo_record_async import _clock
+from plivo_record_async._follower import Follower
+from plivo_record_async._ledger import Ledger
+from plivo_record_async.client import RecordClient
+from plivo_record_async.errors import OutcomeUnknownError, PlivoRecordError, StoreError, UnexpectedResponseError
+from plivo_record_async.protocol import endpoints
+from plivo_record_async.protocol.arguments import positive, utf8_text
+from plivo_record_async.protocol.evidence import Evidence, SendingBegan, StartNotSent
+from plivo_record_async.protocol.followed import FollowedRecording
+from plivo_record_async.protocol.lifecycle import apply, plan
+from plivo_record_async.protocol.models import StartRequest
+from plivo_record_async.protocol.outcomes import Started, evidence_of_answer, evidence_of_error
+from plivo_record_async.protocol.policy import CallbackPolicy
+from plivo_record_async.protocol.tokens import Place, issue_url
+
+__all__ = ["Starter"]
+
+_CANCELLED = StartNotSent(words="cancelled while nothing of it was under way")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Starter:
+    """Starts recordings.
+
+    Attributes:
+        client: What sends.
+        ledger: Where the starts are kept.
+        follower: Looks after them.
+        public_url: Where Plivo is to call.
+        policy: How hard Plivo is to try to call.
+        auth_token: What proves the issued URLs.
+    """
+
+    client: RecordClient
+    ledger: Ledger
+    follower: Follower
+    public_url: str
+    policy: CallbackPolicy
+    auth_token: str = attrs.field(repr=False)
+
+    async def start(
+        self,
+        request: StartRequest,
+        *,
+        transcribe: bool = False,
+        dedupe_key: str | None = None,
+        timeout: float | None = None,
+    ) -> FollowedRecording:
+        """Start a recording, or find the one with the same dedupe key; arguments and errors are the tracker's."""
+        _check(request, dedupe_key, timeout)
+        start_id = _clock.new_id()
+        request = attrs.evolve(
+            request,
+            callback_url=self._issue("recording", start_id),
+            transcription_url=self._issue("transcription", start_id) if transcribe else None,
+        )
+        now, terms = _clock.now(), self.ledger.terms
+        planned = plan(start_id, request, now, dedupe_key=dedupe_key, terms=terms)
+        # One write instead of two: a crash before the sending then ends as unknown, which is safe too.
+        sending, _ = apply(planned, SendingBegan(), now, terms)
+        record = await self._create(sending)
+        if record.start_id == start_id:
+            return await self._send(record, timeout)
+        if record.state == "not_sent":
+            return await self._send_again(record, timeout)
+        return record
+
+    def _issue(self, place: Place, start_id: str) -> str:
+        return self.policy.apply(issue_url(self.public_url, place, start_id, self.auth_token))
+
+    async def _create(self, sending: FollowedRecording) -> FollowedRecording:
+        try:
+            return await self.ledger.store.create(sending)
+        except asyncio.CancelledError:  # the store may have it all the same
+            self.follower.soon(self.follower.learn_surely(sending, _CANCELLED))
+            raise
+
+    async def _send_again(self, record: FollowedRecording, timeout: float | None) -> FollowedRecording:
+        """Send what has never left; of several who try, one does."""
+        sending, _ = apply(record, SendingBegan(), _clock.now(), self.ledger.terms)
+        stored = await self.ledger.store.replace(sending)
+        if stored is None:
+            return await self.ledger.get(record.start_id)
+        return await self._send(stored, timeout)
+
+    async def _send(self, record: FollowedRecording, timeout: float | None) -> FollowedRecording:
+        """Send a start that is stored as being sent."""
+        late: list[Awaitable[Started]] = []
+        with self.follower.sending(record):
+            try:
+                answer = await self.client.call(
+                    endpoints.start_recording(record.request), timeout=timeout, late=late.append
+                )
+            except asyncio.CancelledError:
+                self.follower.soon(self._finish(record, late))
+                raise
+            except UnexpectedResponseError as error:
+                return await self._conclude(record, evidence_of_error(error))
+            except PlivoRecordError as error:
+                if isinstance(error, OutcomeUnknownError):
+                    error.start_id = record.start_id
+                await self._conclude(record, evidence_of_error(error))
+                raise
+            return await self._conclude(record, evidence_of_answer(answer))
+
+    async def _conclude(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
+        """Store an outcome. The caller is told of it even where the store is down: it was sent."""
+        try:
+            return await self.follower.learn(record, evidence)
+        except StoreError:
+            self.follower.soon(self.follower.learn_surely(record, evidence))
+            return record
+        except asyncio.CancelledError:
+            self.follower.soon(self.follower.learn_surely(record, evidence))
+            raise
+
+    async def _finish(self, record: FollowedRecording, late: list[Awaitable[Started]]) -> None:
+        """Store what became of a start whose caller was cancelled."""
+        evidence: Evidence = _CANCELLED
+        with self.follower.sending(record):
+            for answer in late:
+                try:
+                    evidence = evidence_of_answer(await answer)
+                except PlivoRecordError as error:
+                    evidence = evidence_of_error(error)
+            await self.follower.learn_surely(record, evidence)
+
+
+def _check(request: StartRequest, dedupe_key: object, timeout: object) -> None:
+    """Refuse what is wrong before anything is stored."""
+    if request.callback_url is not None or request.transcription_url is not None:
+        raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
+    if dedupe_key is not None:
+        utf8_text("dedupe_key", dedupe_key)
+    if timeout is not None:
+        positive("timeout", timeout)
