@@ -38,9 +38,9 @@ class Store(Protocol):
     """Where followed recordings are kept.
 
     What a verb has returned is durable. Each raises `StoreError` if it cannot be done, also after `aclose`;
-    what was acknowledged before is not affected. A caller that is cancelled leaves the store whole, but its own
-    change may have been made or not. Every instance belongs to one event loop at a time; several instances, in
-    several processes too, may share what they keep.
+    what was acknowledged before is not affected. A caller that is cancelled leaves the store whole; its own change
+    may be made all the same, then or a moment later. Every instance belongs to one event loop at a time; several
+    instances, in several processes too, may share what they keep.
     """
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -20,7 +21,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._records: dict[str, FollowedRecording] = {}
         self._by_dedupe_key: dict[str, str] = {}
-        self._by_plivo_id: dict[tuple[PlivoId, str], str] = {}
+        self._by_plivo_id: defaultdict[tuple[PlivoId, str], set[str]] = defaultdict(set)
         self._orphans: list[Orphan] = []
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._closed = False
@@ -50,8 +51,8 @@ class MemoryStore:
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         """The record with that id of Plivo's."""
         self._check_open()
-        start_id = self._by_plivo_id.get((kind, value))
-        return None if start_id is None else self._records[start_id]
+        found = [self._records[start_id] for start_id in self._by_plivo_id.get((kind, value), ())]
+        return min(found, key=lambda record: record.created_at, default=None)
 
     async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
         """The records that are to be looked after by now."""
@@ -88,13 +89,10 @@ class MemoryStore:
     async def prune(self, before: datetime) -> int:
         """Forget records at rest and orphans that are older than ``before``."""
         self._check_open()
-        old = [r for r in self._records.values() if r.due_at is None and r.updated_at < before]
+        old = [record for record in self._records.values() if record.due_at is None and record.updated_at < before]
         for record in old:
-            del self._records[record.start_id]
+            self._forget(record)
             self._wake(record.start_id)
-        gone = {record.start_id for record in old}
-        self._by_dedupe_key = {key: kept for key, kept in self._by_dedupe_key.items() if kept not in gone}
-        self._by_plivo_id = {key: kept for key, kept in self._by_plivo_id.items() if kept not in gone}
         self._orphans = [orphan for orphan in self._orphans if orphan.received_at >= before]
         return len(old)
 
@@ -109,17 +107,31 @@ class MemoryStore:
             raise StoreError("the store is closed; what it held is gone with it")
 
     def _keep(self, record: FollowedRecording) -> FollowedRecording:
+        if record.start_id in self._records:
+            self._forget(self._records[record.start_id])
         self._records[record.start_id] = record
         if record.dedupe_key is not None:
             self._by_dedupe_key[record.dedupe_key] = record.start_id
-        if record.api_id is not None:
-            self._by_plivo_id.setdefault(("api_id", record.api_id), record.start_id)
-        if record.recording_id is not None:
-            self._by_plivo_id.setdefault(("recording_id", record.recording_id), record.start_id)
+        for key in _keys(record):
+            self._by_plivo_id[key].add(record.start_id)
         self._wake(record.start_id)
         return record
+
+    def _forget(self, record: FollowedRecording) -> None:
+        del self._records[record.start_id]
+        if record.dedupe_key is not None:
+            del self._by_dedupe_key[record.dedupe_key]
+        for key in _keys(record):
+            self._by_plivo_id[key].discard(record.start_id)
+            if not self._by_plivo_id[key]:
+                del self._by_plivo_id[key]
 
     def _wake(self, start_id: str) -> None:
         for changed in self._watchers.get(start_id, ()):
             if not changed.done():
                 changed.set_result(None)
+
+
+def _keys(record: FollowedRecording) -> list[tuple[PlivoId, str]]:
+    ids: tuple[tuple[PlivoId, str | None], ...] = (("api_id", record.api_id), ("recording_id", record.recording_id))
+    return [(kind, value) for kind, value in ids if value is not None]

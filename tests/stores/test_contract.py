@@ -1,0 +1,389 @@
+"""What every store must do. A new store joins by an entry in ``STORES``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from plivo_record_async.errors import StoreError
+from plivo_record_async.interfaces import FollowedRecording, Orphan, Store
+from plivo_record_async.protocol.evidence import CandidatesFound
+from plivo_record_async.protocol.lifecycle import plan
+from plivo_record_async.protocol.models import ApiResponse, CallbackEvent, StartRequest, UnknownCallback
+from plivo_record_async.stores import MemoryStore, SQLiteStore
+from tests.protocol.lives import (
+    CONFIRMED,
+    ENDED,
+    NOW,
+    OTHER_ROW,
+    ROW,
+    SECOND,
+    STATES,
+    TRANSCRIBED,
+    UNTRANSCRIBED,
+    after,
+    planned,
+    recording,
+)
+
+STORES: dict[str, Callable[[Path], Store]] = {
+    "memory": lambda _: MemoryStore(),
+    "sqlite": lambda directory: SQLiteStore(directory / "recordings.db"),
+}
+
+
+@pytest.fixture(params=STORES)
+async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Store]:
+    store = STORES[request.param](tmp_path)
+    yield store
+    await store.aclose()
+
+
+async def changed(store: Store, record: FollowedRecording, **changes: Any) -> FollowedRecording:
+    """Replace it, as one who is alone."""
+    stored = await store.replace(attrs.evolve(record, **changes))
+    assert stored is not None
+    return stored
+
+
+# Create, get, replace
+
+
+async def test_what_was_created_is_there(store: Store) -> None:
+    assert await store.get("start-1") is None
+    record = planned()
+    assert await store.create(record) == record
+    assert await store.get("start-1") == record
+
+
+async def test_a_start_id_is_created_once(store: Store) -> None:
+    first = await store.create(planned())
+    assert await store.create(recording("recorded")) == first
+    assert await store.get("start-1") == first
+
+
+async def test_a_dedupe_key_is_created_once(store: Store) -> None:
+    first = await store.create(planned("start-1", dedupe_key="monday"))
+    assert await store.create(planned("start-2", dedupe_key="monday")) == first
+    assert await store.get("start-2") is None
+    assert await store.create(planned("start-3", dedupe_key="tuesday")) == planned("start-3", dedupe_key="tuesday")
+
+
+async def test_starts_without_a_dedupe_key_have_nothing_to_do_with_each_other(store: Store) -> None:
+    assert await store.create(planned("start-1")) == planned("start-1")
+    assert await store.create(planned("start-2")) == planned("start-2")
+
+
+async def test_of_many_who_create_with_one_key_one_does(store: Store) -> None:
+    records = [planned(f"start-{number}", dedupe_key="monday") for number in range(50)]
+    created = await asyncio.gather(*(store.create(record) for record in records))
+    assert len({record.start_id for record in created}) == 1
+
+
+async def test_a_replaced_record_has_the_next_version(store: Store) -> None:
+    await store.create(planned())
+    stored = await store.replace(recording("sending"))
+    assert stored == attrs.evolve(recording("sending"), version=1)
+    assert await store.get("start-1") == stored
+
+
+async def test_a_stale_record_replaces_nothing(store: Store) -> None:
+    first = await store.create(planned())
+    second = await changed(store, first, gone_at=NOW)
+    assert await store.replace(attrs.evolve(first, gone_at=NOW + SECOND)) is None
+    assert await store.replace(attrs.evolve(second, version=7)) is None
+    assert await store.get("start-1") == second
+
+
+async def test_what_is_not_there_is_not_replaced(store: Store) -> None:
+    assert await store.replace(planned()) is None
+    assert await store.get("start-1") is None
+
+
+async def test_of_many_who_replace_one_version_one_does(store: Store) -> None:
+    record = await store.create(planned())
+    changes = [attrs.evolve(record, gone_at=NOW + number * SECOND) for number in range(50)]
+    winners = [stored for stored in await asyncio.gather(*map(store.replace, changes)) if stored is not None]
+    assert len(winners) == 1
+    assert await store.get("start-1") == winners[0]
+
+
+# Values
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_a_record_in_any_state_comes_back_as_it_was(store: Store, state: str) -> None:
+    record = attrs.evolve(recording(state), dedupe_key="monday")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await store.create(record)
+    assert await store.get("start-1") == record
+
+
+async def test_what_callbacks_said_comes_back_whole(store: Store) -> None:
+    record = after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)), CONFIRMED, ENDED, UNTRANSCRIBED)
+    record = attrs.evolve(record, unhandled=("RecordingEnded",))
+    await store.create(record)
+    kept = await store.get("start-1")
+    assert kept == record
+    assert raws(kept) == raws(record)
+
+
+def raws(record: FollowedRecording | None) -> list[Any]:
+    """What takes no part in comparison."""
+    assert record is not None
+    assert record.response is not None
+    assert record.ended is not None
+    assert record.transcription is not None
+    rows = [row.raw for row in record.candidates]
+    return [record.response.answer, record.response.raw, record.ended.raw, record.transcription.raw, rows]
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a\0b", "é 会议 🎙", "'; DROP TABLE recording; --", "lone \ud83d surrogate", "%\\"]
+)
+async def test_any_text_can_be_kept_and_found(store: Store, text: str) -> None:
+    start_id = f"start {text}"
+    told = ApiResponse(
+        api_id=f"api {text}", message=text, answer={"recording_id": f"rec {text}", "n": [1.5, None, text]}
+    )
+    request = StartRequest(f"room {text}".replace("\ud83d", "?"))
+    record = after(plan(start_id, request, NOW, dedupe_key=f"key {text}"), told)
+    await store.create(record)
+    assert await store.get(start_id) == record
+    assert await store.find("api_id", f"api {text}") == record
+    assert await store.find("recording_id", f"rec {text}") == record
+    assert await store.create(planned("other", dedupe_key=f"key {text}")) == record
+
+
+async def test_times_are_kept_to_the_microsecond(store: Store) -> None:
+    exact = datetime(2026, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC)
+    await store.create(attrs.evolve(planned(), due_at=exact))
+    assert len(await store.due(exact)) == 1
+    assert await store.due(exact - timedelta(microseconds=1)) == []
+
+
+# Find
+
+
+async def test_records_are_found_by_plivos_ids(store: Store) -> None:
+    record = await store.create(recording("accepted"))
+    assert await store.find("api_id", "api-1") == record
+    assert await store.find("recording_id", "rec-1") == record
+    assert await store.find("recording_id", "api-1") is None
+
+
+async def test_an_id_that_is_learned_later_is_found_and_one_that_was_wrong_is_not(store: Store) -> None:
+    record = await store.create(planned())
+    assert await store.find("api_id", "api-1") is None
+    record = await changed(store, recording("accepted"))
+    assert await store.find("api_id", "api-1") == record
+    better = attrs.evolve(after(record, attrs.evolve(ENDED, recording_id="rec-2")), version=record.version)
+    record = await changed(store, better)
+    assert await store.find("recording_id", "rec-2") == record
+    assert await store.find("recording_id", "rec-1") is None
+
+
+async def test_of_several_with_one_id_the_first_is_found(store: Store) -> None:
+    first = await store.create(planned("start-9"))
+    later = recording("accepted", "start-1")
+    await store.create(attrs.evolve(later, created_at=NOW + SECOND))
+    first = await changed(store, recording("accepted", "start-9"), version=first.version)
+    assert await store.find("api_id", "api-1") == first
+
+
+# Due
+
+
+async def test_those_who_wait_longest_are_due_first(store: Store) -> None:
+    for number in (3, 1, 2):
+        await store.create(attrs.evolve(planned(f"start-{number}"), due_at=NOW + number * SECOND))
+    await store.create(recording("rejected", "at-rest"))
+    assert [record.start_id for record in await store.due(NOW + 2 * SECOND)] == ["start-1", "start-2"]
+    assert [record.start_id for record in await store.due(NOW + 9 * SECOND, limit=1)] == ["start-1"]
+    assert await store.due(NOW) == []
+
+
+async def test_what_was_put_off_is_due_later(store: Store) -> None:
+    record = await store.create(attrs.evolve(planned(), due_at=NOW))
+    record = await changed(store, record, due_at=NOW + SECOND)
+    assert await store.due(NOW) == []
+    record = await changed(store, record, due_at=None)
+    assert await store.due(NOW + SECOND) == []
+
+
+# Watch
+
+
+async def test_a_watcher_wakes_when_the_record_is_replaced(store: Store) -> None:
+    record = await store.create(planned())
+    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    await settled(store)
+    assert not watcher.done()
+    stored = await changed(store, record, gone_at=NOW)
+    assert await asyncio.wait_for(watcher, 5) == stored
+
+
+async def test_who_comes_late_does_not_wait(store: Store) -> None:
+    record = await changed(store, await store.create(planned()))
+    assert await asyncio.wait_for(store.watch("start-1", version=0), 5) == record
+
+
+async def test_what_is_not_there_is_not_watched(store: Store) -> None:
+    assert await asyncio.wait_for(store.watch("nobody", version=0), 5) is None
+
+
+async def test_a_watcher_of_one_record_does_not_hear_of_another(store: Store) -> None:
+    await store.create(planned("start-1"))
+    other = await store.create(planned("start-2"))
+    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    await settled(store)
+    await changed(store, other)
+    await settled(store)
+    assert not watcher.done()
+    watcher.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await watcher
+
+
+async def test_a_lost_race_wakes_nobody(store: Store) -> None:
+    record = await changed(store, await store.create(planned()))
+    watcher = asyncio.create_task(store.watch("start-1", version=1))
+    await settled(store)
+    assert await store.replace(attrs.evolve(record, version=0)) is None
+    await settled(store)
+    assert not watcher.done()
+    await changed(store, record)
+    await asyncio.wait_for(watcher, 5)
+
+
+async def test_many_watch_and_who_leaves_disturbs_nobody(store: Store) -> None:
+    record = await store.create(planned())
+    watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(20)]
+    await settled(store)
+    for watcher in watchers[::2]:
+        watcher.cancel()
+    await asyncio.gather(*watchers[::2], return_exceptions=True)
+    stored = await changed(store, record)
+    assert await asyncio.wait_for(asyncio.gather(*watchers[1::2]), 5) == [stored] * 10
+
+
+async def test_a_watcher_learns_that_the_record_was_forgotten(store: Store) -> None:
+    await store.create(recording("rejected"))
+    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    await settled(store)
+    await store.prune(NOW + SECOND)
+    assert await asyncio.wait_for(watcher, 5) is None
+
+
+async def settled(store: Store) -> None:
+    """Long enough for a watcher to be watching, and for one that should not wake to have woken."""
+    for _ in range(3):
+        await store.get("nobody")
+        await asyncio.sleep(0)
+
+
+# Orphans
+
+
+@pytest.mark.parametrize("event", [CONFIRMED, ENDED, TRANSCRIBED, UNTRANSCRIBED, UnknownCallback(raw={"a": "b"})])
+async def test_an_orphan_of_any_kind_is_kept_whole(store: Store, event: CallbackEvent) -> None:
+    orphan = Orphan(received_at=NOW, event=event)
+    await store.keep_orphan(orphan)
+    [kept] = await store.orphans()
+    assert kept == orphan
+    assert type(kept.event) is type(event)
+    assert kept.event.raw == event.raw
+
+
+async def test_the_latest_orphans_come_first(store: Store) -> None:
+    for number in range(5):
+        await store.keep_orphan(Orphan(received_at=NOW, event=UnknownCallback(raw={"n": str(number)})))
+    assert [orphan.event.raw["n"] for orphan in await store.orphans(limit=2)] == ["4", "3"]
+    assert len(await store.orphans()) == 5
+
+
+# Prune
+
+
+async def test_what_is_old_and_at_rest_is_forgotten(store: Store) -> None:
+    await store.create(attrs.evolve(recording("rejected", "old"), dedupe_key="monday"))
+    await store.create(attrs.evolve(recording("recorded", "young"), updated_at=NOW + SECOND))
+    await store.create(recording("started", "running"))
+    assert await store.prune(NOW) == 0
+    assert await store.prune(NOW + SECOND) == 1
+    assert [await store.get(start_id) is None for start_id in ("old", "young", "running")] == [True, False, False]
+    assert await store.find("api_id", "api-0") is None
+    assert await store.create(planned("new", dedupe_key="monday")) == planned("new", dedupe_key="monday")
+
+
+async def test_old_orphans_are_forgotten_too(store: Store) -> None:
+    await store.keep_orphan(Orphan(received_at=NOW, event=ENDED))
+    await store.keep_orphan(Orphan(received_at=NOW + SECOND, event=TRANSCRIBED))
+    assert await store.prune(NOW + SECOND) == 0
+    assert [orphan.event for orphan in await store.orphans()] == [TRANSCRIBED]
+
+
+# Close
+
+
+async def test_a_closed_store_says_so(store: Store) -> None:
+    await store.create(planned())
+    await store.aclose()
+    await store.aclose()
+    for verb in (
+        lambda: store.create(planned("start-2")),
+        lambda: store.get("start-1"),
+        lambda: store.replace(planned()),
+        lambda: store.find("api_id", "api-1"),
+        lambda: store.due(NOW),
+        lambda: store.watch("start-1", version=0),
+        lambda: store.keep_orphan(Orphan(received_at=NOW, event=ENDED)),
+        store.orphans,
+        lambda: store.prune(NOW),
+    ):
+        with pytest.raises(StoreError, match="closed"):
+            await verb()
+
+
+async def test_closing_ends_all_watching(store: Store) -> None:
+    await store.create(planned())
+    watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(3)]
+    await settled(store)
+    await store.aclose()
+    for watcher in watchers:
+        with pytest.raises(StoreError, match="closed"):
+            await asyncio.wait_for(watcher, 5)
+
+
+async def test_a_store_that_was_never_used_can_be_closed(store: Store) -> None:
+    await store.aclose()
+
+
+async def test_what_was_begun_before_closing_is_finished(store: Store) -> None:
+    creating = [asyncio.create_task(store.create(planned(f"start-{number}"))) for number in range(20)]
+    await asyncio.sleep(0)
+    await store.aclose()
+    assert len(await asyncio.gather(*creating)) == 20
+
+
+# Cancellation
+
+
+async def test_a_caller_that_is_cancelled_leaves_the_store_whole(store: Store) -> None:
+    record = await store.create(planned())
+    for number in range(20):
+        writing = asyncio.create_task(store.replace(attrs.evolve(record, gone_at=NOW + number * SECOND)))
+        await asyncio.sleep(0)
+        writing.cancel()
+        await asyncio.gather(writing, return_exceptions=True)
+        await store.prune(NOW)  # comes after it, if it is done at all
+        kept = await store.get("start-1")
+        assert kept is not None
+        assert kept == record or kept.gone_at == NOW + number * SECOND
+        record = kept
+    assert (await changed(store, record, gone_at=None)).gone_at is None
