@@ -1,0 +1,94 @@
+"""The receivers, each in a process of its own on one core: ``python -m bench.followed.receiver KIND STARTS``.
+
+- ``body``: a Starlette route that reads the body and answers 200;
+- ``memory``, ``sqlite``: a tracker with that store, which knows the first so many starts of `callbacks`.
+
+``GET /state`` tells the CPU seconds that the process has spent, and how many callbacks found no recording. What it
+costs to look for that path is paid by all of them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import uvicorn
+import uvloop
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from bench.followed.callbacks import PUBLIC_URL, accepted
+from bench.followed.cores import pin
+from bench.peers import AUTH_ID, AUTH_TOKEN
+from plivo_record_async import MemoryStore, RecordClient, RecordingTracker, SQLiteStore
+from plivo_record_async.interfaces import Store
+
+
+async def read_body(request: Request) -> PlainTextResponse:
+    await request.body()
+    return PlainTextResponse("OK\n")
+
+
+def only_the_body() -> Starlette:
+    return Starlette(routes=[Route("/plivo/recording", read_body, methods=["POST"])])
+
+
+async def tracker(store: Store, starts: int) -> RecordingTracker:
+    records = accepted(starts)
+    while some := list(islice(records, 200)):
+        await asyncio.gather(*map(store.create, some))
+    client = RecordClient(AUTH_ID, AUTH_TOKEN)
+    return RecordingTracker(client, public_url=PUBLIC_URL, store=store)
+
+
+class Observed:
+    """An application, and what it takes."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope.get("path") != "/state":
+            await self._app(scope, receive, send)
+            return
+        orphans = await self._app.orphans() if isinstance(self._app, RecordingTracker) else ()
+        state = json.dumps({"cpu": time.process_time(), "orphans": len(orphans)})
+        await PlainTextResponse(state)(scope, receive, send)
+
+
+@asynccontextmanager
+async def application(kind: str, starts: int) -> AsyncIterator[Any]:
+    match kind:
+        case "body":
+            yield only_the_body()
+        case "memory":
+            yield await tracker(MemoryStore(), starts)
+        case "sqlite":
+            with TemporaryDirectory() as directory:
+                yield await tracker(SQLiteStore(Path(directory) / "recordings.db"), starts)
+        case _:
+            raise SystemExit(f"there is no receiver {kind!r}")
+
+
+async def serve(kind: str, starts: int) -> None:
+    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
+    async with application(kind, starts) as app:
+        server = uvicorn.Server(uvicorn.Config(Observed(app), access_log=False, log_level="warning"))
+        print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
+        await server.serve([listening])
+
+
+if __name__ == "__main__":
+    pin(0)
+    uvloop.run(serve(sys.argv[1], int(sys.argv[2])))

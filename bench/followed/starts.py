@@ -1,0 +1,58 @@
+"""What a start costs, with a tracker and without: ``python -m bench.followed.starts KIND URL SECONDS`` prints JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench.child import call_all
+from bench.followed.callbacks import PUBLIC_URL, issued
+from bench.peers import Start, Target
+from bench.peers.ours import client
+from plivo_record_async import CallbackPolicy, MemoryStore, RecordingTracker, SQLiteStore
+from plivo_record_async.interfaces import Store
+
+CONCURRENCY = 50
+
+
+@asynccontextmanager
+async def plain(target: Target) -> AsyncIterator[Start]:
+    url = CallbackPolicy().apply(issued(0))
+    async with client(target) as plivo:
+        yield partial(plivo.start_recording, file_format="wav", callback_url=url)
+
+
+@asynccontextmanager
+async def tracked(target: Target, store: Store) -> AsyncIterator[Start]:
+    async with client(target) as plivo, RecordingTracker(plivo, public_url=PUBLIC_URL, store=store) as tracker:
+        yield partial(tracker.start, file_format="wav")
+
+
+async def measure(kind: str, url: str, seconds: float) -> dict[str, Any]:
+    """As many starts as take about ``seconds`` of CPU."""
+    target = Target(url, CONCURRENCY)
+    with TemporaryDirectory() as directory:
+        match kind:
+            case "plain":
+                starts = plain(target)
+            case "memory":
+                starts = tracked(target, MemoryStore())
+            case "sqlite":
+                starts = tracked(target, SQLiteStore(Path(directory) / "recordings.db"))
+            case _:
+                raise SystemExit(f"there is no way {kind!r} to start")
+        async with starts as start:
+            warm = await call_all(start, 4 * CONCURRENCY, CONCURRENCY)
+            return await call_all(start, int(seconds * warm["calls"] / warm["cpu"]), CONCURRENCY)
+
+
+if __name__ == "__main__":
+    kind, url, seconds = sys.argv[1:]
+    print(json.dumps(asyncio.run(measure(kind, url, float(seconds)))))
