@@ -299,6 +299,20 @@ async def test_an_async_source_that_is_slow_is_cancelled_too() -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
+async def test_closing_while_the_source_is_read_and_outcomes_lie_waiting() -> None:
+    async def source() -> AsyncIterator[int]:
+        yield 1
+        yield 2
+        await asyncio.Event().wait()
+
+    outcomes = run_many(source(), double, concurrency=1)
+    await anext(outcomes)
+    await everything_has_happened()
+    async with asyncio.timeout(10):
+        await outcomes.aclose()
+    assert len(asyncio.all_tasks()) == 1
+
+
 @pytest.mark.parametrize("items", ["standup", b"standup", 5, None, object()])
 def test_what_is_no_collection_is_refused_at_once(items: Any) -> None:
     with pytest.raises(TypeError, match="requests must be an iterable of names or requests"):

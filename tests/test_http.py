@@ -8,6 +8,7 @@ import inspect
 import logging
 import ssl
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from types import ModuleType
 from typing import Any
@@ -29,7 +30,7 @@ from plivo_record_async import (
     __version__,
     fast_transport,
 )
-from plivo_record_async._http import LONGEST_BODY, NEVER_CONNECTED, Evidence, ShortcutTransport, own_headers
+from plivo_record_async._http import KEEPALIVE, LONGEST_BODY, NEVER_CONNECTED, Evidence, ShortcutTransport, own_headers
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.models import StartRequest, StopRequest
 from tests.wiretap import Wiretap
@@ -420,19 +421,20 @@ async def test_a_connection_that_the_server_has_left_is_not_used_again() -> None
         assert [heard.connection for heard in wiretap.heard] == [1, 2]
 
 
-async def test_idle_connections_that_the_server_has_left_are_closed() -> None:
+async def test_connections_that_nobody_needs_any_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock, leaps = time.monotonic, [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(leaps))
     async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
         await asyncio.gather(*(client.start_recording("standup") for _ in range(2)))
-        await client.start_recording("standup")
-        newest = wiretap.heard[-1].connection
-        idle = ({1, 2} - {newest}).pop()
-        wiretap.open[idle].write_eof()
-        await turns_of_the_loop()
-        await client.start_recording("standup")
+        for _ in range(2):
+            assert wiretap.open.keys() == {1, 2}
+            leaps.append(0.6 * KEEPALIVE)
+            await client.start_recording("standup")
+        busy = wiretap.heard[-1].connection
         async with asyncio.timeout(10):
-            while idle in wiretap.open:
+            while wiretap.open.keys() != {busy}:
                 await turns_of_the_loop()
-        assert wiretap.heard[-1].connection == newest
+        assert wiretap.connections == 2
 
 
 async def test_closing_the_client_closes_its_connections() -> None:

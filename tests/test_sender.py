@@ -248,6 +248,25 @@ def test_a_caller_cancelled_in_the_queue_sends_nothing_and_leaves_nothing() -> N
     virtual_time.run(main())
 
 
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_who_goes_away_while_waiting_for_the_quota_gives_its_place_back(cancelled: bool) -> None:
+    async def main() -> None:
+        server, quota = Server(), Quota(RateLimit(1, per=60.0))
+        sender = sender_over(server, quota=quota, max_connections=1)
+        quota.pause(20)
+        task = asyncio.create_task(sender.send(start("first", seconds=10)))
+        await asyncio.sleep(1)
+        if cancelled:
+            task.cancel()
+        (end,) = await asyncio.gather(task, return_exceptions=True)
+        assert type(end) is (asyncio.CancelledError if cancelled else NotSentError)
+        await sender.send(start("second"))
+        assert server.began == ["second"]
+        assert now() == pytest.approx(21)
+
+    virtual_time.run(main())
+
+
 def test_a_caller_cancelled_before_sending_drops_the_request() -> None:
     async def main() -> None:
         server = Server(10.0, tell=connecting)
@@ -324,10 +343,12 @@ def test_closing_waits_for_what_is_under_way() -> None:
 
 def test_closing_waits_no_longer_than_its_grace(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
-        sender = sender_over(Server(1e6))
+        server = Server(1e6)
+        sender = sender_over(server)
         tasks = [asyncio.create_task(sender.send(start(seconds=1e5))) for _ in range(3)]
         await asyncio.sleep(1)
         await sender.aclose(grace=2)
+        assert server.under_way == 0
         assert now() == pytest.approx(3)
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(end) for end in ends} == {OutcomeUnknownError}
