@@ -69,7 +69,7 @@ def web_address(instance: object, attribute: attrs.Attribute[Any], value: str) -
         _ = parts.port
     except ValueError as error:
         raise ValueError(f"{attribute.name} must be {wanted}, not {value!r} ({error})") from error
-    if not absolute or any(character.isspace() or not character.isprintable() for character in value):
+    if not absolute or not value.isprintable() or " " in value:  # no other white space is printable
         raise ValueError(f"{attribute.name} must be {wanted}, not {value!r}")
 
 
