@@ -37,28 +37,29 @@ def find_resplit(fields: Mapping[str, str], known: frozenset[str]) -> str | None
         fields: The callback's fields.
         known: The names that events are made of, in one spelling: ``snake_case``, or CamelCase.
     """
+    absent, longer, inside = tuple(known - fields.keys()), _longer(known), _inside(known)
     for name, following in pairwise([*sorted(fields), _BEHIND_ALL]):
         value = fields[name]
         if name not in known:
-            suspicious = any(name.startswith(one) and one not in fields for one in known)
+            suspicious = name.startswith(absent)
         elif name != "response":
             # What was swallowed stood between this field and the next, in the order in which they are signed.
-            suspicious = any(name < one < following for one in _inside(known).findall(value))
+            suspicious = any(name < one < following for one in inside.findall(value))
         else:
             suspicious = False
-        if suspicious or any((name + value).startswith(longer) for longer in _longer(known).get(name, ())):
+        if suspicious or (name + value).startswith(longer.get(name, ())):
             return name
     return None
 
 
 @cache
-def _longer(known: frozenset[str]) -> Mapping[str, list[str]]:
+def _longer(known: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
     """Every proper prefix of a known name, to the known names that begin with it."""
     names: defaultdict[str, list[str]] = defaultdict(list)
     for name in sorted(known):
         for end in range(len(name)):
             names[name[:end]].append(name)
-    return names
+    return {prefix: tuple(longer) for prefix, longer in names.items()}
 
 
 @cache
