@@ -9,6 +9,7 @@ from __future__ import annotations
 import binascii
 import hmac
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal, get_args
 from urllib.parse import parse_qs, urlencode
 
@@ -65,6 +66,10 @@ def _is_proven(place: Place, start_id: str, proof: bytes, auth_tokens: Sequence[
 
 
 def _proof(place: Place, start_id: str, auth_token: str) -> bytes:
-    key = hmac.digest(auth_token.encode(), _PURPOSE, "sha256")
-    proof = hmac.digest(key, f"{place}:{start_id}".encode(errors="surrogatepass"), "sha256")
+    proof = hmac.digest(_key(auth_token), f"{place}:{start_id}".encode(errors="surrogatepass"), "sha256")
     return binascii.hexlify(proof[:16])
+
+
+@lru_cache(maxsize=8)
+def _key(auth_token: str) -> bytes:
+    return hmac.digest(auth_token.encode(), _PURPOSE, "sha256")
