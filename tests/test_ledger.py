@@ -1,0 +1,107 @@
+"""Evidence becomes a stored record, whoever else learns at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from plivo_record_async import MemoryStore, StoreError
+from plivo_record_async._ledger import Ledger
+from plivo_record_async.protocol.evidence import Evidence, SendingBegan, SendingContinued, StartAccepted, StartNotSent
+from plivo_record_async.protocol.followed import Terms
+from plivo_record_async.protocol.lifecycle import HandOver
+from tests.following import FlakyStore
+from tests.protocol.lives import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording
+
+HANDLED = Terms(handled=frozenset({"RecordingEnded"}))
+CANCELLED = StartNotSent(words="cancelled")
+
+
+async def test_what_is_learned_is_stored_and_its_effects_are_handed_out() -> None:
+    ledger = Ledger(store=MemoryStore(), terms=HANDLED)
+    record = await ledger.store.create(recording("accepted"))
+    learned, effects = await ledger.learn(record, ENDED)
+    assert learned == await ledger.get(record.start_id)
+    assert (learned.state, learned.version, learned.ended) == ("recorded", 1, ENDED)
+    assert effects == (HandOver(ENDED),)
+
+
+async def test_what_was_known_is_not_stored_again() -> None:
+    store = FlakyStore()
+    ledger = Ledger(store=store)
+    record = await store.create(recording("recorded"))
+    store.calls.clear()
+    assert await ledger.learn(record, ENDED) == (record, ())
+    assert store.calls == []
+
+
+async def test_whoever_was_faster_is_not_overwritten() -> None:
+    store = MemoryStore()
+    first, second = Ledger(store=store, terms=HANDLED), Ledger(store=store, terms=HANDLED)
+    record = await store.create(recording("sending"))
+    await second.learn(record, ENDED)
+    learned, effects = await first.learn(record, ACCEPTED)
+    assert (learned.state, learned.ended, learned.version) == ("recorded", ENDED, 2)
+    assert learned.answer is not None
+    assert effects == ()
+
+
+async def test_of_two_who_learn_the_same_one_gets_the_effects() -> None:
+    store = MemoryStore()
+    ledgers = [Ledger(store=store, terms=HANDLED) for _ in range(8)]
+    record = await store.create(recording("accepted"))
+    outcomes = await asyncio.gather(*(ledger.learn(record, ENDED) for ledger in ledgers))
+    assert [effects for _, effects in outcomes if effects] == [(HandOver(ENDED),)]
+    assert {learned.version for learned, _ in outcomes} == {1}
+
+
+async def test_everybody_s_news_is_kept() -> None:
+    store = MemoryStore()
+    record = await store.create(recording("sending"))
+    news: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED]
+    await asyncio.gather(*(Ledger(store=store).learn(record, piece) for piece in news))
+    learned = await Ledger(store=store).get(record.start_id)
+    assert (learned.state, learned.response, learned.ended, learned.transcription) == (
+        "transcribed",
+        CONFIRMED,
+        ENDED,
+        TRANSCRIBED,
+    )
+
+
+@pytest.mark.parametrize("late", [CANCELLED, StartAccepted(words="202"), SendingContinued()])
+async def test_what_one_sending_tells_says_nothing_of_the_next(late: Evidence) -> None:
+    ledger = Ledger(store=MemoryStore())
+    first = await ledger.store.create(recording("sending"))
+    not_sent, _ = await ledger.learn(first, CANCELLED)
+    again, _ = await ledger.learn(not_sent, SendingBegan())
+    assert await ledger.learn(first, late) == (again, ())
+    assert await ledger.get(first.start_id) == again
+
+
+async def test_an_outcome_may_be_told_twice() -> None:
+    ledger = Ledger(store=MemoryStore())
+    sending = await ledger.store.create(recording("sending"))
+    once, _ = await ledger.learn(sending, CANCELLED)
+    assert await ledger.learn(sending, CANCELLED) == (once, ())
+
+
+async def test_a_pruned_record_learns_nothing() -> None:
+    store = MemoryStore()
+    record = await store.create(recording("recorded"))
+    assert await store.prune(NOW + SECOND) == 1
+    with pytest.raises(LookupError, match="'start-1'; it may have been pruned"):
+        await Ledger(store=store).learn(record, TRANSCRIBED)
+    with pytest.raises(LookupError):
+        await Ledger(store=store).get(record.start_id)
+
+
+async def test_a_failing_store_learns_nothing() -> None:
+    store = FlakyStore()
+    ledger = Ledger(store=store)
+    record = await store.create(recording("accepted"))
+    store.broken = {"replace"}
+    with pytest.raises(StoreError):
+        await ledger.learn(record, ENDED)
+    assert await store.get(record.start_id) == record
