@@ -276,6 +276,14 @@ async def test_a_connection_is_used_again_but_not_after_a_stop() -> None:
         assert [heard.connection for heard in wiretap.heard] == [1, 1, 1, 1, 2]
 
 
+async def test_a_connection_that_a_stop_opened_is_closed_after_it() -> None:
+    async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
+        await client.stop_recording("standup")
+        async with asyncio.timeout(10):
+            while wiretap.open:
+                await turns_of_the_loop()
+
+
 async def test_there_are_no_more_connections_than_allowed() -> None:
     async with Wiretap() as wiretap, client_over(base_url=wiretap.url, max_connections=3) as client:
         outcomes = [outcome async for outcome in client.start_many([f"room {n}" for n in range(60)])]

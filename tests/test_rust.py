@@ -1,0 +1,66 @@
+"""The fast way: the same requests and the same verdicts, over Rust."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+
+import httpx
+import pytest
+
+from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient, RecordingStopped, fast_transport
+from tests.wiretap import Wiretap
+
+AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
+TOKEN = "tokentokentokentokentokentokentokentoken"
+
+
+def client(base_url: str) -> RecordClient:
+    return RecordClient(AUTH_ID, TOKEN, base_url=base_url, transport=fast_transport(), max_retries=0)
+
+
+async def test_it_starts_and_stops_and_keeps_its_connection_between() -> None:
+    async with Wiretap() as wiretap, client(wiretap.url + "/prefix") as calls:
+        for name in ("standup", "a/b ä"):
+            assert (await calls.start_recording(name, file_format="wav")).recording_id == "r"
+        assert await calls.stop_recording("standup") == RecordingStopped()
+        assert wiretap.connections == 1
+        assert [heard.target for heard in wiretap.heard] == [
+            f"/prefix/v1/Account/{AUTH_ID}/Conference/{segment}/Record/"
+            for segment in ("standup", "a%2Fb%20%C3%A4", "standup")
+        ]
+        assert [heard.body for heard in wiretap.heard] == [b'{"file_format": "wav"}'] * 2 + [b""]
+
+
+async def test_it_serves_many_tasks() -> None:
+    async with Wiretap() as wiretap, client(wiretap.url) as calls:
+        outcomes = [outcome async for outcome in calls.start_many([f"room {n}" for n in range(200)])]
+        assert all(outcome.ok for outcome in outcomes)
+        assert len(wiretap.heard) == 200
+
+
+async def test_a_refused_connection_is_not_sent() -> None:
+    with socket.socket() as bound_but_deaf:
+        bound_but_deaf.bind(("127.0.0.1", 0))
+        async with client(f"http://127.0.0.1:{bound_but_deaf.getsockname()[1]}") as calls:
+            with pytest.raises(NotSentError, match="Nothing was sent"):
+                await calls.start_recording("standup")
+
+
+async def test_a_disconnect_is_unknown() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with (
+        await asyncio.start_server(hang_up, "127.0.0.1", 0) as server,
+        client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as calls,
+    ):
+        with pytest.raises(OutcomeUnknownError, match="does not tell"):
+            await calls.start_recording("standup")
+
+
+async def test_it_is_an_httpx_transport_like_any_other() -> None:
+    async with Wiretap() as wiretap, httpx.AsyncClient(transport=fast_transport()) as plain:
+        answer = await plain.post(wiretap.url, json={})
+        assert (answer.status_code, answer.json()["api_id"]) == (202, "2867b6e2")
