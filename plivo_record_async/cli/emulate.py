@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from plivo_record_async.cli.extras import needed_extra
 from plivo_record_async.cli.output import ExitCode, Output
+from plivo_record_async.cli.signals import end_signal
 
 if TYPE_CHECKING:
     from plivo_record_async.emulator import Emulator
@@ -47,14 +46,7 @@ def emulate(*, host: str, port: int, auth_id: str | None, auth_token: str | None
 
 
 async def _until_signalled(emulator: Emulator, output: Output) -> None:
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        loop.call_soon_threadsafe(ended.set)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    ended = end_signal()
     async with emulator:
         output.line(f"ready {emulator.url}")
         await ended.wait()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -13,7 +15,9 @@ from plivo_record_async.cli.calls import json_option
 from plivo_record_async.cli.demo.story import Story
 from plivo_record_async.cli.demo.views import view
 from plivo_record_async.cli.extras import needed_extra
+from plivo_record_async.cli.log import warnings_told
 from plivo_record_async.cli.output import ExitCode, Output, exit_code
+from plivo_record_async.cli.signals import terminate_like_ctrl_c
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import StartRequest
 
@@ -31,12 +35,12 @@ __all__ = ["demo"]
 @click.option(
     "--room", "names", multiple=True, metavar="NAME", help="With --live: a conference that is live; repeatable."
 )
-@click.option("--public-url", metavar="URL", help="With --live: where Plivo reaches the callback listener.")
+@click.option("--public-url", metavar="URL", help="With --live: where Plivo reaches the tracker.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     metavar="NUMBER",
-    help="With --public-url: the listener's port.  [default: 8766]",
+    help="With --public-url: the tracker's port.  [default: 8766]",
 )
 @click.option(
     "--seconds",
@@ -57,26 +61,29 @@ def demo(
 ) -> ExitCode:
     """See recordings being started, called back and stopped, over real HTTP.
 
-    Starts a local Plivo and a callback listener on loopback, starts recording 25 conferences at once, some in
-    synchronous, some in asynchronous mode, ends some of the conferences, stops the other recordings, verifies each
-    callback, and shows what happened when. Needs no account and leaves nothing running.
+    Starts a local Plivo and a tracker on loopback, starts recording 25 conferences at once, some in synchronous,
+    some in asynchronous mode, ends some of the conferences, stops the other recordings, awaits each stage that the
+    tracker follows, transcripts among them, and shows what happened when. Needs no account and leaves nothing behind.
 
     With --live the same code talks to the real Plivo. Conferences exist only while somebody is in them, so each must
-    be named with --room. Asynchronous mode needs a --public-url that leads to the listener on 127.0.0.1; without it
+    be named with --room. Asynchronous mode needs a --public-url that leads to the tracker on 127.0.0.1; without it
     all starts are synchronous.
 
-    With --json each line is one event, an object whose type is Opened, Chapter, Happened, Refused or, at the end,
+    With --json each line is one event, an object whose type is Opened, Chapter, Happened, Warned or, at the end,
     Closed, which has ok, problems and all rooms.
     """
     _check(count=count, live=live, names=names, public_url=public_url, port=port)
     with needed_extra("emulator"):
         from plivo_record_async.cli.demo.places import live_place, local_place  # noqa: PLC0415 - they need the extra
-    place = (
-        live_place(names, public_url=public_url, port=port or 8766, seconds=seconds or 5)
-        if live
-        else local_place(count or 25, seconds=seconds or 1.5)
-    )
-    return asyncio.run(_play(place, Output(as_json)))
+    terminate_like_ctrl_c()
+    with TemporaryDirectory(prefix="plivo-record-") as directory:
+        db = Path(directory, "recordings.db")
+        place = (
+            live_place(names, public_url=public_url, port=port or 8766, seconds=seconds or 5, db=db)
+            if live
+            else local_place(count or 25, seconds=seconds or 1.5, db=db)
+        )
+        return asyncio.run(_play(place, Output(as_json)))
 
 
 def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: str | None, port: int | None) -> None:
@@ -87,17 +94,16 @@ def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: s
     """
     wrong = {
         "--room needs --live: the local conferences name themselves": names and not live,
-        "--public-url needs --live: the local Plivo reaches the listener by itself": public_url and not live,
+        "--public-url needs --live: the local Plivo reaches the tracker by itself": public_url and not live,
         "--rooms does not go with --live: name each live conference with --room": count and live,
         "--live needs at least one --room NAME: a conference that somebody is in": live and not names,
         "--port needs --public-url, which is to lead to it": port and not public_url,
-        "--public-url must have no query and no fragment": public_url and set("?#") & set(public_url),
         "--room names a conference twice": len(set(names)) < len(names),
     }
     reason = next((reason for reason, applies in wrong.items() if applies), None)
     try:
         for name in names:
-            StartRequest(name, callback_url=public_url)
+            StartRequest(name)
     except ValueError as error:
         reason = reason or str(error)
     if reason:
@@ -106,9 +112,9 @@ def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: s
 
 async def _play(place: Place, output: Output) -> ExitCode:
     with view(output) as tell:
-        async with place as (client, plan, listening):
-            story = Story(client, plan, now=_clock.now, tell=tell)
-            async with listening(story.heard, story.refuse):
+        async with place as plan:
+            story = Story(plan, now=_clock.now, tell=tell)
+            with warnings_told(story.warn):
                 closed = await story.play()
     for problem in closed.problems:
         output.error(PlivoRecordError(problem))

@@ -6,12 +6,13 @@ from typing import Literal
 
 import attrs
 
-__all__ = ["Chapter", "Closed", "Event", "Happened", "Mode", "Opened", "Refused", "Room", "Step", "What"]
+__all__ = ["Chapter", "Closed", "Event", "Happened", "Mode", "Opened", "Room", "Step", "Warned", "What"]
 
 Mode = Literal["sync", "async"]
 
-What = Literal["started", "pending", "answered", "conference ended", "stopped", "recorded", "failed"]
-"""``started`` and ``pending`` are answers to a start; ``answered`` and ``recorded`` are callbacks, verified."""
+What = Literal["started", "accepted", "conference ended", "stopped", "recorded", "transcribed", "failed"]
+"""``started`` is the answer to a synchronous start; ``accepted``, ``recorded`` and ``transcribed`` are the stages of a
+followed recording."""
 
 
 @attrs.frozen(kw_only=True)
@@ -28,31 +29,30 @@ class Room:
 
     Attributes:
         name: The conference's name.
-        callback_url: Where Plivo calls back about it; with it the start is in asynchronous mode.
+        mode: How its recording is started; one that is followed is started in asynchronous mode.
+        transcribe: Whether a transcript is asked for too.
         api_id: Plivo's id of the start.
         recording_id: Plivo's id of the recording.
         duration_ms: The recording's length as Plivo gave it, which it does in a callback only.
+        transcription: What was said, as Plivo gave it.
         steps: What happened, in order.
         error: What went wrong, in words.
     """
 
     name: str
-    callback_url: str | None = None
+    mode: Mode = "sync"
+    transcribe: bool = False
     api_id: str | None = None
     recording_id: str | None = None
     duration_ms: int | None = None
+    transcription: str | None = None
     steps: tuple[Step, ...] = ()
     error: str | None = None
 
     @property
-    def mode(self) -> Mode:
-        """How its recording is started."""
-        return "sync" if self.callback_url is None else "async"
-
-    @property
     def accepted(self) -> float | None:
         """When Plivo's answer to the start was here."""
-        return self.at("started", "pending")
+        return self.at("started", "accepted")
 
     @property
     def over(self) -> float | None:
@@ -60,9 +60,16 @@ class Room:
         return self.at("conference ended", "stopped", "recorded")
 
     @property
+    def last(self) -> What:
+        """What makes it complete: nothing more is to come after that, at least nothing that must."""
+        if self.mode == "sync":
+            return "stopped"
+        return "transcribed" if self.transcribe else "recorded"
+
+    @property
     def done(self) -> bool:
-        """Whether nothing more is to come, at least nothing that must."""
-        return self.at("stopped" if self.mode == "sync" else "recorded") is not None
+        """Whether it is complete."""
+        return self.at(self.last) is not None
 
     @property
     def measured_ms(self) -> int | None:
@@ -80,15 +87,13 @@ class Opened:
 
     Attributes:
         plivo: The API's address.
-        listener: The callback listener's address, if there is one.
+        listener: Where callbacks are received, if they are.
         rooms: The conferences, in order.
-        callbacks: How many callbacks are to come.
     """
 
     plivo: str
     listener: str | None
     rooms: tuple[Room, ...]
-    callbacks: int
 
 
 @attrs.frozen(kw_only=True)
@@ -108,11 +113,11 @@ class Happened:
 
 
 @attrs.frozen(kw_only=True)
-class Refused:
-    """A callback was not believed, or not understood."""
+class Warned:
+    """Something was logged, such as a callback that was not believed."""
 
     at: float
-    error: str
+    text: str
 
 
 @attrs.frozen(kw_only=True)
@@ -122,7 +127,7 @@ class Closed:
     Attributes:
         at: Seconds that it took.
         rooms: The conferences and what became of them.
-        callbacks: How many callbacks came and were verified.
+        callbacks: How many callbacks were verified and stored.
         executions: How many starts were executed, where that can be known.
         problems: What went wrong or is missing, a sentence each; none if all is well.
     """
@@ -134,5 +139,5 @@ class Closed:
     problems: tuple[str, ...]
 
 
-Event = Opened | Chapter | Happened | Refused | Closed
+Event = Opened | Chapter | Happened | Warned | Closed
 """Whatever a view is told."""

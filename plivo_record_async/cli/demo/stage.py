@@ -14,17 +14,16 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Opened, Refused, Room
+from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Opened, Room, Warned
 from plivo_record_async.cli.demo.table import COLUMNS, NOTE, cells, closing
 from plivo_record_async.cli.output import printable
 
 __all__ = ["Look", "Stage", "look"]
 
-Look = Literal["waiting", "pending", "recording", "over", "done", "failed"]
+Look = Literal["waiting", "recording", "over", "done", "failed"]
 
 _LOOKS: dict[Look, tuple[str, str]] = {
     "waiting": ("·", "dim"),
-    "pending": ("○", "cyan"),
     "recording": ("●", "red"),
     "over": ("◑", "yellow"),
     "done": ("✔", "green"),
@@ -46,7 +45,7 @@ class Stage:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._opened = Opened(plivo="", listener=None, rooms=(), callbacks=0)
+        self._opened = Opened(plivo="", listener=None, rooms=())
         self._rooms: dict[str, Room] = {}
         self._spinner = Spinner("dots")
         self._live = Live(console=console, get_renderable=self._scene, refresh_per_second=15, transient=True)
@@ -70,16 +69,15 @@ class Stage:
                 self._spinner.update(text=Text(event.title, style="bold"))
             case Happened():
                 self._rooms[event.room.name] = event.room
-            case Refused():
-                self._console.print(Text(printable(event.error), style="bold red"))
+            case Warned():
+                self._console.print(Text(printable(event.text), style="bold red"))
             case Closed():
                 self._live.stop()
                 self._console.print(_head(self._opened), _table(event, self._console.width), _end(event))
 
     def _scene(self) -> RenderableType:
         rooms = list(self._rooms.values())
-        bars = _bars(rooms, self._opened.callbacks)
-        return Group(_head(self._opened), "", self._spinner, "", bars, "", _grid(rooms), "", _legend())
+        return Group(_head(self._opened), "", self._spinner, "", _bars(rooms), "", _grid(rooms), "", _legend())
 
 
 def look(room: Room) -> Look:
@@ -90,23 +88,22 @@ def look(room: Room) -> Look:
         return "done"
     if room.over is not None:
         return "over"
-    if room.at("started", "answered") is not None:
-        return "recording"
-    return "waiting" if room.accepted is None else "pending"
+    return "waiting" if room.accepted is None else "recording"
 
 
 def _head(opened: Opened) -> Text:
-    listener = f", callback listener at {opened.listener}" if opened.listener else ""
+    listener = f", callbacks received at {opened.listener}" if opened.listener else ""
     return Text(f"Plivo at {opened.plivo}{listener}", style="dim")
 
 
-def _bars(rooms: list[Room], callbacks: int) -> Table:
-    heard = sum(step.what in {"answered", "recorded"} for room in rooms for step in room.steps)
+def _bars(rooms: list[Room]) -> Table:
+    followed = sum(room.mode == "async" for room in rooms)
     grid = Table.grid(padding=(0, 2))
     for title, number, total in (
         ("starts accepted", sum(room.accepted is not None for room in rooms), len(rooms)),
         ("recordings over", sum(room.over is not None for room in rooms), len(rooms)),
-        ("callbacks verified", heard, callbacks),
+        ("files recorded", sum(room.at("recorded") is not None for room in rooms), followed),
+        ("transcripts", sum(room.at("transcribed") is not None for room in rooms), sum(r.transcribe for r in rooms)),
     ):
         grid.add_row(title, ProgressBar(total=total or 1, completed=number, width=56), f"{number}/{total}")
     return grid

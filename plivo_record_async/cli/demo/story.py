@@ -1,33 +1,47 @@
 """What happens in the demo, as events; nothing here prints.
 
-The story knows a client and a `Plan`, so it is the same whether the client talks to the local Plivo or to the real
-one.
+The story knows a `Plan`, so it is the same whether the client talks to the local Plivo or to the real one.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import aclosing
 from datetime import datetime
 from typing import Any
 
 import attrs
 
-from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Opened, Refused, Room, Step, What
+from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Mode, Opened, Room, Step, Warned, What
 from plivo_record_async.client import RecordClient
-from plivo_record_async.errors import ApiError, CallbackRejectedError, NotSentError
-from plivo_record_async.protocol.models import (
-    ApiResponse,
-    CallbackEvent,
-    Outcome,
-    PendingResponse,
-    RecordingEnded,
-    RecordingStarted,
-    StartRequest,
-)
+from plivo_record_async.errors import ApiError, NotSentError, PlivoRecordError, RecordingFailedError
+from plivo_record_async.interfaces import Store
+from plivo_record_async.protocol.models import Outcome, StartRequest
+from plivo_record_async.tracked import TrackedRecording
+from plivo_record_async.tracker import RecordingTracker
 
-__all__ = ["Plan", "Story"]
+__all__ = ["Followed", "Plan", "Story"]
+
+Outcomes = AsyncGenerator[Outcome[StartRequest, Any], None]
+
+_CALLBACKS = {"start_confirmed", "start_failed", "recording_ended", "transcribed", "transcription_failed"}
+"""The steps of a followed recording that a verified callback made."""
+
+
+@attrs.frozen(kw_only=True)
+class Followed:
+    """What follows the recordings.
+
+    Attributes:
+        tracker: Starts them in asynchronous mode; it is served, and Plivo reaches it.
+        store: Where it keeps them.
+        url: Where it is served.
+    """
+
+    tracker: RecordingTracker
+    store: Store
+    url: str
 
 
 @attrs.frozen(kw_only=True)
@@ -35,35 +49,32 @@ class Plan:
     """What the story needs to know of the place where it plays.
 
     Attributes:
-        plivo: The API's address.
-        listener: The callback listener's address, if there is one.
+        client: Starts recordings in synchronous mode, and stops all.
+        followed: What follows those in asynchronous mode; if there are none, nothing does.
         rooms: The conferences, in order.
         seconds: How long to record.
-        patience: How many seconds to wait for callbacks in the end.
+        patience: How many seconds to wait in the end for what is still to come.
         ending: Names of the conferences that are ended from outside; the others' recordings are stopped.
         end_conference: Ends a conference from outside, so that Plivo calls back.
         executions: How many starts of a conference were executed, where that can be known.
-        answers: Whether each start in asynchronous mode must be answered by a callback of its own; Plivo's documents
-            disagree on it, so of the real API only the callback that the recording ended is expected.
-            https://plivo.com/docs/voice/api/conferences
+        callbacks_settled: Waits until no callback is under way, where that can be known.
     """
 
-    plivo: str
-    listener: str | None
+    client: RecordClient
+    followed: Followed | None = None
     rooms: tuple[Room, ...]
     seconds: float
     patience: float
     ending: tuple[str, ...] = ()
     end_conference: Callable[[str], Awaitable[object]] | None = None
     executions: Callable[[str], int] | None = None
-    answers: bool = False
+    callbacks_settled: Callable[[], Awaitable[object]] | None = None
 
 
 class Story:
-    """Starts all recordings, lets them run, ends or stops them, and waits until every callback has come.
+    """Starts all recordings, lets them run, ends or stops them, and follows each to its last stage.
 
     Args:
-        client: Starts and stops the recordings.
         plan: Where it plays.
         now: Reads the clock.
         tell: Is told each event.
@@ -72,77 +83,88 @@ class Story:
         errors: What the calls ended with that did not succeed.
     """
 
-    def __init__(
-        self, client: RecordClient, plan: Plan, *, now: Callable[[], datetime], tell: Callable[[Event], None]
-    ) -> None:
+    def __init__(self, plan: Plan, *, now: Callable[[], datetime], tell: Callable[[Event], None]) -> None:
         self.errors: list[Exception] = []
-        self._client = client
         self._plan = plan
         self._rooms = {room.name: room for room in plan.rooms}
         self._now = now
         self._began = now()
         self._tell = tell
-        self._verified = 0
-        self._refusals: list[str] = []
-        self._never_began: set[str] = set()
-        self._heard = asyncio.Event()
+        self._start_ids: list[str] = []
+        self._warnings: list[str] = []
+        self._not_running: set[str] = set()
 
     async def play(self) -> Closed:
         """Play it all; whatever may have been started is stopped even when this is cancelled."""
         plan = self._plan
-        callbacks = sum(len(self._awaited(room)) for room in plan.rooms)
-        self._tell(Opened(plivo=plan.plivo, listener=plan.listener, rooms=plan.rooms, callbacks=callbacks))
+        listener = None if plan.followed is None else plan.followed.url
+        self._tell(Opened(plivo=plan.client.settings.base_url, listener=listener, rooms=plan.rooms))
         try:
-            await self._start()
-            await self._record()
-            await self._end_conferences()
-        finally:
-            await self._stop()
-        await self._wait_for_callbacks()
-        end = self._closed()
-        self._tell(end)
-        return end
+            async with asyncio.timeout(None) as patience, asyncio.TaskGroup() as following:
+                try:
+                    await self._start(following)
+                    await self._record()
+                    await self._end_conferences()
+                finally:
+                    await self._stop()
+                    self._chapter("waiting for what is still to come")
+                    patience.reschedule(asyncio.get_running_loop().time() + plan.patience)
+                    if plan.callbacks_settled is not None:
+                        await plan.callbacks_settled()
+        except TimeoutError:
+            self._chapter(f"gave up waiting after {plan.patience:g} s")
+        closed = await self._closed()
+        self._tell(closed)
+        return closed
 
-    def heard(self, name: str, event: CallbackEvent) -> None:
-        """Take a verified callback about the room of that name."""
-        self._verified += 1
-        match event:
-            case ApiResponse(api_id=api_id, error=None, answer=answer):
-                self._happened(name, "answered", api_id=api_id, recording_id=answer.get("recording_id"))
-            case ApiResponse(api_id=api_id, error=error):
-                self._never_began.add(name)
-                self._happened(name, "failed", api_id=api_id, error=f"Plivo called back with an error: {error}")
-            case RecordingEnded(recording_id=recording_id, duration_ms=duration_ms):
-                self._happened(name, "recorded", recording_id=recording_id, duration_ms=duration_ms)
-            case _:
-                self._refused(f"{name}: an unexpected callback came: {event!r}")
-        self._heard.set()
+    def warn(self, text: str) -> None:
+        """Take note of something that was logged."""
+        self._warnings.append(text)
+        self._tell(Warned(at=self._elapsed(), text=text))
 
-    def refuse(self, error: CallbackRejectedError) -> None:
-        """Take note of a callback that was turned away."""
-        self._refused(f"a callback was refused: {error}")
-
-    async def _start(self) -> None:
+    async def _start(self, following: asyncio.TaskGroup) -> None:
         self._chapter("starting the recordings, all at once")
-        requests = [
-            StartRequest(room.name, file_format="wav", callback_url=room.callback_url) for room in self._rooms.values()
-        ]
-        async with aclosing(self._client.start_many(requests)) as outcomes:
-            async for outcome in outcomes:
-                self._started(outcome)
+        async with asyncio.TaskGroup() as starting:
+            for outcomes in self._batches():
+                starting.create_task(self._take(outcomes, following))
 
-    def _started(self, outcome: Outcome[StartRequest, RecordingStarted | PendingResponse]) -> None:
-        name = outcome.request.conference_name
-        if outcome.error is not None:
-            if isinstance(outcome.error, ApiError | NotSentError):
-                self._never_began.add(name)
-            self._failed(name, outcome.error)
-            return
-        match outcome.result:
-            case RecordingStarted(api_id=api_id, recording_id=recording_id):
-                self._happened(name, "started", api_id=api_id, recording_id=recording_id)
-            case pending:
-                self._happened(name, "pending", api_id=pending.api_id if pending else None)
+    def _batches(self) -> Iterator[Outcomes]:
+        yield self._plan.client.start_many(self._requests("sync"))
+        if self._plan.followed is not None:
+            for transcribe in (False, True):
+                requests = self._requests("async", transcribe=transcribe)
+                yield self._plan.followed.tracker.start_many(requests, transcribe=transcribe)
+
+    def _requests(self, mode: Mode, *, transcribe: bool = False) -> list[StartRequest]:
+        rooms = [room for room in self._plan.rooms if (room.mode, room.transcribe) == (mode, transcribe)]
+        return [StartRequest(room.name, file_format="wav") for room in rooms]
+
+    async def _take(self, outcomes: Outcomes, following: asyncio.TaskGroup) -> None:
+        async with aclosing(outcomes):
+            async for outcome in outcomes:
+                name = outcome.request.conference_name
+                if outcome.error is not None:
+                    self._failed(name, outcome.error)
+                elif isinstance(outcome.result, TrackedRecording):
+                    following.create_task(self._follow(outcome.result))
+                else:
+                    started: Any = outcome.result
+                    self._happened(name, "started", api_id=started.api_id, recording_id=started.recording_id)
+
+    async def _follow(self, recording: TrackedRecording) -> None:
+        """Await the stages of a recording, one after the other."""
+        name = recording.conference_name
+        self._start_ids.append(recording.start_id)
+        try:
+            status = await recording.accepted()
+            self._happened(name, "accepted", api_id=status.api_id)
+            ended = await recording.recorded()
+            self._happened(name, "recorded", recording_id=ended.recording_id, duration_ms=ended.duration_ms)
+            if self._rooms[name].transcribe:
+                text = await recording.transcribed()
+                self._happened(name, "transcribed", transcription=text.transcription)
+        except PlivoRecordError as error:
+            self._failed(name, error)
 
     async def _record(self) -> None:
         self._chapter("recording")
@@ -157,51 +179,41 @@ class Story:
             self._happened(name, "conference ended")
 
     async def _stop(self) -> None:
-        names = [room.name for room in self._rooms.values() if room.over is None and room.name not in self._never_began]
+        names = [room.name for room in self._rooms.values() if room.over is None and room.name not in self._not_running]
         self._chapter("stopping the recordings that still run")
-        async with aclosing(self._client.stop_many(names)) as outcomes:
+        async with aclosing(self._plan.client.stop_many(names)) as outcomes:
             async for outcome in outcomes:
                 if outcome.error is None:
                     self._happened(outcome.request, "stopped")
                 else:
                     self._failed(outcome.request, outcome.error)
 
-    async def _wait_for_callbacks(self) -> None:
-        self._chapter("waiting for callbacks")
-        try:
-            async with asyncio.timeout(self._plan.patience):
-                while any(self._awaited(room) for room in self._rooms.values()):
-                    self._heard.clear()
-                    await self._heard.wait()
-        except TimeoutError:
-            self._chapter(f"gave up waiting for callbacks after {self._plan.patience:g} s")
-
-    def _awaited(self, room: Room) -> list[What]:
-        """The callbacks that have not come yet."""
-        if room.mode == "sync" or room.error is not None:
-            return []
-        wanted: list[What] = ["answered", "recorded"] if self._plan.answers else ["recorded"]
-        return [what for what in wanted if room.at(what) is None]
-
-    def _closed(self) -> Closed:
+    async def _closed(self) -> Closed:
         problems = [
-            *self._refusals,
+            *self._warnings,
             *(f"{room.name}: {text}" for room in self._rooms.values() for text in self._problems(room)),
         ]
         count = self._plan.executions
         return Closed(
             at=self._elapsed(),
             rooms=tuple(self._rooms.values()),
-            callbacks=self._verified,
+            callbacks=await self._callbacks(),
             executions=None if count is None else sum(map(count, self._rooms)),
             problems=tuple(problems),
         )
 
+    async def _callbacks(self) -> int:
+        """How many callbacks were verified and stored."""
+        if self._plan.followed is None:
+            return 0
+        records = [await self._plan.followed.store.get(start_id) for start_id in self._start_ids]
+        return sum(step.kind in _CALLBACKS for record in records if record for step in record.steps)
+
     def _problems(self, room: Room) -> Iterator[str]:
         if room.error is not None:
             yield room.error
-        for what in self._awaited(room):
-            yield f"the callback '{what}' never came"
+        elif not room.done:
+            yield f"it was never {room.last}"
         if room.at("recorded") is not None and not room.duration_ms:
             yield "its recording is empty"
         if self._plan.executions is not None and room.error is None and self._plan.executions(room.name) != 1:
@@ -213,12 +225,10 @@ class Story:
     def _chapter(self, title: str) -> None:
         self._tell(Chapter(at=self._elapsed(), title=title))
 
-    def _refused(self, error: str) -> None:
-        self._refusals.append(error)
-        self._tell(Refused(at=self._elapsed(), error=error))
-
     def _failed(self, name: str, error: Exception) -> None:
         self.errors.append(error)
+        if isinstance(error, ApiError | NotSentError | RecordingFailedError):
+            self._not_running.add(name)
         self._happened(name, "failed", error=str(error))
 
     def _happened(self, name: str, what: What, **learned: Any) -> None:

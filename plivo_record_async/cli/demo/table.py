@@ -34,13 +34,13 @@ COLUMNS = (
     Column("recording", style="dim"),
     Column("duration", "right", "bold"),
     Column("accepted", "right", "cyan"),
-    Column("answered", "right", "green"),
     Column("over", "right", "yellow"),
     Column("recorded", "right", "green"),
+    Column("text", "right", "green"),
 )
 
 NOTE = (
-    "accepted: Plivo's answer to the start; answered, recorded: verified callbacks; all in seconds",
+    "accepted: Plivo took the start; recorded, text: the file, the transcript, by verified callback; in seconds",
     "duration: as the callback gave it, or ~ as measured here, from answer to answer",
 )
 
@@ -59,9 +59,9 @@ def cells(room: Room, *, longest_id: int | None = None) -> tuple[str, ...]:
         _cut(room.recording_id, longest_id),
         _duration(room),
         _time(room.accepted),
-        _time(room.at("answered")),
         _over(room),
         _time(room.at("recorded")),
+        _time(room.at("transcribed")),
     )
 
 

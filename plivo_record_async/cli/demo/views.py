@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 from rich.console import Console
 
-from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Opened, Refused, Room, Step
+from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Opened, Room, Step, Warned
 from plivo_record_async.cli.demo.stage import Stage
 from plivo_record_async.cli.demo.table import COLUMNS, NOTE, cells, closing
 from plivo_record_async.cli.output import Output, printable
@@ -57,13 +57,13 @@ def _room(room: Room) -> dict[str, Any]:
 def _lines(event: Event) -> Sequence[str]:
     match event:
         case Opened(plivo=plivo, listener=listener):
-            return [f"Plivo at {plivo}", f"callback listener at {listener}" if listener else "no callback listener"]
+            return [f"Plivo at {plivo}", f"callbacks received at {listener}" if listener else "no callbacks received"]
         case Chapter(at=at, title=title):
             return ["", f"{at:6.2f}  {title}"]
         case Happened(step=step, room=room):
             return [f"{step.at:6.2f}  {printable(room.name)}  {room.mode:5}  {_news(step, room)}"]
-        case Refused(at=at, error=error):
-            return [f"{at:6.2f}  {printable(error)}"]
+        case Warned(at=at, text=text):
+            return [f"{at:6.2f}  {printable(text)}"]
         case Closed():
             return ["", *_table(event.rooms), "", closing(event), *NOTE]
 
@@ -72,12 +72,12 @@ def _news(step: Step, room: Room) -> str:
     match step.what:
         case "started":
             return f"started, recording {printable(room.recording_id or '?')}"
-        case "pending":
-            return f"pending, api_id {printable(room.api_id or '?')}"
-        case "answered":
-            return "answered, by a verified callback"
+        case "accepted":
+            return f"accepted, api_id {printable(room.api_id or '?')}"
         case "recorded":
-            return f"recorded, by a verified callback: {(room.duration_ms or 0) / 1000:.2f} s"
+            return f"recorded: {(room.duration_ms or 0) / 1000:.2f} s"
+        case "transcribed":
+            return f"transcribed: {printable(room.transcription or '')}"
         case "failed":
             return f"failed: {printable(room.error or '')}"
         case _:

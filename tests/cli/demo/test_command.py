@@ -13,6 +13,7 @@ import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from fcntl import ioctl
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -61,13 +62,15 @@ async def nobody_listens(*urls: str) -> bool:
     return True
 
 
-async def test_it_shows_recordings_from_start_to_end_in_plain_lines_and_leaves_nothing_running() -> None:
-    async with demo() as process:
+async def test_it_shows_recordings_from_start_to_end_in_plain_lines_and_leaves_nothing_behind(
+    tmp_path: Path,
+) -> None:
+    async with demo(TMPDIR=str(tmp_path)) as process:
         out, err = await process.communicate()
     printed = out.decode()
     assert (process.returncode, err) == (0, b"")
     assert all(line.isprintable() for line in printed.splitlines())
-    assert "25 of 25 recordings started, 25 starts executed, 30 callbacks verified, no problems, " in printed
+    assert "25 of 25 recordings started, 25 starts executed, 35 callbacks verified, no problems, " in printed
     table = [line.split() for line in printed.splitlines() if re.match(r"room-\d\d ", line)]
     assert len(table) == 25
     for name, mode, api_id, recording_id, *_ in table:
@@ -75,6 +78,7 @@ async def test_it_shows_recordings_from_start_to_end_in_plain_lines_and_leaves_n
         assert len({name, api_id, recording_id, "-"}) == 4
     first, second = re.findall(r"http://127\.0\.0\.1:\d+", printed)
     assert await nobody_listens(first, second)
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
 
 async def test_for_machines_it_is_an_object_a_line() -> None:
@@ -84,9 +88,12 @@ async def test_for_machines_it_is_an_object_a_line() -> None:
     records: list[dict[str, Any]] = [json.loads(line) for line in out.splitlines()]
     first, *_, last = records
     assert (first["type"], last["type"]) == ("Opened", "Closed")
-    assert (last["ok"], last["problems"], last["callbacks"], last["executions"]) == (True, [], 30, 25)
+    assert (last["ok"], last["problems"], last["callbacks"], last["executions"]) == (True, [], 35, 25)
     assert {room["mode"] for room in last["rooms"]} == {"sync", "async"}
     assert len({room["recording_id"] for room in last["rooms"]}) == 25
+    assert [room["room"] for room in last["rooms"] if room["transcription"]] == [
+        room["room"] for room in last["rooms"] if room["transcribe"]
+    ]
     assert all((room["duration_ms"] or room["measured_ms"]) >= 200 for room in last["rooms"])
     assert [step["at"] for room in last["rooms"] for step in room["steps"] if step["at"] > last["at"]] == []
     assert await nobody_listens(first["plivo"], first["listener"])
@@ -121,20 +128,22 @@ async def test_in_a_terminal_it_is_live_and_ends_with_the_table() -> None:
     assert sent.count("\x1b[?25l") == sent.count("\x1b[?25h") == 1, "the cursor is hidden, and shown again"
     table = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", sent.rpartition("\x1b[?25h")[2])
     assert len(re.findall(r"^ room-\d\d ", table, re.MULTILINE)) == 25
-    assert "✔ 25 of 25 recordings started, 25 starts executed, 30 callbacks verified, no problems" in table
+    assert "✔ 25 of 25 recordings started, 25 starts executed, 35 callbacks verified, no problems" in table
 
 
-async def test_ctrl_c_is_clean() -> None:
-    async with demo("--json", "--seconds", "60") as process:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_an_interrupted_one_is_clean(number: signal.Signals, tmp_path: Path) -> None:
+    async with demo("--json", "--seconds", "60", TMPDIR=str(tmp_path)) as process:
         assert process.stdout is not None
         async for line in process.stdout:
             if json.loads(line).get("title") == "recording":
                 break
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         out, err = await process.communicate()
     assert process.returncode == 130
     assert sum(json.loads(line).get("what") == "stopped" for line in out.splitlines()) == 25
     assert json.loads(err)["error"].startswith("interrupted")
+    assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
 
 @pytest.mark.parametrize(
@@ -146,8 +155,8 @@ async def test_ctrl_c_is_clean() -> None:
         (["--live", "--rooms", "3", "--room", "a"], "--rooms does not go with --live"),
         (["--live", "--room", "a", "--room", "a"], "--room names a conference twice"),
         (["--live", "--room", "."], "conference_name must not be '.'"),
-        (["--live", "--room", "a", "--public-url", "h"], "callback_url must be an absolute http"),
-        (["--live", "--room", "a", "--public-url", "https://h/?a"], "--public-url must have no query"),
+        (["--live", "--room", "a", "--public-url", "h"], "public_url must be an http"),
+        (["--live", "--room", "a", "--public-url", "https://h/?a"], "public_url must be an http"),
         (["--live", "--room", "a", "--port", "9"], "--port needs --public-url"),
         (["--rooms", "0"], "Invalid value for '--rooms'"),
     ],
@@ -167,8 +176,8 @@ async def test_live_talks_to_the_plivo_of_the_environment(
     ended = await command("demo", *words, "--public-url", here, "--port", str(unused_tcp_port))
     opened, *_, closed = [json.loads(line) for line in ended.stdout.splitlines()]
     assert ended.exit_code == 0
-    assert (opened["plivo"], opened["listener"], opened["callbacks"]) == (plivo.url, here, 1)
-    assert (closed["ok"], closed["executions"]) == (True, None)
+    assert (opened["plivo"], opened["listener"]) == (plivo.url, here)
+    assert (closed["ok"], closed["executions"], closed["callbacks"]) == (True, None, 2)
     assert [(room["room"], room["mode"]) for room in closed["rooms"]] == [("a b", "async"), ("c", "sync")]
     assert {name: plivo.executions(name) for name in ("a b", "c")} == {"a b": 1, "c": 1}
     assert not any(each["recording"] for each in plivo.state()["conferences"].values())

@@ -6,15 +6,15 @@ import re
 import pytest
 from rich.console import Console
 
-from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Opened, Refused, Room, Step, What
+from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Mode, Opened, Room, Step, Warned, What
 from plivo_record_async.cli.demo.stage import Look, Stage, look
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
 
 
-def room(*whats: What, name: str = "a", url: str | None = "http://h/", error: str | None = None) -> Room:
+def room(*whats: What, name: str = "a", mode: Mode = "async", error: str | None = None) -> Room:
     steps = tuple(Step(at=at, what=what) for at, what in enumerate(whats))
-    return Room(name=name, callback_url=url, api_id=ID, recording_id=ID, duration_ms=1500, steps=steps, error=error)
+    return Room(name=name, mode=mode, api_id=ID, recording_id=ID, duration_ms=1500, steps=steps, error=error)
 
 
 def shown(*events: Event, width: int = 100) -> str:
@@ -30,14 +30,12 @@ def shown(*events: Event, width: int = 100) -> str:
     ("seen", "expected"),
     [
         (room(), "waiting"),
-        (room("pending"), "pending"),
-        (room("pending", "answered"), "recording"),
-        (room("started", url=None), "recording"),
-        (room("started", "stopped", url=None), "done"),
-        (room("pending", "answered", "stopped"), "over"),
-        (room("pending", "answered", "conference ended"), "over"),
-        (room("pending", "answered", "stopped", "recorded"), "done"),
-        (room("recorded", "pending"), "done"),
+        (room("accepted"), "recording"),
+        (room("started", mode="sync"), "recording"),
+        (room("started", "stopped", mode="sync"), "done"),
+        (room("accepted", "stopped"), "over"),
+        (room("accepted", "conference ended"), "over"),
+        (room("accepted", "stopped", "recorded"), "done"),
         (room("failed", error="no"), "failed"),
     ],
 )
@@ -48,21 +46,22 @@ def test_a_room_looks_like_what_is_known_of_it(seen: Room, expected: Look) -> No
 def test_while_it_plays_there_are_bars_and_rooms() -> None:
     waiting = tuple(room(name=name) for name in ("first\x1b", "second"))
     screen = shown(
-        Opened(plivo="http://p", listener="http://l", rooms=waiting, callbacks=4),
+        Opened(plivo="http://p", listener="http://l", rooms=waiting),
         Chapter(at=0, title="starting"),
-        Happened(step=Step(at=1, what="answered"), room=room("pending", "answered", name="first\x1b")),
+        Happened(step=Step(at=1, what="accepted"), room=room("accepted", name="first\x1b")),
     )
-    assert "Plivo at http://p, callback listener at http://l\n" in screen
+    assert "Plivo at http://p, callbacks received at http://l\n" in screen
     assert " starting\n" in screen
     lines = [" ".join(line.replace("━", "").replace("╺", "").split()) for line in screen.splitlines()]
     assert "starts accepted 1/2" in lines
     assert "recordings over 0/2" in lines
-    assert "callbacks verified 1/4" in lines
+    assert "files recorded 0/2" in lines
+    assert "transcripts 0/0" in lines
     assert "● first\\x1b 1.50 s · second 1.50 s" in lines
 
 
-def test_a_refused_callback_is_shown_at_once() -> None:
-    assert "a forged\\x1bcallback\n" in shown(Refused(at=1, error="a forged\x1bcallback"))
+def test_a_warning_is_shown_at_once() -> None:
+    assert "a forged\\x1bcallback\n" in shown(Warned(at=1, text="a forged\x1bcallback"))
 
 
 def closed(*rooms: Room, problems: tuple[str, ...] = ()) -> Closed:
@@ -73,19 +72,21 @@ def closed(*rooms: Room, problems: tuple[str, ...] = ()) -> Closed:
     ("width", "shown_id", "ruled"), [(80, "01234..", False), (98, "01234567..", True), (150, ID, True)]
 )
 def test_the_table_fits_the_terminal(width: int, shown_id: str, ruled: bool) -> None:
-    rooms = tuple(room("pending", "answered", "stopped", "recorded", name=f"room-{number:02}") for number in range(25))
+    rooms = tuple(
+        room("accepted", "stopped", "recorded", "transcribed", name=f"room-{number:02}") for number in range(25)
+    )
     screen = shown(closed(*rooms), width=width)
     lines = screen.splitlines()
     assert max(map(len, lines)) <= width
     assert "…" not in screen
     assert ("───" in screen) is ruled
     (row,) = [line.split() for line in lines if "room-24" in line]
-    assert row == ["room-24", "async", shown_id, shown_id, "1.50", "s", "0.00", "1.00", "stopped", "2.00", "3.00"]
+    assert row == ["room-24", "async", shown_id, shown_id, "1.50", "s", "0.00", "stopped", "1.00", "2.00", "3.00"]
     assert screen.count("async") == 25
 
 
 def test_a_long_name_is_cut_off_rather_than_broken() -> None:
-    screen = shown(closed(room("started", "stopped", name="x" * 300, url=None)), width=80)
+    screen = shown(closed(room("started", "stopped", name="x" * 300, mode="sync")), width=80)
     assert "xx…" in screen
     assert max(map(len, screen.splitlines())) <= 80
 

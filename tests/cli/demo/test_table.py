@@ -13,13 +13,14 @@ SYNC = Room(
 )
 ASYNC = Room(
     name="b",
-    callback_url="http://h/",
+    mode="async",
+    transcribe=True,
     duration_ms=1234,
     steps=(
-        Step(at=0.1, what="pending"),
-        Step(at=0.2, what="answered"),
+        Step(at=0.1, what="accepted"),
         Step(at=1.3, what="conference ended"),
         Step(at=1.4, what="recorded"),
+        Step(at=1.5, what="transcribed"),
     ),
 )
 FAILED = Room(name="c", steps=(Step(at=0.5, what="failed"),), error="no")
@@ -28,9 +29,9 @@ FAILED = Room(name="c", steps=(Step(at=0.5, what="failed"),), error="no")
 @pytest.mark.parametrize(
     ("room", "row"),
     [
-        (SYNC, ("a\\x1b", "sync", "0123456789abcdef", "r", "~2.15 s", "0.10", "-", "stopped 2.25", "-")),
-        (ASYNC, ("b", "async", "-", "-", "1.23 s", "0.10", "0.20", "ended 1.30", "1.40")),
-        (FAILED, ("c", "sync", "-", "-", "-", "-", "-", "failed 0.50", "-")),
+        (SYNC, ("a\\x1b", "sync", "0123456789abcdef", "r", "~2.15 s", "0.10", "stopped 2.25", "-", "-")),
+        (ASYNC, ("b", "async", "-", "-", "1.23 s", "0.10", "ended 1.30", "1.40", "1.50")),
+        (FAILED, ("c", "sync", "-", "-", "-", "-", "failed 0.50", "-", "-")),
         (Room(name="d"), ("d", "sync", "-", "-", "-", "-", "-", "-", "-")),
     ],
 )
