@@ -9,6 +9,7 @@ import ast
 import asyncio
 import inspect
 import shlex
+import socket
 import subprocess
 import sysconfig
 from collections.abc import Iterator
@@ -24,8 +25,10 @@ from plivo_record_async.emulator import Emulator
 
 
 @pytest.fixture(scope="module")
-def plivo_for_examples() -> Iterator[Emulator]:
-    """One emulator for each document, and its address and credentials in the environment."""
+def plivo_for_examples(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One emulator for each document, its address and credentials in the environment, and a folder to write in."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(Emulator()) as plivo,
@@ -34,6 +37,8 @@ def plivo_for_examples() -> Iterator[Emulator]:
         patch.setenv("PLIVO_AUTH_ID", plivo.auth_id)
         patch.setenv("PLIVO_AUTH_TOKEN", plivo.auth_token)
         patch.setenv("PLIVO_BASE_URL", plivo.url)
+        patch.setenv("PUBLIC_URL", f"http://127.0.0.1:{port}/plivo")
+        patch.chdir(tmp_path_factory.mktemp("example"))
         yield plivo
 
 
