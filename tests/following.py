@@ -5,14 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+import attrs
 import httpx
 
-from plivo_record_async import MemoryStore, RecordClient, StoreError
+from plivo_record_async import CallbackPolicy, MemoryStore, RecordClient, StoreError
+from plivo_record_async._follower import Follower
+from plivo_record_async._ledger import Ledger
+from plivo_record_async._reconciler import Reconciler
+from plivo_record_async._starter import Starter
 from plivo_record_async.emulator.callbacks import Callback, Scheme
 from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId, Store
 from plivo_record_async.protocol.followed import Terms
@@ -25,10 +31,13 @@ __all__ = [
     "SHORT",
     "TOKEN",
     "FlakyStore",
+    "Parts",
     "ScriptedPlivo",
     "accepted",
     "call_back",
     "ended",
+    "others",
+    "parts",
     "until",
 ]
 
@@ -162,9 +171,10 @@ class FlakyStore(MemoryStore):
     """A store that fails, or keeps its callers waiting, where it is told to.
 
     Attributes:
-        broken: The verbs that raise.
-        held: The verbs that wait until they are taken out of it, by `release`.
+        broken: The verbs that raise: before anything is done; ``created`` and ``replaced`` after it was done.
+        held: The verbs that wait, and for what.
         calls: The verbs that were called, in order.
+        start_ids: The starts that were created, in order.
     """
 
     def __init__(self) -> None:
@@ -172,11 +182,18 @@ class FlakyStore(MemoryStore):
         self.broken: set[str] = set()
         self.held: dict[str, asyncio.Event] = {}
         self.calls: list[str] = []
+        self.start_ids: list[str] = []
 
     def hold(self, verb: str) -> asyncio.Event:
         """Keep callers of a verb waiting until the event is set."""
         self.held[verb] = asyncio.Event()
         return self.held[verb]
+
+    async def called(self, verb: str, times: int = 1) -> None:
+        """Wait until a verb was called so often."""
+        async with asyncio.timeout(10):
+            while self.calls.count(verb) < times:
+                await asyncio.sleep(0)
 
     async def _enter(self, verb: str) -> None:
         self.calls.append(verb)
@@ -187,7 +204,11 @@ class FlakyStore(MemoryStore):
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         await self._enter("create")
-        return await super().create(record)
+        kept = await super().create(record)
+        if kept is record:
+            self.start_ids.append(record.start_id)
+        await self._enter("created")
+        return kept
 
     async def get(self, start_id: str) -> FollowedRecording | None:
         await self._enter("get")
@@ -195,7 +216,9 @@ class FlakyStore(MemoryStore):
 
     async def replace(self, record: FollowedRecording) -> FollowedRecording | None:
         await self._enter("replace")
-        return await super().replace(record)
+        stored = await super().replace(record)
+        await self._enter("replaced")
+        return stored
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         await self._enter("find")
@@ -218,3 +241,41 @@ async def until(store: Store, start_id: str, *states: RecordingState) -> Followe
             record = await store.watch(start_id, version=record.version)
     assert record is not None
     return record
+
+
+@attrs.frozen(kw_only=True)
+class Parts:
+    """What a tracker is made of, around a store that fails when it is told to."""
+
+    store: FlakyStore
+    ledger: Ledger
+    follower: Follower
+    starter: Starter
+
+
+@asynccontextmanager
+async def parts(
+    plivo: ScriptedPlivo, *, terms: Terms = SHORT, store: FlakyStore | None = None, **options: Any
+) -> AsyncGenerator[Parts]:
+    """The parts, and their end; `Follower.open` is left to the test."""
+    async with plivo.client(**options) as client:
+        store = store or FlakyStore()
+        ledger = Ledger(store=store, terms=terms)
+        follower = Follower(ledger, Reconciler(client, store))
+        starter = Starter(
+            client=client,
+            ledger=ledger,
+            follower=follower,
+            public_url=PUBLIC,
+            policy=CallbackPolicy(),
+            auth_token=TOKEN,
+        )
+        try:
+            yield Parts(store=store, ledger=ledger, follower=follower, starter=starter)
+        finally:
+            await follower.aclose(grace=2)
+
+
+def others() -> set[asyncio.Task[Any]]:
+    """The tasks that are running besides the test itself."""
+    return asyncio.all_tasks() - {task for task in [asyncio.current_task()] if task}
