@@ -65,7 +65,7 @@ class Rounds:
     def __init__(self, desk: Desk, name: str) -> None:
         self._desk = desk
         self._name = name
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Job | asyncio.Future[None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._closing: asyncio.Future[None] | None = None
@@ -96,25 +96,25 @@ class Rounds:
             if self._thread is None:
                 self._closing.set_result(None)
             else:
-                self._jobs.put(None)
+                self._jobs.put(self._closing)
         await asyncio.shield(self._closing)
 
     def _run(self) -> None:
-        while None not in (jobs := self._take()):
-            _send(self._desk.do([job for job in jobs if job]))
-        _send(self._desk.do([job for job in jobs if job]))
-        _send(self._desk.close())
-        if self._closing is not None:
-            _send([Answer(self._closing)])
+        closed: list[Answer] = []
+        while not closed:
+            taken = self._take()
+            closed = [Answer(item) for item in taken if not isinstance(item, Job)]
+            _send(self._desk.do([item for item in taken if isinstance(item, Job)]))
+        _send(self._desk.close() + closed)
 
-    def _take(self) -> list[Job | None]:
+    def _take(self) -> list[Job | asyncio.Future[None]]:
         """Wait for a job, and take those that wait behind it."""
-        jobs: list[Job | None] = []
+        taken: list[Job | asyncio.Future[None]] = []
         with suppress(queue.Empty):
-            jobs.append(self._jobs.get(timeout=self._desk.patience))
-            while len(jobs) < _MOST:
-                jobs.append(self._jobs.get_nowait())
-        return jobs
+            taken.append(self._jobs.get(timeout=self._desk.patience))
+            while len(taken) < _MOST:
+                taken.append(self._jobs.get_nowait())
+        return taken
 
 
 def _send(answers: Iterable[Answer]) -> None:

@@ -1,4 +1,4 @@
-"""What is said to SQLite: the schema, how it came to be, the statements and the rows."""
+"""What is said to SQLite: the schema, how it came to be, the statements, the rows, and its complaints."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ __all__ = [
     "PRUNE_ORPHANS",
     "REPLACE",
     "SAME",
+    "TROUBLES",
     "VERSIONS",
     "column",
     "micros",
@@ -77,6 +78,17 @@ PRUNE: Final = "DELETE FROM recording WHERE due_at IS NULL AND updated_at < ?"
 KEEP_ORPHAN: Final = "INSERT INTO orphan (received_at, value) VALUES (?, ?)"
 LATEST_ORPHANS: Final = "SELECT value FROM orphan ORDER BY id DESC LIMIT ?"
 PRUNE_ORPHANS: Final = "DELETE FROM orphan WHERE received_at < ?"
+
+TROUBLES: Final = {
+    5: "another process keeps it locked",
+    8: "it may only be read",
+    10: "the disk failed",
+    11: "it is damaged; `sqlite3 FILE .recover` may save what is left",
+    13: "the disk is full",
+    14: "it cannot be opened; does its directory exist, and may this user write there?",
+    26: "it is no SQLite database, or damaged",
+}
+"""What SQLite's primary result codes mean to whoever has to help: https://www.sqlite.org/rescode.html"""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 

@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -33,16 +34,8 @@ __all__ = ["SQLiteStore"]
 _POLL: Final = 0.2
 """Seconds between two looks for what other processes wrote, while somebody watches."""
 
-_WORDS: Final = {
-    sqlite3.SQLITE_FULL: "the disk is full",
-    sqlite3.SQLITE_BUSY: "another process keeps it locked",
-    sqlite3.SQLITE_READONLY: "it may only be read",
-    sqlite3.SQLITE_CANTOPEN: "it cannot be opened; does its directory exist, and may this user write there?",
-    sqlite3.SQLITE_CORRUPT: "it is damaged; `sqlite3 FILE .recover` may save what is left",
-    sqlite3.SQLITE_NOTADB: "it is no SQLite database, or damaged",
-    sqlite3.SQLITE_IOERR: "the disk failed",
-}
-"""What SQLite's primary result codes mean to whoever has to help: https://www.sqlite.org/rescode.html"""
+_PAUSE: Final = 0.02
+"""Seconds between two tries to open a file that another process is making."""
 
 
 class SQLiteStore:
@@ -235,9 +228,13 @@ class _File:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
-            connection = sqlite3.connect(self._path, timeout=self._busy_timeout, isolation_level=None)
+            connection = sqlite3.connect(self._path, timeout=_PAUSE, isolation_level=None)
             try:
-                _prepare(connection, self._path)
+                _use_wal(connection, tries=round(self._busy_timeout / _PAUSE))
+                connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA fullfsync = ON")
+                migrate(connection, sql.MIGRATIONS, self._path)
             except BaseException:
                 connection.close()
                 raise
@@ -252,16 +249,24 @@ class _File:
     def _explained(self, error: Exception) -> Exception:
         if not isinstance(error, sqlite3.Error):
             return error
-        words = _WORDS.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "SQLite failed")
+        words = sql.TROUBLES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "SQLite failed")
         explained = StoreError(f"{self._path}: {words} ({error}); what was acknowledged before is not affected")
         explained.__cause__ = error
         return explained
 
 
-def _prepare(connection: sqlite3.Connection, path: str) -> None:
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "fullfsync = ON"):
-        connection.execute(f"PRAGMA {pragma}")
-    migrate(connection, sql.MIGRATIONS, path)
+def _use_wal(connection: sqlite3.Connection, *, tries: int) -> None:
+    """The switch needs the file for itself, and gives up at once where a statement would wait."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            tries -= 1
+            if tries <= 0 or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]], path: str) -> None:

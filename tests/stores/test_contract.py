@@ -194,6 +194,11 @@ async def test_of_several_with_one_id_the_first_is_found(store: Store) -> None:
     await store.create(attrs.evolve(later, created_at=NOW + SECOND))
     first = await changed(store, recording("accepted", "start-9"), version=first.version)
     assert await store.find("api_id", "api-1") == first
+    await changed(store, first, due_at=None)
+    await store.prune(NOW + SECOND)
+    found = await store.find("api_id", "api-1")
+    assert found is not None
+    assert found.start_id == "start-1"
 
 
 # Due
@@ -226,6 +231,15 @@ async def test_a_watcher_wakes_when_the_record_is_replaced(store: Store) -> None
     assert not watcher.done()
     stored = await changed(store, record, gone_at=NOW)
     assert await asyncio.wait_for(watcher, 5) == stored
+
+
+async def test_a_watcher_that_is_slow_to_wake_sees_the_latest(store: Store) -> None:
+    record = await store.create(planned())
+    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    await settled(store)
+    latest = await changed(store, await changed(store, record, gone_at=NOW), gone_at=NOW + SECOND)
+    assert await asyncio.wait_for(watcher, 5) in (latest, attrs.evolve(latest, version=1, gone_at=NOW))
+    assert await asyncio.wait_for(store.watch("start-1", version=1), 5) == latest
 
 
 async def test_who_comes_late_does_not_wait(store: Store) -> None:

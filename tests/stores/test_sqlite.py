@@ -189,6 +189,15 @@ async def test_one_writer_that_fails_does_not_spoil_the_others(path: Path) -> No
     await store.aclose()
 
 
+async def test_a_connection_that_is_lost_is_made_anew(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.create(planned())
+    with pytest.raises(StoreError, match="closed database"):
+        await store._rounds.ask(lambda c: c.close(), writes=True)  # pyright: ignore[reportPrivateUsage]
+    assert await store.create(planned("start-2")) == planned("start-2")
+    await store.aclose()
+
+
 # Other processes
 
 
@@ -223,10 +232,13 @@ def test_of_processes_that_contend_none_loses_a_change(path: Path) -> None:
     assert asyncio.run(version()) == 3 * 40
 
 
-def test_processes_may_make_the_file_at_the_same_time(path: Path) -> None:
-    processes = [writer("fork", path) for _ in range(4)]
-    for process in processes:
-        said(process)
+async def test_many_may_make_the_file_at_the_same_time(tmp_path: Path) -> None:
+    for attempt in range(5):
+        stores = [SQLiteStore(tmp_path / f"{attempt}.db") for _ in range(8)]
+        created = await asyncio.gather(*(store.create(planned(f"start-{n}")) for n, store in enumerate(stores)))
+        assert len(created) == 8
+        for store in stores:
+            await store.aclose()
 
 
 def test_a_watcher_in_another_process_wakes_within_half_a_second(path: Path) -> None:

@@ -1,0 +1,177 @@
+"""How values are written down: they come back as they were, and nothing is dropped in silence."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plivo_record_async.errors import StoreError
+from plivo_record_async.interfaces import FollowedRecording, Orphan
+from plivo_record_async.protocol.followed import Answer, Step
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    Recording,
+    RecordingEnded,
+    StartRequest,
+    TranscriptionEnded,
+    UnknownCallback,
+)
+from plivo_record_async.stores.encoding import decode, encode
+from tests.protocol.lives import KINDS, NOW, STATES, planned
+
+texts = st.text(st.characters(), max_size=5)
+maybe = st.none() | texts
+moments = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+maybe_moments = st.none() | moments
+numbers = st.none() | st.integers(0, 10**9)
+money = st.none() | st.floats(0, 10)
+raws = st.dictionaries(texts, texts, max_size=2)
+answers = st.dictionaries(texts, st.recursive(maybe | st.floats(0, 1), st.lists, max_leaves=3), max_size=2)
+
+responses = st.builds(ApiResponse, api_id=texts, message=maybe, error=maybe, answer=answers, raw=raws)
+ends = st.builds(
+    RecordingEnded,
+    api_id=maybe,
+    conference_name=maybe,
+    record_url=texts,
+    recording_id=maybe,
+    duration_ms=numbers,
+    started_at=maybe_moments,
+    ended_at=maybe_moments,
+    raw=raws,
+)
+transcriptions = st.builds(
+    TranscriptionEnded,
+    recording_id=texts,
+    transcription=maybe,
+    duration_s=numbers,
+    charge=money,
+    rate=money,
+    call_uuid=maybe,
+    error=maybe,
+    raw=raws,
+)
+rows = st.builds(
+    Recording,
+    recording_id=texts,
+    conference_name=maybe,
+    recording_url=maybe,
+    recording_format=maybe,
+    recording_type=maybe,
+    duration_ms=numbers,
+    started_at=maybe_moments,
+    ended_at=maybe_moments,
+    added_at=maybe_moments,
+    api_id=maybe,
+    call_uuid=maybe,
+    raw=answers,
+)
+requests = st.builds(
+    StartRequest,
+    st.text(st.characters(codec="utf-8"), min_size=1).filter(lambda name: name not in {".", ".."}),
+    file_format=st.sampled_from([None, "mp3", "wav"]),
+    transcription_type=st.sampled_from([None, "auto"]),
+    transcription_url=st.sampled_from([None, "https://me.example/t?x=1#rc=5"]),
+    transcription_method=st.sampled_from([None, "GET", "POST"]),
+    callback_url=st.just("https://me.example/r?x=1#rc=5"),
+    callback_method=st.sampled_from([None, "GET", "POST"]),
+)
+steps = st.builds(
+    Step, kind=st.sampled_from([*KINDS, "planned"]), state=st.sampled_from(STATES), at=moments, evidence=texts
+)
+records = st.builds(
+    FollowedRecording,
+    start_id=texts,
+    request=requests,
+    dedupe_key=maybe,
+    version=st.integers(0, 2**62),
+    state=st.sampled_from(STATES),
+    since=moments,
+    created_at=moments,
+    updated_at=moments,
+    due_at=maybe_moments,
+    gone_at=maybe_moments,
+    answer=st.none() | st.builds(Answer, api_id=maybe, recording_id=maybe, url=maybe),
+    response=st.none() | responses,
+    ended=st.none() | ends,
+    transcription=st.none() | transcriptions,
+    candidates=st.lists(rows, max_size=2).map(tuple),
+    unhandled=st.lists(st.sampled_from(["ApiResponse", "RecordingEnded", "TranscriptionEnded"]), max_size=2).map(tuple),
+    steps=st.lists(steps, max_size=2).map(tuple),
+)
+orphans = st.builds(
+    Orphan, received_at=moments, event=responses | ends | transcriptions | st.builds(UnknownCallback, raw=raws)
+)
+
+
+@given(records)
+def test_a_record_comes_back_as_it_was(record: FollowedRecording) -> None:
+    again = decode(encode(record), FollowedRecording)
+    assert again == record
+    assert raws_of(again) == raws_of(record)
+
+
+def raws_of(record: FollowedRecording) -> list[Any]:
+    """What takes no part in comparison."""
+    sources = (record.response, record.ended, record.transcription, *record.candidates)
+    answer = None if record.response is None else record.response.answer
+    return [answer, *(getattr(source, "raw", None) for source in sources)]
+
+
+@given(orphans)
+def test_an_orphan_comes_back_as_it_was(orphan: Orphan) -> None:
+    again = decode(encode(orphan), Orphan)
+    assert again == orphan
+    assert type(again.event) is type(orphan.event)
+    assert again.event.raw == orphan.event.raw
+
+
+def test_it_is_plain_ascii() -> None:
+    assert encode(Orphan(received_at=NOW, event=UnknownCallback(raw={"é": "\ud83d"}))).isascii()
+
+
+def test_what_says_nothing_is_not_written_down() -> None:
+    assert json.loads(encode(planned())).keys() == {
+        "start_id",
+        "request",
+        "since",
+        "created_at",
+        "updated_at",
+        "due_at",
+        "steps",
+    }
+
+
+WHOLE: dict[str, Any] = json.loads(encode(planned()))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        "{}",
+        "[" * 100_000,
+        json.dumps(WHOLE | {"colour": "green"}),
+        json.dumps(WHOLE | {"state": "asleep"}),
+        json.dumps(WHOLE | {"due_at": "soon"}),
+        json.dumps(WHOLE | {"request": WHOLE["request"] | {"colour": "green"}}),
+        json.dumps(WHOLE | {"request": {"conference_name": ""}}),
+    ],
+)
+def test_what_this_version_does_not_know_is_refused(text: str) -> None:
+    with pytest.raises(StoreError, match="no FollowedRecording that this version of the package can read"):
+        decode(text, FollowedRecording)
+
+
+def test_an_event_of_a_kind_that_is_not_known_is_refused() -> None:
+    text = encode(Orphan(received_at=NOW, event=UnknownCallback(raw={}))).replace("UnknownCallback", "Earthquake")
+    with pytest.raises(StoreError, match="Earthquake"):
+        decode(text, Orphan)

@@ -1,0 +1,29 @@
+"""What the package of stores shows, and what it does not import."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from plivo_record_async import stores
+from plivo_record_async.stores.memory import MemoryStore
+from plivo_record_async.stores.sqlite import SQLiteStore
+
+
+def test_both_stores_are_there() -> None:
+    assert {name: getattr(stores, name) for name in stores.__all__} == {
+        "MemoryStore": MemoryStore,
+        "SQLiteStore": SQLiteStore,
+    }
+
+
+def test_nothing_else_is() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'RedisStore'"):
+        getattr(stores, "RedisStore")  # noqa: B009 - so that type checkers do not see it
+
+
+def test_whoever_needs_no_file_does_not_import_sqlite3() -> None:
+    program = "import sys, plivo_record_async.stores as s; s.MemoryStore(); assert 'sqlite3' not in sys.modules"
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=60)

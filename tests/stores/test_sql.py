@@ -1,0 +1,43 @@
+"""What records look like as rows."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from plivo_record_async.stores.sql import MIGRATIONS, TROUBLES, column, micros, row
+from tests.protocol.lives import planned, recording
+
+
+def test_a_row_has_what_a_record_is_found_by() -> None:
+    columns = row(recording("accepted"))
+    assert {name: columns[name] for name in ("start_id", "api_id", "recording_id", "version")} == {
+        "start_id": "start-1",
+        "api_id": "api-1",
+        "recording_id": "rec-1",
+        "version": 0,
+    }
+    assert (row(planned())["api_id"], row(recording("rejected"))["due_at"]) == (None, None)
+
+
+@pytest.mark.parametrize(("text", "kept"), [("é", "é"), ("", ""), ("\ud83d", "\\ud83d"), ("🎙", "🎙")])
+def test_a_column_can_hold_any_text(text: str, kept: str) -> None:
+    assert column(text) == kept
+
+
+@pytest.mark.parametrize(
+    ("time", "count"),
+    [
+        (datetime(1970, 1, 1, tzinfo=UTC), 0),
+        (datetime(2026, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC), 1_772_366_400_123_457),
+        (datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))), 0),
+    ],
+)
+def test_times_are_counted_exactly(time: datetime, count: int) -> None:
+    assert micros(time) == count
+
+
+def test_the_schema_and_the_words_for_trouble_are_there() -> None:
+    assert all(statement.strip().startswith("CREATE") for statement in MIGRATIONS[0])
+    assert set(TROUBLES) == {5, 8, 10, 11, 13, 14, 26}
