@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 import zipfile
 from pathlib import Path
@@ -67,8 +68,9 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def package(session: nox.Session) -> None:
-    """Build both archives, look inside, and run the suite against the installed wheel."""
-    dist = Path(session.create_tmp()).resolve()
+    """Build both archives into dist, look inside, and run the suite against the installed wheel."""
+    dist = Path("dist").resolve()  # not session.create_tmp, which makes all temporary files lie in the checkout
+    shutil.rmtree(dist, ignore_errors=True)
     session.install("build")
     session.run("python", "-m", "build", "--outdir", str(dist), silent=True)
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
