@@ -44,6 +44,7 @@ class Connection:
     """One connection, and the verbs for mistreating it."""
 
     server: FaultServer
+    sock: socket.socket
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     over: bool = False
@@ -54,9 +55,8 @@ class Connection:
 
     def reset(self) -> None:
         """End it with RST, not FIN."""
-        sock = self.writer.get_extra_info("socket")
-        if sock is not None and sock.fileno() >= 0:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if self.sock.fileno() >= 0:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
         self.over = True
 
@@ -70,14 +70,6 @@ class Connection:
     async def stall(self) -> None:
         """Do nothing until the test calls `FaultServer.release`, or for ever."""
         await self.server.released.wait()
-
-    def is_open(self) -> bool:
-        """Whether neither side has closed it, as the kernel sees it now."""
-        sock = self.writer.get_extra_info("socket")
-        if sock is None or sock.fileno() < 0:
-            return False
-        state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
-        return state == ESTABLISHED
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -108,6 +100,14 @@ class Exchange(Connection):
         if status == 204:
             del named["Content-Length"]
         await self.send(head(status, named) + body)
+
+
+def is_open(sock: socket.socket) -> bool:
+    """Whether neither side has closed the connection, as the kernel sees it now."""
+    if sock.fileno() < 0:
+        return False
+    state: int = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    return state == ESTABLISHED
 
 
 Fault = Callable[[Exchange], Awaitable[None]]
@@ -155,8 +155,9 @@ class FaultServer:
         self.released = asyncio.Event()
         self._tls = tls
         self._planned: defaultdict[str, deque[Fault]] = defaultdict(deque)
+        self._sockets: dict[asyncio.Task[None], socket.socket] = {}
         self._connections: dict[asyncio.Task[None], Connection] = {}
-        self._listener: asyncio.Server | None = None
+        self._listener: socket.socket | None = None
         self._port = 0
 
     async def __aenter__(self) -> Self:
@@ -167,7 +168,8 @@ class FaultServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.refuse()
-        tasks = list(self._connections)
+        await asyncio.sleep(0)  # a task that was cancelled before it began would not close its socket
+        tasks = list(self._sockets)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -178,14 +180,15 @@ class FaultServer:
 
     async def listen(self) -> None:
         """Accept connections, on the same port as before."""
-        self._listener = await asyncio.start_server(
-            self._serve, "127.0.0.1", self._port, ssl=self._tls, backlog=512, reuse_address=True
-        )
-        self._port = self._listener.sockets[0].getsockname()[1]
+        self._listener = socket.create_server(("127.0.0.1", self._port), backlog=512)
+        self._listener.setblocking(False)
+        self._port = self._listener.getsockname()[1]
+        asyncio.get_running_loop().add_reader(self._listener, self._accept, self._listener)
 
     async def refuse(self) -> None:
         """Close the port: connecting is refused from now on."""
         if self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
             self._listener.close()
             self._listener = None
 
@@ -198,6 +201,11 @@ class FaultServer:
         """Close all connections with FIN, as a server does with idle ones."""
         for connection in self.connections:
             await connection.close()
+
+    async def settle(self) -> None:
+        """Wait until what it is closing is closed."""
+        while any(connection.over for connection in self.connections):
+            await asyncio.sleep(0.001)
 
     async def release(self) -> None:
         """Let whatever stalls go on."""
@@ -215,23 +223,45 @@ class FaultServer:
         """How many starts (or stops) of this conference were executed."""
         return sum(arrival.executed and arrival.name == name and arrival.method == method for arrival in self.arrivals)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def _accept(self, listener: socket.socket) -> None:
+        """Not ``asyncio.start_server``: it loses connections that come while it closes."""
+        with suppress(BlockingIOError):
+            while True:
+                sock, _ = listener.accept()
+                self.accepted += 1
+                task = asyncio.create_task(self._serve(sock))
+                self._sockets[task] = sock
+                self.most_open = max(self.most_open, sum(is_open(each) for each in self._sockets.values()))
+
+    async def _serve(self, sock: socket.socket) -> None:
         task = asyncio.current_task()
         assert task is not None
-        connection = self._connections[task] = Connection(self, reader, writer)
-        self.accepted += 1
-        self.most_open = max(self.most_open, sum(each.is_open() for each in self.connections))
         try:
+            connection = self._connections[task] = await self._greet(sock)
             await self._converse(connection)
-        except (OSError, asyncio.IncompleteReadError):
-            pass  # the client went away
+            connection.writer.close()
+        except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            self._drop(task)  # the client went away, or the test is over
         except Exception as error:  # noqa: BLE001 - the test looks at it
             self.surprises.append(error)
-        except asyncio.CancelledError:
-            writer.transport.abort()  # the test is over
+            self._drop(task)
         finally:
-            del self._connections[task]
-            writer.close()
+            self._connections.pop(task, None)
+            del self._sockets[task]
+
+    def _drop(self, task: asyncio.Task[None]) -> None:
+        if task in self._connections:
+            self._connections[task].writer.transport.abort()
+        else:
+            self._sockets[task].close()
+
+    async def _greet(self, sock: socket.socket) -> Connection:
+        sock.setblocking(False)
+        loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
+        transport, protocol = await loop.connect_accepted_socket(
+            lambda: asyncio.StreamReaderProtocol(reader), sock, ssl=self._tls
+        )
+        return Connection(self, sock, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def _converse(self, connection: Connection) -> None:
         if self.welcome:
@@ -252,7 +282,7 @@ class FaultServer:
         self.arrivals.append(arrival)
         fields = (line.partition(":") for line in lines[1:] if line)
         headers = {key.lower(): value.strip() for key, _, value in fields}
-        return Exchange(self, connection.reader, connection.writer, arrival=arrival, headers=headers)
+        return Exchange(self, connection.sock, connection.reader, connection.writer, arrival=arrival, headers=headers)
 
 
 @attrs.frozen

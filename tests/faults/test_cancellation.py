@@ -75,13 +75,14 @@ async def storm(client: RecordClient, calls: int) -> dict[str, object]:
     return ends
 
 
-async def check_storm(server: FaultServer, client: RecordClient, *, calls: int) -> None:
+async def check_storm(server: FaultServer, apart: Background, client: RecordClient, *, calls: int) -> None:
     """The storm, and what is true after it."""
     server.always = moody(random.Random(2))
     ends = await storm(client, calls)
     assert len(ends) == calls
 
     server.always = f.works
+    await apart.run(server.settle())
     after = [f"after {number}" for number in range(20)]
     answers = await asyncio.gather(*(client.start_recording(name, timeout=20) for name in after))
     assert [answer.api_id for answer in answers] == [f"api-{name}" for name in after]
@@ -105,19 +106,19 @@ def told_truly(ends: dict[str, object], executions: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def test_storm(make_loop: MakeLoop, server: FaultServer) -> None:
+def test_storm(make_loop: MakeLoop, server: FaultServer, apart: Background) -> None:
     """Through the package's own connections: there are never more of them than allowed."""
     client = client_of(server, rate_limit=None, max_connections=MAX_CONNECTIONS)
     with asyncio.Runner(loop_factory=make_loop) as runner:
-        runner.run(check_storm(server, client, calls=2000))
+        runner.run(check_storm(server, apart, client, calls=2000))
     assert server.most_open <= MAX_CONNECTIONS
 
 
 @pytest.mark.usefixtures("trusted")
-def test_storm_over_tls(tls_server: FaultServer) -> None:
+def test_storm_over_tls(tls_server: FaultServer, apart: Background) -> None:
     client = client_of(tls_server, rate_limit=None, max_connections=MAX_CONNECTIONS)
     with asyncio.Runner() as runner:
-        runner.run(check_storm(tls_server, client, calls=500))
+        runner.run(check_storm(tls_server, apart, client, calls=500))
     assert tls_server.most_open <= MAX_CONNECTIONS
 
 
@@ -133,11 +134,11 @@ def test_storm_over_tls(tls_server: FaultServer) -> None:
     ],
 )
 async def test_storm_through_other_transports(
-    transport: MakeTransport, server: FaultServer, make_client: MakeClient
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: Background
 ) -> None:
     """How many connections they open is their own business; the rest holds for them too."""
     client = make_client(transport=transport(), rate_limit=None, max_connections=MAX_CONNECTIONS)
-    await check_storm(server, client, calls=2000)
+    await check_storm(server, apart, client, calls=2000)
 
 
 # Closing

@@ -158,7 +158,7 @@ STARTS = {
 
 
 @rows(STARTS)
-async def test_start(row: Row, server: FaultServer, make_client: MakeClient) -> None:
+async def test_start(row: Row, server: FaultServer, make_client: MakeClient, apart: Background) -> None:
     client = make_client(**row.options)
     await works_again(client, server, "the one before")  # so that what follows meets a connection that was kept
     server.plan("room", *row.faults)
@@ -166,6 +166,7 @@ async def test_start(row: Row, server: FaultServer, make_client: MakeClient) -> 
     check(end, row)
     assert server.requests("room") == row.requests
     assert server.executions("room") == row.executions
+    await apart.run(server.settle())
     await works_again(client, server)
 
 
@@ -416,8 +417,9 @@ async def test_plain_text_before_the_tls_handshake(
 
     async def forge(connection: Connection) -> None:
         await connection.send(head(202, {"Content-Length": "30"}) + b'{"api_id": "somebody else\'s"}  ')
+        writer, loop = connection.writer, asyncio.get_running_loop()
         with contextlib.suppress(OSError):
-            await connection.writer.start_tls(certified)
+            await loop.start_tls(writer.transport, writer.transport.get_protocol(), certified, server_side=True)
 
     server.welcome.extend(20 * [forge])
     client = make_client(base_url=server.url.replace("http", "https"), max_retries=0)

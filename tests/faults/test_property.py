@@ -1,0 +1,209 @@
+"""Whatever is called, broken and cancelled, in whatever order: one known outcome for each call, and a true one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import ExitStack
+from typing import Any
+
+import attrs
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
+
+from plivo_record_async import (
+    ApiError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    RecordingStarted,
+    RecordingStopped,
+    UnexpectedResponseError,
+)
+from tests.faults import faults as f
+from tests.faults.outcomes import client_of, outcome, works_again
+from tests.faults.server import Background, Exchange, Fault, FaultServer, Welcome
+
+CANCELLED = "cancelled"
+
+FAULTS: list[Fault] = [
+    f.works,
+    f.resets_unread,
+    f.closes_unread,
+    f.executes_and_resets,
+    f.executes_and_closes,
+    f.cut_in_head,
+    f.cut_in_body,
+    f.duplicate_status_line,
+    f.garbage,
+    f.huge_header,
+    f.senseless,
+    f.no_content_declared,
+    f.no_content_undeclared,
+    f.answers_twice,
+    f.answers_and_closes,
+    f.answers_early,
+    f.slowly(0.05),
+    f.slowly(0.05, f.executes_and_resets),
+    f.throttles(0.01),
+    f.throttles(0.3),
+    f.fails(400),
+    f.fails(404),
+    f.fails(500),
+    f.fails(500, executed=True),
+    f.fails(503),
+    f.fails(503, executed=True, api_id="api-of-the-error"),
+]
+
+WELCOMES: list[Welcome] = [f.resets_on_accept, f.speaks_first]
+
+
+@attrs.frozen
+class Plan:
+    """One call: what its requests meet, how long it may take, and when it is cancelled, if it is."""
+
+    method: str
+    faults: list[Fault]
+    timeout: float
+    cancelled_after: float | None
+
+
+PLANS = st.builds(
+    Plan,
+    method=st.sampled_from(["POST", "POST", "DELETE"]),
+    faults=st.lists(st.sampled_from(FAULTS), max_size=3),
+    timeout=st.sampled_from([0.001, 0.02, 0.6, 0.6]),
+    cancelled_after=st.sampled_from([None, None, 0.0, 0.001, 0.005, 0.03]),
+)
+
+
+async def stops_once(exchange: Exchange) -> None:
+    """As Plivo's conferences: what is no longer recorded cannot be stopped."""
+    server, name = exchange.server, exchange.name
+    if exchange.arrival.method == "DELETE" and server.executions(name, "DELETE"):
+        await f.fails(404)(exchange)
+    else:
+        await f.works(exchange)
+
+
+def machine(apart: Background) -> type[RuleBasedStateMachine]:
+    """Clients and servers live in event loops of their own; rules take turns with them."""
+
+    class Client(RuleBasedStateMachine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stack = ExitStack()
+            self.server = self.stack.enter_context(apart.enter(FaultServer()))
+            self.server.always = stops_once
+            self.runner = self.stack.enter_context(asyncio.Runner())
+            self.client = client_of(self.server, max_connections=3)
+            self.ends: dict[str, tuple[Plan, object]] = {}
+            self.refusing = False
+
+        @rule(plans=st.lists(PLANS, min_size=1, max_size=8))
+        def call(self, plans: list[Plan]) -> None:
+            """Several calls at once: they compete for three connections."""
+
+            async def together() -> None:
+                await asyncio.gather(*(self.one(plan, f"room {len(self.ends) + n}") for n, plan in enumerate(plans)))
+
+            self.runner.run(together())
+
+        async def one(self, plan: Plan, name: str) -> None:
+            self.server.plan(name, *plan.faults)
+            start = self.client.start_recording if plan.method == "POST" else self.client.stop_recording
+            call: asyncio.Task[Any] = asyncio.create_task(outcome(start(name, timeout=plan.timeout)))
+            if plan.cancelled_after is not None:
+                await asyncio.wait([call], timeout=plan.cancelled_after)
+                call.cancel()
+            try:
+                end = await call
+            except asyncio.CancelledError:
+                end = CANCELLED
+            assert name not in self.ends
+            self.ends[name] = plan, end
+
+        @rule(welcomes=st.lists(st.sampled_from(WELCOMES), min_size=1, max_size=2))
+        def welcome(self, welcomes: list[Welcome]) -> None:
+            """The next connections end before a word was said."""
+            self.server.welcome.extend(welcomes)
+
+        @rule()
+        def close_idle_connections(self) -> None:
+            self.in_server(self.server.close_connections)
+
+        @precondition(lambda self: not self.refusing)
+        @rule()
+        def refuse(self) -> None:
+            self.in_server(self.server.refuse)
+            self.refusing = True
+
+        @precondition(lambda self: self.refusing)
+        @rule()
+        def listen(self) -> None:
+            self.in_server(self.server.listen)
+            self.refusing = False
+
+        def in_server(self, verb: Callable[[], Any]) -> None:
+            asyncio.run_coroutine_threadsafe(verb(), apart.loop).result(10)
+
+        def teardown(self) -> None:
+            with self.stack:
+                self.server.welcome.clear()
+                if self.refusing:
+                    self.listen()
+                self.runner.run(self.finish())
+            assert self.server.surprises == []
+            assert self.server.most_open <= 3
+            for name, (plan, end) in self.ends.items():
+                check = check_start if plan.method == "POST" else check_stop
+                check(end, self.server.executions(name, plan.method), f"api-{name}")
+
+        async def finish(self) -> None:
+            await apart.run(self.server.settle())
+            await works_again(self.client, self.server)
+            await self.client.aclose()
+            assert asyncio.all_tasks() == {asyncio.current_task()}
+
+    return Client
+
+
+def check_start(end: object, executions: int, api_id: str) -> None:
+    match end:
+        case RecordingStarted():
+            assert (executions, end.api_id) == (1, api_id)
+        case UnexpectedResponseError():
+            assert executions == 1
+        case NotSentError() | ApiError():
+            assert executions == 0
+        case OutcomeUnknownError() | "cancelled":
+            assert executions <= 1
+        case _:
+            raise AssertionError(end)
+
+
+def check_stop(end: object, executions: int, _api_id: str) -> None:
+    """A stop may be executed as often as it is sent; what it says is true all the same."""
+    match end:
+        case RecordingStopped():
+            assert executions >= 1
+        case NotSentError() | NotFoundError():
+            assert executions == 0
+        case ApiError() | OutcomeUnknownError() | UnexpectedResponseError() | "cancelled":
+            pass
+        case _:
+            raise AssertionError(end)
+
+
+def test_one_known_outcome(apart: Background) -> None:
+    run_state_machine_as_test(
+        machine(apart),
+        settings=settings(
+            max_examples=15,
+            stateful_step_count=8,
+            deadline=None,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate],
+            suppress_health_check=[HealthCheck.too_slow],
+        ),
+    )
