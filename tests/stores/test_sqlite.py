@@ -478,12 +478,13 @@ async def test_a_file_that_may_only_be_read_is_read(path: Path) -> None:
     await store.aclose()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
 async def test_a_file_without_permission_is_refused(path: Path) -> None:
     first = SQLiteStore(path)
     await first.create(planned())
     await first.aclose()
     path.chmod(0o400)
+    if os.access(path, os.W_OK):
+        pytest.skip("this user may write everything")
     store = SQLiteStore(path)
     with pytest.raises(StoreError, match="it may only be read"):
         await store.create(planned("start-2"))
