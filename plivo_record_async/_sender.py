@@ -74,6 +74,10 @@ class Call(Generic[T]):
             attempts=self.attempt,
         )
 
+    def closed(self, evidence: Evidence) -> NotSentError:
+        """The verdict that the client no longer sends."""
+        return self.not_sent(evidence, "the client is closed", "a closed client sends nothing")
+
     def unknown(self, evidence: Evidence, reason: str) -> OutcomeUnknownError:
         """The verdict that something left, or may have, and no answer came."""
         return OutcomeUnknownError(
@@ -112,6 +116,8 @@ class Sender:
         """
         self._stay_home()
         evidence = Evidence()
+        if self._closed:
+            raise call.closed(evidence)
         await self._admit(call, evidence)
         task = self._launch(call, evidence)
         try:
@@ -161,7 +167,7 @@ class Sender:
         if self._closed:
             self._quota.give_back(used=False)
             self._places.release()
-            raise call.not_sent(evidence, "the client is closed", "a closed client sends nothing")
+            raise call.closed(evidence)
 
     def _launch(self, call: Call[Any], evidence: Evidence) -> asyncio.Task[End]:
         task = asyncio.create_task(self._exchange(call, evidence))
