@@ -1,9 +1,9 @@
 """Who calls back, in a process of its own: ``python -m bench.followed.load``, then
 
-- ``flat out URL WARM-UP STARTS``: each of 50 connections calls as soon as it was answered;
-- ``paced URL WARM-UP STARTS RATE``: a callback every so often, whether the others were answered or not.
+- ``flat-out ROUNDS STARTS URL …``: each of 50 connections calls as soon as it was answered; the receivers take turns;
+- ``paced ROUNDS STARTS URL RATE``: so many callbacks a second, whether the others were answered or not.
 
-It prints JSON. Everything that is sent was made before the time is taken.
+It prints JSON. Each round calls back for so many starts; what is sent was made before the time is taken.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any, Self, cast
 from urllib.parse import urlsplit
 from urllib.request import urlopen
 
@@ -61,41 +61,52 @@ class Connection(asyncio.Protocol):
 class Load:
     """Callbacks that wait for their time, and connections that wait for callbacks."""
 
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        self._url = url
         self._loop = asyncio.get_running_loop()
         self._idle: deque[Connection] = deque()
         self._waiting: deque[tuple[bytes, float]] = deque()
         self._left = 0
         self._done: asyncio.Future[None] = self._loop.create_future()
-        self.latencies: list[float] = []
+        self._latencies: list[float] = []
 
-    async def connect(self, url: str) -> None:
-        parts = urlsplit(url)
+    @classmethod
+    async def on(cls, url: str) -> Self:
+        """Connect, with all connections."""
+        load = cls(url)
+        host, _, port = urlsplit(url).netloc.partition(":")
         for _ in range(CONNECTIONS):
-            _, connection = await self._loop.create_connection(lambda: Connection(self), parts.hostname, parts.port)
-            self._idle.append(connection)
+            _, connection = await load._loop.create_connection(lambda: Connection(load), host, int(port))
+            load._idle.append(connection)
+        return load
 
-    async def flat_out(self, calls: Sequence[bytes]) -> None:
+    async def flat_out(self, calls: Sequence[bytes]) -> dict[str, Any]:
+        """What they took: CPU seconds of the receiver, and seconds."""
+        before = state(self._url)
         self._begin(len(calls))
         now = time.perf_counter()
         for call in calls:
             self._offer(call, now)
         await self._done
+        wall, after = time.perf_counter() - now, state(self._url)
+        if after["orphans"]:
+            raise RuntimeError(f"{after['orphans']} callbacks found no recording")
+        return {"calls": len(calls), "cpu": after["cpu"] - before["cpu"], "wall": wall}
 
-    async def paced(self, calls: Sequence[bytes], rate: float) -> None:
+    async def paced(self, calls: Sequence[bytes], rate: float) -> list[float]:
         self._begin(len(calls))
         began = time.perf_counter()
         for number, call in enumerate(calls):
             due = began + number / rate
-            while (early := due - time.perf_counter()) > 0:
-                await asyncio.sleep(early)
+            await asyncio.sleep(max(0.0, due - time.perf_counter()))
             self._offer(call, due)
         await self._done
+        return self._latencies
 
     def _begin(self, calls: int) -> None:
         self._left = calls
         self._done = self._loop.create_future()
-        self.latencies = []
+        self._latencies = []
 
     def _offer(self, call: bytes, due: float) -> None:
         if self._idle:
@@ -104,7 +115,7 @@ class Load:
             self._waiting.append((call, due))
 
     def answered(self, connection: Connection) -> None:
-        self.latencies.append(time.perf_counter() - connection.due)
+        self._latencies.append(time.perf_counter() - connection.due)
         if self._waiting:
             connection.send(*self._waiting.popleft())
         else:
@@ -118,24 +129,25 @@ class Load:
             self._done.set_exception(error)
 
 
-async def main(url: str, warm_up: int, starts: int, rate: float | None) -> dict[str, Any]:
-    first, calls = requests(range(warm_up)), requests(range(warm_up, warm_up + starts))
-    load = Load()
-    await load.connect(url)
-    await load.flat_out(first)
-    before, own, began = state(url), time.process_time(), time.perf_counter()
-    await (load.flat_out(calls) if rate is None else load.paced(calls, rate))
-    wall, own = time.perf_counter() - began, time.process_time() - own
-    after = state(url)
-    if after["orphans"]:
-        raise RuntimeError(f"{after['orphans']} callbacks found no recording")
-    return {
-        "calls": len(calls),
-        "wall": wall,
-        "load_cpu": own,
-        "cpu": after["cpu"] - before["cpu"],
-        "latencies": [] if rate is None else load.latencies,
-    }
+async def flat_out(rounds: int, starts: int, urls: Sequence[str]) -> list[list[dict[str, Any]]]:
+    """The receivers take turns: for each the slices, round after round."""
+    loads = [await Load.on(url) for url in urls]
+    found: list[list[dict[str, Any]]] = [[] for _ in urls]
+    for number in range(rounds + 1):
+        calls = requests(range(number * starts, (number + 1) * starts))
+        for load, slices in zip(loads, found, strict=True):
+            slices.append(await load.flat_out(calls))
+    return [slices[1:] for slices in found]  # the first round was the warm-up
+
+
+async def paced(rounds: int, starts: int, url: str, rate: float) -> list[list[float]]:
+    """The seconds from when each callback was due to its answer, round after round."""
+    load = await Load.on(url)
+    await load.flat_out(requests(range(starts)))
+    return [
+        await load.paced(requests(range(number * starts, (number + 1) * starts)), rate)
+        for number in range(1, rounds + 1)
+    ]
 
 
 def state(url: str) -> Any:
@@ -143,7 +155,16 @@ def state(url: str) -> Any:
         return json.load(answer)
 
 
+def main(kind: str, rounds: str, starts: str, *arguments: str) -> None:
+    match kind, arguments:
+        case "flat-out", urls:
+            print(json.dumps(uvloop.run(flat_out(int(rounds), int(starts), urls))))
+        case "paced", (url, rate):
+            print(json.dumps(uvloop.run(paced(int(rounds), int(starts), url, float(rate)))))
+        case _:
+            raise SystemExit(f"there is no load {kind!r} of {arguments}")
+
+
 if __name__ == "__main__":
     pin(1)
-    url, warm_up, starts, *rates = sys.argv[1:]
-    print(json.dumps(uvloop.run(main(url, int(warm_up), int(starts), float(rates[0]) if rates else None))))
+    main(*sys.argv[1:])

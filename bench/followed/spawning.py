@@ -13,7 +13,7 @@ numbers = itertools.count()
 
 
 class Spawning(Connection):
-    def respond(self, target: bytes) -> None:
+    def respond(self, target: bytes) -> None:  # noqa: ARG002 - all are answered alike
         spawned = {"api_id": f"2867b6e2-58c3-11e1-86da-{next(numbers):012}", "message": "async api spawned"}
         self.transport.write(answer("202 Accepted", spawned))
 

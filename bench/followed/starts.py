@@ -1,4 +1,4 @@
-"""What a start costs, with a tracker and without: ``python -m bench.followed.starts KIND URL SECONDS`` prints JSON."""
+"""What a start costs, with a tracker and without: ``python -m bench.followed.starts KIND URL SECONDS``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-from bench.child import call_all
+from bench.child import one_slice
 from bench.followed.callbacks import PUBLIC_URL, issued
 from bench.peers import Start, Target
 from bench.peers.ours import client
@@ -35,8 +34,8 @@ async def tracked(target: Target, store: Store) -> AsyncIterator[Start]:
         yield partial(tracker.start, file_format="wav")
 
 
-async def measure(kind: str, url: str, seconds: float) -> dict[str, Any]:
-    """As many starts as take about ``seconds`` of CPU."""
+async def measure(kind: str, url: str, seconds: float) -> None:
+    """A slice for each line that comes in, so that they take turns."""
     target = Target(url, CONCURRENCY)
     with TemporaryDirectory() as directory:
         match kind:
@@ -49,10 +48,10 @@ async def measure(kind: str, url: str, seconds: float) -> dict[str, Any]:
             case _:
                 raise SystemExit(f"there is no way {kind!r} to start")
         async with starts as start:
-            warm = await call_all(start, 4 * CONCURRENCY, CONCURRENCY)
-            return await call_all(start, int(seconds * warm["calls"] / warm["cpu"]), CONCURRENCY)
+            for _ in sys.stdin:
+                print(json.dumps(await one_slice(start, CONCURRENCY, seconds)), flush=True)
 
 
 if __name__ == "__main__":
     kind, url, seconds = sys.argv[1:]
-    print(json.dumps(asyncio.run(measure(kind, url, float(seconds)))))
+    asyncio.run(measure(kind, url, float(seconds)))
