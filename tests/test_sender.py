@@ -373,6 +373,20 @@ def test_a_closed_sender_sends_nothing() -> None:
     virtual_time.run(main())
 
 
+def test_a_closed_sender_says_so_at_once_whatever_the_quota() -> None:
+    async def story() -> None:
+        quota = Quota(None)
+        sender = sender_over(Server(), quota=quota)
+        quota.pause(3600)
+        await sender.aclose(grace=0)
+        began = now()
+        with pytest.raises(NotSentError, match="the client is closed") as caught:
+            await sender.send(start())
+        assert (caught.value.phase, now()) == ("queue", began)
+
+    virtual_time.run(story())
+
+
 def test_who_still_waits_when_it_is_closed_is_not_sent() -> None:
     async def main() -> None:
         server = Server(5.0)
