@@ -90,6 +90,17 @@ async def test_a_start_that_is_being_sent_keeps_its_lease() -> None:
         await until(its.store, "start-1", "unknown")
 
 
+async def test_a_start_may_end_while_its_lease_is_renewed() -> None:
+    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+        record = await its.store.create(sending(terms=PATIENT))
+        await its.follower.open()
+        hold = its.store.hold("replaced")
+        with its.follower.sending(record):
+            await its.store.called("replaced")
+        hold.set()
+        await until(its.store, "start-1", "unknown")
+
+
 async def test_a_start_whose_callback_was_faster_needs_no_lease() -> None:
     async with parts(ScriptedPlivo(), terms=PATIENT) as its:
         record = await its.store.create(sending(terms=PATIENT))
