@@ -65,6 +65,7 @@ class Rounds:
     def __init__(self, desk: Desk, name: str) -> None:
         self._desk = desk
         self._name = name
+        self._asked: list[Job] = []
         self._jobs: queue.SimpleQueue[Job | asyncio.Future[None]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pid = 0
@@ -85,9 +86,18 @@ class Rounds:
             self._thread.start()
         elif os.getpid() != self._pid:
             raise StoreError(f"{self._name} was in use before this process was forked; make one in each process")
-        future = asyncio.get_running_loop().create_future()
-        self._jobs.put(Job(work, future, writes))
+        loop = asyncio.get_running_loop()
+        if not self._asked:
+            # What is asked in one pass of the loop goes to the thread together; it would make a round of each.
+            loop.call_soon(self._hand_over)
+        future = loop.create_future()
+        self._asked.append(Job(work, future, writes))
         return future
+
+    def _hand_over(self) -> None:
+        asked, self._asked = self._asked, []
+        for job in asked:
+            self._jobs.put(job)
 
     async def aclose(self) -> None:
         """Finish the jobs that are waiting, then let go of everything."""
@@ -96,6 +106,7 @@ class Rounds:
             if self._thread is None:
                 self._closing.set_result(None)
             else:
+                self._hand_over()
                 self._jobs.put(self._closing)
         await asyncio.shield(self._closing)
 

@@ -70,9 +70,15 @@ async def test_an_error_is_an_answer(rounds: Rounds) -> None:
         await rounds.ask(lambda _: int("x"))
 
 
+async def test_what_is_asked_in_one_pass_of_the_loop_is_done_in_one_round(rounds: Rounds, desk: Notebook) -> None:
+    await asyncio.gather(*(rounds.ask(partial(pair, number)) for number in range(50)))
+    assert desk.rounds == [50]
+
+
 async def test_what_waits_is_done_together_but_not_too_much_of_it(rounds: Rounds, desk: Notebook) -> None:
     desk.free.clear()
     first = rounds.ask(lambda _: "first")
+    await asyncio.sleep(0)  # what is asked in one pass of the loop goes to the thread at its end
     while rounds._jobs.qsize():  # pyright: ignore[reportPrivateUsage]
         await asyncio.sleep(0)
     others = [rounds.ask(partial(pair, number)) for number in range(1200)]
