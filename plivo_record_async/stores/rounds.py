@@ -87,7 +87,7 @@ class Rounds:
         elif os.getpid() != self._pid:
             raise StoreError(f"{self._name} was in use before this process was forked; make one in each process")
         loop = asyncio.get_running_loop()
-        if not self._asked:
+        if not self._asked or self._asked[-1].future.get_loop() is not loop:  # a loop may have ended with its pass
             # What is asked in one pass of the loop goes to the thread together; it would make a round of each.
             loop.call_soon(self._hand_over)
         future = loop.create_future()

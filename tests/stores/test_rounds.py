@@ -155,3 +155,19 @@ def test_an_answer_for_a_loop_that_is_gone_disturbs_nobody(desk: Notebook) -> No
 
     assert asyncio.run(come()) == "for me"
     asyncio.run(rounds.aclose())
+
+
+def test_a_loop_that_ends_in_the_middle_of_its_pass_holds_up_no_other(desk: Notebook) -> None:
+    rounds = Rounds(desk, "the store")
+    ended = asyncio.new_event_loop()
+    ended.call_soon(lambda: rounds.ask(partial(pair, 1)))
+    ended.call_soon(ended.stop)
+    ended.run_forever()
+    ended.close()
+
+    async def story() -> tuple[int, object]:
+        answer = await asyncio.wait_for(rounds.ask(partial(pair, 2)), 10)
+        await rounds.aclose()
+        return answer
+
+    assert asyncio.run(story()) == (2, desk)
