@@ -1,0 +1,422 @@
+"""What users call to follow recordings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+import attrs
+import httpx
+import pytest
+
+from plivo_record_async import (
+    ApiResponse,
+    CallbackPolicy,
+    ConfigurationError,
+    MemoryStore,
+    NotFoundError,
+    OutcomeUnknownError,
+    RecordingEnded,
+    RecordingTracker,
+    StartRequest,
+    StoreError,
+    TrackedRecording,
+    TranscriptionEnded,
+    UnknownCallback,
+)
+from tests.following import (
+    AUTH_ID,
+    PUBLIC,
+    SHORT,
+    TOKEN,
+    FlakyStore,
+    ScriptedPlivo,
+    accepted,
+    call_back,
+    ended,
+    others,
+    until,
+)
+
+OLD = "the-token-before-the-rotation"
+REFUSED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
+QUIET = attrs.evolve(SHORT, confirm=timedelta(hours=1))
+
+
+@asynccontextmanager
+async def tracking(plivo: ScriptedPlivo | None = None, **options: Any) -> AsyncGenerator[RecordingTracker]:
+    given: dict[str, Any] = {"public_url": PUBLIC, "terms": QUIET, **options}
+    async with (plivo or ScriptedPlivo()).client() as client, RecordingTracker(client, **given) as tracker:
+        yield tracker
+
+
+def called_url(plivo: ScriptedPlivo, start: int = -1) -> str:
+    url: str = plivo.starts[start]["callback_url"]
+    return url
+
+
+# Construction
+
+
+@pytest.mark.parametrize(
+    "url", ["me.example/plivo", "ftp://me.example", "https://me.example?a=1", "https://u@me", "", 5]
+)
+async def test_the_public_url_must_be_one(url: Any) -> None:
+    async with ScriptedPlivo().client() as client:
+        with pytest.raises(ConfigurationError, match=r"^public_url must be"):
+            RecordingTracker(client, public_url=url)
+
+
+@pytest.mark.parametrize("tokens", ["", [], ["a", ""], ()])
+async def test_there_must_be_auth_tokens(tokens: Any) -> None:
+    async with ScriptedPlivo().client() as client:
+        with pytest.raises(ConfigurationError, match=r"^auth_tokens must hold"):
+            RecordingTracker(client, public_url=PUBLIC, auth_tokens=tokens)
+
+
+async def test_it_shows_no_secrets() -> None:
+    client_shown = f"RecordClient(auth_id={AUTH_ID!r}, base_url='https://api.example')"
+    async with tracking(auth_tokens=(TOKEN, OLD)) as tracker:
+        assert repr(tracker) == f"RecordingTracker({client_shown}, public_url={PUBLIC!r})"
+
+
+async def test_a_slash_at_the_end_of_the_public_url_does_not_matter() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo, public_url=f"{PUBLIC}/") as tracker:
+        await tracker.start("standup")
+    assert called_url(plivo).startswith(f"{PUBLIC}/recording?")
+
+
+# Starting
+
+
+async def test_a_start_is_followed_from_its_acceptance_to_its_transcript() -> None:
+    plivo = ScriptedPlivo(accepted("api-1"))
+    async with tracking(plivo) as tracker:
+        recording = await tracker.start("standup", file_format="wav", transcribe=True, transcription_type="auto")
+        assert (recording.conference_name, (await recording.status()).state) == ("standup", "accepted")
+        [sent] = plivo.starts
+        assert (sent["file_format"], sent["transcription_type"]) == ("wav", "auto")
+        response = {"response": '{"api_id": "api-1", "message": "conference recording started"}'}
+        for url, fields in [
+            (sent["callback_url"], response),
+            (sent["callback_url"], ended()),
+            (sent["transcription_url"], {"recording_id": "rec-1", "transcription": "good morning"}),
+        ]:
+            assert (await call_back(tracker, url, fields)).status_code == 200
+        assert (await recording.recorded(timeout=0)).duration_ms == 61_000
+        assert (await recording.transcribed(timeout=0)).transcription == "good morning"
+        assert (await recording.status()).state == "transcribed"
+
+
+async def test_the_policy_is_asked_for_in_the_url() -> None:
+    plivo = ScriptedPlivo()
+    policy = CallbackPolicy(retries=1, retry_on=("all",), total_ms=None, region="mumbai")
+    async with tracking(plivo, policy=policy) as tracker:
+        await tracker.start("standup")
+    assert urlsplit(called_url(plivo)).fragment == "rc=1&rp=all&er=mumbai"
+
+
+async def test_an_unknown_outcome_can_be_followed_on() -> None:
+    plivo = ScriptedPlivo(httpx.ReadTimeout("no answer"))
+    async with tracking(plivo) as tracker:
+        with pytest.raises(OutcomeUnknownError) as unknown:
+            await tracker.start("standup")
+        assert unknown.value.start_id is not None
+        recording = await tracker.get(unknown.value.start_id)
+        assert (await recording.status()).state == "unknown"
+        wait = asyncio.create_task(recording.recorded(timeout=10))
+        assert (await call_back(tracker, called_url(plivo), ended())).status_code == 200
+        assert (await wait).recording_id == "rec-1"
+
+
+async def test_the_same_key_brings_an_equal_handle() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo) as tracker:
+        first = await tracker.start("standup", dedupe_key="monday")
+        assert await tracker.start("standup", dedupe_key="monday") == first
+        assert await tracker.get(first.start_id) == first
+    assert len(plivo.starts) == 1
+
+
+async def test_bad_arguments_are_told_before_anything_happens() -> None:
+    plivo, store = ScriptedPlivo(), FlakyStore()
+    async with tracking(plivo, store=store) as tracker:
+        with pytest.raises(ValueError, match="file_format"):
+            await tracker.start("standup", file_format="ogg")  # type: ignore[arg-type]
+        with pytest.raises(ValueError, match="conference_name"):
+            await tracker.start("")
+        with pytest.raises(ValueError, match="timeout"):
+            await tracker.start("standup", timeout=0)
+    assert (store.start_ids, plivo.requests) == ([], [])
+
+
+async def test_the_timeout_is_the_call_s() -> None:
+    async def never(_: httpx.Request) -> httpx.Response:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with tracking(ScriptedPlivo(never)) as tracker:
+        with pytest.raises(OutcomeUnknownError, match="the deadline passed"):
+            await tracker.start("standup", timeout=0.05)
+
+
+async def test_a_start_that_is_not_there_cannot_be_got() -> None:
+    async with tracking() as tracker:
+        with pytest.raises(LookupError, match="'start-0'"):
+            await tracker.get("start-0")
+
+
+# Many
+
+
+async def test_many_are_started_as_one_is() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo) as tracker:
+        items: list[str | StartRequest] = [
+            "a",
+            StartRequest("b", file_format="wav"),
+            "",
+            StartRequest("c", callback_url="https://elsewhere"),
+        ]
+        outcomes = {
+            outcome.request: outcome async for outcome in tracker.start_many(items, transcribe=True, concurrency=2)
+        }
+        assert [outcomes[item].ok for item in items] == [True, True, False, False]
+        for item in items[:2]:
+            recording = outcomes[item].result
+            assert isinstance(recording, TrackedRecording)
+            assert (await recording.status()).state == "accepted"
+    assert [start.get("file_format") for start in plivo.starts] == [None, "wav"]
+    assert all({"callback_url", "transcription_url"} <= start.keys() for start in plivo.starts)
+
+
+async def test_each_of_many_has_its_own_outcome() -> None:
+    plivo = ScriptedPlivo(accepted(), REFUSED, httpx.ReadTimeout("no answer"))
+    async with tracking(plivo) as tracker:
+        outcomes = [outcome async for outcome in tracker.start_many(["a", "b", "c"], concurrency=1)]
+        assert [type(outcome.error) for outcome in outcomes] == [type(None), NotFoundError, OutcomeUnknownError]
+        last = outcomes[-1].error
+        assert isinstance(last, OutcomeUnknownError)
+        assert last.start_id is not None
+        assert (await (await tracker.get(last.start_id)).status()).state == "unknown"
+
+
+async def test_a_batch_with_keys_may_be_run_again() -> None:
+    plivo = ScriptedPlivo(httpx.ConnectError("refused"), httpx.ReadTimeout("no answer"))
+
+    def key(room: str) -> str:
+        return f"monday {room}"
+
+    async with tracking(plivo) as tracker:
+        rooms = ["a", "b", "c"]
+        first = [o async for o in tracker.start_many(rooms, dedupe_key=key, concurrency=1)]
+        again = [o async for o in tracker.start_many(rooms, dedupe_key=key, concurrency=1)]
+        assert [o.ok for o in first] == [False, False, True]
+        assert [o.ok for o in again] == [True, True, True]
+        assert again[2].result == first[2].result
+    assert len(plivo.starts) == 4
+
+
+# Handlers
+
+
+async def test_handlers_are_told_of_events_and_may_want_the_recording_too() -> None:
+    plivo, told = ScriptedPlivo(), asyncio.Queue[Any]()
+    async with tracking(plivo) as tracker:
+
+        @tracker.on(RecordingEnded)
+        async def archive(event: RecordingEnded, recording: TrackedRecording) -> None:
+            await told.put((event, recording))
+
+        @tracker.on(TranscriptionEnded)
+        async def index(event: TranscriptionEnded) -> None:
+            await told.put(event)
+
+        class Service:
+            @staticmethod
+            async def note(event: ApiResponse) -> None:
+                await told.put(event)
+
+        assert tracker.on(ApiResponse)(Service.note) is Service.note
+        assert (archive.__name__, index.__name__) == ("archive", "index")
+
+        recording = await tracker.start("standup", transcribe=True)
+        urls = plivo.starts[0]
+        await call_back(tracker, urls["callback_url"], ended())
+        event, its_recording = await told.get()
+        assert (event, its_recording) == (await recording.recorded(), recording)
+        await call_back(tracker, urls["transcription_url"], {"recording_id": "rec-1", "transcription": "hello"})
+        assert await told.get() == await recording.transcribed()
+        await call_back(tracker, urls["callback_url"], {"api_id": "api-1", "message": "started"})
+        assert isinstance(await told.get(), ApiResponse)
+    assert told.empty()
+
+
+@pytest.mark.parametrize("event", [UnknownCallback, str, RecordingEnded(record_url="https://f", api_id="a")])
+async def test_only_events_of_recordings_have_handlers(event: Any) -> None:
+    async with tracking() as tracker:
+        with pytest.raises(TypeError, match="one of ApiResponse, RecordingEnded, TranscriptionEnded"):
+            tracker.on(event)
+
+
+async def test_a_handler_must_be_async() -> None:
+    def handler(_: RecordingEnded) -> None: ...
+
+    async with tracking() as tracker:
+        register: Callable[[Any], Any] = tracker.on(RecordingEnded)
+        with pytest.raises(TypeError, match="must be an async function"):
+            register(handler)
+
+
+async def test_who_is_told_comes_after_the_acknowledgement() -> None:
+    plivo, order = ScriptedPlivo(), list[str]()
+    async with tracking(plivo) as tracker:
+
+        @tracker.on(RecordingEnded)
+        async def archive(_: RecordingEnded) -> None:
+            order.append("handled")
+
+        await tracker.start("standup")
+
+        async def slow_network(scope: Any, receive: Any, send: Any) -> None:
+            async def sending(message: Any) -> None:
+                await asyncio.sleep(0.02)
+                order.append(message["type"])
+                await send(message)
+
+            await tracker(scope, receive, sending)
+
+        await call_back(slow_network, called_url(plivo), ended())
+    assert order == ["http.response.start", "http.response.body", "handled"]
+
+
+# Rotation
+
+
+async def test_callbacks_may_be_signed_with_the_old_token_for_a_while() -> None:
+    plivo, store = ScriptedPlivo(), MemoryStore()
+    async with plivo.client() as client:
+        before = RecordingTracker(client, public_url=PUBLIC, store=store, auth_tokens=OLD, terms=QUIET)
+        recording = await before.start("standup")
+        during = RecordingTracker(client, public_url=PUBLIC, store=store, auth_tokens=(TOKEN, OLD), terms=QUIET)
+        after = RecordingTracker(client, public_url=PUBLIC, store=store, terms=QUIET)
+        url = called_url(plivo)
+        assert (await call_back(after, url, ended(), token=OLD)).status_code == 403
+        assert (await call_back(during, url, ended(), token="neither")).status_code == 403
+        assert (await recording.status()).state == "accepted"
+        assert (await call_back(during, url, ended(), token=OLD)).status_code == 200
+        assert (await recording.status()).state == "recorded"
+        again = await during.start("standup")
+        assert (await call_back(after, called_url(plivo), ended(), scheme="V3 list")).status_code == 200
+        assert (await again.status()).state == "recorded"
+        await during.aclose()
+
+
+# What belongs to nobody, and what is forgotten
+
+
+async def test_what_belongs_to_no_recording_is_kept_as_an_orphan() -> None:
+    async with tracking() as tracker:
+        before = datetime.now(UTC)
+        for number in range(3):
+            assert (await call_back(tracker, f"{PUBLIC}/recording", ended(recording_id=f"rec-{number}"))).is_success
+        orphans = await tracker.orphans()
+        assert [orphan.event.raw["recording_id"] for orphan in orphans] == ["rec-2", "rec-1", "rec-0"]
+        assert all(before <= orphan.received_at <= datetime.now(UTC) for orphan in orphans)
+        assert await tracker.orphans(limit=1) == orphans[:1]
+
+
+async def test_old_recordings_are_forgotten_on_demand() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo) as tracker:
+        running, over = await tracker.start("standup"), await tracker.start("standup")
+        await call_back(tracker, called_url(plivo), ended())
+        assert await tracker.prune(before=datetime.now(UTC) - timedelta(days=1)) == 0
+        assert await tracker.prune(before=datetime.now(UTC) + timedelta(days=1)) == 1
+        with pytest.raises(LookupError):
+            await tracker.get(over.start_id)
+        assert await tracker.get(running.start_id) == running
+        # Plivo may say it once more.
+        assert (await call_back(tracker, called_url(plivo), ended())).status_code == 200
+        assert len(await tracker.orphans()) == 1
+
+
+async def test_the_time_of_pruning_must_be_aware() -> None:
+    async with tracking() as tracker:
+        with pytest.raises(ValueError, match=r"^before must be aware"):
+            await tracker.prune(before=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+# Running
+
+
+async def test_while_it_runs_it_looks_after_what_is_silent() -> None:
+    plivo, store = ScriptedPlivo(httpx.ReadTimeout("no answer")), FlakyStore()
+    plivo.live = False
+    async with tracking(plivo, store=store) as tracker:
+        with pytest.raises(OutcomeUnknownError):
+            await tracker.start("standup")
+        await until(store, store.start_ids[0], "absent")
+
+
+async def test_leaving_it_leaves_nothing_behind() -> None:
+    store = FlakyStore()
+    async with tracking(store=store) as tracker:
+        recording = await tracker.start("standup")
+        assert len(others()) == 1
+    assert others() == set()
+    for call in (recording.status(), tracker.start("standup"), tracker.orphans()):
+        with pytest.raises(StoreError):
+            await call
+    with pytest.raises(RuntimeError, match="closed"):
+        await tracker.__aenter__()
+
+
+async def test_closing_twice_is_harmless() -> None:
+    async with tracking() as tracker:
+        await tracker.aclose()
+        await tracker.aclose()
+
+
+async def test_entering_it_again_while_it_runs_is_harmless() -> None:
+    """Served by itself, it is entered by its own lifespan; who starts recordings beside that enters it too."""
+    async with tracking() as tracker:
+        async with tracker:
+            await tracker.start("standup")
+        await tracker.start("standup")
+
+
+async def test_a_store_that_cannot_be_read_does_not_let_it_begin() -> None:
+    store = FlakyStore()
+    store.broken = {"due"}
+    async with ScriptedPlivo().client() as client:
+        tracker = RecordingTracker(client, public_url=PUBLIC, store=store)
+        with pytest.raises(StoreError):
+            await tracker.__aenter__()
+        store.broken = set()
+        async with tracker:
+            await tracker.start("standup")
+
+
+# ASGI
+
+
+async def test_it_speaks_http_only() -> None:
+    async with tracking() as tracker:
+        sent = list[Any]()
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async def receive() -> Any:
+            return {"type": "websocket.connect"}
+
+        await tracker({"type": "websocket", "path": "/recording"}, receive, send)
+        assert sent == [{"type": "websocket.close", "code": 1003}]
+        with pytest.raises(ValueError, match="'mqtt'"):
+            await tracker({"type": "mqtt"}, receive, send)
