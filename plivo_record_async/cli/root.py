@@ -13,7 +13,9 @@ from plivo_record_async._version import __version__
 from plivo_record_async.cli.calls import batch, start, stop
 from plivo_record_async.cli.demo.command import demo
 from plivo_record_async.cli.emulate import emulate
+from plivo_record_async.cli.listen import listen
 from plivo_record_async.cli.output import ExitCode, Output, exit_code
+from plivo_record_async.cli.status import status
 from plivo_record_async.errors import PlivoRecordError
 
 __all__ = ["Root", "plivo_record"]
@@ -79,5 +81,5 @@ def plivo_record() -> None:
     """  # noqa: D301 - click wants the control character
 
 
-for command in (start, stop, batch, emulate, demo):
+for command in (start, stop, batch, listen, status, emulate, demo):
     plivo_record.add_command(command)

@@ -14,7 +14,7 @@ from plivo_record_async.cli.output import ExitCode
 from plivo_record_async.cli.root import Root, plivo_record
 from plivo_record_async.errors import NotSentError, PlivoRecordError, StoreError
 
-COMMANDS = ["start", "stop", "batch", "batch start", "batch stop", "emulate", "demo"]
+COMMANDS = ["start", "stop", "batch", "batch start", "batch stop", "listen", "status", "emulate", "demo"]
 
 
 def group(error: BaseException | None = None) -> Root:
@@ -48,7 +48,7 @@ def test_help_is_everywhere(command: str, option: str) -> None:
 def test_help_names_every_command_and_exit_code() -> None:
     text = CliRunner().invoke(plivo_record, ["--help"]).stdout
     commands = text.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["batch", "demo", "emulate", "start", "stop"]
+    assert [line.split()[0] for line in commands] == ["batch", "demo", "emulate", "listen", "start", "status", "stop"]
     assert not any(line.endswith("...") for line in commands)
     for code in ExitCode:
         assert f"\n    {code:<4} " in text

@@ -1,0 +1,83 @@
+"""``listen``: the tracker's receiver as a command."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from contextlib import closing
+from pathlib import Path
+
+import click
+
+from plivo_record_async.cli.calls import json_option
+from plivo_record_async.cli.extras import needed_extra
+from plivo_record_async.cli.log import warnings_told
+from plivo_record_async.cli.output import ExitCode, Output
+from plivo_record_async.cli.signals import end_signal
+from plivo_record_async.client import RecordClient
+from plivo_record_async.tracker import RecordingTracker
+
+__all__ = ["listen"]
+
+
+@click.command(short_help="Receive callbacks, keep them, and show them.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="NUMBER",
+    default=8766,
+    show_default=True,
+    help="0 takes any free port.",
+)
+@click.option("--public-url", metavar="URL", help="Where Plivo reaches it.  [default: the loopback address]")
+@click.option(
+    "--db",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    default=Path("recordings.db"),
+    show_default=True,
+    help="The SQLite file to keep everything in; it is made if need be.",
+)
+@json_option
+def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: bool) -> ExitCode:
+    """Receive Plivo's callbacks, keep them in a file, and show them as they come.
+
+    It receives for every RecordingTracker that shares the file and whose public_url leads here, and looks after their
+    recordings as they do. What was started elsewhere is received too, as by: plivo-record start NAME --callback-url
+    URL/recording --transcription-url URL/transcription, where URL is the --public-url.
+
+    Each callback is verified against the --public-url, which therefore has to be exactly what Plivo calls; only a
+    local Plivo can do without one. What is refused is told on stderr.
+
+    Prints one line, ready and its address, when it accepts callbacks. It ends on SIGINT or SIGTERM.
+
+    With --json each line is an object whose type is Ready or, of each callback, ApiResponse, RecordingEnded,
+    TranscriptionEnded or UnknownCallback.
+    """
+    with needed_extra("emulator"):
+        from plivo_record_async.cli.serving import is_loopback, listener, url_of  # noqa: PLC0415 - it needs the extra
+    with closing(listener(host, port)) as listening:
+        if public_url is None and not is_loopback(listening):
+            raise click.UsageError(
+                "--public-url is missing: callbacks are verified against the address that Plivo calls",
+                click.get_current_context(),
+            )
+        asyncio.run(_until_signalled(listening, public_url or url_of(listening), db, Output(as_json)))
+    return ExitCode.DONE
+
+
+async def _until_signalled(listening: socket.socket, public_url: str, db: Path, output: Output) -> None:
+    from plivo_record_async.cli.board import view  # noqa: PLC0415 - no other command needs rich
+    from plivo_record_async.cli.heard import Ready, TellingStore  # noqa: PLC0415 - nor sqlite3
+    from plivo_record_async.cli.serving import serving, url_of  # noqa: PLC0415 - it needs the extra
+
+    ended = end_signal()
+    with view(output) as tell, warnings_told(tell):
+        async with (
+            RecordClient() as client,
+            RecordingTracker(client, public_url=public_url, store=TellingStore(db, tell)) as tracker,
+            serving(tracker, listening),
+        ):
+            tell(Ready(url=url_of(listening), public_url=public_url, db=db))
+            await ended.wait()

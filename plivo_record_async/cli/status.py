@@ -1,0 +1,69 @@
+"""``status``: what is known of a followed recording."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import attrs
+import click
+
+from plivo_record_async.cli.calls import json_option
+from plivo_record_async.cli.output import ExitCode, Output, printable
+from plivo_record_async.errors import PlivoRecordError
+from plivo_record_async.interfaces import FollowedRecording
+from plivo_record_async.protocol.followed import status_of
+from plivo_record_async.stores import SQLiteStore
+
+__all__ = ["status"]
+
+
+@click.command(short_help="Show what is known of a followed recording.")
+@click.argument("start_id", metavar="START_ID")
+@click.option(
+    "--db",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    default=Path("recordings.db"),
+    show_default=True,
+    help="The SQLite file that it is kept in.",
+)
+@json_option
+def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
+    """Show what is known of the followed recording START_ID, and how it came to be known.
+
+    The file may be in use meanwhile; Plivo is not asked.
+    """
+    record = asyncio.run(_read(start_id, db))
+    output = Output(as_json)
+    if as_json:
+        output.record(_facts(record) | {"steps": [attrs.asdict(step) for step in record.steps]})
+        return ExitCode.DONE
+    for name, value in _facts(record).items():
+        if name != "type" and value is not None:
+            output.line(f"{name:<15} {printable(str(value))}")
+    output.line()
+    for step in record.steps:
+        line = f"{step.at.isoformat(timespec='milliseconds')}  {step.kind:<20} {step.state:<11}  {step.evidence}"
+        output.line(printable(line))
+    return ExitCode.DONE
+
+
+async def _read(start_id: str, db: Path) -> FollowedRecording:
+    async with aclosing(SQLiteStore(db)) as store:
+        record = await store.get(start_id)
+    if record is None:
+        raise PlivoRecordError(f"{db} keeps no start with the id {start_id!r}; it may have been pruned")
+    return record
+
+
+def _facts(record: FollowedRecording) -> dict[str, Any]:
+    """What users see of a record, and what its callbacks added."""
+    ended, transcription = record.ended, record.transcription
+    return (
+        {"type": "RecordingStatus"}
+        | attrs.asdict(status_of(record))
+        | {"duration_ms": ended and ended.duration_ms, "transcription": transcription and transcription.transcription}
+    )

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from plivo_record_async.cli.board import Board, view
+from plivo_record_async.cli.heard import Heard, News, Ready
+from plivo_record_async.cli.output import Output
+from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingStatus
+
+AT = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
+STATUS = RecordingStatus(start_id="s", conference_name="a\x1bb", state="recorded", updated_at=AT)
+ENDED = RecordingEnded(record_url="http://h/r.mp3", recording_id="r\x1b", duration_ms=1500)
+NEWS: list[News] = [
+    Ready(url="http://l", public_url="https://p", db=Path("r.db")),
+    Heard(at=AT, event=ENDED, followed=STATUS),
+    Heard(at=AT, event=ApiResponse(api_id="i", error="not found")),
+    "a callback\nwas refused",
+]
+
+
+def told(output: Output) -> None:
+    with view(output) as tell:
+        for news in NEWS:
+            tell(news)
+
+
+def test_plain_is_lines_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+    told(Output(as_json=False))
+    out, err = capsys.readouterr()
+    assert out == (
+        "ready http://l\n"
+        "2026-01-02T03:04:05+00:00  recorded     a\\x1bb  recorded  start_id=s  recording_id=r\\x1b"
+        "  1.50 s  http://h/r.mp3\n"
+        "2026-01-02T03:04:05+00:00  refused      -  not followed  api_id=i  not found\n"
+    )
+    assert err == "error: a callback\\nwas refused\n"
+
+
+def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    told(Output(as_json=True))
+    out, err = capsys.readouterr()
+    ready, ended, answered = map(json.loads, out.splitlines())
+    assert ready == {"type": "Ready", "url": "http://l", "public_url": "https://p", "db": "r.db"}
+    assert (ended["type"], ended["received_at"], ended["conference_name"]) == (
+        "RecordingEnded",
+        AT.isoformat(),
+        "a\x1bb",
+    )
+    assert (answered["type"], answered["start_id"]) == ("ApiResponse", None)
+    assert json.loads(err)["error"] == "a callback\nwas refused"
+
+
+def shown(*news: News, width: int = 100, height: int = 20) -> list[str]:
+    """The lines that a terminal was left with."""
+    file = io.StringIO()
+    with Board(Console(file=file, width=width, height=height, force_terminal=True, color_system=None)) as tell:
+        for each in news:
+            tell(each)
+    last = file.getvalue().rpartition("\x1b[2K")[2]
+    return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", last).splitlines()]
+
+
+def test_a_terminal_is_left_with_the_latest_callbacks() -> None:
+    screen = shown(*NEWS)
+    assert any(
+        re.search(r"\d\d:\d\d:05 +recorded +a\\x1bb +recorded +r\\x1b +1\.50 s  http://h/r\.mp3", e) for e in screen
+    )
+    assert any(re.search(r"refused +- +not followed +- +not found", each) for each in screen)
+    assert "callbacks: 2; Ctrl-C ends it" in screen
+
+
+def test_a_full_terminal_shows_the_last_ones() -> None:
+    many = [Heard(at=AT, event=ApiResponse(api_id="i", message=f"message {number}")) for number in range(50)]
+    screen = "\n".join(shown(*many, height=16))
+    assert "message 49" in screen
+    assert "message 40" in screen
+    assert "message 39" not in screen
+    assert "callbacks: 50;" in screen
+
+
+def test_nothing_is_wider_than_the_terminal() -> None:
+    wide = Heard(at=AT, event=ApiResponse(api_id="i", message="x" * 300), followed=STATUS)
+    screen = shown(wide, width=60)
+    assert max(map(len, screen)) <= 60
+    assert any("…" in line for line in screen)
+
+
+@pytest.mark.parametrize(
+    ("environment", "live"),
+    [({"TTY_COMPATIBLE": "1", "TERM": "xterm"}, True), ({"TTY_COMPATIBLE": "1", "TERM": "dumb"}, False), ({}, False)],
+)
+def test_it_is_live_in_a_terminal_only(
+    environment: dict[str, str], live: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("TTY_COMPATIBLE", "FORCE_COLOR", "TERM"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert isinstance(view(Output(as_json=False)), Board) is live
+    assert not isinstance(view(Output(as_json=True)), Board)

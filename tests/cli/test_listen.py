@@ -1,0 +1,264 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import struct
+import subprocess
+import sys
+import termios
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from fcntl import ioctl
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import httpx
+import pytest
+from click.testing import Result
+
+from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore, sign_callback_v3
+from plivo_record_async.emulator import Emulator
+
+Command = Callable[..., Awaitable[Result]]
+LISTEN = (sys.executable, "-m", "plivo_record_async", "listen")
+ENDED = {
+    "api_id": "an-api-id",
+    "record_url": "https://media.example/r.mp3",
+    "recording_id": "a-recording-id",
+    "conference_name": "stand\x07up",
+    "recording_duration_ms": "1500",
+}
+
+
+def environment(plivo: Emulator, **changes: str) -> dict[str, str]:
+    mine = {name: value for name, value in os.environ.items() if not name.startswith(("FORCE_", "TTY_"))}
+    given = {"PLIVO_AUTH_ID": plivo.auth_id, "PLIVO_AUTH_TOKEN": plivo.auth_token, "PLIVO_BASE_URL": plivo.url}
+    return {**mine, **given, **changes}
+
+
+class Listening:
+    """A process that is ready."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    async def line(self) -> str:
+        assert self.process.stdout is not None
+        return (await self.process.stdout.readline()).decode().rstrip("\n")
+
+    async def record(self) -> dict[str, Any]:
+        said: dict[str, Any] = json.loads(await self.line())
+        return said
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[bytes, bytes]:
+        """What it still said; it must end cleanly."""
+        self.process.send_signal(number)
+        out, err = await self.process.communicate()
+        assert self.process.returncode == 0
+        return out, err
+
+
+@asynccontextmanager
+async def listening(plivo: Emulator, db: Path, *words: str) -> AsyncGenerator[Listening]:
+    process = await asyncio.create_subprocess_exec(
+        *(*LISTEN, "--port", "0", "--db", str(db), *words),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment(plivo),
+    )
+    assert process.stdout is not None
+    try:
+        first = (await process.stdout.readline()).decode()
+        url = json.loads(first)["url"] if "--json" in words else first.removeprefix("ready ").rstrip("\n")
+        yield Listening(process, url)
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def call_back(plivo: Emulator, url: str, fields: dict[str, str], *, token: str | None = None) -> int:
+    """Call back as Plivo does, to a URL that somebody else issued."""
+    nonce = "12345678901234567890"
+    signature = sign_callback_v3("POST", url, fields, nonce, token or plivo.auth_token)
+    headers = {
+        "Content-Type": "application/x-www-form-urlencoded",
+        "X-Plivo-Signature-V3": signature,
+        "X-Plivo-Signature-V3-Nonce": nonce,
+    }
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return (await http.post(url, content=urlencode(fields), headers=headers)).status_code
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_it_says_when_it_is_ready_shows_a_callback_and_ends_cleanly(
+    plivo: Emulator, tmp_path: Path, number: signal.Signals
+) -> None:
+    async with listening(plivo, tmp_path / "r.db") as receiver:
+        assert receiver.url.startswith("http://127.0.0.1:")
+        assert await call_back(plivo, f"{receiver.url}/recording", ENDED) == 200
+        line = await receiver.line()
+        assert line.endswith(
+            "  recorded     stand\\x07up  not followed  recording_id=a-recording-id  api_id=an-api-id"
+            "  1.50 s  https://media.example/r.mp3"
+        )
+        assert await receiver.end(number) == (b"", b"")
+
+
+async def test_a_start_of_the_shell_is_heard_of(plivo: Emulator, command: Command, tmp_path: Path) -> None:
+    async with listening(plivo, tmp_path / "r.db", "--json") as receiver:
+        urls = ["--callback-url", f"{receiver.url}/recording", "--transcription-url", f"{receiver.url}/transcription"]
+        started = await command("start", "standup", "--json", *urls)
+        api_id = json.loads(started.stdout)["api_id"]
+        answered = await receiver.record()
+        assert (answered["type"], answered["api_id"], answered["start_id"]) == ("ApiResponse", api_id, None)
+        await plivo.end_conference("standup")
+        heard = {each["type"]: each for each in [await receiver.record(), await receiver.record()]}
+        assert heard["RecordingEnded"]["conference_name"] == "standup"
+        assert heard["TranscriptionEnded"]["transcription"] == "This is what was said in standup."
+        await receiver.end()
+
+
+async def test_a_followed_recording_is_heard_of_and_known_after_a_restart(
+    plivo: Emulator, command: Command, tmp_path: Path
+) -> None:
+    db = tmp_path / "r.db"
+    async with listening(plivo, db, "--json") as receiver:
+        async with (
+            RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client,
+            RecordingTracker(client, public_url=receiver.url, store=SQLiteStore(db)) as tracker,
+        ):
+            recording = await tracker.start("standup", transcribe=True)
+            answered = await receiver.record()
+            await plivo.end_conference("standup")
+            heard = [answered, await receiver.record(), await receiver.record()]
+            ended = await recording.recorded(timeout=10)
+        assert await receiver.end() == (b"", b"")
+    assert {each["start_id"] for each in heard} == {recording.start_id}
+    assert {each["conference_name"] for each in heard} == {"standup"}
+    assert (answered["type"], answered["state"]) == ("ApiResponse", "started")
+    assert {each["type"] for each in heard} == {"ApiResponse", "RecordingEnded", "TranscriptionEnded"}
+    async with listening(plivo, db, "--json") as receiver:
+        known = await command("status", recording.start_id, "--db", str(db), "--json")
+        await receiver.end()
+    assert (known.exit_code, known.stderr) == (0, "")
+    status = json.loads(known.stdout)
+    assert (status["state"], status["recording_id"]) == ("transcribed", ended.recording_id)
+    assert status["duration_ms"] == ended.duration_ms
+
+
+async def test_what_comes_twice_is_shown_once(plivo: Emulator, tmp_path: Path) -> None:
+    db = tmp_path / "r.db"
+    async with listening(plivo, db, "--json") as receiver:
+        async with (
+            RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client,
+            RecordingTracker(client, public_url=receiver.url, store=SQLiteStore(db)) as tracker,
+        ):
+            recording = await tracker.start("standup")
+            await receiver.record()
+            await plivo.end_conference("standup")
+            await plivo.callbacks_settled()
+            await recording.recorded(timeout=10)
+            (last,) = [each for each in plivo.state()["deliveries"] if each["kind"] == "recording"]
+            assert await call_back(plivo, last["url"], last["fields"]) == 200
+        assert (await receiver.record())["type"] == "RecordingEnded"
+        assert await receiver.end() == (b"", b"")
+
+
+async def test_what_is_refused_is_told_on_stderr(plivo: Emulator, tmp_path: Path) -> None:
+    async with listening(plivo, tmp_path / "r.db", "--json") as receiver:
+        assert await call_back(plivo, f"{receiver.url}/recording", ENDED, token="another") == 403
+        assert await call_back(plivo, f"{receiver.url}/elsewhere", ENDED) == 404
+        out, err = await receiver.end()
+    assert out == b""
+    refused = [json.loads(line)["error"].partition(":")[0] for line in err.splitlines()]
+    assert refused == ["a callback was refused with 403", "a callback was refused with 404"]
+
+
+async def test_behind_a_proxy_the_public_url_counts(plivo: Emulator, tmp_path: Path) -> None:
+    public = "https://me.example/plivo"
+    async with listening(plivo, tmp_path / "r.db", "--public-url", public) as receiver:
+        nonce = "12345678901234567890"
+        headers = {
+            "X-Plivo-Signature-V3": sign_callback_v3("POST", f"{public}/recording", ENDED, nonce, plivo.auth_token),
+            "X-Plivo-Signature-V3-Nonce": nonce,
+        }
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answer = await http.post(f"{receiver.url}/plivo/recording", data=ENDED, headers=headers)
+        assert answer.status_code == 200
+        assert "recorded" in await receiver.line()
+        await receiver.end()
+
+
+async def test_what_others_can_reach_needs_a_public_url(command: Command, tmp_path: Path) -> None:
+    ended = await command("listen", "--host", "0.0.0.0", "--port", "0", "--db", str(tmp_path / "r.db"))
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: --public-url is missing: ")
+
+
+async def test_a_port_that_is_taken_is_a_wrong_configuration(command: Command, plivo: Emulator) -> None:
+    port = plivo.url.rpartition(":")[2]
+    ended = await command("listen", "--port", port)
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"error: cannot listen on 127.0.0.1 port {port}: ")
+
+
+def failing(plivo: Emulator, *words: str, **changes: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [*LISTEN, "--port", "0", *words],
+        env=environment(plivo, **changes),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+
+
+async def test_without_credentials_or_a_file_it_says_why(plivo: Emulator, tmp_path: Path) -> None:
+    ended = await asyncio.to_thread(failing, plivo, "--db", str(tmp_path / "r.db"), PLIVO_AUTH_TOKEN="")
+    assert (ended.returncode, ended.stdout) == (2, b"")
+    assert b"PLIVO_AUTH_TOKEN" in ended.stderr
+    ended = await asyncio.to_thread(failing, plivo, "--db", str(tmp_path / "no" / "r.db"))
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert ended.stderr.count(b"\n") == 1
+    assert b"does its directory exist" in ended.stderr
+
+
+async def test_in_a_terminal_it_is_a_live_table(plivo: Emulator, tmp_path: Path, unused_tcp_port: int) -> None:
+    terminal, end = pty.openpty()
+    ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
+    process = await asyncio.create_subprocess_exec(
+        *(*LISTEN, "--port", str(unused_tcp_port), "--db", str(tmp_path / "r.db")),
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env=environment(plivo, TERM="xterm-256color", NO_COLOR="1"),
+    )
+    os.close(end)
+    shown = bytearray()
+
+    async def until(text: bytes) -> None:
+        while text not in shown:
+            shown.extend(await asyncio.to_thread(os.read, terminal, 65536))
+
+    try:
+        await until(b"ready http://127.0.0.1:")
+        url = f"http://127.0.0.1:{unused_tcp_port}/recording"
+        assert await call_back(plivo, url, ENDED, token="another") == 403
+        await until(b"a callback was refused with 403")
+        assert await call_back(plivo, url, ENDED) == 200
+        await until(b"1.50 s")
+        process.send_signal(signal.SIGTERM)
+        await until(b"\x1b[?25h")
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+        os.close(terminal)
+    assert b"stand\\x07up" in shown
+    assert b"callbacks: 1;" in shown
