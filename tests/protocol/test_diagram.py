@@ -21,7 +21,9 @@ ARROWS = {
 }
 
 
-@pytest.mark.parametrize(("page", "drawn"), [("lifecycle.mmd", mermaid()), ("lifecycle_transitions.inc", transitions())])
+@pytest.mark.parametrize(
+    ("page", "drawn"), [("lifecycle.mmd", mermaid()), ("lifecycle_transitions.inc", transitions())]
+)
 def test_the_documentation_is_current(page: str, drawn: str) -> None:
     how = 'python -c "from plivo_record_async.protocol.diagram import *; print(mermaid(), transitions())"'
     assert (PAGES / page).read_text() == drawn, f"write docs/explanation/{page} anew: {how}"
