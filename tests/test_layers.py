@@ -1,0 +1,19 @@
+"""One source file, one test file, same path."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "plivo_record_async"
+WITHOUT_TESTS = {"_version.py", "interfaces.py"}  # a number; and what tests/stores/test_contract.py asks of every store
+
+
+def test_every_source_file_has_its_test_file() -> None:
+    sources = [path.relative_to(PACKAGE) for path in PACKAGE.rglob("*.py") if path.name != "__init__.py"]
+    missing = {
+        source.as_posix()
+        for source in sources
+        if not (ROOT / "tests" / source.parent / f"test_{source.stem.strip('_')}.py").exists()
+    }
+    assert missing == WITHOUT_TESTS
