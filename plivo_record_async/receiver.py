@@ -17,11 +17,11 @@ from plivo_record_async import _clock
 from plivo_record_async._follower import Follower, HandledEvent
 from plivo_record_async._ledger import Ledger
 from plivo_record_async.errors import CallbackRejectedError, StoreError
-from plivo_record_async.interfaces import Orphan
+from plivo_record_async.interfaces import Orphan, PlivoId
 from plivo_record_async.protocol.callbacks import parse_callback
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.protocol.lifecycle import Effect
-from plivo_record_async.protocol.models import ApiResponse, CallbackEvent, TranscriptionEnded, UnknownCallback
+from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
 from plivo_record_async.protocol.tokens import PLACES, Place, read_start_id
 
 __all__ = ["LONGEST_BODY", "Receive", "Receiver", "Scope", "Send", "run_lifespan"]
@@ -30,6 +30,8 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 News = tuple[FollowedRecording, Sequence[Effect]]
+
+_PLIVO_IDS: tuple[PlivoId, ...] = ("recording_id", "api_id")
 
 LONGEST_BODY = 64 * 1024
 """Bytes; what is longer is refused."""
@@ -91,6 +93,7 @@ class Receiver:
                 self.follower.act(*news)
 
     async def _take_in(self, scope: Scope, receive: Receive) -> News | None:
+        # Under Litestar the path of a mounted application ends with a slash, whatever was called.
         method, place = scope["method"], scope["path"].rstrip("/").rpartition("/")[2]
         query = scope.get("query_string", b"").decode("latin-1")
         if method not in {"GET", "POST"}:
@@ -125,11 +128,11 @@ class Receiver:
 
     async def _named_by(self, event: HandledEvent) -> FollowedRecording | None:
         """The recording that an event without a token names by one of Plivo's ids."""
-        store = self.ledger.store
-        if not isinstance(event, ApiResponse) and event.recording_id is not None:
-            return await store.find("recording_id", event.recording_id)
-        if not isinstance(event, TranscriptionEnded) and event.api_id is not None:
-            return await store.find("api_id", event.api_id)
+        for kind in _PLIVO_IDS:
+            value = getattr(event, kind, None)
+            record = await self.ledger.store.find(kind, value) if value else None
+            if record is not None:
+                return record
         return None
 
 

@@ -14,11 +14,9 @@ Started = RecordingStarted | PendingResponse
 
 def evidence_of_answer(answer: Started) -> StartAccepted:
     """Plivo accepted the start."""
-    match answer:
-        case PendingResponse(api_id=api_id):
-            return StartAccepted(words="accepted", api_id=api_id)
-        case RecordingStarted(api_id=api_id, recording_id=recording_id, url=url):
-            return StartAccepted(words="started", api_id=api_id, recording_id=recording_id, url=url)
+    if isinstance(answer, PendingResponse):
+        return StartAccepted(words="accepted", api_id=answer.api_id)
+    return StartAccepted(words="started", api_id=answer.api_id, recording_id=answer.recording_id, url=answer.url)
 
 
 def evidence_of_error(error: PlivoRecordError) -> Evidence:
