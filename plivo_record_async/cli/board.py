@@ -21,7 +21,17 @@ from plivo_record_async.errors import PlivoRecordError
 __all__ = ["Board", "view"]
 
 _STYLES = {"answered": "cyan", "recorded": "green", "transcribed": "bold green", "unknown": "yellow"}
-_MARGIN = 6
+_COLUMNS = (
+    ("time", 8, "dim"),
+    ("what", 11, ""),
+    ("conference", 16, "bold"),
+    ("state", 12, ""),
+    ("recording", 9, "dim"),
+)
+"""Title, width and style; what is left of the terminal is for what the callback says."""
+
+_SHORTEST = 10
+_MARGIN = 5
 """Lines of the terminal that the table's head, the sum below it and the cursor take."""
 
 
@@ -93,16 +103,10 @@ class Board:
                 self._console.print(Text(printable(warning), style="bold red"))
 
     def _scene(self) -> RenderableType:
-        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
-        for title, style in (
-            ("time", "dim"),
-            ("what", ""),
-            ("conference", "bold"),
-            ("state", ""),
-            ("recording", "dim"),
-        ):
-            table.add_column(title, style=style, no_wrap=True, overflow="ellipsis")
-        table.add_column("says", no_wrap=True, overflow="ellipsis", ratio=1)
+        table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
+        left = self._console.width - sum(width + 2 for _, width, _ in _COLUMNS) - 1
+        for title, width, style in (*_COLUMNS, ("says", max(left, _SHORTEST), "")):
+            table.add_column(title, width=width, style=style, no_wrap=True, overflow="ellipsis")
         for heard in tuple(self._latest):
             table.add_row(*_cells(heard))
         return Group(table, Text(f"callbacks: {self._count}; Ctrl-C ends it", style="dim"))

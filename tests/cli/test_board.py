@@ -80,16 +80,18 @@ def test_a_full_terminal_shows_the_last_ones() -> None:
     many = [Heard(at=AT, event=ApiResponse(api_id="i", message=f"message {number}")) for number in range(50)]
     screen = "\n".join(shown(*many, height=16))
     assert "message 49" in screen
-    assert "message 40" in screen
-    assert "message 39" not in screen
+    assert "message 39" in screen
+    assert "message 38" not in screen
     assert "callbacks: 50;" in screen
 
 
-def test_nothing_is_wider_than_the_terminal() -> None:
-    wide = Heard(at=AT, event=ApiResponse(api_id="i", message="x" * 300), followed=STATUS)
-    screen = shown(wide, width=60)
-    assert max(map(len, screen)) <= 60
-    assert any("…" in line for line in screen)
+def test_what_is_too_long_for_the_terminal_is_cut_off_and_nothing_else() -> None:
+    wide = Heard(at=AT, event=RecordingEnded(record_url="x" * 300, recording_id="y" * 36))
+    screen = shown(wide, width=80)
+    assert max(map(len, screen)) <= 80
+    (row,) = [line.split() for line in screen if "recorded" in line]
+    assert row[1:] == ["recorded", "-", "not", "followed", "yyyyyyyy…", "x" * (len(row[-1]) - 1) + "…"]
+    assert re.fullmatch(r"\d\d:\d\d:05", row[0])
 
 
 @pytest.mark.parametrize(
