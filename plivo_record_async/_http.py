@@ -6,6 +6,7 @@ For every request it notes whether a byte of it may have left, as httpcore's ``t
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import platform
 from abc import ABC, abstractmethod
@@ -81,6 +82,7 @@ class Evidence:
         headers: Header fields of the answer, names in lower case.
         body: The answer's body as far as it came.
         opened: The socket that was opened for this request, if one was.
+        abandoned: Whether nobody wants it any more: what has not left stays here.
     """
 
     phase: Phase = "queue"
@@ -91,10 +93,13 @@ class Evidence:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     body: bytearray = attrs.field(factory=bytearray)
     opened: httpcore.AsyncNetworkStream | None = None
+    abandoned: bool = False
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
         """Listen to httpcore. The headers of a CONNECT to a proxy are not yet the request."""
         self.traced = True
+        if event.endswith("send_request_headers.started"):
+            self._stop_if_abandoned()
         if event.endswith("send_request_headers.started") and info["request"].method != b"CONNECT":
             self.phase, self.sent_at = "send", _clock.now()
         elif event.endswith("receive_response_headers.started") and self.sent_at is not None:
@@ -114,9 +119,14 @@ class Evidence:
         """Take in an answer as it comes, so that what came is kept if the rest does not."""
         self.phase, self.status, self.headers = "answer", status, headers
         async for chunk in chunks:
+            self._stop_if_abandoned()
             self.body += chunk
             if len(self.body) > LONGEST_BODY:
                 raise httpcore.RemoteProtocolError(f"the answer is longer than {LONGEST_BODY} bytes")
+
+    def _stop_if_abandoned(self) -> None:
+        if self.abandoned:
+            raise asyncio.CancelledError
 
 
 class Lane(Protocol):
@@ -279,16 +289,34 @@ def _is_clean(connection: httpcore.AsyncHTTPConnection) -> bool:
 
 
 class _Foreign:
-    """The way through a transport that the user gave."""
+    """The way through a transport that the user gave.
+
+    httpx's pool is never cancelled: it would lose a connection for good now and then, until it has none left. Who
+    is not waited for any more stops by itself before it sends, or ends by the time limits that it was given.
+    """
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
         self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
         self._headers = common_headers(settings)
         self._transport = transport
         self._trusted = not any(base.__module__.startswith(MISLEADING_TRANSPORTS) for base in type(transport).__mro__)
+        self._has_pool = isinstance(transport, httpx.AsyncHTTPTransport)
+        self._abandoned: set[asyncio.Task[None]] = set()
 
     async def exchange(self, request: Request[Any], evidence: Evidence, seconds: float) -> None:
         evidence.trusted = self._trusted
+        if not self._has_pool:
+            return await self._exchange(request, evidence, seconds)
+        task = asyncio.create_task(self._exchange(request, evidence, seconds))
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            evidence.abandoned = True
+            self._abandoned.add(task)
+            task.add_done_callback(self._abandoned.discard)
+            raise
+
+    async def _exchange(self, request: Request[Any], evidence: Evidence, seconds: float) -> None:
         response = await self._transport.handle_async_request(
             httpx.Request(
                 request.method,
@@ -307,4 +335,7 @@ class _Foreign:
             await response.aclose()
 
     async def aclose(self) -> None:
+        for task in self._abandoned:
+            task.cancel()
+        await asyncio.gather(*self._abandoned, return_exceptions=True)
         await self._transport.aclose()
