@@ -158,6 +158,7 @@ def state(url: str) -> Any:
 def main(kind: str, rounds: str, starts: str, *arguments: str) -> None:
     match kind, arguments:
         case "flat-out", urls:
+            pin(1)
             print(json.dumps(uvloop.run(flat_out(int(rounds), int(starts), urls))))
         case "paced", (url, rate):
             print(json.dumps(uvloop.run(paced(int(rounds), int(starts), url, float(rate)))))
@@ -166,5 +167,4 @@ def main(kind: str, rounds: str, starts: str, *arguments: str) -> None:
 
 
 if __name__ == "__main__":
-    pin(1)
     main(*sys.argv[1:])

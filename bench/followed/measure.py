@@ -79,7 +79,7 @@ def measure_callbacks(plan: Plan) -> dict[str, list[Slice]]:
     say("callbacks, as fast as they go")
     with ExitStack() as stack:
         known = plan.starts * (plan.rounds + 1)
-        urls = [stack.enter_context(told("bench.followed.receiver", kind, known)) for kind in RECEIVERS]
+        urls = [stack.enter_context(told("bench.followed.receiver", kind, known, "one")) for kind in RECEIVERS]
         found = output(command("bench.followed.load", "flat-out", plan.rounds, plan.starts, *urls))
     return {kind: [Slice(**turn) for turn in turns] for kind, turns in zip(RECEIVERS, found, strict=True)}
 
@@ -87,7 +87,7 @@ def measure_callbacks(plan: Plan) -> dict[str, list[Slice]]:
 def measure_latencies(plan: Plan) -> list[list[float]]:
     rounds = min(plan.rounds, 5)
     say(f"callbacks, {RATE} a second")
-    with told("bench.followed.receiver", "sqlite", plan.paced * (rounds + 1)) as url:
+    with told("bench.followed.receiver", "sqlite", plan.paced * (rounds + 1), "any") as url:
         found: list[list[float]] = output(command("bench.followed.load", "paced", rounds, plan.paced, url, RATE))
     return found
 

@@ -1,7 +1,9 @@
-"""The receivers, each in a process of its own on one core: ``python -m bench.followed.receiver KIND STARTS``.
+"""The receivers, each in a process of its own: ``python -m bench.followed.receiver KIND STARTS CORES``.
 
 - ``body``: a Starlette route that reads the body and answers 200;
 - ``memory``, ``sqlite``: a tracker with that store, which knows the first so many starts of `callbacks`.
+
+It keeps to one core if ``CORES`` is ``one``, and goes where the system puts it if it is ``any``.
 
 ``GET /state`` tells the CPU seconds that the process has spent, and how many callbacks found no recording. What it
 costs to look for that path is paid by all of them.
@@ -90,5 +92,7 @@ async def serve(kind: str, starts: int) -> None:
 
 
 if __name__ == "__main__":
-    pin(0)
-    uvloop.run(serve(sys.argv[1], int(sys.argv[2])))
+    kind, starts, cores = sys.argv[1:]
+    if cores == "one":
+        pin(0)
+    uvloop.run(serve(kind, int(starts)))

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from plivo.utils import validate_v3_signature
+from plivo.utils import validate_v3_signature  # type: ignore[import-untyped]
 
 from bench.followed.callbacks import ended
 from bench.peers import AUTH_TOKEN
