@@ -22,6 +22,7 @@ from plivo_record_async.protocol.callbacks import parse_callback
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.protocol.lifecycle import Effect
 from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
+from plivo_record_async.protocol.outcomes import evidence_of_event
 from plivo_record_async.protocol.tokens import PLACES, Place, read_start_id
 
 __all__ = ["LONGEST_BODY", "Receive", "Receiver", "Scope", "Send", "run_lifespan"]
@@ -122,7 +123,7 @@ class Receiver:
             record = record or await self._named_by(event)
             if record is not None:
                 with suppress(LookupError):  # pruned at this very moment
-                    return await self.ledger.learn(record, event)
+                    return await self.ledger.learn(record, evidence_of_event(event))
         await self.ledger.store.keep_orphan(Orphan(received_at=_clock.now(), event=event))
         return None
 

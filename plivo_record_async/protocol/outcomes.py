@@ -1,15 +1,33 @@
-"""What the end of our own sending says of a followed recording."""
+"""What the end of our own sending, and what a callback, says of a followed recording."""
 
 from __future__ import annotations
 
-from plivo_record_async.errors import ApiError, OutcomeUnknownError, PlivoRecordError, UnexpectedResponseError
-from plivo_record_async.protocol.evidence import Evidence, StartAccepted, StartNotSent, StartRefused, StartUnanswered
-from plivo_record_async.protocol.models import PendingResponse, RecordingStarted
+import re
 
-__all__ = ["Started", "evidence_of_answer", "evidence_of_error"]
+from plivo_record_async.errors import ApiError, OutcomeUnknownError, PlivoRecordError, UnexpectedResponseError
+from plivo_record_async.protocol.evidence import (
+    Evidence,
+    RecordingFound,
+    StartAccepted,
+    StartNotSent,
+    StartRefused,
+    StartUnanswered,
+)
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    PendingResponse,
+    Recording,
+    RecordingEnded,
+    RecordingStarted,
+    TranscriptionEnded,
+)
+
+__all__ = ["Started", "evidence_of_answer", "evidence_of_error", "evidence_of_event"]
 
 Started = RecordingStarted | PendingResponse
 """Either answer to a start."""
+
+_NO_LENGTH_YET = re.compile(r"duration(?:_?ms)?\W+-1(?!\d)", re.IGNORECASE)
 
 
 def evidence_of_answer(answer: Started) -> StartAccepted:
@@ -31,3 +49,25 @@ def evidence_of_error(error: PlivoRecordError) -> Evidence:
             return StartRefused(words=words, api_id=api_id)
         case _:
             return StartNotSent(words=words)
+
+
+def evidence_of_event(event: ApiResponse | RecordingEnded | TranscriptionEnded) -> Evidence:
+    """What a callback proves: what it says, unless it tells of the end of a recording that has no length yet.
+
+    Such a one is sent when a recording begins, with a length of -1; it is known of the Record XML element:
+    https://github.com/plivo/plivo-java/issues/36
+    """
+    if not isinstance(event, RecordingEnded) or event.recording_id is None or event.duration_ms is not None:
+        return event
+    said = event.raw.get("response") or " ".join(f"{name}: {value}" for name, value in event.raw.items())
+    if event.ended_at is not None or not _NO_LENGTH_YET.search(said):
+        return event
+    return RecordingFound(
+        recording=Recording(
+            recording_id=event.recording_id,
+            conference_name=event.conference_name,
+            recording_url=event.record_url,
+            started_at=event.started_at,
+            raw=event.raw,
+        )
+    )

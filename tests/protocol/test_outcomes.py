@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from plivo_record_async.errors import (
@@ -14,9 +16,19 @@ from plivo_record_async.errors import (
     RateLimitError,
     UnexpectedResponseError,
 )
-from plivo_record_async.protocol.evidence import Evidence, StartAccepted, StartNotSent, StartRefused, StartUnanswered
-from plivo_record_async.protocol.models import PendingResponse, RecordingStarted
-from plivo_record_async.protocol.outcomes import evidence_of_answer, evidence_of_error
+from plivo_record_async.protocol.events import VerifiedFields, read_event
+from plivo_record_async.protocol.evidence import (
+    Evidence,
+    RecordingFound,
+    StartAccepted,
+    StartNotSent,
+    StartRefused,
+    StartUnanswered,
+    kind_of,
+)
+from plivo_record_async.protocol.models import PendingResponse, RecordingEnded, RecordingStarted
+from plivo_record_async.protocol.outcomes import evidence_of_answer, evidence_of_error, evidence_of_event
+from tests.protocol.lives import CONFIRMED, ENDED, FAILED, TRANSCRIBED, UNTRANSCRIBED
 
 NOT_SENT = NotSentError("start", "refused", phase="connect", evidence="it never connected")
 TIMED_OUT = OutcomeUnknownError("start", "read timeout", phase="answer", evidence="it was sent")
@@ -54,3 +66,62 @@ def test_otherwise_it_brings_the_recording_too() -> None:
 )
 def test_each_error_is_evidence(error: PlivoRecordError, evidence: Evidence) -> None:
     assert evidence_of_error(error) == evidence
+
+
+@pytest.mark.parametrize("event", [CONFIRMED, FAILED, ENDED, TRANSCRIBED, UNTRANSCRIBED])
+def test_an_event_is_evidence_as_it_is(event: RecordingEnded) -> None:
+    assert evidence_of_event(event) is event
+
+
+BEGUN = {
+    "record_url": "https://f/1.mp3",
+    "recording_id": "rec-1",
+    "conference_name": "standup",
+    "recording_duration": "-1",
+    "recording_duration_ms": "-1",
+    "recording_start_ms": "1795480352612",
+    "recording_end_ms": "-1",
+}
+
+
+def event_of(fields: dict[str, str]) -> RecordingEnded:
+    event = read_event(VerifiedFields(fields))
+    assert isinstance(event, RecordingEnded)
+    return event
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        BEGUN,
+        {**BEGUN, "recording_duration_ms": ""},
+        {**BEGUN, "recording_duration": ""},
+        {"RecordUrl": "https://f/1.mp3", "RecordingID": "rec-1", "RecordingDuration": "-1"},
+        {"RecordUrl": "https://f/1.mp3", "RecordingID": "rec-1", "RecordingDurationMs": "-1"},
+        {"response": json.dumps(BEGUN)},
+        {"response": json.dumps({"record_url": "https://f/1.mp3", "recording_id": "rec-1", "recording_duration": -1})},
+    ],
+)
+def test_the_end_of_what_has_no_length_yet_is_its_beginning(fields: dict[str, str]) -> None:
+    evidence = evidence_of_event(event_of(fields))
+    assert isinstance(evidence, RecordingFound)
+    assert kind_of(evidence) == "found_running"
+    assert (evidence.recording.recording_id, evidence.recording.recording_url) == ("rec-1", "https://f/1.mp3")
+    assert evidence.recording.raw == fields
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {**BEGUN, "recording_duration": "0"},
+        {**BEGUN, "recording_duration_ms": "1"},
+        {**BEGUN, "recording_end_ms": "1795480353622"},
+        {**BEGUN, "recording_duration": "", "recording_duration_ms": ""},
+        {"record_url": "https://f/1.mp3", "recording_id": "rec-1", "conference_name": "duration: -12"},
+        {"record_url": "https://f/1.mp3", "recording_id": "rec-1", "message": "record_done"},
+        {"record_url": "https://f/1.mp3", "api_id": "api-1", "recording_duration": "-1"},
+    ],
+)
+def test_any_other_end_is_an_end(fields: dict[str, str]) -> None:
+    event = event_of(fields)
+    assert evidence_of_event(event) is event
