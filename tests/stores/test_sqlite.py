@@ -8,6 +8,7 @@ import sqlite3
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Generator
@@ -478,17 +479,34 @@ async def test_a_file_that_may_only_be_read_is_read(path: Path) -> None:
     await store.aclose()
 
 
-async def test_a_file_without_permission_is_refused(path: Path) -> None:
-    first = SQLiteStore(path)
-    await first.create(planned())
-    await first.aclose()
-    path.chmod(0o400)
-    if os.access(path, os.W_OK):
-        pytest.skip("this user may write everything")
-    store = SQLiteStore(path)
-    with pytest.raises(StoreError, match="it may only be read"):
-        await store.create(planned("start-2"))
-    await store.aclose()
+@contextmanager
+def ordinary_user(folder: Path) -> Generator[None]:
+    """Be somebody whom permissions stop, and the owner of a folder; root is neither."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = 65534
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, nobody, nobody)
+    os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+async def test_a_file_without_permission_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recordings.db"
+        first = SQLiteStore(path)
+        await first.create(planned())
+        await first.aclose()
+        path.chmod(0o400)
+        with ordinary_user(Path(folder)):
+            store = SQLiteStore(path)
+            with pytest.raises(StoreError, match="it may only be read"):
+                await store.create(planned("start-2"))
+            await store.aclose()
 
 
 # The schema
