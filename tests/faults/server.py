@@ -48,6 +48,7 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     over: bool = False
+    busy: bool = False
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -127,10 +128,13 @@ def started(name: str) -> bytes:
 async def works(exchange: Exchange) -> None:
     """What a request meets that nothing was planned for."""
     await exchange.execute()
-    if exchange.arrival.method == "POST":
-        await exchange.answer(202, started(exchange.name))
-    else:
-        await exchange.answer(204)
+    match exchange.arrival.method:
+        case "POST":
+            await exchange.answer(202, started(exchange.name))
+        case "GET":
+            await exchange.answer(200, json.dumps({"recording_id": exchange.name}).encode())
+        case _:
+            await exchange.answer(204)
 
 
 class FaultServer:
@@ -203,8 +207,8 @@ class FaultServer:
             await connection.close()
 
     async def settle(self) -> None:
-        """Wait until what it is closing is closed."""
-        while any(connection.over for connection in self.connections):
+        """Wait until it does nothing that a client could still notice."""
+        while any((each.busy or each.over) and is_open(each.sock) for each in self.connections):
             await asyncio.sleep(0.001)
 
     async def release(self) -> None:
@@ -270,15 +274,19 @@ class FaultServer:
             exchange = await self._next(connection)
             planned = self._planned[exchange.name]
             fault = planned.popleft() if planned else self.always
+            connection.busy = True
             await fault(exchange)
             if not exchange.over:
                 await exchange.read()
             connection.over |= exchange.over or exchange.headers.get("connection") == "close"
+            connection.busy = False
 
     async def _next(self, connection: Connection) -> Exchange:
         lines = (await connection.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = lines[0].split(" ")
-        arrival = Arrival(method=method, name=unquote(target.split("/")[-3]), at=time.monotonic())
+        # …/v1/Account/{auth_id}/{Conference or Recording}/{name}/…
+        name = unquote(target.partition("/Account/")[2].split("/")[2])
+        arrival = Arrival(method=method, name=name, at=time.monotonic())
         self.arrivals.append(arrival)
         fields = (line.partition(":") for line in lines[1:] if line)
         headers = {key.lower(): value.strip() for key, _, value in fields}

@@ -54,6 +54,19 @@ async def test_answered(transport: MakeTransport, server: FaultServer, make_clie
     await works_again(client, server)
 
 
+@pytest.mark.parametrize("fault", [f.answers_twice, f.no_content_declared, f.no_content_undeclared])
+@over({"default": lambda: None, "fast": fast_transport})
+async def test_more_than_the_answer(
+    transport: MakeTransport, fault: Fault, server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    """The surplus does not pass for the answer to the next request. Of httpx's own pool that cannot be promised."""
+    client = make_client(transport=transport())
+    server.plan("room", fault)
+    await outcome(client.start_recording("room"))
+    await apart.run(server.settle())
+    await works_again(client, server)
+
+
 SENT_AND_LOST: list[Fault] = [
     f.resets_unread,
     f.closes_unread,

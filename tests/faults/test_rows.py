@@ -28,6 +28,7 @@ from plivo_record_async import (
     RateLimit,
     RateLimitError,
     RecordClient,
+    Recording,
     RecordingStarted,
     RecordingStopped,
     ServerError,
@@ -249,6 +250,41 @@ async def test_stop(row: Row, server: FaultServer, client: RecordClient) -> None
     assert server.requests("room") == row.requests
     assert server.executions("room", "DELETE") == row.executions
     await works_again(client, server)
+
+
+LOOKS = {
+    "well": Row([f.works], Recording, having={"recording_id": "room"}, executions=1),
+    "refused: 404": refused(404, NotFoundError),
+    "429: then it works": Row([f.throttles(0.1), f.works], Recording, requests=2, executions=1),
+    "5xx: then it works": Row([f.fails(503), f.works], Recording, requests=2, executions=1),
+    "5xx: then it is gone": Row([f.fails(500), f.fails(404)], NotFoundError, requests=2, executions=0),
+    "5xx: for good": Row(3 * [f.fails(500)], ServerError, requests=3, executions=0),
+    "no answer: twice, then it works": Row(
+        [f.resets_unread, f.cut_in_head, f.works], Recording, requests=3, executions=2
+    ),
+    "no answer: for good": Row(
+        3 * [f.closes_unread], OutcomeUnknownError, having={"repeatable": True, "attempts": 3}, requests=3, executions=0
+    ),
+    "unreadable success: then it works": Row([f.cut_in_body, f.works], Recording, requests=2, executions=2),
+}
+
+
+@rows(LOOKS)
+async def test_look(row: Row, server: FaultServer, client: RecordClient) -> None:
+    server.plan("room", *row.faults)
+    end = await outcome(client.get_recording("room", timeout=row.timeout))
+    check(end, row)
+    assert server.requests("room") == row.requests
+    assert server.executions("room", "GET") == row.executions
+    await works_again(client, server)
+
+
+async def test_a_broken_api_is_not_hammered(server: FaultServer, client: RecordClient) -> None:
+    """A tenth of a client's calls may be retries, and a reserve of ten: the rest fail at the first attempt."""
+    server.always = f.fails(500)
+    for _ in range(20):
+        assert isinstance(await outcome(client.get_recording("room")), ServerError)
+    assert server.requests("room") <= 20 + 10 + 20 / 10
 
 
 # Bad arguments, no credentials

@@ -1,0 +1,88 @@
+"""The account's quota, as the server sees it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from itertools import pairwise
+
+from plivo_record_async import NotSentError, RateLimit, RecordingStarted
+from tests.faults import faults as f
+from tests.faults.outcomes import MakeClient, outcome
+from tests.faults.server import Exchange, Fault, FaultServer
+
+LIMIT, PER = 100, 0.5
+"""Plivo's 300 in 5 seconds, made smaller and quicker."""
+
+
+def shortest_span(times: list[float], count: int) -> float:
+    """The least time in which ``count`` of these times lie."""
+    return min(last - first for first, last in zip(times, times[count - 1 :], strict=False))
+
+
+async def test_no_window_is_ever_too_full(server: FaultServer, make_client: MakeClient) -> None:
+    client = make_client(rate_limit=RateLimit(LIMIT, per=PER))
+    names = [f"room {number}" for number in range(9 * LIMIT)]
+    outcomes = [outcome async for outcome in client.start_many(names, concurrency=64, timeout=60)]
+    assert all(outcome.ok for outcome in outcomes)
+    arrivals = [arrival.at for arrival in server.arrivals]
+    assert len(arrivals) == len(names)
+    assert shortest_span(arrivals, LIMIT + 1) > PER
+
+
+async def test_refused_and_broken_requests_count_too(server: FaultServer, make_client: MakeClient) -> None:
+    """What is sent again needs a place in the window again."""
+    client = make_client(rate_limit=RateLimit(LIMIT, per=PER), max_retries=3)
+    for number in range(3 * LIMIT):
+        server.plan(f"room {number}", *[f.throttles(0), f.resets_unread, f.fails(503), f.works][number % 4 :])
+    names = [f"room {number}" for number in range(3 * LIMIT)]
+    outcomes = [outcome async for outcome in client.stop_many(names, concurrency=64, timeout=60)]
+    assert len(outcomes) == len(names)
+    arrivals = [arrival.at for arrival in server.arrivals]
+    assert len(arrivals) > len(names)
+    assert shortest_span(arrivals, LIMIT + 1) > PER
+
+
+def shared(limit: int, per: float) -> Fault:
+    """The server's own count: somebody else has used the rest of the account's quota."""
+    taken: deque[float] = deque()
+
+    async def count(exchange: Exchange) -> None:
+        while taken and taken[0] <= exchange.arrival.at - per:
+            taken.popleft()
+        if len(taken) < limit:
+            taken.append(exchange.arrival.at)
+            await f.works(exchange)
+        else:
+            await f.throttles(per)(exchange)
+
+    return count
+
+
+async def test_a_quota_shared_with_others(server: FaultServer, make_client: MakeClient) -> None:
+    """A 429 holds all calls back; in the end each one has been executed, once."""
+    server.always = shared(60, PER)
+    client = make_client(rate_limit=RateLimit(LIMIT, per=PER), max_connections=8, max_retries=50)
+    names = [f"room {number}" for number in range(3 * LIMIT)]
+    outcomes = [outcome async for outcome in client.start_many(names, concurrency=64, timeout=60)]
+    assert all(isinstance(outcome.result, RecordingStarted) for outcome in outcomes)
+
+    executed = [arrival.at for arrival in server.arrivals if arrival.executed]
+    refused = [arrival.at for arrival in server.arrivals if not arrival.executed]
+    assert sorted(arrival.name for arrival in server.arrivals if arrival.executed) == sorted(names)
+    assert refused
+    assert shortest_span([arrival.at for arrival in server.arrivals], LIMIT + 1) > PER
+    assert shortest_span(executed, 60 + 1) > PER
+    # Only what was under way when a 429 came is refused after it; the next to arrive has waited.
+    bursts = sum(later - earlier >= PER / 2 for earlier, later in pairwise(refused)) + 1
+    assert len(refused) <= bursts * 2 * 8
+
+
+async def test_who_waits_too_long_was_not_sent(server: FaultServer, make_client: MakeClient) -> None:
+    client = make_client(rate_limit=RateLimit(50, per=60.0))
+    ends = await asyncio.gather(*(outcome(client.start_recording(f"room {n}", timeout=5)) for n in range(300)))
+    started = [end for end in ends if isinstance(end, RecordingStarted)]
+    not_sent = [end for end in ends if isinstance(end, NotSentError)]
+    assert (len(started), len(not_sent)) == (50, 250)
+    assert {end.phase for end in not_sent} <= {"queue", "quota"}
+    assert [arrival.name for arrival in server.arrivals] == [f"room {number}" for number in range(50)]
