@@ -17,6 +17,9 @@ nox.options.stop_on_first_error = False
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PACKAGE = Path("plivo_record_async")
 
+PARALLEL = ("-n", "auto", "--dist", "loadfile")
+"""By file, because the examples of one document build on each other."""
+
 IN_WHEEL_ONLY = """
 import pathlib, sysconfig, plivo_record_async
 found, wanted = pathlib.Path(plivo_record_async.__file__), pathlib.Path(sysconfig.get_path("purelib"))
@@ -54,7 +57,7 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest")
+    session.run("coverage", "run", "-m", "pytest", *PARALLEL)
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
@@ -79,7 +82,7 @@ def package(session: nox.Session) -> None:
     # Without both of these pytest would find the checkout first.
     safe = {"PYTHONSAFEPATH": "1"}
     session.run("python", "-c", IN_WHEEL_ONLY, env=safe)
-    session.run("pytest", "--import-mode=importlib", "tests", "docs", "README.md", env=safe)
+    session.run("pytest", *PARALLEL, "--import-mode=importlib", "tests", "docs", "README.md", env=safe)
 
 
 def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
