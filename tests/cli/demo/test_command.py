@@ -104,7 +104,11 @@ def in_a_terminal(*words: str) -> tuple[int, str]:
     terminal, end = pty.openpty()
     ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     with subprocess.Popen(
-        [*DEMO, *words], stdin=end, stdout=end, stderr=end, env=environment(TERM="xterm-256color", NO_COLOR="1")
+        [*DEMO, *words],
+        stdin=end,
+        stdout=end,
+        stderr=end,
+        env=environment(TERM="xterm-256color", NO_COLOR="1", COLUMNS="100", LINES="40"),
     ) as process:
         os.close(end)
         sent = b""
