@@ -9,29 +9,6 @@ from email.utils import format_datetime
 
 from tests.faults.server import Connection, Exchange, Fault, head, started, works
 
-__all__ = [
-    "answers",
-    "answers_twice",
-    "cut_in_body",
-    "cut_in_head",
-    "drips",
-    "executes_and_closes",
-    "executes_and_resets",
-    "executes_and_stalls",
-    "fails",
-    "huge_body",
-    "huge_header",
-    "no_content_declared",
-    "no_content_undeclared",
-    "resets_on_accept",
-    "resets_unread",
-    "slowly",
-    "stalls_unread",
-    "throttles",
-    "works",
-]
-
-
 # Before the request was read: nothing is executed
 
 

@@ -1,6 +1,6 @@
 """A server on real sockets that misbehaves as it is told, request by request, and counts what it executed.
 
-It lives in an event loop of its own, in a thread of its own (`background`), so nothing that the client does to
+It lives in an event loop of its own, in a thread of its own (`background.background`), so nothing that the client does to
 its own loop can hide a fault. What a request meets is a `Fault`: a coroutine function that gets the `Exchange`
 and does with it what it likes.
 """
@@ -14,16 +14,13 @@ import ssl
 import struct
 import time
 from collections import defaultdict, deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Mapping
-from contextlib import AbstractAsyncContextManager, contextmanager, suppress
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 from urllib.parse import unquote
 
 import attrs
-from anyio.from_thread import BlockingPortal, start_blocking_portal
-
-ContextT = TypeVar("ContextT")
 
 ESTABLISHED = 1
 """The first byte of Linux' tcp_info, for a connection that neither side has closed."""
@@ -291,31 +288,3 @@ class FaultServer:
         fields = (line.partition(":") for line in lines[1:] if line)
         headers = {key.lower(): value.strip() for key, _, value in fields}
         return Exchange(self, connection.sock, connection.reader, connection.writer, arrival=arrival, headers=headers)
-
-
-@attrs.frozen
-class Background:
-    """An event loop in a thread of its own, and a way to have things done there."""
-
-    portal: BlockingPortal
-    loop: asyncio.AbstractEventLoop
-
-    async def run(self, work: Coroutine[Any, Any, None]) -> None:
-        """Have something done there; meanwhile this loop goes on."""
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self.loop))
-
-    @contextmanager
-    def enter(self, context: AbstractAsyncContextManager[ContextT]) -> Generator[ContextT]:
-        with self.portal.wrap_async_context_manager(context) as entered:
-            yield entered
-
-
-@contextmanager
-def background() -> Generator[Background]:
-    """An event loop in a thread of its own, for the length of the block."""
-    with start_blocking_portal() as portal:
-        yield Background(portal, portal.call(running_loop))
-
-
-async def running_loop() -> asyncio.AbstractEventLoop:
-    return asyncio.get_running_loop()

@@ -25,8 +25,9 @@ from plivo_record_async import (
     fast_transport,
 )
 from tests.faults import faults as f
+from tests.faults.background import Background
 from tests.faults.outcomes import MakeClient, announced, client_of, outcome, works_again
-from tests.faults.server import Background, Exchange, Fault, FaultServer
+from tests.faults.server import Exchange, Fault, FaultServer
 
 MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]

@@ -16,9 +16,10 @@ from pyreqwest.compatibility.httpx import HttpxTransport as PyreqwestTransport
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient, RecordingStarted, fast_transport
 from tests.faults import faults as f
+from tests.faults.background import Background
 from tests.faults.outcomes import CANNOT_TELL, NOT_SENT, SENT, MakeClient, outcome, works_again
 from tests.faults.proxy import Proxy
-from tests.faults.server import Background, Fault, FaultServer
+from tests.faults.server import Fault, FaultServer
 
 MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
 

@@ -22,8 +22,9 @@ from plivo_record_async import (
     UnexpectedResponseError,
 )
 from tests.faults import faults as f
+from tests.faults.background import Background
 from tests.faults.outcomes import client_of, outcome, works_again
-from tests.faults.server import Background, Exchange, Fault, FaultServer, Welcome
+from tests.faults.server import Exchange, Fault, FaultServer, Welcome
 
 CANCELLED = "cancelled"
 

@@ -35,6 +35,7 @@ from plivo_record_async import (
     UnexpectedResponseError,
 )
 from tests.faults import faults as f
+from tests.faults.background import Background
 from tests.faults.outcomes import (
     NEVER_ITS_TURN,
     NOT_SENT,
@@ -45,7 +46,7 @@ from tests.faults.outcomes import (
     outcome,
     works_again,
 )
-from tests.faults.server import Background, Connection, Fault, FaultServer, head
+from tests.faults.server import Connection, Fault, FaultServer, head
 
 BRIEF = 0.75
 """Seconds until the deadline of a call that will never be answered: long enough for any machine to send it."""
