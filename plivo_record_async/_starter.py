@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 
 import attrs
 
@@ -49,17 +49,23 @@ class Starter:
 
     async def start(
         self,
-        request: StartRequest,
+        request_with: Callable[..., StartRequest],
         *,
         transcribe: bool = False,
         dedupe_key: str | None = None,
         timeout: float | None = None,
     ) -> FollowedRecording:
-        """Start a recording, or find the one with the same dedupe key; arguments and errors are the tracker's."""
-        _check(request, dedupe_key, timeout)
+        """Start a recording, or find the one with the same dedupe key.
+
+        Args:
+            request_with: Makes the request, given its ``callback_url`` and ``transcription_url``.
+            transcribe: As with `RecordingTracker.start`, like all that follows, and the errors.
+            dedupe_key: The user's key of the start.
+            timeout: Seconds for the call in all.
+        """
+        _check(dedupe_key, timeout)
         start_id = _clock.new_id()
-        request = attrs.evolve(
-            request,
+        request = request_with(
             callback_url=self._issue("recording", start_id),
             transcription_url=self._issue("transcription", start_id) if transcribe else None,
         )
@@ -135,10 +141,8 @@ class Starter:
             await self.follower.learn_surely(record, evidence)
 
 
-def _check(request: StartRequest, dedupe_key: object, timeout: object) -> None:
+def _check(dedupe_key: object, timeout: object) -> None:
     """Refuse what is wrong before anything is stored."""
-    if request.callback_url is not None or request.transcription_url is not None:
-        raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
     if dedupe_key is not None:
         utf8_text("dedupe_key", dedupe_key)
     if timeout is not None:

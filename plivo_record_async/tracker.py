@@ -5,8 +5,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar
+
+import attrs
 
 from plivo_record_async._batch import run_many
 from plivo_record_async._follower import Follower, HandledEvent
@@ -159,8 +162,10 @@ class RecordingTracker:
             ApiError: Plivo refused it.
             StoreError: The store could not take the start, so nothing was sent.
         """
-        request = StartRequest(conference_name, file_format=file_format, transcription_type=transcription_type)
-        record = await self._starter.start(request, transcribe=transcribe, dedupe_key=dedupe_key, timeout=timeout)
+        request_with = partial(
+            StartRequest, conference_name, file_format=file_format, transcription_type=transcription_type
+        )
+        record = await self._starter.start(request_with, transcribe=transcribe, dedupe_key=dedupe_key, timeout=timeout)
         return self._handle(record)
 
     def start_many(
@@ -186,11 +191,11 @@ class RecordingTracker:
         """
 
         async def start(item: StartT) -> TrackedRecording:
-            request = item if isinstance(item, StartRequest) else StartRequest(item)
             key = None if dedupe_key is None else dedupe_key(item)
-            return self._handle(
-                await self._starter.start(request, transcribe=transcribe, dedupe_key=key, timeout=timeout)
+            record = await self._starter.start(
+                _request_with(item), transcribe=transcribe, dedupe_key=key, timeout=timeout
             )
+            return self._handle(record)
 
         return run_many(requests, start, concurrency=concurrency)
 
@@ -270,6 +275,15 @@ class RecordingTracker:
             ledger=self._ledger,
             client=self._client,
         )
+
+
+def _request_with(item: str | StartRequest) -> Callable[..., StartRequest]:
+    """What makes the item's request, given its URLs."""
+    if not isinstance(item, StartRequest):
+        return partial(StartRequest, item)
+    if item.callback_url is not None or item.transcription_url is not None:
+        raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
+    return partial(attrs.evolve, item)
 
 
 def _tokens(auth_tokens: AuthTokens) -> Sequence[str]:

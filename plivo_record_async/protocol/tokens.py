@@ -11,7 +11,7 @@ import hmac
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, get_args
-from urllib.parse import parse_qs, urlencode
+from urllib.parse import parse_qs, quote
 
 from plivo_record_async.errors import CallbackRejectedError
 
@@ -39,8 +39,8 @@ def issue_url(public_url: str, place: Place, start_id: str, auth_token: str) -> 
         start_id: The start.
         auth_token: What proves it; its owner must be among those that may read it.
     """
-    query = urlencode({_START: start_id, _PROOF: _proof(place, start_id, auth_token)})
-    return f"{public_url}/{place}?{query}"
+    proof = _proof(place, start_id, auth_token).decode()
+    return f"{public_url}/{place}?{_START}={quote(start_id, safe='')}&{_PROOF}={proof}"
 
 
 def read_start_id(place: Place, query: str, auth_tokens: Sequence[str]) -> str | None:
