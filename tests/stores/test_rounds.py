@@ -166,7 +166,7 @@ def test_a_loop_that_ends_in_the_middle_of_its_pass_holds_up_no_other(desk: Note
     ended.close()
 
     async def story() -> tuple[int, object]:
-        answer = await asyncio.wait_for(rounds.ask(partial(pair, 2)), 10)
+        answer: tuple[int, object] = await asyncio.wait_for(rounds.ask(partial(pair, 2)), 10)
         await rounds.aclose()
         return answer
 
