@@ -11,7 +11,7 @@ from typing import Any, Self
 import attrs
 import uvicorn
 
-__all__ = ["Caller", "Reply", "StartupFailedError", "free_listener", "serving"]
+__all__ = ["Caller", "Reply", "StartupFailedError", "free_listener", "head", "serving", "url_of"]
 
 
 class StartupFailedError(Exception):
