@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from tests.faults.server import Connection, Exchange, Fault, head, started
-from tests.faults.server import works as works  # the one fault that is none
+from tests.faults.server import works as works  # noqa: PLC0414 - the one fault that is none
 
 # Before the request was read: nothing is executed
 
