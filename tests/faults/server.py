@@ -1,8 +1,8 @@
 """A server on real sockets that misbehaves as it is told, request by request, and counts what it executed.
 
-It lives in an event loop and a thread of its own (`background.background`), so nothing that the client does to
-its own loop can hide a fault. What a request meets is a `Fault`: a coroutine function that gets the `Exchange`
-and does with it what it likes.
+It lives in an event loop of its own, in a thread of its own (`background.background`), so nothing that the client
+does to its own loop can hide a fault. What a request meets is a `Fault`: a coroutine function that gets the
+`Exchange` and does with it what it likes.
 """
 
 from __future__ import annotations
