@@ -41,8 +41,10 @@ class _Server(uvicorn.Server):
 
 
 def free_listener() -> socket.socket:
-    """A socket that listens on a free port of this machine."""
-    return socket.create_server(("127.0.0.1", 0))
+    """A socket that listens on a free port of this machine, and whose connections answer without delay."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
 def url_of(listener: socket.socket) -> str:
