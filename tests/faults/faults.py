@@ -68,6 +68,14 @@ async def cut_in_body(exchange: Exchange) -> None:
     await exchange.close()
 
 
+async def cut_at_the_end(exchange: Exchange) -> None:
+    """All of the JSON came, but not the mark that this was all."""
+    await exchange.execute()
+    body = started(exchange.name)
+    await exchange.send(head(202, {"Transfer-Encoding": "chunked"}) + f"{len(body):x}\r\n".encode() + body + b"\r\n")
+    await exchange.close()
+
+
 async def stalls_in_body(exchange: Exchange) -> None:
     await exchange.execute()
     await exchange.send(head(202, {"Content-Length": "99"}) + b'{"api_id"')

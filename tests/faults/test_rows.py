@@ -150,6 +150,7 @@ STARTS = {
     "no answer: garbage": unknown(f.garbage, executed=True),
     "no answer: a header of 1 MB": unknown(f.huge_header, executed=True),
     "unreadable success: cut in the body": accepted(f.cut_in_body),
+    "unreadable success: cut at the end of the body": accepted(f.cut_at_the_end),
     "unreadable success: stalled in the body": accepted(f.stalls_in_body, timeout=BRIEF),
     "unreadable success: dripping": accepted(f.drips, timeout=BRIEF),
     "unreadable success: a body without end": accepted(f.huge_body),
@@ -429,21 +430,40 @@ async def test_no_tls_spoken_there(server: FaultServer, make_client: MakeClient)
     assert server.arrivals == []
 
 
-async def test_tls_handshake_never_ends(server: FaultServer, make_client: MakeClient, apart: Background) -> None:
-    """The connection is closed then, not left to the garbage collector."""
-    left = asyncio.Event()
-    loop = asyncio.get_running_loop()
+class NeverShakesHands:
+    """Listens for a TLS handshake and says nothing; tells when it has begun, and when the client has left."""
 
-    async def silent(connection: Connection) -> None:
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.asked, self.left = asyncio.Event(), asyncio.Event()
+
+    async def __call__(self, connection: Connection) -> None:
         while await connection.reader.read(1000):
-            pass
-        loop.call_soon_threadsafe(left.set)
+            self._loop.call_soon_threadsafe(self.asked.set)
+        self._loop.call_soon_threadsafe(self.left.set)
 
-    server.welcome.append(silent)
+
+async def test_tls_handshake_never_ends(server: FaultServer, make_client: MakeClient) -> None:
+    """The connection is closed then, not left to the garbage collector."""
+    never = NeverShakesHands()
+    server.welcome.append(never)
     client = make_client(base_url=server.url.replace("http", "https"))
     end = await outcome(client.start_recording("room", timeout=0.3))
     check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
-    await asyncio.wait_for(left.wait(), 5)
+    await asyncio.wait_for(never.left.wait(), 10)
+
+
+async def test_cancelled_in_the_tls_handshake(server: FaultServer, make_client: MakeClient) -> None:
+    """What has not left is dropped: the client goes away at once."""
+    never = NeverShakesHands()
+    server.welcome.append(never)
+    client = make_client(base_url=server.url.replace("http", "https"))
+    room = asyncio.create_task(client.start_recording("room", timeout=600))
+    await never.asked.wait()
+    room.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await room
+    await asyncio.wait_for(never.left.wait(), 10)
 
 
 @pytest.mark.usefixtures("trusted")
