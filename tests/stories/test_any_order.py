@@ -1,0 +1,293 @@
+"""Starts that fail in every way, callbacks early, late, twice, never and in any order, restarts in between.
+
+Whatever happens, no start is executed twice, states only move forward, and in the end everything is known.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from itertools import pairwise
+from typing import Any, Literal, TypeVar
+
+import httpx
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from plivo_record_async import (
+    MemoryStore,
+    PlivoRecordError,
+    RecordClient,
+    RecordingEnded,
+    RecordingTracker,
+    TrackedRecording,
+)
+from plivo_record_async.emulator.app import EmulatorApp
+from plivo_record_async.emulator.callbacks import Callback
+from plivo_record_async.emulator.dialect import Fault
+from plivo_record_async.emulator.recording import Recording
+from plivo_record_async.emulator.world import World
+from plivo_record_async.interfaces import FollowedRecording
+from plivo_record_async.protocol.models import RecordingState
+from tests.following import AUTH_ID, PUBLIC, SHORT, TOKEN, call_back
+
+T = TypeVar("T")
+
+Trouble = Literal["none", "early", "unreachable", "lost", "unanswered", "senseless", "refused", "broken", "executed"]
+TROUBLES: list[Trouble] = [
+    "none", "early", "unreachable", "lost", "unanswered", "senseless", "refused", "broken", "executed",
+]  # fmt: skip
+
+RANKS: dict[RecordingState, int] = {
+    "planned": 0,
+    "sending": 1,
+    "unknown": 2,
+    "not_sent": 3,
+    "rejected": 3,
+    "accepted": 3,
+    "unconfirmed": 4,
+    "absent": 5,
+    "started": 6,
+    "failed": 7,
+    "recorded": 8,
+    "transcribed": 9,
+}
+
+
+class LastingStore(MemoryStore):
+    """What is in it survives its tracker."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.start_ids: list[str] = []
+
+    async def create(self, record: FollowedRecording) -> FollowedRecording:
+        kept = await super().create(record)
+        if kept is record:
+            self.start_ids.append(record.start_id)
+        return kept
+
+    async def aclose(self) -> None: ...
+
+
+class TroubledNetwork(httpx.AsyncBaseTransport):
+    """The way from the tracker to Plivo; it happens to starts what they are told will happen to them."""
+
+    def __init__(self, plivo: EmulatorApp, call_now: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self.plivo = plivo
+        self.way = httpx.ASGITransport(app=plivo)
+        self.call_now = call_now
+        self.trouble: Trouble = "none"
+        self.arrived = asyncio.Event()
+        self.go = asyncio.Event()
+        self.go.set()
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        if request.method != "POST":
+            return await self.way.handle_async_request(request)
+        self.arrived.set()
+        await self.go.wait()
+        match self.trouble:
+            case "unreachable":
+                raise httpx.ConnectError("refused")
+            case "lost":
+                raise httpx.ReadTimeout("it never arrived")
+            case "refused":
+                self.plivo.world.faults.append(Fault(status=400))
+            case "broken":
+                self.plivo.world.faults.append(Fault(status=503))
+            case "executed":
+                self.plivo.world.faults.append(Fault(status=503, executed=True))
+            case _:
+                pass
+        response = await self.way.handle_async_request(request)
+        match self.trouble:
+            case "early":
+                await self.call_now()
+            case "unanswered":
+                raise httpx.ReadTimeout("its answer was lost")
+            case "senseless":
+                return httpx.Response(202, text="<html>")
+            case _:
+                pass
+        return response
+
+
+class AnyOrder(RuleBasedStateMachine):
+    """A tracker and a Plivo, and everything that may come between them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.owed: list[Callback] = []
+        self.heard: set[tuple[str, str]] = set()
+        self.handled: set[str] = set()
+        self.rooms: list[str] = []
+        self.live: set[str] = set()
+        self.world = World(auth_id=AUTH_ID, url="http://plivo.example")
+        self.store = LastingStore()
+        self.run(self.begin())
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        return self.runner.run(work)
+
+    async def begin(self) -> None:
+        plivo = EmulatorApp(world=self.world, auth_token=TOKEN, send_soon=self.owed.append)
+        self.network = TroubledNetwork(plivo, self.call_all)
+        self.client = RecordClient(
+            AUTH_ID, TOKEN, base_url=self.world.url, transport=self.network, rate_limit=None, max_retries=0
+        )
+        await self.open()
+
+    async def open(self) -> None:
+        self.tracker = RecordingTracker(self.client, public_url=PUBLIC, store=self.store, terms=SHORT)
+
+        @self.tracker.on(RecordingEnded)
+        async def note(_: RecordingEnded, recording: TrackedRecording) -> None:
+            self.handled.add(recording.start_id)
+
+        await self.tracker.__aenter__()
+
+    async def call(self, callback: Callback) -> None:
+        reply = await call_back(self.tracker, callback.url, callback.fields, method=callback.method)
+        assert reply.status_code == 200
+        self.heard.add((callback.kind, callback.api_id))
+
+    async def call_all(self) -> None:
+        while self.owed:
+            await self.call(self.owed.pop())
+
+    # What may happen
+
+    async def started(self, room: str) -> None:
+        try:
+            recording = await self.tracker.start(room, transcribe=True, dedupe_key=room)
+        except PlivoRecordError:
+            return
+        assert recording.conference_name == room
+
+    @rule(trouble=st.sampled_from(TROUBLES))
+    def start(self, trouble: Trouble) -> None:
+        self.network.trouble = trouble
+        self.rooms.append(f"room {len(self.rooms)}")
+        self.live.add(self.rooms[-1])
+        self.run(self.started(self.rooms[-1]))
+
+    @precondition(lambda self: self.rooms)
+    @rule(trouble=st.sampled_from(TROUBLES), data=st.data())
+    def start_again(self, trouble: Trouble, data: st.DataObject) -> None:
+        self.network.trouble = trouble
+        room = data.draw(st.sampled_from(self.rooms))
+        executed = self.world.executions(room)
+        self.run(self.started(room))
+        if self.world.executions(room) > executed:
+            self.live.add(room)
+
+    @rule(trouble=st.sampled_from(TROUBLES))
+    def start_and_go_away(self, trouble: Trouble) -> None:
+        self.network.trouble = trouble
+        self.rooms.append(f"room {len(self.rooms)}")
+        self.live.add(self.rooms[-1])
+
+        async def going() -> None:
+            self.network.arrived.clear()
+            self.network.go.clear()
+            task = asyncio.create_task(self.started(self.rooms[-1]))
+            await self.network.arrived.wait()
+            task.cancel()
+            await asyncio.wait([task])
+            self.network.go.set()
+            await asyncio.sleep(0.01)  # or the next one's trouble would be this one's
+
+        self.run(going())
+
+    @precondition(lambda self: self.live)
+    @rule(data=st.data())
+    def end(self, data: st.DataObject) -> None:
+        room = data.draw(st.sampled_from(sorted(self.live)))
+        self.live.remove(room)
+        self.run(self.ended(room))
+
+    async def ended(self, room: str) -> None:
+        self.network.plivo.end_conference(room)
+
+    @precondition(lambda self: self.owed)
+    @rule(data=st.data(), copies=st.integers(0, 3))
+    def call_one(self, data: st.DataObject, copies: int) -> None:
+        callback = self.owed.pop(data.draw(st.integers(0, len(self.owed) - 1)))
+
+        async def calling() -> None:
+            await asyncio.gather(*(self.call(callback) for _ in range(copies)))
+
+        self.run(calling())
+
+    @rule()
+    def restart(self) -> None:
+        async def restarting() -> None:
+            await self.tracker.aclose(grace=0.5)
+            await self.open()
+
+        self.run(restarting())
+
+    @rule(ticks=st.integers(1, 5))
+    def wait(self, ticks: int) -> None:
+        self.run(asyncio.sleep(ticks * SHORT.tick.total_seconds()))
+
+    # What must hold
+
+    async def records(self) -> list[FollowedRecording]:
+        kept = [await self.store.get(start_id) for start_id in self.store.start_ids]
+        return [record for record in kept if record is not None]
+
+    @invariant()
+    def nothing_is_executed_twice(self) -> None:
+        assert all(self.world.executions(room) <= 1 for room in self.rooms)
+
+    @invariant()
+    def states_only_move_forward(self) -> None:
+        for record in self.run(self.records()):
+            states: list[RecordingState] = [step.state for step in record.steps]
+            for before, after in pairwise(states):
+                assert RANKS[before] <= RANKS[after] or (before, after) == ("not_sent", "sending")
+
+    def teardown(self) -> None:
+        self.run(self.settled())
+        self.runner.close()
+
+    async def settled(self) -> None:
+        for room in self.live:
+            await self.ended(room)
+        await self.call_all()
+        records = await self.records()
+        starts = {record.request.callback_url: record.start_id for record in records}
+        executed = {starts[recording.callback_url]: recording for recording in self.world.recordings.values()}
+        for record in records:
+            await self.comes_to_its_end(record.start_id, executed.get(record.start_id))
+        await self.tracker.aclose()
+        await self.client.aclose()
+        assert self.handled == executed.keys()
+        assert await self.store.orphans() == []
+
+    async def comes_to_its_end(self, start_id: str, real: Recording | None) -> None:
+        async with asyncio.timeout(20):
+            record = await self.store.get(start_id)
+            while record is not None and not _is_over(record):
+                record = await self.store.watch(start_id, version=record.version)
+        assert record is not None
+        if real is None:
+            assert record.state in {"absent", "rejected", "not_sent"}
+            return
+        assert record.ended is not None
+        assert (record.ended.recording_id, record.ended.record_url) == (real.recording_id, real.url)
+        assert record.ended.duration_ms == real.duration_ms
+        was_heard = ("transcription", real.api_id) in self.heard
+        assert record.state == ("transcribed" if was_heard else "recorded")
+
+
+def _is_over(record: FollowedRecording) -> bool:
+    return not record.unhandled and (record.ended is not None or record.state in {"absent", "rejected", "not_sent"})
+
+
+AnyOrder.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
+TestAnyOrder = AnyOrder.TestCase
