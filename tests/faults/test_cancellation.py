@@ -142,6 +142,32 @@ async def test_storm_through_other_transports(
     await check_storm(server, apart, client, calls=2000)
 
 
+async def test_a_pool_is_not_cancelled(server: FaultServer, make_client: MakeClient, apart: Background) -> None:
+    """httpx's pool loses a connection for good now and then when it is. What was given up is not sent all the same."""
+    cancellations = 0
+
+    class Watched(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            nonlocal cancellations
+            try:
+                return await super().handle_async_request(request)
+            except asyncio.CancelledError:
+                cancellations += 1
+                raise
+
+    client = make_client(transport=Watched(limits=httpx.Limits(max_connections=1)))
+    fault, executed = announced(f.executes_and_stalls)
+    server.plan("first", fault)
+    first = asyncio.create_task(client.start_recording("first"))
+    await executed.wait()
+    assert isinstance(await outcome(client.start_recording("room", timeout=0.1)), OutcomeUnknownError)
+    assert cancellations == 0
+    await apart.run(server.release())
+    assert (await first).api_id == "api-first"
+    await works_again(client, server)
+    assert server.requests("room") == 0
+
+
 # Closing
 
 

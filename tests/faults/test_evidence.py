@@ -68,6 +68,19 @@ async def test_more_than_the_answer(
     await works_again(client, server)
 
 
+@pytest.mark.parametrize("fault", [f.no_content_declared, f.no_content_undeclared])
+@over(ALL)
+async def test_a_stop_that_brings_more_than_the_answer(
+    transport: MakeTransport, fault: Fault, server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    """Plivo's own documents show it, so it harms no transport's next request."""
+    client = make_client(transport=transport())
+    server.plan("room", fault)
+    await client.stop_recording("room")
+    await apart.run(server.settle())
+    await works_again(client, server)
+
+
 SENT_AND_LOST: list[Fault] = [
     f.resets_unread,
     f.closes_unread,
