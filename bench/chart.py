@@ -10,7 +10,7 @@ from bench.peers import PEERS
 from bench.results import Results, Slice
 
 COLOURS = {1: "#a6cee3", 50: "#5b9bd0", 300: "#1f5fa8", 1000: "#08224f"}
-WIDTH, LEFT, RIGHT = 860, 300, 30
+WIDTH, LEFT, RIGHT = 900, 350, 30
 TOP, ROW, BOTTOM = 74, 34, 40
 TICKS = (0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
 """Milliseconds."""
