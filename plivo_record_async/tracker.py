@@ -62,7 +62,10 @@ class RecordingTracker:
 
     It is an ASGI application: mounted in another one, or served by itself (it then runs its own lifespan). Callbacks
     are answered 200 only after the store has them for good. Several processes may share one store: a callback that
-    reaches one of them wakes those who wait in the others.
+    reaches one of them wakes those who wait in the others. All that receive should register the same handlers.
+
+    While it is entered it looks after what is silent: starts whose program died, callbacks that never came, handlers
+    that failed. Entering it again meanwhile is harmless.
 
     Args:
         client: What sends. The tracker does not close it.

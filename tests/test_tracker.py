@@ -206,6 +206,22 @@ async def test_each_of_many_has_its_own_outcome() -> None:
         assert (await (await tracker.get(last.start_id)).status()).state == "unknown"
 
 
+async def test_who_leaves_a_batch_early_leaves_each_start_s_outcome_stored() -> None:
+    go, store = asyncio.Event(), FlakyStore()
+
+    async def waiting(_: httpx.Request) -> httpx.Response:
+        await go.wait()
+        return accepted()
+
+    async with tracking(ScriptedPlivo(accepted(), waiting, waiting), store=store) as tracker:
+        batch = tracker.start_many(["a", "b", "c"], concurrency=3)
+        assert (await anext(batch)).ok
+        await batch.aclose()
+        go.set()
+        for start_id in store.start_ids:
+            await until(store, start_id, "accepted")
+
+
 async def test_a_batch_with_keys_may_be_run_again() -> None:
     plivo = ScriptedPlivo(httpx.ConnectError("refused"), httpx.ReadTimeout("no answer"))
 

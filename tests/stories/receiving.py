@@ -1,6 +1,7 @@
-"""A program that receives callbacks: ``receiving.py FILE [PUBLIC_URL]``; it prints where it does, once it does.
+"""A program that receives callbacks: ``receiving.py FILE [PUBLIC_URL [NOTES [stuck]]]``.
 
-It knows the account from the environment, like any program that uses the package.
+It prints where it receives them, once it does. Into the file NOTES goes what its handler does, which may get stuck in
+the middle. It knows the account from the environment, like any program that uses the package.
 """
 
 from __future__ import annotations
@@ -8,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from datetime import timedelta
+from pathlib import Path
 
 import uvicorn
 
-from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore
+from plivo_record_async import RecordClient, RecordingEnded, RecordingTracker, SQLiteStore, Terms, TrackedRecording
+
+TERMS = Terms(handling=timedelta(seconds=0.5))
 
 
 class Server(uvicorn.Server):
@@ -29,13 +34,34 @@ def url_of(listener: socket.socket) -> str:
     return "http://{}:{}".format(*listener.getsockname())
 
 
-async def receive(path: str, public_url: str | None = None) -> None:
+def keep_notes(tracker: RecordingTracker, notes: Path, *, stuck: bool) -> None:
+    """Note when the handler begins, and when it ends."""
+
+    def note(words: str) -> None:
+        with notes.open("a") as file:
+            file.write(f"{words}\n")
+
+    @tracker.on(RecordingEnded)
+    async def handle(_: RecordingEnded, recording: TrackedRecording) -> None:
+        note(f"{recording.start_id} began")
+        if stuck:
+            await asyncio.Event().wait()
+        note(f"{recording.start_id} ended")
+
+
+async def receive(path: str, public_url: str = "", notes: str = "", stuck: str = "") -> None:
     """Serve until SIGTERM."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it on such a listener
         async with RecordClient() as client:
-            store = SQLiteStore(path, busy_timeout=0.5)
-            tracker = RecordingTracker(client, public_url=public_url or url_of(listener), store=store)
+            tracker = RecordingTracker(
+                client,
+                public_url=public_url or url_of(listener),
+                store=SQLiteStore(path, busy_timeout=0.5),
+                terms=TERMS,
+            )
+            if notes:
+                keep_notes(tracker, Path(notes), stuck=bool(stuck))
             config = uvicorn.Config(tracker, log_level="critical", timeout_graceful_shutdown=1)
             await Server(config).serve(sockets=[listener])
 

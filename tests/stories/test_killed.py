@@ -31,6 +31,7 @@ from plivo_record_async.protocol.models import RecordingState, StartRequest
 from plivo_record_async.protocol.tokens import issue_url
 from tests.following import AUTH_ID, PUBLIC, SHORT, TOKEN, until
 from tests.serving import Caller
+from tests.stories.receiving import TERMS
 
 HERE = Path(__file__).parent
 ACCOUNT = {**os.environ, "PLIVO_AUTH_ID": AUTH_ID, "PLIVO_AUTH_TOKEN": TOKEN}
@@ -188,6 +189,36 @@ async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
     ):
         for start_id in start_ids[:50]:
             assert (await (await tracker.get(start_id)).transcribed(timeout=0)).transcription == "hi"
+
+
+async def noted(notes: Path, *wanted: str) -> list[str]:
+    """What the handler has noted, once all of that is among it."""
+    async with asyncio.timeout(20):
+        while not notes.exists() or not set(wanted) <= set(lines := notes.read_text().splitlines()):
+            await asyncio.sleep(0.02)
+    return lines
+
+
+async def test_a_handler_that_was_killed_runs_again(path: Path) -> None:
+    notes = path.with_name("notes")
+    store = SQLiteStore(path)
+    records = [await store.create(accepted(f"start-{number}")) for number in range(3)]
+    await store.aclose()
+    ends = [sent for record in records for sent in callbacks_of(record) if sent.kind == "ended"]
+    acknowledged: list[Sent] = []
+    with running(HERE / "receiving.py", path, PUBLIC, notes, "stuck") as (process, url):
+        await send_at_full_speed(url, ends, acknowledged)
+        await noted(notes, "start-0 began", "start-1 began", "start-2 began")
+        process.send_signal(signal.SIGKILL)
+    assert len(acknowledged) == 3
+    with running(HERE / "receiving.py", path, PUBLIC, notes):
+        lines = await noted(notes, "start-0 ended", "start-1 ended", "start-2 ended")
+    assert lines.count("start-0 began") == 2
+    with running(HERE / "receiving.py", path, PUBLIC, notes) as (_, url):
+        again = [sent for record in records for sent in callbacks_of(record) if sent.kind == "ended"]
+        await send_at_full_speed(url, again, acknowledged)
+        await asyncio.sleep(2 * TERMS.handling.total_seconds())
+    assert notes.read_text().splitlines() == lines, "what was handled is not handled again"
 
 
 # Whoever starts is killed
