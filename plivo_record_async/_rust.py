@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -21,6 +22,11 @@ __all__ = ["RustTransport"]
 NEVER_CONNECTED = "client error (Connect)"
 """How hyper names a failure before sending: https://docs.rs/hyper-util/latest/src/hyper_util/client/legacy/client.rs.html
 pyreqwest raises its connect errors also for a connection that was reset *after* sending."""
+
+
+_FAREWELL = 0.01
+"""Seconds. pyreqwest's threads let go of their last Python objects a moment after it was closed; a program that ends
+within that moment is aborted by the interpreter (``PyGILState_Release``), and there is nothing to await instead."""
 
 
 class RustTransport(HttpxTransport, ShortcutTransport):
@@ -70,6 +76,7 @@ class _Rust:
 
     async def aclose(self) -> None:
         await self._client.close()
+        await asyncio.sleep(_FAREWELL)
 
 
 async def _chunks(body: ResponseBodyReader) -> AsyncIterator[bytes]:
