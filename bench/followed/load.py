@@ -1,7 +1,7 @@
 """Who calls back, in a process of its own: ``python -m bench.followed.load``, then
 
 - ``flat-out ROUNDS STARTS URL …``: each of 50 connections calls as soon as it was answered; the receivers take turns;
-- ``paced ROUNDS STARTS URL RATE``: so many callbacks a second, whether the others were answered or not.
+- ``paced ROUNDS STARTS RATE URL …``: so many callbacks a second, whether the others were answered or not; in turns too.
 
 It prints JSON. Each round calls back for so many starts; what is sent was made before the time is taken.
 """
@@ -140,14 +140,17 @@ async def flat_out(rounds: int, starts: int, urls: Sequence[str]) -> list[list[d
     return [slices[1:] for slices in found]  # the first round was the warm-up
 
 
-async def paced(rounds: int, starts: int, url: str, rate: float) -> list[list[float]]:
-    """The seconds from when each callback was due to its answer, round after round."""
-    load = await Load.on(url)
-    await load.flat_out(requests(range(starts)))
-    return [
-        await load.paced(requests(range(number * starts, (number + 1) * starts)), rate)
-        for number in range(1, rounds + 1)
-    ]
+async def paced(rounds: int, starts: int, rate: float, urls: Sequence[str]) -> list[list[list[float]]]:
+    """The seconds from when each callback was due to its answer: for each receiver, round after round."""
+    loads = [await Load.on(url) for url in urls]
+    found: list[list[list[float]]] = [[] for _ in urls]
+    for load in loads:
+        await load.flat_out(requests(range(starts)))
+    for number in range(1, rounds + 1):
+        calls = requests(range(number * starts, (number + 1) * starts))
+        for load, latencies in zip(loads, found, strict=True):
+            latencies.append(await load.paced(calls, rate))
+    return found
 
 
 def state(url: str) -> Any:
@@ -160,8 +163,8 @@ def main(kind: str, rounds: str, starts: str, *arguments: str) -> None:
         case "flat-out", urls:
             pin(1)
             print(json.dumps(uvloop.run(flat_out(int(rounds), int(starts), urls))))
-        case "paced", (url, rate):
-            print(json.dumps(uvloop.run(paced(int(rounds), int(starts), url, float(rate)))))
+        case "paced", (rate, *urls):
+            print(json.dumps(uvloop.run(paced(int(rounds), int(starts), float(rate), urls))))
         case _:
             raise SystemExit(f"there is no load {kind!r} of {arguments}")
 

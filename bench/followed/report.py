@@ -46,7 +46,9 @@ def bars(results: Results) -> Iterator[Bar]:
         for per, figure in (("CPU second of the receiver", per_cpu_s), ("second", Slice.calls_per_s)):
             value = ratio(every(results.callbacks, store, figure), every(results.callbacks, "body", figure))
             yield Bar(f"Callbacks per {per}: {LABELS[store]} ÷ the route", value, limit, at_least=True)
-    yield Bar(f"99th percentile at {RATE} callbacks a second, `SQLiteStore`, in ms", results.latency_ms(99), 20)
+    yield Bar(
+        f"99th percentile at {RATE} callbacks a second, `SQLiteStore`, in ms", results.latency_ms("sqlite", 99), 20
+    )
     value = ratio(every(results.starts, "sqlite", Slice.cpu_us), every(results.starts, "plain", Slice.cpu_us))
     yield Bar(f"CPU per start: {LABELS['sqlite']} ÷ {LABELS['plain']}", value, 1.5)
     yield Bar(
@@ -75,21 +77,17 @@ def report(results: Results) -> str:
     )
     starts = ([LABELS[kind], f"{results.start(kind, Slice.cpu_us):,.0f}"] for kind in results.starts)
     percents = (50, 90, 99)
+    latencies = (
+        [LABELS[kind], *(f"{results.latency_ms(kind, percent):.1f}" for percent in percents)]
+        for kind in results.latencies
+    )
     return "\n\n".join(
         [
             f"Measured with {versions()}; medians of {len(results.starts['plain'])} rounds.",
             "### Callbacks, as fast as they go over 50 connections",
             table(["receiver, on one core", "µs of CPU each", "per second of CPU", "per second"], callbacks),
             f"### Callbacks, {RATE} a second",
-            table(
-                ["percentile", *(f"{percent}" for percent in percents)],
-                [
-                    [
-                        "ms until the answer, `SQLiteStore`",
-                        *(f"{results.latency_ms(percent):.1f}" for percent in percents),
-                    ]
-                ],
-            ),
+            table(["ms until the answer, percentile", *map(str, percents)], latencies),
             "### Starts, 50 at once",
             table(["starts through", "µs of CPU each"], starts),
             "### Verification of one callback",
