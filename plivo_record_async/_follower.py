@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 import attrs
@@ -55,6 +55,8 @@ class Follower:
         self._handlers: dict[CallbackName, list[Handler]] = {}
         self._handling: set[tuple[str, CallbackName]] = set()
         self._sending: dict[str, FollowedRecording] = {}
+        self._all_sent = asyncio.Event()
+        self._all_sent.set()
         self._silent: dict[str, None] = {}  # a queue in which each waits once
         self._lookers = 0
         self._to_finish: set[asyncio.Future[None]] = set()
@@ -131,18 +133,9 @@ class Follower:
                     self._lookers += 1
                     self._spawn(self._look_at_the_silent(), self._to_drop)
 
-    @contextmanager
-    def sending(self, record: FollowedRecording) -> Generator[None]:
+    def sending(self, record: FollowedRecording) -> AbstractContextManager[None]:
         """Keep the lease of a start while it is being sent. Closing waits for it."""
-        ended = asyncio.get_running_loop().create_future()
-        self._to_finish.add(ended)
-        self._sending[record.start_id] = record
-        try:
-            yield
-        finally:
-            del self._sending[record.start_id]
-            self._to_finish.discard(ended)
-            ended.cancel()
+        return _Sending(record, self._sending, self._all_sent)
 
     # Looking after
 
@@ -223,12 +216,32 @@ class Follower:
 
     async def _settled(self, grace: float) -> None:
         """What ends may begin something else that must end too."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + grace
-        while self._to_finish:
-            await asyncio.wait(self._to_finish, timeout=max(0.0, until - loop.time()))
-            if loop.time() >= until:
-                return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(grace):
+                while self._to_finish or self._sending:
+                    await self._all_sent.wait()
+                    if self._to_finish:
+                        await asyncio.wait(self._to_finish)
+
+
+class _Sending:
+    """While it is entered a start is among those that are being sent."""
+
+    def __init__(
+        self, record: FollowedRecording, sending: dict[str, FollowedRecording], all_sent: asyncio.Event
+    ) -> None:
+        self._record = record
+        self._sending = sending
+        self._all_sent = all_sent
+
+    def __enter__(self) -> None:
+        self._sending[self._record.start_id] = self._record
+        self._all_sent.clear()
+
+    def __exit__(self, *_: object) -> None:
+        del self._sending[self._record.start_id]
+        if not self._sending:
+            self._all_sent.set()
 
 
 async def _cancelled(tasks: set[asyncio.Future[None]]) -> None:

@@ -68,16 +68,15 @@ class Ledger:
             LookupError: The record was pruned meanwhile.
             StoreError: It could not be stored, so nothing was learned.
         """
-        sending = _sendings(record)
+        known = record
         while True:
             changed, effects = apply(record, evidence, _clock.now(), self.terms)
             if changed is record:
                 return record, ()
-            stored = await self.store.replace(changed)
-            if stored is not None:
-                return stored, effects
+            if await self.store.replace(changed):
+                return changed, effects
             record = await self.get(record.start_id)
-            if isinstance(evidence, _OF_ONE_SENDING) and _sendings(record) != sending:
+            if isinstance(evidence, _OF_ONE_SENDING) and _sendings(record) != _sendings(known):
                 return record, ()
 
 

@@ -16,10 +16,9 @@ from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, utf8_text
 from plivo_record_async.protocol.evidence import Evidence, SendingBegan, StartNotSent
 from plivo_record_async.protocol.followed import FollowedRecording
-from plivo_record_async.protocol.lifecycle import apply, plan
+from plivo_record_async.protocol.lifecycle import apply, begin
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.outcomes import Started, evidence_of_answer, evidence_of_error
-from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.tokens import Place, issue_url
 
 __all__ = ["Starter"]
@@ -36,7 +35,7 @@ class Starter:
         ledger: Where the starts are kept.
         follower: Looks after them.
         public_url: Where Plivo is to call.
-        policy: How hard Plivo is to try to call.
+        fragment: How hard Plivo is to try to call.
         auth_token: What proves the issued URLs.
     """
 
@@ -44,7 +43,7 @@ class Starter:
     ledger: Ledger
     follower: Follower
     public_url: str
-    policy: CallbackPolicy
+    fragment: str
     auth_token: str = attrs.field(repr=False)
 
     async def start(
@@ -69,10 +68,8 @@ class Starter:
             callback_url=self._issue("recording", start_id),
             transcription_url=self._issue("transcription", start_id) if transcribe else None,
         )
-        now, terms = _clock.now(), self.ledger.terms
-        planned = plan(start_id, request, now, dedupe_key=dedupe_key, terms=terms)
         # One write instead of two: a crash before the sending then ends as unknown, which is safe too.
-        sending, _ = apply(planned, SendingBegan(), now, terms)
+        sending = begin(start_id, request, _clock.now(), dedupe_key=dedupe_key, terms=self.ledger.terms)
         record = await self._create(sending)
         if record.start_id == start_id:
             return await self._send(record, timeout)
@@ -81,7 +78,7 @@ class Starter:
         return record
 
     def _issue(self, place: Place, start_id: str) -> str:
-        return self.policy.apply(issue_url(self.public_url, place, start_id, self.auth_token))
+        return f"{issue_url(self.public_url, place, start_id, self.auth_token)}#{self.fragment}"
 
     async def _create(self, sending: FollowedRecording) -> FollowedRecording:
         try:
@@ -93,10 +90,9 @@ class Starter:
     async def _send_again(self, record: FollowedRecording, timeout: float | None) -> FollowedRecording:
         """Send what has never left; of several who try, one does."""
         sending, _ = apply(record, SendingBegan(), _clock.now(), self.ledger.terms)
-        stored = await self.ledger.store.replace(sending)
-        if stored is None:
+        if not await self.ledger.store.replace(sending):
             return await self.ledger.get(record.start_id)
-        return await self._send(stored, timeout)
+        return await self._send(sending, timeout)
 
     async def _send(self, record: FollowedRecording, timeout: float | None) -> FollowedRecording:
         """Send a start that is stored as being sent."""

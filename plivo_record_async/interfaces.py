@@ -51,12 +51,12 @@ class Store(Protocol):
         """The record as it is now."""
         ...
 
-    async def replace(self, record: FollowedRecording) -> FollowedRecording | None:
+    async def replace(self, record: FollowedRecording) -> bool:
         """Keep a changed record, if nobody was faster.
 
         Returns:
-            The record with the next ``version``; or ``None``, and nothing is changed, if the kept record is gone
-            or its version is not the one that ``record`` was made of.
+            Whether it was kept. If not, nothing is changed: the kept record is gone, or its ``version`` is not the
+            one before that of ``record``.
         """
         ...
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
+from functools import cache
 from http import HTTPStatus
 from typing import Any
 
@@ -36,6 +37,9 @@ _PLIVO_IDS: tuple[PlivoId, ...] = ("recording_id", "api_id")
 
 LONGEST_BODY = 64 * 1024
 """Bytes; what is longer is refused."""
+
+_HEADERS_READ = (b"content-length", b"content-type", b"x-plivo-signature")
+"""How the names of those header fields begin that say something to us."""
 
 log = logging.getLogger("plivo_record_async")
 
@@ -111,11 +115,12 @@ class Receiver:
 
     def _called_url(self, record: FollowedRecording | None, place: Place, query: str) -> str:
         """The URL that Plivo dialled, which no proxy has changed: as it was issued, with the query that came."""
-        issued = f"{self.public_url}/{place}"
+        issued = None
         if record is not None:
-            urls = {"recording": record.request.callback_url, "transcription": record.request.transcription_url}
-            issued = urls[place] or issued
-        return f"{issued.partition('?')[0]}?{query}" if query else issued.partition("?")[0]
+            request = record.request
+            issued = request.callback_url if place == "recording" else request.transcription_url
+        address = issued.partition("?")[0] if issued else f"{self.public_url}/{place}"
+        return f"{address}?{query}" if query else address
 
     async def _keep(self, record: FollowedRecording | None, event: CallbackEvent) -> News | None:
         """Store what a callback says: with its recording, or as an orphan."""
@@ -153,11 +158,12 @@ async def run_lifespan(receive: Receive, send: Send, running: AbstractAsyncConte
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    """Names in lower case; a field that came twice is one list."""
+    """Those that are read, with names in lower case; a field that came twice is one list."""
     headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
-        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        headers[name] = f"{headers[name]},{value}" if name in headers else value
+        if raw_name.lower().startswith(_HEADERS_READ):
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
     return headers
 
 
@@ -178,9 +184,15 @@ async def _body(headers: dict[str, str], receive: Receive) -> bytes:
 
 
 async def _answer(send: Send, status: HTTPStatus) -> None:
+    headers, body = _said_with(status)
+    await send({"type": "http.response.start", "status": int(status), "headers": list(headers)})
+    await send({"type": "http.response.body", "body": body})
+
+
+@cache
+def _said_with(status: HTTPStatus) -> tuple[Sequence[tuple[bytes, bytes]], bytes]:
     body = f"{status.phrase}\n".encode()
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
     if status == HTTPStatus.METHOD_NOT_ALLOWED:
         headers.append((b"allow", b"GET, POST"))
-    await send({"type": "http.response.start", "status": int(status), "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    return headers, body

@@ -102,7 +102,7 @@ class RecordingTracker:
             ledger=ledger,
             follower=follower,
             public_url=public_url,
-            policy=policy,
+            fragment=policy.fragment,
             auth_token=tokens[0],
         )
         self._receiver = Receiver(ledger=ledger, follower=follower, public_url=public_url, auth_tokens=tokens)

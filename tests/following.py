@@ -24,6 +24,7 @@ from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId, St
 from plivo_record_async.protocol.followed import Terms
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.receiver import Receive, Scope, Send
+from tests.protocol.lives import last_heard_of, next_version
 
 __all__ = [
     "AUTH_ID",
@@ -194,7 +195,7 @@ class FlakyStore(MemoryStore):
         """Prune one record, whatever is left to do for it."""
         record = await super().get(start_id)
         assert record is not None
-        await super().replace(attrs.evolve(record, due_at=None, updated_at=EPOCH))
+        await super().replace(last_heard_of(next_version(record, due_at=None), EPOCH))
         assert await super().prune(EPOCH + timedelta(seconds=1)) == 1
 
     async def called(self, verb: str, times: int = 1) -> None:
@@ -222,11 +223,11 @@ class FlakyStore(MemoryStore):
         await self._enter("get")
         return await super().get(start_id)
 
-    async def replace(self, record: FollowedRecording) -> FollowedRecording | None:
+    async def replace(self, record: FollowedRecording) -> bool:
         await self._enter("replace")
-        stored = await super().replace(record)
+        replaced = await super().replace(record)
         await self._enter("replaced")
-        return stored
+        return replaced
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         await self._enter("find")
@@ -275,7 +276,7 @@ async def parts(
             ledger=ledger,
             follower=follower,
             public_url=PUBLIC,
-            policy=CallbackPolicy(),
+            fragment=CallbackPolicy().fragment,
             auth_token=TOKEN,
         )
         try:

@@ -23,7 +23,7 @@ async def test_what_is_learned_is_stored_and_its_effects_are_handed_out() -> Non
     record = await ledger.store.create(recording("accepted"))
     learned, effects = await ledger.learn(record, ENDED)
     assert learned == await ledger.get(record.start_id)
-    assert (learned.state, learned.version, learned.ended) == ("recorded", 1, ENDED)
+    assert (learned.state, learned.version, learned.ended) == ("recorded", record.version + 1, ENDED)
     assert effects == (HandOver(ENDED),)
 
 
@@ -42,7 +42,7 @@ async def test_whoever_was_faster_is_not_overwritten() -> None:
     record = await store.create(recording("sending"))
     await second.learn(record, ENDED)
     learned, effects = await first.learn(record, ACCEPTED)
-    assert (learned.state, learned.ended, learned.version) == ("recorded", ENDED, 2)
+    assert (learned.state, learned.ended, learned.version) == ("recorded", ENDED, record.version + 2)
     assert learned.answer is not None
     assert effects == ()
 
@@ -53,7 +53,7 @@ async def test_of_two_who_learn_the_same_one_gets_the_effects() -> None:
     record = await store.create(recording("accepted"))
     outcomes = await asyncio.gather(*(ledger.learn(record, ENDED) for ledger in ledgers))
     assert [effects for _, effects in outcomes if effects] == [(HandOver(ENDED),)]
-    assert {learned.version for learned, _ in outcomes} == {1}
+    assert {learned.version for learned, _ in outcomes} == {record.version + 1}
 
 
 async def test_everybody_s_news_is_kept() -> None:

@@ -11,8 +11,8 @@ from urllib.parse import urlencode, urlsplit
 from bench.peers import AUTH_TOKEN
 from plivo_record_async import CallbackPolicy, StartRequest, sign_callback_v3
 from plivo_record_async.interfaces import FollowedRecording
-from plivo_record_async.protocol.evidence import SendingBegan, StartAccepted
-from plivo_record_async.protocol.lifecycle import apply, plan
+from plivo_record_async.protocol.evidence import StartAccepted
+from plivo_record_async.protocol.lifecycle import apply, begin
 from plivo_record_async.protocol.tokens import issue_url
 
 PUBLIC_URL = "https://recordings.example/plivo"
@@ -108,6 +108,7 @@ def accepted(count: int) -> Iterator[FollowedRecording]:
     policy, now = CallbackPolicy(), datetime.now(UTC)
     for number in range(count):
         request = StartRequest(f"room-{number}", file_format="wav", callback_url=policy.apply(issued(number)))
-        sending, _ = apply(plan(start_id(number), request, now), SendingBegan(), now)
-        record, _ = apply(sending, StartAccepted(words="accepted", api_id=api_id(number)), now)
+        record, _ = apply(
+            begin(start_id(number), request, now), StartAccepted(words="accepted", api_id=api_id(number)), now
+        )
         yield record

@@ -74,14 +74,14 @@ class TellingStore(SQLiteStore):
         super().__init__(path)
         self._tell = tell
 
-    async def replace(self, record: FollowedRecording) -> FollowedRecording | None:
+    async def replace(self, record: FollowedRecording) -> bool:
         """Keep a changed record, and tell what callbacks changed in it."""
         before = await self.get(record.start_id)
-        stored = await super().replace(record)
-        if stored is not None and before is not None:
-            for heard in _heard(before, stored):
+        replaced = await super().replace(record)
+        if replaced and before is not None:
+            for heard in _heard(before, record):
                 self._tell(heard)
-        return stored
+        return replaced
 
     async def keep_orphan(self, orphan: Orphan) -> None:
         """Keep a callback that belongs to no record, and tell of it."""

@@ -5,9 +5,11 @@ They raise ``TypeError`` or ``ValueError`` and never change a value. Those for t
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +18,7 @@ import attrs
 __all__ = [
     "aware",
     "conference_name",
+    "is_web_address",
     "one_of",
     "optional",
     "path_segment",
@@ -62,15 +65,28 @@ def path_segment(name: str, value: object) -> str:
 def web_address(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
     """An absolute http or https URL; it is passed on byte for byte, fragment included."""
     text(instance, attribute, value)
-    wanted = "an absolute http:// or https:// URL without spaces"
+    if not is_web_address(value):
+        raise ValueError(f"{attribute.name} must be an absolute http:// or https:// URL without spaces, not {value!r}")
+
+
+def is_web_address(value: str) -> bool:
+    """Whether a text is an absolute http or https URL."""
+    origin = _ORIGIN.match(value)
+    # No white space but the space itself is printable.
+    return origin is not None and _is_origin(origin[0]) and value.isprintable() and " " not in value
+
+
+_ORIGIN = re.compile("[^/?#]*//[^/?#]*")
+
+
+@lru_cache(maxsize=256)  # the addresses are many, what they begin with is not
+def _is_origin(value: str) -> bool:
     try:
         parts = urlsplit(value)
-        absolute = parts.scheme in {"http", "https"} and bool(parts.hostname)
         _ = parts.port
-    except ValueError as error:
-        raise ValueError(f"{attribute.name} must be {wanted}, not {value!r} ({error})") from error
-    if not absolute or not value.isprintable() or " " in value:  # no other white space is printable
-        raise ValueError(f"{attribute.name} must be {wanted}, not {value!r}")
+    except ValueError:
+        return False
+    return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
 def one_of(*choices: str) -> Check:

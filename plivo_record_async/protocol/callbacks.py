@@ -8,15 +8,14 @@ fields that were verified.
 from __future__ import annotations
 
 from collections import Counter
-from urllib.parse import parse_qsl
 
 from plivo_record_async.errors import MalformedCallbackError, SignatureMismatchError
 from plivo_record_async.protocol.events import VerifiedFields, read_event
+from plivo_record_async.protocol.forms import Pairs, read_pairs, read_query
 from plivo_record_async.protocol.models import CallbackEvent
 from plivo_record_async.protocol.signatures import (
     AuthTokens,
     Headers,
-    Pairs,
     matching_header,
     read_claim,
     signed_texts,
@@ -73,7 +72,7 @@ def verify_callback(
             f"no signature in {', '.join(claim.signatures)} fits this URL, these fields and the given auth tokens; "
             "explain_signature() shows what was compared"
         )
-    fields = form if method.upper() == "POST" else [*parse_qsl(split_url(url)[2], keep_blank_values=True), *form]
+    fields = form if method.upper() == "POST" else [*read_query(split_url(url)[2]), *form]
     return VerifiedFields(_unrepeated(fields))
 
 
@@ -89,7 +88,7 @@ def read_form(headers: Headers, body: bytes) -> Pairs:
     content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), _FORM)
     if content_type.partition(";")[0].strip().lower() != _FORM:
         raise MalformedCallbackError(f"a body of {content_type!r:.80} cannot be verified; Plivo sends {_FORM}")
-    return parse_qsl(body.decode(errors="replace"), keep_blank_values=True)
+    return read_pairs(body.decode(errors="replace"))
 
 
 def _unrepeated(pairs: Pairs) -> dict[str, str]:

@@ -39,48 +39,44 @@ __all__ = ["VerifiedFields", "read_event"]
 VerifiedFields = NewType("VerifiedFields", dict[str, str])
 """The fields of a callback whose signature was found good; only `callbacks.verify_callback` makes them."""
 
-Table = Mapping[str, tuple[Reader[Any], tuple[str, ...]]]
-"""Our name of a field, how it is read, and Plivo's spellings of its name."""
+Table = Mapping[str, tuple[Reader[Any], str, str | None]]
+"""Our name of a field, how it is read, and Plivo's name in snake_case and, where it has one, in CamelCase."""
 
 _API_RESPONSE: Table = {
-    "api_id": (needed(identifier), ("api_id",)),
-    "message": (plain_text, ("message",)),
-    "error": (problem, ("error",)),
+    "api_id": (needed(identifier), "api_id", None),
+    "message": (plain_text, "message", None),
+    "error": (problem, "error", None),
 }
 _RECORDING_ENDED: Table = {
-    "api_id": (identifier, ("api_id", "ApiID")),
-    "conference_name": (plain_text, ("conference_name", "ConferenceName")),
-    "record_url": (needed(web_address), ("record_url", "RecordUrl")),
-    "recording_id": (identifier, ("recording_id", "RecordingID")),
-    "duration_s": (amount, ("recording_duration", "RecordingDuration")),
-    "duration_ms": (whole_number, ("recording_duration_ms", "RecordingDurationMs")),
-    "started_at": (moment, ("recording_start_ms", "RecordingStartMs")),
-    "ended_at": (moment, ("recording_end_ms", "RecordingEndMs")),
+    "api_id": (identifier, "api_id", "ApiID"),
+    "conference_name": (plain_text, "conference_name", "ConferenceName"),
+    "record_url": (needed(web_address), "record_url", "RecordUrl"),
+    "recording_id": (identifier, "recording_id", "RecordingID"),
+    "duration_s": (amount, "recording_duration", "RecordingDuration"),
+    "duration_ms": (whole_number, "recording_duration_ms", "RecordingDurationMs"),
+    "started_at": (moment, "recording_start_ms", "RecordingStartMs"),
+    "ended_at": (moment, "recording_end_ms", "RecordingEndMs"),
 }
 _TRANSCRIPTION_ENDED: Table = {
-    "recording_id": (needed(identifier), ("recording_id",)),
-    "transcription": (spoken_text, ("transcription",)),
-    "duration_s": (whole_number, ("duration",)),
-    "charge": (amount, ("transcription_charge",)),
-    "rate": (amount, ("transcription_rate",)),
-    "call_uuid": (identifier, ("call_uuid",)),
-    "error": (problem, ("error",)),
+    "recording_id": (needed(identifier), "recording_id", None),
+    "transcription": (spoken_text, "transcription", None),
+    "duration_s": (whole_number, "duration", None),
+    "charge": (amount, "transcription_charge", None),
+    "rate": (amount, "transcription_rate", None),
+    "call_uuid": (identifier, "call_uuid", None),
+    "error": (problem, "error", None),
 }
 
 
-def _spellings(*tables: Table) -> frozenset[str]:
-    return frozenset(name for table in tables for _, names in table.values() for name in names)
-
-
-_NAMES = _spellings(_API_RESPONSE, _RECORDING_ENDED, _TRANSCRIPTION_ENDED) | {"response"}
-_SNAKE_CASE = frozenset(name for name in _NAMES if name.islower())
-_CAMEL_CASE = _NAMES - _SNAKE_CASE
+_FIELDS = (*_API_RESPONSE.values(), *_RECORDING_ENDED.values(), *_TRANSCRIPTION_ENDED.values())
+_SNAKE_CASE = frozenset(snake for _, snake, _ in _FIELDS) | {"response"}
+_CAMEL_CASE = frozenset(camel for _, _, camel in _FIELDS if camel)
 
 # What no other kind of callback has.
 _RECORDING_MARKS = frozenset(
     name
     for ours in ("record_url", "duration_s", "duration_ms", "started_at", "ended_at")
-    for name in _RECORDING_ENDED[ours][1]
+    for name in _RECORDING_ENDED[ours][1:]
 )
 _BLANK = (None, "")
 _RECORD_DONE = ("record_done", "record done")
@@ -104,7 +100,9 @@ def read_event(fields: VerifiedFields) -> CallbackEvent:
 
 def _event(data: Mapping[str, Any], raw: VerifiedFields) -> CallbackEvent:
     """The kind is told by what no other kind has; then everything that belongs to it must be there."""
-    if data.get("message") in _RECORD_DONE or any(data.get(name) not in _BLANK for name in _RECORDING_MARKS):
+    if data.get("message") in _RECORD_DONE or any(
+        name in _RECORDING_MARKS and value not in _BLANK for name, value in data.items()
+    ):
         return _recording_ended(data, raw)
     if "api_id" in data and not data.keys().isdisjoint({"message", "error"}):
         return ApiResponse(**_values(_API_RESPONSE, data), answer=data, raw=raw)
@@ -133,12 +131,12 @@ def _transcription_ended(data: Mapping[str, Any], raw: VerifiedFields) -> Transc
 
 
 def _values(table: Table, data: Mapping[str, Any]) -> dict[str, Any]:
-    return {ours: reader(*_given(data, names)) for ours, (reader, names) in table.items()}
+    return {ours: reader(*_given(data, snake, camel)) for ours, (reader, snake, camel) in table.items()}
 
 
-def _given(data: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, Any]:
-    given = [name for name in names if name in data]
-    if len(given) > 1:
-        raise MalformedCallbackError(f"{' and '.join(given)} are the same field, given twice")
-    name = given[0] if given else names[0]
-    return name, data.get(name)
+def _given(data: Mapping[str, Any], snake: str, camel: str | None) -> tuple[str, Any]:
+    if camel is None or camel not in data:
+        return snake, data.get(snake)
+    if snake in data:
+        raise MalformedCallbackError(f"{snake} and {camel} are the same field, given twice")
+    return camel, data[camel]

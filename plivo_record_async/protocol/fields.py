@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard, TypeVar
-from urllib.parse import urlsplit
 
 from plivo_record_async.errors import MalformedCallbackError
+from plivo_record_async.protocol.arguments import is_web_address
 
 __all__ = [
     "Reader",
@@ -59,8 +59,8 @@ def spoken_text(name: str, value: Any) -> str | None:
     """A text that may be empty, as the transcript of silence is."""
     if value is None:
         return None
-    text = str(value) if _is_number(value) else value
-    if not isinstance(text, str) or _SURROGATE.search(text):
+    text = value if isinstance(value, str) else str(value) if _is_number(value) else None
+    if text is None or (not text.isascii() and _SURROGATE.search(text)):
         raise MalformedCallbackError(f"{name} must be a text, not {value!r:.80}")
     return text
 
@@ -93,14 +93,7 @@ def identifier(name: str, value: Any) -> str | None:
 def web_address(name: str, value: Any) -> str | None:
     """An absolute http or https URL."""
     text = plain_text(name, value)
-    if text is None:
-        return None
-    try:
-        parts = urlsplit(text)
-        absolute = parts.scheme in {"http", "https"} and bool(parts.hostname)
-    except ValueError:
-        absolute = False
-    if not absolute or not text.isprintable() or " " in text:
+    if text is not None and not is_web_address(text):
         raise MalformedCallbackError(f"{name} is no http(s) URL: {text!r:.80}")
     return text
 
@@ -109,8 +102,8 @@ def amount(name: str, value: Any) -> float | None:
     """A number that is not negative; -1 stands for "not known"."""
     if value is None or value == "":
         return None
-    text = repr(value) if _is_number(value) else value
-    if not isinstance(text, str) or not _NUMBER.fullmatch(text):
+    text = value if isinstance(value, str) else repr(value) if _is_number(value) else None
+    if text is None or not _NUMBER.fullmatch(text):
         raise MalformedCallbackError(f"{name} is no number: {value!r:.80}")
     number = float(text)
     if number == -1:
@@ -138,7 +131,7 @@ def moment(name: str, value: Any) -> datetime | None:
 def json_object(name: str, value: str) -> Mapping[str, Any]:
     """A text that holds a JSON object in which no name is repeated."""
     try:
-        data: Any = json.loads(value, object_pairs_hook=_unrepeated, parse_constant=_no_number)
+        data: Any = _JSON.decode(value)
     except (ValueError, RecursionError) as error:
         raise MalformedCallbackError(f"{name} holds no usable JSON: {error}") from error
     if not _is_object(data):
@@ -155,6 +148,9 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(constant: str) -> float:
     raise ValueError(f"{constant} is no number")
+
+
+_JSON = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_no_number)
 
 
 def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:

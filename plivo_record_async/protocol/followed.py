@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any, Final, Literal
 
 import attrs
@@ -115,11 +116,8 @@ class FollowedRecording:
         start_id: Our id of the start.
         request: What is sent; its URLs are the issued ones, against which callbacks are verified.
         dedupe_key: The user's key of the start, unique in a store.
-        version: How often the record was replaced in its store; only stores change it.
+        version: How often it has changed; a store keeps a change only if it has the version before it.
         state: Where it stands.
-        since: When it got there.
-        created_at: When it was planned.
-        updated_at: When the last of this was learned.
         due_at: When somebody has to look after it, by `CameDue`; ``None`` if nobody has to.
         gone_at: When its conference was first seen to be over.
         answer: What the answer to the start said.
@@ -128,7 +126,7 @@ class FollowedRecording:
         transcription: The end of the transcription.
         candidates: The rows in Plivo's list that are, or may be, this recording.
         unhandled: The events that the user's handlers have still to be run for.
-        steps: Its history.
+        steps: Its history; the first is that it was planned.
     """
 
     start_id: str
@@ -136,9 +134,6 @@ class FollowedRecording:
     dedupe_key: str | None = None
     version: int = 0
     state: RecordingState = "planned"
-    since: datetime
-    created_at: datetime
-    updated_at: datetime
     due_at: datetime | None = None
     gone_at: datetime | None = None
     answer: Answer | None = None
@@ -147,7 +142,7 @@ class FollowedRecording:
     transcription: TranscriptionEnded | None = None
     candidates: tuple[Recording, ...] = ()
     unhandled: tuple[CallbackName, ...] = ()
-    steps: tuple[Step, ...] = ()
+    steps: tuple[Step, ...]
 
     @property
     def conference_name(self) -> str:
@@ -155,38 +150,56 @@ class FollowedRecording:
         return self.request.conference_name
 
     @property
+    def created_at(self) -> datetime:
+        """When it was planned."""
+        return self.steps[0].at
+
+    @property
+    def updated_at(self) -> datetime:
+        """When the last of this was learned."""
+        return self.steps[-1].at
+
+    @property
+    def since(self) -> datetime:
+        """When it got into its state."""
+        *_, first = takewhile(lambda step: step.state == self.state, reversed(self.steps))
+        return first.at
+
+    @property
     def api_id(self) -> str | None:
         """Plivo's id of the request: the answer says it first, callbacks repeat it."""
-        return _first_text(_said(self.answer, "api_id"), _said(self.response, "api_id"), _said(self.ended, "api_id"))
+        return _said(self.answer, "api_id") or _said(self.response, "api_id") or _said(self.ended, "api_id") or None
 
     @property
     def recording_id(self) -> str | None:
         """Plivo's id of the recording, by the most telling source that has it."""
-        return _first_text(
-            _said(self.ended, "recording_id"),
-            _said(self.transcription, "recording_id"),
-            self._answered_later.get("recording_id"),
-            _said(self.answer, "recording_id"),
-            _said(self._found, "recording_id"),
+        return (
+            _said(self.ended, "recording_id")
+            or _said(self.transcription, "recording_id")
+            or self._answered_later("recording_id")
+            or _said(self.answer, "recording_id")
+            or _said(self._found, "recording_id")
+            or None
         )
 
     @property
     def record_url(self) -> str | None:
         """Where the file is, or will be."""
-        return _first_text(
-            _said(self.ended, "record_url"),
-            self._answered_later.get("url"),
-            _said(self.answer, "url"),
-            _said(self._found, "recording_url"),
+        return (
+            _said(self.ended, "record_url")
+            or self._answered_later("url")
+            or _said(self.answer, "url")
+            or _said(self._found, "recording_url")
+            or None
         )
 
     @property
     def error(self) -> str | None:
         """What is wrong with it, in words."""
         if self.state in {"recorded", "transcribed"}:
-            return _first_text(_said(self.transcription, "error"))
+            return _said(self.transcription, "error") or None
         if self.state == "failed":
-            return _first_text(_said(self.response, "error"))
+            return _said(self.response, "error") or None
         reason = None
         if self.state in _LOST or self.state in {"unknown", "unconfirmed"}:
             reason = next((step.evidence for step in self.steps if step.state == self.state), None)
@@ -195,9 +208,9 @@ class FollowedRecording:
             reason = "; ".join(filter(None, [reason, f"it may be any of the recordings {may_be}"]))
         return reason
 
-    @property
-    def _answered_later(self) -> Mapping[str, Any]:
-        return {} if self.response is None else self.response.answer
+    def _answered_later(self, name: str) -> str | None:
+        value = None if self.response is None else self.response.answer.get(name)
+        return value if isinstance(value, str) else None
 
     @property
     def _found(self) -> Recording | None:
@@ -240,34 +253,47 @@ def is_due(record: FollowedRecording, now: datetime) -> bool:
 
 def lacks_end(record: FollowedRecording) -> bool:
     """Whether Plivo may know more of it than we do."""
-    if record.state in {"recorded", "transcribed"}:
-        return record.ended is None
-    return record.state in {"unknown", "unconfirmed", "started"}
+    return _lacks_end(record.state, record.ended)
 
 
-def next_due(record: FollowedRecording, now: datetime, terms: Terms) -> datetime | None:
-    """When somebody has to look after the record again, or ``None`` if nobody has to."""
-    times = [_look_at(record, now, terms), now + terms.handling if record.unhandled else None]
-    return min((time for time in times if time is not None), default=None)
+def next_due(record: FollowedRecording, changes: Mapping[str, Any], now: datetime, terms: Terms) -> datetime | None:
+    """When somebody has to look after the record again, or ``None`` if nobody has to.
+
+    Args:
+        record: The record before its change.
+        changes: The attributes that change.
+        now: The time.
+        terms: How long what is waited for.
+    """
+    look_at = _look_at(record, changes, now, terms)
+    if not changes.get("unhandled", record.unhandled):
+        return look_at
+    told_at = now + terms.handling
+    return told_at if look_at is None else min(look_at, told_at)
 
 
-def _look_at(record: FollowedRecording, now: datetime, terms: Terms) -> datetime | None:
+def _look_at(record: FollowedRecording, changes: Mapping[str, Any], now: datetime, terms: Terms) -> datetime | None:
     """When to look after the recording itself: the older the silence, the longer the next one."""
-    if record.state in {"planned", "sending"}:
+    state: RecordingState = changes.get("state", record.state)
+    since = record.since if state == record.state else now
+    if state in {"planned", "sending"}:
         return now + terms.lease
-    if record.state == "accepted":
-        return record.since + terms.confirm
-    if not lacks_end(record) or now - record.created_at > terms.follow:
+    if state == "accepted":
+        return since + terms.confirm
+    if not _lacks_end(state, changes.get("ended", record.ended)) or now - record.created_at > terms.follow:
         return None
-    if record.gone_at is not None and now < record.gone_at + terms.grace:
-        return record.gone_at + terms.grace
-    first = terms.first_look if record.state == "unknown" else terms.quiet_look
-    return now + min(max(first, now - record.since), terms.longest_look)
+    gone_at: datetime | None = changes.get("gone_at", record.gone_at)
+    if gone_at is not None and now < gone_at + terms.grace:
+        return gone_at + terms.grace
+    first = terms.first_look if state == "unknown" else terms.quiet_look
+    return now + min(max(first, now - since), terms.longest_look)
+
+
+def _lacks_end(state: RecordingState, ended: RecordingEnded | None) -> bool:
+    if state in {"recorded", "transcribed"}:
+        return ended is None
+    return state in {"unknown", "unconfirmed", "started"}
 
 
 def _said(source: object, name: str) -> Any:
     return getattr(source, name, None)
-
-
-def _first_text(*values: Any) -> str | None:
-    return next((value for value in values if isinstance(value, str) and value), None)

@@ -25,6 +25,7 @@ from plivo_record_async.protocol.evidence import (
     Evidence,
     Kind,
     RecordingFound,
+    SendingBegan,
     StartAccepted,
     StartRefused,
     StartUnanswered,
@@ -52,7 +53,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 
-__all__ = ["IGNORED", "TABLE", "Effect", "HandOver", "Reconcile", "apply", "plan"]
+__all__ = ["IGNORED", "TABLE", "Effect", "HandOver", "Reconcile", "apply", "begin", "plan"]
 
 IGNORED: Final = None
 """Decided: this evidence says nothing to a recording in this state; neither the state nor a fact changes."""
@@ -164,16 +165,35 @@ def plan(
     start_id: str, request: StartRequest, now: datetime, *, dedupe_key: str | None = None, terms: Terms = DEFAULT_TERMS
 ) -> FollowedRecording:
     """A start of which nothing has been sent."""
-    step = Step(kind="planned", state="planned", at=now, evidence="planned")
+    return _new(start_id, request, now, dedupe_key, terms, _planned(now))
+
+
+def begin(
+    start_id: str, request: StartRequest, now: datetime, *, dedupe_key: str | None = None, terms: Terms = DEFAULT_TERMS
+) -> FollowedRecording:
+    """A start that is sent as soon as it is stored: `plan` and `SendingBegan` in one, as one write keeps both."""
+    began = Step(kind="sending_began", state="sending", at=now, evidence=words_of(_BEGAN, "sending"))
+    return _new(start_id, request, now, dedupe_key, terms, _planned(now), began)
+
+
+_BEGAN: Final = SendingBegan()
+
+
+def _planned(now: datetime) -> Step:
+    return Step(kind="planned", state="planned", at=now, evidence="planned")
+
+
+def _new(
+    start_id: str, request: StartRequest, now: datetime, dedupe_key: str | None, terms: Terms, *steps: Step
+) -> FollowedRecording:
     return FollowedRecording(
         start_id=start_id,
         request=request,
         dedupe_key=dedupe_key,
-        since=now,
-        created_at=now,
-        updated_at=now,
+        version=len(steps) - 1,
+        state=steps[-1].state,
         due_at=now + terms.lease,
-        steps=(step,),
+        steps=steps,
     )
 
 
@@ -199,12 +219,13 @@ def apply(
     if state == record.state and not facts and kind not in {"came_due", "sending_continued"}:
         return record, ()
     if state != record.state:
-        facts |= {"state": state, "since": now}
+        facts["state"] = state
     if facts and kind != "handled":
         step = Step(kind=kind, state=state, at=now, evidence=words_of(evidence, state))
-        facts |= {"updated_at": now, "steps": (*record.steps, step)}
-    learned = attrs.evolve(record, **facts)
-    return attrs.evolve(learned, due_at=next_due(learned, now, terms)), _effects(record, learned, kind)
+        facts["steps"] = (*record.steps, step)
+    due_at = next_due(record, facts, now, terms)
+    learned = attrs.evolve(record, **facts, version=record.version + 1, due_at=due_at)
+    return learned, _effects(record, learned, kind)
 
 
 # What is kept of the evidence
@@ -294,6 +315,6 @@ def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
 def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) -> tuple[Effect, ...]:
     came_due = kind == "came_due"
     known: tuple[CallbackName, ...] = () if came_due else before.unhandled
-    handed = tuple(HandOver(getattr(after, _SLOTS[name])) for name in after.unhandled if name not in known)
+    handed = tuple([HandOver(getattr(after, _SLOTS[name])) for name in after.unhandled if name not in known])
     looks = came_due and before.state == after.state and lacks_end(after)
     return (*handed, Reconcile()) if looks else handed

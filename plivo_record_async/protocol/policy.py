@@ -90,6 +90,11 @@ class CallbackPolicy:
             ValueError: The URL is not absolute http(s).
         """
         split_url(url)
+        return f"{url.partition('#')[0]}#{self.fragment}"
+
+    @property
+    def fragment(self) -> str:
+        """The policy as Plivo reads it: ``rc=5&rp=ct,rt,5xx&tt=55000``."""
         options = {
             "rc": self.retries,
             "rp": ",".join(self.retry_on),
@@ -98,5 +103,4 @@ class CallbackPolicy:
             "tt": self.total_ms,
             "er": self.region,
         }
-        fragment = "&".join(f"{key}={value}" for key, value in options.items() if value is not None)
-        return f"{url.partition('#')[0]}#{fragment}"
+        return "&".join(f"{key}={value}" for key, value in options.items() if value is not None)

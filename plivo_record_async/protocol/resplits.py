@@ -15,19 +15,17 @@ tail of a value was made an unknown field (``conference_name=roo``, ``m=``), as 
 from __future__ import annotations
 
 import re
+from bisect import bisect
 from collections import defaultdict
 from collections.abc import Mapping
 from functools import cache
-from itertools import pairwise
 
 __all__ = ["find_resplit"]
 
 # Words that an honest value may hold too. Two of them are told by what follows; the others never come first
 # among fields that could be swallowed.
 _COMMON = frozenset({"error", "response"})
-_TOLD_BY = {"duration": "duration(?=[0-9])", "message": "message(?=record[_ ]done)"}
-
-_BEHIND_ALL = "\U0010ffff"
+_TOLD_BY = {"duration": re.compile("duration[0-9]"), "message": re.compile("messagerecord[_ ]done")}
 
 
 def find_resplit(fields: Mapping[str, str], known: frozenset[str]) -> str | None:
@@ -37,19 +35,29 @@ def find_resplit(fields: Mapping[str, str], known: frozenset[str]) -> str | None
         fields: The callback's fields.
         known: The names that events are made of, in one spelling: ``snake_case``, or CamelCase.
     """
-    absent, longer, inside = tuple(known - fields.keys()), _longer(known), _inside(known)
-    for name, following in pairwise([*sorted(fields), _BEHIND_ALL]):
-        value = fields[name]
-        if name not in known:
-            suspicious = name.startswith(absent)
-        elif name != "response":
-            # What was swallowed stood between this field and the next, in the order in which they are signed.
-            suspicious = any(name < one < following for one in inside.findall(value))
-        else:
-            suspicious = False
-        if suspicious or (name + value).startswith(longer.get(name, ())):
-            return name
-    return None
+    initials, longer = _initials(known), _longer(known)
+    if not any(name[:1] in initials for name in fields):
+        return None  # nothing begins as a known name does, nor is empty
+    absent = known - fields.keys()
+    beginnings = tuple(absent)
+    pieces = [name for name in fields if name in longer and (name + fields[name]).startswith(longer[name])]
+    pieces += [name for name in fields if name not in known and name.startswith(beginnings)]
+    in_order = sorted(fields)  # as they are signed: what a field swallowed stood right behind it
+    for name in absent - _COMMON:
+        before = in_order[bisect(in_order, name) - 1]
+        if before < name and before in known and before != "response" and _holds(fields[before], name):
+            pieces.append(before)
+    return min(pieces, default=None)
+
+
+def _holds(value: str, name: str) -> bool:
+    told_by = _TOLD_BY.get(name)
+    return name in value if told_by is None else told_by.search(value) is not None
+
+
+@cache
+def _initials(known: frozenset[str]) -> frozenset[str]:
+    return frozenset(name[:1] for name in known) | {""}
 
 
 @cache
@@ -60,9 +68,3 @@ def _longer(known: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
         for end in range(len(name)):
             names[name[:end]].append(name)
     return {prefix: tuple(longer) for prefix, longer in names.items()}
-
-
-@cache
-def _inside(known: frozenset[str]) -> re.Pattern[str]:
-    longest_first = sorted(known - _COMMON, key=len, reverse=True)
-    return re.compile("|".join(_TOLD_BY.get(name, re.escape(name)) for name in longest_first))

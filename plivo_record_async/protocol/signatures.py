@@ -17,16 +17,15 @@ import hmac
 from collections.abc import Mapping, Sequence
 from itertools import chain, product
 from typing import Literal
-from urllib.parse import parse_qsl
 
 import attrs
 
 from plivo_record_async.errors import ConfigurationError, SignatureMissingError
+from plivo_record_async.protocol.forms import Pairs, read_query
 
 __all__ = [
     "AuthTokens",
     "Headers",
-    "Pairs",
     "Params",
     "SignatureClaim",
     "matching_header",
@@ -41,9 +40,6 @@ AuthTokens = str | Sequence[str]
 
 Headers = Mapping[str, str]
 """A request's header fields, names in any case."""
-
-Pairs = Sequence[tuple[str, str]]
-"""Decoded names and values in the order in which they came; names may be repeated."""
 
 Params = Mapping[str, str | Sequence[str]]
 """Decoded names and values; a name that is repeated has a sequence of values."""
@@ -186,13 +182,13 @@ def _spellings(origin: str, path: str) -> tuple[str, ...]:
 
 def _signed_tail(method: str, query: str, form: Pairs) -> str:
     """What is signed behind the address: the query and the form."""
-    asked = parse_qsl(query, keep_blank_values=True) if query else []
+    asked = read_query(query)
     match method.upper():
         case "GET":
             # The official SDK lets the query win where a name is in both.
             named = {name for name, _ in asked}
-            asked += [pair for pair in form if pair[0] not in named]
-            return f"?{_joined(asked)}" if asked else ""
+            said = [*asked, *(pair for pair in form if pair[0] not in named)]
+            return f"?{_joined(said)}" if said else ""
         case "POST":
             sent = "".join(chain.from_iterable(sorted(form)))
             return f"{'?' if asked or form else ''}{_joined(asked)}{'.' if asked and form else ''}{sent}"

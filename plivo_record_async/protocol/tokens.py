@@ -6,14 +6,14 @@ turned away for the price of one HMAC. Plivo signs the query with the rest, so i
 
 from __future__ import annotations
 
-import binascii
 import hmac
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal, get_args
-from urllib.parse import parse_qs, quote
+from urllib.parse import quote
 
 from plivo_record_async.errors import CallbackRejectedError
+from plivo_record_async.protocol.forms import read_query
 
 __all__ = ["Place", "TokenRefusedError", "issue_url", "read_start_id"]
 
@@ -49,9 +49,9 @@ def read_start_id(place: Place, query: str, auth_tokens: Sequence[str]) -> str |
     Raises:
         TokenRefusedError: It names one without the proof that one of ``auth_tokens`` gives.
     """
-    asked = parse_qs(query, keep_blank_values=True)
-    match asked.get(_START), asked.get(_PROOF):
-        case None, None:
+    asked = read_query(query)
+    match [value for name, value in asked if name == _START], [value for name, value in asked if name == _PROOF]:
+        case [], []:
             return None
         case [start_id], [proof] if _is_proven(place, start_id, proof.encode(errors="replace"), auth_tokens):
             return start_id
@@ -67,7 +67,7 @@ def _is_proven(place: Place, start_id: str, proof: bytes, auth_tokens: Sequence[
 
 def _proof(place: Place, start_id: str, auth_token: str) -> bytes:
     proof = hmac.digest(_key(auth_token), f"{place}:{start_id}".encode(errors="surrogatepass"), "sha256")
-    return binascii.hexlify(proof[:16])
+    return proof[:16].hex().encode()
 
 
 @lru_cache(maxsize=8)

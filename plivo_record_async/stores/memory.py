@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
-import attrs
-
 from plivo_record_async.errors import StoreError
 from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
 
 __all__ = ["MemoryStore"]
+
+_PlivoIdValue = tuple[PlivoId, str]
 
 
 class MemoryStore:
@@ -21,7 +21,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._records: dict[str, FollowedRecording] = {}
         self._by_dedupe_key: dict[str, str] = {}
-        self._by_plivo_id: defaultdict[tuple[PlivoId, str], set[str]] = defaultdict(set)
+        self._by_plivo_id: defaultdict[_PlivoIdValue, set[str]] = defaultdict(set)
+        self._plivo_ids: dict[str, tuple[_PlivoIdValue, ...]] = {}
         self._orphans: list[Orphan] = []
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._closed = False
@@ -40,13 +41,14 @@ class MemoryStore:
         self._check_open()
         return self._records.get(start_id)
 
-    async def replace(self, record: FollowedRecording) -> FollowedRecording | None:
+    async def replace(self, record: FollowedRecording) -> bool:
         """Keep a changed record, unless it was changed or forgotten in between."""
         self._check_open()
         kept = self._records.get(record.start_id)
-        if kept is None or kept.version != record.version:
-            return None
-        return self._keep(attrs.evolve(record, version=record.version + 1))
+        if kept is None or kept.version != record.version - 1:
+            return False
+        self._keep(record)
+        return True
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         """The record with that id of Plivo's."""
@@ -107,13 +109,10 @@ class MemoryStore:
             raise StoreError("the store is closed; what it held is gone with it")
 
     def _keep(self, record: FollowedRecording) -> FollowedRecording:
-        if record.start_id in self._records:
-            self._forget(self._records[record.start_id])
         self._records[record.start_id] = record
         if record.dedupe_key is not None:
             self._by_dedupe_key[record.dedupe_key] = record.start_id
-        for key in _keys(record):
-            self._by_plivo_id[key].add(record.start_id)
+        self._index(record.start_id, _plivo_ids(record))
         self._wake(record.start_id)
         return record
 
@@ -121,10 +120,21 @@ class MemoryStore:
         del self._records[record.start_id]
         if record.dedupe_key is not None:
             del self._by_dedupe_key[record.dedupe_key]
-        for key in _keys(record):
-            self._by_plivo_id[key].discard(record.start_id)
+        self._index(record.start_id, ())
+
+    def _index(self, start_id: str, plivo_ids: tuple[_PlivoIdValue, ...]) -> None:
+        """Let a record be found by these ids of Plivo's, and by no others."""
+        before = self._plivo_ids.pop(start_id, ())
+        if plivo_ids:
+            self._plivo_ids[start_id] = plivo_ids
+        if plivo_ids == before:
+            return
+        for key in before:
+            self._by_plivo_id[key].discard(start_id)
             if not self._by_plivo_id[key]:
                 del self._by_plivo_id[key]
+        for key in plivo_ids:
+            self._by_plivo_id[key].add(start_id)
 
     def _wake(self, start_id: str) -> None:
         for changed in self._watchers.get(start_id, ()):
@@ -132,6 +142,6 @@ class MemoryStore:
                 changed.set_result(None)
 
 
-def _keys(record: FollowedRecording) -> list[tuple[PlivoId, str]]:
+def _plivo_ids(record: FollowedRecording) -> tuple[_PlivoIdValue, ...]:
     ids: tuple[tuple[PlivoId, str | None], ...] = (("api_id", record.api_id), ("recording_id", record.recording_id))
-    return [(kind, value) for kind, value in ids if value is not None]
+    return tuple([(kind, value) for kind, value in ids if value is not None])

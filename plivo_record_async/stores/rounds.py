@@ -12,9 +12,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from typing import Any, Final, Protocol
-
-import attrs
+from typing import Any, Final, NamedTuple, Protocol
 
 from plivo_record_async.errors import StoreError
 
@@ -24,8 +22,7 @@ _MOST: Final = 500
 """Jobs in one round: more would keep the first of them waiting."""
 
 
-@attrs.frozen
-class Job:
+class Job(NamedTuple):
     """Something to do on the thread, and where its answer goes."""
 
     work: Callable[[Any], Any]
@@ -33,8 +30,7 @@ class Job:
     writes: bool
 
 
-@attrs.frozen
-class Answer:
+class Answer(NamedTuple):
     """What goes back to a caller: a value or an error."""
 
     future: asyncio.Future[Any]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 from plivo_record_async.interfaces import FollowedRecording, PlivoId
 from plivo_record_async.stores.encoding import encode
@@ -23,6 +23,7 @@ __all__ = [
     "SAME",
     "TROUBLES",
     "VERSIONS",
+    "Row",
     "column",
     "micros",
     "row",
@@ -57,15 +58,14 @@ Times are microseconds since 1970; ``value`` is the whole record, the other colu
 
 INSERT: Final = """
     INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value)
-    VALUES (:start_id, :dedupe_key, :version, :api_id, :recording_id, :due_at, :updated_at, :value)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
     ON CONFLICT DO NOTHING
 """
-SAME: Final = "SELECT value FROM recording WHERE start_id = :start_id OR dedupe_key = :dedupe_key LIMIT 1"
+SAME: Final = "SELECT value FROM recording WHERE start_id = ? OR dedupe_key = ? LIMIT 1"
 GET: Final = "SELECT value FROM recording WHERE start_id = ?"
 REPLACE: Final = """
-    UPDATE recording SET version = :version, api_id = :api_id, recording_id = :recording_id, due_at = :due_at,
-        updated_at = :updated_at, value = :value
-    WHERE start_id = :start_id AND version = :version - 1
+    UPDATE recording SET version = ?3, api_id = ?4, recording_id = ?5, due_at = ?6, updated_at = ?7, value = ?8
+    WHERE start_id = ?1 AND version = ?3 - 1
 """
 BY_PLIVO_ID: Final[Mapping[PlivoId, str]] = {
     "api_id": "SELECT value FROM recording WHERE api_id = ? ORDER BY rowid LIMIT 1",
@@ -93,25 +93,43 @@ TROUBLES: Final = {
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def row(record: FollowedRecording) -> dict[str, Any]:
-    """The columns of a record."""
-    return {
-        "start_id": column(record.start_id),
-        "dedupe_key": record.dedupe_key and column(record.dedupe_key),
-        "version": record.version,
-        "api_id": record.api_id and column(record.api_id),
-        "recording_id": record.recording_id and column(record.recording_id),
-        "due_at": record.due_at and micros(record.due_at),
-        "updated_at": micros(record.updated_at),
-        "value": encode(record),
-    }
+class Row(NamedTuple):
+    """The columns of a record, in the order in which the statements number them."""
+
+    start_id: str
+    dedupe_key: str | None
+    version: int
+    api_id: str | None
+    recording_id: str | None
+    due_at: int | None
+    updated_at: int
+    value: str
+
+
+def row(record: FollowedRecording) -> Row:
+    """The record as it stands in its table."""
+    return Row(
+        start_id=column(record.start_id),
+        dedupe_key=_optional(record.dedupe_key),
+        version=record.version,
+        api_id=_optional(record.api_id),
+        recording_id=_optional(record.recording_id),
+        due_at=None if record.due_at is None else micros(record.due_at),
+        updated_at=micros(record.updated_at),
+        value=encode(record),
+    )
 
 
 def column(text: str) -> str:
     """The text without lone surrogates, which JSON can hold and SQLite cannot."""
-    return text.encode(errors="backslashreplace").decode()
+    return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 
 def micros(time: datetime) -> int:
     """Microseconds since 1970, exactly."""
-    return (time - _EPOCH) // timedelta(microseconds=1)
+    since = time - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _optional(text: str | None) -> str | None:
+    return None if text is None else column(text)

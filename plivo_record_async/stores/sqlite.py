@@ -14,13 +14,11 @@ import os
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
-
-import attrs
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
@@ -67,11 +65,10 @@ class SQLiteStore:
         """The record as it is now."""
         return _one(await self._rounds.ask(partial(_select, sql.GET, (sql.column(start_id),))))
 
-    async def replace(self, record: FollowedRecording) -> FollowedRecording | None:
+    async def replace(self, record: FollowedRecording) -> bool:
         """Keep a changed record, unless it was changed or forgotten in between."""
-        changed = attrs.evolve(record, version=record.version + 1)
-        done = await self._rounds.ask(partial(self._file.replace, sql.row(changed)), writes=True)
-        return changed if done else None
+        replaced: bool = await self._rounds.ask(partial(self._file.replace, sql.row(record)), writes=True)
+        return replaced
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         """The record with that id of Plivo's."""
@@ -146,9 +143,9 @@ class _File:
 
     # Jobs that touch what is watched
 
-    def replace(self, row: dict[str, Any], connection: sqlite3.Connection) -> bool:
+    def replace(self, row: sql.Row, connection: sqlite3.Connection) -> bool:
         done = connection.execute(sql.REPLACE, row).rowcount == 1
-        self._touched.add(row["start_id"])
+        self._touched.add(row.start_id)
         return done
 
     def prune(self, before: int, connection: sqlite3.Connection) -> int:
@@ -298,11 +295,11 @@ def _schema_version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _create(row: Mapping[str, Any], connection: sqlite3.Connection) -> str | None:
+def _create(row: sql.Row, connection: sqlite3.Connection) -> str | None:
     """The kept record in its place, or ``None`` if it is new."""
     if connection.execute(sql.INSERT, row).rowcount == 1:
         return None
-    [(kept,)] = connection.execute(sql.SAME, row)
+    [(kept,)] = connection.execute(sql.SAME, (row.start_id, row.dedupe_key))
     return str(kept)
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import attrs
 import pytest
 
 from plivo_record_async.cli.heard import Heard, Ready, TellingStore, details, record, subject, word
@@ -37,9 +38,8 @@ async def test_each_callback_of_a_followed_recording_is_told_once(tmp_path: Path
     store = TellingStore(tmp_path / "r.db", told.append)
     now = await store.create(PLANNED)
     for evidence in (SendingBegan(), StartAccepted(words="202"), ANSWERED, TEXT, ENDED):
-        changed = await store.replace(learned(now, evidence))
-        assert changed is not None
-        now = changed
+        now = learned(now, evidence)
+        assert await store.replace(now)
     assert [(each.event, each.followed and each.followed.state) for each in told] == [
         (ANSWERED, "started"),
         (TEXT, "transcribed"),
@@ -52,7 +52,7 @@ async def test_what_comes_in_one_change_is_told_in_its_order(tmp_path: Path) -> 
     told: list[Heard] = []
     store = TellingStore(tmp_path / "r.db", told.append)
     await store.create(PLANNED)
-    await store.replace(learned(PLANNED, SendingBegan(), ENDED, ANSWERED))
+    assert await store.replace(attrs.evolve(learned(PLANNED, SendingBegan(), ENDED, ANSWERED), version=1))
     assert [each.event for each in told] == [ENDED, ANSWERED]
     assert [each.at - NOW for each in told] == [timedelta(seconds=1), timedelta(seconds=2)]
     await store.aclose()
@@ -61,14 +61,14 @@ async def test_what_comes_in_one_change_is_told_in_its_order(tmp_path: Path) -> 
 async def test_what_is_not_stored_or_no_callback_is_not_told(tmp_path: Path) -> None:
     told: list[Heard] = []
     store = TellingStore(tmp_path / "r.db", told.append)
-    unknown = learned(PLANNED, SendingBegan(), ENDED)
-    assert await store.replace(unknown) is None
+    ended = learned(PLANNED, ENDED)
+    assert not await store.replace(ended)
     await store.create(PLANNED)
-    first = await store.replace(learned(PLANNED, SendingBegan()))
-    assert first is not None
-    assert await store.replace(unknown) is None, "somebody was faster"
+    first = learned(PLANNED, SendingBegan())
+    assert await store.replace(first)
+    assert not await store.replace(ended), "somebody was faster"
     due, _ = apply(first, CameDue(), NOW + timedelta(hours=1))
-    assert (await store.replace(due)) is not None
+    assert await store.replace(due)
     assert told == []
     await store.aclose()
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
+
+import attrs
 
 from plivo_record_async.protocol.evidence import (
     CameDue,
@@ -129,6 +131,16 @@ def after(record: FollowedRecording, *evidence: Evidence, terms: Terms = DEFAULT
     for piece in evidence:
         record, _ = apply(record, piece, due_time(record) if isinstance(piece, CameDue) else NOW, terms)
     return record
+
+
+def next_version(record: FollowedRecording, **changes: Any) -> FollowedRecording:
+    """The record after a change."""
+    return attrs.evolve(record, version=record.version + 1, **changes)
+
+
+def last_heard_of(record: FollowedRecording, at: datetime) -> FollowedRecording:
+    """The record, its last news at that time."""
+    return attrs.evolve(record, steps=(*record.steps[:-1], attrs.evolve(record.steps[-1], at=at)))
 
 
 def recording(state: RecordingState, start_id: str = "start-1") -> FollowedRecording:

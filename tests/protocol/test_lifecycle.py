@@ -29,7 +29,7 @@ from plivo_record_async.protocol.evidence import (
     kind_of,
 )
 from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms, progress
-from plivo_record_async.protocol.lifecycle import TABLE, HandOver, Reconcile, apply
+from plivo_record_async.protocol.lifecycle import TABLE, HandOver, Reconcile, apply, begin
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingState, TranscriptionEnded
 from tests.protocol.lives import (
     ACCEPTED,
@@ -40,6 +40,7 @@ from tests.protocol.lives import (
     KINDS,
     NOW,
     OTHER_ROW,
+    REQUEST,
     ROW,
     RUNNING_ROW,
     SECOND,
@@ -155,6 +156,20 @@ def test_a_fact_without_a_new_state_is_news_but_the_state_keeps_its_age() -> Non
     assert (record.state, record.since, record.updated_at, effects) == ("recorded", NOW, NOW + SECOND, ())
     assert record.answer is not None
     assert record.answer.url == "https://f/1"
+
+
+def test_what_is_sent_at_once_is_planned_and_sent_in_one() -> None:
+    begun = begin("start-1", REQUEST, NOW, dedupe_key="monday")
+    assert begun == after(planned(dedupe_key="monday"), SendingBegan())
+
+
+def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
+    record = planned()
+    changes: list[Evidence] = [SendingBegan(), SendingContinued(), ACCEPTED, CONFIRMED, ENDED]
+    for version, evidence in enumerate(changes, start=1):
+        record = after(record, evidence)
+        assert record.version == version
+        assert after(record, SendingContinued()).version == version + (record.state == "sending")
 
 
 # Facts

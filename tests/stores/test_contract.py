@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,8 @@ from tests.protocol.lives import (
     TRANSCRIBED,
     UNTRANSCRIBED,
     after,
+    last_heard_of,
+    next_version,
     planned,
     recording,
 )
@@ -46,10 +49,10 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 
 async def changed(store: Store, record: FollowedRecording, **changes: Any) -> FollowedRecording:
-    """Replace it, as one who is alone."""
-    stored = await store.replace(attrs.evolve(record, **changes))
-    assert stored is not None
-    return stored
+    """Change it, as one who is alone."""
+    record = next_version(record, **changes)
+    assert await store.replace(record)
+    return record
 
 
 # Create, get, replace
@@ -86,32 +89,32 @@ async def test_of_many_who_create_with_one_key_one_does(store: Store) -> None:
     assert len({record.start_id for record in created}) == 1
 
 
-async def test_a_replaced_record_has_the_next_version(store: Store) -> None:
+async def test_the_next_version_replaces_a_record(store: Store) -> None:
     await store.create(planned())
-    stored = await store.replace(recording("sending"))
-    assert stored == attrs.evolve(recording("sending"), version=1)
-    assert await store.get("start-1") == stored
+    sending = recording("sending")
+    assert sending.version == 1
+    assert await store.replace(sending)
+    assert await store.get("start-1") == sending
 
 
-async def test_a_stale_record_replaces_nothing(store: Store) -> None:
-    first = await store.create(planned())
-    second = await changed(store, first, gone_at=NOW)
-    assert await store.replace(attrs.evolve(first, gone_at=NOW + SECOND)) is None
-    assert await store.replace(attrs.evolve(second, version=7)) is None
-    assert await store.get("start-1") == second
+@pytest.mark.parametrize("version", [0, 1, 3, 7])
+async def test_no_other_version_replaces_it(store: Store, version: int) -> None:
+    first = await changed(store, await store.create(planned()), gone_at=NOW)
+    assert not await store.replace(attrs.evolve(first, version=version, gone_at=NOW + SECOND))
+    assert await store.get("start-1") == first
+    assert await store.replace(attrs.evolve(first, version=2, gone_at=NOW + SECOND))
 
 
 async def test_what_is_not_there_is_not_replaced(store: Store) -> None:
-    assert await store.replace(planned()) is None
+    assert not await store.replace(recording("sending"))
     assert await store.get("start-1") is None
 
 
 async def test_of_many_who_replace_one_version_one_does(store: Store) -> None:
     record = await store.create(planned())
-    changes = [attrs.evolve(record, gone_at=NOW + number * SECOND) for number in range(50)]
-    winners = [stored for stored in await asyncio.gather(*map(store.replace, changes)) if stored is not None]
-    assert len(winners) == 1
-    assert await store.get("start-1") == winners[0]
+    changes = [next_version(record, gone_at=NOW + number * SECOND) for number in range(50)]
+    [winner] = compress(changes, await asyncio.gather(*map(store.replace, changes)))
+    assert await store.get("start-1") == winner
 
 
 # Values
@@ -180,10 +183,10 @@ async def test_records_are_found_by_plivos_ids(store: Store) -> None:
 async def test_an_id_that_is_learned_later_is_found_and_one_that_was_wrong_is_not(store: Store) -> None:
     record = await store.create(planned())
     assert await store.find("api_id", "api-1") is None
-    record = await changed(store, recording("accepted"))
+    record = await changed(store, attrs.evolve(recording("accepted"), version=record.version))
     assert await store.find("api_id", "api-1") == record
-    better = attrs.evolve(after(record, attrs.evolve(ENDED, recording_id="rec-2")), version=record.version)
-    record = await changed(store, better)
+    record = after(record, attrs.evolve(ENDED, recording_id="rec-2"))
+    assert await store.replace(record)
     assert await store.find("recording_id", "rec-2") == record
     assert await store.find("recording_id", "rec-1") is None
 
@@ -191,8 +194,9 @@ async def test_an_id_that_is_learned_later_is_found_and_one_that_was_wrong_is_no
 async def test_of_several_with_one_id_the_first_is_found(store: Store) -> None:
     first = await store.create(planned("start-9"))
     later = recording("accepted", "start-1")
-    await store.create(attrs.evolve(later, created_at=NOW + SECOND))
-    first = await changed(store, recording("accepted", "start-9"), version=first.version)
+    steps = tuple(attrs.evolve(step, at=NOW + SECOND) for step in later.steps)
+    await store.create(attrs.evolve(later, steps=steps))
+    first = await changed(store, attrs.evolve(recording("accepted", "start-9"), version=first.version))
     assert await store.find("api_id", "api-1") == first
     await changed(store, first, due_at=None)
     await store.prune(NOW + SECOND)
@@ -238,7 +242,7 @@ async def test_a_watcher_that_is_slow_to_wake_sees_the_latest(store: Store) -> N
     watcher = asyncio.create_task(store.watch("start-1", version=0))
     await settled(store)
     latest = await changed(store, await changed(store, record, gone_at=NOW), gone_at=NOW + SECOND)
-    assert await asyncio.wait_for(watcher, 5) in (latest, attrs.evolve(latest, version=1, gone_at=NOW))
+    assert await asyncio.wait_for(watcher, 5) in (latest, next_version(record, gone_at=NOW))
     assert await asyncio.wait_for(store.watch("start-1", version=1), 5) == latest
 
 
@@ -268,7 +272,7 @@ async def test_a_lost_race_wakes_nobody(store: Store) -> None:
     record = await changed(store, await store.create(planned()))
     watcher = asyncio.create_task(store.watch("start-1", version=1))
     await settled(store)
-    assert await store.replace(attrs.evolve(record, version=0)) is None
+    assert not await store.replace(record)
     await settled(store)
     assert not watcher.done()
     await changed(store, record)
@@ -287,8 +291,8 @@ async def test_many_watch_and_who_leaves_disturbs_nobody(store: Store) -> None:
 
 
 async def test_a_watcher_learns_that_the_record_was_forgotten(store: Store) -> None:
-    await store.create(recording("rejected"))
-    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    record = await store.create(recording("rejected"))
+    watcher = asyncio.create_task(store.watch("start-1", version=record.version))
     await settled(store)
     await store.prune(NOW + SECOND)
     assert await asyncio.wait_for(watcher, 5) is None
@@ -326,7 +330,7 @@ async def test_the_latest_orphans_come_first(store: Store) -> None:
 
 async def test_what_is_old_and_at_rest_is_forgotten(store: Store) -> None:
     await store.create(attrs.evolve(recording("rejected", "old"), dedupe_key="monday"))
-    await store.create(attrs.evolve(recording("recorded", "young"), updated_at=NOW + SECOND))
+    await store.create(last_heard_of(recording("recorded", "young"), NOW + SECOND))
     await store.create(recording("started", "running"))
     assert await store.prune(NOW) == 0
     assert await store.prune(NOW + SECOND) == 1
@@ -391,7 +395,7 @@ async def test_what_was_begun_before_closing_is_finished(store: Store) -> None:
 async def test_a_caller_that_is_cancelled_leaves_the_store_whole(store: Store) -> None:
     record = await store.create(planned())
     for number in range(20):
-        writing = asyncio.create_task(store.replace(attrs.evolve(record, gone_at=NOW + number * SECOND)))
+        writing = asyncio.create_task(store.replace(next_version(record, gone_at=NOW + number * SECOND)))
         await asyncio.sleep(0)
         writing.cancel()
         await asyncio.gather(writing, return_exceptions=True)

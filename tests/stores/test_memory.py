@@ -8,7 +8,7 @@ import pytest
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.stores import MemoryStore
-from tests.protocol.lives import ENDED, planned
+from tests.protocol.lives import ENDED, next_version, planned
 
 
 async def test_it_keeps_the_values_themselves() -> None:
@@ -30,7 +30,7 @@ async def test_who_watches_leaves_no_trace() -> None:
     await asyncio.sleep(0)
     watchers[0].cancel()
     await asyncio.gather(watchers[0], return_exceptions=True)
-    await store.replace(record)
+    assert await store.replace(next_version(record))
     await asyncio.gather(*watchers[1:])
     assert store._watchers == {}  # pyright: ignore[reportPrivateUsage]
 

@@ -15,7 +15,6 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-import attrs
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
@@ -23,7 +22,7 @@ import plivo_record_async
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.stores.sqlite import SQLiteStore, migrate
-from tests.protocol.lives import NOW, SECOND, planned, recording
+from tests.protocol.lives import NOW, SECOND, next_version, planned, recording
 
 WRITER = Path(__file__).with_name("writer.py")
 
@@ -206,8 +205,9 @@ async def test_two_stores_on_one_file_see_each_other(path: Path) -> None:
     one, other = SQLiteStore(path), SQLiteStore(path)
     record = await one.create(planned())
     assert await other.get("start-1") == record
-    changed = await other.replace(attrs.evolve(record, gone_at=NOW))
-    assert await one.replace(attrs.evolve(record, gone_at=NOW + SECOND)) is None
+    changed = next_version(record, gone_at=NOW)
+    assert await other.replace(changed)
+    assert not await one.replace(next_version(record, gone_at=NOW + SECOND))
     assert await one.get("start-1") == changed
     await one.aclose()
     await other.aclose()
@@ -256,7 +256,7 @@ def test_a_watcher_in_another_process_wakes_within_half_a_second(path: Path) -> 
             process.stdin.flush()
             changed = await asyncio.wait_for(watcher, 10)
             woken = time.monotonic()
-            record = attrs.evolve(record, version=record.version + 1)
+            record = next_version(record)
             assert changed == record
             waited.append(woken - float(await asyncio.to_thread(process.stdout.readline)))
         await store.aclose()
@@ -395,14 +395,14 @@ async def test_a_locked_file_refuses_writers_and_not_readers(path: Path) -> None
     record = await store.create(planned())
     with file_of(path) as other:
         other.execute("BEGIN IMMEDIATE")
-        writing = [store.replace(attrs.evolve(record, gone_at=NOW)), store.create(planned("start-2"))]
+        writing = [store.replace(next_version(record, gone_at=NOW)), store.create(planned("start-2"))]
         for result in await asyncio.gather(*writing, return_exceptions=True):
             assert isinstance(result, StoreError)
             assert "another process keeps it locked" in str(result)
             assert isinstance(result.__cause__, sqlite3.OperationalError)
         assert await store.get("start-1") == record
         other.execute("ROLLBACK")
-    assert await store.replace(record) is not None
+    assert await store.replace(next_version(record))
     await store.aclose()
 
 

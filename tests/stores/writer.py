@@ -41,12 +41,12 @@ async def create(path: str, name: str, tasks: str) -> None:
     async def write(task: int) -> None:
         number = 0
         while True:
-            record: FollowedRecording | None = await store.create(planned(f"{name}-{task}-{number}"))
-            while record is not None and record.version < 2:
-                say(record.start_id, record.version)
-                record = await store.replace(attrs.evolve(record, gone_at=NOW + record.version * timedelta(seconds=1)))
-            assert record is not None
+            record = await store.create(planned(f"{name}-{task}-{number}"))
             say(record.start_id, record.version)
+            for version in (1, 2):
+                record = attrs.evolve(record, version=version, gone_at=NOW + (version - 1) * timedelta(seconds=1))
+                assert await store.replace(record)
+                say(record.start_id, record.version)
             number += 1
 
     await asyncio.gather(*(write(task) for task in range(int(tasks))))
@@ -58,7 +58,7 @@ async def count(path: str, start_id: str, times: str) -> None:
     while done < int(times):
         record = await store.get(start_id)
         assert record is not None
-        done += await store.replace(record) is not None
+        done += await store.replace(attrs.evolve(record, version=record.version + 1))
     await store.aclose()
 
 
@@ -69,7 +69,7 @@ async def touch(path: str, start_id: str) -> None:
     for _ in sys.stdin:
         record = await store.get(start_id)
         assert record is not None
-        assert await store.replace(record) is not None
+        assert await store.replace(attrs.evolve(record, version=record.version + 1))
         say(time.monotonic())
     await store.aclose()
 

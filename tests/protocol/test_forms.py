@@ -1,0 +1,39 @@
+"""Queries and forms are read as the standard library reads them, which the official SDK relies on."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plivo_record_async.protocol.forms import read_pairs, read_query
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("", []),
+        ("a=1&b=2", [("a", "1"), ("b", "2")]),
+        ("a=2&a=1", [("a", "2"), ("a", "1")]),
+        ("a&b=", [("a", ""), ("b", "")]),
+        ("&&a=1&", [("a", "1")]),
+        ("=x&=", [("", "x"), ("", "")]),
+        ("a=b=c", [("a", "b=c")]),
+        ("a=1;b=2", [("a", "1;b=2")]),
+        ("a+b=c+d", [("a b", "c d")]),
+        ("a%20b=%2B%26%3D", [("a b", "+&=")]),
+        ("%C3%BC=%f0%9f%8e%99", [("ü", "🎙")]),
+        ("a=%ff&b=%&c=%zz", [("a", "\ufffd"), ("b", "%"), ("c", "%zz")]),
+        ("é=\ud83d", [("é", "\ud83d")]),
+    ],
+)
+def test_pairs_are_read(text: str, pairs: list[tuple[str, str]]) -> None:
+    assert read_pairs(text) == pairs
+    assert read_query(text) == tuple(pairs)
+
+
+@given(st.text(st.sampled_from("&=+%;aCF09 ü\ud83d") | st.characters()))
+def test_the_standard_library_reads_the_same(text: str) -> None:
+    assert read_pairs(text) == parse_qsl(text, keep_blank_values=True)
