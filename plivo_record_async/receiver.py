@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
-from contextlib import AbstractAsyncContextManager, suppress
+from contextlib import AbstractAsyncContextManager
 from functools import cache
 from http import HTTPStatus
 from typing import Any
@@ -127,8 +127,10 @@ class Receiver:
         if not isinstance(event, UnknownCallback):
             record = record or await self._named_by(event)
             if record is not None:
-                with suppress(LookupError):  # pruned at this very moment
+                try:
                     return await self.ledger.learn(record, evidence_of_event(event))
+                except LookupError:
+                    log.info("start %s was pruned while a callback for it came: kept as an orphan", record.start_id)
         await self.ledger.store.keep_orphan(Orphan(received_at=_clock.now(), event=event))
         return None
 

@@ -10,7 +10,7 @@ import os
 import queue
 import threading
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -19,7 +19,7 @@ from plivo_record_async.errors import StoreError
 __all__ = ["Answer", "Desk", "Job", "Rounds"]
 
 _MOST: Final = 500
-"""Jobs in one round: more would keep the first of them waiting."""
+"""Jobs in one round, about: more would keep the first of them waiting."""
 
 
 class Job(NamedTuple):
@@ -62,7 +62,7 @@ class Rounds:
         self._desk = desk
         self._name = name
         self._asked: list[Job] = []
-        self._jobs: queue.SimpleQueue[Job | asyncio.Future[None]] = queue.SimpleQueue()
+        self._jobs: queue.SimpleQueue[Sequence[Job | asyncio.Future[None]]] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._pid = 0
         self._closing: asyncio.Future[None] | None = None
@@ -92,8 +92,8 @@ class Rounds:
 
     def _hand_over(self) -> None:
         asked, self._asked = self._asked, []
-        for job in asked:
-            self._jobs.put(job)
+        for first in range(0, len(asked), _MOST):
+            self._jobs.put(asked[first : first + _MOST])
 
     async def aclose(self) -> None:
         """Finish the jobs that are waiting, then let go of everything."""
@@ -103,7 +103,7 @@ class Rounds:
                 self._closing.set_result(None)
             else:
                 self._hand_over()
-                self._jobs.put(self._closing)
+                self._jobs.put([self._closing])
         await asyncio.shield(self._closing)
 
     def _run(self) -> None:
@@ -115,12 +115,12 @@ class Rounds:
         _send(self._desk.close() + closed)
 
     def _take(self) -> list[Job | asyncio.Future[None]]:
-        """Wait for a job, and take those that wait behind it."""
+        """Wait for jobs, and take those that wait behind them."""
         taken: list[Job | asyncio.Future[None]] = []
         with suppress(queue.Empty):
-            taken.append(self._jobs.get(timeout=self._desk.patience))
+            taken += self._jobs.get(timeout=self._desk.patience)
             while len(taken) < _MOST:
-                taken.append(self._jobs.get_nowait())
+                taken += self._jobs.get_nowait()
         return taken
 
 
