@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -21,6 +22,8 @@ from plivo_record_async.protocol.retry import RetryBudget, RetryPolicy, leaves_d
 
 __all__ = ["Caller"]
 
+log = logging.getLogger("plivo_record_async")
+
 T = TypeVar("T")
 
 
@@ -30,7 +33,7 @@ class Caller:
     def __init__(
         self, lane: Lane, *, timeout: float, rate_limit: RateLimit | None, max_connections: int, policy: RetryPolicy
     ) -> None:
-        self._timeout = timeout
+        self.timeout = timeout
         self._policy = policy
         self._budget = RetryBudget()
         self._quota = Quota(rate_limit)
@@ -51,24 +54,33 @@ class Caller:
             late: Takes the result to come, if this call is cancelled after something was sent. Without it, what
                 comes is only logged.
         """
-        seconds = self._timeout if timeout is None else positive("timeout", timeout)
+        seconds = self.timeout if timeout is None else positive("timeout", timeout)
         call = Call(request=request, deadline=asyncio.get_running_loop().time() + seconds)
+        under_way: list[Awaitable[T]] = []
         if late is not None:
-            call.late = lambda reply: late(self._read(call, reply))
+            call.late = lambda reply: under_way.append(self._read(call, reply))
         self._budget.earn()
         error: PlivoRecordError | None = None
-        while True:
-            try:
-                return await self._attempt(call, doubtful=error is not None and leaves_doubt(error))
-            except PlivoRecordError as latest:
-                error = most_telling(error, latest)
-                wait = self._wait_before_retry(call, latest)
-                if wait is None:
-                    if error is latest:
-                        raise
-                    raise error from latest
-            call.attempt += 1
-            await asyncio.sleep(wait)
+        try:
+            while True:
+                try:
+                    return await self._attempt(call, doubtful=error is not None and leaves_doubt(error))
+                except PlivoRecordError as latest:
+                    error = most_telling(error, latest)
+                    wait = self._wait_before_retry(call, latest)
+                    if wait is None:
+                        if error is latest:
+                            raise
+                        raise error from latest
+                call.attempt += 1
+                await asyncio.sleep(wait)
+        except asyncio.CancelledError:
+            doubt = error if error is not None and leaves_doubt(error) else None
+            if late is not None and (under_way or doubt):
+                late(_end(under_way, doubt))
+            elif doubt is not None:
+                log.warning("%s was cancelled after an attempt that left doubt: %s", request.operation, doubt)
+            raise
 
     async def _attempt(self, call: Call[T], *, doubtful: bool) -> T:
         """Send once and read the answer; a 404 after a doubtful attempt may mean that it was executed."""
@@ -98,3 +110,15 @@ class Caller:
         if resumes >= call.deadline:
             return None
         return wait if isinstance(error, RateLimitError) or self._budget.spend() else None
+
+
+async def _end(under_way: Sequence[Awaitable[T]], doubt: PlivoRecordError | None) -> T:
+    """The end of a call whose caller has gone: what the attempt under way comes to, and what an earlier one left."""
+    error = doubt
+    for attempt in under_way:
+        try:
+            return await attempt
+        except PlivoRecordError as latest:
+            error = most_telling(doubt, latest)
+    assert error is not None  # noqa: S101 - one of the two there is
+    raise error

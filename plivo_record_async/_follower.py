@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
 from contextlib import AbstractContextManager, suppress
 from typing import Any
 
@@ -59,8 +59,8 @@ class Follower:
         self._all_sent.set()
         self._silent: dict[str, None] = {}  # a queue in which each waits once
         self._lookers = 0
-        self._to_finish: set[asyncio.Future[None]] = set()
-        self._to_drop: set[asyncio.Future[None]] = set()
+        self._to_finish: set[asyncio.Task[None]] = set()
+        self._to_drop: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def add_handler(self, name: CallbackName, handler: Handler) -> None:
@@ -86,9 +86,9 @@ class Follower:
         What is left to do stands in the store.
         """
         try:
-            await _cancelled(self._to_drop)
+            await _cancelled(self._others(self._to_drop))
             await self._settled(grace)
-            await _cancelled(self._to_finish)
+            await _cancelled(self._others(self._to_finish))
         finally:
             self._closed = True
             await self._ledger.store.aclose()
@@ -209,19 +209,23 @@ class Follower:
 
     # Tasks
 
-    def _spawn(self, work: Coroutine[Any, Any, None], owner: set[asyncio.Future[None]]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], owner: set[asyncio.Task[None]]) -> None:
         task = asyncio.create_task(work)
         owner.add(task)
         task.add_done_callback(owner.discard)
+
+    def _others(self, tasks: set[asyncio.Task[None]]) -> Collection[asyncio.Task[None]]:
+        """All but the one that asks: a handler may close the tracker, and is not waited for then."""
+        return tasks - {task for task in [asyncio.current_task()] if task}
 
     async def _settled(self, grace: float) -> None:
         """What ends may begin something else that must end too."""
         with suppress(TimeoutError):
             async with asyncio.timeout(grace):
-                while self._to_finish or self._sending:
+                while self._others(self._to_finish) or self._sending:
                     await self._all_sent.wait()
-                    if self._to_finish:
-                        await asyncio.wait(self._to_finish)
+                    if others := self._others(self._to_finish):
+                        await asyncio.wait(others)
 
 
 class _Sending:
@@ -244,8 +248,7 @@ class _Sending:
             self._all_sent.set()
 
 
-async def _cancelled(tasks: set[asyncio.Future[None]]) -> None:
-    left = tuple(tasks)
-    for task in left:
+async def _cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+    for task in tasks:
         task.cancel()
-    await asyncio.gather(*left, return_exceptions=True)
+    await asyncio.gather(*tasks, return_exceptions=True)

@@ -11,7 +11,13 @@ from plivo_record_async import _clock
 from plivo_record_async._follower import Follower
 from plivo_record_async._ledger import Ledger
 from plivo_record_async.client import RecordClient
-from plivo_record_async.errors import OutcomeUnknownError, PlivoRecordError, StoreError, UnexpectedResponseError
+from plivo_record_async.errors import (
+    NotSentError,
+    OutcomeUnknownError,
+    PlivoRecordError,
+    StoreError,
+    UnexpectedResponseError,
+)
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, utf8_text
 from plivo_record_async.protocol.evidence import Evidence, SendingBegan, StartNotSent
@@ -63,6 +69,7 @@ class Starter:
             timeout: Seconds for the call in all.
         """
         _check(dedupe_key, timeout)
+        deadline = _loop_time() + (self.client.timeout if timeout is None else timeout)
         start_id = _clock.new_id()
         request = request_with(
             callback_url=self._issue("recording", start_id),
@@ -72,9 +79,9 @@ class Starter:
         sending = begin(start_id, request, _clock.now(), dedupe_key=dedupe_key, terms=self.ledger.terms)
         record = await self._create(sending)
         if record.start_id == start_id:
-            return await self._send(record, timeout)
+            return await self._send(record, deadline)
         if record.state == "not_sent":
-            return await self._send_again(record, timeout)
+            return await self._send_again(record, deadline)
         return record
 
     def _issue(self, place: Place, start_id: str) -> str:
@@ -87,21 +94,27 @@ class Starter:
             self.follower.soon(self.follower.learn_surely(sending, _CANCELLED))
             raise
 
-    async def _send_again(self, record: FollowedRecording, timeout: float | None) -> FollowedRecording:
+    async def _send_again(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
         """Send what has never left; of several who try, one does."""
         sending, _ = apply(record, SendingBegan(), _clock.now(), self.ledger.terms)
-        if not await self.ledger.store.replace(sending):
+        try:
+            replaced = await self.ledger.store.replace(sending)
+        except asyncio.CancelledError:  # the store may have it all the same
+            self.follower.soon(self.follower.learn_surely(sending, _CANCELLED))
+            raise
+        if not replaced:
             return await self.ledger.get(record.start_id)
-        return await self._send(sending, timeout)
+        return await self._send(sending, deadline)
 
-    async def _send(self, record: FollowedRecording, timeout: float | None) -> FollowedRecording:
+    async def _send(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
         """Send a start that is stored as being sent."""
-        late: list[Awaitable[Started]] = []
+        request, late = endpoints.start_recording(record.request), list[Awaitable[Started]]()
         with self.follower.sending(record):
             try:
-                answer = await self.client.call(
-                    endpoints.start_recording(record.request), timeout=timeout, late=late.append
-                )
+                seconds = deadline - _loop_time()
+                if seconds <= 0:
+                    raise _too_late(request.operation)
+                answer = await self.client.call(request, timeout=seconds, late=late.append)
             except asyncio.CancelledError:
                 self.follower.soon(self._finish(record, late))
                 raise
@@ -135,6 +148,20 @@ class Starter:
                 except PlivoRecordError as error:
                     evidence = evidence_of_error(error)
             await self.follower.learn_surely(record, evidence)
+
+
+def _loop_time() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _too_late(operation: str) -> NotSentError:
+    return NotSentError(
+        operation,
+        "the deadline passed while the store was to keep it",
+        phase="queue",
+        evidence="a start is stored before it is sent",
+        failed_at=_clock.now(),
+    )
 
 
 def _check(dedupe_key: object, timeout: object) -> None:

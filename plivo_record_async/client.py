@@ -104,6 +104,11 @@ class RecordClient:
         return self._settings
 
     @property
+    def timeout(self) -> float:
+        """Seconds for one call in all, where the call itself does not say."""
+        return self._calls.timeout
+
+    @property
     def rate_limit(self) -> RateLimit | None:
         """The quota that is kept."""
         return self._rate_limit

@@ -65,7 +65,11 @@ class Store(Protocol):
         ...
 
     async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
-        """The records whose ``due_at`` is not after ``now``, those that have waited longest first."""
+        """The records whose ``due_at`` is not after ``now``, those that have waited longest first.
+
+        One that cannot be read, because a newer version of this package wrote it, is left out: it must not keep the
+        others from being looked after.
+        """
         ...
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:

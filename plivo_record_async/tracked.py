@@ -38,6 +38,7 @@ class TrackedRecording:
         Raises:
             RecordingFailedError: The start was refused or never sent.
             WaitTimeoutError: The wait ran out; waiting again is harmless.
+            LookupError: The recording was pruned.
             StoreError: The store could not be read.
         """
         return status_of(await self._reach("accepted", timeout))
@@ -71,6 +72,12 @@ class TrackedRecording:
 
         Args:
             timeout: Seconds for the call in all; the client's own if absent.
+
+        Raises:
+            NotFoundError: The conference is over, and its recording with it.
+            NotSentError: Nothing was sent.
+            OutcomeUnknownError: No attempt got an answer.
+            ApiError: Plivo refused it.
         """
         return await self._client.stop_recording(self.conference_name, timeout=timeout)
 

@@ -62,7 +62,8 @@ class RecordingTracker:
 
     It is an ASGI application: mounted in another one, or served by itself (it then runs its own lifespan). Callbacks
     are answered 200 only after the store has them for good. Several processes may share one store: a callback that
-    reaches one of them wakes those who wait in the others. All that receive should register the same handlers.
+    reaches one of them wakes those who wait in the others. All of them should register the same handlers: an event
+    is handed to the handlers of whichever learns it first, by a callback or by looking.
 
     While it is entered it looks after what is silent: starts whose program died, callbacks that never came, handlers
     that failed. Entering it again meanwhile is harmless.
@@ -223,7 +224,7 @@ class RecordingTracker:
             async def archive(ended, recording): ...
 
         Raises:
-            TypeError: Not an event that belongs to a recording, or not an async function.
+            TypeError: Not an event that belongs to a recording; or not an async function that can be called so.
         """
         name = _NAMES.get(event)
         if name is None:
@@ -234,7 +235,9 @@ class RecordingTracker:
             function: object = handler
             if not inspect.iscoroutinefunction(function):
                 raise TypeError(f"a handler must be an async function, not {handler!r}")
-            wants_recording = len(inspect.signature(handler).parameters) > 1
+            wants_recording = _takes(handler, 2)
+            if not wants_recording and not _takes(handler, 1):
+                raise TypeError(f"a handler must take an event, or an event and its recording, unlike {handler!r}")
 
             async def run(record: FollowedRecording, happened: HandledEvent) -> None:
                 await handler(*(happened, self._handle(record)) if wants_recording else (happened,))
@@ -287,6 +290,15 @@ def _request_with(item: str | StartRequest) -> Callable[..., StartRequest]:
     if item.callback_url is not None or item.transcription_url is not None:
         raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
     return partial(attrs.evolve, item)
+
+
+def _takes(handler: Callable[..., object], count: int) -> bool:
+    """Whether it can be called with so many arguments."""
+    try:
+        inspect.signature(handler).bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _tokens(auth_tokens: AuthTokens) -> Sequence[str]:

@@ -458,3 +458,52 @@ def test_nothing_comes_after_a_cancellation_if_nothing_was_sent() -> None:
         assert coming == []
 
     virtual_time.run(main())
+
+
+@pytest.mark.parametrize(
+    ("second", "ends"),
+    [
+        (started, RecordingStarted),
+        (answers(404, {"error": "not found"}), OutcomeUnknownError),
+        (busy, OutcomeUnknownError),
+    ],
+)
+def test_what_an_earlier_attempt_left_in_doubt_comes_after_a_cancellation_too(second: Step, ends: type) -> None:
+    async def slow(request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(5)
+        return await second(request)
+
+    async def main() -> None:
+        coming: list[Awaitable[Any]] = []
+        server = Server(busy, slow)
+        task = asyncio.create_task(caller_over(server, retry_503_starts=True).call(START, late=coming.append))
+        await asyncio.sleep(1)
+        assert server.requests == 2
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        (end,) = await asyncio.gather(*coming, return_exceptions=True)
+        assert type(end) is ends
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_who_goes_away_between_two_attempts_leaves_the_doubt_of_the_first(
+    wanted: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def main() -> None:
+        coming: list[Awaitable[Any]] = []
+        server = Server(busy)
+        caller = caller_over(server, retry_503_starts=True, rate_limit=RateLimit(1, per=5.0))
+        task = asyncio.create_task(caller.call(START, late=coming.append if wanted else None))
+        await asyncio.sleep(1)
+        assert server.requests == 1
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        ends = await asyncio.gather(*coming, return_exceptions=True)
+        assert [type(end) for end in ends] == [OutcomeUnknownError] * wanted
+
+    virtual_time.run(main())
+    assert ("cancelled after an attempt that left doubt" in caplog.text) is not wanted

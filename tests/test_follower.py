@@ -295,6 +295,23 @@ async def test_that_it_ran_is_kept_even_if_the_store_fails_at_that_moment() -> N
         assert handler.times == 1
 
 
+async def test_a_handler_may_close_what_runs_it_and_is_run_again_when_it_is_opened_next() -> None:
+    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+        kept: list[FollowedRecording | None] = []
+
+        async def close(record: FollowedRecording, _: HandledEvent) -> None:
+            await its.follower.aclose(grace=5)
+            kept.append(record)
+
+        its.follower.add_handler("RecordingEnded", close)
+        record = await its.store.create(sending(terms=PATIENT))
+        learned = await its.follower.learn(record, ENDED)
+        while others():
+            await asyncio.wait(others())
+        assert kept == [learned]
+        assert learned.unhandled == ("RecordingEnded",)
+
+
 async def test_without_handlers_it_is_left_to_a_process_that_has_them() -> None:
     crashed = apply(sending(), ENDED, _clock.now(), HANDLED)[0]
     async with parts(ScriptedPlivo()) as without:

@@ -312,6 +312,59 @@ async def test_who_goes_away_while_its_outcome_is_stored_leaves_it_stored(verb: 
         await only_record(its, "accepted")
 
 
+@pytest.mark.parametrize("verb", ["replace", "replaced"])
+async def test_who_goes_away_while_it_is_about_to_be_sent_again_leaves_it_unsent(verb: str) -> None:
+    plivo = ScriptedPlivo(UNREACHABLE)
+    async with parts(plivo) as its:
+        with pytest.raises(NotSentError):
+            await its.starter.start(REQUEST, dedupe_key="monday")
+        its.store.calls.clear()
+        hold = its.store.hold(verb)
+        task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
+        await its.store.called(verb)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        hold.set()
+        while others():
+            await asyncio.wait(others())
+        await only_record(its, "not_sent")
+        assert len(plivo.starts) == 1
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
+
+
+async def test_a_start_that_was_cancelled_in_doubt_is_not_sent_again() -> None:
+    go = asyncio.Event()
+    arrived, refusing = waiting(go, REFUSED)
+    plivo = ScriptedPlivo(httpx.Response(503, json={"error": "executed, and then out of order"}), refusing)
+    async with parts(plivo, max_retries=1, retry_503_starts=True) as its:
+        task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
+        await arrived.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go.set()
+        await only_record(its, "unknown")
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "unknown"
+    assert len(plivo.starts) == 2
+
+
+async def test_what_the_store_took_too_long_to_keep_is_not_sent() -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+        hold = its.store.hold("created")
+        deadline = asyncio.get_running_loop().time() + 0.01
+        task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday", timeout=0.01))
+        while asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0)
+        hold.set()
+        with pytest.raises(NotSentError, match="the deadline passed while the store was to keep it"):
+            await task
+        await only_record(its, "not_sent")
+        assert plivo.starts == []
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
+
+
 @pytest.mark.parametrize(("verb", "kept"), [("create", False), ("created", True)])
 async def test_who_goes_away_while_it_is_created_leaves_it_unsent(verb: str, kept: bool) -> None:
     plivo = ScriptedPlivo()

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -287,6 +288,38 @@ async def test_a_handler_must_be_async() -> None:
         register: Callable[[Any], Any] = tracker.on(RecordingEnded)
         with pytest.raises(TypeError, match="must be an async function"):
             register(handler)
+
+
+async def test_a_handler_is_called_with_what_it_can_take() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo) as tracker:
+        got: list[tuple[Any, ...]] = []
+
+        async def alone(event: RecordingEnded, *, bucket: str = "s3") -> None:
+            got.append((event, bucket))
+
+        async def both(event: RecordingEnded, recording: TrackedRecording, *, bucket: str) -> None:
+            got.append((event, recording.start_id, bucket))
+
+        tracker.on(RecordingEnded)(alone)
+        tracker.on(RecordingEnded)(partial(both, bucket="gs"))
+        recording = await tracker.start("standup")
+        await call_back(tracker, called_url(plivo), ended())
+        event = await recording.recorded(timeout=10)
+        while len(got) < 2:
+            await asyncio.sleep(0)
+        assert got == [(event, "s3"), (event, recording.start_id, "gs")]
+
+
+async def test_a_handler_that_cannot_be_called_is_refused() -> None:
+    async def none() -> None: ...
+    async def three(event: RecordingEnded, recording: TrackedRecording, more: str) -> None: ...
+
+    async with tracking() as tracker:
+        register: Callable[[Any], Any] = tracker.on(RecordingEnded)
+        for handler in (none, three):
+            with pytest.raises(TypeError, match="must take an event, or an event and its recording"):
+                register(handler)
 
 
 async def test_who_is_told_comes_after_the_acknowledgement() -> None:

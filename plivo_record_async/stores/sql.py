@@ -71,7 +71,7 @@ BY_PLIVO_ID: Final[Mapping[PlivoId, str]] = {
     "api_id": "SELECT value FROM recording WHERE api_id = ? ORDER BY rowid LIMIT 1",
     "recording_id": "SELECT value FROM recording WHERE recording_id = ? ORDER BY rowid LIMIT 1",
 }
-DUE: Final = "SELECT value FROM recording WHERE due_at <= ? ORDER BY due_at LIMIT ?"
+DUE: Final = "SELECT value FROM recording WHERE due_at <= ? ORDER BY due_at, start_id LIMIT ? OFFSET ?"
 VERSIONS: Final = "SELECT start_id, version FROM recording WHERE start_id IN (SELECT value FROM json_each(?))"
 PRUNE: Final = "DELETE FROM recording WHERE due_at IS NULL AND updated_at < ?"
 

@@ -9,12 +9,14 @@ disk keeps its promises, power loss. https://www.sqlite.org/pragma.html#pragma_s
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
+import logging
 import os
 import sqlite3
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -36,6 +38,9 @@ _PAUSE: Final = 0.02
 """Seconds between two tries to open a file that another process is making."""
 
 
+log = logging.getLogger("plivo_record_async")
+
+
 class SQLiteStore:
     """A `Store` in a file. Processes of one machine may share it; a network file system is no place for it.
 
@@ -52,6 +57,7 @@ class SQLiteStore:
             raise ValueError("path must name a file; MemoryStore() keeps recordings in memory")
         self._file = _File(self._path, positive("busy_timeout", busy_timeout))
         self._rounds = Rounds(self._file, repr(self))
+        self._unreadable: set[str] = set()
 
     def __repr__(self) -> str:
         return f"SQLiteStore({self._path!r})"
@@ -75,9 +81,23 @@ class SQLiteStore:
         return _one(await self._rounds.ask(partial(_select, sql.BY_PLIVO_ID[kind], (sql.column(value),))))
 
     async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
-        """The records that are to be looked after by now."""
-        texts = await self._rounds.ask(partial(_select, sql.DUE, (sql.micros(now), limit)))
-        return [decode(text, FollowedRecording) for text in texts]
+        """The records that are to be looked after by now; one that cannot be read is left to who can."""
+        found: list[FollowedRecording] = []
+        for offset in itertools.count(step=limit):
+            texts: list[str] = await self._rounds.ask(partial(_select, sql.DUE, (sql.micros(now), limit, offset)))
+            found += self._readable(texts)
+            if len(texts) < limit or len(found) >= limit:
+                break
+        return found[:limit]
+
+    def _readable(self, texts: Iterable[str]) -> Iterator[FollowedRecording]:
+        for text in texts:
+            try:
+                yield decode(text, FollowedRecording)
+            except StoreError as error:
+                if text not in self._unreadable:  # it is met again and again
+                    self._unreadable.add(text)
+                    log.warning("%r: a recording that is due is left alone: %s", self, error)
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the record is another version, or gone."""

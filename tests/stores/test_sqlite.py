@@ -15,6 +15,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
@@ -466,6 +467,22 @@ async def test_a_damaged_record_is_not_guessed_at(path: Path) -> None:
     await ask(store, "UPDATE recording SET value = substr(value, 1, 40)", writes=True)
     with pytest.raises(StoreError, match="no FollowedRecording that this version of the package can read"):
         await store.get("start-1")
+    await store.aclose()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_records_that_cannot_be_read_do_not_keep_the_others_from_coming_due(
+    path: Path, limit: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SQLiteStore(path)
+    for number in range(6):
+        await store.create(attrs.evolve(planned(f"start-{number}"), due_at=NOW + number * SECOND))
+    newer = "UPDATE recording SET value = json_set(value, '$.colour', 'green') WHERE start_id < 'start-3'"
+    await ask(store, newer, writes=True)
+    for _ in range(2):
+        due = await store.due(NOW + 9 * SECOND, limit=limit)
+        assert [record.start_id for record in due] == ["start-3", "start-4", "start-5"][:limit]
+    assert caplog.text.count("a recording that is due is left alone") == 3, "each is told of once"
     await store.aclose()
 
 
