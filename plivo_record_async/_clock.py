@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import secrets
+import time
 from datetime import UTC, datetime
 
 __all__ = ["chance", "new_id", "now"]
@@ -20,5 +21,8 @@ def chance() -> float:
 
 
 def new_id() -> str:
-    """128 bits that nobody can guess, as 22 letters of the URL-safe alphabet."""
-    return secrets.token_urlsafe(16)
+    """48 bits of the time in milliseconds, then 80 bits that nobody can guess, as 32 hexadecimal digits.
+
+    Ids that are made one after another lie together in an index, so a store that adds them writes fewer pages.
+    """
+    return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

@@ -20,7 +20,11 @@ def test_chance_is_even_from_0_to_1() -> None:
     assert 0.4 < sum(chances) / len(chances) < 0.6
 
 
-def test_ids_are_fit_for_urls_and_never_come_twice() -> None:
-    ids = {_clock.new_id() for _ in range(10_000)}
-    assert len(ids) == 10_000
-    assert all(re.fullmatch(r"[A-Za-z0-9_-]{22}", each) for each in ids)
+def test_ids_are_fit_for_urls_in_the_order_of_their_time_and_never_come_twice() -> None:
+    ids = [_clock.new_id() for _ in range(10_000)]
+    assert len(set(ids)) == 10_000
+    assert len({each[12:] for each in ids}) == 10_000, "chance alone tells them apart"
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in ids)
+    times = [each[:12] for each in ids]
+    assert times == sorted(times)
+    assert abs(int(times[0], 16) / 1000 - datetime.now(UTC).timestamp()) < 10
