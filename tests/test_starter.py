@@ -312,22 +312,27 @@ async def test_who_goes_away_while_its_outcome_is_stored_leaves_it_stored(verb: 
         await only_record(its, "accepted")
 
 
+async def go_away_while(its: Parts, verb: str) -> None:
+    """Start, be cancelled while the store is at it, and let everything come to its end."""
+    its.store.calls.clear()
+    hold = its.store.hold(verb)
+    task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
+    await its.store.called(verb)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    hold.set()
+    while others():
+        await asyncio.wait(others())
+
+
 @pytest.mark.parametrize("verb", ["replace", "replaced"])
 async def test_who_goes_away_while_it_is_about_to_be_sent_again_leaves_it_unsent(verb: str) -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
     async with parts(plivo) as its:
         with pytest.raises(NotSentError):
             await its.starter.start(REQUEST, dedupe_key="monday")
-        its.store.calls.clear()
-        hold = its.store.hold(verb)
-        task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
-        await its.store.called(verb)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        hold.set()
-        while others():
-            await asyncio.wait(others())
+        await go_away_while(its, verb)
         await only_record(its, "not_sent")
         assert len(plivo.starts) == 1
         assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
@@ -369,15 +374,7 @@ async def test_what_the_store_took_too_long_to_keep_is_not_sent() -> None:
 async def test_who_goes_away_while_it_is_created_leaves_it_unsent(verb: str, kept: bool) -> None:
     plivo = ScriptedPlivo()
     async with parts(plivo) as its:
-        hold = its.store.hold(verb)
-        task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
-        await its.store.called(verb)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        hold.set()
-        while others():
-            await asyncio.wait(others())
+        await go_away_while(its, verb)
         assert [(await its.ledger.get(start_id)).state for start_id in its.store.start_ids] == ["not_sent"] * kept
         assert plivo.starts == []
         assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
