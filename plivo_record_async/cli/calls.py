@@ -94,7 +94,11 @@ async def _once(call: Callable[[RecordClient], Outcomes], output: Output) -> Exi
         async for outcome in outcomes:
             if outcome.error is not None:
                 raise outcome.error
-            output.outcome(outcome)
+            try:
+                output.outcome(outcome)
+            except OSError as error:
+                output.lost(error)
+                return ExitCode.UNKNOWN  # it was executed and nobody was told: 1 would say that it may be repeated
     return ExitCode.DONE
 
 
@@ -160,28 +164,41 @@ async def _many(
     *,
     connections: int,
 ) -> ExitCode:
-    """Make a call for each line of the file; a line that is no request fails like a call, and stops no other."""
-    tally = Tally()
+    """Make a call for each line of the file; a line that is no request fails like a call, and stops no other.
+
+    When outcomes can no longer be printed, no more lines are read, and what is under way is finished.
+    """
+    tally, lost = Tally(), asyncio.Event()
 
     def tell(outcome: Outcome[Any, Result]) -> None:
         tally.count(outcome.error)
-        output.outcome(outcome)
+        try:
+            output.outcome(outcome)
+        except OSError as error:
+            output.lost(error)
+            lost.set()
 
     async with (
         RecordClient(max_connections=connections) as client,
-        aclosing(call(client, _requests(kind, file, tell))) as outcomes,
+        aclosing(call(client, _requests(kind, lines(file, lost), tell))) as outcomes,
     ):
         async for outcome in outcomes:
             tell(outcome)
-    output.summary(tally)
+    if lost.is_set():
+        return ExitCode.UNKNOWN  # calls were executed and nobody was told: 1 would say that they may be repeated
+    try:
+        output.summary(tally)
+    except OSError as error:  # only the sum is missing; each outcome was told
+        output.lost(error)
+        return max(ExitCode.FAILED, tally.exit_code)
     return tally.exit_code
 
 
 async def _requests(
-    kind: type[RequestT], file: BinaryIO, refuse: Callable[[Outcome[str, Any]], None]
+    kind: type[RequestT], source: AsyncGenerator[bytes, None], refuse: Callable[[Outcome[str, Any]], None]
 ) -> AsyncGenerator[RequestT, None]:
     number = 0
-    async for line in lines(file):
+    async for line in source:
         number += 1
         if not line.strip():
             continue

@@ -7,31 +7,37 @@ import codecs
 import threading
 from collections.abc import AsyncGenerator
 from concurrent.futures import Future
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 __all__ = ["lines"]
 
 _AT_ONCE = 64 * 1024
 
 
-async def lines(file: BinaryIO) -> AsyncGenerator[bytes, None]:
+async def lines(file: BinaryIO, ended: asyncio.Event) -> AsyncGenerator[bytes, None]:
     """Each line without its end, and without a byte order mark; no more is read ahead than 64 KiB.
+
+    Args:
+        file: The file or pipe.
+        ended: Once it is set no line is given, nor waited for, any more.
 
     Raises:
         OSError: The file cannot be read.
     """
     rest, mark = b"", codecs.BOM_UTF8
-    while chunk := await _read(file):
+    while chunk := await _read(file, ended):
         *whole, rest = (rest + chunk).split(b"\n")
         for line in whole:
+            if ended.is_set():
+                return
             yield line.removeprefix(mark).removesuffix(b"\r")
             mark = b""
-    if rest:
+    if rest and not ended.is_set():
         yield rest.removeprefix(mark)
 
 
-async def _read(file: BinaryIO) -> bytes:
-    """What there is, waiting for it in a daemon thread.
+async def _read(file: BinaryIO, ended: asyncio.Event) -> bytes:
+    """What there is, waiting for it in a daemon thread; nothing if that is ``ended`` first.
 
     A thread of the loop's own executor would be joined at the end, so an interrupt would wait for the pipe's next
     line; and a buffered reader's lock, held by a daemon thread, is fatal at the interpreter's end:
@@ -48,4 +54,11 @@ async def _read(file: BinaryIO) -> bytes:
             chunk.set_exception(error)
 
     threading.Thread(target=read, daemon=True).start()
-    return await asyncio.wrap_future(chunk)
+    reading = asyncio.wrap_future(chunk)
+    ending = asyncio.create_task(ended.wait())
+    either: set[asyncio.Future[Any]] = {reading, ending}
+    try:
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        ending.cancel()
+    return reading.result() if reading.done() else b""

@@ -10,9 +10,11 @@ from pathlib import Path
 import click
 
 from plivo_record_async.cli.calls import json_option
+from plivo_record_async.cli.database import usable_file
 from plivo_record_async.cli.extras import needed_extra
 from plivo_record_async.cli.log import warnings_told
 from plivo_record_async.cli.output import ExitCode, Output
+from plivo_record_async.cli.printer import printing
 from plivo_record_async.cli.signals import end_signal
 from plivo_record_async.client import RecordClient
 from plivo_record_async.tracker import RecordingTracker
@@ -50,7 +52,8 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
     Each callback is verified against the --public-url, which therefore has to be exactly what Plivo calls; only a
     local Plivo can do without one. What is refused is told on stderr.
 
-    Prints one line, ready and its address, when it accepts callbacks. It ends on SIGINT or SIGTERM.
+    Prints one line, ready and its address, when it accepts callbacks. It ends on SIGINT or SIGTERM, and when whoever
+    reads what it prints has gone.
 
     With --json each line is an object whose type is Ready or, of each callback, ApiResponse, RecordingEnded,
     TranscriptionEnded or UnknownCallback.
@@ -73,11 +76,12 @@ async def _until_signalled(listening: socket.socket, public_url: str, db: Path, 
     from plivo_record_async.cli.serving import serving, url_of  # noqa: PLC0415 - it needs the extra
 
     ended = end_signal()
-    with view(output) as tell, warnings_told(tell):
-        async with (
-            RecordClient() as client,
-            RecordingTracker(client, public_url=public_url, store=TellingStore(db, tell)) as tracker,
-            serving(tracker, listening),
-        ):
-            tell(Ready(url=url_of(listening), public_url=public_url, db=db))
-            await ended.wait()
+    async with printing(view(output), ended) as tell:
+        with warnings_told(tell), usable_file():
+            async with (
+                RecordClient() as client,
+                RecordingTracker(client, public_url=public_url, store=TellingStore(db, tell)) as tracker,
+                serving(tracker, listening),
+            ):
+                tell(Ready(url=url_of(listening), public_url=public_url, db=db))
+                await ended.wait()

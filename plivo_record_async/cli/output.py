@@ -6,11 +6,16 @@ of it is ASCII, and for people whatever could steer a terminal is escaped, so a 
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TextIO
 
 import attrs
 import click
@@ -140,9 +145,18 @@ class Output:
             self.line("summary: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
 
     def error(self, error: Exception) -> None:
-        """The one line on stderr that says why a command ended."""
+        """The one line on stderr that says why a command ended; without stderr the exit code has to do."""
         line = json.dumps(error_record(error), default=_as_text) if self.as_json else f"error: {printable(str(error))}"
-        click.echo(line, err=True)
+        try:
+            click.echo(line, err=True)
+        except OSError:
+            _discard(sys.stderr)
+
+    def lost(self, error: OSError) -> None:
+        """Print nothing any more, since it failed; why is said on stderr, unless the reader has merely gone."""
+        if not isinstance(error, BrokenPipeError):
+            self.error(error)
+        _discard(sys.stdout)
 
     def line(self, text: str = "") -> None:
         """A line for people; what came from outside must have been made `printable`."""
@@ -151,6 +165,15 @@ class Output:
     def record(self, record: Mapping[str, Any]) -> None:
         """A line for machines."""
         click.echo(json.dumps(record, default=_as_text))
+
+
+def _discard(stream: TextIO) -> None:
+    """Let what is printed there go nowhere; the interpreter's last flush would fail, and change the exit code.
+
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    with suppress(io.UnsupportedOperation), Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _as_text(value: object) -> str:

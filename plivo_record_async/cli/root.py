@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -37,23 +37,39 @@ class Root(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _never_fail_to_encode()
         output = Output("--json" in (sys.argv[1:] if args is None else args))
+        failure: Exception | None = None
         try:
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.Abort:
-            output.error(InterruptedError("interrupted; what was already sent may have been executed"))
+            failure = InterruptedError("interrupted; what was already sent may have been executed")
             code = ExitCode.INTERRUPTED
         except click.ClickException as error:
-            output.error(click.UsageError(_with_hint(error)))
-            code = error.exit_code
+            failure, code = click.UsageError(_with_hint(error)), error.exit_code
         except PlivoRecordError as error:
-            output.error(error)
-            code = exit_code(error)
+            failure, code = error, exit_code(error)
+        except (OSError, BaseExceptionGroup) as error:
+            refusal = _refusal(error)
+            if refusal is None:
+                raise
+            output.lost(refusal)
+            code = ExitCode.FAILED
+        if failure is not None:
+            output.error(failure)
         sys.exit(code)
 
 
 def _with_hint(error: click.ClickException) -> str:
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "plivo-record"
     return f"{error.format_message().rstrip('.')}. Try: {command} --help"
+
+
+def _refusal(error: BaseException) -> OSError | None:
+    """What the operating system refused, if nothing else went wrong; click itself looks into no group."""
+    if isinstance(error, BaseExceptionGroup):
+        group = cast("BaseExceptionGroup[BaseException]", error)
+        refusals = [_refusal(each) for each in group.exceptions]
+        return refusals[0] if all(refusals) else None
+    return error if isinstance(error, OSError) and error.errno is not None else None
 
 
 def _never_fail_to_encode() -> None:

@@ -11,6 +11,7 @@ import attrs
 import click
 
 from plivo_record_async.cli.calls import json_option
+from plivo_record_async.cli.database import usable_file
 from plivo_record_async.cli.output import ExitCode, Output, printable
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.interfaces import FollowedRecording
@@ -53,7 +54,8 @@ def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
 
 async def _read(start_id: str, db: Path) -> FollowedRecording:
     async with aclosing(SQLiteStore(db)) as store:
-        record = await store.get(start_id)
+        with usable_file():
+            record = await store.get(start_id)
     if record is None:
         raise PlivoRecordError(f"{db} keeps no start with the id {start_id!r}; it may have been pruned")
     return record

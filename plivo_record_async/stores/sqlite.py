@@ -266,8 +266,11 @@ class _File:
     def _explained(self, error: Exception) -> Exception:
         if not isinstance(error, sqlite3.Error):
             return error
-        words = sql.TROUBLES.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, "SQLite failed")
-        explained = StoreError(f"{self._path}: {words} ({error}); what was acknowledged before is not affected")
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        words = sql.TROUBLES.get(code, "SQLite failed")
+        opened = code not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB}
+        comfort = "; what was acknowledged before is not affected" if opened else ""
+        explained = StoreError(f"{self._path}: {words} ({error}){comfort}")
         explained.__cause__ = error
         return explained
 

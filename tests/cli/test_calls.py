@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -215,15 +215,26 @@ async def test_unknown_outcomes_outweigh_failures(command: Command, broken: str)
     assert ended.stdout.endswith("summary: 0 done, 1 failed, 1 unknown\n")
 
 
-async def test_an_outcome_is_printed_before_the_next_line_is_there_and_ctrl_c_ends_the_wait(plivo: Emulator) -> None:
-    given = {"PLIVO_AUTH_ID": plivo.auth_id, "PLIVO_AUTH_TOKEN": plivo.auth_token, "PLIVO_BASE_URL": plivo.url}
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "plivo_record_async", "batch", "start"),
+async def run(url: str, *words: str, stdout: int) -> asyncio.subprocess.Process:
+    given = {"PLIVO_AUTH_ID": "MAABCDEFGHIJKLMNOPQR", "PLIVO_AUTH_TOKEN": "token", "PLIVO_BASE_URL": url}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "plivo_record_async", *words),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         env={**os.environ, **given},
     )
+
+
+@pytest.fixture
+async def account() -> AsyncIterator[Emulator]:
+    """A local Plivo whose account `run` uses."""
+    async with Emulator(auth_id="MAABCDEFGHIJKLMNOPQR", auth_token="token") as emulator:
+        yield emulator
+
+
+async def test_an_outcome_is_printed_before_the_next_line_is_there_and_ctrl_c_ends_the_wait(account: Emulator) -> None:
+    process = await run(account.url, "batch", "start", stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -234,3 +245,68 @@ async def test_an_outcome_is_printed_before_the_next_line_is_there_and_ctrl_c_en
     assert await process.stdout.read() == b""
     assert (await process.stderr.read()).strip() == b"error: interrupted; what was already sent may have been executed"
     process.stdin.close()
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)
+
+
+@pytest.mark.parametrize("words", [["start", "a"], ["stop", "a"], ["batch", "start"], ["batch", "stop", "--json"]])
+async def test_an_outcome_that_nobody_was_told_is_unknown(account: Emulator, unread: int, words: list[str]) -> None:
+    process = await run(account.url, *words, stdout=unread)
+    assert process.stdin is not None
+    process.stdin.write(b"a\n")
+    await process.stdin.drain()
+    assert await process.wait() == 3, "the batch's input is still open"
+    assert process.stderr is not None
+    assert await process.stderr.read() == b""
+    assert account.executions("a") == ("start" in words)
+
+
+async def test_when_outcomes_cannot_be_printed_what_is_under_way_is_finished_and_nothing_else_begun() -> None:
+    names: list[str] = []
+    printing_failed = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        name = head.split()[1].decode().split("/")[5]
+        names.append(name)
+        if name == "slow":
+            await printing_failed.wait()
+        status = b"503 Service Unavailable" if names.count(name) == 1 and name == "slow" else b"204 No Content"
+        writer.write(b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
+        writer.close()
+
+    full = await asyncio.to_thread(os.open, "/dev/full", os.O_WRONLY)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        process = await run(f"http://{host}:{port}", "batch", "stop", "--concurrency", "2", stdout=full)
+        os.close(full)
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"slow\na\n")
+        assert b"No space left on device" in await process.stderr.readline()
+        process.stdin.write(b"b\nc\n")
+        printing_failed.set()
+        assert await process.wait() == 3
+        assert await process.stderr.read() == b""
+    assert sorted(names) == ["a", "slow", "slow"], "the slow one was tried again, and is done"
+
+
+async def test_a_summary_that_cannot_be_printed_is_a_failure(account: Emulator) -> None:
+    reading, writing = os.pipe()
+    process = await run(account.url, "batch", "start", stdout=writing)
+    os.close(writing)
+    assert process.stdin is not None
+    process.stdin.write(b"a\n")
+    with os.fdopen(reading, "rb") as pipe:
+        assert (await asyncio.to_thread(pipe.readline)).startswith(b"started  a  ")
+    process.stdin.close()
+    assert await process.wait() == 1
+    assert process.stderr is not None
+    assert await process.stderr.read() == b""

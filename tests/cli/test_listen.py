@@ -10,21 +10,29 @@ import subprocess
 import sys
 import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from fcntl import ioctl
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlencode
 
 import httpx
 import pytest
 from click.testing import Result
 
-from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore, sign_callback_v3
+from plivo_record_async import (
+    RecordClient,
+    RecordingEnded,
+    RecordingTracker,
+    SQLiteStore,
+    TranscriptionEnded,
+    sign_callback_v3,
+)
 from plivo_record_async.emulator import Emulator
 
 Command = Callable[..., Awaitable[Result]]
 LISTEN = (sys.executable, "-m", "plivo_record_async", "listen")
+CTRL_S = b"\x13"
 ENDED = {
     "api_id": "an-api-id",
     "record_url": "https://media.example/r.mp3",
@@ -208,6 +216,75 @@ async def test_a_port_that_is_taken_is_a_wrong_configuration(command: Command, p
     assert ended.stderr.startswith(f"error: cannot listen on 127.0.0.1 port {port}: ")
 
 
+@asynccontextmanager
+async def read_by_us(plivo: Emulator, db: Path) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str, BinaryIO]]:
+    """A process that is ready, its address, and its stdout, of which nothing is read unless the test reads."""
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(*LISTEN, "--port", "0", "--db", str(db), "--json"),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=environment(plivo),
+    )
+    os.close(writing)
+    with os.fdopen(reading, "rb") as stdout:
+        try:
+            yield process, json.loads(await asyncio.to_thread(stdout.readline))["url"], stdout
+        finally:
+            if process.returncode is None:
+                process.kill()
+            await process.communicate()
+
+
+async def kept(db: Path) -> list[str | None]:
+    """The ids of the recordings that callbacks which belong to no start have told of."""
+    async with aclosing(SQLiteStore(db)) as store:
+        return [
+            event.recording_id
+            for orphan in await store.orphans()
+            if isinstance(event := orphan.event, RecordingEnded | TranscriptionEnded)
+        ]
+
+
+async def test_when_its_reader_has_gone_it_keeps_what_comes_and_ends_quietly(plivo: Emulator, tmp_path: Path) -> None:
+    db = tmp_path / "r.db"
+    async with read_by_us(plivo, db) as (process, url, stdout):
+        stdout.close()
+        assert await call_back(plivo, f"{url}/recording", ENDED) == 200
+        assert (await process.communicate())[1] == b""
+        assert process.returncode == 1
+    assert await kept(db) == ["a-recording-id"]
+
+
+LONG = [{"recording_id": f"{number}", "transcription": "word " * 9000} for number in range(4)]
+"""Each fits into a callback, and all of them into no pipe."""
+
+
+async def test_a_reader_that_is_slow_holds_no_callback_up_and_misses_none(plivo: Emulator, tmp_path: Path) -> None:
+    async with read_by_us(plivo, tmp_path / "r.db") as (process, url, stdout):
+        for fields in LONG:
+            assert await asyncio.wait_for(call_back(plivo, f"{url}/transcription", fields), 5) == 200
+        shown = [json.loads(await asyncio.to_thread(stdout.readline)) for _ in LONG]
+        assert [each["recording_id"] for each in shown] == ["0", "1", "2", "3"]
+        process.send_signal(signal.SIGTERM)
+        assert (await process.communicate())[1] == b""
+        assert process.returncode == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_reader_that_is_stuck_does_not_hold_the_end_up(
+    plivo: Emulator, tmp_path: Path, number: signal.Signals
+) -> None:
+    db = tmp_path / "r.db"
+    async with read_by_us(plivo, db) as (process, url, _):
+        for fields in LONG:
+            assert await asyncio.wait_for(call_back(plivo, f"{url}/transcription", fields), 5) == 200
+        process.send_signal(number)
+        assert (await asyncio.wait_for(process.communicate(), 8))[1] == b""
+        assert process.returncode == 0
+    assert await kept(db) == ["3", "2", "1", "0"]
+
+
 def failing(plivo: Emulator, *words: str, **changes: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(
         [*LISTEN, "--port", "0", *words],
@@ -218,47 +295,72 @@ def failing(plivo: Emulator, *words: str, **changes: str) -> subprocess.Complete
     )
 
 
-async def test_without_credentials_or_a_file_it_says_why(plivo: Emulator, tmp_path: Path) -> None:
+async def test_without_credentials_or_a_database_it_says_why(plivo: Emulator, tmp_path: Path) -> None:
     ended = await asyncio.to_thread(failing, plivo, "--db", str(tmp_path / "r.db"), PLIVO_AUTH_TOKEN="")
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert b"PLIVO_AUTH_TOKEN" in ended.stderr
-    ended = await asyncio.to_thread(failing, plivo, "--db", str(tmp_path / "no" / "r.db"))
-    assert (ended.returncode, ended.stdout) == (1, b"")
-    assert ended.stderr.count(b"\n") == 1
-    assert b"does its directory exist" in ended.stderr
+    await asyncio.to_thread((tmp_path / "text").write_text, "Dear diary, " * 1000)
+    for file, reason in (("no/r.db", b"does its directory exist"), ("text", b"it is no SQLite database")):
+        ended = await asyncio.to_thread(failing, plivo, "--db", str(tmp_path / file))
+        assert (ended.returncode, ended.stdout) == (2, b"")
+        assert ended.stderr.count(b"\n") == 1
+        assert reason in ended.stderr
+        assert b"acknowledged" not in ended.stderr
 
 
-async def test_in_a_terminal_it_is_a_live_table(plivo: Emulator, tmp_path: Path, unused_tcp_port: int) -> None:
+@asynccontextmanager
+async def in_a_terminal(plivo: Emulator, db: Path, port: int) -> AsyncGenerator[tuple[asyncio.subprocess.Process, int]]:
+    """A process in a terminal of 120 by 30, and the terminal."""
     terminal, end = pty.openpty()
     ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
     process = await asyncio.create_subprocess_exec(
-        *(*LISTEN, "--port", str(unused_tcp_port), "--db", str(tmp_path / "r.db")),
+        *(*LISTEN, "--port", str(port), "--db", str(db)),
         stdin=end,
         stdout=end,
         stderr=end,
         env=environment(plivo, TERM="xterm-256color", NO_COLOR="1"),
     )
     os.close(end)
-    shown = bytearray()
-
-    async def until(text: bytes) -> None:
-        while text not in shown:
-            shown.extend(await asyncio.to_thread(os.read, terminal, 65536))
-
     try:
-        await until(b"ready http://127.0.0.1:")
-        url = f"http://127.0.0.1:{unused_tcp_port}/recording"
-        assert await call_back(plivo, url, ENDED, token="another") == 403
-        await until(b"a callback was refused with 403")
-        assert await call_back(plivo, url, ENDED) == 200
-        await until(b"1.50 s")
-        process.send_signal(signal.SIGTERM)
-        await until(b"\x1b[?25h")
-        assert await process.wait() == 0
+        yield process, terminal
     finally:
         if process.returncode is None:
             process.kill()
             await process.wait()
         os.close(terminal)
+
+
+async def until(text: bytes, terminal: int) -> bytes:
+    """Read what is shown until that text comes."""
+    shown = b""
+    while text not in shown:
+        shown += await asyncio.to_thread(os.read, terminal, 65536)
+    return shown
+
+
+async def test_in_a_terminal_it_is_a_live_table(plivo: Emulator, tmp_path: Path, unused_tcp_port: int) -> None:
+    async with in_a_terminal(plivo, tmp_path / "r.db", unused_tcp_port) as (process, terminal):
+        await until(b"ready http://127.0.0.1:", terminal)
+        url = f"http://127.0.0.1:{unused_tcp_port}/recording"
+        assert await call_back(plivo, url, ENDED, token="another") == 403
+        await until(b"a callback was refused with 403", terminal)
+        assert await call_back(plivo, url, ENDED) == 200
+        shown = await until(b"1.50 s", terminal)
+        process.send_signal(signal.SIGTERM)
+        shown += await until(b"\x1b[?25h", terminal)
+        assert await process.wait() == 0
     assert b"stand\\x07up" in shown
     assert b"callbacks: 1;" in shown
+
+
+async def test_a_terminal_that_is_stopped_holds_nothing_up(
+    plivo: Emulator, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    async with in_a_terminal(plivo, tmp_path / "r.db", unused_tcp_port) as (process, terminal):
+        await until(b"ready http://127.0.0.1:", terminal)
+        await asyncio.to_thread(os.write, terminal, CTRL_S)
+        url = f"http://127.0.0.1:{unused_tcp_port}/recording"
+        assert await asyncio.wait_for(call_back(plivo, url, ENDED, token="another"), 5) == 403
+        assert await asyncio.wait_for(call_back(plivo, url, ENDED), 5) == 200
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), 8) == 0

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -91,9 +93,52 @@ def test_an_error_ends_with_one_line_and_a_code(error: BaseException, code: int,
     assert ended.stderr.startswith(line)
 
 
-def test_a_mistake_of_ours_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError):
-        CliRunner().invoke(group(ZeroDivisionError()), ["fail"], catch_exceptions=False)
+FULL = OSError(errno.ENOSPC, "No space left on device")
+GONE = BrokenPipeError(errno.EPIPE, "Broken pipe")
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (FULL, "error: [Errno 28] No space left on device\n"),
+        (GONE, ""),
+        (ExceptionGroup("", [GONE]), ""),
+        (BaseExceptionGroup("", [ExceptionGroup("", [GONE, GONE]), GONE]), ""),
+    ],
+)
+def test_what_cannot_be_printed_is_a_failure_and_quiet_if_nobody_reads(error: BaseException, line: str) -> None:
+    ended = CliRunner().invoke(group(error), ["fail"])
+    assert (ended.exit_code, ended.stdout, ended.stderr) == (1, "", line)
+
+
+@pytest.mark.parametrize(
+    "mistake", [ZeroDivisionError(), TimeoutError(), ExceptionGroup("", [GONE, ZeroDivisionError()])]
+)
+def test_a_mistake_of_ours_is_not_hidden(mistake: Exception) -> None:
+    with pytest.raises(type(mistake)):
+        CliRunner().invoke(group(mistake), ["fail"], catch_exceptions=False)
+
+
+COMMAND = (sys.executable, "-m", "plivo_record_async")
+
+
+def test_the_end_of_the_process_is_quiet_too_when_its_reader_has_gone() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    for words, code in ((["--help"], 1), (["nonsense"], 2)):
+        ended = subprocess.run([*COMMAND, *words], stdout=writing, stderr=writing, timeout=60, check=False)
+        assert ended.returncode == code
+    ended = subprocess.run([*COMMAND, "--help"], stdout=writing, stderr=subprocess.PIPE, timeout=60, check=False)
+    assert (ended.returncode, ended.stderr) == (1, b"")
+    os.close(writing)
+
+
+def test_a_disk_that_is_full_is_one_line() -> None:
+    with Path("/dev/full").open("wb") as full:
+        ended = subprocess.run([*COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
+        assert (ended.returncode, ended.stderr) == (1, b"error: [Errno 28] No space left on device\n")
+        ended = subprocess.run([*COMMAND, "nonsense"], stdout=full, stderr=full, timeout=60, check=False)
+        assert ended.returncode == 2
 
 
 def test_a_command_returns_its_exit_code() -> None:
@@ -115,7 +160,7 @@ def test_another_program_may_embed_the_group() -> None:
 
 def test_the_terminal_s_encoding_is_no_reason_to_fail() -> None:
     ended = subprocess.run(
-        [sys.executable, "-m", "plivo_record_async", "start", "a"],
+        [*COMMAND, "start", "a"],
         env={**os.environ, "PYTHONIOENCODING": "latin-1", "PLIVO_AUTH_ID": "ż"},
         capture_output=True,
         timeout=60,

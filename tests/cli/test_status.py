@@ -70,8 +70,9 @@ async def test_a_file_that_is_not_there_is_wrong_usage_and_is_not_made(command: 
     assert not db.exists()
 
 
-async def test_a_file_that_is_no_database_is_a_failure(command: Command, db: Path) -> None:
+async def test_a_file_that_is_no_database_is_a_wrong_configuration(command: Command, db: Path) -> None:
     db.write_text("this is a text, and it is longer than a header" * 10)
     ended = await command("status", "another", "--db", str(db))
-    assert (ended.exit_code, ended.stdout) == (1, "")
+    assert (ended.exit_code, ended.stdout) == (2, "")
     assert "no SQLite database" in ended.stderr
+    assert "acknowledged" not in ended.stderr

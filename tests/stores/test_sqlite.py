@@ -433,8 +433,9 @@ async def test_a_file_that_is_locked_at_first_is_opened_later(path: Path) -> Non
 async def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     store = SQLiteStore(missing / "recordings.db")
-    with pytest.raises(StoreError, match="does its directory exist"):
+    with pytest.raises(StoreError, match="does its directory exist") as refused:
         await store.create(planned())
+    assert "acknowledged" not in str(refused.value), "nothing ever was"
     missing.mkdir()
     assert await store.create(planned()) == planned()
     await store.aclose()
@@ -443,8 +444,9 @@ async def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
 async def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
     path.write_text("Dear diary, " * 1000)
     store = SQLiteStore(path)
-    with pytest.raises(StoreError, match="it is no SQLite database, or damaged"):
+    with pytest.raises(StoreError, match="it is no SQLite database, or damaged") as refused:
         await store.get("start-1")
+    assert "acknowledged" not in str(refused.value), "nothing ever was"
     await store.aclose()
     assert path.read_text().startswith("Dear diary")
 

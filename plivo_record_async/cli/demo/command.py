@@ -12,6 +12,7 @@ import click
 
 from plivo_record_async import _clock
 from plivo_record_async.cli.calls import json_option
+from plivo_record_async.cli.demo.events import Event
 from plivo_record_async.cli.demo.story import Story
 from plivo_record_async.cli.demo.views import view
 from plivo_record_async.cli.extras import needed_extra
@@ -111,13 +112,22 @@ def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: s
 
 
 async def _play(place: Place, output: Output) -> ExitCode:
-    with view(output) as tell:
+    lost = asyncio.Event()
+    with view(output) as show:
+
+        def tell(event: Event) -> None:
+            try:
+                show(event)
+            except OSError as error:  # what was started must be stopped all the same
+                output.lost(error)
+                lost.set()
+
         async with place as plan:
-            story = Story(plan, now=_clock.now, tell=tell)
+            story = Story(plan, now=_clock.now, tell=tell, hurry=lost)
             with warnings_told(story.warn):
                 closed = await story.play()
     for problem in closed.problems:
         output.error(PlivoRecordError(problem))
     if ExitCode.UNKNOWN in map(exit_code, story.errors):
         return ExitCode.UNKNOWN
-    return ExitCode.FAILED if closed.problems else ExitCode.DONE
+    return ExitCode.FAILED if closed.problems or lost.is_set() else ExitCode.DONE

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import datetime
 from typing import Any
 
@@ -78,18 +78,27 @@ class Story:
         plan: Where it plays.
         now: Reads the clock.
         tell: Is told each event.
+        hurry: Once it is set, recordings are ended at once instead of after the plan's time.
 
     Attributes:
         errors: What the calls ended with that did not succeed.
     """
 
-    def __init__(self, plan: Plan, *, now: Callable[[], datetime], tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        *,
+        now: Callable[[], datetime],
+        tell: Callable[[Event], None],
+        hurry: asyncio.Event | None = None,
+    ) -> None:
         self.errors: list[Exception] = []
         self._plan = plan
         self._rooms = {room.name: room for room in plan.rooms}
         self._now = now
         self._began = now()
         self._tell = tell
+        self._hurry = hurry or asyncio.Event()
         self._start_ids: list[str] = []
         self._warnings: list[str] = []
         self._not_running: set[str] = set()
@@ -168,7 +177,8 @@ class Story:
 
     async def _record(self) -> None:
         self._chapter("recording")
-        await asyncio.sleep(self._plan.seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._hurry.wait(), self._plan.seconds)
 
     async def _end_conferences(self) -> None:
         if self._plan.end_conference is None:

@@ -207,3 +207,24 @@ async def test_an_unknown_outcome_makes_the_exit_code(command: Command) -> None:
         words = ["--live", "--room", "a", "--seconds", "0.1"]
         ended = await command("demo", *words, PLIVO_BASE_URL=f"http://{host}:{port}")
     assert ended.exit_code == 3
+
+
+@pytest.mark.parametrize("words", [[], ["--json"]])
+async def test_when_its_reader_has_gone_it_stops_the_recordings_and_ends_quietly(
+    plivo: Emulator, words: list[str]
+) -> None:
+    given = {"PLIVO_AUTH_ID": plivo.auth_id, "PLIVO_AUTH_TOKEN": plivo.auth_token, "PLIVO_BASE_URL": plivo.url}
+    reading, writing = os.pipe()
+    process = await asyncio.create_subprocess_exec(
+        *(*DEMO, "--live", "--room", "a", "--room", "b", "--seconds", "3600", *words),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        env=environment(**given),
+    )
+    os.close(writing)
+    with os.fdopen(reading, "rb") as pipe:
+        await asyncio.to_thread(pipe.readline)
+    assert (await asyncio.wait_for(process.communicate(), 30))[1] == b""
+    assert process.returncode == 1
+    assert [plivo.executions(name) for name in ("a", "b")] == [1, 1]
+    assert not any(each["recording"] for each in plivo.state()["conferences"].values())

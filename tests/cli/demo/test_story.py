@@ -53,6 +53,19 @@ async def played(plivo: Emulator, *rooms: Room, **changes: Any) -> tuple[Story, 
         return story, events, await story.play()
 
 
+async def test_in_a_hurry_it_stops_at_once() -> None:
+    hurry = asyncio.Event()
+    async with Emulator() as plivo, planned(plivo, B, seconds=3600) as plan:
+
+        def tell(event: Event) -> None:
+            if isinstance(event, Happened):
+                hurry.set()
+
+        closed = await asyncio.wait_for(Story(plan, now=_clock.now, tell=tell, hurry=hurry).play(), 30)
+    assert closed.problems == ()
+    assert whats(closed.rooms[0]) == ["started", "stopped"]
+
+
 def whats(room: Room) -> list[str]:
     return [step.what for step in room.steps]
 

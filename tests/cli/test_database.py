@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import aclosing
+from pathlib import Path
+
+import pytest
+
+from plivo_record_async import SQLiteStore
+from plivo_record_async.cli.database import usable_file
+from plivo_record_async.errors import ConfigurationError, StoreError
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "recordings.db"
+
+
+def opened(path: Path) -> None:
+    async def read() -> None:
+        async with aclosing(SQLiteStore(path, busy_timeout=0.05)) as store:
+            with usable_file():
+                await store.get("a-start")
+
+    asyncio.run(read())
+
+
+def test_a_file_of_ours_is_usable(path: Path) -> None:
+    opened(path)
+    opened(path)
+
+
+def test_a_file_that_cannot_be_opened_is_a_wrong_configuration(path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="does its directory exist"):
+        opened(path / "recordings.db")
+
+
+def test_a_file_that_is_no_database_is_a_wrong_configuration(path: Path) -> None:
+    path.write_text("Dear diary, " * 1000)
+    with pytest.raises(ConfigurationError, match="it is no SQLite database"):
+        opened(path)
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE customers (name)", "PRAGMA user_version = 1000"])
+def test_another_program_s_or_a_newer_version_s_is_a_wrong_configuration(path: Path, statement: str) -> None:
+    other = sqlite3.connect(path)
+    other.execute(statement)
+    other.close()
+    with pytest.raises(ConfigurationError, match=r"another program|a newer one wrote it"):
+        opened(path)
+
+
+def test_a_file_that_is_locked_may_be_usable_later(path: Path) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN EXCLUSIVE")
+    with pytest.raises(StoreError, match="another process keeps it locked"):
+        opened(path)
+    other.close()
