@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -13,6 +14,9 @@ from plivo_record_async.cli.root import plivo_record
 from plivo_record_async.emulator import Emulator
 
 Command = Callable[..., Awaitable[Result]]
+
+# Without their buffers the processes' last flush, and the locks that it waits for, would go untested.
+os.environ.pop("PYTHONUNBUFFERED", None)
 
 
 @pytest.fixture

@@ -6,19 +6,22 @@ The page's blocks are marked ``py``, not ``python``: they are modules of their o
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Generator
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx
 import pytest
 from blockbuster import BlockBuster
 
-from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore
+from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore, sign_callback_v3
 from plivo_record_async.emulator import Emulator
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "frameworks.md"
@@ -30,7 +33,8 @@ RECIPES = {
 }
 SHARED = re.findall(r"```py\n# (recordings.py)\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 
-UVICORN = ["-m", "uvicorn", "--log-level", "warning", "--port"]
+UVICORN = ["-m", "uvicorn", "--log-level", "warning"]
+AIOHTTP = "import sys, aiohttp.web, app; aiohttp.web.run_app(app.app, port=int(sys.argv[1]))"
 DJANGO_SETTINGS = """
 from django.conf import settings
 settings.configure(ROOT_URLCONF="urls", ALLOWED_HOSTS=["*"], SECRET_KEY="not-one")
@@ -40,6 +44,9 @@ from django.urls import path
 from views import record
 urlpatterns = [path("rooms/<str:room>", record)]
 """
+
+STRAY = {"api_id": "not-ours", "message": "a + b & c=d/é", "error": ""}
+"""What a genuine callback says that belongs to no recording that was started here."""
 
 
 @contextlib.contextmanager
@@ -77,25 +84,36 @@ def lay_out(folder: Path, title: str, files: dict[str, str]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
+async def called_back_with_get(user: httpx.AsyncClient, url: str, auth_token: str) -> httpx.Response:
+    nonce = "12345678901234567890"
+    signature = sign_callback_v3("GET", url, STRAY, nonce, auth_token)
+    headers = {"X-Plivo-Signature-V3": signature, "X-Plivo-Signature-V3-Nonce": nonce}
+    return await user.get(f"{url}?{urlencode(STRAY)}", headers=headers)
+
+
+def code_lines(text: str) -> int:
+    return sum(bool(line.strip()) and not line.lstrip().startswith("#") for line in text.splitlines()[1:])
+
+
 def test_every_recipe_is_short() -> None:
-    lengths = {
-        (title, name): sum(bool(line.strip()) for line in text.splitlines()[1:])
-        for title, blocks in RECIPES.items()
-        for name, text in blocks
-    }
-    assert len(lengths) == 8
-    in_asgi = {key: length for key, length in lengths.items() if not key[0].startswith("Without")}
-    assert max(in_asgi.values()) <= 15
+    lengths = {title: sum(code_lines(text) for _, text in blocks) for title, blocks in RECIPES.items()}
+    assert len(lengths) == 7
+    assert {title: length for title, length in lengths.items() if not 0 < length <= 15} == {}
 
 
 @pytest.mark.parametrize(
-    ("title", "application", "files"),
+    ("title", "arguments", "files"),
     [
-        ("FastAPI", "app:app", {}),
-        ("Starlette", "app:app", {}),
-        ("Litestar", "app:app", {}),
-        ("Quart", "app:app", {}),
-        ("Django", "asgi:app", {"sitecustomize.py": DJANGO_SETTINGS, "urls.py": DJANGO_URLS}),
+        ("FastAPI", [*UVICORN, "app:app", "--port"], {}),
+        ("Starlette", [*UVICORN, "app:app", "--port"], {}),
+        ("Litestar", [*UVICORN, "app:app", "--port"], {}),
+        ("Quart", [*UVICORN, "app:app", "--port"], {}),
+        (
+            "Django",
+            [*UVICORN, "asgi:app", "--port"],
+            {"sitecustomize.py": DJANGO_SETTINGS, "urls.py": DJANGO_URLS},
+        ),
+        ("aiohttp", ["-c", AIOHTTP], {}),
     ],
 )
 async def test_a_recording_is_followed_to_its_end(
@@ -104,47 +122,57 @@ async def test_a_recording_is_followed_to_its_end(
     unused_tcp_port: int,
     *,
     title: str,
-    application: str,
+    arguments: list[str],
     files: dict[str, str],
 ) -> None:
     blockbuster.deactivate()  # it starts and ends a process
     lay_out(tmp_path, title, files)
     url = f"http://127.0.0.1:{unused_tcp_port}"
     async with Emulator() as plivo:
-        with served(tmp_path, [*UVICORN, str(unused_tcp_port), application], unused_tcp_port, plivo):
+        with served(tmp_path, [*arguments, str(unused_tcp_port)], unused_tcp_port, plivo):
             async with httpx.AsyncClient(base_url=url, timeout=20) as user:
                 started = (await user.post("/rooms/standup")).raise_for_status().json()
                 forged = await user.post("/plivo/recording", content=b"record_url=https://evil.example")
-            assert forged.status_code == 403
+                overlong = await user.post("/plivo/recording", content=b"x" * 65537)
+                stray = await called_back_with_get(user, f"{url}/plivo/recording", plivo.auth_token)
+            assert [each.status_code for each in (forged, overlong, stray)] == [403, 413, 200]
             await plivo.end_conference("standup")
-            # Another process, on the same file, sees what the server heard.
-            async with RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
-                store = SQLiteStore(tmp_path / "recordings.db")
-                async with RecordingTracker(client, public_url=f"{url}/plivo", store=store) as tracker:
-                    ended = await (await tracker.get(started["start_id"])).recorded(timeout=20)
+            await plivo.callbacks_settled()
+        delivered = [(delivery["kind"], delivery["status"]) for delivery in plivo.state()["deliveries"]]
+        assert sorted(delivered) == [("recording", 200), ("response", 200)]
+        # The server has ended: what it acknowledged is in its file.
+        async with RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
+            store = SQLiteStore(tmp_path / "recordings.db")
+            async with RecordingTracker(client, public_url=f"{url}/plivo", store=store) as tracker:
+                ended = await (await tracker.get(started["start_id"])).recorded(timeout=20)
+                assert [dict(orphan.event.raw) for orphan in await tracker.orphans()] == [STRAY]
         assert ended.conference_name == "standup"
         assert plivo.executions("standup") == 1
 
 
-@pytest.mark.parametrize(
-    ("title", "arguments"),
-    [
-        ("Without ASGI: aiohttp", ["-m", "aiohttp.web", "app:make_app", "-P"]),
-        ("Without asyncio: Flask", ["-m", "flask", "--app", "app", "run", "--port"]),
-    ],
-)
-async def test_callbacks_are_verified_and_acknowledged(
-    blockbuster: BlockBuster, tmp_path: Path, unused_tcp_port: int, title: str, arguments: list[str]
+async def test_flask_stores_what_it_acknowledges(
+    blockbuster: BlockBuster, tmp_path: Path, unused_tcp_port: int
 ) -> None:
     blockbuster.deactivate()  # it starts and ends a process
-    lay_out(tmp_path, title, {})
+    lay_out(tmp_path, "Without asyncio: Flask", {})
+    url = f"http://127.0.0.1:{unused_tcp_port}/plivo/callback"
     async with Emulator() as plivo:
-        with served(tmp_path, [*arguments, str(unused_tcp_port)], unused_tcp_port, plivo):
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{unused_tcp_port}", timeout=20) as user:
-                (await user.post("/rooms/standup")).raise_for_status()
-                forged = await user.post("/plivo/callback", data={"record_url": "https://evil.example"})
+        with served(
+            tmp_path, ["-m", "flask", "--app", "app", "run", "--port", str(unused_tcp_port)], unused_tcp_port, plivo
+        ):
+            async with RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
+                pending = await client.start_recording("standup", callback_url=url)
+            async with httpx.AsyncClient(timeout=20) as user:
+                forged = await user.post(url, data={"record_url": "https://evil.example"})
+                overlong = await user.post(url, content=b"x" * 65537)
+                stray = [await called_back_with_get(user, url, plivo.auth_token) for _ in range(2)]
             await plivo.end_conference("standup")
             await plivo.callbacks_settled()
-        assert forged.status_code == 403
+        assert [each.status_code for each in (forged, overlong, *stray)] == [403, 413, 200, 200]
         delivered = [(delivery["kind"], delivery["status"]) for delivery in plivo.state()["deliveries"]]
-        assert sorted(delivered) == [("recording", 200), ("response", 200)]
+    assert sorted(delivered) == [("recording", 200), ("response", 200)]
+    # The server has ended: what it acknowledged is in its file, and what came twice is there once.
+    with contextlib.closing(sqlite3.connect(tmp_path / "events.db")) as database:
+        rows = database.execute("SELECT kind, fields FROM events").fetchall()
+    stored = {(kind, json.loads(fields).get("api_id") or json.loads(fields)["ApiID"]) for kind, fields in rows}
+    print(rows)
