@@ -85,9 +85,10 @@ def lay_out(folder: Path, title: str, files: dict[str, str]) -> None:
 
 
 async def called_back_with_get(user: httpx.AsyncClient, url: str, auth_token: str) -> httpx.Response:
+    """Deliver ``STRAY``, signed for ``url``, as a proxy does that names the server by its inner address."""
     nonce = "12345678901234567890"
     signature = sign_callback_v3("GET", url, STRAY, nonce, auth_token)
-    headers = {"X-Plivo-Signature-V3": signature, "X-Plivo-Signature-V3-Nonce": nonce}
+    headers = {"Host": "10.0.0.7", "X-Plivo-Signature-V3": signature, "X-Plivo-Signature-V3-Nonce": nonce}
     return await user.get(f"{url}?{urlencode(STRAY)}", headers=headers)
 
 
@@ -174,5 +175,7 @@ async def test_flask_stores_what_it_acknowledges(
     # The server has ended: what it acknowledged is in its file, and what came twice is there once.
     with contextlib.closing(sqlite3.connect(tmp_path / "events.db")) as database:
         rows = database.execute("SELECT kind, fields FROM events").fetchall()
-    stored = {(kind, json.loads(fields).get("api_id") or json.loads(fields)["ApiID"]) for kind, fields in rows}
-    print(rows)
+    assert [json.loads(fields) for _, fields in rows if STRAY["api_id"] in fields] == [STRAY]
+    ours = sorted(kind for kind, fields in rows if pending.api_id in fields)
+    assert ours == ["ApiResponse", "RecordingEnded"]
+    assert len(rows) == 3
