@@ -55,8 +55,8 @@ class Store(Protocol):
         """Keep a changed record, if nobody was faster.
 
         Returns:
-            Whether it was kept. If not, nothing is changed: the kept record is gone, or its ``version`` is not the
-            one before that of ``record``.
+            Whether it was kept; nothing is changed if the kept record is gone or its ``version`` is not the one before
+            that of ``record``.
         """
         ...
 

@@ -94,7 +94,7 @@ class CallbackPolicy:
 
     @property
     def fragment(self) -> str:
-        """The policy as Plivo reads it: ``rc=5&rp=ct,rt,5xx&tt=55000``."""
+        """What Plivo reads the policy from, such as ``rc=5&rp=ct,rt,5xx&tt=55000``."""
         options = {
             "rc": self.retries,
             "rp": ",".join(self.retry_on),

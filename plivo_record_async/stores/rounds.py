@@ -99,7 +99,7 @@ class Rounds:
         """Finish the jobs that are waiting, then let go of everything."""
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_future()
-            if self._thread is None:
+            if self._thread is None or os.getpid() != self._pid:  # a forked process has no thread, and no say
                 self._closing.set_result(None)
             else:
                 self._hand_over()
@@ -111,8 +111,15 @@ class Rounds:
         while not closed:
             taken = self._take()
             closed = [Answer(item) for item in taken if not isinstance(item, Job)]
-            _send(self._desk.do([item for item in taken if isinstance(item, Job)]))
-        _send(self._desk.close() + closed)
+            jobs = [item for item in taken if isinstance(item, Job)]
+            try:
+                _send(self._desk.do(jobs))
+            except Exception as error:  # noqa: BLE001 - a thread that dies would leave all callers waiting
+                _send(Answer(job.future, error=error) for job in jobs)
+        try:
+            _send(self._desk.close())
+        finally:
+            _send(closed)
 
     def _take(self) -> list[Job | asyncio.Future[None]]:
         """Wait for jobs, and take those that wait behind them."""

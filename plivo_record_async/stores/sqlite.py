@@ -52,9 +52,9 @@ class SQLiteStore:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 5.0) -> None:
-        self._path = os.fspath(path)
-        if self._path in {"", ":memory:"}:
-            raise ValueError("path must name a file; MemoryStore() keeps recordings in memory")
+        self._path = os.fsdecode(path)
+        if self._path in {"", ":memory:"} or "\0" in self._path:
+            raise ValueError(f"path must name a file, not {path!r}; MemoryStore() keeps recordings in memory")
         self._file = _File(self._path, positive("busy_timeout", busy_timeout))
         self._rounds = Rounds(self._file, repr(self))
         self._unreadable: set[str] = set()
@@ -195,7 +195,7 @@ class _File:
         try:
             connection = self._opened()
             connection.execute("BEGIN IMMEDIATE")
-        except (sqlite3.Error, StoreError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the callers
             return [Answer(job.future, error=self._explained(error)) for job in jobs]
         try:
             answers = [Answer(job.future, job.work(connection)) for job in jobs]
@@ -235,9 +235,11 @@ class _File:
         for start_id in start_ids:
             watchers = self._watchers[start_id]
             changed = [future for future, version in watchers.items() if versions.get(start_id) != version]
+            if changed:
+                now = self._read(Job(partial(_select, sql.GET, (start_id,)), changed[0], writes=False))
+                yield from (now._replace(future=future) for future in changed)
             for future in changed:
                 del watchers[future]
-                yield Answer(future, _select(sql.GET, (start_id,), connection))
             if not watchers:
                 del self._watchers[start_id]
 
@@ -247,7 +249,7 @@ class _File:
         if self._connection is None:
             connection = sqlite3.connect(self._path, timeout=_PAUSE, isolation_level=None)
             try:
-                _use_wal(connection, tries=round(self._busy_timeout / _PAUSE))
+                _use_wal(connection, until=time.monotonic() + self._busy_timeout)
                 connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA fullfsync = ON")
@@ -275,14 +277,13 @@ class _File:
         return explained
 
 
-def _use_wal(connection: sqlite3.Connection, *, tries: int) -> None:
+def _use_wal(connection: sqlite3.Connection, *, until: float) -> None:
     """The switch needs the file for itself, and gives up at once where a statement would wait."""
     while True:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
-            tries -= 1
-            if tries <= 0 or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+            if time.monotonic() > until or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             time.sleep(_PAUSE)
         else:

@@ -165,9 +165,11 @@ def test_what_is_sent_at_once_is_planned_and_sent_in_one() -> None:
 
 def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
     record = planned()
-    changes: list[Evidence] = [SendingBegan(), SendingContinued(), ACCEPTED, CONFIRMED, ENDED]
+    looks: list[Evidence] = [CandidatesFound(recordings=(ROW, OTHER_ROW)), ConferenceGone(), CameDue()]
+    told: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, EventHandled(name="RecordingEnded")]
+    changes = [SendingBegan(), SendingContinued(), EVIDENCE["unanswered"], *looks, *told]
     for version, evidence in enumerate(changes, start=1):
-        record = after(record, evidence)
+        record = after(record, evidence, terms=TERMS_WITH_HANDLERS)
         assert record.version == version
         assert after(record, SendingContinued()).version == version + (record.state == "sending")
 
@@ -450,6 +452,10 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def states_move_forward_only(self) -> None:
         assert ORDER[self.record.state] >= ORDER[self.before.state]
+
+    @invariant()
+    def each_change_is_a_version(self) -> None:
+        assert self.record.version == self.before.version + (self.record is not self.before)
 
     @invariant()
     def no_fact_is_lost(self) -> None:

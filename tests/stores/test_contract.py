@@ -230,7 +230,7 @@ async def test_what_was_put_off_is_due_later(store: Store) -> None:
 
 async def test_a_watcher_wakes_when_the_record_is_replaced(store: Store) -> None:
     record = await store.create(planned())
-    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    watcher = asyncio.create_task(store.watch("start-1", version=record.version))
     await settled(store)
     assert not watcher.done()
     stored = await changed(store, record, gone_at=NOW)
@@ -239,7 +239,7 @@ async def test_a_watcher_wakes_when_the_record_is_replaced(store: Store) -> None
 
 async def test_a_watcher_that_is_slow_to_wake_sees_the_latest(store: Store) -> None:
     record = await store.create(planned())
-    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    watcher = asyncio.create_task(store.watch("start-1", version=record.version))
     await settled(store)
     latest = await changed(store, await changed(store, record, gone_at=NOW), gone_at=NOW + SECOND)
     assert await asyncio.wait_for(watcher, 5) in (latest, next_version(record, gone_at=NOW))
@@ -270,7 +270,7 @@ async def test_a_watcher_of_one_record_does_not_hear_of_another(store: Store) ->
 
 async def test_a_lost_race_wakes_nobody(store: Store) -> None:
     record = await changed(store, await store.create(planned()))
-    watcher = asyncio.create_task(store.watch("start-1", version=1))
+    watcher = asyncio.create_task(store.watch("start-1", version=record.version))
     await settled(store)
     assert not await store.replace(record)
     await settled(store)
@@ -281,7 +281,7 @@ async def test_a_lost_race_wakes_nobody(store: Store) -> None:
 
 async def test_many_watch_and_who_leaves_disturbs_nobody(store: Store) -> None:
     record = await store.create(planned())
-    watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(20)]
+    watchers = [asyncio.create_task(store.watch("start-1", version=record.version)) for _ in range(20)]
     await settled(store)
     for watcher in watchers[::2]:
         watcher.cancel()

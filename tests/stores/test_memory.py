@@ -26,7 +26,7 @@ async def test_two_stores_have_nothing_in_common() -> None:
 async def test_who_watches_leaves_no_trace() -> None:
     store = MemoryStore()
     record = await store.create(planned())
-    watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(3)]
+    watchers = [asyncio.create_task(store.watch("start-1", version=record.version)) for _ in range(3)]
     await asyncio.sleep(0)
     watchers[0].cancel()
     await asyncio.gather(watchers[0], return_exceptions=True)

@@ -11,9 +11,10 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -101,7 +102,7 @@ async def test_nothing_is_opened_before_the_first_call(path: Path) -> None:
     assert not path.exists()
 
 
-@pytest.mark.parametrize("bad", ["", ":memory:"])
+@pytest.mark.parametrize("bad", ["", ":memory:", b":memory:", "a\0b"])
 def test_a_file_has_a_name(bad: str) -> None:
     with pytest.raises(ValueError, match="MemoryStore"):
         SQLiteStore(bad)
@@ -317,6 +318,45 @@ async def test_who_watches_a_file_that_breaks_is_told(path: Path) -> None:
 def test_a_store_that_was_forked_says_so(path: Path) -> None:
     [line] = said(writer("fork", path))
     assert line == f"SQLiteStore('{path}') was in use before this process was forked; make one in each process"
+
+
+def test_a_forked_process_can_close_what_it_was_given(path: Path) -> None:
+    [line] = said(writer("fork_and_close", path))
+    assert line == "closed"
+
+
+async def test_what_goes_wrong_unexpectedly_is_told_and_harms_no_later_call(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = SQLiteStore(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite3, "connect", raising(MemoryError("no room")))
+        for call in (store.create(planned()), store.get("start-1"), store.watch("start-1", version=0)):
+            with pytest.raises(MemoryError, match="no room"):
+                await asyncio.wait_for(call, 5)
+    assert await asyncio.wait_for(store.create(planned()), 5) == planned()
+    await asyncio.wait_for(store.aclose(), 5)
+
+
+def raising(error: Exception) -> Callable[..., Any]:
+    def call(*_: Any, **__: Any) -> Any:
+        raise error
+
+    return call
+
+
+async def test_a_record_that_cannot_be_read_harms_only_those_who_watch_it(path: Path) -> None:
+    store = SQLiteStore(path)
+    records = [await store.create(planned(f"start-{number}")) for number in range(3)]
+    watchers = [asyncio.create_task(store.watch(record.start_id, version=0)) for record in records]
+    await store.get("nobody")
+    await ask(store, "UPDATE recording SET version = 1, value = json_set(value, '$.version', 1)", writes=True)
+    await ask(store, "UPDATE recording SET value = '{' WHERE start_id = 'start-1'", writes=True)
+    with file_of(path) as other:
+        other.execute("PRAGMA user_version = 1")  # any write of another connection
+    ends = await asyncio.wait_for(asyncio.gather(*watchers, return_exceptions=True), 5)
+    assert [type(end) for end in ends] == [FollowedRecording, StoreError, FollowedRecording]
+    await store.aclose()
 
 
 # Sudden death

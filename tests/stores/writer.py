@@ -88,6 +88,18 @@ async def fork(path: str) -> None:
     await store.aclose()
 
 
+async def fork_and_close(path: str) -> None:
+    store = SQLiteStore(path)
+    await store.create(planned("parent"))
+    if os.fork() == 0:
+        asyncio.run(asyncio.wait_for(store.aclose(), 5))
+        say("closed")
+        os._exit(0)
+    os.wait()
+    assert await store.get("parent") is not None
+    await store.aclose()
+
+
 async def full(path: str, limit: str) -> None:
     store = SQLiteStore(path)
     await store.create(planned("first"))

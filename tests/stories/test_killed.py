@@ -164,7 +164,7 @@ async def checked(path: Path, acknowledged: Iterable[Sent], start_ids: Sequence[
 
 async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
     chance = random.Random()
-    records = [accepted(f"start-{number}") for number in range(600)]
+    records = [accepted(f"start-{number}") for number in range(2000)]
     store = SQLiteStore(path)
     await asyncio.gather(*map(store.create, records))
     await store.aclose()
