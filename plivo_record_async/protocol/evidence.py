@@ -27,6 +27,7 @@ __all__ = [
     "Evidence",
     "Kind",
     "NothingFound",
+    "RecordingBegan",
     "RecordingFound",
     "SendingBegan",
     "SendingContinued",
@@ -48,6 +49,7 @@ Kind = Literal[
     "unanswered",
     "start_confirmed",
     "start_failed",
+    "recording_began",
     "recording_ended",
     "transcribed",
     "transcription_failed",
@@ -132,6 +134,20 @@ class StartUnanswered:
     api_id: str | None = None
 
 
+# From a callback that says something else than its event does
+
+
+@attrs.frozen(kw_only=True)
+class RecordingBegan:
+    """A callback in the words of an end told of a recording that has no length yet.
+
+    Attributes:
+        recording: What it said.
+    """
+
+    recording: Recording
+
+
 # By looking
 
 
@@ -196,6 +212,7 @@ Evidence = (
     | ApiResponse
     | RecordingEnded
     | TranscriptionEnded
+    | RecordingBegan
     | RecordingFound
     | CandidatesFound
     | ConferenceGone
@@ -212,6 +229,7 @@ _KINDS: dict[type[Evidence], Kind] = {
     StartRefused: "refused",
     StartNotSent: "not_sent",
     StartUnanswered: "unanswered",
+    RecordingBegan: "recording_began",
     RecordingEnded: "recording_ended",
     CandidatesFound: "found_several",
     ConferenceGone: "conference_gone",
@@ -224,6 +242,7 @@ _WORDS: dict[Kind, str] = {
     "sending_began": "sending began",
     "sending_continued": "sending goes on",
     "start_confirmed": "a callback said that it started",
+    "recording_began": "a callback said that it has begun",
     "recording_ended": "a callback said that it ended",
     "transcribed": "a callback brought the transcript",
     "found_running": "Plivo lists it as running",

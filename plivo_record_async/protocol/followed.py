@@ -122,6 +122,7 @@ class FollowedRecording:
         gone_at: When its conference was first seen to be over.
         answer: What the answer to the start said.
         response: The asynchronous response.
+        begun: What a callback said of the recording when it had begun.
         ended: The end of the recording.
         transcription: The end of the transcription.
         candidates: The rows in Plivo's list that are, or may be, this recording.
@@ -138,6 +139,7 @@ class FollowedRecording:
     gone_at: datetime | None = None
     answer: Answer | None = None
     response: ApiResponse | None = None
+    begun: Recording | None = None
     ended: RecordingEnded | None = None
     transcription: TranscriptionEnded | None = None
     candidates: tuple[Recording, ...] = ()
@@ -178,6 +180,7 @@ class FollowedRecording:
             or _said(self.transcription, "recording_id")
             or self._answered_later("recording_id")
             or _said(self.answer, "recording_id")
+            or _said(self.begun, "recording_id")
             or _said(self._found, "recording_id")
             or None
         )
@@ -189,6 +192,7 @@ class FollowedRecording:
             _said(self.ended, "record_url")
             or self._answered_later("url")
             or _said(self.answer, "url")
+            or _said(self.begun, "recording_url")
             or _said(self._found, "recording_url")
             or None
         )

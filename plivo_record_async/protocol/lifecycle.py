@@ -24,6 +24,7 @@ from plivo_record_async.protocol.evidence import (
     EventHandled,
     Evidence,
     Kind,
+    RecordingBegan,
     RecordingFound,
     SendingBegan,
     StartAccepted,
@@ -91,6 +92,11 @@ TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
         "planned": "failed", "sending": "failed", "not_sent": "failed", "rejected": "failed",
         "unknown": "failed", "absent": "failed", "accepted": "failed", "unconfirmed": "failed",
         "started": "failed", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed",
+    },
+    "recording_began": {
+        "planned": "started", "sending": "started", "not_sent": "started", "rejected": "started",
+        "unknown": "started", "absent": "started", "accepted": "started", "unconfirmed": "started",
+        "started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed",
     },
     "recording_ended": {
         "planned": "recorded", "sending": "recorded", "not_sent": "recorded", "rejected": "recorded",
@@ -249,6 +255,8 @@ def _facts(record: FollowedRecording, evidence: Evidence, now: datetime, terms: 
             facts = _kept(record, "answer", Answer(api_id=api_id, recording_id=recording_id, url=url))
         case StartRefused(api_id=api_id) | StartUnanswered(api_id=api_id):
             facts = _kept(record, "answer", Answer(api_id=api_id))
+        case RecordingBegan(recording=begun):
+            facts = _kept(record, "begun", begun)
         case RecordingFound(recording=row):
             facts = _listed(record, (row,))
             if kind_of(evidence) == "found_ended" and record.ended is None:
@@ -273,13 +281,13 @@ def _reported(
     return _kept(record, _SLOTS[name], event) | told
 
 
-def _kept(record: FollowedRecording, slot: str, new: Answer | CallbackEvent) -> dict[str, Any]:
+def _kept(record: FollowedRecording, slot: str, new: Answer | CallbackEvent | Recording) -> dict[str, Any]:
     """Of two that speak of the same, keep the one that says more: so it does not matter which came first."""
     old = getattr(record, slot)
     return {} if old is not None and _weight(old) >= _weight(new) else {slot: new}
 
 
-def _weight(said: Answer | CallbackEvent) -> tuple[bool, int, str]:
+def _weight(said: Answer | CallbackEvent | Recording) -> tuple[bool, int, str]:
     match said:
         case ApiResponse(error=error):
             decisive = error is not None

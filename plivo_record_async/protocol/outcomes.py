@@ -7,7 +7,7 @@ import re
 from plivo_record_async.errors import ApiError, OutcomeUnknownError, PlivoRecordError, UnexpectedResponseError
 from plivo_record_async.protocol.evidence import (
     Evidence,
-    RecordingFound,
+    RecordingBegan,
     StartAccepted,
     StartNotSent,
     StartRefused,
@@ -62,7 +62,7 @@ def evidence_of_event(event: ApiResponse | RecordingEnded | TranscriptionEnded) 
     said = event.raw.get("response") or " ".join(f"{name}: {value}" for name, value in event.raw.items())
     if event.ended_at is not None or not _NO_LENGTH_YET.search(said):
         return event
-    return RecordingFound(
+    return RecordingBegan(
         recording=Recording(
             recording_id=event.recording_id,
             conference_name=event.conference_name,

@@ -19,6 +19,7 @@ from plivo_record_async.protocol.evidence import (
     Evidence,
     Kind,
     NothingFound,
+    RecordingBegan,
     RecordingFound,
     SendingBegan,
     SendingContinued,
@@ -30,7 +31,13 @@ from plivo_record_async.protocol.evidence import (
 )
 from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms, progress
 from plivo_record_async.protocol.lifecycle import TABLE, HandOver, Reconcile, apply, begin
-from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingState, TranscriptionEnded
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    Recording,
+    RecordingEnded,
+    RecordingState,
+    TranscriptionEnded,
+)
 from tests.protocol.lives import (
     ACCEPTED,
     CONFIRMED,
@@ -70,6 +77,7 @@ ORDER: dict[RecordingState, int] = {
 CALLBACKS: tuple[Kind, ...] = (
     "start_confirmed",
     "start_failed",
+    "recording_began",
     "recording_ended",
     "transcribed",
     "transcription_failed",
@@ -354,6 +362,9 @@ callbacks = st.one_of(
         raw=fields,
     ),
     st.builds(TranscriptionEnded, recording_id=ids, transcription=maybe, error=maybe, raw=fields),
+    st.builds(
+        RecordingBegan, recording=st.builds(Recording, recording_id=ids, recording_url=st.just("https://f"), raw=fields)
+    ),
 )
 answers: st.SearchStrategy[Evidence] = st.one_of(
     st.builds(StartAccepted, words=st.just("202"), api_id=maybe, recording_id=maybe),
@@ -366,14 +377,15 @@ answers: st.SearchStrategy[Evidence] = st.one_of(
 
 def facts(record: FollowedRecording) -> dict[str, Any]:
     """All that users and their handlers can see, apart from times and history."""
-    raws = [getattr(event, "raw", None) for event in (record.response, record.ended, record.transcription)]
+    events = (record.response, record.begun, record.ended, record.transcription)
+    raws = [getattr(event, "raw", None) for event in events]
     return {
         "state": record.state,
         "api_id": record.api_id,
         "recording_id": record.recording_id,
         "record_url": record.record_url,
         "error": record.error,
-        "events": (record.answer, record.response, record.ended, record.transcription),
+        "events": (record.answer, record.response, record.begun, record.ended, record.transcription),
         "raws": raws,
         "stages": [progress(record, stage) for stage in ("accepted", "recorded", "transcribed")],
     }

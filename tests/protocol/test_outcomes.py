@@ -19,7 +19,7 @@ from plivo_record_async.errors import (
 from plivo_record_async.protocol.events import VerifiedFields, read_event
 from plivo_record_async.protocol.evidence import (
     Evidence,
-    RecordingFound,
+    RecordingBegan,
     StartAccepted,
     StartNotSent,
     StartRefused,
@@ -104,8 +104,8 @@ def event_of(fields: dict[str, str]) -> RecordingEnded:
 )
 def test_the_end_of_what_has_no_length_yet_is_its_beginning(fields: dict[str, str]) -> None:
     evidence = evidence_of_event(event_of(fields))
-    assert isinstance(evidence, RecordingFound)
-    assert kind_of(evidence) == "found_running"
+    assert isinstance(evidence, RecordingBegan)
+    assert kind_of(evidence) == "recording_began"
     assert (evidence.recording.recording_id, evidence.recording.recording_url) == ("rec-1", "https://f/1.mp3")
     assert evidence.recording.raw == fields
 

@@ -96,6 +96,7 @@ records = st.builds(
     gone_at=maybe_moments,
     answer=st.none() | st.builds(Answer, api_id=maybe, recording_id=maybe, url=maybe),
     response=st.none() | responses,
+    begun=st.none() | rows,
     ended=st.none() | ends,
     transcription=st.none() | transcriptions,
     candidates=st.lists(rows, max_size=2).map(tuple),
