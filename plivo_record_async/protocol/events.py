@@ -68,9 +68,13 @@ _TRANSCRIPTION_ENDED: Table = {
 }
 
 
-_FIELDS = (*_API_RESPONSE.values(), *_RECORDING_ENDED.values(), *_TRANSCRIPTION_ENDED.values())
-_SNAKE_CASE = frozenset(snake for _, snake, _ in _FIELDS) | {"response"}
-_CAMEL_CASE = frozenset(camel for _, _, camel in _FIELDS if camel)
+_SNAKE_CASE = (
+    frozenset(snake for _, snake, _ in _API_RESPONSE.values()),
+    frozenset(snake for _, snake, _ in _RECORDING_ENDED.values()) | {"message"},
+    frozenset(snake for _, snake, _ in _TRANSCRIPTION_ENDED.values()),
+    frozenset({"response"}),
+)
+_CAMEL_CASE = (frozenset(camel for _, _, camel in _RECORDING_ENDED.values() if camel),)
 
 # What no other kind of callback has.
 _RECORDING_MARKS = frozenset(

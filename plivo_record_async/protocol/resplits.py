@@ -28,13 +28,19 @@ _COMMON = frozenset({"error", "response"})
 _TOLD_BY = {"duration": re.compile("duration[0-9]"), "message": re.compile("messagerecord[_ ]done")}
 
 
-def find_resplit(fields: Mapping[str, str], known: frozenset[str]) -> str | None:
+Kinds = tuple[frozenset[str], ...]
+"""The names of each kind of callback, in one spelling: ``snake_case``, or CamelCase."""
+
+
+def find_resplit(fields: Mapping[str, str], kinds: Kinds) -> str | None:
     """Name the first field that may be made of other ones, or of a part of one; ``None`` if there is none.
 
     Args:
         fields: The callback's fields.
-        known: The names that events are made of, in one spelling: ``snake_case``, or CamelCase.
+        kinds: What callbacks are made of. A field can have swallowed only what belongs to its own kind: a conference
+            may be named ``duration1``, and an error speak of a transcription.
     """
+    known = _known(kinds)
     initials, longer = _initials(known), _longer(known)
     if not any(name[:1] in initials for name in fields):
         return None  # nothing begins as a known name does, nor is empty
@@ -43,7 +49,9 @@ def find_resplit(fields: Mapping[str, str], known: frozenset[str]) -> str | None
     pieces = [name for name in fields if name in longer and (name + fields[name]).startswith(longer[name])]
     pieces += [name for name in fields if name not in known and name.startswith(beginnings)]
     in_order = sorted(fields)  # as they are signed: what a field swallowed stood right behind it
-    for name in absent - _COMMON:
+    here = known & fields.keys()
+    its_kinds = [kind for kind in kinds if here <= kind] or [known]
+    for name in frozenset[str]().union(*its_kinds) & absent - _COMMON:
         before = in_order[bisect(in_order, name) - 1]
         if before < name and before in known and before != "response" and _holds(fields[before], name):
             pieces.append(before)
@@ -53,6 +61,11 @@ def find_resplit(fields: Mapping[str, str], known: frozenset[str]) -> str | None
 def _holds(value: str, name: str) -> bool:
     told_by = _TOLD_BY.get(name)
     return name in value if told_by is None else told_by.search(value) is not None
+
+
+@cache
+def _known(kinds: Kinds) -> frozenset[str]:
+    return frozenset[str]().union(*kinds)
 
 
 @cache
