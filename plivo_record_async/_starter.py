@@ -41,7 +41,7 @@ class Starter:
         ledger: Where the starts are kept.
         follower: Looks after them.
         public_url: Where Plivo is to call.
-        fragment: How hard Plivo is to try to call.
+        fragment: How hard Plivo is to try to call, as the fragment of each issued URL says it.
         auth_token: What proves the issued URLs.
     """
 
