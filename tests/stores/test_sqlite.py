@@ -351,7 +351,7 @@ async def test_a_record_that_cannot_be_read_harms_only_those_who_watch_it(path: 
     watchers = [asyncio.create_task(store.watch(record.start_id, version=0)) for record in records]
     await store.get("nobody")
     await ask(store, "UPDATE recording SET version = 1, value = json_set(value, '$.version', 1)", writes=True)
-    await ask(store, "UPDATE recording SET value = '{' WHERE start_id = 'start-1'", writes=True)
+    await ask(store, "UPDATE recording SET value = CAST(x'ff' AS TEXT) WHERE start_id = 'start-1'", writes=True)
     with file_of(path) as other:
         other.execute("PRAGMA user_version = 1")  # any write of another connection
     ends = await asyncio.wait_for(asyncio.gather(*watchers, return_exceptions=True), 5)
