@@ -1,4 +1,4 @@
-"""A program that starts many recordings: ``starting.py FILE COUNT``; it prints ``go`` when it begins.
+"""A program that starts many recordings: ``starting.py FILE COUNT``; it prints ``go`` when it begins, then each room that is done.
 
 It may be killed and run again: each room has its key.
 """
@@ -38,6 +38,7 @@ async def start(path: str, count: int) -> None:
         async for outcome in tracker.start_many(rooms, dedupe_key=key, concurrency=32):
             if outcome.error is not None:
                 raise outcome.error
+            print(outcome.request, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Literal
@@ -111,8 +111,13 @@ def callbacks_of(record: FollowedRecording) -> list[Sent]:
     ]
 
 
-async def send_at_full_speed(url: str, queue: list[Sent], acknowledged: list[Sent]) -> None:
-    """Over one connection, until it breaks or nothing is left; what gets no 200 goes back into the queue."""
+async def send_at_full_speed(
+    url: str, queue: list[Sent], acknowledged: list[Sent], then: Callable[[], object] = lambda: None
+) -> None:
+    """Over one connection, until it breaks or nothing is left; what gets no 200 goes back into the queue.
+
+    ``then`` is called after each answer.
+    """
     with suppress(OSError, asyncio.IncompleteReadError):
         async with Caller.to(url) as caller:
             while queue:
@@ -126,16 +131,18 @@ async def send_at_full_speed(url: str, queue: list[Sent], acknowledged: list[Sen
                     queue.append(sent)
                     raise
                 (acknowledged if reply.status == 200 else queue).append(sent)
+                then()
 
 
-async def killed_while_receiving(path: Path, queue: list[Sent], acknowledged: list[Sent], lasts: float | None) -> None:
-    """One life of a receiver: it is killed after so many seconds, or ends when everything has come."""
+async def receive_for_a_life(path: Path, queue: list[Sent], acknowledged: list[Sent], killed_at: int | None) -> None:
+    """One life of a receiver: it is killed once so many are acknowledged, or ends when everything has come."""
     with running(HERE / "receiving.py", path, PUBLIC) as (process, url):
-        senders = asyncio.gather(*(send_at_full_speed(url, queue, acknowledged) for _ in range(6)))
-        if lasts is not None:
-            await asyncio.sleep(lasts)
-            process.send_signal(signal.SIGKILL)
-        await senders
+
+        def then() -> None:
+            if len(acknowledged) == killed_at:
+                process.send_signal(signal.SIGKILL)
+
+        await asyncio.gather(*(send_at_full_speed(url, queue, acknowledged, then) for _ in range(6)))
 
 
 def state_by(record: FollowedRecording) -> RecordingState:
@@ -172,14 +179,12 @@ async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
     queue = [sent for record in records for sent in callbacks_of(record)]
     chance.shuffle(queue)
     count, acknowledged = len(queue), list[Sent]()
-    lives = 0
     for _ in range(8):
-        before = len(acknowledged)
-        await killed_while_receiving(path, queue, acknowledged, chance.uniform(0.05, 0.4))
+        killed_at = len(acknowledged) + chance.randint(1, 600)
+        await receive_for_a_life(path, queue, acknowledged, killed_at)
         await checked(path, acknowledged, start_ids)
-        lives += before < len(acknowledged) < count
-    assert lives >= 4, "the lives were too short, or too long, to prove anything"
-    await killed_while_receiving(path, queue, acknowledged, None)
+        assert killed_at <= len(acknowledged) < count
+    await receive_for_a_life(path, queue, acknowledged, None)
     assert len(acknowledged) == count
     await checked(path, acknowledged, start_ids)
     store = SQLiteStore(path)
@@ -241,21 +246,23 @@ async def executions(door: httpx.AsyncClient) -> dict[str, int]:
 
 
 async def test_no_start_is_sent_twice_though_its_program_is_killed(path: Path) -> None:
-    chance, count = random.Random(), 400
+    chance, count = random.Random(), 600
     rooms = [f"room-{number}" for number in range(count)]
     async with emulator_process() as door:
         await asyncio.gather(*(door.post(f"/__emulator__/conferences/{room}") for room in rooms))
         program = (HERE / "starting.py", path, count)
-        lives = 0
+        executed: Mapping[str, int] = {}
         for _ in range(8):
+            killed_at = sum(executed.values()) + chance.randint(1, 40)
             with running(*program, PLIVO_BASE_URL=str(door.base_url)) as (process, line):
                 assert line == "go"
-                await asyncio.sleep(chance.uniform(0.02, 0.25))
-                lives += process.poll() is None
+                assert process.stdout is not None
+                for _ in range(killed_at):
+                    assert await asyncio.to_thread(process.stdout.readline)
                 process.send_signal(signal.SIGKILL)
             executed = await executions(door)
             assert max(executed.values()) <= 1
-        assert lives >= 4, "the lives were too long to prove anything"
+            assert 0 < sum(executed.values()) < count
         with running(*program, PLIVO_BASE_URL=str(door.base_url)) as (process, line):
             assert await asyncio.to_thread(process.wait, 60) == 0
         executed = await executions(door)
