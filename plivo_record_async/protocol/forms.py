@@ -13,16 +13,24 @@ Pairs = Sequence[tuple[str, str]]
 
 
 def read_pairs(text: str) -> Pairs:
-    """The pairs, as `urllib.parse.parse_qsl` reads them when it keeps blank values, in a third of its time.
+    """The pairs, as `urllib.parse.parse_qsl` reads them when it keeps blank values, in a fraction of its time.
 
     Bytes that are not UTF-8 become U+FFFD.
     """
-    halves = [field.partition("=") for field in text.replace("+", " ").split("&") if field]
+    text = text.replace("+", " ")
+    if "%" in text:
+        for escape, mark in _MARKS:
+            text = text.replace(escape, mark)
+    halves = [field.partition("=") for field in text.split("&") if field]
     if "%" not in text:
         return [(name, value) for name, _, value in halves]
     return [
         (unquote(name) if "%" in name else name, unquote(value) if "%" in value else value) for name, _, value in halves
     ]
+
+
+_MARKS = tuple((f"%{ord(mark):02X}", mark) for mark in ':/,"{}')
+"""What URLs and JSON are full of. None of it separates pairs, nor can it become a part of another escape."""
 
 
 @lru_cache(maxsize=256)  # each callback's query is read by its token and by its signature

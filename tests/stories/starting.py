@@ -1,6 +1,6 @@
-"""A program that starts many recordings: ``starting.py FILE COUNT``; it prints ``go`` when it begins, then each room that is done.
+"""A program that starts many recordings: ``starting.py FILE COUNT``.
 
-It may be killed and run again: each room has its key.
+It prints ``go`` when it begins, then each room that is done. It may be killed and run again: each room has its key.
 """
 
 from __future__ import annotations
