@@ -68,13 +68,13 @@ _TRANSCRIPTION_ENDED: Table = {
 }
 
 
-_SNAKE_CASE = (
+_KINDS = (
     frozenset(snake for _, snake, _ in _API_RESPONSE.values()),
     frozenset(snake for _, snake, _ in _RECORDING_ENDED.values()) | {"message"},
     frozenset(snake for _, snake, _ in _TRANSCRIPTION_ENDED.values()),
     frozenset({"response"}),
+    frozenset(camel for _, _, camel in _RECORDING_ENDED.values() if camel),
 )
-_CAMEL_CASE = (frozenset(camel for _, _, camel in _RECORDING_ENDED.values() if camel),)
 
 # What no other kind of callback has.
 _RECORDING_MARKS = frozenset(
@@ -94,10 +94,9 @@ def read_event(fields: VerifiedFields) -> CallbackEvent:
         MalformedCallbackError: A field of the event is missing or not what it should be, or the fields may be
             those of another callback, cut up differently.
     """
-    for spelling in (_SNAKE_CASE, _CAMEL_CASE):
-        piece = find_resplit(fields, spelling)
-        if piece is not None:
-            raise MalformedCallbackError(f"{piece!r:.80} may be other fields, or a part of one, cut up differently")
+    piece = find_resplit(fields, _KINDS)
+    if piece is not None:
+        raise MalformedCallbackError(f"{piece!r:.80} may be other fields, or a part of one, cut up differently")
     response = fields.get("response")
     return _event(json_object("response", response) if response else fields, fields)
 

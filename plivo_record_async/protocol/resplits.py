@@ -4,7 +4,9 @@ A V3 signature of a POST covers the sorted names and values run together without
 and ``record_ur=lx`` sign the same, and who captures one callback can make others of it that verify. Plivo adds
 fields over time, so unknown names must pass. What is refused is what could be a known field in other clothes:
 
-- a name that its value continues to a known name: ``record_ur=lhttps://…``;
+- a known name that its value continues to a longer one: ``recording_duration=_ms12345``;
+- an unknown field at whose edges a known name appears, across its name and value or its neighbours':
+  ``record_ur=lhttps://…``; ``e=``, ``r=rornot found``;
 - an unknown name that begins with a known name which is itself absent: ``record_urlhttps=://…``;
 - a known field's value that may have swallowed known fields behind it: ``api_id=1conference_nameroom``.
 
@@ -16,9 +18,9 @@ from __future__ import annotations
 
 import re
 from bisect import bisect
-from collections import defaultdict
 from collections.abc import Mapping
-from functools import cache
+from functools import lru_cache
+from typing import NamedTuple
 
 __all__ = ["find_resplit"]
 
@@ -29,7 +31,7 @@ _TOLD_BY = {"duration": re.compile("duration[0-9]"), "message": re.compile("mess
 
 
 Kinds = tuple[frozenset[str], ...]
-"""The names of each kind of callback, in one spelling: ``snake_case``, or CamelCase."""
+"""The names of each kind of callback."""
 
 
 def find_resplit(fields: Mapping[str, str], kinds: Kinds) -> str | None:
@@ -40,44 +42,70 @@ def find_resplit(fields: Mapping[str, str], kinds: Kinds) -> str | None:
         kinds: What callbacks are made of. A field can have swallowed only what belongs to its own kind: a conference
             may be named ``duration1``, and an error speak of a transcription.
     """
-    known = _known(kinds)
-    initials, longer = _initials(known), _longer(known)
-    if not any(name[:1] in initials for name in fields):
-        return None  # nothing begins as a known name does, nor is empty
-    absent = known - fields.keys()
-    beginnings = tuple(absent)
-    pieces = [name for name in fields if name in longer and (name + fields[name]).startswith(longer[name])]
-    pieces += [name for name in fields if name not in known and name.startswith(beginnings)]
-    in_order = sorted(fields)  # as they are signed: what a field swallowed stood right behind it
-    here = known & fields.keys()
-    its_kinds = [kind for kind in kinds if here <= kind] or [known]
-    for name in frozenset[str]().union(*its_kinds) & absent - _COMMON:
-        before = in_order[bisect(in_order, name) - 1]
-        if before < name and before in known and before != "response" and _holds(fields[before], name):
-            pieces.append(before)
+    suspects = _suspects(tuple(fields), kinds)
+    pieces = list(suspects.pieces)
+    pieces += [name for name, rest in suspects.beginnings if fields[name].startswith(rest)]
+    pieces += [name for name, swallowed in suspects.swallowers if _holds(fields[name], swallowed)]
+    if suspects.unknown:
+        pieces += _at_edges(fields, suspects.unknown, frozenset[str]().union(*kinds))
     return min(pieces, default=None)
+
+
+class _Suspects(NamedTuple):
+    """What the names alone tell; callbacks of one kind have the same ones.
+
+    Attributes:
+        pieces: Names that are pieces whatever their values are.
+        beginnings: Known names, or an empty one, and what would continue them to another known name.
+        swallowers: Known names, and an absent one that would have stood right behind.
+        unknown: The other names.
+    """
+
+    pieces: tuple[str, ...]
+    beginnings: tuple[tuple[str, str], ...]
+    swallowers: tuple[tuple[str, str], ...]
+    unknown: frozenset[str]
+
+
+@lru_cache(maxsize=64)
+def _suspects(names: tuple[str, ...], kinds: Kinds) -> _Suspects:
+    known = frozenset[str]().union(*kinds)
+    here, in_order = known.intersection(names), sorted(names)  # as they are signed
+    unknown, absent = frozenset(names) - known, known - here
+    its_kinds = [kind for kind in kinds if here <= kind] or [known]
+    behind = [(bisect(in_order, name), name) for name in frozenset[str]().union(*its_kinds) & absent - _COMMON]
+    return _Suspects(
+        pieces=tuple(name for name in unknown if name.startswith(tuple(absent))),
+        beginnings=tuple(
+            (name, longer[len(name) :])
+            for name in names
+            if name in known or not name  # a word is not across an empty name
+            for longer in known - {name}
+            if longer.startswith(name)
+        ),
+        swallowers=tuple(
+            (in_order[at - 1], name) for at, name in behind if at > 0 and in_order[at - 1] in here - {"response"}
+        ),
+        unknown=unknown,
+    )
+
+
+def _at_edges(fields: Mapping[str, str], unknown: frozenset[str], known: frozenset[str]) -> list[str]:
+    """The unknown fields with an edge that a known name lies across."""
+    signed, pieces, before = "".join(name + fields[name] for name in sorted(fields)), list[str](), 0
+    for name in sorted(fields):
+        end = before + len(name) + len(fields[name])
+        edges = (before, before + len(name), end) if name in unknown else ()
+        if any(_lies_across(edge, signed, word) for edge in edges for word in known):
+            pieces.append(name)
+        before = end
+    return pieces
+
+
+def _lies_across(edge: int, text: str, word: str) -> bool:
+    return word in text[max(0, edge - len(word) + 1) : edge + len(word) - 1]
 
 
 def _holds(value: str, name: str) -> bool:
     told_by = _TOLD_BY.get(name)
     return name in value if told_by is None else told_by.search(value) is not None
-
-
-@cache
-def _known(kinds: Kinds) -> frozenset[str]:
-    return frozenset[str]().union(*kinds)
-
-
-@cache
-def _initials(known: frozenset[str]) -> frozenset[str]:
-    return frozenset(name[:1] for name in known) | {""}
-
-
-@cache
-def _longer(known: frozenset[str]) -> Mapping[str, tuple[str, ...]]:
-    """Every proper prefix of a known name, to the known names that begin with it."""
-    names: defaultdict[str, list[str]] = defaultdict(list)
-    for name in sorted(known):
-        for end in range(len(name)):
-            names[name[:end]].append(name)
-    return {prefix: tuple(longer) for prefix, longer in names.items()}

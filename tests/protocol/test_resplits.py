@@ -111,6 +111,9 @@ def test_a_captured_get_does_not_pass_as_a_post(fields: dict[str, str]) -> None:
         ({"recording_id": "1transcriptiongood morning"}, "recording_id"),
         ({"conference_name": "roomduration12", "recording_id": "1", "transcription": "hi"}, "conference_name"),
         ({"recording_id": "1transcription"}, "recording_id"),
+        ({"e": "", "r": "rortoo long", "recording_id": "1", "transcription": ""}, "e"),
+        ({"api_id": "1err", "or": "not found"}, "or"),
+        ({"conference_name": "roo", "mmess": "agerecord_done", "record_url": "x"}, "mmess"),
     ],
 )
 def test_the_piece_is_named(fields: dict[str, str], piece: str) -> None:
