@@ -1,17 +1,15 @@
 """How followed recordings and orphans are written down, for stores that keep text.
 
-JSON, by one cattrs converter. What a newer version of this package wrote and this one does not know is refused,
-not dropped: writing the record back would lose it.
+JSON, by one cattrs converter; times are microseconds since 1970. What a newer version of this package wrote and this
+one does not know is refused, not dropped: writing the record back would lose it.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import UTC, datetime
-from functools import lru_cache
-from typing import Any, TypeVar
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, TypeVar
 
 from cattrs import Converter
 from cattrs.preconf.json import make_converter
@@ -22,7 +20,7 @@ from plivo_record_async.interfaces import FollowedRecording, Orphan
 from plivo_record_async.protocol.followed import Step
 from plivo_record_async.protocol.models import CallbackEvent
 
-__all__ = ["decode", "encode"]
+__all__ = ["decode", "encode", "micros"]
 
 T = TypeVar("T", FollowedRecording, Orphan)
 
@@ -31,28 +29,35 @@ def _is_raw(cls: Any) -> bool:
     return bool(cls == Mapping[str, Any])
 
 
-@lru_cache(maxsize=1024)  # the times in a record are few, and each stands there more than once
-def _iso(time: datetime) -> str:
-    with suppress(OverflowError):  # at either end of the calendar
-        time = time.astimezone(UTC)  # so equal times, which share a place in the cache, are one text
-    return time.isoformat()
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def micros(time: datetime) -> int:
+    """Microseconds since 1970, exactly."""
+    since = time - _EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def _moment(microseconds: int, _: object = None) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def _step(line: list[Any], _: type[Step]) -> Step:
     kind, state, at, evidence = line
-    return Step(kind=kind, state=state, at=datetime.fromisoformat(at), evidence=evidence)
+    return Step(kind=kind, state=state, at=_moment(at), evidence=evidence)
 
 
 def _make_converter() -> Converter:
     converter = make_converter(forbid_extra_keys=True, omit_if_default=True, detailed_validation=False)
-    configure_tagged_union(CallbackEvent, converter, tag_name="event")
     # ``raw`` came out of a form or out of JSON, so it goes into JSON as it is.
     converter.register_unstructure_hook_func(_is_raw, dict)
     converter.register_structure_hook_func(_is_raw, lambda raw, _: dict(raw))
-    converter.register_unstructure_hook(datetime, _iso)
+    converter.register_unstructure_hook(datetime, micros)
+    converter.register_structure_hook(datetime, _moment)
     # A history is written again with each change of its record, so its lines are short: the values alone.
-    converter.register_unstructure_hook(Step, lambda step: (step.kind, step.state, _iso(step.at), step.evidence))
+    converter.register_unstructure_hook(Step, lambda step: (step.kind, step.state, micros(step.at), step.evidence))
     converter.register_structure_hook(Step, _step)
+    configure_tagged_union(CallbackEvent, converter, tag_name="event")  # with the hooks that are there by now
     return converter
 
 

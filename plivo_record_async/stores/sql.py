@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from plivo_record_async.interfaces import FollowedRecording, PlivoId
-from plivo_record_async.stores.encoding import encode
+from plivo_record_async.stores.encoding import encode, micros
 
 __all__ = [
     "BY_PLIVO_ID",
@@ -25,7 +24,6 @@ __all__ = [
     "VERSIONS",
     "Row",
     "column",
-    "micros",
     "row",
 ]
 
@@ -90,8 +88,6 @@ TROUBLES: Final = {
 }
 """What SQLite's primary result codes mean to whoever has to help: https://www.sqlite.org/rescode.html"""
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
 
 class Row(NamedTuple):
     """The columns of a record, in the order in which the statements number them."""
@@ -123,12 +119,6 @@ def row(record: FollowedRecording) -> Row:
 def column(text: str) -> str:
     """The text without lone surrogates, which JSON can hold and SQLite cannot."""
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
-
-
-def micros(time: datetime) -> int:
-    """Microseconds since 1970, exactly."""
-    since = time - _EPOCH
-    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
 def _optional(text: str | None) -> str | None:

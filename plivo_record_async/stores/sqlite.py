@@ -1,9 +1,10 @@
 """Followed recordings in an SQLite file: durable, and shared by the processes of one machine.
 
 One thread has the connection. All writes that wait when a round begins share one transaction, so the more callers
-write at once, the less each pays for the disk. Nobody is told that a write is done before its transaction is on
-the disk: the journal is a WAL with ``synchronous=FULL``, so what was acknowledged survives ``kill -9`` and, if the
-disk keeps its promises, power loss. https://www.sqlite.org/pragma.html#pragma_synchronous
+write at once, the less each pays for the disk. What is read is decoded there too: one record after another costs half
+of what each costs among everything else that an event loop does. Nobody is told that a write is done before its
+transaction is on the disk: the journal is a WAL with ``synchronous=FULL``, so what was acknowledged survives
+``kill -9`` and, if the disk keeps its promises, power loss. https://www.sqlite.org/pragma.html#pragma_synchronous
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
 from plivo_record_async.protocol.arguments import positive
 from plivo_record_async.stores import sql
-from plivo_record_async.stores.encoding import decode, encode
+from plivo_record_async.stores.encoding import decode, encode, micros
 from plivo_record_async.stores.rounds import Answer, Job, Rounds
 
 __all__ = ["SQLiteStore"]
@@ -64,12 +65,12 @@ class SQLiteStore:
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         """Keep a new record, or return the kept one with its ``start_id`` or ``dedupe_key``."""
-        kept = await self._rounds.ask(partial(_create, sql.row(record)), writes=True)
-        return record if kept is None else decode(kept, FollowedRecording)
+        kept: FollowedRecording = await self._rounds.ask(partial(_create, record, sql.row(record)), writes=True)
+        return kept
 
     async def get(self, start_id: str) -> FollowedRecording | None:
         """The record as it is now."""
-        return _one(await self._rounds.ask(partial(_select, sql.GET, (sql.column(start_id),))))
+        return await self._record(sql.GET, start_id)
 
     async def replace(self, record: FollowedRecording) -> bool:
         """Keep a changed record, unless it was changed or forgotten in between."""
@@ -78,13 +79,17 @@ class SQLiteStore:
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         """The record with that id of Plivo's."""
-        return _one(await self._rounds.ask(partial(_select, sql.BY_PLIVO_ID[kind], (sql.column(value),))))
+        return await self._record(sql.BY_PLIVO_ID[kind], value)
+
+    async def _record(self, query: str, key: str) -> FollowedRecording | None:
+        record: FollowedRecording | None = await self._rounds.ask(partial(_record, query, sql.column(key)))
+        return record
 
     async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
         """The records that are to be looked after by now; one that cannot be read is left to who can."""
         found: list[FollowedRecording] = []
         for offset in itertools.count(step=limit):
-            texts: list[str] = await self._rounds.ask(partial(_select, sql.DUE, (sql.micros(now), limit, offset)))
+            texts: list[str] = await self._rounds.ask(partial(_select, sql.DUE, (micros(now), limit, offset)))
             found += self._readable(texts)
             if len(texts) < limit or len(found) >= limit:
                 break
@@ -101,11 +106,11 @@ class SQLiteStore:
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the record is another version, or gone."""
-        changed: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+        changed: asyncio.Future[FollowedRecording | None] = asyncio.get_running_loop().create_future()
         key = sql.column(start_id)
         try:
             await self._rounds.ask(partial(self._file.watch, key, version, changed))
-            return _one(await changed)
+            return await changed
         except asyncio.CancelledError:
             with suppress(StoreError):  # the store is closed: nobody watches any more
                 self._rounds.ask(partial(self._file.unwatch, key, changed)).cancel()  # done, but not waited for
@@ -113,7 +118,7 @@ class SQLiteStore:
 
     async def keep_orphan(self, orphan: Orphan) -> None:
         """Keep a callback that belongs to no record."""
-        row = (sql.micros(orphan.received_at), encode(orphan))
+        row = (micros(orphan.received_at), encode(orphan))
         await self._rounds.ask(lambda connection: connection.execute(sql.KEEP_ORPHAN, row), writes=True)
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
@@ -123,7 +128,7 @@ class SQLiteStore:
 
     async def prune(self, before: datetime) -> int:
         """Forget records at rest and orphans that are older than ``before``."""
-        pruned: int = await self._rounds.ask(partial(self._file.prune, sql.micros(before)), writes=True)
+        pruned: int = await self._rounds.ask(partial(self._file.prune, micros(before)), writes=True)
         return pruned
 
     async def aclose(self) -> None:
@@ -236,7 +241,7 @@ class _File:
             watchers = self._watchers[start_id]
             changed = [future for future, version in watchers.items() if versions.get(start_id) != version]
             if changed:
-                now = self._read(Job(partial(_select, sql.GET, (start_id,)), changed[0], writes=False))
+                now = self._read(Job(partial(_record, sql.GET, start_id), changed[0], writes=False))
                 yield from (now._replace(future=future) for future in changed)
             for future in changed:
                 del watchers[future]
@@ -319,17 +324,17 @@ def _schema_version(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def _create(row: sql.Row, connection: sqlite3.Connection) -> str | None:
-    """The kept record in its place, or ``None`` if it is new."""
+def _create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:
     if connection.execute(sql.INSERT, row).rowcount == 1:
-        return None
-    [(kept,)] = connection.execute(sql.SAME, (row.start_id, row.dedupe_key))
-    return str(kept)
+        return record
+    [kept] = _select(sql.SAME, (row.start_id, row.dedupe_key), connection)
+    return decode(kept, FollowedRecording)
+
+
+def _record(query: str, key: str, connection: sqlite3.Connection) -> FollowedRecording | None:
+    texts = _select(query, (key,), connection)
+    return decode(texts[0], FollowedRecording) if texts else None
 
 
 def _select(query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection) -> list[str]:
     return [value for (value,) in connection.execute(query, parameters)]
-
-
-def _one(texts: list[str]) -> FollowedRecording | None:
-    return decode(texts[0], FollowedRecording) if texts else None

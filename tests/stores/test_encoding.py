@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -21,13 +21,13 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from plivo_record_async.stores.encoding import decode, encode
+from plivo_record_async.stores.encoding import decode, encode, micros
 from tests.protocol.lives import KINDS, NOW, STATES, planned
 
 texts = st.text(st.characters(), max_size=5)
 maybe = st.none() | texts
 zones = st.sampled_from([UTC, timezone(timedelta(hours=5, minutes=30))])
-moments = st.datetimes(timezones=zones)
+moments = st.datetimes(timezones=zones).filter(lambda time: 1 < time.year < 9999)
 maybe_moments = st.none() | moments
 numbers = st.none() | st.integers(0, 10**9)
 money = st.none() | st.floats(0, 10)
@@ -171,3 +171,15 @@ def test_an_event_of_a_kind_that_is_not_known_is_refused() -> None:
     text = encode(Orphan(received_at=NOW, event=UnknownCallback(raw={}))).replace("UnknownCallback", "Earthquake")
     with pytest.raises(StoreError, match="Earthquake"):
         decode(text, Orphan)
+
+
+@pytest.mark.parametrize(
+    ("time", "count"),
+    [
+        (datetime(1970, 1, 1, tzinfo=UTC), 0),
+        (datetime(2026, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC), 1_772_366_400_123_457),
+        (datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))), 0),
+    ],
+)
+def test_times_are_counted_exactly(time: datetime, count: int) -> None:
+    assert micros(time) == count

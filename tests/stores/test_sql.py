@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta, timezone
-
 import pytest
 
-from plivo_record_async.stores.sql import MIGRATIONS, TROUBLES, column, micros, row
+from plivo_record_async.stores.sql import MIGRATIONS, TROUBLES, column, row
 from tests.protocol.lives import planned, recording
 
 
@@ -19,18 +17,6 @@ def test_a_row_has_what_a_record_is_found_by() -> None:
 @pytest.mark.parametrize(("text", "kept"), [("é", "é"), ("", ""), ("\ud83d", "\\ud83d"), ("🎙", "🎙")])
 def test_a_column_can_hold_any_text(text: str, kept: str) -> None:
     assert column(text) == kept
-
-
-@pytest.mark.parametrize(
-    ("time", "count"),
-    [
-        (datetime(1970, 1, 1, tzinfo=UTC), 0),
-        (datetime(2026, 3, 1, 12, 0, 0, 123_457, tzinfo=UTC), 1_772_366_400_123_457),
-        (datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))), 0),
-    ],
-)
-def test_times_are_counted_exactly(time: datetime, count: int) -> None:
-    assert micros(time) == count
 
 
 def test_the_schema_and_the_words_for_trouble_are_there() -> None:
