@@ -42,9 +42,17 @@ def _moment(microseconds: int, _: object = None) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
-def _step(line: list[Any], _: type[Step]) -> Step:
-    kind, state, at, evidence = line
-    return Step(kind=kind, state=state, at=_moment(at), evidence=evidence)
+def _is_history(cls: Any) -> bool:
+    return bool(cls == tuple[Step, ...])
+
+
+def _lines(steps: tuple[Step, ...]) -> list[tuple[str, str, int, str]]:
+    """A history is written again with each change of its record, so its lines are short: the values alone."""
+    return [(step.kind, step.state, micros(step.at), step.evidence) for step in steps]
+
+
+def _steps(lines: list[Any], _: object) -> tuple[Step, ...]:
+    return tuple([Step(kind=kind, state=state, at=_moment(at), evidence=words) for kind, state, at, words in lines])
 
 
 def _make_converter() -> Converter:
@@ -54,9 +62,8 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_func(_is_raw, lambda raw, _: dict(raw))
     converter.register_unstructure_hook(datetime, micros)
     converter.register_structure_hook(datetime, _moment)
-    # A history is written again with each change of its record, so its lines are short: the values alone.
-    converter.register_unstructure_hook(Step, lambda step: (step.kind, step.state, micros(step.at), step.evidence))
-    converter.register_structure_hook(Step, _step)
+    converter.register_unstructure_hook_func(_is_history, _lines)
+    converter.register_structure_hook_func(_is_history, _steps)
     configure_tagged_union(CallbackEvent, converter, tag_name="event")  # with the hooks that are there by now
     return converter
 
