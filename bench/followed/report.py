@@ -83,12 +83,12 @@ def report(results: Results) -> str:
     )
     return "\n\n".join(
         [
-            f"Measured with {versions()}; medians of {len(results.starts['plain'])} rounds.",
+            f"Measured with {versions()}; medians of {len(results.callbacks['body'])} rounds.",
             "### Callbacks, as fast as they go over 50 connections",
             table(["receiver, on one core", "µs of CPU each", "per second of CPU", "per second"], callbacks),
             f"### Callbacks, {RATE} a second",
             table(["ms until the answer, percentile", *map(str, percents)], latencies),
-            "### Starts, 50 at once",
+            f"### Starts, 50 at once, medians of {len(results.starts['plain'])} rounds",
             table(["starts through", "µs of CPU each"], starts),
             "### Verification of one callback",
             table(

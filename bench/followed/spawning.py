@@ -7,6 +7,7 @@ import itertools
 
 import uvloop
 
+from bench.followed.cores import pin
 from bench.server import Connection, answer
 
 numbers = itertools.count()
@@ -25,4 +26,5 @@ async def serve() -> None:
 
 
 if __name__ == "__main__":
+    pin(1)
     uvloop.run(serve())

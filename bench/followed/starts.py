@@ -1,4 +1,4 @@
-"""What a start costs, with a tracker and without: ``python -m bench.followed.starts KIND URL SECONDS``."""
+"""What a start costs on one core, with a tracker and without: ``python -m bench.followed.starts KIND URL SECONDS``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from bench.child import one_slice
 from bench.followed.callbacks import PUBLIC_URL, issued
+from bench.followed.cores import pin
 from bench.peers import Start, Target
 from bench.peers.ours import client
 from plivo_record_async import CallbackPolicy, MemoryStore, RecordingTracker, SQLiteStore
@@ -54,4 +55,5 @@ async def measure(kind: str, url: str, seconds: float) -> None:
 
 if __name__ == "__main__":
     kind, url, seconds = sys.argv[1:]
+    pin(0)
     asyncio.run(measure(kind, url, float(seconds)))

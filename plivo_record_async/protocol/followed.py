@@ -170,18 +170,23 @@ class FollowedRecording:
     @property
     def api_id(self) -> str | None:
         """Plivo's id of the request: the answer says it first, callbacks repeat it."""
-        return _said(self.answer, "api_id") or _said(self.response, "api_id") or _said(self.ended, "api_id") or None
+        return (
+            (self.answer and self.answer.api_id)
+            or (self.response and self.response.api_id)
+            or (self.ended and self.ended.api_id)
+            or None
+        )
 
     @property
     def recording_id(self) -> str | None:
         """Plivo's id of the recording, by the most telling source that has it."""
         return (
-            _said(self.ended, "recording_id")
-            or _said(self.transcription, "recording_id")
-            or self._answered_later("recording_id")
-            or _said(self.answer, "recording_id")
-            or _said(self.begun, "recording_id")
-            or _said(self._found, "recording_id")
+            (self.ended and self.ended.recording_id)
+            or (self.transcription and self.transcription.recording_id)
+            or (self.response and _text(self.response.answer.get("recording_id")))
+            or (self.answer and self.answer.recording_id)
+            or (self.begun and self.begun.recording_id)
+            or (self._found and self._found.recording_id)
             or None
         )
 
@@ -189,11 +194,11 @@ class FollowedRecording:
     def record_url(self) -> str | None:
         """Where the file is, or will be."""
         return (
-            _said(self.ended, "record_url")
-            or self._answered_later("url")
-            or _said(self.answer, "url")
-            or _said(self.begun, "recording_url")
-            or _said(self._found, "recording_url")
+            (self.ended and self.ended.record_url)
+            or (self.response and _text(self.response.answer.get("url")))
+            or (self.answer and self.answer.url)
+            or (self.begun and self.begun.recording_url)
+            or (self._found and self._found.recording_url)
             or None
         )
 
@@ -201,9 +206,9 @@ class FollowedRecording:
     def error(self) -> str | None:
         """What is wrong with it, in words."""
         if self.state in {"recorded", "transcribed"}:
-            return _said(self.transcription, "error") or None
+            return (self.transcription and self.transcription.error) or None
         if self.state == "failed":
-            return _said(self.response, "error") or None
+            return (self.response and self.response.error) or None
         reason = None
         if self.state in _LOST or self.state in {"unknown", "unconfirmed"}:
             reason = next((step.evidence for step in self.steps if step.state == self.state), None)
@@ -211,10 +216,6 @@ class FollowedRecording:
             may_be = ", ".join(row.recording_id for row in self.candidates)
             reason = "; ".join(filter(None, [reason, f"it may be any of the recordings {may_be}"]))
         return reason
-
-    def _answered_later(self, name: str) -> str | None:
-        value = None if self.response is None else self.response.answer.get(name)
-        return value if isinstance(value, str) else None
 
     @property
     def _found(self) -> Recording | None:
@@ -299,5 +300,5 @@ def _lacks_end(state: RecordingState, ended: RecordingEnded | None) -> bool:
     return state in {"unknown", "unconfirmed", "started"}
 
 
-def _said(source: object, name: str) -> Any:
-    return getattr(source, name, None)
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
