@@ -17,7 +17,6 @@ from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
 from plivo_record_async._starter import Starter
 from plivo_record_async.client import RecordClient
-from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.interfaces import Orphan, Store
 from plivo_record_async.protocol.arguments import aware
 from plivo_record_async.protocol.evidence import CallbackName
@@ -31,7 +30,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 from plivo_record_async.protocol.policy import CallbackPolicy
-from plivo_record_async.protocol.signatures import AuthTokens
+from plivo_record_async.protocol.signatures import AuthTokens, listed
 from plivo_record_async.receiver import Receive, Receiver, Scope, Send, run_lifespan
 from plivo_record_async.settings import address
 from plivo_record_async.stores.memory import MemoryStore
@@ -92,7 +91,7 @@ class RecordingTracker:
         terms: Terms = DEFAULT_TERMS,
     ) -> None:
         public_url = address("public_url", public_url)
-        tokens = _tokens(client.settings.auth_token if auth_tokens is None else auth_tokens)
+        tokens = listed(client.settings.auth_token if auth_tokens is None else auth_tokens)
         store = MemoryStore() if store is None else store
         self._client = client
         self._public_url = public_url
@@ -299,10 +298,3 @@ def _takes(handler: Callable[..., object], count: int) -> bool:
     except TypeError:
         return False
     return True
-
-
-def _tokens(auth_tokens: AuthTokens) -> Sequence[str]:
-    tokens = (auth_tokens,) if isinstance(auth_tokens, str) else tuple(auth_tokens)
-    if not tokens or not all(tokens):
-        raise ConfigurationError("auth_tokens must hold at least one auth token, and no empty one")
-    return tokens

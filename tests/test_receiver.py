@@ -18,10 +18,11 @@ from starlette.routing import Mount
 
 from plivo_record_async import CallbackPolicy, MemoryStore, RecordingTracker, StoreError
 from plivo_record_async._clock import now
+from plivo_record_async._ledger import Ledger
 from plivo_record_async.emulator.callbacks import Callback, HttpCallback, Scheme
 from plivo_record_async.interfaces import FollowedRecording, Store
 from plivo_record_async.protocol.evidence import SendingBegan, StartAccepted
-from plivo_record_async.protocol.lifecycle import apply, plan
+from plivo_record_async.protocol.lifecycle import apply, begin, plan
 from plivo_record_async.protocol.models import RecordingEnded, StartRequest
 from plivo_record_async.protocol.tokens import Place, issue_url
 from plivo_record_async.receiver import LONGEST_BODY, run_lifespan
@@ -129,6 +130,20 @@ async def test_each_kind_has_its_place() -> None:
         heard = {"recording_id": "rec-1", "transcription": "good morning", "duration": "61"}
         assert await deliver(caller, signed(issued("transcription"), heard)) == 200
         assert await state(store) == "transcribed"
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_callback_that_it_has_begun_is_kept_as_that(*, early: bool) -> None:
+    """The Record XML element is known to call back when it begins too, with a length of -1."""
+    began = ended(recording_duration="-1", recording_duration_ms="-1", recording_end_ms="-1")
+    async with receiving() as (caller, store):
+        record = await store.create(begin("start-1", accepted().request, now()) if early else accepted())
+        assert await deliver(caller, signed(fields=began)) == 200
+        assert await state(store) == "started"
+        if early:
+            await Ledger(store=store).learn(record, StartAccepted(words="202"))
+        assert await deliver(caller, signed()) == 200
+        assert await state(store) == "recorded"
 
 
 async def test_signatures_may_come_as_a_list_or_twice() -> None:

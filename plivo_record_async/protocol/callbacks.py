@@ -53,6 +53,7 @@ def parse_callback(
         SignatureMismatchError: It was signed with another token, for another URL, or was changed on its way.
         MalformedCallbackError: It is no callback of Plivo's, or could be another one, cut up differently.
         ConfigurationError: ``auth_tokens`` holds no token, or an empty one.
+        TypeError: The headers are no texts, or the body is not bytes.
     """
     return read_event(verify_callback(method, url, headers, body, auth_tokens=auth_tokens, allow_v2=allow_v2))
 
@@ -76,13 +77,16 @@ def verify_callback(
     return VerifiedFields(_unrepeated(fields))
 
 
-def read_form(headers: Headers, body: bytes) -> Pairs:
+def read_form(headers: Headers, body: object) -> Pairs:
     """The names and values in a form; bytes that are not UTF-8 become U+FFFD, as in the official SDKs.
 
     Raises:
         MalformedCallbackError: The body is something other than a form. How Plivo would sign that, JSON for
             one, is not documented, so it cannot be verified.
+        TypeError: The body is not bytes.
     """
+    if not isinstance(body, bytes | bytearray):
+        raise TypeError(f"body must be the bytes of the request's body, not {type(body).__name__}")
     if not body:
         return []
     content_type = next((value for name, value in headers.items() if name.lower() == "content-type"), _FORM)

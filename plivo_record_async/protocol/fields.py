@@ -71,9 +71,14 @@ def plain_text(name: str, value: Any) -> str | None:
 
 
 def problem(name: str, value: Any) -> str | None:
-    """Plivo's words for what went wrong: a text, or an object that holds one, or else its JSON."""
+    """Plivo's words for what went wrong: a text, or an object that holds one, or else its JSON.
+
+    ``false``, ``{}`` and ``[]`` say that nothing did.
+    """
     while _is_object(value) and "error" in value:
         value = value["error"]
+    if value is False or value in ({}, []):
+        return None
     if isinstance(value, dict | list):
         try:
             value = json.dumps(value)

@@ -345,10 +345,10 @@ class UnknownCallback:
     """A callback with a valid signature that is none of the known kinds.
 
     Attributes:
-        raw: Every field as it was sent.
+        raw: Every field as it was sent; here it takes part in comparison, as there is nothing else to compare.
     """
 
-    raw: Mapping[str, Any] = _raw()
+    raw: Mapping[str, Any] = field(factory=dict[str, Any], hash=False, repr=False)
 
 
 CallbackEvent = ApiResponse | RecordingEnded | TranscriptionEnded | UnknownCallback

@@ -28,6 +28,7 @@ __all__ = [
     "Headers",
     "Params",
     "SignatureClaim",
+    "listed",
     "matching_header",
     "read_claim",
     "sign_callback_v3",
@@ -102,16 +103,20 @@ def read_claim(headers: Headers, *, allow_v2: bool = False) -> SignatureClaim:
 
     Raises:
         SignatureMissingError: There is no signature, or no nonce, of an accepted version.
+        TypeError: The headers are no texts.
     """
     found: dict[str, str] = {}
     for name, value in headers.items():
         key = name.lower()
         if key in _KNOWN_HEADERS:
-            found[key] = f"{found[key]},{value}" if key in found else value
+            text = _header_text(value)
+            found[key] = f"{found[key]},{text}" if key in found else text
     version: Version = "V2" if allow_v2 and found.keys().isdisjoint(_HEADERS["V3"][:2]) else "V3"
     own, main, nonce = _HEADERS[version]
     signatures = {name: found[name] for name in (own, main) if name in found}
     if nonce not in found or not any(signatures.values()):
+        for name, _ in headers.items():  # noqa: PERF102 - werkzeug's headers are pairs to who goes through them
+            _header_text(name)
         raise SignatureMissingError(_missing(version, sorted(found)))
     return SignatureClaim(version, found[nonce], signatures)
 
@@ -143,17 +148,26 @@ def matching_header(claim: SignatureClaim, texts: Sequence[str], auth_tokens: Au
     Raises:
         ConfigurationError: No token, or an empty one, which anybody could sign with.
     """
-    tokens = [auth_tokens] if isinstance(auth_tokens, str) else auth_tokens
-    if not tokens or not all(tokens):
-        raise ConfigurationError("auth_tokens must hold at least one auth token, and no empty one")
-    expected = [_digest(text, token.encode()) for token in tokens for text in texts]
+    expected = [_digest(text, token.encode(errors="surrogatepass")) for token in listed(auth_tokens) for text in texts]
     for name, value in claim.signatures.items():
         # As bytes, because compare_digest takes no text beyond ASCII.
-        given = value.replace(" ", "").encode(errors="replace").split(b",")
+        given = "".join(value.split()).encode(errors="replace").split(b",")
         for ours, theirs in product(expected, given):
             if hmac.compare_digest(ours, theirs):
                 return name
     return None
+
+
+def listed(auth_tokens: AuthTokens) -> Sequence[str]:
+    """The tokens one by one.
+
+    Raises:
+        ConfigurationError: No token, or an empty one, which anybody could sign with.
+    """
+    tokens = (auth_tokens,) if isinstance(auth_tokens, str) else tuple(auth_tokens)
+    if not tokens or not all(tokens):
+        raise ConfigurationError("auth_tokens must hold at least one auth token, and no empty one")
+    return tokens
 
 
 def split_url(url: str) -> tuple[str, str, str]:
@@ -198,6 +212,12 @@ def _signed_tail(method: str, query: str, form: Pairs) -> str:
 
 def _joined(pairs: Pairs) -> str:
     return "&".join(map("=".join, sorted(pairs)))
+
+
+def _header_text(text: object) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"headers must be texts, not {text!r:.80}; what ASGI has as bytes is decoded as latin-1")
+    return text
 
 
 def _missing(version: str, found: Sequence[str]) -> str:

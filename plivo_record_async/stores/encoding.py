@@ -20,9 +20,10 @@ from plivo_record_async.interfaces import FollowedRecording, Orphan
 from plivo_record_async.protocol.followed import Step
 from plivo_record_async.protocol.models import CallbackEvent
 
-__all__ = ["decode", "encode", "micros"]
+__all__ = ["T", "decode", "encode", "micros"]
 
 T = TypeVar("T", FollowedRecording, Orphan)
+"""What is written down."""
 
 
 def _is_raw(cls: Any) -> bool:

@@ -9,6 +9,7 @@ from plivo_record_async.interfaces import FollowedRecording, PlivoId
 from plivo_record_async.stores.encoding import encode, micros
 
 __all__ = [
+    "APPLICATION_ID",
     "BY_PLIVO_ID",
     "DUE",
     "GET",
@@ -54,6 +55,9 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
 Times are microseconds since 1970; ``value`` is the whole record, the other columns are what it is found by.
 """
 
+APPLICATION_ID: Final = int.from_bytes(b"PlRe")
+"""Says whose file it is: https://www.sqlite.org/pragma.html#pragma_application_id"""
+
 INSERT: Final = """
     INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
@@ -71,11 +75,15 @@ BY_PLIVO_ID: Final[Mapping[PlivoId, str]] = {
 }
 DUE: Final = "SELECT value FROM recording WHERE due_at <= ? ORDER BY due_at, start_id LIMIT ? OFFSET ?"
 VERSIONS: Final = "SELECT start_id, version FROM recording WHERE start_id IN (SELECT value FROM json_each(?))"
-PRUNE: Final = "DELETE FROM recording WHERE due_at IS NULL AND updated_at < ?"
+PRUNE: Final = """
+    DELETE FROM recording WHERE rowid IN (
+        SELECT rowid FROM recording WHERE due_at IS NULL AND updated_at < ? LIMIT ?
+    )
+"""
 
 KEEP_ORPHAN: Final = "INSERT INTO orphan (received_at, value) VALUES (?, ?)"
 LATEST_ORPHANS: Final = "SELECT value FROM orphan ORDER BY id DESC LIMIT ?"
-PRUNE_ORPHANS: Final = "DELETE FROM orphan WHERE received_at < ?"
+PRUNE_ORPHANS: Final = "DELETE FROM orphan WHERE id IN (SELECT id FROM orphan WHERE received_at < ? LIMIT ?)"
 
 TROUBLES: Final = {
     5: "another process keeps it locked",

@@ -27,13 +27,16 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
 from plivo_record_async.protocol.arguments import positive
 from plivo_record_async.stores import sql
-from plivo_record_async.stores.encoding import decode, encode, micros
+from plivo_record_async.stores.encoding import T, decode, encode, micros
 from plivo_record_async.stores.rounds import Answer, Job, Rounds
 
 __all__ = ["SQLiteStore"]
 
 _POLL: Final = 0.2
 """Seconds between two looks for what other processes wrote, while somebody watches."""
+
+_SLICE: Final = 500
+"""What is pruned in one round, at most: a transaction keeps the file from all other writers."""
 
 _PAUSE: Final = 0.02
 """Seconds between two tries to open a file that another process is making."""
@@ -90,19 +93,19 @@ class SQLiteStore:
         found: list[FollowedRecording] = []
         for offset in itertools.count(step=limit):
             texts: list[str] = await self._rounds.ask(partial(_select, sql.DUE, (micros(now), limit, offset)))
-            found += self._readable(texts)
+            found += self._readable(texts, FollowedRecording)
             if len(texts) < limit or len(found) >= limit:
                 break
         return found[:limit]
 
-    def _readable(self, texts: Iterable[str]) -> Iterator[FollowedRecording]:
+    def _readable(self, texts: Iterable[str], cls: type[T]) -> Iterator[T]:
         for text in texts:
             try:
-                yield decode(text, FollowedRecording)
+                yield decode(text, cls)
             except StoreError as error:
                 if text not in self._unreadable:  # it is met again and again
                     self._unreadable.add(text)
-                    log.warning("%r: a recording that is due is left alone: %s", self, error)
+                    log.warning("%r: what cannot be read is left alone: %s", self, error)
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the record is another version, or gone."""
@@ -124,11 +127,19 @@ class SQLiteStore:
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
         """The kept callbacks that belong to no record, the latest first."""
         texts = await self._rounds.ask(partial(_select, sql.LATEST_ORPHANS, (limit,)))
-        return [decode(text, Orphan) for text in texts]
+        return list(self._readable(texts, Orphan))
 
     async def prune(self, before: datetime) -> int:
         """Forget records at rest and orphans that are older than ``before``."""
-        pruned: int = await self._rounds.ask(partial(self._file.prune, micros(before)), writes=True)
+        await self._prune(sql.PRUNE_ORPHANS, before)
+        return await self._prune(sql.PRUNE, before)
+
+    async def _prune(self, statement: str, before: datetime) -> int:
+        """In slices, between which others have their turn."""
+        pruned, count = 0, _SLICE
+        while count == _SLICE:
+            count = await self._rounds.ask(partial(self._file.prune, statement, micros(before)), writes=True)
+            pruned += count
         return pruned
 
     async def aclose(self) -> None:
@@ -173,10 +184,9 @@ class _File:
         self._touched.add(row.start_id)
         return done
 
-    def prune(self, before: int, connection: sqlite3.Connection) -> int:
-        connection.execute(sql.PRUNE_ORPHANS, (before,))
+    def prune(self, statement: str, before: int, connection: sqlite3.Connection) -> int:
         self._touched.update(self._watchers)
-        return connection.execute(sql.PRUNE, (before,)).rowcount
+        return connection.execute(statement, (before, _SLICE)).rowcount
 
     def watch(self, start_id: str, version: int, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
         self._watchers[start_id][future] = version
@@ -301,27 +311,31 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]],
     Raises:
         StoreError: A newer version of this package wrote the file, or it is another program's database.
     """
-    if _schema_version(connection) == len(migrations):
+    if _marks(connection) == (sql.APPLICATION_ID, len(migrations)):
         return
     connection.execute("BEGIN IMMEDIATE")
-    version = _schema_version(connection)  # another process may have been faster
+    application, version = _marks(connection)  # another process may have been faster
+    is_new = application == version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    if application != sql.APPLICATION_ID and not is_new:
+        raise StoreError(f"{path}: it is the database of another program; choose another file")
     if version > len(migrations):
         raise StoreError(
             f"{path}: its schema is version {version}, and this version of the package knows only {len(migrations)}: "
             "a newer one wrote it; upgrade the package"
         )
-    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-        raise StoreError(f"{path}: it is the database of another program; choose another file")
     for statements in migrations[version:]:
         for statement in statements:
             connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {len(migrations)}")
     connection.execute("COMMIT")
 
 
-def _schema_version(connection: sqlite3.Connection) -> int:
+def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Whose file it is, and the version of its schema."""
+    [(application,)] = connection.execute("PRAGMA application_id")
     [(version,)] = connection.execute("PRAGMA user_version")
-    return int(version)
+    return application, version
 
 
 def _create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:

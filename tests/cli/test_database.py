@@ -10,6 +10,7 @@ import pytest
 from plivo_record_async import SQLiteStore
 from plivo_record_async.cli.database import usable_file
 from plivo_record_async.errors import ConfigurationError, StoreError
+from plivo_record_async.stores.sql import APPLICATION_ID
 
 
 @pytest.fixture
@@ -42,10 +43,13 @@ def test_a_file_that_is_no_database_is_a_wrong_configuration(path: Path) -> None
         opened(path)
 
 
-@pytest.mark.parametrize("statement", ["CREATE TABLE customers (name)", "PRAGMA user_version = 1000"])
+NEWER = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1000"
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE customers (name)", NEWER])
 def test_another_program_s_or_a_newer_version_s_is_a_wrong_configuration(path: Path, statement: str) -> None:
     other = sqlite3.connect(path)
-    other.execute(statement)
+    other.executescript(statement)
     other.close()
     with pytest.raises(ConfigurationError, match=r"another program|a newer one wrote it"):
         opened(path)

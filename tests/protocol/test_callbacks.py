@@ -211,6 +211,29 @@ def test_no_body_needs_no_content_type() -> None:
     assert parse_callback(**changed(request, headers=headers), auth_tokens=TOKEN) == UnknownCallback()
 
 
+RAW_HEADERS = {name.lower().encode(): value.encode() for name, value in callback(RECORDING_ENDED)["headers"].items()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"headers": RAW_HEADERS}, "headers must be texts, not b'"),
+        ({"headers": {V3: b"x", V3_NONCE: "1"}}, "headers must be texts, not b'x'"),
+        ({"headers": {V3: None, V3_NONCE: "1"}}, "headers must be texts, not None"),
+        ({"body": "api_id=1"}, "body must be the bytes of the request's body, not str"),
+        ({"body": None}, "body must be the bytes of the request's body, not NoneType"),
+    ],
+)
+def test_what_a_framework_was_asked_for_wrongly_is_named(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(TypeError, match=words):
+        parse_callback(**changed(callback(RECORDING_ENDED), **changes), auth_tokens=TOKEN)
+
+
+@pytest.mark.parametrize("tokens", [("old", TOKEN), ["old", TOKEN], iter(["old", TOKEN]), ("\ud83d", TOKEN)])
+def test_tokens_come_in_any_way(tokens: Any) -> None:
+    assert parse_callback(**callback(RECORDING_ENDED), auth_tokens=tokens).raw == RECORDING_ENDED
+
+
 @pytest.mark.parametrize("changes", [{"method": "PUT"}, {"method": ""}, {"url": "/callback"}, {"url": ""}])
 def test_what_is_no_callback_at_all(changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedCallbackError, match=r"^(method|url) must be"):

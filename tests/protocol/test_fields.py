@@ -30,6 +30,10 @@ EMPTY: list[tuple[Reader[Any], object]] = [
     (spoken_text, None),
     *((reader, blank) for reader in (plain_text, problem, identifier, web_address) for blank in (None, "")),
     *((reader, blank) for reader in (amount, whole_number, moment) for blank in (None, "", "-1", -1, "-1.00000")),
+    (problem, False),
+    (problem, {}),
+    (problem, []),
+    (problem, {"error": {"error": False}}),
 ]
 
 GOOD: list[tuple[Reader[Any], object, object]] = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import sqlite3
 import struct
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -22,9 +24,13 @@ from blockbuster import BlockBuster, blockbuster_ctx
 
 import plivo_record_async
 from plivo_record_async.errors import StoreError
+from plivo_record_async.interfaces import Orphan
 from plivo_record_async.protocol.followed import FollowedRecording
+from plivo_record_async.protocol.models import UnknownCallback
+from plivo_record_async.stores import sqlite as sqlite_store
+from plivo_record_async.stores.sql import APPLICATION_ID
 from plivo_record_async.stores.sqlite import SQLiteStore, migrate
-from tests.protocol.lives import NOW, SECOND, next_version, planned, recording
+from tests.protocol.lives import ENDED, NOW, SECOND, next_version, planned, recording
 
 WRITER = Path(__file__).with_name("writer.py")
 
@@ -359,6 +365,24 @@ async def test_a_record_that_cannot_be_read_harms_only_those_who_watch_it(path: 
     await store.aclose()
 
 
+async def test_much_is_forgotten_in_slices_between_which_others_have_their_turn(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_store, "_SLICE", 10)
+    store = SQLiteStore(path)
+    old = [recording("rejected", f"start-{number}") for number in range(25)]
+    await asyncio.gather(*map(store.create, old))
+    await asyncio.gather(*(store.keep_orphan(Orphan(received_at=NOW, event=ENDED)) for _ in range(25)))
+    pruning = asyncio.create_task(store.prune(NOW + SECOND))
+    await asyncio.sleep(0)
+    await store.create(planned("young"))
+    assert not pruning.done()
+    assert await pruning == 25
+    assert (await store.get("start-24"), await store.orphans()) == (None, [])
+    assert await store.get("young") == planned("young")
+    await store.aclose()
+
+
 # Sudden death
 
 
@@ -470,6 +494,28 @@ async def test_a_file_that_is_locked_at_first_is_opened_later(path: Path) -> Non
     await store.aclose()
 
 
+async def test_a_file_that_is_locked_at_first_is_waited_for_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The switch to WAL is tried again and again, so no try may have the patience of the whole."""
+    pauses, patience, connect = list[float](), list[float](), sqlite3.connect
+
+    def impatient(path: str, timeout: float, isolation_level: None) -> sqlite3.Connection:
+        patience.append(timeout)
+        return connect(path, timeout=timeout, isolation_level=isolation_level)
+
+    monkeypatch.setattr(
+        sqlite_store, "time", SimpleNamespace(monotonic=itertools.count().__next__, sleep=pauses.append)
+    )
+    store = SQLiteStore(path, busy_timeout=5)
+    with file_of(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(sqlite3, "connect", impatient)
+        with pytest.raises(StoreError, match="another process keeps it locked"):
+            await store.get("start-1")
+    assert len(pauses) == 5
+    assert patience == pauses[:1]
+    await store.aclose()
+
+
 async def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     store = SQLiteStore(missing / "recordings.db")
@@ -524,7 +570,16 @@ async def test_records_that_cannot_be_read_do_not_keep_the_others_from_coming_du
     for _ in range(2):
         due = await store.due(NOW + 9 * SECOND, limit=limit)
         assert [record.start_id for record in due] == ["start-3", "start-4", "start-5"][:limit]
-    assert caplog.text.count("a recording that is due is left alone") == 3, "each is told of once"
+    assert caplog.text.count("what cannot be read is left alone") == 3, "each is told of once"
+    await store.aclose()
+
+
+async def test_orphans_that_cannot_be_read_do_not_hide_the_others(path: Path) -> None:
+    store = SQLiteStore(path)
+    for number in range(3):
+        await store.keep_orphan(Orphan(received_at=NOW + number * SECOND, event=UnknownCallback(raw={"n": number})))
+    await ask(store, "UPDATE orphan SET value = json_set(value, '$.colour', 'green') WHERE id = 2", writes=True)
+    assert [orphan.event.raw["n"] for orphan in await store.orphans()] == [2, 0]
     await store.aclose()
 
 
@@ -593,9 +648,12 @@ def test_a_step_that_fails_leaves_the_schema_as_it_was(path: Path) -> None:
         assert connection.execute("PRAGMA user_version").fetchall() == [(1,)]
 
 
+NEWER = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1000"
+
+
 async def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
     with file_of(path) as other:
-        other.execute("PRAGMA user_version = 1000")
+        other.executescript(NEWER)
     store = SQLiteStore(path)
     with pytest.raises(StoreError, match=r"recordings.db: its schema is version 1000, .* upgrade the package"):
         await store.create(planned())
@@ -604,9 +662,11 @@ async def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -
         assert other.execute("SELECT * FROM sqlite_master").fetchall() == []
 
 
-async def test_the_database_of_another_program_is_left_alone(path: Path) -> None:
+@pytest.mark.parametrize("mark", ["user_version = 0", "user_version = 1", "application_id = 1"])
+async def test_the_database_of_another_program_is_left_alone(path: Path, mark: str) -> None:
     with file_of(path) as other:
         other.execute("CREATE TABLE customers (name)")
+        other.execute(f"PRAGMA {mark}")
     store = SQLiteStore(path)
     with pytest.raises(StoreError, match="it is the database of another program"):
         await store.create(planned())
@@ -620,7 +680,8 @@ async def test_a_schema_that_appears_while_waiting_for_the_lock_is_taken_as_it_i
     with file_of(path) as other:
         other.execute("PRAGMA journal_mode = WAL")
         other.execute("BEGIN IMMEDIATE")
-        other.execute("PRAGMA user_version = 1000")
+        for pragma in NEWER.split(";"):
+            other.execute(pragma)
         writing = asyncio.create_task(store.create(planned()))
         await asyncio.sleep(0)
         other.execute("COMMIT")
