@@ -1,46 +1,34 @@
 """Followed recordings in an SQLite file: durable, and shared by the processes of one machine.
 
-One thread has the connection. All writes that wait when a round begins share one transaction, so the more callers
-write at once, the less each pays for the disk. What is read is decoded there too: one record after another costs half
-of what each costs among everything else that an event loop does. Nobody is told that a write is done before its
-transaction is on the disk: the journal is a WAL with ``synchronous=FULL``, so what was acknowledged survives
-``kill -9`` and, if the disk keeps its promises, power loss. https://www.sqlite.org/pragma.html#pragma_synchronous
+One thread has the file. All writes that wait when a round begins share one transaction, so the more callers write at
+once, the less each pays for the disk. What is read is decoded there too: one record after another costs half of what
+each costs among everything else that an event loop does.
 """
 
 from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import logging
 import os
-import sqlite3
-import time
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
 from plivo_record_async.protocol.arguments import positive
 from plivo_record_async.stores import sql
 from plivo_record_async.stores.encoding import T, decode, encode, micros
-from plivo_record_async.stores.rounds import Answer, Job, Rounds
+from plivo_record_async.stores.file import File, create, read_all, read_one
+from plivo_record_async.stores.rounds import Rounds
 
 __all__ = ["SQLiteStore"]
 
-_POLL: Final = 0.2
-"""Seconds between two looks for what other processes wrote, while somebody watches."""
-
 _SLICE: Final = 500
 """What is pruned in one round, at most: a transaction keeps the file from all other writers."""
-
-_PAUSE: Final = 0.02
-"""Seconds between two tries to open a file that another process is making."""
-
 
 log = logging.getLogger("plivo_record_async")
 
@@ -59,7 +47,7 @@ class SQLiteStore:
         self._path = os.fsdecode(path)
         if self._path in {"", ":memory:"} or "\0" in self._path:
             raise ValueError(f"path must name a file, not {path!r}; MemoryStore() keeps recordings in memory")
-        self._file = _File(self._path, positive("busy_timeout", busy_timeout))
+        self._file = File(self._path, positive("busy_timeout", busy_timeout))
         self._rounds = Rounds(self._file, repr(self))
         self._unreadable: set[str] = set()
 
@@ -68,7 +56,7 @@ class SQLiteStore:
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         """Keep a new record, or return the kept one with its ``start_id`` or ``dedupe_key``."""
-        kept: FollowedRecording = await self._rounds.ask(partial(_create, record, sql.row(record)), writes=True)
+        kept: FollowedRecording = await self._rounds.ask(partial(create, record, sql.row(record)), writes=True)
         return kept
 
     async def get(self, start_id: str) -> FollowedRecording | None:
@@ -85,14 +73,14 @@ class SQLiteStore:
         return await self._record(sql.BY_PLIVO_ID[kind], value)
 
     async def _record(self, query: str, key: str) -> FollowedRecording | None:
-        record: FollowedRecording | None = await self._rounds.ask(partial(_record, query, sql.column(key)))
+        record: FollowedRecording | None = await self._rounds.ask(partial(read_one, query, sql.column(key)))
         return record
 
     async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
         """The records that are to be looked after by now; one that cannot be read is left to who can."""
         found: list[FollowedRecording] = []
         for offset in itertools.count(step=limit):
-            texts: list[str] = await self._rounds.ask(partial(_select, sql.DUE, (micros(now), limit, offset)))
+            texts: list[str] = await self._rounds.ask(partial(read_all, sql.DUE, (micros(now), limit, offset)))
             found += self._readable(texts, FollowedRecording)
             if len(texts) < limit or len(found) >= limit:
                 break
@@ -126,7 +114,7 @@ class SQLiteStore:
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
         """The kept callbacks that belong to no record, the latest first."""
-        texts = await self._rounds.ask(partial(_select, sql.LATEST_ORPHANS, (limit,)))
+        texts = await self._rounds.ask(partial(read_all, sql.LATEST_ORPHANS, (limit,)))
         return list(self._readable(texts, Orphan))
 
     async def prune(self, before: datetime) -> int:
@@ -138,217 +126,10 @@ class SQLiteStore:
         """In slices, between which others have their turn."""
         pruned, count = 0, _SLICE
         while count == _SLICE:
-            count = await self._rounds.ask(partial(self._file.prune, statement, micros(before)), writes=True)
+            count = await self._rounds.ask(partial(self._file.prune, statement, micros(before), _SLICE), writes=True)
             pruned += count
         return pruned
 
     async def aclose(self) -> None:
         """Finish what was begun, end all watching with `StoreError`, close the file."""
         await self._rounds.aclose()
-
-
-class _File:
-    """The connection and those who watch; only the thread of `Rounds` touches either."""
-
-    def __init__(self, path: str, busy_timeout: float) -> None:
-        self._path = path
-        self._busy_timeout = busy_timeout
-        self._connection: sqlite3.Connection | None = None
-        self._watchers: defaultdict[str, dict[asyncio.Future[Any], int]] = defaultdict(dict)
-        self._touched: set[str] = set()
-        self._data_version = 0
-
-    @property
-    def patience(self) -> float | None:
-        """Other processes give no sign, so somebody has to look."""
-        return _POLL if self._watchers else None
-
-    def do(self, jobs: list[Job]) -> list[Answer]:
-        """Reads first: they wait for no lock."""
-        writes = [job for job in jobs if job.writes]
-        answers = [self._read(job) for job in jobs if not job.writes]
-        return answers + (self._write(writes) if writes else []) + self._news()
-
-    def close(self) -> list[Answer]:
-        """Close the file; nobody will tell the watchers any more."""
-        self._drop()
-        watching = [future for watchers in self._watchers.values() for future in watchers]
-        return [
-            Answer(future, error=StoreError(f"{self._path} was closed while it was watched")) for future in watching
-        ]
-
-    # Jobs that touch what is watched
-
-    def replace(self, row: sql.Row, connection: sqlite3.Connection) -> bool:
-        done = connection.execute(sql.REPLACE, row).rowcount == 1
-        self._touched.add(row.start_id)
-        return done
-
-    def prune(self, statement: str, before: int, connection: sqlite3.Connection) -> int:
-        self._touched.update(self._watchers)
-        return connection.execute(statement, (before, _SLICE)).rowcount
-
-    def watch(self, start_id: str, version: int, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
-        self._watchers[start_id][future] = version
-        self._touched.add(start_id)
-
-    def unwatch(self, start_id: str, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
-        self._watchers[start_id].pop(future, None)
-        if not self._watchers[start_id]:
-            del self._watchers[start_id]
-
-    # One round
-
-    def _read(self, job: Job) -> Answer:
-        try:
-            return Answer(job.future, job.work(self._opened()))
-        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the caller
-            return Answer(job.future, error=self._explained(error))
-
-    def _write(self, jobs: list[Job]) -> list[Answer]:
-        """All in one transaction; if that fails, each in its own, so that one cannot spoil the others."""
-        try:
-            connection = self._opened()
-            connection.execute("BEGIN IMMEDIATE")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the callers
-            return [Answer(job.future, error=self._explained(error)) for job in jobs]
-        try:
-            answers = [Answer(job.future, job.work(connection)) for job in jobs]
-            connection.execute("COMMIT")
-        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the caller
-            self._roll_back(connection)
-            if len(jobs) > 1:
-                return [answer for job in jobs for answer in self._write([job])]
-            return [Answer(jobs[0].future, error=self._explained(error))]
-        return answers
-
-    def _roll_back(self, connection: sqlite3.Connection) -> None:
-        try:
-            if connection.in_transaction:
-                connection.execute("ROLLBACK")
-        except sqlite3.Error:
-            self._drop()  # closing it rolls back too; the next round opens it anew
-
-    def _news(self) -> list[Answer]:
-        """Whoever watches a record that is another version now, or gone."""
-        try:
-            return list(self._changes(self._opened())) if self._watchers else []
-        except (sqlite3.Error, StoreError) as error:
-            watching = [future for watchers in self._watchers.values() for future in watchers]
-            self._watchers.clear()
-            return [Answer(future, error=self._explained(error)) for future in watching]
-        finally:
-            self._touched.clear()
-
-    def _changes(self, connection: sqlite3.Connection) -> Iterable[Answer]:
-        # Changes with every transaction of any other connection: https://www.sqlite.org/pragma.html#pragma_data_version
-        [(data_version,)] = connection.execute("PRAGMA data_version")
-        candidates = self._touched & self._watchers.keys() if data_version == self._data_version else self._watchers
-        self._data_version = data_version
-        start_ids = list(candidates)
-        versions = dict(connection.execute(sql.VERSIONS, (json.dumps(start_ids),))) if start_ids else {}
-        for start_id in start_ids:
-            watchers = self._watchers[start_id]
-            changed = [future for future, version in watchers.items() if versions.get(start_id) != version]
-            if changed:
-                now = self._read(Job(partial(_record, sql.GET, start_id), changed[0], writes=False))
-                yield from (now._replace(future=future) for future in changed)
-            for future in changed:
-                del watchers[future]
-            if not watchers:
-                del self._watchers[start_id]
-
-    # The connection
-
-    def _opened(self) -> sqlite3.Connection:
-        if self._connection is None:
-            connection = sqlite3.connect(self._path, timeout=_PAUSE, isolation_level=None)
-            try:
-                _use_wal(connection, until=time.monotonic() + self._busy_timeout)
-                connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA fullfsync = ON")
-                migrate(connection, sql.MIGRATIONS, self._path)
-            except BaseException:
-                connection.close()
-                raise
-            self._connection = connection
-        return self._connection
-
-    def _drop(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
-
-    def _explained(self, error: Exception) -> Exception:
-        if not isinstance(error, sqlite3.Error):
-            return error
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        words = sql.TROUBLES.get(code, "SQLite failed")
-        opened = code not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB}
-        comfort = "; what was acknowledged before is not affected" if opened else ""
-        explained = StoreError(f"{self._path}: {words} ({error}){comfort}")
-        explained.__cause__ = error
-        return explained
-
-
-def _use_wal(connection: sqlite3.Connection, *, until: float) -> None:
-    """The switch needs the file for itself, and gives up at once where a statement would wait."""
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if time.monotonic() > until or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
-                raise
-            time.sleep(_PAUSE)
-        else:
-            return
-
-
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]], path: str) -> None:
-    """Lead the schema from its version to the latest, all in one transaction.
-
-    Raises:
-        StoreError: A newer version of this package wrote the file, or it is another program's database.
-    """
-    if _marks(connection) == (sql.APPLICATION_ID, len(migrations)):
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    application, version = _marks(connection)  # another process may have been faster
-    is_new = application == version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    if application != sql.APPLICATION_ID and not is_new:
-        raise StoreError(f"{path}: it is the database of another program; choose another file")
-    if version > len(migrations):
-        raise StoreError(
-            f"{path}: its schema is version {version}, and this version of the package knows only {len(migrations)}: "
-            "a newer one wrote it; upgrade the package"
-        )
-    for statements in migrations[version:]:
-        for statement in statements:
-            connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {len(migrations)}")
-    connection.execute("COMMIT")
-
-
-def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Whose file it is, and the version of its schema."""
-    [(application,)] = connection.execute("PRAGMA application_id")
-    [(version,)] = connection.execute("PRAGMA user_version")
-    return application, version
-
-
-def _create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:
-    if connection.execute(sql.INSERT, row).rowcount == 1:
-        return record
-    [kept] = _select(sql.SAME, (row.start_id, row.dedupe_key), connection)
-    return decode(kept, FollowedRecording)
-
-
-def _record(query: str, key: str, connection: sqlite3.Connection) -> FollowedRecording | None:
-    texts = _select(query, (key,), connection)
-    return decode(texts[0], FollowedRecording) if texts else None
-
-
-def _select(query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection) -> list[str]:
-    return [value for (value,) in connection.execute(query, parameters)]

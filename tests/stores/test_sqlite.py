@@ -27,9 +27,11 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.interfaces import Orphan
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.protocol.models import UnknownCallback
+from plivo_record_async.stores import file as sqlite_file
 from plivo_record_async.stores import sqlite as sqlite_store
+from plivo_record_async.stores.file import migrate
 from plivo_record_async.stores.sql import APPLICATION_ID
-from plivo_record_async.stores.sqlite import SQLiteStore, migrate
+from plivo_record_async.stores.sqlite import SQLiteStore
 from tests.protocol.lives import ENDED, NOW, SECOND, next_version, planned, recording
 
 WRITER = Path(__file__).with_name("writer.py")
@@ -502,9 +504,7 @@ async def test_a_file_that_is_locked_at_first_is_waited_for_once(path: Path, mon
         patience.append(timeout)
         return connect(path, timeout=timeout, isolation_level=isolation_level)
 
-    monkeypatch.setattr(
-        sqlite_store, "time", SimpleNamespace(monotonic=itertools.count().__next__, sleep=pauses.append)
-    )
+    monkeypatch.setattr(sqlite_file, "time", SimpleNamespace(monotonic=itertools.count().__next__, sleep=pauses.append))
     store = SQLiteStore(path, busy_timeout=5)
     with file_of(path) as other:
         other.execute("BEGIN EXCLUSIVE")

@@ -1,0 +1,245 @@
+"""The SQLite file: its connection, what is done in a round, and those who watch. Only one thread touches it.
+
+Nobody is told that a write is done before its transaction is on the disk: the journal is a WAL with
+``synchronous=FULL``, so what was acknowledged survives ``kill -9`` and, if the disk keeps its promises, power loss.
+https://www.sqlite.org/pragma.html#pragma_synchronous
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sqlite3
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from plivo_record_async.errors import StoreError
+from plivo_record_async.interfaces import FollowedRecording
+from plivo_record_async.stores import sql
+from plivo_record_async.stores.encoding import decode
+from plivo_record_async.stores.rounds import Answer, Job
+
+__all__ = ["File", "create", "migrate", "read_all", "read_one"]
+
+_POLL: Final = 0.2
+"""Seconds between two looks for what other processes wrote, while somebody watches."""
+
+_PAUSE: Final = 0.02
+"""Seconds between two tries to open a file that another process is making."""
+
+
+class File:
+    """The connection and those who watch; only the thread of `Rounds` touches either."""
+
+    def __init__(self, path: str, busy_timeout: float) -> None:
+        self._path = path
+        self._busy_timeout = busy_timeout
+        self._connection: sqlite3.Connection | None = None
+        self._watchers: defaultdict[str, dict[asyncio.Future[Any], int]] = defaultdict(dict)
+        self._touched: set[str] = set()
+        self._data_version = 0
+
+    @property
+    def patience(self) -> float | None:
+        """Other processes give no sign, so somebody has to look."""
+        return _POLL if self._watchers else None
+
+    def do(self, jobs: list[Job]) -> list[Answer]:
+        """Reads first: they wait for no lock."""
+        writes = [job for job in jobs if job.writes]
+        answers = [self._read(job) for job in jobs if not job.writes]
+        return answers + (self._write(writes) if writes else []) + self._news()
+
+    def close(self) -> list[Answer]:
+        """Close the file; nobody will tell the watchers any more."""
+        self._drop()
+        watching = [future for watchers in self._watchers.values() for future in watchers]
+        return [
+            Answer(future, error=StoreError(f"{self._path} was closed while it was watched")) for future in watching
+        ]
+
+    # Jobs that touch what is watched
+
+    def replace(self, row: sql.Row, connection: sqlite3.Connection) -> bool:
+        """Keep a changed record, unless it was changed or forgotten in between."""
+        done = connection.execute(sql.REPLACE, row).rowcount == 1
+        self._touched.add(row.start_id)
+        return done
+
+    def prune(self, statement: str, before: int, most: int, connection: sqlite3.Connection) -> int:
+        """Forget so many at most of what is older; how many were forgotten."""
+        self._touched.update(self._watchers)
+        return connection.execute(statement, (before, most)).rowcount
+
+    def watch(self, start_id: str, version: int, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
+        """Let the future have the record once it is another version, or gone."""
+        self._watchers[start_id][future] = version
+        self._touched.add(start_id)
+
+    def unwatch(self, start_id: str, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
+        """Nobody waits for that future any more."""
+        self._watchers[start_id].pop(future, None)
+        if not self._watchers[start_id]:
+            del self._watchers[start_id]
+
+    # One round
+
+    def _read(self, job: Job) -> Answer:
+        try:
+            return Answer(job.future, job.work(self._opened()))
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the caller
+            return Answer(job.future, error=self._explained(error))
+
+    def _write(self, jobs: list[Job]) -> list[Answer]:
+        """All in one transaction; if that fails, each in its own, so that one cannot spoil the others."""
+        try:
+            connection = self._opened()
+            connection.execute("BEGIN IMMEDIATE")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the callers
+            return [Answer(job.future, error=self._explained(error)) for job in jobs]
+        try:
+            answers = [Answer(job.future, job.work(connection)) for job in jobs]
+            connection.execute("COMMIT")
+        except Exception as error:  # noqa: BLE001 - whatever it is, it goes to the caller
+            self._roll_back(connection)
+            if len(jobs) > 1:
+                return [answer for job in jobs for answer in self._write([job])]
+            return [Answer(jobs[0].future, error=self._explained(error))]
+        return answers
+
+    def _roll_back(self, connection: sqlite3.Connection) -> None:
+        try:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        except sqlite3.Error:
+            self._drop()  # closing it rolls back too; the next round opens it anew
+
+    def _news(self) -> list[Answer]:
+        """Whoever watches a record that is another version now, or gone."""
+        try:
+            return list(self._changes(self._opened())) if self._watchers else []
+        except (sqlite3.Error, StoreError) as error:
+            watching = [future for watchers in self._watchers.values() for future in watchers]
+            self._watchers.clear()
+            return [Answer(future, error=self._explained(error)) for future in watching]
+        finally:
+            self._touched.clear()
+
+    def _changes(self, connection: sqlite3.Connection) -> Iterable[Answer]:
+        # Changes with every transaction of any other connection: https://www.sqlite.org/pragma.html#pragma_data_version
+        [(data_version,)] = connection.execute("PRAGMA data_version")
+        candidates = self._touched & self._watchers.keys() if data_version == self._data_version else self._watchers
+        self._data_version = data_version
+        start_ids = list(candidates)
+        versions = dict(connection.execute(sql.VERSIONS, (json.dumps(start_ids),))) if start_ids else {}
+        for start_id in start_ids:
+            watchers = self._watchers[start_id]
+            changed = [future for future, version in watchers.items() if versions.get(start_id) != version]
+            if changed:
+                now = self._read(Job(partial(read_one, sql.GET, start_id), changed[0], writes=False))
+                yield from (now._replace(future=future) for future in changed)
+            for future in changed:
+                del watchers[future]
+            if not watchers:
+                del self._watchers[start_id]
+
+    # The connection
+
+    def _opened(self) -> sqlite3.Connection:
+        if self._connection is None:
+            connection = sqlite3.connect(self._path, timeout=_PAUSE, isolation_level=None)
+            try:
+                _use_wal(connection, until=time.monotonic() + self._busy_timeout)
+                connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
+                connection.execute("PRAGMA synchronous = FULL")
+                connection.execute("PRAGMA fullfsync = ON")
+                migrate(connection, sql.MIGRATIONS, self._path)
+            except BaseException:
+                connection.close()
+                raise
+            self._connection = connection
+        return self._connection
+
+    def _drop(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _explained(self, error: Exception) -> Exception:
+        if not isinstance(error, sqlite3.Error):
+            return error
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        words = sql.TROUBLES.get(code, "SQLite failed")
+        opened = code not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB}
+        comfort = "; what was acknowledged before is not affected" if opened else ""
+        explained = StoreError(f"{self._path}: {words} ({error}){comfort}")
+        explained.__cause__ = error
+        return explained
+
+
+def _use_wal(connection: sqlite3.Connection, *, until: float) -> None:
+    """The switch needs the file for itself, and gives up at once where a statement would wait."""
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if time.monotonic() > until or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]], path: str) -> None:
+    """Lead the schema from its version to the latest, all in one transaction.
+
+    Raises:
+        StoreError: A newer version of this package wrote the file, or it is another program's database.
+    """
+    if _marks(connection) == (sql.APPLICATION_ID, len(migrations)):
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    application, version = _marks(connection)  # another process may have been faster
+    is_new = application == version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+    if application != sql.APPLICATION_ID and not is_new:
+        raise StoreError(f"{path}: it is the database of another program; choose another file")
+    if version > len(migrations):
+        raise StoreError(
+            f"{path}: its schema is version {version}, and this version of the package knows only {len(migrations)}: "
+            "a newer one wrote it; upgrade the package"
+        )
+    for statements in migrations[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {sql.APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {len(migrations)}")
+    connection.execute("COMMIT")
+
+
+def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
+    """Whose file it is, and the version of its schema."""
+    [(application,)] = connection.execute("PRAGMA application_id")
+    [(version,)] = connection.execute("PRAGMA user_version")
+    return application, version
+
+
+def create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:
+    """Keep a new record, or find the one that is kept in its place."""
+    if connection.execute(sql.INSERT, row).rowcount == 1:
+        return record
+    [kept] = read_all(sql.SAME, (row.start_id, row.dedupe_key), connection)
+    return decode(kept, FollowedRecording)
+
+
+def read_one(query: str, key: str, connection: sqlite3.Connection) -> FollowedRecording | None:
+    """The first record that the query finds."""
+    texts = read_all(query, (key,), connection)
+    return decode(texts[0], FollowedRecording) if texts else None
+
+
+def read_all(query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection) -> list[str]:
+    """All values that the query finds."""
+    return [value for (value,) in connection.execute(query, parameters)]
