@@ -33,7 +33,7 @@ class TrackedRecording:
         """Wait until Plivo has accepted the start.
 
         Args:
-            timeout: Seconds to wait; for ever if absent.
+            timeout: Seconds to wait after a first look at the store; for ever if absent.
 
         Raises:
             RecordingFailedError: The start was refused or never sent.
