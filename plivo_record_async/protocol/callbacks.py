@@ -63,6 +63,8 @@ def verify_callback(
 ) -> VerifiedFields:
     """Verify a callback and hand out its fields; the arguments and errors are those of `parse_callback`."""
     claim = read_claim(headers, allow_v2=allow_v2)
+    if "." in claim.nonce:  # what is signed ends with a dot and the nonce: the end of a form could pose as one
+        raise MalformedCallbackError(f"a nonce of Plivo's holds no dot: {claim.nonce!r:.80}")
     form = read_form(headers, body)
     try:
         texts = signed_texts(claim, method, url, form)

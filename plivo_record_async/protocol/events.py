@@ -108,10 +108,17 @@ def _event(data: Mapping[str, Any], raw: VerifiedFields) -> CallbackEvent:
     ):
         return _recording_ended(data, raw)
     if "api_id" in data and not data.keys().isdisjoint({"message", "error"}):
-        return ApiResponse(**_values(_API_RESPONSE, data), answer=data, raw=raw)
+        return _api_response(data, raw)
     if not _TRANSCRIPTION_MARKS.isdisjoint(data) or data.keys() >= {"recording_id", "error"}:
         return _transcription_ended(data, raw)
     return UnknownCallback(raw=raw)
+
+
+def _api_response(data: Mapping[str, Any], raw: VerifiedFields) -> ApiResponse:
+    values = _values(_API_RESPONSE, data)
+    if values["message"] is None and values["error"] is None:
+        raise MalformedCallbackError("a request was answered, but there is neither message nor error")
+    return ApiResponse(**values, answer=data, raw=raw)
 
 
 def _recording_ended(data: Mapping[str, Any], raw: VerifiedFields) -> RecordingEnded:
@@ -128,7 +135,8 @@ def _transcription_ended(data: Mapping[str, Any], raw: VerifiedFields) -> Transc
     values = _values(_TRANSCRIPTION_ENDED, data)
     if values["error"] is not None:
         values["transcription"] = values["transcription"] or None
-    elif values["transcription"] is None:
+    elif not values["transcription"] and (values["transcription"] is None or "error" not in data):
+        # Plivo sends ``error`` with each, even if it is empty: without it an error may have been cut away.
         raise MalformedCallbackError("a transcription has ended, but there is neither transcription nor error")
     return TranscriptionEnded(**values, raw=raw)
 

@@ -5,13 +5,15 @@ and ``record_ur=lx`` sign the same, and who captures one callback can make other
 fields over time, so unknown names must pass. What is refused is what could be a known field in other clothes:
 
 - a known name that its value continues to a longer one: ``recording_duration=_ms12345``;
+- an unknown name that begins with a known name of the callback's kind which is absent: ``record_urlhttps=://…``;
 - an unknown field at whose edges a known name appears, across its name and value or its neighbours':
   ``record_ur=lhttps://…``; ``e=``, ``r=rornot found``;
-- an unknown name that begins with a known name which is itself absent: ``record_urlhttps=://…``;
-- a known field's value that may have swallowed known fields behind it: ``api_id=1conference_nameroom``.
+- an unknown field that may have swallowed known ones, with the tail of a value before them: ``f8bb=duration12error…``;
+- a known field's value that may have swallowed known fields behind it: ``api_id=1conference_nameroom``; or the field
+  itself, after another one that somebody else had named so: ``conference_name=x``, ``record_url=https://…record_url…``.
 
 The check of each value's form, in `fields`, refuses most of what is left. One thing cannot be told: whether the
-tail of a value was made an unknown field (``conference_name=roo``, ``m=``), as new fields must pass.
+tail of a value, or all of it, was made an unknown field (``conference_name=roo``, ``m=``), as new fields must pass.
 """
 
 from __future__ import annotations
@@ -24,10 +26,16 @@ from typing import NamedTuple
 
 __all__ = ["find_resplit"]
 
-# Words that an honest value may hold too. Two of them are told by what follows; the others never come first
-# among fields that could be swallowed.
-_COMMON = frozenset({"error", "response"})
-_TOLD_BY = {"duration": re.compile("duration[0-9]"), "message": re.compile("messagerecord[_ ]done")}
+_TOLD_BY = {
+    "duration": r"(?:^|[A-Za-z0-9])duration[0-9]",
+    "error": r"(?:^|[A-Za-z0-9])error(?!s\b)[A-Za-z0-9]",
+    "message": r"messagerec",  # record_done
+    "response": r"response\{",
+}
+"""Words that an honest value may hold too: what stands around them tells whether they are the names of fields."""
+
+_STRICT = frozenset({"api_id", "call_uuid", "record_url", "recording_id", "RecordUrl", "RecordingID"})
+"""Known fields that no honest value names; the other ones are free texts, or numbers."""
 
 
 Kinds = tuple[frozenset[str], ...]
@@ -39,14 +47,17 @@ def find_resplit(fields: Mapping[str, str], kinds: Kinds) -> str | None:
 
     Args:
         fields: The callback's fields.
-        kinds: What callbacks are made of. A field can have swallowed only what belongs to its own kind: a conference
-            may be named ``duration1``, and an error speak of a transcription.
+        kinds: What callbacks are made of. Only what belongs to the callback's own kind can hide in another field: a
+            conference may be named ``duration1``, an error speak of a transcription, an ``error_code`` tell that a
+            recording was cut short.
     """
     suspects = _suspects(tuple(fields), kinds)
     pieces = list(suspects.pieces)
     pieces += [name for name, rest in suspects.beginnings if fields[name].startswith(rest)]
     pieces += [name for name, swallowed in suspects.swallowers if _holds(fields[name], swallowed)]
     if suspects.unknown:
+        missing = suspects.missing.search
+        pieces += [name for name in suspects.unknown if missing(name + fields[name][:1]) or missing(fields[name])]
         pieces += _at_edges(fields, suspects.unknown, frozenset[str]().union(*kinds))
     return min(pieces, default=None)
 
@@ -57,25 +68,29 @@ class _Suspects(NamedTuple):
     Attributes:
         pieces: Names that are pieces whatever their values are.
         beginnings: Known names, or an empty one, and what would continue them to another known name.
-        swallowers: Known names, and an absent one that would have stood right behind.
+        swallowers: Known names, and one that their values must not hold: an absent one that would have stood right
+            behind, or their own.
         unknown: The other names.
+        missing: A known name that the callback's kind has and the callback has not, with the beginning of a value.
     """
 
     pieces: tuple[str, ...]
     beginnings: tuple[tuple[str, str], ...]
     swallowers: tuple[tuple[str, str], ...]
     unknown: frozenset[str]
+    missing: re.Pattern[str]
 
 
 @lru_cache(maxsize=64)
 def _suspects(names: tuple[str, ...], kinds: Kinds) -> _Suspects:
     known = frozenset[str]().union(*kinds)
     here, in_order = known.intersection(names), sorted(names)  # as they are signed
-    unknown, absent = frozenset(names) - known, known - here
+    unknown = frozenset(names) - known
     its_kinds = [kind for kind in kinds if here <= kind] or [known]
-    behind = [(bisect(in_order, name), name) for name in frozenset[str]().union(*its_kinds) & absent - _COMMON]
+    missing = frozenset[str]().union(*its_kinds) - here
+    behind = [(bisect(in_order, name), name) for name in missing]
     return _Suspects(
-        pieces=tuple(name for name in unknown if name.startswith(tuple(absent))),
+        pieces=tuple(name for name in unknown if name.startswith(tuple(missing))),
         beginnings=tuple(
             (name, longer[len(name) :])
             for name in names
@@ -83,10 +98,12 @@ def _suspects(names: tuple[str, ...], kinds: Kinds) -> _Suspects:
             for longer in known - {name}
             if longer.startswith(name)
         ),
-        swallowers=tuple(
-            (in_order[at - 1], name) for at, name in behind if at > 0 and in_order[at - 1] in here - {"response"}
+        swallowers=(
+            *((in_order[at - 1], name) for at, name in behind if at > 0 and in_order[at - 1] in here - {"response"}),
+            *((name, name) for name in here & _STRICT),
         ),
         unknown=unknown,
+        missing=re.compile("|".join(_TOLD_BY.get(name, f"{name}[A-Za-z0-9]") for name in missing if here) or "(?!)"),
     )
 
 
@@ -108,4 +125,4 @@ def _lies_across(edge: int, text: str, word: str) -> bool:
 
 def _holds(value: str, name: str) -> bool:
     told_by = _TOLD_BY.get(name)
-    return name in value if told_by is None else told_by.search(value) is not None
+    return name in value if told_by is None else re.search(told_by, value) is not None
