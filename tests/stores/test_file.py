@@ -1,0 +1,299 @@
+"""What goes wrong with a file: locks, a full disk, damage, permission; and its schema."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import os
+import sqlite3
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import attrs
+import pytest
+
+from plivo_record_async.errors import StoreError
+from plivo_record_async.interfaces import Orphan
+from plivo_record_async.protocol.models import UnknownCallback
+from plivo_record_async.stores import file as sqlite_file
+from plivo_record_async.stores.file import migrate
+from plivo_record_async.stores.sql import APPLICATION_ID
+from plivo_record_async.stores.sqlite import SQLiteStore
+from tests.protocol.lives import NOW, SECOND, next_version, planned
+from tests.stores.files import ask, file_of, said, writer
+
+# What goes wrong
+
+
+async def test_a_full_database_refuses_and_forgets_nothing(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.create(planned("first"))
+    [(pages,)] = await ask(store, "PRAGMA page_count")
+    await ask(store, f"PRAGMA max_page_count = {int(str(pages)) + 3}")
+    kept: list[str] = ["first"]
+
+    async def fill() -> None:
+        while True:
+            kept.append((await store.create(planned(f"start-{len(kept)}"))).start_id)
+
+    with pytest.raises(StoreError, match="the disk is full"):
+        await fill()
+    assert [await store.get(start_id) is None for start_id in kept] == [False] * len(kept)
+    results = await asyncio.gather(*(store.create(planned(f"more-{n}")) for n in range(5)), return_exceptions=True)
+    assert any(isinstance(result, StoreError) for result in results)
+    await ask(store, "PRAGMA max_page_count = 100000")
+    assert await store.create(planned("after")) == planned("after")
+    await store.aclose()
+
+
+def test_a_disk_that_takes_no_more_bytes_refuses_and_forgets_nothing(path: Path) -> None:
+    lines = said(writer("full", path, 400_000))
+    [refused] = [line for line in lines if line.startswith("refused")]
+    assert f"{path}: the disk failed" in refused
+    assert "what was acknowledged before is not affected" in refused
+    kept = [line.removeprefix("kept ") for line in lines if line.startswith("kept")]
+    assert len(kept) > 5
+    assert kept[-1] == "after"
+
+    async def check() -> None:
+        store = SQLiteStore(path)
+        assert [start_id for start_id in kept if await store.get(start_id) is None] == []
+        await store.aclose()
+
+    asyncio.run(check())
+
+
+async def test_a_locked_file_refuses_writers_and_not_readers(path: Path) -> None:
+    store = SQLiteStore(path, busy_timeout=0.05)
+    record = await store.create(planned())
+    with file_of(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = [store.replace(next_version(record, gone_at=NOW)), store.create(planned("start-2"))]
+        for result in await asyncio.gather(*writing, return_exceptions=True):
+            assert isinstance(result, StoreError)
+            assert "another process keeps it locked" in str(result)
+            assert isinstance(result.__cause__, sqlite3.OperationalError)
+        assert await store.get("start-1") == record
+        other.execute("ROLLBACK")
+    assert await store.replace(next_version(record))
+    await store.aclose()
+
+
+async def test_who_waits_for_a_lock_writes_when_it_is_free(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.create(planned())
+    with file_of(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        writing = asyncio.create_task(store.create(planned("start-2")))
+        await asyncio.sleep(0)
+        other.execute("ROLLBACK")
+        assert await asyncio.wait_for(writing, 10) == planned("start-2")
+    await store.aclose()
+
+
+async def test_a_file_that_is_locked_at_first_is_opened_later(path: Path) -> None:
+    store = SQLiteStore(path, busy_timeout=0.05)
+    with file_of(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(StoreError, match="another process keeps it locked"):
+            await store.get("start-1")
+        other.execute("ROLLBACK")
+    assert await store.create(planned()) == planned()
+    await store.aclose()
+
+
+async def test_a_file_that_is_locked_at_first_is_waited_for_once(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The switch to WAL is tried again and again, so no try may have the patience of the whole."""
+    pauses, patience, connect = list[float](), list[float](), sqlite3.connect
+
+    def impatient(path: str, timeout: float, isolation_level: None) -> sqlite3.Connection:
+        patience.append(timeout)
+        return connect(path, timeout=timeout, isolation_level=isolation_level)
+
+    monkeypatch.setattr(sqlite_file, "time", SimpleNamespace(monotonic=itertools.count().__next__, sleep=pauses.append))
+    store = SQLiteStore(path, busy_timeout=5)
+    with file_of(path) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        monkeypatch.setattr(sqlite3, "connect", impatient)
+        with pytest.raises(StoreError, match="another process keeps it locked"):
+            await store.get("start-1")
+    assert len(pauses) == 5
+    assert patience == pauses[:1]
+    await store.aclose()
+
+
+async def test_a_directory_that_is_missing_is_named(tmp_path: Path) -> None:
+    missing = tmp_path / "missing"
+    store = SQLiteStore(missing / "recordings.db")
+    with pytest.raises(StoreError, match="does its directory exist") as refused:
+        await store.create(planned())
+    assert "acknowledged" not in str(refused.value), "nothing ever was"
+    missing.mkdir()
+    assert await store.create(planned()) == planned()
+    await store.aclose()
+
+
+async def test_a_file_that_is_no_database_is_left_alone(path: Path) -> None:
+    path.write_text("Dear diary, " * 1000)
+    store = SQLiteStore(path)
+    with pytest.raises(StoreError, match="it is no SQLite database, or damaged") as refused:
+        await store.get("start-1")
+    assert "acknowledged" not in str(refused.value), "nothing ever was"
+    await store.aclose()
+    assert path.read_text().startswith("Dear diary")
+
+
+async def test_damage_is_called_damage(path: Path) -> None:
+    store = SQLiteStore(path)
+    await asyncio.gather(*(store.create(planned(f"start-{number}")) for number in range(200)))
+    await store.aclose()
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + b"\xff" * (len(content) - 4096))
+    store = SQLiteStore(path)
+    with pytest.raises(StoreError, match="it is damaged"):
+        await store.create(planned())
+    await store.aclose()
+
+
+async def test_a_damaged_record_is_not_guessed_at(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.create(planned())
+    await ask(store, "UPDATE recording SET value = substr(value, 1, 40)", writes=True)
+    with pytest.raises(StoreError, match="no FollowedRecording that this version of the package can read"):
+        await store.get("start-1")
+    await store.aclose()
+
+
+@pytest.mark.parametrize("limit", [1, 2, 100])
+async def test_records_that_cannot_be_read_do_not_keep_the_others_from_coming_due(
+    path: Path, limit: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    store = SQLiteStore(path)
+    for number in range(6):
+        await store.create(attrs.evolve(planned(f"start-{number}"), due_at=NOW + number * SECOND))
+    newer = "UPDATE recording SET value = json_set(value, '$.colour', 'green') WHERE start_id < 'start-3'"
+    await ask(store, newer, writes=True)
+    for _ in range(2):
+        due = await store.due(NOW + 9 * SECOND, limit=limit)
+        assert [record.start_id for record in due] == ["start-3", "start-4", "start-5"][:limit]
+    assert caplog.text.count("what cannot be read is left alone") == 3, "each is told of once"
+    await store.aclose()
+
+
+async def test_orphans_that_cannot_be_read_do_not_hide_the_others(path: Path) -> None:
+    store = SQLiteStore(path)
+    for number in range(3):
+        await store.keep_orphan(Orphan(received_at=NOW + number * SECOND, event=UnknownCallback(raw={"n": number})))
+    await ask(store, "UPDATE orphan SET value = json_set(value, '$.colour', 'green') WHERE id = 2", writes=True)
+    assert [orphan.event.raw["n"] for orphan in await store.orphans()] == [2, 0]
+    await store.aclose()
+
+
+async def test_a_file_that_may_only_be_read_is_read(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.create(planned())
+    await ask(store, "PRAGMA query_only = ON")
+    with pytest.raises(StoreError, match="it may only be read"):
+        await store.create(planned("start-2"))
+    assert await store.get("start-1") == planned()
+    await store.aclose()
+
+
+@contextmanager
+def ordinary_user(folder: Path) -> Generator[None]:
+    """Be somebody whom permissions stop, and the owner of a folder; root is neither."""
+    if os.geteuid() != 0:
+        yield
+        return
+    nobody = 65534
+    for path in (folder, *folder.iterdir()):
+        os.chown(path, nobody, nobody)
+    os.seteuid(nobody)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+async def test_a_file_without_permission_is_refused() -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "recordings.db"
+        first = SQLiteStore(path)
+        await first.create(planned())
+        await first.aclose()
+        path.chmod(0o400)
+        with ordinary_user(Path(folder)):
+            store = SQLiteStore(path)
+            with pytest.raises(StoreError, match="it may only be read"):
+                await store.create(planned("start-2"))
+            await store.aclose()
+
+
+# The schema
+
+STEPS = (("CREATE TABLE a (x)", "INSERT INTO a VALUES (1)"), ("ALTER TABLE a ADD COLUMN y DEFAULT 2",))
+
+
+def test_a_new_file_gets_every_step_and_an_old_one_what_it_lacks(path: Path) -> None:
+    with file_of(path) as connection:
+        migrate(connection, STEPS[:1], "path")
+        assert connection.execute("SELECT * FROM a").fetchall() == [(1,)]
+        migrate(connection, STEPS, "path")
+        migrate(connection, STEPS, "path")
+        assert connection.execute("SELECT * FROM a").fetchall() == [(1, 2)]
+        assert connection.execute("PRAGMA user_version").fetchall() == [(2,)]
+
+
+def test_a_step_that_fails_leaves_the_schema_as_it_was(path: Path) -> None:
+    with file_of(path) as connection:
+        migrate(connection, STEPS[:1], "path")
+        with pytest.raises(sqlite3.OperationalError, match="no such table: b"):
+            migrate(connection, (*STEPS, ("INSERT INTO b VALUES (1)",)), "path")
+    with file_of(path) as connection:
+        assert connection.execute("SELECT * FROM a").fetchall() == [(1,)]
+        assert connection.execute("PRAGMA user_version").fetchall() == [(1,)]
+
+
+NEWER = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1000"
+
+
+async def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
+    with file_of(path) as other:
+        other.executescript(NEWER)
+    store = SQLiteStore(path)
+    with pytest.raises(StoreError, match=r"recordings.db: its schema is version 1000, .* upgrade the package"):
+        await store.create(planned())
+    await store.aclose()
+    with file_of(path) as other:
+        assert other.execute("SELECT * FROM sqlite_master").fetchall() == []
+
+
+@pytest.mark.parametrize("mark", ["user_version = 0", "user_version = 1", "application_id = 1"])
+async def test_the_database_of_another_program_is_left_alone(path: Path, mark: str) -> None:
+    with file_of(path) as other:
+        other.execute("CREATE TABLE customers (name)")
+        other.execute(f"PRAGMA {mark}")
+    store = SQLiteStore(path)
+    with pytest.raises(StoreError, match="it is the database of another program"):
+        await store.create(planned())
+    await store.aclose()
+    with file_of(path) as other:
+        assert other.execute("SELECT name FROM sqlite_master").fetchall() == [("customers",)]
+
+
+async def test_a_schema_that_appears_while_waiting_for_the_lock_is_taken_as_it_is(path: Path) -> None:
+    store = SQLiteStore(path)
+    with file_of(path) as other:
+        other.execute("PRAGMA journal_mode = WAL")
+        other.execute("BEGIN IMMEDIATE")
+        for pragma in NEWER.split(";"):
+            other.execute(pragma)
+        writing = asyncio.create_task(store.create(planned()))
+        await asyncio.sleep(0)
+        other.execute("COMMIT")
+        with pytest.raises(StoreError, match="its schema is version 1000"):
+            await asyncio.wait_for(writing, 10)
+    await store.aclose()
