@@ -358,8 +358,9 @@ async def test_what_the_store_took_too_long_to_keep_is_not_sent() -> None:
     plivo = ScriptedPlivo()
     async with parts(plivo) as its:
         hold = its.store.hold("created")
-        deadline = asyncio.get_running_loop().time() + 0.01
         task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday", timeout=0.01))
+        await its.store.called("created")
+        deadline = asyncio.get_running_loop().time() + 0.01  # the start's own is not later
         while asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0)
         hold.set()
