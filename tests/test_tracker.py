@@ -163,7 +163,7 @@ async def test_the_timeout_is_the_call_s() -> None:
 
     async with tracking(ScriptedPlivo(never)) as tracker:
         with pytest.raises(OutcomeUnknownError, match="the deadline passed"):
-            await tracker.start("standup", timeout=0.05)
+            await tracker.start("standup", timeout=0.5)
 
 
 async def test_a_start_that_is_not_there_cannot_be_got() -> None:

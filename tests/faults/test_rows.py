@@ -345,7 +345,7 @@ async def test_the_deadline_passes_in_the_queue(
 
 
 async def test_the_deadline_passes_while_waiting_for_the_quota(server: FaultServer, make_client: MakeClient) -> None:
-    client = make_client(rate_limit=RateLimit(1, per=0.5))
+    client = make_client(rate_limit=RateLimit(1, per=1.5))
     await client.start_recording("first")
     end = await outcome(client.start_recording("room", timeout=0.05))
     check(end, Row([], NotSentError, having={"phase": "quota", "evidence": NEVER_ITS_TURN}, executions=0))
