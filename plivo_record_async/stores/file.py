@@ -48,7 +48,7 @@ class File:
         return _POLL if self._watchers else None
 
     def do(self, jobs: list[Job]) -> list[Answer]:
-        """Reads first: they wait for no lock."""
+        """Reads first: they wait for no lock, but for one that the round before them waits for."""
         writes = [job for job in jobs if job.writes]
         answers = [self._read(job) for job in jobs if not job.writes]
         return answers + (self._write(writes) if writes else []) + self._news()
@@ -152,7 +152,7 @@ class File:
         if self._connection is None:
             connection = sqlite3.connect(self._path, timeout=_PAUSE, isolation_level=None)
             try:
-                _use_wal(connection, until=time.monotonic() + self._busy_timeout)
+                _use_wal(connection, self._path, until=time.monotonic() + self._busy_timeout)
                 connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA fullfsync = ON")
@@ -180,17 +180,23 @@ class File:
         return explained
 
 
-def _use_wal(connection: sqlite3.Connection, *, until: float) -> None:
-    """The switch needs the file for itself, and gives up at once where a statement would wait."""
+def _use_wal(connection: sqlite3.Connection, path: str, *, until: float) -> None:
+    """The switch needs the file for itself, and gives up at once where a statement would wait.
+
+    It changes the file for good, so it is first seen whose that is.
+    """
     while True:
         try:
-            connection.execute("PRAGMA journal_mode = WAL")
+            _version(connection, len(sql.MIGRATIONS), path)
+            [(mode,)] = connection.execute("PRAGMA journal_mode = WAL")
         except sqlite3.OperationalError as error:
             if time.monotonic() > until or error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
                 raise
             time.sleep(_PAUSE)
         else:
-            return
+            break
+    if mode != "wal":
+        raise StoreError(f"{path}: where it lies SQLite can keep no WAL, only {mode!r}; choose a local disk")
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]], path: str) -> None:
@@ -199,18 +205,10 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]],
     Raises:
         StoreError: A newer version of this package wrote the file, or it is another program's database.
     """
-    if _marks(connection) == (sql.APPLICATION_ID, len(migrations)):
+    if _version(connection, len(migrations), path) == len(migrations):
         return
     connection.execute("BEGIN IMMEDIATE")
-    application, version = _marks(connection)  # another process may have been faster
-    is_new = application == version == 0 and not connection.execute("SELECT 1 FROM sqlite_master").fetchone()
-    if application != sql.APPLICATION_ID and not is_new:
-        raise StoreError(f"{path}: it is the database of another program; choose another file")
-    if version > len(migrations):
-        raise StoreError(
-            f"{path}: its schema is version {version}, and this version of the package knows only {len(migrations)}: "
-            "a newer one wrote it; upgrade the package"
-        )
+    version = _version(connection, len(migrations), path)  # another process may have been faster
     for statements in migrations[version:]:
         for statement in statements:
             connection.execute(statement)
@@ -219,11 +217,19 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]],
     connection.execute("COMMIT")
 
 
-def _marks(connection: sqlite3.Connection) -> tuple[int, int]:
-    """Whose file it is, and the version of its schema."""
+def _version(connection: sqlite3.Connection, latest: int, path: str) -> int:
+    """The version of the file's schema, 0 if it is new; errors as with `migrate`."""
+    is_empty = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None  # first: another may just make it
     [(application,)] = connection.execute("PRAGMA application_id")
     [(version,)] = connection.execute("PRAGMA user_version")
-    return application, version
+    if application != sql.APPLICATION_ID and not (is_empty and application == version == 0):
+        raise StoreError(f"{path}: it is the database of another program; choose another file")
+    if version > latest:
+        raise StoreError(
+            f"{path}: its schema is version {version}, and this version of the package knows only {latest}: "
+            "a newer one wrote it; upgrade the package"
+        )
+    return int(version)
 
 
 def create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:
