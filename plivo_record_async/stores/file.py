@@ -219,10 +219,8 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]],
 
 def _version(connection: sqlite3.Connection, latest: int, path: str) -> int:
     """The version of the file's schema, 0 if it is new; errors as with `migrate`."""
-    is_empty = connection.execute("SELECT 1 FROM sqlite_master").fetchone() is None  # first: another may just make it
-    [(application,)] = connection.execute("PRAGMA application_id")
-    [(version,)] = connection.execute("PRAGMA user_version")
-    if application != sql.APPLICATION_ID and not (is_empty and application == version == 0):
+    [(application, version, tables)] = connection.execute(sql.MARKS)
+    if application != sql.APPLICATION_ID and (application, version, tables) != (0, 0, 0):
         raise StoreError(f"{path}: it is the database of another program; choose another file")
     if version > latest:
         raise StoreError(

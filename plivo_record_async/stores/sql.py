@@ -16,6 +16,7 @@ __all__ = [
     "INSERT",
     "KEEP_ORPHAN",
     "LATEST_ORPHANS",
+    "MARKS",
     "MIGRATIONS",
     "PRUNE",
     "PRUNE_ORPHANS",
@@ -57,6 +58,13 @@ Times are microseconds since 1970; ``value`` is the whole record, the other colu
 
 APPLICATION_ID: Final = int.from_bytes(b"PlRe")
 """Says whose file it is: https://www.sqlite.org/pragma.html#pragma_application_id"""
+
+MARKS: Final = """
+    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+    FROM pragma_application_id, pragma_user_version
+"""
+"""Whose file it is, the version of its schema, and whether there is anything in it: one statement, as another process
+may just be making it."""
 
 INSERT: Final = """
     INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value)
