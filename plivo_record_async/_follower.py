@@ -17,7 +17,7 @@ import attrs
 from plivo_record_async import _clock
 from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
-from plivo_record_async.errors import PlivoRecordError, StoreError
+from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.evidence import (
     CallbackName,
     CameDue,
@@ -176,13 +176,13 @@ class Follower:
             evidence = await self._reconciler.look(record, self._ledger.terms) if lacks_end(record) else None
             if evidence is not None:
                 await self.learn(record, evidence)
-        except (LookupError, PlivoRecordError):
+        except Exception:
             log.exception("start %s could not be looked after; it comes due again", start_id)
 
     # Telling
 
     async def _hand_over(self, record: FollowedRecording, event: HandledEvent) -> None:
-        """Run the handlers of an event; a failure is logged, and the event comes due again."""
+        """Run the handlers of an event, each whatever the others do; if one fails, the event comes due again."""
         name = event_name(event)
         key = (record.start_id, name)
         handlers = self._handlers.get(name, ())
@@ -190,14 +190,19 @@ class Follower:
             return
         self._handling.add(key)
         try:
-            for handler in handlers:
-                await handler(record, event)
-        except Exception:
-            log.exception("a handler of %s failed for start %s; it is run again", name, record.start_id)
-        else:
-            await self.learn_surely(record, EventHandled(name=name))
+            if all([await self._runs(handler, record, event) for handler in handlers]):
+                await self.learn_surely(record, EventHandled(name=name))
         finally:
             self._handling.discard(key)
+
+    async def _runs(self, handler: Handler, record: FollowedRecording, event: HandledEvent) -> bool:
+        """Whether a handler runs to its end."""
+        try:
+            await handler(record, event)
+        except Exception:
+            log.exception("a handler of %s failed for start %s; it is run again", event_name(event), record.start_id)
+            return False
+        return True
 
     def _is_given_up(self, record: FollowedRecording, name: CallbackName) -> bool:
         """Another process may have the handlers that this one lacks, but not for ever."""

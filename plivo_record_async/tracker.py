@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from functools import partial
@@ -90,6 +91,7 @@ class RecordingTracker:
         auth_tokens: AuthTokens | None = None,
         terms: Terms = DEFAULT_TERMS,
     ) -> None:
+        _check(store, policy, terms)
         public_url = address("public_url", public_url)
         tokens = listed(client.settings.auth_token if auth_tokens is None else auth_tokens)
         store = MemoryStore() if store is None else store
@@ -280,6 +282,14 @@ class RecordingTracker:
             ledger=self._ledger,
             client=self._client,
         )
+
+
+def _check(store: object, policy: object, terms: object) -> None:
+    if isinstance(store, str | os.PathLike):
+        raise TypeError(f"store must be a store, not {store!r}; SQLiteStore({store!r}) keeps recordings in that file")
+    for name, value, kind in (("policy", policy, CallbackPolicy), ("terms", terms, Terms)):
+        if not isinstance(value, kind):
+            raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
 
 
 def _request_with(item: str | StartRequest) -> Callable[..., StartRequest]:

@@ -238,11 +238,14 @@ async def test_a_handler_runs_for_each_event_and_that_is_kept() -> None:
         assert (ends.times, failures.times) == (1, 1)
 
 
-async def test_a_handler_that_failed_runs_again_and_those_before_it_too(caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("order", [1, -1])
+async def test_a_handler_that_failed_runs_again_and_the_others_with_it(
+    order: int, caplog: pytest.LogCaptureFixture
+) -> None:
     async with parts(ScriptedPlivo(), terms=HANDLED) as its:
         good, bad = Told(), Told(ValueError("not yet"), KeyError("nor now"))
-        its.follower.add_handler("RecordingEnded", good)
-        its.follower.add_handler("RecordingEnded", bad)
+        for handler in (good, bad)[::order]:
+            its.follower.add_handler("RecordingEnded", handler)
         await its.follower.open()
         await its.follower.learn(await its.store.create(sending()), ENDED)
         await handled(its)

@@ -89,7 +89,7 @@ async def test_an_outcome_may_be_told_twice() -> None:
 
 async def test_a_pruned_record_learns_nothing() -> None:
     store = MemoryStore()
-    record = await store.create(recording("recorded"))
+    record = await store.create(recording("failed"))
     assert await store.prune(NOW + SECOND) == 1
     with pytest.raises(LookupError, match="'start-1'; it may have been pruned"):
         await Ledger(store=store).learn(record, TRANSCRIBED)

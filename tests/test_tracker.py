@@ -281,6 +281,22 @@ async def test_only_events_of_recordings_have_handlers(event: Any) -> None:
             tracker.on(event)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"store": "recordings.db"}, r"SQLiteStore\('recordings.db'\) keeps recordings in that file"),
+        ({"policy": "rc=5"}, "policy must be a CallbackPolicy, not 'rc=5'"),
+        ({"terms": 5}, "terms must be a Terms, not 5"),
+        ({"auth_tokens": b"token"}, "auth_tokens must be a text, or several"),
+        ({"auth_tokens": ["token", None]}, "auth_tokens must be a text, or several"),
+    ],
+)
+async def test_what_is_no_part_of_a_tracker_is_named(arguments: dict[str, Any], words: str) -> None:
+    async with ScriptedPlivo().client() as client:
+        with pytest.raises(TypeError, match=words):
+            RecordingTracker(client, public_url=PUBLIC, **arguments)
+
+
 async def test_a_handler_must_be_async() -> None:
     def handler(_: RecordingEnded) -> None: ...
 

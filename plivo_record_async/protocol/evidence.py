@@ -257,6 +257,7 @@ _DUE_WORDS: dict[RecordingState, str] = {
     "not_sent": "the program ended before it sent anything",
     "unknown": "the program ended, or lost its store, while it was sending",
     "unconfirmed": "Plivo accepted it, but no callback came in time",
+    "recorded": "no transcript came in time",
 }
 
 

@@ -30,6 +30,7 @@ __all__ = [
     "Terms",
     "is_due",
     "lacks_end",
+    "lacks_text",
     "next_due",
     "progress",
     "status_of",
@@ -61,8 +62,8 @@ class Terms:
         longest_look: The longest time between two looks.
         grace: How long after the end of a conference its recording may take to be listed.
         handling: How long the handlers may take before they are run again, perhaps by another process.
-        follow: For how long Plivo is asked. A conference lasts 24 hours at most:
-            https://plivo.com/docs/voice/concepts/account-limits.md
+        follow: For how long Plivo is asked, and after the end of a recording its transcript waited for. A conference
+            lasts 24 hours at most: https://plivo.com/docs/voice/concepts/account-limits.md
         handled: The events that have handlers; a tracker fills it in by itself.
     """
 
@@ -285,13 +286,25 @@ def _look_at(record: FollowedRecording, changes: Mapping[str, Any], now: datetim
         return now + terms.lease
     if state == "accepted":
         return since + terms.confirm
-    if not _lacks_end(state, changes.get("ended", record.ended)) or now - record.created_at > terms.follow:
+    if not _lacks_end(state, changes.get("ended", record.ended)):
+        return since + terms.follow if _lacks_text(record, state, changes) else None
+    if now - record.created_at > terms.follow:
         return None
     gone_at: datetime | None = changes.get("gone_at", record.gone_at)
     if gone_at is not None and now < gone_at + terms.grace:
         return gone_at + terms.grace
     first = terms.first_look if state == "unknown" else terms.quiet_look
     return now + min(max(first, now - since), terms.longest_look)
+
+
+def lacks_text(record: FollowedRecording) -> bool:
+    """Whether it was recorded, and its transcript is still to come."""
+    return _lacks_text(record, record.state, {})
+
+
+def _lacks_text(record: FollowedRecording, state: RecordingState, changes: Mapping[str, Any]) -> bool:
+    transcription = changes.get("transcription", record.transcription)
+    return state == "recorded" and transcription is None and record.request.transcription_url is not None
 
 
 def _lacks_end(state: RecordingState, ended: RecordingEnded | None) -> bool:

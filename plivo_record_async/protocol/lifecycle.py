@@ -42,6 +42,7 @@ from plivo_record_async.protocol.followed import (
     Terms,
     is_due,
     lacks_end,
+    lacks_text,
     next_due,
 )
 from plivo_record_async.protocol.models import (
@@ -221,7 +222,7 @@ def apply(
     state = row[record.state]
     if state is None or (kind == "came_due" and not is_due(record, now)):
         return record, ()
-    facts = _facts(record, evidence, now, terms)
+    facts = _given_up(record, now, terms) if kind == "came_due" else _facts(record, evidence, now, terms)
     if state == record.state and not facts and kind not in {"came_due", "sending_continued"}:
         return record, ()
     if state != record.state:
@@ -276,9 +277,10 @@ def _reported(
     record: FollowedRecording, event: ApiResponse | RecordingEnded | TranscriptionEnded, terms: Terms
 ) -> dict[str, Any]:
     name = event_name(event)
-    is_news = getattr(record, _SLOTS[name]) is None and name in terms.handled
-    told = {"unhandled": (*record.unhandled, name)} if is_news else {}
-    return _kept(record, _SLOTS[name], event) | told
+    old, kept = getattr(record, _SLOTS[name]), _kept(record, _SLOTS[name], event)
+    is_news = bool(kept) and (old is None or _weight(old)[0] != _weight(event)[0])
+    told = is_news and name in terms.handled and name not in record.unhandled
+    return kept | ({"unhandled": (*record.unhandled, name)} if told else {})
 
 
 def _kept(record: FollowedRecording, slot: str, new: Answer | CallbackEvent | Recording) -> dict[str, Any]:
@@ -315,6 +317,14 @@ def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
         ended_at=row.ended_at,
         raw=row.raw,
     )
+
+
+def _given_up(record: FollowedRecording, now: datetime, terms: Terms) -> dict[str, Any]:
+    """What the end of all waiting changes: a transcript that never came has failed, until it comes all the same."""
+    if lacks_end(record) or not lacks_text(record) or now < record.since + terms.follow:
+        return {}
+    error = f"no transcript came within {terms.follow} of the recording's end"
+    return _reported(record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), terms)
 
 
 # What is to be done, and when

@@ -163,8 +163,11 @@ def listed(auth_tokens: AuthTokens) -> Sequence[str]:
 
     Raises:
         ConfigurationError: No token, or an empty one, which anybody could sign with.
+        TypeError: What is no text.
     """
     tokens = (auth_tokens,) if isinstance(auth_tokens, str) else tuple(auth_tokens)
+    if not all(map(_is_text, tokens)):
+        raise TypeError("auth_tokens must be a text, or several; bytes and other values are none")
     if not tokens or not all(tokens):
         raise ConfigurationError("auth_tokens must hold at least one auth token, and no empty one")
     return tokens
@@ -212,6 +215,10 @@ def _signed_tail(method: str, query: str, form: Pairs) -> str:
 
 def _joined(pairs: Pairs) -> str:
     return "&".join(map("=".join, sorted(pairs)))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def _header_text(text: object) -> str:

@@ -194,9 +194,9 @@ def _use_wal(connection: sqlite3.Connection, path: str, *, until: float) -> None
                 raise
             time.sleep(_PAUSE)
         else:
-            break
-    if mode != "wal":
-        raise StoreError(f"{path}: where it lies SQLite can keep no WAL, only {mode!r}; choose a local disk")
+            if mode != "wal":
+                raise StoreError(f"{path}: where it lies SQLite can keep no WAL, only {mode!r}; choose a local disk")
+            return
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]], path: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -30,7 +31,7 @@ from plivo_record_async.protocol.evidence import (
     kind_of,
 )
 from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms, progress
-from plivo_record_async.protocol.lifecycle import TABLE, HandOver, Reconcile, apply, begin
+from plivo_record_async.protocol.lifecycle import TABLE, HandOver, Reconcile, apply, begin, plan
 from plivo_record_async.protocol.models import (
     ApiResponse,
     Recording,
@@ -276,9 +277,35 @@ def test_plivo_is_not_asked_for_ever() -> None:
     assert record.state == "unknown"
 
 
-@pytest.mark.parametrize("state", ["not_sent", "rejected", "absent", "failed", "recorded", "transcribed"])
+@pytest.mark.parametrize("state", ["not_sent", "rejected", "absent", "failed", "transcribed"])
 def test_what_is_settled_is_not_looked_after(state: RecordingState) -> None:
     assert recording(state).due_at is None
+
+
+def test_a_recording_is_settled_when_it_is_over_unless_a_transcript_is_to_come() -> None:
+    without = plan("start-1", attrs.evolve(REQUEST, transcription_url=None), NOW)
+    assert after(without, SendingBegan(), ACCEPTED, ENDED).due_at is None
+    assert recording("recorded").due_at == NOW + DEFAULT_TERMS.follow
+    assert after(recording("recorded"), UNTRANSCRIBED).due_at is None
+
+
+def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -> None:
+    record = recording("recorded")
+    early, effects = apply(record, CameDue(), due_time(record) - SECOND)
+    assert (early, effects) == (record, ())
+    terms = attrs.evolve(DEFAULT_TERMS, handled=frozenset({"TranscriptionEnded"}))
+    late, effects = apply(record, CameDue(), due_time(record), terms)
+    assert (late.state, late.error) == ("recorded", "no transcript came within 2 days, 0:00:00 of the recording's end")
+    assert progress(late, "transcribed") == "lost"
+    assert late.steps[-1].evidence == "no transcript came in time"
+    [told] = effects
+    assert isinstance(told, HandOver)
+    assert told.event == late.transcription
+    handled = after(late, EventHandled(name="TranscriptionEnded"))
+    assert handled.due_at is None
+    at_last, effects = apply(handled, TRANSCRIBED, NOW, terms)
+    assert progress(at_last, "transcribed") == "reached"
+    assert effects == (HandOver(TRANSCRIBED),)
 
 
 def test_a_transcript_without_an_end_is_still_looked_after() -> None:
@@ -395,10 +422,18 @@ def facts(record: FollowedRecording) -> dict[str, Any]:
 def test_neither_order_nor_repetition_of_callbacks_makes_a_difference(
     data: st.DataObject, called: list[Evidence], answer: Evidence
 ) -> None:
+    def learned(evidence: Sequence[Evidence]) -> FollowedRecording:
+        """Time is not far gone: the lease of the sending may have run out."""
+        record = recording("sending")
+        for piece in evidence:
+            now = NOW + DEFAULT_TERMS.lease if isinstance(piece, CameDue) else NOW
+            record, _ = apply(record, piece, now)
+        return record
+
     one = data.draw(st.permutations([*called, answer]))
     # Each again, anywhere; the answer only once: there is one call.
     other = data.draw(st.permutations([*called, *called[: data.draw(st.integers(0, len(called)))], answer]))
-    assert facts(after(recording("sending"), *one)) == facts(after(recording("sending"), *other))
+    assert facts(learned(one)) == facts(learned(other))
 
 
 class Life(RuleBasedStateMachine):
