@@ -217,7 +217,7 @@ class RecordingTracker:
         """Run an async function for each event of a kind, after the callback was acknowledged.
 
         It is called with the event, and with its `TrackedRecording` too if it takes two arguments; at least once for
-        each event, again if it raised, and again if the process died before it ended.
+        each event, again if it or another handler of the event raised, and again if the process died before it ended.
 
         ::
 
