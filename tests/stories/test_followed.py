@@ -218,8 +218,11 @@ async def test_an_unknown_start_was_not_executed_says_the_end_of_its_conference(
     async with Emulator(strict=True) as plivo:
         await plivo.open_conference("standup")
         async with in_doubt(plivo, store, executed=False) as (tracker, start_id):
-            await asyncio.sleep(3 * SHORT.longest_look.total_seconds())
-            assert (await (await tracker.get(start_id)).status()).state == "unknown"  # it may still be running
+            record = await until(store, start_id, "unknown")
+            async with asyncio.timeout(10):
+                for _ in range(3):  # each time that it comes due is a change
+                    record = await store.watch(start_id, version=record.version) or record
+            assert record.state == "unknown", "it may still be running"
             await plivo.end_conference("standup")
             with pytest.raises(RecordingFailedError, match="Plivo lists no recording") as failed:
                 await (await tracker.get(start_id)).recorded(timeout=10)
@@ -307,13 +310,14 @@ async def test_who_waits_in_another_process_wakes_within_half_a_second(
 
     async with account(plivo_emulator) as client:
         with receiver_process(plivo_emulator, path) as url:
-            async with RecordingTracker(client, public_url=url, store=SQLiteStore(path)) as tracker:
+            store = SQLiteStore(path)
+            async with RecordingTracker(client, public_url=url, store=store) as tracker:
                 recording = await tracker.start("standup", transcribe=True)
                 waits = asyncio.gather(
                     wake("recording", recording.recorded(timeout=10)),
                     wake("transcription", recording.transcribed(timeout=10)),
                 )
-                await asyncio.sleep(0.3)  # so that they do wait
+                await until(store, recording.start_id, "started")  # news from there, which they saw too: they do wait
                 assert not woken
                 await ends(plivo_emulator, "standup")
                 await waits
