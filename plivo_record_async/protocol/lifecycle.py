@@ -321,7 +321,7 @@ def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
 
 def _given_up(record: FollowedRecording, now: datetime, terms: Terms) -> dict[str, Any]:
     """What the end of all waiting changes: a transcript that never came has failed, until it comes all the same."""
-    if lacks_end(record) or not lacks_text(record) or now < record.since + terms.follow:
+    if not lacks_text(record) or now < record.since + terms.follow:
         return {}
     error = f"no transcript came within {terms.follow} of the recording's end"
     return _reported(record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), terms)
