@@ -6,14 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from plivo_record_async.errors import ConfigurationError, StoreError
+from plivo_record_async.stores.sql import NOT_OPENED
 
 __all__ = ["usable_file"]
-
-_NOT_OPENED = {14, 26}
-"""SQLite's result codes for a file that cannot be opened, and for one that is no database.
-
-https://www.sqlite.org/rescode.html
-"""
 
 
 @contextmanager
@@ -27,6 +22,6 @@ def usable_file() -> Generator[None]:
         yield
     except StoreError as error:
         # Without a cause it was the store itself that refused the file, for what its schema is.
-        if error.__cause__ is None or getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in _NOT_OPENED:
+        if error.__cause__ is None or getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in NOT_OPENED:
             raise ConfigurationError(str(error)) from error
         raise

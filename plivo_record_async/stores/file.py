@@ -173,8 +173,7 @@ class File:
             return error
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
         words = sql.TROUBLES.get(code, "SQLite failed")
-        opened = code not in {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOTADB}
-        comfort = "; what was acknowledged before is not affected" if opened else ""
+        comfort = "" if code in sql.NOT_OPENED else "; what was acknowledged before is not affected"
         explained = StoreError(f"{self._path}: {words} ({error}){comfort}")
         explained.__cause__ = error
         return explained

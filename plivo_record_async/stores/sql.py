@@ -18,6 +18,7 @@ __all__ = [
     "LATEST_ORPHANS",
     "MARKS",
     "MIGRATIONS",
+    "NOT_OPENED",
     "PRUNE",
     "PRUNE_ORPHANS",
     "REPLACE",
@@ -58,6 +59,9 @@ Times are microseconds since 1970; ``value`` is the whole record, the other colu
 
 APPLICATION_ID: Final = int.from_bytes(b"PlRe")
 """Says whose file it is: https://www.sqlite.org/pragma.html#pragma_application_id"""
+
+NOT_OPENED: Final = frozenset({14, 26})
+"""SQLite's result codes for a file that cannot be opened, and for one that is no database."""
 
 MARKS: Final = """
     SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
