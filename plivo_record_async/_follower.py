@@ -143,11 +143,16 @@ class Follower:
         while True:
             try:
                 await self._renew_leases()
-                due = await self._ledger.store.due(_clock.now())
-                await asyncio.gather(*map(self._come_due, due))
+                await self._look_after_the_due()
             except Exception:
                 log.exception("looking after the followed recordings failed; it is tried again")
             await asyncio.sleep(self._ledger.terms.tick.total_seconds())
+
+    async def _look_after_the_due(self) -> None:
+        due = await self._ledger.store.due(_clock.now())
+        ends = await asyncio.gather(*map(self._come_due, due), return_exceptions=True)
+        if errors := [end for end in ends if isinstance(end, Exception)]:
+            raise ExceptionGroup("some recordings that came due could not be looked after", errors)
 
     async def _renew_leases(self) -> None:
         half_time = _clock.now() + self._ledger.terms.lease / 2

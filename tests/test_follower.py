@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import cast
 
 import attrs
 import httpx
@@ -335,6 +336,20 @@ async def test_what_nobody_handles_is_given_up_in_the_end(caplog: pytest.LogCapt
 
 
 # Beginning and end
+
+
+async def test_of_several_that_cannot_be_looked_after_each_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    async with parts(ScriptedPlivo(), terms=SHORT) as its:
+        for number in range(3):
+            await its.store.create(attrs.evolve(sending(f"start-{number}"), due_at=_clock.now()))
+        its.store.broken = {"replace"}
+        await its.follower.open()
+        await its.store.called("replace", times=6)
+        [first, *_] = [record for record in caplog.records if "it is tried again" in record.message]
+        assert first.exc_info is not None
+        failed = cast("ExceptionGroup[Exception]", first.exc_info[1])
+        assert [type(error) for error in failed.exceptions] == [StoreError] * 3
+        its.store.broken = set()
 
 
 async def test_a_store_that_cannot_be_read_is_told_at_once() -> None:
