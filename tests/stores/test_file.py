@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
+import shutil
 import sqlite3
 import tempfile
 from collections.abc import Generator
@@ -22,7 +23,19 @@ from plivo_record_async.stores import file as sqlite_file
 from plivo_record_async.stores.file import migrate
 from plivo_record_async.stores.sql import APPLICATION_ID
 from plivo_record_async.stores.sqlite import SQLiteStore
-from tests.protocol.lives import NOW, SECOND, next_version, planned
+from tests.protocol.lives import (
+    CONFIRMED,
+    ENDED,
+    NOW,
+    OTHER_ROW,
+    ROW,
+    SECOND,
+    STATES,
+    TRANSCRIBED,
+    UNTRANSCRIBED,
+    next_version,
+    planned,
+)
 from tests.stores.files import ask, file_of, said, writer
 
 # What goes wrong
@@ -255,6 +268,44 @@ def test_a_step_that_fails_leaves_the_schema_as_it_was(path: Path) -> None:
     with file_of(path) as connection:
         assert connection.execute("SELECT * FROM a").fetchall() == [(1,)]
         assert connection.execute("PRAGMA user_version").fetchall() == [(1,)]
+
+
+@pytest.fixture
+def schema_1(path: Path) -> Path:
+    """A copy of a file of schema version 1: a record in each state, one with every field, and five orphans."""
+    shutil.copy(Path(__file__).with_name("schemas") / "1.sqlite", path)
+    return path
+
+
+async def test_file_of_the_first_schema_is_read_and_written_on(schema_1: Path) -> None:
+    store = SQLiteStore(schema_1)
+    for state in STATES:
+        record = await store.get(f"start-{state}")
+        assert record is not None
+        assert record.state == state
+        assert await store.create(planned("another", dedupe_key=f"key-{state}")) == record
+        assert await store.replace(next_version(record, gone_at=NOW))
+    everything = await store.get("start-everything")
+    assert everything is not None
+    assert everything.unhandled == ("RecordingEnded",)
+    assert everything.due_at == NOW + 60 * SECOND
+    assert everything.ended == ENDED
+    assert everything.transcription == UNTRANSCRIBED
+    assert everything.candidates == (OTHER_ROW, ROW)
+    found = await store.find("recording_id", "rec-1")
+    assert found is not None
+    assert found.start_id == "start-accepted"
+    assert [record.start_id for record in await store.due(NOW + 15 * SECOND)] == [
+        "start-planned", "start-sending", "start-unknown"
+    ]  # fmt: skip
+    unknown = UnknownCallback(raw={"a": "b", "name": "会议"})
+    events = [orphan.event for orphan in await store.orphans()]
+    assert events == [unknown, UNTRANSCRIBED, TRANSCRIBED, ENDED, CONFIRMED]
+    assert events[0].raw == unknown.raw
+    await store.keep_orphan(Orphan(received_at=NOW + 10 * SECOND, event=ENDED))
+    assert [orphan.event for orphan in await store.orphans(limit=1)] == [ENDED]
+    assert await store.prune(NOW + SECOND) == 5
+    await store.aclose()
 
 
 NEWER = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1000"

@@ -25,12 +25,12 @@ class Notebook:
         self.rounds: list[int] = []
         self.patience: float | None = None
         self.free = threading.Event()
+        self.begun = threading.Event()
         self.waited = threading.Event()
         self.closed = False
 
     def do(self, jobs: list[Job]) -> list[Answer]:
-        if not jobs:
-            self.waited.set()
+        (self.begun if jobs else self.waited).set()
         self.free.wait(10)
         self.rounds.append(len(jobs))
         return [self.answer(job) for job in jobs]
@@ -78,9 +78,7 @@ async def test_what_is_asked_in_one_pass_of_the_loop_is_done_in_one_round(rounds
 async def test_what_waits_is_done_together_but_not_too_much_of_it(rounds: Rounds, desk: Notebook) -> None:
     desk.free.clear()
     first = rounds.ask(lambda _: "first")
-    await asyncio.sleep(0)  # what is asked in one pass of the loop goes to the thread at its end
-    while rounds._jobs.qsize():  # pyright: ignore[reportPrivateUsage]
-        await asyncio.sleep(0)
+    assert await asyncio.to_thread(desk.begun.wait, 10)
     others = [rounds.ask(partial(pair, number)) for number in range(1200)]
     desk.free.set()
     assert await first == "first"
