@@ -93,8 +93,7 @@ async def memory(url: str, calls: int, *, traced: bool) -> dict[str, Any]:
         tracemalloc.start()
     async with ours.client(Target(url, BATCH)) as client:
         async for outcome in client.start_many(names, concurrency=BATCH):
-            if not outcome.ok:
-                raise outcome.error
+            outcome.unwrap()
     if traced:
         return {"megabytes": tracemalloc.get_traced_memory()[1] / 1e6}
     unit = 1 if sys.platform == "darwin" else 1024  # getrusage(2): bytes there, kilobytes elsewhere

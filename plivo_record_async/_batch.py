@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaita
 from typing import Generic, TypeVar
 
 from plivo_record_async.protocol.arguments import whole
-from plivo_record_async.protocol.models import Outcome
+from plivo_record_async.protocol.models import Failed, Outcome, Succeeded
 
 __all__ = ["run_many"]
 
@@ -114,6 +114,6 @@ class _Batch(Generic[ItemT, ResultT]):
 
     async def _outcome(self, item: ItemT) -> Outcome[ItemT, ResultT]:
         try:
-            return Outcome(request=item, result=await self._call(item))
+            return Succeeded(item, await self._call(item))
         except Exception as error:  # noqa: BLE001 - it is the item's outcome
-            return Outcome(request=item, error=error)
+            return Failed(item, error)

@@ -311,7 +311,7 @@ class RecordClient:
 
             async with RecordClient() as client:
                 async for outcome in client.start_many(["sales", "support"]):
-                    print(outcome.request, outcome.result if outcome.ok else outcome.error)
+                    print(outcome.request, outcome.result if outcome.error is None else outcome.error)
 
         Args:
             requests: Conference names or `StartRequest` values, from an iterable or async iterable that is read only

@@ -13,6 +13,7 @@ from plivo_record_async import errors
 
 CLIENT = {
     "Conference",
+    "Failed",
     "Outcome",
     "PendingResponse",
     "RateLimit",
@@ -22,6 +23,7 @@ CLIENT = {
     "RecordingStopped",
     "StartRequest",
     "StopRequest",
+    "Succeeded",
     "fast_transport",
 }
 CALLBACKS = {

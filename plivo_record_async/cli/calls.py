@@ -14,7 +14,7 @@ import click
 from plivo_record_async.cli.lines import lines
 from plivo_record_async.cli.output import ExitCode, Output, Result, Tally
 from plivo_record_async.client import RecordClient
-from plivo_record_async.protocol.models import Outcome, StartRequest, StopRequest
+from plivo_record_async.protocol.models import Failed, Outcome, StartRequest, StopRequest
 
 __all__ = ["batch", "json_option", "start", "stop"]
 
@@ -206,7 +206,7 @@ async def _requests(
             request = _request(kind, line.decode())
         except (TypeError, ValueError) as error:
             text = line.decode(errors="backslashreplace")
-            refuse(Outcome(request=text, error=ValueError(f"line {number}: {error}")))
+            refuse(Failed(text, ValueError(f"line {number}: {error}")))
         else:
             yield request
 

@@ -111,7 +111,7 @@ def _outcome_record(outcome: Outcome[Any, Result]) -> dict[str, Any]:
     record: dict[str, Any] = {what: conference(outcome.request), "ok": outcome.ok}
     if outcome.error is not None:
         return error_record(outcome.error) | record
-    given = attrs.asdict(outcome.result, filter=attrs.filters.exclude("raw")) if outcome.result else {}
+    given = attrs.asdict(outcome.result, filter=attrs.filters.exclude("raw"))
     return {"type": type(outcome.result).__name__} | record | given
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeAlias, TypeVar
 
 import attrs
 from attrs import field
@@ -19,6 +19,7 @@ __all__ = [
     "ApiResponse",
     "CallbackEvent",
     "Conference",
+    "Failed",
     "FileFormat",
     "HttpMethod",
     "Outcome",
@@ -32,6 +33,7 @@ __all__ = [
     "RecordingStopped",
     "StartRequest",
     "StopRequest",
+    "Succeeded",
     "TranscriptionEnded",
     "UnknownCallback",
 ]
@@ -190,24 +192,51 @@ class PendingResponse:
     api_id: str
 
 
-@attrs.frozen(kw_only=True)
-class Outcome(Generic[RequestT_co, ResultT_co]):
-    """What became of one item of a batch.
+@attrs.frozen
+class Succeeded(Generic[RequestT_co, ResultT_co]):
+    """An item of a batch whose call succeeded.
 
     Attributes:
         request: The item, the very object that was given.
-        result: What the single call would have returned, or ``None``.
-        error: What the single call would have raised, or ``None``.
+        result: What the single call would have returned.
+        ok: ``True``.
+        error: ``None``.
     """
 
     request: RequestT_co
-    result: ResultT_co | None = None
-    error: Exception | None = None
+    result: ResultT_co
+    ok: ClassVar[Literal[True]] = True
+    error: ClassVar[None] = None
 
-    @property
-    def ok(self) -> bool:
-        """Whether the item succeeded."""
-        return self.error is None
+    def unwrap(self) -> ResultT_co:
+        """Return the result."""
+        return self.result
+
+
+@attrs.frozen
+class Failed(Generic[RequestT_co]):
+    """An item of a batch whose call failed.
+
+    Attributes:
+        request: The item, the very object that was given.
+        error: What the single call would have raised.
+        ok: ``False``.
+        result: ``None``.
+    """
+
+    request: RequestT_co
+    error: Exception
+    ok: ClassVar[Literal[False]] = False
+    result: ClassVar[None] = None
+
+    def unwrap(self) -> NoReturn:
+        """Raise the error."""
+        raise self.error
+
+
+Outcome: TypeAlias = Succeeded[RequestT_co, ResultT_co] | Failed[RequestT_co]
+"""What became of one item of a batch: `Succeeded` or `Failed`, both with ``request``, ``result``, ``error``, ``ok`` and
+``unwrap()``. ``if outcome.error is None``, ``if outcome.ok is True`` and ``match`` tell type checkers which it is."""
 
 
 @attrs.frozen(kw_only=True)

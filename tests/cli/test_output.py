@@ -18,12 +18,14 @@ from plivo_record_async.errors import (
     UnexpectedResponseError,
 )
 from plivo_record_async.protocol.models import (
+    Failed,
     Outcome,
     PendingResponse,
     RecordingStarted,
     RecordingStopped,
     StartRequest,
     StopRequest,
+    Succeeded,
 )
 
 SENT_AT = datetime(2026, 1, 2, tzinfo=UTC)
@@ -97,34 +99,34 @@ def test_an_error_for_machines_has_the_data_that_it_carries() -> None:
 STARTED = RecordingStarted(api_id="a", message="m\x1b", url="u", recording_id="r", raw={"x": 1})
 OUTCOMES: list[tuple[Outcome[Any, Any], str, Mapping[str, object]]] = [
     (
-        Outcome(request=StartRequest("\x1b1"), result=STARTED),
+        Succeeded(StartRequest("\x1b1"), STARTED),
         "started  \\x1b1  recording_id=r  api_id=a  url=u",
         {"type": "RecordingStarted", "conference_name": "\x1b1", "ok": True}
         | {"api_id": "a", "message": "m\x1b", "url": "u", "recording_id": "r"},
     ),
     (
-        Outcome(request=StartRequest("a"), result=PendingResponse("b")),
+        Succeeded(StartRequest("a"), PendingResponse("b")),
         "pending  a  api_id=b",
         {"type": "PendingResponse", "conference_name": "a", "ok": True, "api_id": "b"},
     ),
     (
-        Outcome(request=StopRequest("a"), result=RecordingStopped()),
+        Succeeded(StopRequest("a"), RecordingStopped()),
         "stopped  a",
         {"type": "RecordingStopped", "conference_name": "a", "ok": True, "api_id": None, "message": None},
     ),
     (
-        Outcome(request=StopRequest("a"), error=NOT_SENT),
+        Failed(StopRequest("a"), NOT_SENT),
         f"failed   a  {NOT_SENT}",
         {"type": "NotSentError", "error": str(NOT_SENT), "phase": "connect", "conference_name": "a", "ok": False},
     ),
     (
-        Outcome(request=StartRequest("a"), error=UNKNOWN),
+        Failed(StartRequest("a"), UNKNOWN),
         f"unknown  a  {UNKNOWN}",
         {"type": "OutcomeUnknownError", "error": str(UNKNOWN), "phase": "answer", "sent_at": SENT_AT.isoformat()}
         | {"conference_name": "a", "ok": False},
     ),
     (
-        Outcome(request="{", error=ValueError("line 1: \x07")),
+        Failed("{", ValueError("line 1: \x07")),
         "failed   {  line 1: \\x07",
         {"type": "ValueError", "error": "line 1: \x07", "line": "{", "ok": False},
     ),

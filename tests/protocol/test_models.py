@@ -14,6 +14,7 @@ from plivo_record_async.protocol import models
 from plivo_record_async.protocol.models import (
     ApiResponse,
     Conference,
+    Failed,
     Outcome,
     PendingResponse,
     RateLimit,
@@ -24,12 +25,15 @@ from plivo_record_async.protocol.models import (
     RecordingStopped,
     StartRequest,
     StopRequest,
+    Succeeded,
     TranscriptionEnded,
     UnknownCallback,
 )
 
 NAME: dict[str, Any] = {"conference_name": "standup"}
 CALLBACK = "https://me.example/cb?room=a%20b#ct=2000"
+
+REFUSED = ValueError("no")
 
 VALUES: list[Any] = [
     StartRequest("standup", file_format="wav", callback_url=CALLBACK, callback_method="GET"),
@@ -38,7 +42,8 @@ VALUES: list[Any] = [
     RecordingStarted(api_id="a", message="m", url="u", recording_id="r", raw={"x": 1}),
     RecordingStopped(api_id="a", message="m"),
     PendingResponse("a"),
-    Outcome(request="standup", result=PendingResponse("a")),
+    Succeeded("standup", PendingResponse("a")),
+    Failed("standup", REFUSED),
     Recording(recording_id="r", duration_ms=1),
     Conference(conference_name="standup", member_count=2),
     ApiResponse(api_id="a", message="m"),
@@ -100,9 +105,29 @@ def test_a_rate_limit_refuses(limit: Any, per: Any, error: type[Exception]) -> N
         RateLimit(limit, per=per)
 
 
-def test_an_outcome_is_ok_unless_there_is_an_error() -> None:
-    assert Outcome(request="a", result=None).ok
-    assert not Outcome(request="a", error=ValueError("no")).ok
+def test_a_success_has_a_result_and_no_error() -> None:
+    succeeded = Succeeded("a", None)
+    assert (succeeded.ok, succeeded.result, succeeded.error) == (True, None, None)
+    assert Succeeded("a", 5).unwrap() == 5
+
+
+def test_a_failure_has_an_error_and_no_result() -> None:
+    failed = Failed("a", REFUSED)
+    assert (failed.ok, failed.result, failed.error) == (False, None, REFUSED)
+    with pytest.raises(ValueError, match="no") as raised:
+        failed.unwrap()
+    assert raised.value is REFUSED
+
+
+def test_an_outcome_is_one_of_two_classes() -> None:
+    outcomes: list[Outcome[str, int]] = [Succeeded("a", 5), Failed("a", REFUSED)]
+    for outcome in outcomes:
+        assert isinstance(outcome, Succeeded | Failed)
+        match outcome:
+            case Succeeded(request, result):
+                assert (request, result) == ("a", 5)
+            case Failed(request, error):
+                assert (request, error) == ("a", REFUSED)
 
 
 def test_a_pending_response_has_one_field() -> None:
@@ -128,5 +153,6 @@ def test_values_are_frozen_and_slotted_and_copy_and_pickle(value: Any) -> None:
         setattr(value, first, "other")
     assert not hasattr(value, "__dict__")
     for twin in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):
-        assert twin == value
-        assert attrs.asdict(twin) == attrs.asdict(value)
+        assert type(twin) is type(value)
+        assert repr(attrs.asdict(twin)) == repr(attrs.asdict(value))
+        assert twin == value or getattr(value, "error", None) is REFUSED, "an exception is equal to itself only"

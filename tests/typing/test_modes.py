@@ -95,9 +95,10 @@ async def test_outcomes_of_a_batch_keep_the_type_of_their_item(client: RecordCli
     async for outcome in client.start_many(["a"]):
         assert_type(outcome, Outcome[str, RecordingStarted | PendingResponse])
         assert assert_type(outcome.request, str) == "a"
-        assert type(assert_type(outcome.result, RecordingStarted | PendingResponse | None)) is RecordingStarted
-        assert assert_type(outcome.error, Exception | None) is None
+        assert_type(outcome.result, RecordingStarted | PendingResponse | None)
         assert assert_type(outcome.ok, bool)
+        assert type(assert_type(outcome.unwrap(), RecordingStarted | PendingResponse)) is RecordingStarted
+        assert assert_type(outcome.error, Exception | None) is None
     request = StartRequest("a", file_format="wav")
     async for started in client.start_many([request]):
         assert assert_type(started.request, StartRequest) is request
