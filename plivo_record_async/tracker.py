@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -40,7 +40,11 @@ from plivo_record_async.tracked import TrackedRecording
 __all__ = ["RecordingTracker"]
 
 StartT = TypeVar("StartT", bound=str | StartRequest)
-HandlerT = TypeVar("HandlerT", bound=Callable[..., Awaitable[object]])
+EventT = TypeVar("EventT")
+HandlerOf: TypeAlias = Callable[[EventT], Awaitable[object]] | Callable[[EventT, TrackedRecording], Awaitable[object]]
+ResponseHandlerT = TypeVar("ResponseHandlerT", bound=HandlerOf[ApiResponse])
+EndHandlerT = TypeVar("EndHandlerT", bound=HandlerOf[RecordingEnded])
+TranscriptHandlerT = TypeVar("TranscriptHandlerT", bound=HandlerOf[TranscriptionEnded])
 
 _NAMES: dict[type[HandledEvent], CallbackName] = {
     ApiResponse: "ApiResponse",
@@ -213,7 +217,16 @@ class RecordingTracker:
         """
         return self._handle(await self._ledger.get(start_id))
 
-    def on(self, event: type[HandledEvent]) -> Callable[[HandlerT], HandlerT]:
+    @overload
+    def on(self, event: type[ApiResponse]) -> Callable[[ResponseHandlerT], ResponseHandlerT]: ...
+
+    @overload
+    def on(self, event: type[RecordingEnded]) -> Callable[[EndHandlerT], EndHandlerT]: ...
+
+    @overload
+    def on(self, event: type[TranscriptionEnded]) -> Callable[[TranscriptHandlerT], TranscriptHandlerT]: ...
+
+    def on(self, event: type[HandledEvent]) -> Callable[[Any], Any]:
         """Run an async function for each event of a kind, after the callback was acknowledged.
 
         It is called with the event, and with its `TrackedRecording` too if it takes two arguments; at least once for
@@ -222,7 +235,15 @@ class RecordingTracker:
         ::
 
             @tracker.on(RecordingEnded)
-            async def archive(ended, recording): ...
+            async def archive(ended: RecordingEnded, recording: TrackedRecording) -> None: ...
+
+        Args:
+            event: `ApiResponse`, `RecordingEnded` or `TranscriptionEnded`. Type checkers refuse a handler that takes
+                another event.
+
+        Returns:
+            A decorator for an async function, a method, a ``functools.partial`` of one, or an object whose
+            ``__call__`` is async. The decorator returns the handler unchanged.
 
         Raises:
             TypeError: Not an event that belongs to a recording; or not an async function that can be called so.
@@ -232,9 +253,8 @@ class RecordingTracker:
             known = ", ".join(sorted(_NAMES.values()))
             raise TypeError(f"on() takes one of {known}, not {event!r}")
 
-        def register(handler: HandlerT) -> HandlerT:
-            function: object = handler
-            if not inspect.iscoroutinefunction(function):
+        def register(handler: Any) -> Any:
+            if not _is_async(handler):
                 raise TypeError(f"a handler must be an async function, not {handler!r}")
             wants_recording = _takes(handler, 2)
             if not wants_recording and not _takes(handler, 1):
@@ -299,6 +319,13 @@ def _request_with(item: str | StartRequest) -> Callable[..., StartRequest]:
     if item.callback_url is not None or item.transcription_url is not None:
         raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
     return partial(attrs.evolve, item)
+
+
+def _is_async(handler: object) -> bool:
+    """Whether a call of it makes a coroutine."""
+    if isinstance(handler, partial):
+        return _is_async(handler.func)
+    return callable(handler) and any(map(inspect.iscoroutinefunction, (handler, handler.__call__)))
 
 
 def _takes(handler: Callable[..., object], count: int) -> bool:

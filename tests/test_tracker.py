@@ -298,12 +298,16 @@ async def test_what_is_no_part_of_a_tracker_is_named(arguments: dict[str, Any], 
 
 
 async def test_a_handler_must_be_async() -> None:
-    def handler(_: RecordingEnded) -> None: ...
+    def function(_: RecordingEnded) -> None: ...
+
+    class Archive:
+        def __call__(self, _: RecordingEnded) -> None: ...
 
     async with tracking() as tracker:
         register: Callable[[Any], Any] = tracker.on(RecordingEnded)
-        with pytest.raises(TypeError, match="must be an async function"):
-            register(handler)
+        for handler in (function, Archive(), Archive, partial(function), "archive", None):
+            with pytest.raises(TypeError, match="must be an async function"):
+                register(handler)
 
 
 async def test_a_handler_is_called_with_what_it_can_take() -> None:
@@ -317,14 +321,31 @@ async def test_a_handler_is_called_with_what_it_can_take() -> None:
         async def both(event: RecordingEnded, recording: TrackedRecording, *, bucket: str) -> None:
             got.append((event, recording.start_id, bucket))
 
+        class Archive:
+            async def __call__(self, event: RecordingEnded, *, bucket: str = "here") -> None:
+                got.append((event, bucket))
+
+            async def keep(self, event: RecordingEnded, recording: TrackedRecording) -> None:
+                got.append((event, recording.start_id, "kept"))
+
         tracker.on(RecordingEnded)(alone)
         tracker.on(RecordingEnded)(partial(both, bucket="gs"))
+        archive = Archive()
+        assert tracker.on(RecordingEnded)(archive) is archive
+        tracker.on(RecordingEnded)(partial(archive, bucket="az"))
+        tracker.on(RecordingEnded)(archive.keep)
         recording = await tracker.start("standup")
         await call_back(tracker, called_url(plivo), ended())
         event = await recording.recorded(timeout=10)
-        while len(got) < 2:
+        while len(got) < 5:
             await asyncio.sleep(0)
-        assert got == [(event, "s3"), (event, recording.start_id, "gs")]
+        assert got == [
+            (event, "s3"),
+            (event, recording.start_id, "gs"),
+            (event, "here"),
+            (event, "az"),
+            (event, recording.start_id, "kept"),
+        ]
 
 
 async def test_a_handler_that_cannot_be_called_is_refused() -> None:
