@@ -75,6 +75,14 @@ OPTIONAL = {
 }
 
 
+def run(probe: str) -> None:
+    """Run a program in an interpreter that has imported nothing yet; it must succeed without a word."""
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", probe], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
 @pytest.mark.parametrize("name", sorted(PROMISED))
 def test_every_promised_name_is_public(name: str) -> None:
     assert name in plivo_record_async.__all__
@@ -90,6 +98,26 @@ def test_all_is_sorted_and_complete() -> None:
     assert list(plivo_record_async.__all__) == sorted(public | TRACKER | {"__version__"})
 
 
+def test_dir_shows_every_public_name_before_its_first_use() -> None:
+    probe = """
+import plivo_record_async
+names = dir(plivo_record_async)
+assert names == sorted(set(names)), names
+assert set(names) >= set(plivo_record_async.__all__) | {"client", "__doc__", "__file__"}, names
+assert "RecordingTracker" not in vars(plivo_record_async)
+"""
+    run(probe)
+
+
+def test_a_star_import_brings_every_public_name() -> None:
+    run("""
+from plivo_record_async import *
+import plivo_record_async
+for name in plivo_record_async.__all__:
+    assert globals()[name] is getattr(plivo_record_async, name), name
+""")
+
+
 def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="RecordManager"):
         _ = plivo_record_async.RecordManager  # pyright: ignore[reportUnknownMemberType]
@@ -102,10 +130,7 @@ sys.modules.update(dict.fromkeys({sorted(OPTIONAL)}))  # importing one of them n
 import plivo_record_async
 assert threading.active_count() == 1
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", probe], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    run(probe)
 
 
 def test_every_error_is_public() -> None:

@@ -19,6 +19,10 @@ def test_both_stores_are_there() -> None:
     }
 
 
+def test_dir_shows_both_stores() -> None:
+    assert set(dir(stores)) >= {*stores.__all__, "__doc__"}
+
+
 def test_nothing_else_is() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'RedisStore'"):
         getattr(stores, "RedisStore")  # noqa: B009 - so that type checkers do not see it
