@@ -29,6 +29,7 @@ from plivo_record_async.errors import (
     SignatureMissingError,
     StoreError,
     UnexpectedResponseError,
+    UnknownStartError,
     WaitTimeoutError,
 )
 from plivo_record_async.protocol.callbacks import parse_callback
@@ -112,6 +113,7 @@ __all__ = [
     "TranscriptionEnded",
     "UnexpectedResponseError",
     "UnknownCallback",
+    "UnknownStartError",
     "WaitTimeoutError",
     "__version__",
     "explain_signature",

@@ -17,7 +17,7 @@ import attrs
 from plivo_record_async import _clock
 from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
-from plivo_record_async.errors import StoreError
+from plivo_record_async.errors import StoreError, UnknownStartError
 from plivo_record_async.protocol.evidence import (
     CallbackName,
     CameDue,
@@ -110,7 +110,7 @@ class Follower:
         while True:
             try:
                 await self.learn(record, evidence)
-            except LookupError:
+            except UnknownStartError:
                 return  # pruned, or never stored: there is nothing left to tell
             except StoreError:
                 log.exception(
@@ -163,7 +163,7 @@ class Follower:
                     self._sending[start_id] = renewed
 
     async def _come_due(self, record: FollowedRecording) -> None:
-        with suppress(LookupError):  # pruned meanwhile
+        with suppress(UnknownStartError):  # pruned meanwhile
             await self.learn(record, CameDue())
 
     async def _look_at_the_silent(self) -> None:

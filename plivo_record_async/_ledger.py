@@ -10,6 +10,7 @@ from __future__ import annotations
 import attrs
 
 from plivo_record_async import _clock
+from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.interfaces import Store
 from plivo_record_async.protocol.evidence import (
     Evidence,
@@ -43,12 +44,12 @@ class Ledger:
         """The record as it is now.
 
         Raises:
-            LookupError: The store has none, or none any more.
+            UnknownStartError: The store has none, or none any more.
             StoreError: The store could not be read.
         """
         record = await self.store.get(start_id)
         if record is None:
-            raise LookupError(f"the store keeps no start with the id {start_id!r}; it may have been pruned")
+            raise UnknownStartError(start_id)
         return record
 
     async def learn(
@@ -65,7 +66,7 @@ class Ledger:
             The record as it is stored now, with or without a change; and what is to be done.
 
         Raises:
-            LookupError: The record was pruned meanwhile.
+            UnknownStartError: The record was pruned meanwhile.
             StoreError: It could not be stored, so nothing was learned.
         """
         known = record

@@ -20,7 +20,8 @@
     │   ├── SignatureMismatchError      403
     │   └── MalformedCallbackError      400
     ├── RecordingFailedError        the stage that was awaited can no longer come
-    ├── WaitTimeoutError            the wait ran out (also a ``TimeoutError``)
+    ├── WaitTimeoutError            the wait timed out (also a ``TimeoutError``)
+    ├── UnknownStartError           the store has no start with this id (also a ``LookupError``)
     └── StoreError                  the store of followed recordings could not do its work
 
 A mistake in an argument is a plain ``ValueError`` or ``TypeError`` and is raised before anything is sent.
@@ -59,6 +60,7 @@ __all__ = [
     "SignatureMissingError",
     "StoreError",
     "UnexpectedResponseError",
+    "UnknownStartError",
     "WaitTimeoutError",
 ]
 
@@ -315,19 +317,41 @@ class MalformedCallbackError(CallbackRejectedError):
 
 
 class _AboutRecordingError(PlivoRecordError):
-    """An error about one followed recording; ``status`` is what was known of it."""
-
-    def __init__(self, message: str, *, status: RecordingStatus) -> None:
+    def __init__(self, message: str, *, recording: RecordingStatus) -> None:
         super().__init__(message)
-        self.status = status
+        self.recording = recording
 
 
 class RecordingFailedError(_AboutRecordingError):
-    """The stage that was awaited can no longer come: the start was refused, or the recording failed."""
+    """The stage that was awaited can no longer come: the start was refused, or the recording failed.
+
+    Attributes:
+        recording: What is known about the recording.
+    """
 
 
 class WaitTimeoutError(_AboutRecordingError, TimeoutError):
-    """The wait ran out. The recording is still being followed; waiting again is harmless."""
+    """The wait timed out. The tracker goes on following the recording; waiting again is harmless.
+
+    Attributes:
+        recording: What was known about the recording when the wait ended.
+    """
+
+
+class UnknownStartError(PlivoRecordError, LookupError):
+    """The tracker's store has no start with this id.
+
+    Attributes:
+        start_id: The id that was asked for.
+    """
+
+    def __init__(self, start_id: str) -> None:
+        super().__init__(
+            f"The store has no start with the id {start_id!r}. Either the id is wrong, or the recording was deleted "
+            "by prune(), or another store has it: a MemoryStore loses everything when its process ends and shares "
+            "nothing with other processes. Nothing was sent."
+        )
+        self.start_id = start_id
 
 
 class StoreError(PlivoRecordError):

@@ -17,7 +17,7 @@ import attrs
 from plivo_record_async import _clock
 from plivo_record_async._follower import Follower, HandledEvent
 from plivo_record_async._ledger import Ledger
-from plivo_record_async.errors import CallbackRejectedError, StoreError
+from plivo_record_async.errors import CallbackRejectedError, StoreError, UnknownStartError
 from plivo_record_async.interfaces import Orphan, PlivoId
 from plivo_record_async.protocol.callbacks import parse_callback
 from plivo_record_async.protocol.followed import FollowedRecording
@@ -129,7 +129,7 @@ class Receiver:
             if record is not None:
                 try:
                     return await self.ledger.learn(record, evidence_of_event(event))
-                except LookupError:
+                except UnknownStartError:
                     log.info("start %s was pruned while a callback for it came: kept as an orphan", record.start_id)
         await self.ledger.store.keep_orphan(Orphan(received_at=_clock.now(), event=event))
         return None

@@ -38,7 +38,7 @@ class TrackedRecording:
         Raises:
             RecordingFailedError: The start was refused or never sent.
             WaitTimeoutError: The wait ran out; waiting again is harmless.
-            LookupError: The recording was pruned.
+            UnknownStartError: The recording was pruned.
             StoreError: The store could not be read.
         """
         return status_of(await self._reach("accepted", timeout))
@@ -62,7 +62,7 @@ class TrackedRecording:
         """What is known now.
 
         Raises:
-            LookupError: The recording was pruned.
+            UnknownStartError: The recording was pruned.
             StoreError: The store could not be read.
         """
         return status_of(await self._ledger.get(self.start_id))
@@ -92,10 +92,10 @@ class TrackedRecording:
             raise WaitTimeoutError(
                 f"start {self.start_id} of {self.conference_name!r} is not {stage} after {timeout} s; it is "
                 f"{record.state}. It is followed on; wait again or look at its status later.",
-                status=status_of(record),
+                recording=status_of(record),
             ) from error
         if stands == "lost":
-            raise RecordingFailedError(_why_lost(record, stage), status=status_of(record))
+            raise RecordingFailedError(_why_lost(record, stage), recording=status_of(record))
         return record
 
 

@@ -212,7 +212,7 @@ class RecordingTracker:
         """The handle of a start, in whichever process and after whatever restart.
 
         Raises:
-            LookupError: The store keeps no such start.
+            UnknownStartError: The store has no start with this id; it is a `LookupError` too.
             StoreError: The store could not be read.
         """
         return self._handle(await self._ledger.get(start_id))

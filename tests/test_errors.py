@@ -33,6 +33,7 @@ from plivo_record_async.errors import (
     SignatureMissingError,
     StoreError,
     UnexpectedResponseError,
+    UnknownStartError,
     WaitTimeoutError,
 )
 from plivo_record_async.protocol.models import RecordingStatus
@@ -99,8 +100,12 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
     (SignatureMissingError("no signature"), ["no signature"]),
     (SignatureMismatchError("none fits"), ["none fits"]),
     (MalformedCallbackError("api_id twice"), ["api_id twice"]),
-    (RecordingFailedError("refused", status=STATUS), ["refused"]),
-    (WaitTimeoutError("ran out", status=STATUS), ["ran out"]),
+    (RecordingFailedError("refused", recording=STATUS), ["refused"]),
+    (WaitTimeoutError("ran out", recording=STATUS), ["ran out"]),
+    (
+        UnknownStartError("start-9"),
+        ["no start with the id 'start-9'", "id is wrong", "deleted", "MemoryStore", "Nothing was sent"],
+    ),
     (StoreError("disk full"), ["disk full"]),
 ]
 
@@ -177,10 +182,22 @@ def test_a_rejected_callback_knows_what_to_answer(kind: type[CallbackRejectedErr
 
 
 def test_a_wait_that_ran_out_is_a_timeout_too() -> None:
-    error = WaitTimeoutError("ran out", status=STATUS)
+    error = WaitTimeoutError("ran out", recording=STATUS)
     assert isinstance(error, TimeoutError)
-    assert error.status is STATUS
+    assert error.recording is STATUS
     assert error.args == ("ran out",)
+
+
+def test_an_unknown_start_is_a_failed_lookup_too() -> None:
+    error = UnknownStartError("start-9")
+    assert isinstance(error, LookupError)
+    assert error.start_id == "start-9"
+
+
+def test_status_is_an_http_status_wherever_it_exists() -> None:
+    statuses = [error.status for error, _ in EXAMPLES if hasattr(error, "status")]
+    assert len(statuses) > 10
+    assert all(status is None or 200 <= status < 600 for status in statuses)
 
 
 def test_the_tree_is_drawn_as_it_is() -> None:

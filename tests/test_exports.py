@@ -57,6 +57,7 @@ ERRORS = {
     "SignatureMissingError",
     "StoreError",
     "UnexpectedResponseError",
+    "UnknownStartError",
     "WaitTimeoutError",
 }
 PROMISED = CLIENT | CALLBACKS | TRACKER | ERRORS

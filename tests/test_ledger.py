@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from plivo_record_async import MemoryStore, StoreError
+from plivo_record_async import MemoryStore, StoreError, UnknownStartError
 from plivo_record_async._ledger import Ledger
 from plivo_record_async.protocol.evidence import Evidence, SendingBegan, SendingContinued, StartAccepted, StartNotSent
 from plivo_record_async.protocol.followed import Terms
@@ -91,9 +91,9 @@ async def test_a_pruned_record_learns_nothing() -> None:
     store = MemoryStore()
     record = await store.create(recording("failed"))
     assert await store.prune(NOW + SECOND) == 1
-    with pytest.raises(LookupError, match="'start-1'; it may have been pruned"):
+    with pytest.raises(UnknownStartError, match="no start with the id 'start-1'"):
         await Ledger(store=store).learn(record, TRANSCRIBED)
-    with pytest.raises(LookupError):
+    with pytest.raises(UnknownStartError):
         await Ledger(store=store).get(record.start_id)
 
 

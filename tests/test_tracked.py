@@ -16,6 +16,7 @@ from plivo_record_async import (
     RecordingStopped,
     StoreError,
     TrackedRecording,
+    UnknownStartError,
     WaitTimeoutError,
 )
 from plivo_record_async._ledger import Ledger
@@ -109,9 +110,9 @@ async def test_what_can_no_longer_come_is_an_error_with_the_status(client: Recor
     for stage in (its.handle.accepted, its.handle.recorded, its.handle.transcribed):
         with pytest.raises(RecordingFailedError, match=f"of 'standup' is {state} and cannot be ") as failed:
             await stage(timeout=10)
-        assert failed.value.status == await its.handle.status()
-        assert failed.value.status.error is not None
-        assert failed.value.status.error in str(failed.value)
+        assert failed.value.recording == await its.handle.status()
+        assert failed.value.recording.error is not None
+        assert failed.value.recording.error in str(failed.value)
 
 
 async def test_a_failure_wakes_who_waits(client: RecordClient) -> None:
@@ -130,7 +131,7 @@ async def test_a_transcript_that_failed_can_no_longer_come(client: RecordClient)
     await its.learns(UNTRANSCRIBED)
     with pytest.raises(RecordingFailedError, match="cannot be transcribed: too long") as failed:
         await wait
-    assert failed.value.status.state == "recorded"
+    assert failed.value.recording.state == "recorded"
     assert await its.handle.recorded() == ENDED
 
 
@@ -146,7 +147,7 @@ async def test_a_wait_runs_out_and_harms_nothing(client: RecordClient, state: Re
     with pytest.raises(WaitTimeoutError, match=rf"is not recorded after 0.01 s; it is {state}.*wait again") as late:
         await its.handle.recorded(timeout=0.01)
     assert isinstance(late.value, TimeoutError)
-    assert late.value.status == await its.handle.status()
+    assert late.value.recording == await its.handle.status()
     await its.learns(ENDED)
     assert await its.handle.recorded(timeout=0) == ENDED
 
@@ -171,7 +172,7 @@ async def test_what_was_pruned_is_a_lookup_error(client: RecordClient) -> None:
     its = await followed(client, recording("not_sent"))
     await its.ledger.store.prune(NOW + SECOND)
     for call in (its.handle.status, its.handle.recorded):
-        with pytest.raises(LookupError, match="'start-1'"):
+        with pytest.raises(UnknownStartError, match="'start-1'"):
             await call()
 
 
@@ -180,7 +181,7 @@ async def test_what_is_pruned_under_a_wait_is_a_lookup_error(client: RecordClien
     wait = asyncio.create_task(its.handle.recorded())
     await asyncio.sleep(0)
     await its.ledger.store.prune(NOW + SECOND)
-    with pytest.raises(LookupError, match="'start-1'"):
+    with pytest.raises(UnknownStartError, match="'start-1'"):
         await wait
 
 

@@ -28,6 +28,7 @@ from plivo_record_async import (
     TrackedRecording,
     TranscriptionEnded,
     UnknownCallback,
+    UnknownStartError,
 )
 from tests.following import (
     AUTH_ID,
@@ -168,7 +169,7 @@ async def test_the_timeout_is_the_call_s() -> None:
 
 async def test_a_start_that_is_not_there_cannot_be_got() -> None:
     async with tracking() as tracker:
-        with pytest.raises(LookupError, match="'start-0'"):
+        with pytest.raises(UnknownStartError, match="'start-0'"):
             await tracker.get("start-0")
 
 
@@ -424,7 +425,7 @@ async def test_old_recordings_are_forgotten_on_demand() -> None:
         await call_back(tracker, called_url(plivo), ended())
         assert await tracker.prune(before=datetime.now(UTC) - timedelta(days=1)) == 0
         assert await tracker.prune(before=datetime.now(UTC) + timedelta(days=1)) == 1
-        with pytest.raises(LookupError):
+        with pytest.raises(UnknownStartError):
             await tracker.get(over.start_id)
         assert await tracker.get(running.start_id) == running
         # Plivo may say it once more.

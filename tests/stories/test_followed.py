@@ -138,7 +138,7 @@ async def test_a_start_that_plivo_could_not_execute_says_why(store: SQLiteStore)
         recording = await tracker.start("nobody there")  # taken, but answered by callback: no such conference
         with pytest.raises(RecordingFailedError, match="not found") as failed:
             await recording.recorded(timeout=10)
-        assert failed.value.status.state == "failed"
+        assert failed.value.recording.state == "failed"
 
 
 async def test_plivo_tries_again_until_the_store_is_back(plivo_emulator: Emulator) -> None:
@@ -226,7 +226,7 @@ async def test_an_unknown_start_was_not_executed_says_the_end_of_its_conference(
             await plivo.end_conference("standup")
             with pytest.raises(RecordingFailedError, match="Plivo lists no recording") as failed:
                 await (await tracker.get(start_id)).recorded(timeout=10)
-            assert failed.value.status.state == "absent"
+            assert failed.value.recording.state == "absent"
 
 
 async def test_an_accepted_start_that_no_callback_confirms_is_found_by_looking(
