@@ -19,6 +19,7 @@
     │   ├── SignatureMissingError       403
     │   ├── SignatureMismatchError      403
     │   └── MalformedCallbackError      400
+    ├── ClosedError                 a call on a client, tracker or store that is closed
     ├── RecordingFailedError        the stage that was awaited can no longer come
     ├── WaitTimeoutError            the wait timed out (also a ``TimeoutError``)
     ├── UnknownStartError           the store has no start with this id (also a ``LookupError``)
@@ -44,6 +45,7 @@ __all__ = [
     "AuthenticationError",
     "BadRequestError",
     "CallbackRejectedError",
+    "ClosedError",
     "ConfigurationError",
     "MalformedCallbackError",
     "MethodNotAllowedError",
@@ -314,6 +316,13 @@ class MalformedCallbackError(CallbackRejectedError):
     """The request cannot be a callback of Plivo's as its documents describe them."""
 
     status: ClassVar[int] = 400
+
+
+class ClosedError(PlivoRecordError):
+    """A call on a client, a tracker or a store that is closed: nothing was sent or stored, and nothing will be.
+
+    To go on, enter it again (``async with``) or make a new one.
+    """
 
 
 class _AboutRecordingError(PlivoRecordError):

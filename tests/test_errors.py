@@ -18,6 +18,7 @@ from plivo_record_async.errors import (
     AuthenticationError,
     BadRequestError,
     CallbackRejectedError,
+    ClosedError,
     ConfigurationError,
     MalformedCallbackError,
     MethodNotAllowedError,
@@ -106,6 +107,7 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
         UnknownStartError("start-9"),
         ["no start with the id 'start-9'", "id is wrong", "deleted", "MemoryStore", "Nothing was sent"],
     ),
+    (ClosedError("the store is closed"), ["the store is closed"]),
     (StoreError("disk full"), ["disk full"]),
 ]
 

@@ -42,6 +42,7 @@ ERRORS = {
     "AuthenticationError",
     "BadRequestError",
     "CallbackRejectedError",
+    "ClosedError",
     "ConfigurationError",
     "MalformedCallbackError",
     "MethodNotAllowedError",
