@@ -35,6 +35,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from plivo_record_async._value import Value, json_ready
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -71,11 +73,23 @@ Phase = Literal["queue", "quota", "connect", "send", "answer"]
 request, waiting for or reading the answer."""
 
 
-class PlivoRecordError(Exception):
+class PlivoRecordError(Value, Exception):
     """The root: catch this to catch everything that this package raises of its own."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``type``, the name of the class; ``error``, the words of ``str()``; and the error's attributes.
+
+        They are written as `Value.to_dict` writes them.
+        """
+        facts: dict[str, Any] = {"type": type(self).__name__, "error": str(self)}
+        if (status := getattr(self, "status", None)) is not None:  # of some it is an attribute of the class
+            facts["status"] = status
+        facts |= {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        attributes: dict[str, Any] = json_ready(facts)
+        return attributes
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Rebuild from ``args`` and attributes, so that keyword-only constructors pickle too."""

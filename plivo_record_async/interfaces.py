@@ -12,6 +12,7 @@ from typing import Literal, Protocol
 
 import attrs
 
+from plivo_record_async._value import Value
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.protocol.models import CallbackEvent
 
@@ -22,7 +23,7 @@ PlivoId = Literal["api_id", "recording_id"]
 
 
 @attrs.frozen(kw_only=True)
-class Orphan:
+class Orphan(Value):
     """A verified callback that belongs to no followed recording, or tells of nothing that is known.
 
     Attributes:

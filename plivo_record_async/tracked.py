@@ -7,6 +7,7 @@ import asyncio
 import attrs
 
 from plivo_record_async._ledger import Ledger
+from plivo_record_async._value import Value
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import RecordingFailedError, WaitTimeoutError
 from plivo_record_async.protocol.followed import FollowedRecording, Stage, progress, status_of
@@ -16,7 +17,7 @@ __all__ = ["TrackedRecording"]
 
 
 @attrs.frozen(kw_only=True)
-class TrackedRecording:
+class TrackedRecording(Value):
     """One recording from its start to its transcript. Handles of one start are equal, and each sees every change.
 
     Attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import json
 import pickle
 import re
 from collections.abc import Callable
@@ -213,3 +214,20 @@ def test_the_tree_is_drawn_as_it_is() -> None:
         assert issubclass(getattr(errors, name), getattr(errors, parent))
     assert set(drawn) | {"PlivoRecordError"} == set(errors.__all__) - {"Phase"}
     assert drawn["RateLimitError"] == "ApiError"
+
+
+@pytest.mark.parametrize(("error", "_"), EXAMPLES, ids=lambda value: type(value).__name__)
+def test_an_error_can_be_written_as_json_with_all_that_it_knows(error: PlivoRecordError, _: list[str]) -> None:
+    error = copy.copy(error)
+    error.add_note("a note of the caller's")
+    written = json.loads(json.dumps(error.to_dict(), allow_nan=False))
+    public = {name for name in vars(error) if not name.startswith("_")}
+    assert written.keys() == {"type", "error"} | public | ({"status"} if getattr(error, "status", None) else set())
+    assert (written["type"], written["error"]) == (type(error).__name__, str(error))
+    for name in public:
+        value = getattr(error, name)
+        assert written[name] == {TIME: TIME.isoformat(), STATUS: STATUS.to_dict()}.get(value, value)
+
+
+def test_the_status_to_answer_a_callback_with_is_written_too() -> None:
+    assert SignatureMismatchError("no").to_dict() == {"type": "SignatureMismatchError", "error": "no", "status": 403}

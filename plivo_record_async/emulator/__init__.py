@@ -1,7 +1,7 @@
 """A fake Plivo that speaks real HTTP on this machine: `Emulator`. Needs the extra ``emulator``.
 
-What it knows of Plivo it knows by itself: it shares no code with the client but the signing of callbacks, so
-that a mistake of one is not hidden by the same mistake in the other.
+What it knows of Plivo it knows by itself: it shares no code with the client but the signing of callbacks and `to_dict`,
+so that a mistake of one is not hidden by the same mistake in the other.
 """
 
 from plivo_record_async.errors import ConfigurationError

@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 import attrs
 from attrs.validators import ge, in_
 
+from plivo_record_async._value import Value
 from plivo_record_async.emulator.callbacks import Scheme
 
 __all__ = ["Dialect", "Fault"]
@@ -28,7 +29,7 @@ _ACCEPTED = in_((200, 201, 202))
 
 
 @attrs.frozen(kw_only=True)
-class Dialect:
+class Dialect(Value):
     """One consistent way to be Plivo; the default follows the current documents.
 
     Attributes:

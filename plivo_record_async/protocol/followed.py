@@ -9,6 +9,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from plivo_record_async._value import Value
 from plivo_record_async.protocol.evidence import CallbackName, Kind
 from plivo_record_async.protocol.models import (
     ApiResponse,
@@ -49,7 +50,7 @@ _ACCEPTED: Final[frozenset[RecordingState]] = frozenset(
 
 
 @attrs.frozen(kw_only=True)
-class Terms:
+class Terms(Value):
     """How long what is waited for, and what the user wants to be told.
 
     Attributes:
@@ -110,7 +111,7 @@ class Step:
 
 
 @attrs.frozen(kw_only=True)
-class FollowedRecording:
+class FollowedRecording(Value):
     """All that is known of one followed recording; made by `plan`, changed by `apply` only.
 
     Attributes:

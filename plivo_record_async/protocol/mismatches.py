@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import attrs
 
+from plivo_record_async._value import Value
 from plivo_record_async.errors import MalformedCallbackError, SignatureMissingError
 from plivo_record_async.protocol.callbacks import read_form
 from plivo_record_async.protocol.signatures import (
@@ -22,7 +23,7 @@ __all__ = ["SignatureReport", "explain_signature"]
 
 
 @attrs.frozen(kw_only=True)
-class SignatureReport:
+class SignatureReport(Value):
     """What was compared with what.
 
     It holds no token, nor the signature that would have been right: its reader could sign with that.

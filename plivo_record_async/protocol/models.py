@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Generic, Literal, NoReturn, TypeAlias, TypeVar
 import attrs
 from attrs import field
 
+from plivo_record_async._value import Value
 from plivo_record_async.protocol.arguments import conference_name, one_of, optional, positive, text, web_address, whole
 
 __all__ = [
@@ -77,7 +78,7 @@ def _callback_method_needs_url(request: StartRequest | StopRequest) -> None:
 
 
 @attrs.frozen
-class StartRequest:
+class StartRequest(Value):
     """One recording to start. What is ``None`` is not sent, so Plivo's own default applies.
 
     https://plivo.com/docs/voice/api/conferences
@@ -112,7 +113,7 @@ class StartRequest:
 
 
 @attrs.frozen
-class StopRequest:
+class StopRequest(Value):
     """One conference whose recording is to be stopped; the attributes are those of `StartRequest`.
 
     https://plivo.com/docs/voice/api/conferences
@@ -131,7 +132,7 @@ class StopRequest:
 
 
 @attrs.frozen
-class RateLimit:
+class RateLimit(Value):
     """At most ``limit`` requests in any ``per`` seconds.
 
     Plivo grants an account 300 in 5 seconds: https://plivo.com/docs/voice/concepts/account-limits.md
@@ -149,7 +150,7 @@ class RateLimit:
 
 
 @attrs.frozen(kw_only=True)
-class RecordingStarted:
+class RecordingStarted(Value):
     """Plivo has started to record.
 
     Attributes:
@@ -168,7 +169,7 @@ class RecordingStarted:
 
 
 @attrs.frozen(kw_only=True)
-class RecordingStopped:
+class RecordingStopped(Value):
     """Plivo has stopped recording. Both fields are ``None`` where the 204 had no body, as it usually has not.
 
     Attributes:
@@ -183,7 +184,7 @@ class RecordingStopped:
 
 
 @attrs.frozen
-class PendingResponse:
+class PendingResponse(Value):
     """Plivo has taken the request; the rest arrives at ``callback_url`` under this ``api_id``.
 
     https://docs.plivo.com/docs/voice/api/request/asynchronous-request
@@ -193,7 +194,7 @@ class PendingResponse:
 
 
 @attrs.frozen
-class Succeeded(Generic[RequestT_co, ResultT_co]):
+class Succeeded(Value, Generic[RequestT_co, ResultT_co]):
     """An item of a batch whose call succeeded.
 
     Attributes:
@@ -212,9 +213,13 @@ class Succeeded(Generic[RequestT_co, ResultT_co]):
         """Return the result."""
         return self.result
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``request``, ``result``, ``ok`` and ``error`` as `Value.to_dict` does."""
+        return super().to_dict() | {"ok": self.ok, "error": self.error}
+
 
 @attrs.frozen
-class Failed(Generic[RequestT_co]):
+class Failed(Value, Generic[RequestT_co]):
     """An item of a batch whose call failed.
 
     Attributes:
@@ -233,6 +238,10 @@ class Failed(Generic[RequestT_co]):
         """Raise the error."""
         raise self.error
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return ``request``, ``error``, ``ok`` and ``result`` as `Value.to_dict` does."""
+        return super().to_dict() | {"ok": self.ok, "result": self.result}
+
 
 Outcome: TypeAlias = Succeeded[RequestT_co, ResultT_co] | Failed[RequestT_co]
 """What became of one item of a batch: `Succeeded` or `Failed`, both with ``request``, ``result``, ``error``, ``ok`` and
@@ -240,7 +249,7 @@ Outcome: TypeAlias = Succeeded[RequestT_co, ResultT_co] | Failed[RequestT_co]
 
 
 @attrs.frozen(kw_only=True)
-class Recording:
+class Recording(Value):
     """A recording that Plivo keeps.
 
     https://plivo.com/docs/voice/api/recordings.md
@@ -275,7 +284,7 @@ class Recording:
 
 
 @attrs.frozen(kw_only=True)
-class Conference:
+class Conference(Value):
     """A conference that is live now.
 
     https://plivo.com/docs/voice/api/conferences
@@ -301,7 +310,7 @@ class Conference:
 
 
 @attrs.frozen(kw_only=True)
-class ApiResponse:
+class ApiResponse(Value):
     """The answer to a request in asynchronous mode, delivered in the ``response`` field.
 
     Attributes:
@@ -320,7 +329,7 @@ class ApiResponse:
 
 
 @attrs.frozen(kw_only=True)
-class RecordingEnded:
+class RecordingEnded(Value):
     """A recording has ended and its file is there.
 
     Attributes:
@@ -345,7 +354,7 @@ class RecordingEnded:
 
 
 @attrs.frozen(kw_only=True)
-class TranscriptionEnded:
+class TranscriptionEnded(Value):
     """A transcription has ended, with a text or with an error.
 
     Attributes:
@@ -370,7 +379,7 @@ class TranscriptionEnded:
 
 
 @attrs.frozen(kw_only=True)
-class UnknownCallback:
+class UnknownCallback(Value):
     """A callback with a valid signature that is none of the known kinds.
 
     Attributes:
@@ -388,7 +397,7 @@ CallbackEvent = ApiResponse | RecordingEnded | TranscriptionEnded | UnknownCallb
 
 
 @attrs.frozen(kw_only=True)
-class RecordingStatus:
+class RecordingStatus(Value):
     """What is known of one followed recording.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 import attrs
 from attrs import field
 
+from plivo_record_async._value import Value
 from plivo_record_async.protocol.arguments import Check, one_of, optional
 from plivo_record_async.protocol.signatures import split_url
 
@@ -52,7 +53,7 @@ def _between(least: int, most: int) -> Check:
 
 
 @attrs.frozen(kw_only=True)
-class CallbackPolicy:
+class CallbackPolicy(Value):
     """How hard Plivo is to try. What is ``None`` is not said, so Plivo's own default applies.
 
     Plivo alone would try once more, and not at all after a 5xx. This asks for all that it offers, so that a
