@@ -9,12 +9,15 @@ from collections.abc import Awaitable, Callable, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
 
+import attrs
+
 from plivo_record_async import _clock
 from plivo_record_async._http import Lane
 from plivo_record_async._limiter import Quota
 from plivo_record_async._sender import Call, Sender
 from plivo_record_async.errors import OutcomeUnknownError, PlivoRecordError, RateLimitError
 from plivo_record_async.protocol.arguments import positive
+from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.protocol.models import RateLimit
 from plivo_record_async.protocol.responses import Reply, read
@@ -39,23 +42,36 @@ class Caller:
         self._quota = Quota(rate_limit)
         self._sender = Sender(lane, self._quota, max_connections=max_connections)
 
+    @property
+    def plivo_clock(self) -> PlivoClock:
+        """Plivo's clock, as the answers tell."""
+        return self._sender.plivo_clock
+
     async def aclose(self, *, grace: float) -> None:
         """Refuse new calls, wait up to ``grace`` seconds for requests under way, close the connections."""
         await self._sender.aclose(grace=grace)
 
     async def call(
-        self, request: Request[T], timeout: float | None = None, *, late: Callable[[Awaitable[T]], None] | None = None
+        self,
+        request: Request[T],
+        timeout: float | None = None,
+        *,
+        max_retries: int | None = None,
+        late: Callable[[Awaitable[T]], None] | None = None,
     ) -> T:
         """Send ``request`` as often as is safe and useful, and bring its result.
 
         Args:
             request: What to send.
             timeout: Seconds for everything together; the caller's own if absent.
+            max_retries: How many times it is sent again at the most. If None, the policy decides.
             late: Takes the result to come, if this call is cancelled after something was sent. Without it, what
                 comes is only logged.
         """
         seconds = self.timeout if timeout is None else positive("timeout", timeout)
-        call = Call(request=request, deadline=asyncio.get_running_loop().time() + seconds)
+        deadline = asyncio.get_running_loop().time() + seconds
+        policy = self._policy if max_retries is None else attrs.evolve(self._policy, max_retries=max_retries)
+        call = Call(request=request, deadline=deadline)
         under_way: list[Awaitable[T]] = []
         if late is not None:
             call.late = lambda reply: under_way.append(self._read(call, reply))
@@ -67,7 +83,7 @@ class Caller:
                     return await self._attempt(call, doubtful=error is not None and leaves_doubt(error))
                 except PlivoRecordError as latest:
                     error = most_telling(error, latest)
-                    wait = self._wait_before_retry(call, latest)
+                    wait = self._wait_before_retry(call, latest, policy)
                     if wait is None:
                         if error is latest:
                             raise
@@ -99,11 +115,9 @@ class Caller:
             error.called_at, error.failed_at, error.attempts = call.called_at, now, call.attempt
             raise
 
-    def _wait_before_retry(self, call: Call[Any], error: PlivoRecordError) -> float | None:
+    def _wait_before_retry(self, call: Call[Any], error: PlivoRecordError, policy: RetryPolicy) -> float | None:
         """Seconds until the next attempt, or ``None``."""
-        wait = self._policy.wait(
-            error, repeatable=call.request.repeatable, attempt=call.attempt, jitter=_clock.chance()
-        )
+        wait = policy.wait(error, repeatable=call.request.repeatable, attempt=call.attempt, jitter=_clock.chance())
         if wait is None:
             return None
         resumes = asyncio.get_running_loop().time() + max(wait, self._quota.paused_for)

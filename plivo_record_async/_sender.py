@@ -25,6 +25,7 @@ from plivo_record_async import _clock
 from plivo_record_async._http import Evidence, Lane
 from plivo_record_async._limiter import Quota
 from plivo_record_async.errors import ConfigurationError, NotSentError, OutcomeUnknownError
+from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.protocol.responses import Reply, retry_after
 
@@ -96,9 +97,14 @@ class Call(Generic[T]):
 
 
 class Sender:
-    """Sends requests over a lane and owns those that are under way."""
+    """Sends requests over a lane and owns those that are under way.
+
+    Attributes:
+        plivo_clock: Plivo's clock, as the answers tell.
+    """
 
     def __init__(self, lane: Lane, quota: Quota, *, max_connections: int) -> None:
+        self.plivo_clock = PlivoClock()
         self._lane = lane
         self._quota = quota
         self._places = asyncio.Semaphore(max_connections)
@@ -183,6 +189,7 @@ class Sender:
 
     async def _exchange(self, call: Call[Any], evidence: Evidence) -> End:
         evidence.phase = "connect"
+        launched = _clock.read()
         error: BaseException | None = None
         seconds = call.deadline - asyncio.get_running_loop().time()
         try:
@@ -199,11 +206,15 @@ class Sender:
             complete=error is None,
             sent_at=evidence.sent_at,
         )
-        self._heed(reply)
+        self._heed(reply, launched)
         return reply
 
-    def _heed(self, reply: Reply) -> None:
-        """Pause all calls after a 429: here, before another one takes this one's place, and even if nobody waits."""
+    def _heed(self, reply: Reply, launched: Reading) -> None:
+        """Note what time it is at Plivo, and pause all calls after a 429.
+
+        Here, before another one takes this one's place, and even if nobody waits.
+        """
+        self.plivo_clock.answered(reply.headers.get("date", ""), launched, _clock.read())
         if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
             seconds = retry_after(reply.headers, _clock.now().timestamp())
             self._quota.pause(WINDOW if seconds is None else min(seconds, LONGEST_PAUSE))

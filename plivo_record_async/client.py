@@ -13,6 +13,7 @@ from plivo_record_async._caller import Caller
 from plivo_record_async._http import Transport, open_lane
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, whole
+from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.protocol.models import (
     Conference,
@@ -113,6 +114,11 @@ class RecordClient:
         """The quota that is kept."""
         return self._rate_limit
 
+    @property
+    def plivo_clock(self) -> PlivoClock:
+        """Plivo's clock, as its answers tell; for what builds on a client."""
+        return self._calls.plivo_clock
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -132,17 +138,23 @@ class RecordClient:
         await self._calls.aclose(grace=grace)
 
     async def call(
-        self, request: Request[T], *, timeout: float | None = None, late: Callable[[Awaitable[T]], None] | None = None
+        self,
+        request: Request[T],
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        late: Callable[[Awaitable[T]], None] | None = None,
     ) -> T:
         """Send the request of any endpoint, with every guarantee of the other calls; for what builds on a client.
 
         Args:
             request: One of `plivo_record_async.protocol.endpoints`.
             timeout: Seconds for this call in all; the client's own if absent.
+            max_retries: How many times it is sent again at the most. If None, as often as the client may.
             late: Takes the result to come, if this call is cancelled after something was sent. Without it, what
                 comes is only logged.
         """
-        return await self._calls.call(request, timeout, late=late)
+        return await self._calls.call(request, timeout, max_retries=max_retries, late=late)
 
     @overload
     async def start_recording(

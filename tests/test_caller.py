@@ -207,6 +207,17 @@ def test_no_more_retries_than_allowed(max_retries: int) -> None:
     assert server.requests == 1 + max_retries
 
 
+def test_one_call_may_be_given_fewer_retries_than_the_client() -> None:
+    server = Server(busy)
+
+    async def main() -> None:
+        with pytest.raises(ServerError):
+            await caller_over(server, max_retries=5).call(LOOK, max_retries=1)
+
+    virtual_time.run(main())
+    assert server.requests == 2
+
+
 @pytest.mark.parametrize(
     ("steps", "ends", "requests"),
     [

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 
 from plivo_record_async import _clock
@@ -12,6 +14,19 @@ def test_now_is_aware_and_now() -> None:
     now = _clock.now()
     assert now.tzinfo is UTC
     assert abs(datetime.now(UTC) - now) < timedelta(seconds=10)
+
+
+def test_all_clocks_are_read_at_once_and_the_steady_one_only_goes_on() -> None:
+    first, second = _clock.read(), _clock.read()
+    assert abs(first.wall - datetime.now(UTC)) < timedelta(seconds=10)
+    assert first.steady <= second.steady < first.steady + 10
+    assert first.run == second.run != ""
+
+
+def test_two_runs_of_a_program_have_two_names() -> None:
+    program = "from plivo_record_async import _clock; print(_clock.read().run)"
+    names = {subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout for _ in range(2)}
+    assert len(names) == 2
 
 
 def test_chance_is_even_from_0_to_1() -> None:

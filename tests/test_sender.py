@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import httpcore
 import httpx
 import pytest
 
-from plivo_record_async import NotSentError, OutcomeUnknownError, RateLimit
+from plivo_record_async import NotSentError, OutcomeUnknownError, RateLimit, _clock
 from plivo_record_async._http import open_lane
 from plivo_record_async._limiter import Quota
 from plivo_record_async._sender import LONGEST_PAUSE, WINDOW, Call, Sender
@@ -86,6 +88,17 @@ def test_an_answer_is_brought_whole() -> None:
         assert (reply.status, reply.complete, reply.headers["x-tea"]) == (418, True, "Pot")
         assert reply.data == {"error": "tea"}
         assert reply.sent_at is not None
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("status", [202, 404, 429, 502])
+def test_every_answer_tells_what_time_it_is_at_plivo(status: int) -> None:
+    async def main() -> None:
+        tomorrow = _clock.now() + timedelta(days=1)
+        sender = sender_over(Server(status_code=status, headers={"Date": format_datetime(tomorrow, usegmt=True)}))
+        await sender.send(start())
+        assert abs(sender.plivo_clock.time(_clock.read()) - tomorrow) < timedelta(seconds=10)
 
     virtual_time.run(main())
 

@@ -1,0 +1,192 @@
+"""What time it is at Plivo: each of its answers says so in ``Date``, whatever our own clock shows.
+
+Our clock may be wrong, and it may be set while the program runs. So Plivo's time is kept against a clock that nobody
+sets, and our clock is used only for what was written down before Plivo's time was known.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Final
+
+import attrs
+
+__all__ = ["Period", "PlivoClock", "Reading", "Sending", "http_date"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+_RESOLUTION: Final = 2.0
+"""Seconds. ``Date`` counts whole seconds, and servers keep its text for up to another one."""
+
+_DRIFT: Final = 1e-4
+"""How far a steady clock may gain or lose, per second; ordinary quartz keeps within half of that."""
+
+_EXACT: Final = 10.0
+"""Seconds. Plivo's time is passed on to other programs only if it is known to better than this."""
+
+_REMEMBERED: Final = 16
+"""Of how many answers the time is compared."""
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """The clocks of this machine, read at the same moment.
+
+    Attributes:
+        wall: The time of day (aware, UTC). It may be wrong, and somebody may set it.
+        steady: Seconds by a clock that nobody sets and that goes on while the machine is suspended.
+        run: Names the run of the program; the ``steady`` of two runs cannot be compared.
+    """
+
+    wall: datetime
+    steady: float
+    run: str
+
+
+@attrs.frozen(kw_only=True)
+class Sending:
+    """What is written down of the clocks when a start is about to be sent.
+
+    Attributes:
+        steady: As in `Reading`.
+        run: As in `Reading`.
+        ahead: By how many seconds Plivo's clock was ahead of ours, or None if it was not known.
+        within: Seconds until the start's deadline.
+    """
+
+    steady: float
+    run: str
+    ahead: float | None = None
+    within: float
+
+
+@attrs.frozen(kw_only=True)
+class Period:
+    """Between which moments something happened, by Plivo's clock.
+
+    Attributes:
+        earliest: Not before this.
+        latest: Not after this.
+        measured: Whether Plivo's clock was measured for it. If not, both rest on our own clock.
+    """
+
+    earliest: datetime
+    latest: datetime
+    measured: bool
+
+
+@attrs.frozen
+class _Bounds:
+    """Between which values Plivo's clock minus our steady one lay, at a time of the latter."""
+
+    low: float
+    high: float
+    at: float
+
+    def by(self, steady: float) -> _Bounds:
+        drift = _DRIFT * abs(steady - self.at)
+        return _Bounds(self.low - drift, self.high + drift, steady)
+
+    @property
+    def middle(self) -> float:
+        return (self.low + self.high) / 2
+
+
+class PlivoClock:
+    """Plivo's clock, as far as the answers of one client tell."""
+
+    def __init__(self) -> None:
+        self._answers: deque[_Bounds] = deque(maxlen=_REMEMBERED)
+
+    def answered(self, date: str, sent: Reading, received: Reading) -> None:
+        """Take in the ``Date`` of one answer; one that cannot be read is ignored.
+
+        Args:
+            date: The header's value.
+            sent: A reading from before the request was sent.
+            received: A reading from after the answer came.
+        """
+        time = http_date(date)
+        if time is not None:
+            seconds = (time - _EPOCH).total_seconds()
+            bounds = _Bounds(seconds - received.steady, seconds + _RESOLUTION - sent.steady, received.steady)
+            self._answers.append(bounds)
+
+    def time(self, now: Reading) -> datetime:
+        """Return the time at Plivo; our own time if Plivo's is not known."""
+        bounds = self._measured(now.steady)
+        return now.wall if bounds is None else _moment(now.steady + bounds.middle)
+
+    def sending(self, now: Reading, *, within: float) -> Sending:
+        """Return what to write down when a start is about to be sent.
+
+        Args:
+            now: The clocks.
+            within: Seconds until the start's deadline.
+        """
+        bounds = self._measured(now.steady)
+        exact = bounds is not None and bounds.high - bounds.low <= _EXACT
+        ahead = self._ahead(bounds, now) if bounds is not None and exact else None
+        return Sending(steady=now.steady, run=now.run, ahead=ahead, within=within)
+
+    def when_sent(self, wall: datetime, sending: Sending | None, now: Reading) -> Period:
+        """Return when a start was about to be sent, by Plivo's clock.
+
+        Args:
+            wall: What our own clock showed then.
+            sending: What was written down then, if anything was.
+            now: The clocks.
+        """
+        bounds = self._measured(now.steady)
+        here = sending is not None and sending.run == now.run
+        if sending is not None and here and bounds is not None:
+            then = bounds.by(sending.steady)
+            return Period(
+                earliest=_moment(then.low + sending.steady), latest=_moment(then.high + sending.steady), measured=True
+            )
+        if sending is not None and sending.ahead is not None:
+            time = wall + timedelta(seconds=sending.ahead)
+            return Period(earliest=time, latest=time, measured=True)
+        guesses = [wall]
+        if bounds is not None:
+            guesses.append(wall + timedelta(seconds=self._ahead(bounds, now)))
+        if sending is not None and here:
+            guesses.append(now.wall - timedelta(seconds=now.steady - sending.steady))
+        return Period(earliest=min(guesses), latest=max(guesses), measured=False)
+
+    def _measured(self, steady: float) -> _Bounds | None:
+        return _agreed([answer.by(steady) for answer in self._answers], steady)
+
+    def _ahead(self, bounds: _Bounds, now: Reading) -> float:
+        return bounds.middle + now.steady - (now.wall - _EPOCH).total_seconds()
+
+
+def http_date(value: str) -> datetime | None:
+    """Read an HTTP date, or return None if it is none: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7."""
+    try:
+        date = parsedate_to_datetime(value)
+        return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def _agreed(answers: Collection[_Bounds], steady: float) -> _Bounds | None:
+    """Return the bounds that most answers share: https://en.wikipedia.org/wiki/Marzullo%27s_algorithm.
+
+    One that a cache kept, or a gateway wrote by a clock of its own, is outvoted; without a majority there are none.
+    """
+    edges = sorted([(answer.low, 0) for answer in answers] + [(answer.high, 1) for answer in answers])
+    most = sharing = 0
+    low = high = 0.0
+    for place, (value, is_end) in enumerate(edges):
+        sharing += -1 if is_end else 1
+        if sharing > most:
+            most, low, high = sharing, value, edges[place + 1][0]
+    return _Bounds(low, high, steady) if 2 * most > len(answers) else None
+
+
+def _moment(seconds: float) -> datetime:
+    return _EPOCH + timedelta(seconds=seconds)

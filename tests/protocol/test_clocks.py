@@ -1,0 +1,164 @@
+"""What Plivo's clock shows, measured by the answers' ``Date`` against clocks that may be wrong."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plivo_record_async.protocol.clocks import Period, PlivoClock, Reading, Sending, http_date
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def at(seconds: float, *, wrong: float = 0.0, run: str = "this run") -> Reading:
+    """The clocks at so many seconds after noon; ours is wrong by so many seconds."""
+    return Reading(wall=noon(seconds + wrong), steady=1_000.0 + seconds, run=run)
+
+
+def noon(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def date(seconds: float) -> str:
+    """What Plivo's header says at so many seconds after noon."""
+    return format_datetime(noon(seconds), usegmt=True)
+
+
+def measured(*, wrong: float = 0.0, times: int = 1, since: float = 0.0) -> PlivoClock:
+    clock = PlivoClock()
+    for number in range(times):
+        moment = since + number
+        clock.answered(date(moment), at(moment, wrong=wrong), at(moment + 0.1, wrong=wrong))
+    return clock
+
+
+def sent(seconds: float, *, run: str = "this run", ahead: float | None = None) -> Sending:
+    return Sending(steady=1_000.0 + seconds, run=run, ahead=ahead, within=30.0)
+
+
+@pytest.mark.parametrize("wrong", [0.0, 60.0, -60.0, 86_400.0])
+def test_one_answer_tells_the_time_whatever_our_clock_shows(wrong: float) -> None:
+    clock = measured(wrong=wrong)
+    assert abs(clock.time(at(100, wrong=wrong)) - noon(100)) < timedelta(seconds=1)
+
+
+def test_without_an_answer_there_is_only_our_own_clock() -> None:
+    assert PlivoClock().time(at(100, wrong=60)) == noon(160)
+
+
+@pytest.mark.parametrize("value", ["", "soon", "12:00", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
+def test_a_date_that_cannot_be_read_is_ignored(value: str) -> None:
+    clock = PlivoClock()
+    clock.answered(value, at(0), at(1))
+    assert clock.time(at(100, wrong=60)) == noon(160)
+    assert http_date(value) is None
+
+
+def test_dates_are_read_with_and_without_a_zone() -> None:
+    assert http_date("Sun, 01 Mar 2026 12:00:00 GMT") == NOON
+    assert http_date("Sun, 01 Mar 2026 12:00:00 -0000") == NOON
+    assert http_date("Sun, 01 Mar 2026 17:30:00 +0530") == NOON
+
+
+def test_an_old_date_from_a_cache_is_outvoted() -> None:
+    clock = measured(times=3)
+    clock.answered(date(-3_600), at(10), at(10.1))
+    assert abs(clock.time(at(11)) - noon(11)) < timedelta(seconds=1)
+
+
+def test_dates_that_contradict_each_other_measure_nothing() -> None:
+    clock = measured(wrong=60)
+    clock.answered(date(-3_600), at(10, wrong=60), at(10.1, wrong=60))
+    assert clock.time(at(11, wrong=60)) == noon(71)
+    assert not clock.when_sent(noon(65), sent(5), at(11, wrong=60)).measured
+
+
+def test_only_the_latest_answers_count() -> None:
+    clock = measured(times=16)
+    for number in range(16):  # Plivo's clock was put right by a minute
+        clock.answered(date(60 + 20 + number), at(20 + number), at(20.1 + number))
+    assert abs(clock.time(at(40)) - noon(100)) < timedelta(seconds=1)
+
+
+# When a start was sent
+
+
+@pytest.mark.parametrize("then", [0.0, 60.0, -60.0])
+@pytest.mark.parametrize("now", [0.0, 60.0, -120.0])
+def test_what_this_run_sent_is_known_although_our_clock_was_wrong_or_was_set(then: float, now: float) -> None:
+    clock = measured(wrong=now, since=50)
+    period = clock.when_sent(noon(5 + then), sent(5), at(60, wrong=now))
+    assert period.measured
+    assert period.earliest <= noon(5) <= period.latest
+    assert period.latest - period.earliest < timedelta(seconds=3)
+
+
+def test_another_run_knows_it_by_what_was_written_down() -> None:
+    before = measured(wrong=60)
+    sending = before.sending(at(5, wrong=60), within=30)
+    assert (sending.run, sending.steady, sending.within) == ("this run", 1_005.0, 30)
+    sure = PlivoClock().when_sent(noon(65), sending, at(500, run="another run"))
+    assert sure.measured
+    assert sure.earliest == sure.latest
+    assert abs(sure.earliest - noon(5)) < timedelta(seconds=2)
+
+
+def test_a_measure_that_took_long_is_not_written_down() -> None:
+    clock = PlivoClock()
+    clock.answered(date(0), at(0), at(9))
+    assert clock.sending(at(10), within=30).ahead is None
+    assert PlivoClock().sending(at(10), within=30).ahead is None
+
+
+def test_a_measure_that_is_old_is_not_written_down() -> None:
+    clock = measured()
+    assert clock.sending(at(100), within=30).ahead is not None
+    assert clock.sending(at(86_400), within=30).ahead is None
+
+
+def test_unmeasured_it_is_what_our_clock_showed_or_would_have_shown() -> None:
+    set_back = at(60, wrong=-120)
+    assert PlivoClock().when_sent(noon(5), sent(5), set_back) == Period(
+        earliest=noon(-115), latest=noon(5), measured=False
+    )
+    assert PlivoClock().when_sent(noon(5), sent(5, run="another run"), set_back) == Period(
+        earliest=noon(5), latest=noon(5), measured=False
+    )
+
+
+def test_of_another_run_it_is_guessed_that_our_clock_was_as_wrong_as_now() -> None:
+    period = measured(wrong=60, since=50).when_sent(noon(65), None, at(60, wrong=60))
+    assert not period.measured
+    assert period.latest == noon(65)
+    assert abs(period.earliest - noon(5)) < timedelta(seconds=2)
+
+
+offsets = st.floats(-100_000, 100_000)
+answers = st.lists(st.tuples(st.floats(0, 3_600), st.floats(0, 30), st.floats(0, 1)), min_size=1, max_size=20)
+
+
+@given(
+    offset=offsets, drift=st.floats(-1e-4, 1e-4), steps=st.lists(offsets, max_size=3), answers=answers, data=st.data()
+)
+def test_the_measured_period_always_holds_the_truth(
+    offset: float, drift: float, steps: list[float], answers: list[tuple[float, float, float]], data: st.DataObject
+) -> None:
+    """Our clock is wrong and set again and again, the steady one gains or loses, and answers take up to 30 s."""
+
+    def read(true: float) -> Reading:
+        passed = sum(step for number, step in enumerate(steps, 1) if true > number * 900)
+        return Reading(wall=noon(true + offset + passed), steady=true * (1 + drift), run="r")
+
+    clock = PlivoClock()
+    for true, took, part in sorted(answers):
+        clock.answered(date(true + took * part), read(true), read(true + took))
+    was_sent, is_now = (data.draw(st.floats(0, 7_200), label=label) for label in ("sent", "now"))
+    sending = attrs.evolve(sent(0), run="r", steady=read(was_sent).steady)
+    period = clock.when_sent(read(was_sent).wall, sending, read(is_now))
+    assert period.measured
+    assert period.earliest <= noon(was_sent) <= period.latest
