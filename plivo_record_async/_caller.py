@@ -110,7 +110,14 @@ class Caller:
                 return request.read_gone(reply)
         now = _clock.now()
         try:
-            return read(reply, request.read, request.operation, repeatable=request.repeatable, now=now.timestamp())
+            return read(
+                reply,
+                request.read,
+                request.operation,
+                repeatable=request.repeatable,
+                now=now.timestamp(),
+                missing=request.missing,
+            )
         except OutcomeUnknownError as error:
             error.called_at, error.failed_at, error.attempts = call.called_at, now, call.attempt
             raise

@@ -85,9 +85,7 @@ class Call(Generic[T]):
             self.request.operation,
             reason,
             phase=evidence.phase,
-            evidence="sending had begun"
-            if evidence.sent_at
-            else "the transport does not tell whether it had begun to send",
+            evidence="sending had begun" if evidence.sent_at else "the transport does not report when sending begins",
             called_at=self.called_at,
             sent_at=evidence.sent_at,
             failed_at=_clock.now(),
@@ -247,7 +245,7 @@ def _verdict(call: Call[Any], evidence: Evidence, error: BaseException | None) -
         case TimeoutError():
             reason = "the deadline passed"
         case asyncio.CancelledError():
-            reason = "it was cut off when its time to end was over"
+            reason = "the client was closed before it had ended"
         case _:
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
     verdict = (

@@ -93,6 +93,8 @@ class Starter:
         except asyncio.CancelledError:  # the store may have it all the same
             self.follower.soon(self.follower.learn_surely(sending, _CANCELLED))
             raise
+        except StoreError as error:
+            raise _not_stored(sending, error) from error
 
     async def _send_again(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
         """Send what has never left; of several who try, one does."""
@@ -102,6 +104,8 @@ class Starter:
         except asyncio.CancelledError:  # the store may have it all the same
             self.follower.soon(self.follower.learn_surely(sending, _CANCELLED))
             raise
+        except StoreError as error:
+            raise _not_stored(sending, error) from error
         if not replaced:
             return await self.ledger.get(record.start_id)
         return await self._send(sending, deadline)
@@ -157,10 +161,16 @@ def _loop_time() -> float:
 def _too_late(operation: str) -> NotSentError:
     return NotSentError(
         operation,
-        "the deadline passed while the store was to keep it",
+        "the deadline passed before the store had written it",
         phase="queue",
         evidence="a start is stored before it is sent",
         failed_at=_clock.now(),
+    )
+
+
+def _not_stored(record: FollowedRecording, error: StoreError) -> StoreError:
+    return StoreError(
+        f"start of {record.conference_name!r}: nothing was sent, because the store could not write it first: {error}"
     )
 
 

@@ -14,7 +14,7 @@
     │   ├── MethodNotAllowedError       405
     │   ├── RateLimitError              429, with ``retry_after``
     │   └── ServerError                 5xx
-    ├── UnexpectedResponseError     Plivo said yes in words that make no sense
+    ├── UnexpectedResponseError     a success status with a body that makes no sense
     ├── CallbackRejectedError       a callback that must not be believed; ``status`` is what to answer
     │   ├── SignatureMissingError       403
     │   ├── SignatureMismatchError      403
@@ -33,6 +33,7 @@ is the ``__cause__``.
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from plivo_record_async._value import Value, json_ready
@@ -51,6 +52,7 @@ __all__ = [
     "ConfigurationError",
     "MalformedCallbackError",
     "MethodNotAllowedError",
+    "Missing",
     "NotFoundError",
     "NotSentError",
     "OutcomeUnknownError",
@@ -71,6 +73,9 @@ __all__ = [
 Phase = Literal["queue", "quota", "connect", "send", "answer"]
 """How far a call came: waiting for a connection, waiting for the account's quota, connecting, sending the
 request, waiting for or reading the answer."""
+
+Missing = Literal["conference", "recording"]
+"""What there is none of, if Plivo answers 404."""
 
 
 class PlivoRecordError(Value, Exception):
@@ -132,7 +137,9 @@ class NotSentError(PlivoRecordError):
         failed_at: datetime | None = None,
         attempts: int = 0,
     ) -> None:
-        super().__init__(f"{operation}: {reason}. Nothing was sent ({evidence}); it is safe to call again.")
+        super().__init__(
+            f"{operation}: {reason}. Nothing was sent ({evidence}); it is safe to call again. {_REMEDIES[phase]}"
+        )
         self.operation = operation
         self.reason = reason
         self.phase: Phase = phase
@@ -142,6 +149,16 @@ class NotSentError(PlivoRecordError):
         self.attempts = attempts
 
 
+_REMEDIES: dict[Phase, str] = {
+    "queue": "If this happens often, raise timeout or max_connections, or make fewer calls at once.",
+    "quota": "If this happens often, raise timeout or make fewer calls: the account's quota is used up.",
+    "connect": "Check the network, base_url and the proxy, if there is one.",
+    "send": "Check the network.",
+    "answer": "Check the network.",
+}
+"""What to do about it, by how far the call came."""
+
+
 class OutcomeUnknownError(PlivoRecordError):
     """The request was sent, or may have been, and no answer says whether it was executed.
 
@@ -149,9 +166,9 @@ class OutcomeUnknownError(PlivoRecordError):
 
     Attributes:
         operation: What was being done, in words.
-        phase: ``send`` or ``answer``.
-        evidence: What was seen that makes the outcome unknown.
-        status: HTTP status, if one came (a 5xx).
+        phase: How far it came, as far as the transport tells.
+        evidence: Why the outcome is unknown.
+        status: HTTP status, if one came.
         api_id: Plivo's id of the request, if the answer carried one.
         body: The answer's text, as far as it came.
         called_at: When the call was made (aware, UTC).
@@ -178,13 +195,7 @@ class OutcomeUnknownError(PlivoRecordError):
         attempts: int = 1,
         repeatable: bool = False,
     ) -> None:
-        advice = (
-            "It is safe to repeat."
-            if repeatable
-            else "Do not repeat it blindly: a second start records, and is billed, twice. "
-            "Wait for its callback or look for the recording by its conference name first."
-        )
-        super().__init__(f"{operation}: {reason}. It was sent and may have been executed ({evidence}). {advice}")
+        super().__init__(f"{operation}: {reason}")
         self.operation = operation
         self.reason = reason
         self.phase: Phase = phase
@@ -199,9 +210,27 @@ class OutcomeUnknownError(PlivoRecordError):
         self.repeatable = repeatable
         self.start_id: str | None = None
 
+    def __str__(self) -> str:
+        was_sent = self.sent_at is not None or self.status is not None
+        what = "It was sent and may have been executed" if was_sent else "It may have been sent and executed"
+        named = f", api_id {self.api_id}" if self.api_id else ""
+        return f"{self.operation}: {self.reason}{named}. {what} ({self.evidence}). {self._advise()}"
+
+    def _advise(self) -> str:
+        if self.repeatable:
+            return "It is safe to repeat: call again."
+        if self.start_id is not None:
+            next_step = f"The tracker goes on following it: await tracker.get({self.start_id!r})."
+        else:
+            next_step = (
+                "Wait for its callback, or look for the recording first: client.list_recordings(conference_name=…, "
+                "added_after=error.called_at)."
+            )
+        return f"Do not repeat it: a second start records, and is billed, twice. {next_step}"
+
 
 class ApiError(PlivoRecordError):
-    """Plivo answered with an error: the request was not executed.
+    """Plivo answered with an error. The request was not executed, unless it is a `ServerError`.
 
     Status meanings: https://plivo.com/docs/account/api/overview.md
 
@@ -213,48 +242,101 @@ class ApiError(PlivoRecordError):
         operation: What was being done, in words.
     """
 
-    advice: ClassVar[str] = "It was not executed. Correct the request before calling again."
+    _advice: ClassVar[str] = (
+        "It was not executed. Correct the request before calling again: the same one would be refused again."
+    )
 
     def __init__(
         self, status: int, api_id: str | None, message: str, body: str, *, operation: str = "the request"
     ) -> None:
-        named = f", api_id {api_id}" if api_id else ""
-        super().__init__(f"{operation}: Plivo answered {status} ({message}){named}. {self.advice}")
         self.status = status
         self.api_id = api_id
         self.message = message
         self.body = body
         self.operation = operation
+        named = f", api_id {api_id}" if api_id else ""
+        super().__init__(f"{operation}: Plivo answered {status} ({message}){named}. {self._advise()}")
+
+    def _advise(self) -> str:
+        return self._advice
 
 
 class BadRequestError(ApiError):
-    """400, 409 or 422: an argument is missing or invalid."""
+    """400 or 422: an argument is missing or invalid. 409: it conflicts with the present state."""
 
-    advice = "It was not executed. Correct the arguments that Plivo names before calling again."
+    _advice = "It was not executed. Correct the arguments before calling again: the same ones would be refused again."
+
+    def _advise(self) -> str:
+        if self.status == HTTPStatus.CONFLICT:
+            return (
+                "It was not executed, because it conflicts with the present state of the conference or recording. "
+                "Look at that state before calling again."
+            )
+        return self._advice
 
 
 class AuthenticationError(ApiError):
     """401: the auth id and the auth token do not match an account."""
 
-    advice = "It was not executed. Check PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN, then call again."
+    _advice = (
+        "It was not executed, and every call is refused until the credentials are right. "
+        "Check auth_id and auth_token (PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN)."
+    )
 
 
 class PermissionDeniedError(ApiError):
     """403: account not verified, feature switched off, or this machine's address not on the allow-list."""
 
-    advice = "It was not executed. Check the account's verification, features and IP allow-list."
+    _advice = (
+        "It was not executed, and will be refused until the account allows it. "
+        "Check its verification, its features and its IP allow-list."
+    )
 
 
 class NotFoundError(ApiError):
-    """404: no such conference is live, or no such recording exists."""
+    """404: no such conference is live, or no such recording exists.
 
-    advice = "It was not executed. Check the name or id; a conference exists only while somebody is in it."
+    Attributes:
+        missing: What there is none of: ``conference``, ``recording``, or ``None`` if the call named neither.
+    """
+
+    _advice = "It was not executed. Check base_url: something other than Plivo's API may be answering."
+
+    def __init__(
+        self,
+        status: int,
+        api_id: str | None,
+        message: str,
+        body: str,
+        *,
+        operation: str = "the request",
+        missing: Missing | None = None,
+    ) -> None:
+        self.missing = missing
+        super().__init__(status, api_id, message, body, operation=operation)
+
+    def _advise(self) -> str:
+        if self.missing == "conference":
+            return (
+                "It was not executed: no conference of this name is live. A conference exists only while somebody is "
+                "in it, and its recordings end with it. Check the name; a start is safe to repeat once somebody has "
+                "joined."
+            )
+        if self.missing == "recording":
+            return (
+                "It was not executed: the account has no recording with this id. Check the id and the account; "
+                "the recording may have been deleted."
+            )
+        return self._advice
 
 
 class MethodNotAllowedError(ApiError):
     """405: the address does not take this method."""
 
-    advice = "It was not executed. Check base_url: something other than Plivo's API may be answering."
+    _advice = (
+        "It was not executed, and would be refused again. "
+        "Check base_url: something other than Plivo's API may be answering."
+    )
 
 
 class RateLimitError(ApiError):
@@ -266,8 +348,6 @@ class RateLimitError(ApiError):
         retry_after: Seconds to wait before the next call, if Plivo named them.
     """
 
-    advice = "It was refused, not executed; it is safe to call again after a pause."
-
     def __init__(
         self,
         status: int,
@@ -278,18 +358,28 @@ class RateLimitError(ApiError):
         operation: str = "the request",
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(status, api_id, message, body, operation=operation)
         self.retry_after = retry_after
+        super().__init__(status, api_id, message, body, operation=operation)
+
+    def _advise(self) -> str:
+        pause = "a pause" if self.retry_after is None else f"a pause of {self.retry_after:g} s"
+        return (
+            f"It was refused, not executed; it is safe to call again after {pause}, during which this client holds "
+            "back all its calls."
+        )
 
 
 class ServerError(ApiError):
     """5xx on a request that is harmless to repeat; on a start it is an `OutcomeUnknownError` instead."""
 
-    advice = "It may or may not have been executed; repeating this request is harmless."
+    _advice = (
+        "It may or may not have been executed; repeating this request is harmless. Call again later; if it goes on, "
+        "ask Plivo's support."
+    )
 
 
 class UnexpectedResponseError(PlivoRecordError):
-    """Plivo answered with success, but the answer cannot be read: the request counts as accepted.
+    """A success status with a body that cannot be read or contradicts it: the request counts as accepted.
 
     Attributes:
         status: HTTP status, 2xx.
@@ -300,7 +390,12 @@ class UnexpectedResponseError(PlivoRecordError):
     def __init__(
         self, status: int, body: str, reason: str, *, operation: str = "the request", repeatable: bool = False
     ) -> None:
-        advice = "It is safe to repeat." if repeatable else "Do not repeat it: it counts as executed."
+        advice = (
+            "It is safe to repeat."
+            if repeatable
+            else "Do not repeat it: it counts as executed, and a second start records, and is billed, twice. Wait for "
+            "its callback, or look for the recording with client.list_recordings()."
+        )
         super().__init__(f"{operation}: Plivo answered {status}, but {reason}. {advice}")
         self.status = status
         self.body = body

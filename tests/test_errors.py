@@ -83,15 +83,25 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
     ),
     (
         OutcomeUnknownError("stop", "cut", phase="send", evidence="e", repeatable=True),
-        ["was sent", "may have been executed", "safe to repeat"],
+        ["It may have been sent and executed", "safe to repeat"],
     ),
     (refused(ApiError, 302), ["302", "(no)", "api_id api-1", "not executed", "Correct the request"]),
     (refused(BadRequestError, 400), ["400", "not executed", "Correct the arguments"]),
     (refused(AuthenticationError, 401), ["401", "not executed", "PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"]),
     (refused(PermissionDeniedError, 403), ["403", "not executed", "allow-list"]),
-    (refused(NotFoundError, 404), ["404", "not executed", "Check the name"]),
+    (refused(NotFoundError, 404), ["404", "not executed", "Check base_url"]),
+    (
+        refused(NotFoundError, 404, missing="conference"),
+        ["404", "not executed", "no conference of this name is live", "Check the name"],
+    ),
+    (refused(NotFoundError, 404, missing="recording"), ["404", "not executed", "no recording with this id"]),
+    (refused(BadRequestError, 409), ["409", "not executed", "conflicts with the present state"]),
+    (refused(RateLimitError, 429), ["429", "safe to call again after a pause, "]),
     (refused(MethodNotAllowedError, 405), ["405", "not executed", "base_url"]),
-    (refused(RateLimitError, 429, retry_after=1.5), ["429", "not executed", "safe to call again after a pause"]),
+    (
+        refused(RateLimitError, 429, retry_after=1.5),
+        ["429", "not executed", "safe to call again after a pause of 1.5 s"],
+    ),
     (refused(ServerError, 503), ["503", "may or may not have been executed", "repeating this request is harmless"]),
     (
         UnexpectedResponseError(202, "<html>", "its body is not JSON", operation="start of 'standup'"),
@@ -126,7 +136,7 @@ def tree(cls: type[Exception]) -> set[type[Exception]]:
 def test_every_class_of_the_tree_has_an_example() -> None:
     public = {cls for cls in tree(PlivoRecordError) if cls.__module__ == errors.__name__ and cls.__name__[0] != "_"}
     assert public == {type(error) for error, _ in EXAMPLES}
-    assert {cls.__name__ for cls in public} == set(errors.__all__) - {"Phase"}
+    assert {cls.__name__ for cls in public} == set(errors.__all__) - {"Missing", "Phase"}
 
 
 @pytest.mark.parametrize(("error", "words"), EXAMPLES)
@@ -149,7 +159,9 @@ def test_errors_survive_pickling_and_copying(
 def test_what_is_added_later_travels_too() -> None:
     error = OutcomeUnknownError("start", "cut", phase="send", evidence="e")
     assert error.start_id is None
+    assert "client.list_recordings" in str(error)
     error.start_id = "start-1"
+    assert "tracker.get('start-1')" in str(error)
     error.add_note("seen in the night")
     other = pickle.loads(pickle.dumps(error))
     assert (other.start_id, other.__notes__) == ("start-1", ["seen in the night"])
@@ -212,7 +224,7 @@ def test_the_tree_is_drawn_as_it_is() -> None:
         drawn[name] = path[depth - 1]
     for name, parent in drawn.items():
         assert issubclass(getattr(errors, name), getattr(errors, parent))
-    assert set(drawn) | {"PlivoRecordError"} == set(errors.__all__) - {"Phase"}
+    assert set(drawn) | {"PlivoRecordError"} == set(errors.__all__) - {"Missing", "Phase"}
     assert drawn["RateLimitError"] == "ApiError"
 
 

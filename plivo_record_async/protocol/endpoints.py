@@ -13,6 +13,7 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
+from plivo_record_async.errors import Missing
 from plivo_record_async.protocol.arguments import aware, path_segment
 from plivo_record_async.protocol.models import (
     Conference,
@@ -65,6 +66,7 @@ class Request(Generic[T]):
         path: Below ``/v1/Account/{auth_id}``, percent-encoded, with its query.
         body: JSON, or ``None`` for no body.
         repeatable: Whether sending it again does no harm. A start does: it records, and bills, twice.
+        missing: What there is none of, if the answer is a 404; for messages.
         read: Makes the result of a successful answer; raises ``ValueError`` if it makes no sense.
         read_gone: Makes the result of a 404 that follows an attempt whose outcome is unknown, where that
             means "done"; raises ``ValueError`` if it cannot.
@@ -75,6 +77,7 @@ class Request(Generic[T]):
     path: str
     body: bytes | None = None
     repeatable: bool = False
+    missing: Missing | None = None
     read: Callable[[Reply], T]
     read_gone: Callable[[Reply], T] | None = None
 
@@ -86,6 +89,7 @@ def start_recording(request: StartRequest) -> Request[RecordingStarted | Pending
         method="POST",
         path=_record_path(request.conference_name),
         body=json.dumps(unstructure(request)).encode(),
+        missing="conference",
         read=read_pending if request.callback_url is not None else read_started,
     )
 
@@ -101,6 +105,7 @@ def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingRe
         method="DELETE",
         path=_record_path(request.conference_name) + _query(unstructure(request)),
         repeatable=True,
+        missing="conference",
         read=read_pending if asynchronous else read_stopped,
         read_gone=read_pending if asynchronous else read_already_stopped,
     )
@@ -108,7 +113,7 @@ def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingRe
 
 def get_recording(recording_id: str) -> Request[Recording]:
     """``GET …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
-    return _get(f"reading of recording {recording_id!r}", _recording_path(recording_id), read_recording)
+    return _get(f"reading of recording {recording_id!r}", _recording_path(recording_id), read_recording, "recording")
 
 
 def delete_recording(recording_id: str) -> Request[None]:
@@ -118,6 +123,7 @@ def delete_recording(recording_id: str) -> Request[None]:
         method="DELETE",
         path=_recording_path(recording_id),
         repeatable=True,
+        missing="recording",
         read=read_nothing,
         read_gone=read_nothing,
     )
@@ -145,7 +151,7 @@ def list_recordings(
 def get_conference(conference_name: str) -> Request[Conference]:
     """``GET …/Conference/{conference_name}/``: https://plivo.com/docs/voice/api/conferences."""
     name = quote(path_segment("conference_name", conference_name), safe="")
-    return _get(f"reading of conference {conference_name!r}", f"/Conference/{name}/", read_conference)
+    return _get(f"reading of conference {conference_name!r}", f"/Conference/{name}/", read_conference, "conference")
 
 
 def list_conferences() -> Request[list[str]]:
@@ -153,8 +159,8 @@ def list_conferences() -> Request[list[str]]:
     return _get("listing of conferences", "/Conference/", read_conference_names)
 
 
-def _get(operation: str, path: str, read: Callable[[Reply], T]) -> Request[T]:
-    return Request(operation=operation, method="GET", path=path, repeatable=True, read=read)
+def _get(operation: str, path: str, read: Callable[[Reply], T], missing: Missing | None = None) -> Request[T]:
+    return Request(operation=operation, method="GET", path=path, repeatable=True, missing=missing, read=read)
 
 
 def _recording_path(recording_id: str) -> str:

@@ -21,6 +21,7 @@ from plivo_record_async.errors import (
     AuthenticationError,
     BadRequestError,
     MethodNotAllowedError,
+    Missing,
     NotFoundError,
     OutcomeUnknownError,
     PermissionDeniedError,
@@ -58,7 +59,6 @@ _REFUSALS: dict[int, type[ApiError]] = {
     400: BadRequestError,
     401: AuthenticationError,
     403: PermissionDeniedError,
-    404: NotFoundError,
     405: MethodNotAllowedError,
     409: BadRequestError,
     422: BadRequestError,
@@ -172,7 +172,15 @@ def _read(reply: Reply, cls: type[T]) -> T:
     return structure(_object(reply), cls)
 
 
-def read(reply: Reply, reader: Callable[[Reply], T], operation: str, *, repeatable: bool, now: float) -> T:
+def read(
+    reply: Reply,
+    reader: Callable[[Reply], T],
+    operation: str,
+    *,
+    repeatable: bool,
+    now: float,
+    missing: Missing | None = None,
+) -> T:
     """What the answer says, in the endpoint's own reading.
 
     Args:
@@ -182,6 +190,7 @@ def read(reply: Reply, reader: Callable[[Reply], T], operation: str, *, repeatab
         repeatable: Whether repeating the request is harmless; where it is not, a 5xx leaves the outcome unknown,
             because Plivo may have executed the request before it failed.
         now: Unix time, for a ``Retry-After`` that is a date.
+        missing: What there is none of, if the answer is a 404.
 
     Raises:
         UnexpectedResponseError: A success that cannot be read.
@@ -189,7 +198,7 @@ def read(reply: Reply, reader: Callable[[Reply], T], operation: str, *, repeatab
         OutcomeUnknownError: A 5xx to a request that must not be repeated.
     """
     if not reply.ok:
-        raise _failure(reply, operation, repeatable=repeatable, now=now)
+        raise _failure(reply, operation, repeatable=repeatable, now=now, missing=missing)
     try:
         return reader(reply)
     except ValueError as error:
@@ -198,11 +207,15 @@ def read(reply: Reply, reader: Callable[[Reply], T], operation: str, *, repeatab
         ) from error
 
 
-def _failure(reply: Reply, operation: str, *, repeatable: bool, now: float) -> ApiError | OutcomeUnknownError:
+def _failure(
+    reply: Reply, operation: str, *, repeatable: bool, now: float, missing: Missing | None
+) -> ApiError | OutcomeUnknownError:
     api_id, message, body = reply.api_id, _message(reply), reply.text
     if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = retry_after(reply.headers, now)
         return RateLimitError(reply.status, api_id, message, body, operation=operation, retry_after=wait)
+    if reply.status == HTTPStatus.NOT_FOUND:
+        return NotFoundError(reply.status, api_id, message, body, operation=operation, missing=missing)
     if reply.status < HTTPStatus.INTERNAL_SERVER_ERROR:
         refusal = _REFUSALS.get(reply.status, ApiError)
         return refusal(reply.status, api_id, message, body, operation=operation)

@@ -26,7 +26,7 @@ class MakeClient(Protocol):
 SENT = "sending had begun"
 NOT_SENT = "it ended before sending began"
 NEVER_ITS_TURN = "its turn never came"
-CANNOT_TELL = "the transport does not tell whether it had begun to send"
+CANNOT_TELL = "the transport does not report when sending begins"
 SERVER_ERROR = "a server error does not say whether the work was done before it"
 
 
