@@ -61,6 +61,7 @@ from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.signatures import sign_callback_v3
 
 if TYPE_CHECKING:
+    from plivo_record_async.protocol.error_responses import ErrorResponse, error_response
     from plivo_record_async.protocol.followed import Terms
     from plivo_record_async.stores import MemoryStore, SQLiteStore
     from plivo_record_async.tracked import TrackedRecording
@@ -77,6 +78,7 @@ __all__ = [
     "ClosedError",
     "Conference",
     "ConfigurationError",
+    "ErrorResponse",
     "Failed",
     "FileFormat",
     "HttpMethod",
@@ -118,6 +120,7 @@ __all__ = [
     "UnknownStartError",
     "WaitTimeoutError",
     "__version__",
+    "error_response",
     "explain_signature",
     "fast_transport",
     "parse_callback",
@@ -125,11 +128,13 @@ __all__ = [
 ]
 
 _LATER = {
+    "ErrorResponse": "plivo_record_async.protocol.error_responses",
     "MemoryStore": "plivo_record_async.stores",
     "RecordingTracker": "plivo_record_async.tracker",
     "SQLiteStore": "plivo_record_async.stores",
     "Terms": "plivo_record_async.protocol.followed",
     "TrackedRecording": "plivo_record_async.tracked",
+    "error_response": "plivo_record_async.protocol.error_responses",
 }
 
 

@@ -1,0 +1,100 @@
+"""What a web application may answer its own users when a call of this package raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from math import ceil
+from typing import Any
+
+import attrs
+
+from plivo_record_async._value import Value
+from plivo_record_async.errors import (
+    ApiError,
+    CallbackRejectedError,
+    ClosedError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    PlivoRecordError,
+    RateLimitError,
+    RecordingFailedError,
+    StoreError,
+    UnexpectedResponseError,
+    UnknownStartError,
+    WaitTimeoutError,
+)
+
+__all__ = ["ErrorResponse", "error_response"]
+
+_RETRY_AFTER = 5
+"""Seconds. The window of Plivo's quota: https://plivo.com/docs/voice/concepts/account-limits.md"""
+
+
+@attrs.frozen(kw_only=True)
+class ErrorResponse(Value):
+    """An HTTP response, for any web framework.
+
+    Attributes:
+        status: HTTP status: 202, 404, 409, 500, 502, 503 or 504; 400 or 403 for a rejected callback.
+        headers: ``Retry-After`` with a 503, otherwise nothing.
+        body: What to send as JSON: ``error``, the name of the error's class; ``detail``, a sentence for users; and
+            where the error knows them the recording's ``start_id`` and ``state``.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: Mapping[str, Any]
+
+
+def error_response(error: PlivoRecordError) -> ErrorResponse:
+    """Return the HTTP response that tells a web application's own user of an error.
+
+    It contains no words of Plivo, no paths and no names, so it can be shown to anybody; ``str(error)`` is for the log.
+
+    Args:
+        error: What a call raised.
+    """
+    status, detail = _meaning(error)
+    body = {"error": type(error).__name__, "detail": detail}
+    if isinstance(error, OutcomeUnknownError | UnknownStartError) and error.start_id is not None:
+        body["start_id"] = error.start_id
+    if isinstance(error, WaitTimeoutError | RecordingFailedError):
+        body |= {"start_id": error.recording.start_id, "state": error.recording.state}
+    headers = {"Retry-After": str(_retry_after(error))} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return ErrorResponse(status=status, headers=headers, body=body)
+
+
+def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911 - a table: one kind of error, one line
+    """The statuses are those of RFC 9110, section 15."""
+    match error:
+        case UnknownStartError():
+            return 404, "No recording with this id was started here."
+        case NotFoundError(missing="conference"):
+            return 409, "Nobody is in this conference."
+        case NotFoundError(missing="recording"):
+            return 404, "There is no such recording."
+        case WaitTimeoutError():
+            return 202, "Not yet. Ask again later."
+        case OutcomeUnknownError(start_id=str()):
+            return 202, "It may have been started. Do not start it again; ask for it by its start_id."
+        case OutcomeUnknownError():
+            return 504, "No answer came from Plivo. It may have been done."
+        case RecordingFailedError():
+            return 409, "It failed, or was never asked for, and will not come."
+        case NotSentError() | RateLimitError() | ClosedError() | StoreError():
+            return 503, "Nothing was done. Try again later."
+        case CallbackRejectedError():
+            return error.status, "This callback was rejected."
+        case UnexpectedResponseError():
+            return 502, "Plivo's answer could not be read. It may have been done."
+        case ApiError():
+            return 502, "Plivo refused the request."
+        case _:
+            return 500, "This service is not set up correctly."
+
+
+def _retry_after(error: PlivoRecordError) -> int:
+    named = error.retry_after if isinstance(error, RateLimitError) else None
+    return _RETRY_AFTER if named is None else ceil(named)
