@@ -17,7 +17,7 @@ from bench.followed.callbacks import ended
 from bench.peers import AUTH_TOKEN
 from plivo_record_async import RecordingEnded, parse_callback
 from plivo_record_async.protocol.callbacks import read_form, verify_callback
-from plivo_record_async.protocol.signatures import matching_header, read_claim, signed_texts
+from plivo_record_async.protocol.signatures import find_match, read_claim, signed_texts
 
 CALLBACK = ended(1)
 BODY, HEADERS = CALLBACK.body, CALLBACK.headers()
@@ -27,7 +27,7 @@ FORM = read_form(HEADERS, BODY)
 def ours() -> bool:
     claim = read_claim(HEADERS)
     texts = signed_texts(claim, "POST", CALLBACK.url, FORM)
-    return matching_header(claim, texts, AUTH_TOKEN) is not None
+    return find_match(claim, texts, AUTH_TOKEN) is not None
 
 
 def verified() -> bool:

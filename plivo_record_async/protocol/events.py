@@ -4,16 +4,22 @@ The shapes, all met in the field: flat ``snake_case`` fields (https://plivo.com/
 CamelCase fields (https://plivo.com/docs/voice/xml/conferencing.md), and one field ``response`` that holds JSON
 (http://plivo.com/docs/api/conference/record/). Numbers come as integers, as ``345100.00000``, empty, or as -1
 for "not known yet".
+
+Nothing here raises for what a callback holds: its signature is good, so whatever cannot be read, or believed, is an
+`UnknownCallback` with the reason.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
-from typing import Any, NewType
+from typing import Any
 
-from plivo_record_async.errors import MalformedCallbackError
+import attrs
+
 from plivo_record_async.protocol.fields import (
     Reader,
+    UnreadableError,
     amount,
     identifier,
     json_object,
@@ -25,6 +31,7 @@ from plivo_record_async.protocol.fields import (
     web_address,
     whole_number,
 )
+from plivo_record_async.protocol.forms import Pairs
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -33,11 +40,9 @@ from plivo_record_async.protocol.models import (
     UnknownCallback,
 )
 from plivo_record_async.protocol.resplits import find_resplit
+from plivo_record_async.protocol.verified import VerifiedCallback
 
-__all__ = ["VerifiedFields", "read_event"]
-
-VerifiedFields = NewType("VerifiedFields", dict[str, str])
-"""The fields of a callback whose signature was found good; only `callbacks.verify_callback` makes them."""
+__all__ = ["Reading", "read", "read_event"]
 
 Table = Mapping[str, tuple[Reader[Any], str, str | None]]
 """Our name of a field, how it is read, and Plivo's name in snake_case and, where it has one, in CamelCase."""
@@ -87,22 +92,64 @@ _RECORD_DONE = ("record_done", "record done")
 _TRANSCRIPTION_MARKS = frozenset({"transcription", "transcription_charge", "transcription_rate"})
 
 
-def read_event(fields: VerifiedFields) -> CallbackEvent:
-    """Make the event that the fields tell of.
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What was made of a verified callback.
 
-    Raises:
-        MalformedCallbackError: A field of the event is missing or not what it should be, or the fields may be
-            those of another callback, cut up differently.
+    Attributes:
+        event: The event; an `UnknownCallback` with the reason, if it is none that can be believed.
+        recut: Which field's name was cut up differently from how Plivo sent it, in words. If None, no name was.
     """
-    piece = find_resplit(fields, _KINDS)
+
+    event: CallbackEvent
+    recut: str | None = None
+
+
+def read_event(callback: VerifiedCallback, *, conference_name: str | None = None) -> CallbackEvent:
+    """Return the event that a callback tells of, whatever it holds.
+
+    Args:
+        callback: The callback.
+        conference_name: The name that the conference is known to have: there the names of fields are no sign that
+            the callback was cut up. If None, it is not known.
+    """
+    return read(callback, conference_name=conference_name).event
+
+
+def read(callback: VerifiedCallback, *, conference_name: str | None = None) -> Reading:  # noqa: ARG001
+    """Return what `read_event` does, and whether a field's name was cut up."""
+    raw, data = callback.raw, dict(callback.fields)
+    piece = find_resplit(data, _KINDS)
     if piece is not None:
-        raise MalformedCallbackError(f"{piece!r:.80} may be other fields, or a part of one, cut up differently")
-    response = fields.get("response")
-    return _event(json_object("response", response) if response else fields, fields)
+        reason = f"{piece!r:.80} may be other fields, or a part of one, cut up differently"
+        return Reading(event=UnknownCallback(raw=raw, reason=reason), recut=reason)
+    oddity = _oddity(callback)
+    try:
+        event = UnknownCallback(raw=raw, reason=oddity) if oddity else _event(data, raw)
+    except UnreadableError as error:
+        event = UnknownCallback(raw=raw, reason=str(error))
+    return Reading(event=event)
 
 
-def _event(data: Mapping[str, Any], raw: VerifiedFields) -> CallbackEvent:
+def _oddity(callback: VerifiedCallback) -> str | None:
+    """Say what is odd about the callback as a whole."""
+    if callback.expected_method not in {None, callback.method}:
+        return f"it came by {callback.method}, but {callback.expected_method} was expected"
+    if callback.unsigned:
+        return f"its form repeats {_names(callback.unsigned)} of the query, and the signature does not cover that"
+    names = Counter(name for name, _ in callback.fields)
+    repeated = [(name, "") for name, count in names.items() if count > 1]
+    return f"it repeats {_names(repeated)}" if repeated else None
+
+
+def _names(pairs: Pairs) -> str:
+    return f"{', '.join(sorted({name for name, _ in pairs}))!r:.200}"
+
+
+def _event(fields: Mapping[str, str], raw: Mapping[str, Any]) -> CallbackEvent:
     """The kind is told by what no other kind has; then everything that belongs to it must be there."""
+    response = fields.get("response")
+    data: Mapping[str, Any] = json_object("response", response) if response else fields
     if data.get("message") in _RECORD_DONE or any(
         name in _RECORDING_MARKS and value not in _BLANK for name, value in data.items()
     ):
@@ -111,33 +158,33 @@ def _event(data: Mapping[str, Any], raw: VerifiedFields) -> CallbackEvent:
         return _api_response(data, raw)
     if not _TRANSCRIPTION_MARKS.isdisjoint(data) or data.keys() >= {"recording_id", "error"}:
         return _transcription_ended(data, raw)
-    return UnknownCallback(raw=raw)
+    return UnknownCallback(raw=raw, reason="its fields are those of no known kind of callback")
 
 
-def _api_response(data: Mapping[str, Any], raw: VerifiedFields) -> ApiResponse:
+def _api_response(data: Mapping[str, Any], raw: Mapping[str, Any]) -> ApiResponse:
     values = _values(_API_RESPONSE, data)
     if values["message"] is None and values["error"] is None:
-        raise MalformedCallbackError("a request was answered, but there is neither message nor error")
+        raise UnreadableError("a request was answered, but there is neither message nor error")
     return ApiResponse(**values, answer=data, raw=raw)
 
 
-def _recording_ended(data: Mapping[str, Any], raw: VerifiedFields) -> RecordingEnded:
+def _recording_ended(data: Mapping[str, Any], raw: Mapping[str, Any]) -> RecordingEnded:
     values = _values(_RECORDING_ENDED, data)
     seconds = values.pop("duration_s")
     if values["duration_ms"] is None and seconds is not None:
         values["duration_ms"] = round(seconds * 1000)
     if values["api_id"] is None and values["recording_id"] is None:
-        raise MalformedCallbackError("a recording has ended, but neither api_id nor recording_id says which one")
+        raise UnreadableError("a recording has ended, but neither api_id nor recording_id says which one")
     return RecordingEnded(**values, raw=raw)
 
 
-def _transcription_ended(data: Mapping[str, Any], raw: VerifiedFields) -> TranscriptionEnded:
+def _transcription_ended(data: Mapping[str, Any], raw: Mapping[str, Any]) -> TranscriptionEnded:
     values = _values(_TRANSCRIPTION_ENDED, data)
     if values["error"] is not None:
         values["transcription"] = values["transcription"] or None
     elif not values["transcription"] and (values["transcription"] is None or "error" not in data):
         # Plivo sends ``error`` with each, even if it is empty: without it an error may have been cut away.
-        raise MalformedCallbackError("a transcription has ended, but there is neither transcription nor error")
+        raise UnreadableError("a transcription has ended, but there is neither transcription nor error")
     return TranscriptionEnded(**values, raw=raw)
 
 
@@ -149,5 +196,5 @@ def _given(data: Mapping[str, Any], snake: str, camel: str | None) -> tuple[str,
     if camel is None or camel not in data:
         return snake, data.get(snake)
     if snake in data:
-        raise MalformedCallbackError(f"{snake} and {camel} are the same field, given twice")
+        raise UnreadableError(f"{snake} and {camel} are the same field, given twice")
     return camel, data[camel]

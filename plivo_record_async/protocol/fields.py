@@ -1,7 +1,7 @@
 """When a callback's field is well formed, and what it then says.
 
 Each reader takes the field's name, for its message, and the value, a text or what JSON had in its place; it gives
-``None`` for what Plivo left empty, and raises `MalformedCallbackError` for what no honest callback holds.
+``None`` for what Plivo left empty, and raises `UnreadableError` for what no honest callback holds.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeGuard, TypeVar
 
-from plivo_record_async.errors import MalformedCallbackError
 from plivo_record_async.protocol.arguments import is_web_address
 
 __all__ = [
     "Reader",
+    "UnreadableError",
     "amount",
     "identifier",
     "json_object",
@@ -31,6 +31,11 @@ __all__ = [
 
 T = TypeVar("T")
 Reader = Callable[[str, Any], T | None]
+
+
+class UnreadableError(ValueError):
+    """A field holds what no callback of Plivo's is known to hold."""
+
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
@@ -49,7 +54,7 @@ def needed(reader: Reader[T]) -> Callable[[str, Any], T]:
     def read(name: str, value: Any) -> T:
         found = reader(name, value)
         if found is None:
-            raise MalformedCallbackError(f"{name} is missing")
+            raise UnreadableError(f"{name} is missing")
         return found
 
     return read
@@ -61,7 +66,7 @@ def spoken_text(name: str, value: Any) -> str | None:
         return None
     text = value if isinstance(value, str) else str(value) if _is_number(value) else None
     if text is None or (not text.isascii() and _SURROGATE.search(text)):
-        raise MalformedCallbackError(f"{name} must be a text, not {value!r:.80}")
+        raise UnreadableError(f"{name} must be a text, not {value!r:.80}")
     return text
 
 
@@ -83,7 +88,7 @@ def problem(name: str, value: Any) -> str | None:
         try:
             value = json.dumps(value)
         except RecursionError as error:
-            raise MalformedCallbackError(f"{name} is nested too deeply") from error
+            raise UnreadableError(f"{name} is nested too deeply") from error
     return plain_text(name, value)
 
 
@@ -91,7 +96,7 @@ def identifier(name: str, value: Any) -> str | None:
     """One of Plivo's ids: opaque, not always a UUID, but never with spaces or signs of a query or a form."""
     text = plain_text(name, value)
     if text is not None and not _IDENTIFIER.fullmatch(text):
-        raise MalformedCallbackError(f"{name} is no id: {text!r:.80}")
+        raise UnreadableError(f"{name} is no id: {text!r:.80}")
     return text
 
 
@@ -99,7 +104,7 @@ def web_address(name: str, value: Any) -> str | None:
     """An absolute http or https URL."""
     text = plain_text(name, value)
     if text is not None and not is_web_address(text):
-        raise MalformedCallbackError(f"{name} is no http(s) URL: {text!r:.80}")
+        raise UnreadableError(f"{name} is no http(s) URL: {text!r:.80}")
     return text
 
 
@@ -109,12 +114,12 @@ def amount(name: str, value: Any) -> float | None:
         return None
     text = value if isinstance(value, str) else repr(value) if _is_number(value) else None
     if text is None or not _NUMBER.fullmatch(text):
-        raise MalformedCallbackError(f"{name} is no number: {value!r:.80}")
+        raise UnreadableError(f"{name} is no number: {value!r:.80}")
     number = float(text)
     if number == -1:
         return None
     if not 0 <= number <= _LARGEST:
-        raise MalformedCallbackError(f"{name} is beyond reason: {text:.80}")
+        raise UnreadableError(f"{name} is beyond reason: {text:.80}")
     return number
 
 
@@ -130,7 +135,7 @@ def moment(name: str, value: Any) -> datetime | None:
     try:
         return None if number is None else _EPOCH + timedelta(milliseconds=number)
     except OverflowError as error:
-        raise MalformedCallbackError(f"{name} is beyond the year 9999: {value!r:.80}") from error
+        raise UnreadableError(f"{name} is beyond the year 9999: {value!r:.80}") from error
 
 
 def json_object(name: str, value: str) -> Mapping[str, Any]:
@@ -138,9 +143,9 @@ def json_object(name: str, value: str) -> Mapping[str, Any]:
     try:
         data: Any = _JSON.decode(value)
     except (ValueError, RecursionError) as error:
-        raise MalformedCallbackError(f"{name} holds no usable JSON: {error}") from error
+        raise UnreadableError(f"{name} holds no usable JSON: {error}") from error
     if not _is_object(data):
-        raise MalformedCallbackError(f"{name} holds no JSON object: {value!r:.80}")
+        raise UnreadableError(f"{name} holds no JSON object: {value!r:.80}")
     return data
 
 

@@ -13,7 +13,7 @@ from plivo_record_async.protocol.signatures import (
     AuthTokens,
     Headers,
     SignatureClaim,
-    matching_header,
+    find_match,
     read_claim,
     signed_texts,
     split_url,
@@ -74,16 +74,16 @@ def explain_signature(
         texts = signed_texts(claim, method, url, form)
     except ValueError as error:
         raise MalformedCallbackError(str(error)) from error
-    matched = matching_header(claim, texts, auth_tokens)
+    matched = find_match(claim, texts, auth_tokens)
     hint = None
     if matched is None:
         mistakes = (
             words
             for words, other_method, other_url in _usual_mistakes(method, url)
-            if matching_header(claim, signed_texts(claim, other_method, other_url, form), auth_tokens)
+            if find_match(claim, signed_texts(claim, other_method, other_url, form), auth_tokens)
         )
         hint = next(mistakes, "it was signed with another auth token, for another URL, or was changed on its way")
-    return SignatureReport(claim=claim, signed_texts=texts, matched=matched, hint=hint)
+    return SignatureReport(claim=claim, signed_texts=texts, matched=matched and matched.header, hint=hint)
 
 
 def _usual_mistakes(method: str, url: str) -> Iterator[tuple[str, str, str]]:

@@ -380,13 +380,16 @@ class TranscriptionEnded(Value):
 
 @attrs.frozen(kw_only=True)
 class UnknownCallback(Value):
-    """A callback with a valid signature that is none of the known kinds.
+    """A callback with a good signature that is no event which can be believed.
 
     Attributes:
-        raw: Every field as it was sent; here it takes part in comparison, as there is nothing else to compare.
+        raw: Every field as it was sent, the list of its values where a name is repeated; here it takes part in
+            comparison, as there is nothing else to compare.
+        reason: Why it is not believed, in words for people; it takes no part in comparison.
     """
 
     raw: Mapping[str, Any] = field(factory=dict[str, Any], hash=False, repr=False)
+    reason: str = field(default="", eq=False)
 
 
 CallbackEvent = ApiResponse | RecordingEnded | TranscriptionEnded | UnknownCallback

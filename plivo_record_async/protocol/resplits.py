@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import NamedTuple
 
-__all__ = ["find_resplit"]
+__all__ = ["find_resplit", "holds_known_name"]
 
 _TOLD_BY = {
     "duration": r"(?:^|[A-Za-z0-9])duration[0-9]",
@@ -126,3 +126,8 @@ def _lies_across(edge: int, text: str, word: str) -> bool:
 def _holds(value: str, name: str) -> bool:
     told_by = _TOLD_BY.get(name)
     return name in value if told_by is None else re.search(told_by, value) is not None
+
+
+def holds_known_name(text: str) -> bool:
+    """Return whether the text holds the name of a known field, so that a callback with it can be cut differently."""
+    return any(name in text for name in (*_STRICT, *_TOLD_BY, "conference_name", "recording_duration", "transcription"))

@@ -16,21 +16,23 @@ import binascii
 import hmac
 from collections.abc import Mapping, Sequence
 from itertools import chain, product
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import attrs
 
 from plivo_record_async.errors import ConfigurationError, SignatureMissingError
-from plivo_record_async.protocol.forms import Pairs, read_query
+from plivo_record_async.protocol.forms import Pairs, read_pairs
 
 __all__ = [
     "AuthTokens",
     "Headers",
+    "Match",
     "Params",
     "SignatureClaim",
+    "find_match",
     "listed",
-    "matching_header",
     "read_claim",
+    "read_content_type",
     "sign_callback_v3",
     "signed_texts",
     "split_url",
@@ -40,7 +42,7 @@ AuthTokens = str | Sequence[str]
 """One auth token, or all that are valid now: during a rotation, or of an account and its subaccounts."""
 
 Headers = Mapping[str, str]
-"""A request's header fields, names in any case."""
+"""A request's header fields: names in any case, or as WSGI spells them (``HTTP_X_PLIVO_SIGNATURE_V3``)."""
 
 Params = Mapping[str, str | Sequence[str]]
 """Decoded names and values; a name that is repeated has a sequence of values."""
@@ -51,7 +53,14 @@ _HEADERS: dict[Version, tuple[str, str, str]] = {
     "V3": ("x-plivo-signature-v3", "x-plivo-signature-ma-v3", "x-plivo-signature-v3-nonce"),
     "V2": ("x-plivo-signature-v2", "x-plivo-signature-ma-v2", "x-plivo-signature-v2-nonce"),
 }
-_KNOWN_HEADERS = frozenset(chain(*_HEADERS.values(), ["x-plivo-signature"]))
+
+# In lower case, as HTTP spells them and as WSGI does: https://peps.python.org/pep-3333/#environ-variables
+_SIGNATURE_HEADERS = {
+    spelling: name
+    for name in [*chain(*_HEADERS.values()), "x-plivo-signature"]
+    for spelling in (name, f"http_{name.replace('-', '_')}")
+}
+_WSGI_CONTENT_TYPES = frozenset({"content_type", "http_content_type"})
 
 
 @attrs.frozen
@@ -107,8 +116,8 @@ def read_claim(headers: Headers, *, allow_v2: bool = False) -> SignatureClaim:
     """
     found: dict[str, str] = {}
     for name, value in headers.items():
-        key = name.lower()
-        if key in _KNOWN_HEADERS:
+        key = _SIGNATURE_HEADERS.get(name.lower())
+        if key is not None:
             text = _header_text(value)
             found[key] = f"{found[key]},{text}" if key in found else text
     version: Version = "V2" if allow_v2 and found.keys().isdisjoint(_HEADERS["V3"][:2]) else "V3"
@@ -121,6 +130,15 @@ def read_claim(headers: Headers, *, allow_v2: bool = False) -> SignatureClaim:
     return SignatureClaim(version, found[nonce], signatures)
 
 
+def read_content_type(headers: Headers) -> str | None:
+    """Return the type of the request's body, or None if the headers do not name one."""
+    for name, value in headers.items():
+        key = name.lower()
+        if key == "content-type" or (key in _WSGI_CONTENT_TYPES and value):  # WSGI may have an empty one for none
+            return value
+    return None
+
+
 def signed_texts(claim: SignatureClaim, method: str, url: str, form: Pairs) -> tuple[str, ...]:
     """What is signed, with the nonce; two texts where the address has two spellings.
 
@@ -131,7 +149,7 @@ def signed_texts(claim: SignatureClaim, method: str, url: str, form: Pairs) -> t
         form: The decoded fields of the body; a GET has none.
 
     Raises:
-        ValueError: Another method, or a URL that is not absolute http(s).
+        ValueError: Another method, a URL that is not absolute http(s), or too many pairs in its query.
     """
     origin, path, query = split_url(url)
     tail = _signed_tail(method, query, form)
@@ -140,21 +158,34 @@ def signed_texts(claim: SignatureClaim, method: str, url: str, form: Pairs) -> t
     return tuple([address + behind for address in _spellings(origin, path)])
 
 
-def matching_header(claim: SignatureClaim, texts: Sequence[str], auth_tokens: AuthTokens) -> str | None:
-    """The first header that holds a signature of one of the texts, made with one of the tokens.
+class Match(NamedTuple):
+    """What a good signature signs.
+
+    Attributes:
+        header: The name of the header that holds it.
+        text: The text that it was made for.
+    """
+
+    header: str
+    text: str
+
+
+def find_match(claim: SignatureClaim, texts: Sequence[str], auth_tokens: AuthTokens) -> Match | None:
+    """Return the first header that holds a signature of one of the texts, made with one of the tokens.
 
     Signatures are compared in constant time.
 
     Raises:
         ConfigurationError: No token, or an empty one, which anybody could sign with.
     """
-    expected = [_digest(text, token.encode(errors="surrogatepass")) for token in listed(auth_tokens) for text in texts]
+    tokens = [token.encode(errors="surrogatepass") for token in listed(auth_tokens)]
+    expected = [(_digest(text, token), text) for token in tokens for text in texts]
     for name, value in claim.signatures.items():
         # As bytes, because compare_digest takes no text beyond ASCII.
         given = "".join(value.split()).encode(errors="replace").split(b",")
-        for ours, theirs in product(expected, given):
+        for (ours, text), theirs in product(expected, given):
             if hmac.compare_digest(ours, theirs):
-                return name
+                return Match(name, text)
     return None
 
 
@@ -199,7 +230,7 @@ def _spellings(origin: str, path: str) -> tuple[str, ...]:
 
 def _signed_tail(method: str, query: str, form: Pairs) -> str:
     """What is signed behind the address: the query and the form."""
-    asked = read_query(query)
+    asked = read_pairs(query)
     match method.upper():
         case "GET":
             # The official SDK lets the query win where a name is in both.

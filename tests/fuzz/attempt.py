@@ -26,7 +26,7 @@ def attempt(data: bytes) -> CallbackEvent | None:
     if kind == b"R":
         form = f"response={quote(text)}"
     said = parse_qsl(form or url.partition("?")[2].partition("#")[0], keep_blank_values=True)
-    params = {name: [value for other, value in said if other == name] for name, _ in said} if form else {}
+    params = listed(said) if form else {}
     honest = sign_callback_v3(method, url, params, NONCE, TOKEN)
     signed = kind in {b"P", b"G", b"R"}
     headers = {"X-Plivo-Signature-V3": honest if signed else text, "X-Plivo-Signature-V3-Nonce": NONCE}
@@ -38,7 +38,13 @@ def attempt(data: bytes) -> CallbackEvent | None:
         assert not signed, "an honest signature matches"
         return None
     assert signed, "nothing unverified becomes an event"
-    assert event.raw == (dict(said) if form or kind == b"G" else {}), "raw is what was sent"
+    sent = {name: values[0] if len(values) == 1 else values for name, values in listed(said).items()}
+    assert event.raw == (sent if form or kind == b"G" else {}), "raw is what was sent"
     if isinstance(event, RecordingEnded):
         assert all(time is None or time.utcoffset() is not None for time in (event.started_at, event.ended_at))
     return event
+
+
+def listed(pairs: list[tuple[str, str]]) -> dict[str, list[str]]:
+    """The values of each name."""
+    return {name: [value for other, value in pairs if other == name] for name, _ in pairs}

@@ -7,6 +7,7 @@ from typing import TypedDict
 from urllib.parse import urlencode
 
 from plivo_record_async.protocol.signatures import sign_callback_v3
+from plivo_record_async.protocol.verified import VerifiedCallback
 
 TOKEN = "Y2Q2ZDgxZmY5YWRiOTI5YmQ1Njg0MTAxZWIyOTc4"
 URL = "https://me.example/plivo/callback?start=8f3a"
@@ -82,3 +83,10 @@ def callback(
         V3_NONCE: NONCE,
     }
     return Request(method=method, url=url, headers=headers, body=urlencode(fields).encode())
+
+
+def verified(fields: Mapping[str, str]) -> VerifiedCallback:
+    """A POST with these fields, as `verify_callback` hands it out."""
+    pairs = list(fields.items())
+    text = f"{URL}.{''.join(name + value for name, value in sorted(pairs))}.{NONCE}"
+    return VerifiedCallback(method="POST", fields=pairs, signed_text=text, nonce=NONCE)

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.errors import MalformedCallbackError
 from plivo_record_async.protocol.fields import (
     Reader,
+    UnreadableError,
     amount,
     identifier,
     json_object,
@@ -83,7 +83,7 @@ BAD: list[tuple[Reader[Any], object]] = [
 @pytest.mark.parametrize(("reader", "value"), EMPTY)
 def test_what_was_left_empty(reader: Reader[Any], value: object) -> None:
     assert reader("field", value) is None
-    with pytest.raises(MalformedCallbackError, match=r"^field is missing$"):
+    with pytest.raises(UnreadableError, match=r"^field is missing$"):
         needed(reader)("field", value)
 
 
@@ -96,7 +96,7 @@ def test_what_is_well_formed(reader: Reader[Any], value: object, meaning: object
 
 @pytest.mark.parametrize(("reader", "value"), BAD)
 def test_what_is_not(reader: Reader[Any], value: object) -> None:
-    with pytest.raises(MalformedCallbackError, match=r"^field "):
+    with pytest.raises(UnreadableError, match=r"^field "):
         reader("field", value)
 
 
@@ -110,7 +110,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 @given(readers, json_values)
 def test_nothing_else_is_ever_raised(reader: Reader[Any], value: object) -> None:
     found: object = None
-    with contextlib.suppress(MalformedCallbackError):
+    with contextlib.suppress(UnreadableError):
         found = reader("field", value)
     assert found is None or isinstance(found, str | int | float | datetime)
 
@@ -147,7 +147,7 @@ def test_json() -> None:
     ],
 )
 def test_json_that_is_none(text: str, words: str) -> None:
-    with pytest.raises(MalformedCallbackError, match=words):
+    with pytest.raises(UnreadableError, match=words):
         json_object("response", text)
 
 
@@ -155,12 +155,12 @@ def test_a_problem_that_is_nested_beyond_reason() -> None:
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
-    with pytest.raises(MalformedCallbackError, match="error is nested too deeply"):
+    with pytest.raises(UnreadableError, match="error is nested too deeply"):
         problem("error", nested)
 
 
 def test_messages_stay_short() -> None:
     for reader in (identifier, web_address, amount, json_object):
-        with pytest.raises(MalformedCallbackError) as caught:
+        with pytest.raises(UnreadableError) as caught:
             reader("field", json.dumps(["long"] * 10_000))
         assert len(str(caught.value)) < 160

@@ -16,7 +16,7 @@ from plivo_record_async.errors import (
     RateLimitError,
     UnexpectedResponseError,
 )
-from plivo_record_async.protocol.events import VerifiedFields, read_event
+from plivo_record_async.protocol.events import read_event
 from plivo_record_async.protocol.evidence import (
     Evidence,
     RecordingBegan,
@@ -28,6 +28,7 @@ from plivo_record_async.protocol.evidence import (
 )
 from plivo_record_async.protocol.models import PendingResponse, RecordingEnded, RecordingStarted
 from plivo_record_async.protocol.outcomes import evidence_of_answer, evidence_of_error, evidence_of_event
+from tests.protocol.honest import verified
 from tests.protocol.lives import CONFIRMED, ENDED, FAILED, TRANSCRIBED, UNTRANSCRIBED
 
 NOT_SENT = NotSentError("start", "refused", phase="connect", evidence="it never connected")
@@ -85,7 +86,7 @@ BEGUN = {
 
 
 def event_of(fields: dict[str, str]) -> RecordingEnded:
-    event = read_event(VerifiedFields(fields))
+    event = read_event(verified(fields))
     assert isinstance(event, RecordingEnded)
     return event
 

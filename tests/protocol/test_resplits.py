@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from plivo_record_async.errors import MalformedCallbackError
 from plivo_record_async.protocol.callbacks import parse_callback
 from plivo_record_async.protocol.mismatches import explain_signature
+from plivo_record_async.protocol.models import UnknownCallback
 from plivo_record_async.protocol.resplits import find_resplit
 from tests.protocol.honest import (
     NONCE,
@@ -84,8 +85,14 @@ def test_no_single_cut_passes(fields: dict[str, str]) -> None:
         forged = captured.copy()
         forged["body"] = callback(cut)["body"]
         assert forged["headers"] == callback(cut)["headers"], "the signature covers it"
-        with pytest.raises(MalformedCallbackError):
-            parse_callback(**forged, auth_tokens=TOKEN)
+        assert not is_believed(forged)
+
+
+def is_believed(request: Request) -> bool:
+    try:
+        return not isinstance(parse_callback(**request, auth_tokens=TOKEN), UnknownCallback)
+    except MalformedCallbackError:
+        return False
 
 
 @pytest.mark.parametrize("fields", HONEST)
@@ -96,8 +103,7 @@ def test_a_captured_get_does_not_pass_as_a_post(fields: dict[str, str]) -> None:
     parts = [f"={fields[name]}&" for name in names[:-1]] + [f"={fields[names[-1]]}"]
     forged = callback(dict(zip(names, parts, strict=True)), url="https://h/cb")
     assert forged["headers"].items() >= captured["headers"].items(), "the signature covers it"
-    with pytest.raises(MalformedCallbackError):
-        parse_callback(**forged, auth_tokens=TOKEN)
+    assert not is_believed(forged)
 
 
 ENDED_2012, FAILED, DONE = RECORDING_ENDED_2012, TRANSCRIPTION_FAILED, TRANSCRIPTION_ENDED
@@ -188,8 +194,7 @@ def test_the_head_of_a_form_does_not_pass_as_a_part_of_the_query() -> None:
     kept = {field: honest[field] for field in sorted(honest) if field > "error"}
     forged = forge(captured, url=f"https://h/cb?start=8f3a.{head}", body=callback({" please retry": ""} | kept)["body"])
     assert explain_signature(**forged, auth_tokens=TOKEN).ok, "the signature covers it"
-    with pytest.raises(MalformedCallbackError, match="neither transcription nor error"):
-        parse_callback(**forged, auth_tokens=TOKEN)
+    assert not is_believed(forged)
 
 
 NEW_FIELDS = {

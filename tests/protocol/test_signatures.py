@@ -19,7 +19,7 @@ from plivo_record_async.errors import ConfigurationError, SignatureMissingError
 from plivo_record_async.protocol.signatures import (
     AuthTokens,
     SignatureClaim,
-    matching_header,
+    find_match,
     read_claim,
     sign_callback_v3,
     signed_texts,
@@ -46,7 +46,7 @@ def accepts(method: str, url: str, form: Form, *, nonce: str, token: AuthTokens,
     """Our verdict, in the words of the judge."""
     pairs = [(k, v) for k, values in form.items() for v in ([values] if isinstance(values, str) else values)]
     claimed = read_claim({V3: signature, V3_NONCE: nonce})
-    return matching_header(claimed, signed_texts(claimed, method, url, pairs), token) is not None
+    return find_match(claimed, signed_texts(claimed, method, url, pairs), token) is not None
 
 
 # The vectors
@@ -65,7 +65,7 @@ def test_v2_vectors(vector: dict[str, Any]) -> None:
     headers = {"X-Plivo-Signature-V2": vector["signature"], "X-Plivo-Signature-V2-Nonce": vector["nonce"]}
     claimed = read_claim(headers, allow_v2=True)
     texts = signed_texts(claimed, vector["method"], vector["uri"], [("not", "covered")])
-    assert (matching_header(claimed, texts, vector["auth_token"]) is not None) is vector["valid"]
+    assert (find_match(claimed, texts, vector["auth_token"]) is not None) is vector["valid"]
 
 
 def test_there_are_vectors() -> None:
@@ -309,35 +309,35 @@ def honest(token: str = TOKEN) -> str:
 @pytest.mark.parametrize("tokens", [TOKEN, [TOKEN], ("old", TOKEN), ["ünïcödé", TOKEN, "new"]])
 def test_any_listed_signature_fits_any_token(separator: str, tokens: AuthTokens) -> None:
     listed = separator.join(["", "bm90IGl0", honest(), "x"])
-    assert matching_header(claim(x_plivo_signature_v3=listed), ["other", "text"], tokens) == "x-plivo-signature-v3"
+    assert find_match(claim(x_plivo_signature_v3=listed), ["other", "text"], tokens) == ("x-plivo-signature-v3", "text")
 
 
 def test_the_main_accounts_signature_will_do() -> None:
     claimed = claim(x_plivo_signature_v3=honest("subaccount's"), x_plivo_signature_ma_v3=honest("main's"))
-    assert matching_header(claimed, ["text"], "main's") == "x-plivo-signature-ma-v3"
-    assert matching_header(claimed, ["text"], "subaccount's") == "x-plivo-signature-v3"
-    assert matching_header(claimed, ["text"], "nobody's") is None
+    assert find_match(claimed, ["text"], "main's") == ("x-plivo-signature-ma-v3", "text")
+    assert find_match(claimed, ["text"], "subaccount's") == ("x-plivo-signature-v3", "text")
+    assert find_match(claimed, ["text"], "nobody's") is None
 
 
 @pytest.mark.parametrize("changed", [honest().lower(), honest()[:-1], f"{honest()}=", "", f"é{honest()}"])
 def test_a_changed_signature_fits_nothing(changed: str) -> None:
-    assert matching_header(claim(x_plivo_signature_v3=changed), ["text"], TOKEN) is None
+    assert find_match(claim(x_plivo_signature_v3=changed), ["text"], TOKEN) is None
 
 
 @pytest.mark.parametrize("signature", ["ü", "\ud800", "签名", "\x00", "?"])
 def test_a_signature_beyond_ascii_fits_nothing(signature: str) -> None:
-    assert matching_header(claim(x_plivo_signature_v3=signature), ["text"], TOKEN) is None
+    assert find_match(claim(x_plivo_signature_v3=signature), ["text"], TOKEN) is None
 
 
 def test_half_a_character_in_the_url_fits_nothing() -> None:
     claimed = claim(x_plivo_signature_v3=honest())
-    assert matching_header(claimed, signed_texts(claimed, "GET", "https://h/\ud800?\udfff", []), TOKEN) is None
+    assert find_match(claimed, signed_texts(claimed, "GET", "https://h/\ud800?\udfff", []), TOKEN) is None
 
 
 @pytest.mark.parametrize("tokens", ["", [], (), [""], ["good", ""]])
 def test_an_empty_token_is_a_mistake_of_ours(tokens: AuthTokens) -> None:
     with pytest.raises(ConfigurationError, match="at least one auth token, and no empty one"):
-        matching_header(claim(x_plivo_signature_v3="s"), ["text"], tokens)
+        find_match(claim(x_plivo_signature_v3="s"), ["text"], tokens)
 
 
 def test_no_token_shows_in_what_is_shown() -> None:
