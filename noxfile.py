@@ -43,10 +43,11 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Two type checkers, both strict, on the package and its tests."""
+    """Two type checkers, both strict: the package and its tests, all Python in the documentation, and mistakes."""
     session.install("-e", ".", *group("types"))
     session.run("mypy")
     session.run("pyright")
+    session.run("pytest", "tests/typing")
 
 
 @nox.session

@@ -17,7 +17,7 @@ nitpick_ignore_regex = [
     # Names of others, whose documentation is not fetched.
     ("py:.*", r"(_?asyncio|anyio|builtins|collections|datetime|httpx|os|pathlib|types|typing)(\..*)?"),
     # Type variables, and types that stand in signatures but are nobody's business.
-    ("py:class", r"(.*\.)?(\w*T|\w*T_co|Answer|Ledger|Phase|Request|Settings|Step|Value|_AboutRecordingError)"),
+    ("py:class", r"(.*\.)?(\w*T|\w*T_co|Answer|Headers|Ledger|Phase|Request|Settings|Step|Value|_AboutRecordingError)"),
     # Docstrings name their neighbours in backticks; those that are in the reference become links.
     ("py:obj", ".*"),
 ]

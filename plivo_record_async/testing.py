@@ -2,7 +2,10 @@
 
 .. code-block:: python
 
-    async def test_standup(plivo_emulator):
+    from plivo_record_async import RecordClient
+    from plivo_record_async.emulator import Emulator
+
+    async def test_standup(plivo_emulator: Emulator) -> None:
         client = RecordClient(plivo_emulator.auth_id, plivo_emulator.auth_token, base_url=plivo_emulator.url)
         await client.start_recording("standup")
         assert plivo_emulator.executions("standup") == 1

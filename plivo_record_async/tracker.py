@@ -208,13 +208,22 @@ class RecordingTracker:
 
         return run_many(requests, start, concurrency=concurrency)
 
-    async def get(self, start_id: str) -> TrackedRecording:
-        """The handle of a start, in whichever process and after whatever restart.
+    async def get(self, start_id: str | None) -> TrackedRecording:
+        """Return the handle of a start, in whichever process and after whatever restart.
+
+        Args:
+            start_id: The id of the start. The type admits None because `OutcomeUnknownError.start_id` is None where the
+                start was not a tracker's; it is refused.
 
         Raises:
+            TypeError: ``start_id`` is None.
             UnknownStartError: The store has no start with this id; it is a `LookupError` too.
             StoreError: The store could not be read.
         """
+        if start_id is None:
+            raise TypeError(
+                "start_id is None: the error that it was taken from was raised by a client, not by a tracker"
+            )
         return self._handle(await self._ledger.get(start_id))
 
     @overload

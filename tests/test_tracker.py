@@ -173,6 +173,12 @@ async def test_a_start_that_is_not_there_cannot_be_got() -> None:
             await tracker.get("start-0")
 
 
+async def test_a_start_without_an_id_cannot_be_got() -> None:
+    async with tracking() as tracker:
+        with pytest.raises(TypeError, match="raised by a client, not by a tracker"):
+            await tracker.get(OutcomeUnknownError("start", "no answer", phase="answer", evidence="reset").start_id)
+
+
 # Many
 
 

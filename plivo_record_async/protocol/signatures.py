@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import binascii
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, product
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import attrs
 
@@ -41,8 +41,17 @@ __all__ = [
 AuthTokens = str | Sequence[str]
 """One auth token, or all that are valid now: during a rotation, or of an account and its subaccounts."""
 
-Headers = Mapping[str, str]
-"""A request's header fields: names in any case, or as WSGI spells them (``HTTP_X_PLIVO_SIGNATURE_V3``)."""
+
+class Headers(Protocol):
+    """A request's header fields: names in any case, or as WSGI spells them (``HTTP_X_PLIVO_SIGNATURE_V3``).
+
+    A mapping, or what a framework has instead of one.
+    """
+
+    def items(self) -> Iterable[tuple[str, str]]:
+        """Return names and values."""
+        ...
+
 
 Params = Mapping[str, str | Sequence[str]]
 """Decoded names and values; a name that is repeated has a sequence of values."""
