@@ -8,31 +8,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Final, Protocol
 
 import attrs
 
 from plivo_record_async._value import Value
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.protocol.models import CallbackEvent
+from plivo_record_async.protocol.plivo_ids import PlivoId
 
-__all__ = ["FollowedRecording", "Orphan", "PlivoId", "Store"]
+__all__ = ["ORPHANS_OF_A_START", "ORPHANS_OF_NO_START", "FollowedRecording", "Orphan", "PlivoId", "Store"]
 
-PlivoId = Literal["api_id", "recording_id"]
-"""The ids of Plivo's by which a followed recording can be found."""
+
+ORPHANS_OF_A_START: Final = 20
+"""The most orphans that are kept of one start."""
+
+ORPHANS_OF_NO_START: Final = 1000
+"""The most orphans that are kept of callbacks that name no start."""
 
 
 @attrs.frozen(kw_only=True)
 class Orphan(Value):
-    """A verified callback that belongs to no followed recording, or tells of nothing that is known.
+    """A callback with a good signature that was not believed, and is kept because something must have happened.
 
     Attributes:
         received_at: When it came (aware, UTC).
-        event: What it says.
+        event: What it says, or could be taken to say. It was not applied to any recording.
+        reason: Why it was not believed.
+        digest: The SHA-256 of the signed text, in hexadecimal digits. Whatever else the same text can be read as has
+            the same digest, and is the same orphan.
+        start_id: The start whose URL was called; ``None`` if the URL named none.
     """
 
     received_at: datetime
     event: CallbackEvent
+    reason: str
+    digest: str
+    start_id: str | None = None
 
 
 class Store(Protocol):
@@ -80,18 +92,44 @@ class Store(Protocol):
         """
         ...
 
-    async def keep_orphan(self, orphan: Orphan) -> None:
-        """Keep a callback that belongs to no record."""
+    async def keep_orphan(self, orphan: Orphan) -> bool:
+        """Keep a callback that was not believed, once for each digest.
+
+        Of each start, only the latest `ORPHANS_OF_A_START` are kept; of callbacks without one, the latest
+        `ORPHANS_OF_NO_START`. Nothing is kept of a start that was forgotten: neither what names it, nor what names the
+        ``api_id`` or the ``recording_id`` that its record had.
+
+        Returns:
+            Whether the orphan is new and was kept.
+        """
         ...
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """The kept callbacks that belong to no record, the latest first."""
+        """Return the orphans, the latest first."""
+        ...
+
+    async def forget(self, start_id: str, *, now: datetime) -> bool:
+        """Erase a record and its orphans: those with its ``start_id``, its ``api_id`` or its ``recording_id``.
+
+        No byte of them is left in what the store writes to a disk. That the start was forgotten is remembered until
+        `prune`, in a form that does not tell which start it was.
+
+        Args:
+            start_id: The start.
+            now: The time (aware).
+
+        Returns:
+            Whether there was anything to erase, or the start had been forgotten before.
+        """
         ...
 
     async def prune(self, before: datetime) -> int:
         """Forget the records that nobody has to look after and whose last news is older than ``before``.
 
-        Orphans received before then are forgotten too. Returns how many records were.
+        Orphans received before then are deleted too, and so is the memory of starts that were forgotten before then.
+
+        Returns:
+            How many records were deleted.
         """
         ...
 

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import cache
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any
 
@@ -111,7 +112,8 @@ class Receiver:
         record = None if start_id is None else await self.ledger.store.get(start_id)
         url = self._called_url(record, place, query)
         event = parse_callback(method, url, headers, body, auth_tokens=self.auth_tokens)
-        return await self._keep(record, event)
+        digest = sha256(f"{url} {headers['x-plivo-signature-v3-nonce']} ".encode() + body).hexdigest()
+        return await self._keep(record, event, start_id, digest)
 
     def _called_url(self, record: FollowedRecording | None, place: Place, query: str) -> str:
         """The URL that Plivo dialled, which no proxy has changed: as it was issued, with the query that came."""
@@ -122,7 +124,9 @@ class Receiver:
         address = issued.partition("?")[0] if issued else f"{self.public_url}/{place}"
         return f"{address}?{query}" if query else address
 
-    async def _keep(self, record: FollowedRecording | None, event: CallbackEvent) -> News | None:
+    async def _keep(
+        self, record: FollowedRecording | None, event: CallbackEvent, start_id: str | None, digest: str
+    ) -> News | None:
         """Store what a callback says: with its recording, or as an orphan."""
         if not isinstance(event, UnknownCallback):
             record = record or await self._named_by(event)
@@ -131,7 +135,9 @@ class Receiver:
                     return await self.ledger.learn(record, evidence_of_event(event))
                 except UnknownStartError:
                     log.info("start %s was pruned while a callback for it came: kept as an orphan", record.start_id)
-        await self.ledger.store.keep_orphan(Orphan(received_at=_clock.now(), event=event))
+        reason = "it says nothing that is known" if record else "it belongs to no followed recording"
+        orphan = Orphan(received_at=_clock.now(), event=event, reason=reason, digest=digest, start_id=start_id)
+        await self.ledger.store.keep_orphan(orphan)
         return None
 
     async def _named_by(self, event: HandledEvent) -> FollowedRecording | None:

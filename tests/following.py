@@ -191,7 +191,7 @@ class FlakyStore(MemoryStore):
         self.held[verb] = asyncio.Event()
         return self.held[verb]
 
-    async def forget(self, start_id: str) -> None:
+    async def prune_one(self, start_id: str) -> None:
         """Prune one record, whatever is left to do for it."""
         record = await super().get(start_id)
         assert record is not None
@@ -237,9 +237,9 @@ class FlakyStore(MemoryStore):
         await self._enter("due")
         return await super().due(now, limit=limit)
 
-    async def keep_orphan(self, orphan: Orphan) -> None:
+    async def keep_orphan(self, orphan: Orphan) -> bool:
         await self._enter("keep_orphan")
-        await super().keep_orphan(orphan)
+        return await super().keep_orphan(orphan)
 
 
 async def until(store: Store, start_id: str, *states: RecordingState) -> FollowedRecording:

@@ -138,7 +138,7 @@ async def test_what_is_pruned_meanwhile_harms_nobody() -> None:
         hold = its.store.hold("replace")
         await its.follower.open()
         await its.store.called("replace", times=4)
-        await its.store.forget("start-1")
+        await its.store.prune_one("start-1")
         hold.set()
         await until(its.store, "start-2", "unconfirmed")
 

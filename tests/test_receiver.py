@@ -228,7 +228,7 @@ async def test_what_is_pruned_at_that_moment_is_an_orphan() -> None:
         hold = store.hold("replace")
         delivery = asyncio.create_task(deliver(caller, signed()))
         await store.called("replace")
-        await store.forget("start-1")
+        await store.prune_one("start-1")
         hold.set()
         assert await delivery == 200
         assert len(await store.orphans()) == 1

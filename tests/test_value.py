@@ -93,9 +93,12 @@ def test_a_time_keeps_its_offset_and_can_be_read_back() -> None:
 
 def test_values_inside_are_dictionaries_too() -> None:
     event = ApiResponse(api_id="a", answer={"api_id": "a"}, raw={"response": "{}"})
-    assert read_back(Orphan(received_at=AT, event=event)) == {
+    assert read_back(Orphan(received_at=AT, event=event, reason="odd", digest="d", start_id="s")) == {
         "received_at": AT.isoformat(),
         "event": {"api_id": "a", "message": None, "error": None, "answer": {"api_id": "a"}, "raw": {"response": "{}"}},
+        "reason": "odd",
+        "digest": "d",
+        "start_id": "s",
     }
     assert read_back(Conference(conference_name="c", members=(MappingProxyType({"muted": False}),)))["members"] == [
         {"muted": False}

@@ -83,10 +83,12 @@ class TellingStore(SQLiteStore):
                 self._tell(heard)
         return replaced
 
-    async def keep_orphan(self, orphan: Orphan) -> None:
-        """Keep a callback that belongs to no record, and tell of it."""
-        await super().keep_orphan(orphan)
-        self._tell(Heard(at=orphan.received_at, event=orphan.event))
+    async def keep_orphan(self, orphan: Orphan) -> bool:
+        """Keep a callback that was not believed, and tell of it if it is new."""
+        kept = await super().keep_orphan(orphan)
+        if kept:
+            self._tell(Heard(at=orphan.received_at, event=orphan.event))
+        return kept
 
 
 def _heard(before: FollowedRecording, after: FollowedRecording) -> Iterator[Heard]:

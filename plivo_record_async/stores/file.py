@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -20,9 +22,10 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.interfaces import FollowedRecording
 from plivo_record_async.stores import sql
 from plivo_record_async.stores.encoding import decode
+from plivo_record_async.stores.forgotten import marks
 from plivo_record_async.stores.rounds import Answer, Job
 
-__all__ = ["File", "create", "migrate", "read_all", "read_one"]
+__all__ = ["File", "create", "keep_orphan", "migrate", "read_all", "read_one"]
 
 _POLL: Final = 0.2
 """Seconds between two looks for what other processes wrote, while somebody watches."""
@@ -73,6 +76,32 @@ class File:
         """Forget so many at most of what is older; how many were forgotten."""
         self._touched.update(self._watchers)
         return connection.execute(statement, (before, most)).rowcount
+
+    def forget(self, start_id: str, now: int, connection: sqlite3.Connection) -> bool:
+        """Erase a record and its orphans; whether there was anything, or the start had been forgotten before."""
+        record = connection.execute(sql.PLIVO_IDS, (start_id,)).fetchone()
+        api_id, recording_id = record or (None, None)
+        erased = connection.execute(sql.FORGET, (start_id,)).rowcount
+        erased += connection.execute(sql.FORGET_ORPHANS, (start_id, api_id, recording_id)).rowcount
+        known = marks(start_id=start_id, api_id=api_id, recording_id=recording_id)
+        if not erased:
+            return connection.execute(sql.FORGOTTEN, known[:1]).fetchone() is not None
+        connection.executemany(sql.REMEMBER_FORGOTTEN, [(mark, now) for mark in known])
+        self._touched.add(start_id)
+        return True
+
+    def empty_journal(self, connection: sqlite3.Connection) -> None:
+        """Leave nothing in the journal.
+
+        Raises:
+            StoreError: Another process keeps it in use.
+        """
+        [(is_busy, *_)] = connection.execute(sql.EMPTY_JOURNAL)
+        if is_busy:
+            raise StoreError(
+                f"{self._path}: what was erased is still in its journal, because another process reads it; do the "
+                "same again when that has ended"
+            )
 
     def watch(self, start_id: str, version: int, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
         """Let the future have the record once it is another version, or gone."""
@@ -150,12 +179,14 @@ class File:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
+            _create_private(self._path)
             connection = sqlite3.connect(self._path, timeout=_PAUSE, isolation_level=None)
             try:
                 _use_wal(connection, self._path, until=time.monotonic() + self._busy_timeout)
                 connection.execute(f"PRAGMA busy_timeout = {round(self._busy_timeout * 1000)}")
                 connection.execute("PRAGMA synchronous = FULL")
                 connection.execute("PRAGMA fullfsync = ON")
+                connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
                 migrate(connection, sql.MIGRATIONS, self._path)
             except BaseException:
                 connection.close()
@@ -177,6 +208,16 @@ class File:
         explained = StoreError(f"{self._path}: {words} ({error}){comfort}")
         explained.__cause__ = error
         return explained
+
+
+def _create_private(path: str) -> None:
+    """Create the file for its owner alone; SQLite gives the journal the permissions of the file.
+
+    A file that is there already keeps its own.
+    """
+    with suppress(OSError):  # SQLite meets the same trouble next, and explains it
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        os.chmod(path, 0o600)  # whatever the umask has taken away  # noqa: PTH101
 
 
 def _use_wal(connection: sqlite3.Connection, path: str, *, until: float) -> None:
@@ -227,6 +268,14 @@ def _version(connection: sqlite3.Connection, latest: int, path: str) -> int:
             "a newer one wrote it; upgrade the package"
         )
     return int(version)
+
+
+def keep_orphan(row: sql.OrphanRow, most: int, connection: sqlite3.Connection) -> bool:
+    """Keep an orphan that is new, in the place of the oldest ones of its start; whether it was kept."""
+    if connection.execute(sql.KEEP_ORPHAN, row).rowcount != 1:
+        return False
+    connection.execute(sql.DROP_OLDEST_ORPHANS, (row.start_id, most))
+    return True
 
 
 def create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:

@@ -6,9 +6,12 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import islice
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
+from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Orphan, PlivoId
+from plivo_record_async.protocol.plivo_ids import named_ids
+from plivo_record_async.stores.forgotten import marks
 
 __all__ = ["MemoryStore"]
 
@@ -23,7 +26,9 @@ class MemoryStore:
         self._by_dedupe_key: dict[str, str] = {}
         self._by_plivo_id: defaultdict[_PlivoIdValue, set[str]] = defaultdict(set)
         self._plivo_ids: dict[str, tuple[_PlivoIdValue, ...]] = {}
-        self._orphans: list[Orphan] = []
+        self._orphans: dict[str, Orphan] = {}
+        self._digests: defaultdict[str | None, dict[str, None]] = defaultdict(dict)
+        self._forgotten: dict[str, datetime] = {}
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._closed = False
 
@@ -78,24 +83,53 @@ class MemoryStore:
             self._check_open()
         return record
 
-    async def keep_orphan(self, orphan: Orphan) -> None:
-        """Keep a callback that belongs to no record."""
+    async def keep_orphan(self, orphan: Orphan) -> bool:
+        """Keep a callback that was not believed, once for each digest."""
         self._check_open()
-        self._orphans.append(orphan)
+        if orphan.digest in self._orphans or not self._forgotten.keys().isdisjoint(_marks_of_orphan(orphan)):
+            return False
+        self._orphans[orphan.digest] = orphan
+        digests = self._digests[orphan.start_id]
+        digests[orphan.digest] = None
+        if len(digests) > (ORPHANS_OF_NO_START if orphan.start_id is None else ORPHANS_OF_A_START):
+            self._drop_orphan(self._orphans[next(iter(digests))])
+        return True
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """The kept callbacks that belong to no record, the latest first."""
+        """Return the orphans, the latest first."""
         self._check_open()
-        return self._orphans[: -limit - 1 : -1]
+        return list(islice(reversed(self._orphans.values()), limit))
+
+    async def forget(self, start_id: str, *, now: datetime) -> bool:
+        """Erase a record and its orphans, and remember that the start was forgotten."""
+        self._check_open()
+        record = self._records.get(start_id)
+        known = marks(
+            start_id=start_id,
+            api_id=None if record is None else record.api_id,
+            recording_id=None if record is None else record.recording_id,
+        )
+        orphans = [orphan for orphan in self._orphans.values() if not set(known).isdisjoint(_marks_of_orphan(orphan))]
+        if record is None and not orphans:
+            return known[0] in self._forgotten
+        for orphan in orphans:
+            self._drop_orphan(orphan)
+        if record is not None:
+            self._forget(record)
+            self._wake(start_id)
+        self._forgotten |= dict.fromkeys(known, now)
+        return True
 
     async def prune(self, before: datetime) -> int:
-        """Forget records at rest and orphans that are older than ``before``."""
+        """Delete records at rest and orphans that are older than ``before``."""
         self._check_open()
         old = [record for record in self._records.values() if record.due_at is None and record.updated_at < before]
         for record in old:
             self._forget(record)
             self._wake(record.start_id)
-        self._orphans = [orphan for orphan in self._orphans if orphan.received_at >= before]
+        for orphan in [orphan for orphan in self._orphans.values() if orphan.received_at < before]:
+            self._drop_orphan(orphan)
+        self._forgotten = {mark: at for mark, at in self._forgotten.items() if at >= before}
         return len(old)
 
     async def aclose(self) -> None:
@@ -122,6 +156,13 @@ class MemoryStore:
             del self._by_dedupe_key[record.dedupe_key]
         self._index(record.start_id, ())
 
+    def _drop_orphan(self, orphan: Orphan) -> None:
+        del self._orphans[orphan.digest]
+        digests = self._digests[orphan.start_id]
+        del digests[orphan.digest]
+        if not digests:
+            del self._digests[orphan.start_id]
+
     def _index(self, start_id: str, plivo_ids: tuple[_PlivoIdValue, ...]) -> None:
         """Let a record be found by these ids of Plivo's, and by no others."""
         before = self._plivo_ids.pop(start_id, ())
@@ -145,3 +186,8 @@ class MemoryStore:
 def _plivo_ids(record: FollowedRecording) -> tuple[_PlivoIdValue, ...]:
     ids: tuple[tuple[PlivoId, str | None], ...] = (("api_id", record.api_id), ("recording_id", record.recording_id))
     return tuple([(kind, value) for kind, value in ids if value is not None])
+
+
+def _marks_of_orphan(orphan: Orphan) -> tuple[str, ...]:
+    ids = named_ids(orphan.event.raw)
+    return marks(start_id=orphan.start_id, api_id=ids.get("api_id"), recording_id=ids.get("recording_id"))

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from plivo_record_async.interfaces import FollowedRecording, PlivoId
+from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
+from plivo_record_async.protocol.plivo_ids import named_ids
 from plivo_record_async.stores.encoding import encode, micros
+from plivo_record_async.stores.forgotten import marks
 
 __all__ = [
     "APPLICATION_ID",
     "BY_PLIVO_ID",
+    "DROP_OLDEST_ORPHANS",
     "DUE",
+    "EMPTY_JOURNAL",
+    "FORGET",
+    "FORGET_ORPHANS",
+    "FORGOTTEN",
     "GET",
     "INSERT",
     "KEEP_ORPHAN",
@@ -19,14 +27,19 @@ __all__ = [
     "MARKS",
     "MIGRATIONS",
     "NOT_OPENED",
+    "PLIVO_IDS",
     "PRUNE",
+    "PRUNE_FORGOTTEN",
     "PRUNE_ORPHANS",
+    "REMEMBER_FORGOTTEN",
     "REPLACE",
     "SAME",
     "TROUBLES",
     "VERSIONS",
+    "OrphanRow",
     "Row",
     "column",
+    "orphan_row",
     "row",
 ]
 
@@ -50,6 +63,43 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX recording_at_rest ON recording (updated_at) WHERE due_at IS NULL",
         "CREATE TABLE orphan (id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, value TEXT NOT NULL)",
         "CREATE INDEX orphan_by_age ON orphan (received_at)",
+    ),
+    (
+        "ALTER TABLE orphan RENAME TO old_orphan",
+        "DROP INDEX orphan_by_age",
+        """
+        CREATE TABLE orphan (
+            id INTEGER PRIMARY KEY,
+            digest TEXT NOT NULL UNIQUE,
+            start_id TEXT,
+            api_id TEXT,
+            recording_id TEXT,
+            received_at INTEGER NOT NULL,
+            value TEXT NOT NULL
+        )
+        """,
+        # What cannot be read is left as it is: whatever reads it says so.
+        """
+        INSERT INTO orphan (id, digest, api_id, recording_id, received_at, value)
+        SELECT
+            id,
+            'of schema 1: ' || id,
+            CASE WHEN json_valid(value) THEN json_extract(value, '$.event.api_id') END,
+            CASE WHEN json_valid(value) THEN json_extract(value, '$.event.recording_id') END,
+            received_at,
+            CASE WHEN json_valid(value) THEN json_set(
+                value,
+                '$.digest', 'of schema 1: ' || id,
+                '$.reason', 'an earlier version of this package kept it, which did not write down why'
+            ) ELSE value END
+        FROM old_orphan
+        """,
+        "DROP TABLE old_orphan",
+        "CREATE INDEX orphan_by_age ON orphan (received_at)",
+        "CREATE INDEX orphan_by_start_id ON orphan (start_id)",
+        "CREATE INDEX orphan_by_api_id ON orphan (api_id) WHERE api_id IS NOT NULL",
+        "CREATE INDEX orphan_by_recording_id ON orphan (recording_id) WHERE recording_id IS NOT NULL",
+        "CREATE TABLE forgotten (mark TEXT PRIMARY KEY, forgotten_at INTEGER NOT NULL)",
     ),
 )
 """One tuple of statements leads from each version of the schema to the next; ``user_version`` counts them.
@@ -93,9 +143,30 @@ PRUNE: Final = """
     )
 """
 
-KEEP_ORPHAN: Final = "INSERT INTO orphan (received_at, value) VALUES (?, ?)"
+KEEP_ORPHAN: Final = """
+    INSERT INTO orphan (digest, start_id, api_id, recording_id, received_at, value)
+    SELECT ?1, ?2, ?3, ?4, ?5, ?6
+    WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE mark IN (SELECT value FROM json_each(?7)))
+    ON CONFLICT DO NOTHING
+"""
+DROP_OLDEST_ORPHANS: Final = """
+    DELETE FROM orphan WHERE id IN (SELECT id FROM orphan WHERE start_id IS ? ORDER BY id DESC LIMIT -1 OFFSET ?)
+"""
 LATEST_ORPHANS: Final = "SELECT value FROM orphan ORDER BY id DESC LIMIT ?"
 PRUNE_ORPHANS: Final = "DELETE FROM orphan WHERE id IN (SELECT id FROM orphan WHERE received_at < ? LIMIT ?)"
+
+PLIVO_IDS: Final = "SELECT api_id, recording_id FROM recording WHERE start_id = ?"
+FORGET: Final = "DELETE FROM recording WHERE start_id = ?"
+FORGET_ORPHANS: Final = "DELETE FROM orphan WHERE start_id = ? OR api_id = ? OR recording_id = ?"
+FORGOTTEN: Final = "SELECT 1 FROM forgotten WHERE mark = ?"
+REMEMBER_FORGOTTEN: Final = "INSERT OR REPLACE INTO forgotten (mark, forgotten_at) VALUES (?, ?)"
+PRUNE_FORGOTTEN: Final = """
+    DELETE FROM forgotten WHERE rowid IN (SELECT rowid FROM forgotten WHERE forgotten_at < ? LIMIT ?)
+"""
+
+EMPTY_JOURNAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
+"""Writes the journal into the file and leaves the journal without a byte:
+https://www.sqlite.org/pragma.html#pragma_wal_checkpoint"""
 
 TROUBLES: Final = {
     5: "another process keeps it locked",
@@ -122,6 +193,18 @@ class Row(NamedTuple):
     value: str
 
 
+class OrphanRow(NamedTuple):
+    """The columns of an orphan, and the marks of what it names, in the order in which the statements number them."""
+
+    digest: str
+    start_id: str | None
+    api_id: str | None
+    recording_id: str | None
+    received_at: int
+    value: str
+    marks: str
+
+
 def row(record: FollowedRecording) -> Row:
     """The record as it stands in its table."""
     return Row(
@@ -133,6 +216,21 @@ def row(record: FollowedRecording) -> Row:
         due_at=None if record.due_at is None else micros(record.due_at),
         updated_at=micros(record.updated_at),
         value=encode(record),
+    )
+
+
+def orphan_row(orphan: Orphan) -> OrphanRow:
+    """The orphan as it stands in its table."""
+    ids = named_ids(orphan.event.raw)
+    start_id, api_id, recording_id = map(_optional, (orphan.start_id, ids.get("api_id"), ids.get("recording_id")))
+    return OrphanRow(
+        digest=orphan.digest,
+        start_id=start_id,
+        api_id=api_id,
+        recording_id=recording_id,
+        received_at=micros(orphan.received_at),
+        value=encode(orphan),
+        marks=json.dumps(marks(start_id=start_id, api_id=api_id, recording_id=recording_id)),
     )
 
 

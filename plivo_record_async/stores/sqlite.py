@@ -18,11 +18,11 @@ from functools import partial
 from typing import Final
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
+from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Orphan, PlivoId
 from plivo_record_async.protocol.arguments import positive
 from plivo_record_async.stores import sql
-from plivo_record_async.stores.encoding import T, decode, encode, micros
-from plivo_record_async.stores.file import File, create, read_all, read_one
+from plivo_record_async.stores.encoding import T, decode, micros
+from plivo_record_async.stores.file import File, create, keep_orphan, read_all, read_one
 from plivo_record_async.stores.rounds import Rounds
 
 __all__ = ["SQLiteStore"]
@@ -107,19 +107,30 @@ class SQLiteStore:
                 self._rounds.ask(partial(self._file.unwatch, key, changed)).cancel()  # done, but not waited for
             raise
 
-    async def keep_orphan(self, orphan: Orphan) -> None:
-        """Keep a callback that belongs to no record."""
-        row = (micros(orphan.received_at), encode(orphan))
-        await self._rounds.ask(lambda connection: connection.execute(sql.KEEP_ORPHAN, row), writes=True)
+    async def keep_orphan(self, orphan: Orphan) -> bool:
+        """Keep a callback that was not believed, once for each digest."""
+        most = ORPHANS_OF_NO_START if orphan.start_id is None else ORPHANS_OF_A_START
+        work = partial(keep_orphan, sql.orphan_row(orphan), most)
+        kept: bool = await self._rounds.ask(work, writes=True)
+        return kept
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """The kept callbacks that belong to no record, the latest first."""
+        """Return the orphans, the latest first."""
         texts = await self._rounds.ask(partial(read_all, sql.LATEST_ORPHANS, (limit,)))
         return list(self._readable(texts, Orphan))
 
+    async def forget(self, start_id: str, *, now: datetime) -> bool:
+        """Erase a record and its orphans, in the file and in its journal, and remember that the start was forgotten."""
+        work = partial(self._file.forget, sql.column(start_id), micros(now))
+        known: bool = await self._rounds.ask(work, writes=True)
+        if known:
+            await self._rounds.ask(self._file.empty_journal)
+        return known
+
     async def prune(self, before: datetime) -> int:
-        """Forget records at rest and orphans that are older than ``before``."""
+        """Delete records at rest and orphans that are older than ``before``."""
         await self._prune(sql.PRUNE_ORPHANS, before)
+        await self._prune(sql.PRUNE_FORGOTTEN, before)
         return await self._prune(sql.PRUNE, before)
 
     async def _prune(self, statement: str, before: datetime) -> int:

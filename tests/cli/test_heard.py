@@ -7,7 +7,6 @@ import attrs
 import pytest
 
 from plivo_record_async.cli.heard import Heard, Ready, TellingStore, details, record, subject, word
-from plivo_record_async.interfaces import Orphan
 from plivo_record_async.protocol.evidence import CameDue, Evidence, SendingBegan, StartAccepted
 from plivo_record_async.protocol.followed import FollowedRecording, status_of
 from plivo_record_async.protocol.lifecycle import apply, plan
@@ -19,6 +18,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
+from tests.orphans import orphan
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ANSWERED = ApiResponse(api_id="an-api-id", message="conference recording started")
@@ -76,7 +76,7 @@ async def test_what_is_not_stored_or_no_callback_is_not_told(tmp_path: Path) -> 
 async def test_an_orphan_is_told_as_soon_as_it_is_kept(tmp_path: Path) -> None:
     told: list[Heard] = []
     store = TellingStore(tmp_path / "r.db", told.append)
-    await store.keep_orphan(Orphan(received_at=NOW, event=ENDED))
+    await store.keep_orphan(orphan(ENDED, received_at=NOW))
     assert told == [Heard(at=NOW, event=ENDED)]
     assert [each.event for each in await store.orphans()] == [ENDED]
     await store.aclose()
@@ -119,8 +119,8 @@ def test_for_machines_it_is_the_event_and_the_recording_that_it_is_about() -> No
         "error": None,
         "raw": {},
     }
-    orphan = record(Heard(at=NOW, event=ENDED))
-    assert (orphan["start_id"], orphan["state"], orphan["conference_name"]) == (None, None, "standup")
+    told = record(Heard(at=NOW, event=ENDED))
+    assert (told["start_id"], told["state"], told["conference_name"]) == (None, None, "standup")
 
 
 def test_ready_is_a_record_too() -> None:

@@ -13,11 +13,12 @@ import attrs
 import pytest
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.interfaces import FollowedRecording, Orphan, Store
+from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Store
 from plivo_record_async.protocol.evidence import CandidatesFound
 from plivo_record_async.protocol.lifecycle import plan
 from plivo_record_async.protocol.models import ApiResponse, CallbackEvent, StartRequest, UnknownCallback
 from plivo_record_async.stores import MemoryStore, SQLiteStore
+from tests.orphans import orphan
 from tests.protocol.lives import (
     CONFIRMED,
     ENDED,
@@ -310,19 +311,111 @@ async def settled(store: Store) -> None:
 
 @pytest.mark.parametrize("event", [CONFIRMED, ENDED, TRANSCRIBED, UNTRANSCRIBED, UnknownCallback(raw={"a": "b"})])
 async def test_an_orphan_of_any_kind_is_kept_whole(store: Store, event: CallbackEvent) -> None:
-    orphan = Orphan(received_at=NOW, event=event)
-    await store.keep_orphan(orphan)
+    odd = orphan(event, start_id="start-1")
+    assert await store.keep_orphan(odd)
     [kept] = await store.orphans()
-    assert kept == orphan
+    assert kept == odd
     assert type(kept.event) is type(event)
     assert kept.event.raw == event.raw
 
 
 async def test_the_latest_orphans_come_first(store: Store) -> None:
     for number in range(5):
-        await store.keep_orphan(Orphan(received_at=NOW, event=UnknownCallback(raw={"n": str(number)})))
+        await store.keep_orphan(orphan(UnknownCallback(raw={"n": str(number)})))
     assert [orphan.event.raw["n"] for orphan in await store.orphans(limit=2)] == ["4", "3"]
     assert len(await store.orphans()) == 5
+
+
+async def test_one_digest_is_one_orphan_and_the_first_one_stays(store: Store) -> None:
+    first = orphan(ENDED, digest="one", start_id="start-1")
+    assert await store.keep_orphan(first)
+    for again in (first, orphan(TRANSCRIBED, digest="one", received_at=NOW + SECOND, start_id="start-2")):
+        assert not await store.keep_orphan(again)
+    assert await store.orphans() == [first]
+    kept = await asyncio.gather(*(store.keep_orphan(orphan(ENDED, digest="two")) for _ in range(50)))
+    assert sum(kept) == 1
+
+
+async def test_of_each_start_the_latest_orphans_are_kept(store: Store) -> None:
+    for number in range(ORPHANS_OF_A_START + 5):
+        for start_id in ("start-1", "start-2"):
+            assert await store.keep_orphan(orphan(ENDED, digest=f"{start_id} {number}", start_id=start_id))
+    await store.keep_orphan(orphan(ENDED))
+    of_1 = [kept.digest for kept in await store.orphans() if kept.start_id == "start-1"]
+    assert of_1 == [f"start-1 {number}" for number in range(ORPHANS_OF_A_START + 4, 4, -1)]
+    assert len(await store.orphans()) == 2 * ORPHANS_OF_A_START + 1
+
+
+async def test_of_callbacks_without_a_start_the_latest_are_kept(store: Store) -> None:
+    digests = [str(number) for number in range(ORPHANS_OF_NO_START + 5)]
+    await store.keep_orphan(orphan(ENDED, digest="of a start", start_id="start-1"))
+    await asyncio.gather(*(store.keep_orphan(orphan(ENDED, digest=digest)) for digest in digests))
+    kept = await store.orphans(limit=2 * ORPHANS_OF_NO_START)
+    assert [each.digest for each in kept] == [*digests[:4:-1], "of a start"]
+
+
+# Forget
+
+
+async def test_a_start_is_forgotten_with_everything_that_is_kept_of_it(store: Store) -> None:
+    record = await store.create(attrs.evolve(after(recording("accepted"), ENDED), dedupe_key="monday"))
+    other = await store.create(planned("start-2"))
+    for kept in (
+        orphan(UnknownCallback(raw={"a": "b"}), start_id="start-1"),
+        orphan(UnknownCallback(raw={"api_id": record.api_id})),
+        orphan(UnknownCallback(raw={"RecordingID": record.recording_id}), start_id="start-2"),
+        orphan(UnknownCallback(raw={"response": f'{{"recording_id":"{record.recording_id}"}}'})),
+        other_orphan := orphan(UnknownCallback(raw={"a": "b"}), start_id="start-2", digest="other"),
+    ):
+        assert await store.keep_orphan(kept)
+    assert await store.forget("start-1", now=NOW)
+    assert await store.get("start-1") is None
+    assert await store.find("api_id", str(record.api_id)) is None
+    assert await store.orphans() == [other_orphan]
+    assert await store.get("start-2") == other
+    assert not await store.replace(next_version(record))
+    assert await store.create(planned("start-3", dedupe_key="monday")) == planned("start-3", dedupe_key="monday")
+
+
+async def test_a_watcher_learns_at_once_that_a_start_was_forgotten(store: Store) -> None:
+    record = await store.create(planned())
+    watcher = asyncio.create_task(store.watch("start-1", version=record.version))
+    await settled(store)
+    await store.forget("start-1", now=NOW)
+    assert await asyncio.wait_for(watcher, 5) is None
+
+
+async def test_nothing_is_kept_of_a_start_that_was_forgotten(store: Store) -> None:
+    record = await store.create(after(recording("accepted"), ENDED))
+    await store.forget("start-1", now=NOW)
+    for late in (
+        orphan(ENDED, start_id="start-1"),
+        orphan(UnknownCallback(raw={"api_id": record.api_id})),
+        orphan(UnknownCallback(raw={"recording_id": record.recording_id}), start_id="start-2"),
+    ):
+        assert not await store.keep_orphan(late)
+    assert await store.orphans() == []
+    assert await store.keep_orphan(orphan(UnknownCallback(raw={"api_id": "another"})))
+
+
+async def test_forgetting_again_is_harmless_and_an_unknown_start_is_reported(store: Store) -> None:
+    await store.create(planned())
+    assert not await store.forget("start-2", now=NOW)
+    assert await store.forget("start-1", now=NOW)
+    assert await store.forget("start-1", now=NOW + SECOND)
+    assert await store.keep_orphan(orphan(ENDED, start_id="start-2"))
+    assert await store.forget("start-2", now=NOW)
+    assert await store.orphans() == []
+
+
+async def test_that_a_start_was_forgotten_is_remembered_until_it_is_pruned(store: Store) -> None:
+    await store.create(planned())
+    await store.forget("start-1", now=NOW)
+    await store.prune(NOW)
+    assert not await store.keep_orphan(orphan(ENDED, start_id="start-1"))
+    await store.prune(NOW + SECOND)
+    assert not await store.forget("start-1", now=NOW)
+    assert await store.keep_orphan(orphan(ENDED, start_id="start-1"))
 
 
 # Prune
@@ -340,8 +433,8 @@ async def test_what_is_old_and_at_rest_is_forgotten(store: Store) -> None:
 
 
 async def test_old_orphans_are_forgotten_too(store: Store) -> None:
-    await store.keep_orphan(Orphan(received_at=NOW, event=ENDED))
-    await store.keep_orphan(Orphan(received_at=NOW + SECOND, event=TRANSCRIBED))
+    await store.keep_orphan(orphan(ENDED))
+    await store.keep_orphan(orphan(TRANSCRIBED, received_at=NOW + SECOND))
     assert await store.prune(NOW + SECOND) == 0
     assert [orphan.event for orphan in await store.orphans()] == [TRANSCRIBED]
 
@@ -360,8 +453,9 @@ async def test_a_closed_store_says_so(store: Store) -> None:
         lambda: store.find("api_id", "api-1"),
         lambda: store.due(NOW),
         lambda: store.watch("start-1", version=0),
-        lambda: store.keep_orphan(Orphan(received_at=NOW, event=ENDED)),
+        lambda: store.keep_orphan(orphan(ENDED)),
         store.orphans,
+        lambda: store.forget("start-1", now=NOW),
         lambda: store.prune(NOW),
     ):
         with pytest.raises(StoreError, match="closed"):

@@ -22,7 +22,8 @@ from plivo_record_async.protocol.models import (
     UnknownCallback,
 )
 from plivo_record_async.stores.encoding import decode, encode, micros
-from tests.protocol.lives import KINDS, NOW, STATES, planned
+from tests.orphans import orphan
+from tests.protocol.lives import KINDS, STATES, planned
 
 texts = st.text(st.characters(), max_size=5)
 maybe = st.none() | texts
@@ -104,7 +105,12 @@ records = st.builds(
     steps=st.lists(steps, max_size=2).map(tuple),
 )
 orphans = st.builds(
-    Orphan, received_at=moments, event=responses | ends | transcriptions | st.builds(UnknownCallback, raw=raws)
+    Orphan,
+    received_at=moments,
+    event=responses | ends | transcriptions | st.builds(UnknownCallback, raw=raws),
+    reason=texts,
+    digest=texts,
+    start_id=st.none() | texts,
 )
 
 
@@ -131,7 +137,7 @@ def test_an_orphan_comes_back_as_it_was(orphan: Orphan) -> None:
 
 
 def test_it_is_plain_ascii() -> None:
-    assert encode(Orphan(received_at=NOW, event=UnknownCallback(raw={"é": "\ud83d"}))).isascii()
+    assert encode(orphan(UnknownCallback(raw={"é": "\ud83d"}))).isascii()
 
 
 def test_what_says_nothing_is_not_written_down() -> None:
@@ -168,7 +174,7 @@ def test_what_this_version_does_not_know_is_refused(text: str) -> None:
 
 
 def test_an_event_of_a_kind_that_is_not_known_is_refused() -> None:
-    text = encode(Orphan(received_at=NOW, event=UnknownCallback(raw={}))).replace("UnknownCallback", "Earthquake")
+    text = encode(orphan(UnknownCallback(raw={}))).replace("UnknownCallback", "Earthquake")
     with pytest.raises(StoreError, match="Earthquake"):
         decode(text, Orphan)
 

@@ -7,6 +7,7 @@ import itertools
 import os
 import shutil
 import sqlite3
+import stat
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -17,12 +18,12 @@ import attrs
 import pytest
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.interfaces import Orphan
 from plivo_record_async.protocol.models import UnknownCallback
 from plivo_record_async.stores import file as sqlite_file
 from plivo_record_async.stores.file import migrate
 from plivo_record_async.stores.sql import APPLICATION_ID
 from plivo_record_async.stores.sqlite import SQLiteStore
+from tests.orphans import orphan
 from tests.protocol.lives import (
     CONFIRMED,
     ENDED,
@@ -33,8 +34,10 @@ from tests.protocol.lives import (
     STATES,
     TRANSCRIBED,
     UNTRANSCRIBED,
+    after,
     next_version,
     planned,
+    recording,
 )
 from tests.stores.files import ask, file_of, said, writer
 
@@ -199,7 +202,7 @@ async def test_records_that_cannot_be_read_do_not_keep_the_others_from_coming_du
 async def test_orphans_that_cannot_be_read_do_not_hide_the_others(path: Path) -> None:
     store = SQLiteStore(path)
     for number in range(3):
-        await store.keep_orphan(Orphan(received_at=NOW + number * SECOND, event=UnknownCallback(raw={"n": number})))
+        await store.keep_orphan(orphan(UnknownCallback(raw={"n": number}), received_at=NOW + number * SECOND))
     await ask(store, "UPDATE orphan SET value = json_set(value, '$.colour', 'green') WHERE id = 2", writes=True)
     assert [orphan.event.raw["n"] for orphan in await store.orphans()] == [2, 0]
     await store.aclose()
@@ -302,9 +305,91 @@ async def test_file_of_the_first_schema_is_read_and_written_on(schema_1: Path) -
     events = [orphan.event for orphan in await store.orphans()]
     assert events == [unknown, UNTRANSCRIBED, TRANSCRIBED, ENDED, CONFIRMED]
     assert events[0].raw == unknown.raw
-    await store.keep_orphan(Orphan(received_at=NOW + 10 * SECOND, event=ENDED))
+    await store.keep_orphan(orphan(ENDED, received_at=NOW + 10 * SECOND))
     assert [orphan.event for orphan in await store.orphans(limit=1)] == [ENDED]
     assert await store.prune(NOW + SECOND) == 5
+    await store.aclose()
+
+
+async def test_orphans_of_the_first_schema_are_found_by_their_ids_and_one_that_is_damaged_stays(schema_1: Path) -> None:
+    with file_of(schema_1) as other:
+        other.execute("UPDATE orphan SET value = 'damaged' WHERE id = 1")
+    store = SQLiteStore(schema_1)
+    kept = await store.orphans()
+    assert len(kept) == 4
+    assert {orphan.reason for orphan in kept} == {
+        "an earlier version of this package kept it, which did not write down why"
+    }
+    assert len({orphan.digest for orphan in kept}) == 4
+    assert await store.forget("start-everything", now=NOW)
+    assert [orphan.event.raw for orphan in await store.orphans()] == [{"a": "b", "name": "会议"}]
+    await store.aclose()
+
+
+# What other people may read
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+async def test_the_file_and_its_journal_are_the_owner_s_alone(path: Path, umask: int) -> None:
+    store = SQLiteStore(path)
+    before = os.umask(umask)
+    try:
+        await store.create(planned())
+    finally:
+        os.umask(before)
+    modes = {each.name: stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()}
+    assert modes == {"recordings.db": 0o600, "recordings.db-wal": 0o600, "recordings.db-shm": 0o600}
+    await store.aclose()
+
+
+async def test_a_file_that_is_there_keeps_its_permissions(path: Path) -> None:
+    path.touch()
+    path.chmod(0o640)
+    store = SQLiteStore(path)
+    await store.create(planned())
+    assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o640}
+    await store.aclose()
+
+
+SPOKEN = "what was said in confidence "
+
+
+def bytes_beside(path: Path) -> bytes:
+    """Everything that the store has written to the disk."""
+    return b"".join(each.read_bytes() for each in path.parent.iterdir())
+
+
+async def test_no_byte_of_what_was_forgotten_stays_on_the_disk(path: Path) -> None:
+    store = SQLiteStore(path)
+    for number in range(20):
+        record = await store.create(after(recording("accepted", f"start-{number}"), ENDED))
+        text = f"{SPOKEN}{number:02} " * 500  # longer than a page
+        assert await store.replace(record := after(record, attrs.evolve(TRANSCRIBED, transcription=text)))
+        assert await store.replace(next_version(record, gone_at=NOW))  # what it replaces must not be left either
+        await store.keep_orphan(orphan(UnknownCallback(raw={"text": text}), start_id=f"start-{number}"))
+    before = bytes_beside(path)
+    assert all(f"{SPOKEN}{number:02}".encode() in before for number in range(20))
+    for number in range(0, 20, 2):
+        assert await store.forget(f"start-{number}", now=NOW)
+    left = bytes_beside(path)
+    assert [f"{SPOKEN}{number:02}".encode() in left for number in range(20)] == [False, True] * 10
+    assert b"start-4" not in left
+    await store.aclose()
+
+
+async def test_a_journal_that_another_process_reads_is_reported_and_can_be_emptied_later(path: Path) -> None:
+    store = SQLiteStore(path, busy_timeout=0.05)
+    await store.create(attrs.evolve(planned(), dedupe_key=SPOKEN))
+    with file_of(path) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT * FROM recording").fetchall()
+        with pytest.raises(StoreError, match="still in its journal, because another process reads it"):
+            await store.forget("start-1", now=NOW)
+        assert await store.get("start-1") is None
+        assert SPOKEN.encode() in bytes_beside(path)
+        other.execute("ROLLBACK")
+    assert await store.forget("start-1", now=NOW)
+    assert SPOKEN.encode() not in bytes_beside(path)
     await store.aclose()
 
 

@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.interfaces import Orphan
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.stores import sqlite as sqlite_store
 from plivo_record_async.stores.sqlite import SQLiteStore
+from tests.orphans import orphan
 from tests.protocol.lives import ENDED, NOW, SECOND, next_version, planned, recording
 from tests.stores.files import ask, file_of, said, writer
 
@@ -312,7 +312,7 @@ async def test_much_is_forgotten_in_slices_between_which_others_have_their_turn(
     store = SQLiteStore(path)
     old = [recording("rejected", f"start-{number}") for number in range(25)]
     await asyncio.gather(*map(store.create, old))
-    await asyncio.gather(*(store.keep_orphan(Orphan(received_at=NOW, event=ENDED)) for _ in range(25)))
+    await asyncio.gather(*(store.keep_orphan(orphan(ENDED, digest=str(number))) for number in range(25)))
     pruning = asyncio.create_task(store.prune(NOW + SECOND))
     await asyncio.sleep(0)
     await store.create(planned("young"))
