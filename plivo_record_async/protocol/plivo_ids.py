@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
-from plivo_record_async.errors import MalformedCallbackError
-from plivo_record_async.protocol.fields import json_object
+from plivo_record_async.protocol.fields import UnreadableError, json_object
 
 __all__ = ["PlivoId", "named_ids"]
 
@@ -28,7 +27,7 @@ def named_ids(raw: Mapping[str, Any]) -> dict[PlivoId, str]:
     """
     fields = dict(raw)
     if isinstance(response := raw.get("response"), str):
-        with suppress(MalformedCallbackError):
+        with suppress(UnreadableError):
             fields = {**json_object("response", response), **fields}
     found: dict[PlivoId, str] = {}
     for kind, spellings in _SPELLINGS.items():
