@@ -24,7 +24,7 @@ from plivo_record_async import error_response as expected_response
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "errors.md"
 ERROR = StoreError("recordings.db: the disk is full")
-HANDLERS = dict(re.findall(r"```py\n# (\w+).*?\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
+HANDLERS = dict(re.findall(r"```py\n# explain\.py for (\w+).*?\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL))
 
 
 def handler(title: str, name: str = "explain") -> Any:

@@ -23,6 +23,7 @@ MYPY = (
     "--allow-untyped-calls",
     "--allow-untyped-decorators",
     "--disable-error-code=import-untyped",
+    "--allow-subclassing-any",  # of frameworks without types
     "--disable-error-code=no-redef",  # the blocks of a page may define a name anew
     "--allow-redefinition-new",
     "--local-partial-types",
