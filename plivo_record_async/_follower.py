@@ -38,6 +38,9 @@ Handler = Callable[[FollowedRecording, HandledEvent], Awaitable[object]]
 LOOKERS = 4
 """How many silent recordings are asked about at the same time."""
 
+ASK_PAUSE = 60.0
+"""Seconds between two questions about one recording that callbacks give rise to. Outsiders may cause them."""
+
 log = logging.getLogger("plivo_record_async")
 
 
@@ -57,7 +60,8 @@ class Follower:
         self._sending: dict[str, FollowedRecording] = {}
         self._all_sent = asyncio.Event()
         self._all_sent.set()
-        self._silent: dict[str, None] = {}  # a queue in which each waits once
+        self._silent: dict[str, bool] = {}  # a queue in which each waits once; whether to ask although all is known
+        self._asked: dict[str, bool] = {}  # in the last `ASK_PAUSE` seconds; whether to ask again after them
         self._lookers = 0
         self._to_finish: set[asyncio.Task[None]] = set()
         self._to_drop: set[asyncio.Task[None]] = set()
@@ -128,10 +132,25 @@ class Follower:
             if isinstance(effect, HandOver):
                 self.soon(self._hand_over(record, effect.event))
             else:
-                self._silent.setdefault(record.start_id)
-                if self._lookers < LOOKERS:
-                    self._lookers += 1
-                    self._spawn(self._look_at_the_silent(), self._to_drop)
+                self._look_soon(record.start_id, although_known=False)
+
+    def ask(self, start_id: str) -> None:
+        """Ask Plivo about a recording because a callback of it was not believed.
+
+        Each recording is asked about at most once in `ASK_PAUSE` seconds. What comes sooner is asked when they are
+        over, once.
+        """
+        if start_id in self._asked:
+            self._asked[start_id] = True
+            return
+        self._asked[start_id] = False
+        asyncio.get_running_loop().call_later(ASK_PAUSE, self._end_pause, start_id)
+        self._look_soon(start_id, although_known=True)
+
+    def _end_pause(self, start_id: str) -> None:
+        ask_again = self._asked.pop(start_id)
+        if ask_again and not self._closed:
+            self.ask(start_id)
 
     def sending(self, record: FollowedRecording) -> AbstractContextManager[None]:
         """Keep the lease of a start while it is being sent. Closing waits for it."""
@@ -158,29 +177,40 @@ class Follower:
         half_time = _clock.now() + self._ledger.terms.lease / 2
         for start_id, record in tuple(self._sending.items()):
             if is_due(record, half_time):
-                renewed = await self.learn(record, SendingContinued())
-                if start_id in self._sending:
-                    self._sending[start_id] = renewed
+                with suppress(UnknownStartError):  # forgotten meanwhile; its answer will find nothing to be kept in
+                    renewed = await self.learn(record, SendingContinued())
+                    if start_id in self._sending:
+                        self._sending[start_id] = renewed
 
     async def _come_due(self, record: FollowedRecording) -> None:
         with suppress(UnknownStartError):  # pruned meanwhile
             await self.learn(record, CameDue())
 
+    def _look_soon(self, start_id: str, *, although_known: bool) -> None:
+        self._silent[start_id] = although_known or self._silent.get(start_id, False)
+        if self._lookers < LOOKERS:
+            self._lookers += 1
+            self._spawn(self._look_at_the_silent(), self._to_drop)
+
     async def _look_at_the_silent(self) -> None:
         try:
             while self._silent:
                 start_id = next(iter(self._silent))
-                del self._silent[start_id]
-                await self._look_at(start_id)
+                await self._look_at(start_id, although_known=self._silent.pop(start_id))
         finally:
             self._lookers -= 1
 
-    async def _look_at(self, start_id: str) -> None:
+    async def _look_at(self, start_id: str, *, although_known: bool) -> None:
+        """Ask Plivo about a recording, if it lacks its end, or although it does not."""
         try:
             record = await self._ledger.get(start_id)  # it may have waited long, and come to its end meanwhile
-            evidence = await self._reconciler.look(record, self._ledger.terms) if lacks_end(record) else None
+            if not (although_known or lacks_end(record)):
+                return
+            evidence = await self._reconciler.look(record, self._ledger.terms)
             if evidence is not None:
                 await self.learn(record, evidence)
+        except UnknownStartError:
+            return  # forgotten meanwhile
         except Exception:
             log.exception("start %s could not be looked after; it comes due again", start_id)
 

@@ -17,6 +17,7 @@ from plivo_record_async.errors import (
     PlivoRecordError,
     StoreError,
     UnexpectedResponseError,
+    UnknownStartError,
 )
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, utf8_text
@@ -135,6 +136,8 @@ class Starter:
         """Store an outcome. The caller is told of it even where the store is down: it was sent."""
         try:
             return await self.follower.learn(record, evidence)
+        except UnknownStartError:
+            return record  # it was forgotten while it was being sent
         except StoreError:
             self.follower.soon(self.follower.learn_surely(record, evidence))
             return record

@@ -5,19 +5,22 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeAlias, TypeVar, overload
+from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 
 import attrs
 
+from plivo_record_async import _clock
 from plivo_record_async._batch import run_many
 from plivo_record_async._follower import Follower, HandledEvent
 from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
 from plivo_record_async._starter import Starter
 from plivo_record_async.client import RecordClient
+from plivo_record_async.errors import NotFoundError, UnknownStartError
 from plivo_record_async.interfaces import Orphan, Store
 from plivo_record_async.protocol.arguments import aware
 from plivo_record_async.protocol.evidence import CallbackName
@@ -27,6 +30,7 @@ from plivo_record_async.protocol.models import (
     FileFormat,
     Outcome,
     RecordingEnded,
+    RecordingState,
     StartRequest,
     TranscriptionEnded,
 )
@@ -45,6 +49,9 @@ HandlerOf: TypeAlias = Callable[[EventT], Awaitable[object]] | Callable[[EventT,
 ResponseHandlerT = TypeVar("ResponseHandlerT", bound=HandlerOf[ApiResponse])
 EndHandlerT = TypeVar("EndHandlerT", bound=HandlerOf[RecordingEnded])
 TranscriptHandlerT = TypeVar("TranscriptHandlerT", bound=HandlerOf[TranscriptionEnded])
+
+_ENDED: Final[frozenset[RecordingState]] = frozenset({"recorded", "transcribed"})
+_WITHOUT_A_FILE: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "failed", "absent"})
 
 _NAMES: dict[type[HandledEvent], CallbackName] = {
     ApiResponse: "ApiResponse",
@@ -277,6 +284,44 @@ class RecordingTracker:
 
         return register
 
+    async def forget(self, start_id: str, *, delete_recording: bool = False) -> None:
+        """Erase everything that is kept about one recording: its record, transcript, orphans and dedupe key.
+
+        Nothing of it can be read from the store's files afterwards. Whoever waits for the recording gets
+        `UnknownStartError`; handlers that have not run yet do not run. A start that is still being sent is sent, and
+        a recording that is running goes on, but callbacks that come later are acknowledged without being kept: the
+        store remembers until `prune` that the start was forgotten, in a form that does not tell which start it was.
+        Forgetting a start again is harmless.
+
+        Args:
+            start_id: The start.
+            delete_recording: Whether Plivo's file is deleted too, first. If that fails, nothing is forgotten.
+
+        Raises:
+            UnknownStartError: The store has neither the start nor an orphan of it; or, if the file is to be deleted,
+                it does not have the start. Nothing was deleted.
+            ValueError: The file is to be deleted, but the recording has not ended yet, or Plivo's id of it is not
+                known. Nothing was deleted or forgotten.
+            PlivoRecordError: Plivo did not delete the file, so nothing was forgotten. It is safe to call again.
+            StoreError: The store could not erase everything. It is safe to call again.
+        """
+        if delete_recording:
+            await self._delete_file(await self._ledger.get(start_id))
+        if not await self._ledger.store.forget(start_id, now=_clock.now()):
+            raise UnknownStartError(start_id)
+
+    async def _delete_file(self, record: FollowedRecording) -> None:
+        if record.state in _WITHOUT_A_FILE:
+            return
+        if record.state not in _ENDED or record.recording_id is None:
+            raise ValueError(
+                f"the file of start {record.start_id} cannot be deleted, because the recording is {record.state} and "
+                f"its recording_id is {record.recording_id or 'not known'}. Nothing was deleted or forgotten. Wait "
+                "until it is recorded, or forget it without delete_recording and delete the file yourself."
+            )
+        with suppress(NotFoundError):  # it has been deleted before
+            await self._client.delete_recording(record.recording_id)
+
     async def prune(self, *, before: datetime) -> int:
         """Forget recordings that nobody has to look after any more and whose last news is older.
 
@@ -289,7 +334,17 @@ class RecordingTracker:
         return await self._ledger.store.prune(aware("before", before))
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """Verified callbacks that belong to no followed recording, the latest first."""
+        """Return the callbacks that had a good signature but were not believed, the latest first.
+
+        Each says in its ``reason`` why. Of each start, the latest 20 are kept; of callbacks whose URL names no start,
+        the latest 1,000. `prune` and `forget` delete them.
+
+        Args:
+            limit: How many to return at most.
+
+        Raises:
+            StoreError: The store could not be read.
+        """
         return await self._ledger.store.orphans(limit=limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

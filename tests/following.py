@@ -78,6 +78,7 @@ class ScriptedPlivo:
         rows: The recordings that it lists.
         live: Whether conferences are live.
         broken: Whether every look ends in a 500.
+        deletion: What it answers to a deletion, and to whatever else it does not know.
     """
 
     def __init__(self, *answers: Answer) -> None:
@@ -86,6 +87,12 @@ class ScriptedPlivo:
         self.rows: list[dict[str, Any]] = []
         self.live = True
         self.broken = False
+        self.deletion = httpx.Response(204)
+
+    @property
+    def deleted(self) -> list[str]:
+        """The paths of what was to be deleted, below the account's."""
+        return [request.url.path.split("/", 4)[4] for request in self.requests if request.method == "DELETE"]
 
     @property
     def starts(self) -> list[dict[str, Any]]:
@@ -121,7 +128,7 @@ class ScriptedPlivo:
             case "POST", _:
                 return await self._answer(request)
             case _:
-                return httpx.Response(204)
+                return self.deletion
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         answer = self.answers.popleft() if self.answers else accepted()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from datetime import timedelta
 from typing import cast
 
@@ -11,7 +12,7 @@ import httpx
 import pytest
 
 from plivo_record_async import StoreError, _clock
-from plivo_record_async._follower import LOOKERS, HandledEvent
+from plivo_record_async._follower import ASK_PAUSE, LOOKERS, HandledEvent
 from plivo_record_async.interfaces import FollowedRecording
 from plivo_record_async.protocol.evidence import SendingBegan, StartAccepted, StartUnanswered
 from plivo_record_async.protocol.followed import Terms
@@ -19,6 +20,7 @@ from plivo_record_async.protocol.lifecycle import Reconcile, apply, plan
 from plivo_record_async.protocol.models import StartRequest
 from tests.following import SHORT, Parts, ScriptedPlivo, others, parts, until
 from tests.protocol.lives import ENDED, FAILED, TRANSCRIBED
+from tests.virtual_time import run
 
 ANSWERED = StartAccepted(words="202", api_id="api-1")
 DOUBTFUL = StartUnanswered(words="read timeout")
@@ -143,6 +145,19 @@ async def test_what_is_pruned_meanwhile_harms_nobody() -> None:
         await until(its.store, "start-2", "unconfirmed")
 
 
+async def test_a_start_that_is_forgotten_meanwhile_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+        one, other = [await its.store.create(sending(start_id, terms=PATIENT)) for start_id in ("start-1", "start-2")]
+        with its.follower.sending(one), its.follower.sending(other):
+            await its.store.forget("start-1", now=_clock.now())
+            its.follower.ask("start-1")
+            await its.follower.open()
+            renewed = await its.store.watch("start-2", version=other.version)
+            assert renewed is not None
+    assert caplog.text == ""
+
+
 # Silence
 
 
@@ -158,6 +173,41 @@ async def test_a_silent_recording_is_asked_about_until_there_is_evidence() -> No
         record = await until(its.store, "start-1", "absent")
         assert record.gone_at is not None
         assert record.since - record.gone_at >= SHORT.grace
+
+
+def test_a_recording_is_asked_about_at_most_once_a_minute() -> None:
+    async def main() -> None:
+        plivo = ScriptedPlivo()
+        async with parts(plivo, terms=PATIENT) as its:
+            for start_id in ("start-1", "start-2"):
+                await its.store.create(apply(sending(start_id), ANSWERED, _clock.now(), PATIENT)[0])
+            for _ in range(100):
+                its.follower.ask("start-1")
+                await asyncio.sleep(0.01)
+            assert plivo.looks.count("Recording/") == 1
+            its.follower.ask("start-2")
+            await asyncio.sleep(ASK_PAUSE - 2)
+            assert plivo.looks.count("Recording/") == 2
+            await asyncio.sleep(ASK_PAUSE)
+            assert plivo.looks.count("Recording/") == 3  # what came within the minute is asked once it is over
+            await asyncio.sleep(10 * ASK_PAUSE)
+            assert plivo.looks.count("Recording/") == 3
+
+    run(main())
+
+
+def test_nothing_is_asked_any_more_once_it_is_closed() -> None:
+    async def main() -> None:
+        plivo = ScriptedPlivo()
+        async with parts(plivo, terms=PATIENT) as its:
+            await its.store.create(unknown(terms=PATIENT))
+            for _ in range(2):
+                its.follower.ask("start-1")
+        asked = len(plivo.looks)
+        await asyncio.sleep(2 * ASK_PAUSE)
+        assert len(plivo.looks) == asked
+
+    run(main())
 
 
 async def test_it_may_be_found() -> None:

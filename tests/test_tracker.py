@@ -21,6 +21,7 @@ from plivo_record_async import (
     MemoryStore,
     NotFoundError,
     OutcomeUnknownError,
+    PermissionDeniedError,
     RecordingEnded,
     RecordingTracker,
     StartRequest,
@@ -443,6 +444,108 @@ async def test_the_time_of_pruning_must_be_aware() -> None:
     async with tracking() as tracker:
         with pytest.raises(ValueError, match=r"^before must be aware"):
             await tracker.prune(before=datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+# Forgetting
+
+
+async def test_a_recording_is_forgotten_with_its_orphans_and_those_who_wait_learn_it() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo) as tracker:
+        recording = await tracker.start("standup", dedupe_key="monday")
+        assert (await call_back(tracker, called_url(plivo), {"something": "odd"})).status_code == 200
+        assert len(await tracker.orphans()) == 1
+        waiting = asyncio.create_task(recording.recorded())
+        await asyncio.sleep(0)
+        await tracker.forget(recording.start_id)
+        with pytest.raises(UnknownStartError):
+            await asyncio.wait_for(waiting, 10)
+        with pytest.raises(UnknownStartError):
+            await tracker.get(recording.start_id)
+        assert await tracker.orphans() == []
+        await tracker.forget(recording.start_id)
+        assert (await tracker.start("standup", dedupe_key="monday")).start_id != recording.start_id
+
+
+async def test_what_comes_after_a_start_was_forgotten_is_acknowledged_and_not_kept() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo) as tracker:
+        recording = await tracker.start("standup")
+        await tracker.forget(recording.start_id)
+        assert (await call_back(tracker, called_url(plivo), ended())).status_code == 200
+        assert await tracker.orphans() == []
+
+
+async def test_a_start_can_be_forgotten_while_it_is_being_sent() -> None:
+    reached, go, store = asyncio.Event(), asyncio.Event(), FlakyStore()
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        reached.set()
+        await go.wait()
+        return accepted()
+
+    async with tracking(ScriptedPlivo(answer), store=store) as tracker:
+        starting = asyncio.create_task(tracker.start("standup"))
+        await reached.wait()
+        await tracker.forget(store.start_ids[0])
+        go.set()
+        recording = await starting
+        with pytest.raises(UnknownStartError):
+            await recording.status()
+
+
+async def test_forgetting_what_nobody_knows_is_an_error() -> None:
+    async with tracking() as tracker:
+        for delete in (False, True):
+            with pytest.raises(UnknownStartError):
+                await tracker.forget("nobody", delete_recording=delete)
+
+
+@pytest.mark.parametrize("status", [204, 404])
+async def test_plivo_s_file_is_deleted_first_if_it_is_still_there(status: int) -> None:
+    plivo = ScriptedPlivo()
+    plivo.deletion = httpx.Response(status, json={"api_id": "a", "error": "not found"} if status == 404 else None)
+    async with tracking(plivo) as tracker:
+        recording = await tracker.start("standup")
+        await call_back(tracker, called_url(plivo), ended())
+        await tracker.forget(recording.start_id, delete_recording=True)
+        assert plivo.deleted == ["Recording/rec-1/"]
+        with pytest.raises(UnknownStartError):
+            await recording.status()
+
+
+async def test_nothing_is_forgotten_if_plivo_does_not_delete_its_file() -> None:
+    plivo = ScriptedPlivo()
+    plivo.deletion = httpx.Response(403, json={"api_id": "a", "error": "not yours"})
+    async with tracking(plivo) as tracker:
+        recording = await tracker.start("standup")
+        await call_back(tracker, called_url(plivo), ended())
+        with pytest.raises(PermissionDeniedError):
+            await tracker.forget(recording.start_id, delete_recording=True)
+        assert (await recording.status()).state == "recorded"
+
+
+@pytest.mark.parametrize("fields", [None, {"api_id": "api-1", "message": "started"}, ended(recording_id="")])
+async def test_a_file_that_is_not_there_yet_or_has_no_known_id_cannot_be_deleted(fields: dict[str, str] | None) -> None:
+    plivo = ScriptedPlivo(accepted("api-1"))
+    async with tracking(plivo) as tracker:
+        recording = await tracker.start("standup")
+        if fields is not None:
+            assert (await call_back(tracker, called_url(plivo), fields)).status_code == 200
+        state = (await recording.status()).state
+        with pytest.raises(ValueError, match=f"cannot be deleted, because the recording is {state} and"):
+            await tracker.forget(recording.start_id, delete_recording=True)
+        assert (await recording.status()).state == state
+        assert plivo.deleted == []
+
+
+async def test_where_there_never_was_a_file_none_is_deleted() -> None:
+    plivo, store = ScriptedPlivo(REFUSED), FlakyStore()
+    async with tracking(plivo, store=store) as tracker:
+        with pytest.raises(NotFoundError):
+            await tracker.start("standup")
+        await tracker.forget(store.start_ids[0], delete_recording=True)
+        assert plivo.deleted == []
 
 
 # Running
