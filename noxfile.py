@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
+import sys
 import tarfile
 import zipfile
 from pathlib import Path
@@ -20,6 +23,12 @@ PACKAGE = Path("plivo_record_async")
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
 """By file, because the examples of one document build on each other."""
 
+ABOUT = """
+import os, platform, sys
+print(platform.python_implementation(), sys.version_info.releaselevel, "{}.{}".format(*sys.version_info))
+print(os.path.realpath(sys.executable))
+"""
+
 IN_WHEEL_ONLY = """
 import pathlib, sysconfig, plivo_record_async
 found, wanted = pathlib.Path(plivo_record_async.__file__), pathlib.Path(sysconfig.get_path("purelib"))
@@ -30,6 +39,47 @@ assert found.is_relative_to(wanted), f"{found} is not in {wanted}: the checkout 
 def group(name: str) -> tuple[str, ...]:
     """The requirements of a dependency group; asked of nox, because pip reads groups only from 25.1 on."""
     return nox.project.dependency_groups(PYPROJECT, name)
+
+
+def interpreters() -> dict[str, str]:
+    """The released CPythons of this machine that the package supports, one of each version, the oldest first.
+
+    Each is started once, because what lies on the PATH need not work: a shim of pyenv fails for a version that is
+    installed but not selected.
+    """
+    home = Path.home()
+    pyenv = Path(os.environ.get("PYENV_ROOT", home / ".pyenv"))
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", home / ".local" / "share" / "uv" / "python"))
+    folders = [
+        Path(sys.base_prefix, "bin"),
+        *map(Path, os.get_exec_path()),
+        Path("/usr/local/bin"),
+        Path("/usr/bin"),
+        *sorted(pyenv.glob("versions/*/bin")),
+        *sorted(uv.glob("*/bin")),
+    ]
+    found: dict[str, str] = {}
+    for version in nox.project.python_versions(PYPROJECT):
+        candidates = (folder / f"python{version}" for folder in folders)
+        works = (path for name in candidates if name.exists() and (path := started(name, version)))
+        if path := next(works, None):
+            found[version] = path
+    return found
+
+
+def started(python: Path, version: str) -> str | None:
+    """Where an interpreter really lies, if it can be started and is a released CPython of that version."""
+    try:
+        done = subprocess.run([python, "-c", ABOUT], capture_output=True, text=True, check=False, timeout=60)
+    except OSError:
+        return None
+    about, _, path = done.stdout.partition("\n")
+    return path.strip() if about == f"CPython final {version}" else None
+
+
+PYTHONS = interpreters()
+OLDEST, NEWEST = [*PYTHONS][:1], [*PYTHONS][-1:]
+TESTED_ON = [nox.param(PYTHONS[version], id=version) for version in dict.fromkeys([*OLDEST, *NEWEST])]
 
 
 @nox.session
@@ -51,11 +101,21 @@ def types(session: nox.Session) -> None:
 
 
 @nox.session
+@nox.parametrize("python", TESTED_ON or [nox.param(sys.executable, id="unsupported")])
 def tests(session: nox.Session) -> None:
-    """The whole suite and every code block in the documentation, with branch coverage."""
+    """The whole suite and every code block in the documentation, on the oldest and the newest Python found."""
+    if OLDEST == NEWEST:
+        found = f"CPython {OLDEST[0]}" if OLDEST else "none"
+        message = f"CI runs the suite on two of the supported Pythons, and this machine has only one: {found}"
+        if os.environ.get("CI") or not OLDEST:
+            session.error(message)
+        session.warn(message)
     session.install("-e", ".", *group("tests"))
     if session.posargs:
         session.run("pytest", *session.posargs)
+        return
+    if session.python != TESTED_ON[0].args[0]:  # coverage is measured on the oldest
+        session.run("pytest", *PARALLEL)
         return
     session.run("coverage", "erase")
     session.run("coverage", "run", "-m", "pytest", *PARALLEL)
