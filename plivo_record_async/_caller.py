@@ -47,6 +47,14 @@ class Caller:
         """Plivo's clock, as the answers tell."""
         return self._sender.plivo_clock
 
+    async def enter(self) -> None:
+        """Take calls in the running event loop, again if it was closed."""
+        await self._sender.enter()
+
+    async def leave(self) -> None:
+        """Close, if everybody who entered has left."""
+        await self._sender.leave()
+
     async def aclose(self, *, grace: float) -> None:
         """Refuse new calls, wait up to ``grace`` seconds for requests under way, close the connections."""
         await self._sender.aclose(grace=grace)

@@ -6,7 +6,10 @@ https://plivo.com/docs/voice/concepts/account-limits.md
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from math import inf
 
+from plivo_record_async import _clock
 from plivo_record_async.protocol.models import RateLimit
 
 __all__ = ["Quota"]
@@ -21,17 +24,27 @@ class Quota:
     So no window of ``per`` seconds ever holds more arrivals than allowed, and that not only by our clock but
     also by Plivo's: a request arrives between its start and its end, however long the way. The permits are an
     `asyncio.Semaphore`: first come, first served, and a waiter that is cancelled leaves nothing behind.
+
+    A quota serves one event loop after another. What was used in an earlier one counts until its window has passed.
     """
 
     def __init__(self, rate: RateLimit | None) -> None:
-        self._permits = None if rate is None else asyncio.Semaphore(rate.limit)
+        self._limit = None if rate is None else rate.limit
         self._returns_after = 0.0 if rate is None else rate.per + _TIMER_SLACK
-        self._paused_until = 0.0
+        self._paused_until = -inf
+        self._in_use = 0
+        self._returns: deque[float] = deque()
+        """When the permits that were used come back, by the clock of the event loop, the earliest first."""
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop_ahead = 0.0
+        self._permits = asyncio.Semaphore(0)
 
     async def acquire(self) -> None:
         """Wait for a permit and for the end of a pause."""
-        if self._permits is not None:
+        self._serve_running_loop()
+        if self._limit is not None:
             await self._permits.acquire()
+            self._in_use += 1
         try:
             while (wait := self.paused_for) > 0:  # noqa: ASYNC110 - another 429 may have moved the end
                 await asyncio.sleep(wait)
@@ -41,18 +54,38 @@ class Quota:
 
     def give_back(self, *, used: bool) -> None:
         """Return a permit: at once if nothing was sent on it, or else when its window has passed."""
-        if self._permits is None:
+        if self._limit is None:
             return
-        if used:
-            asyncio.get_running_loop().call_later(self._returns_after, self._permits.release)
-        else:
+        self._in_use -= 1
+        if not used:
             self._permits.release()
+            return
+        loop = asyncio.get_running_loop()
+        self._returns.append(loop.time() + self._returns_after)
+        loop.call_at(self._returns[-1], self._permits.release)
+        while self._returns[0] <= loop.time():
+            self._returns.popleft()
 
     @property
     def paused_for(self) -> float:
         """Seconds until a pause ends; not above 0 if there is none."""
-        return self._paused_until - asyncio.get_running_loop().time()
+        return self._paused_until - self._serve_running_loop().time()
 
     def pause(self, seconds: float) -> None:
         """Hold all calls back: Plivo said 429, so somebody else uses the account's quota too."""
-        self._paused_until = max(self._paused_until, asyncio.get_running_loop().time() + seconds)
+        self._paused_until = max(self._paused_until, self._serve_running_loop().time() + seconds)
+
+    def _serve_running_loop(self) -> asyncio.AbstractEventLoop:
+        """Take what was kept in another event loop over into this one, whose clock may be another one too."""
+        loop = asyncio.get_running_loop()
+        if loop is not self._loop:
+            ahead = loop.time() - _clock.read().steady
+            shift, self._loop, self._loop_ahead = ahead - self._loop_ahead, loop, ahead
+            self._paused_until += shift
+            times = [time for returns in self._returns if (time := returns + shift) > loop.time()]
+            times += [loop.time() + self._returns_after] * self._in_use  # their requests ended with their event loop
+            self._returns, self._in_use = deque(times), 0
+            self._permits = asyncio.Semaphore((self._limit or 0) - len(times))
+            for time in times:
+                loop.call_at(time, self._permits.release)
+        return loop

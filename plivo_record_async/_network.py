@@ -52,6 +52,7 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
     """One connection: asyncio calls the first half of the methods, httpcore the second."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._unsent = bytearray()
         self._unread = bytearray()
@@ -119,8 +120,12 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             await self._room
 
     async def aclose(self) -> None:
-        """Close, without waiting for the peer: a TLS connection would wait half a minute for its farewell."""
-        self._transport.abort()
+        """Close, without waiting for the peer: a TLS connection would wait half a minute for its farewell.
+
+        A transport can no longer be told once its event loop is closed; its socket is closed when it is collected.
+        """
+        if not self._loop.is_closed():
+            self._transport.abort()
 
     async def start_tls(
         self,

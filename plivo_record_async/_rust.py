@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import httpcore
-from pyreqwest.client import ClientBuilder
+from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.compatibility.httpx import HttpxTransport
 from pyreqwest.exceptions import ConnectError, ConnectTimeoutError
 from pyreqwest.response import ResponseBodyReader
@@ -57,10 +57,15 @@ def _plain_client() -> ClientBuilder:
 class _Rust:
     def __init__(self, settings: Settings) -> None:
         self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
-        headers = [(name.decode(), value.decode()) for name, value in common_headers(settings)]
-        self._client = _plain_client().default_headers(headers).build()
+        self._headers = [(name.decode(), value.decode()) for name, value in common_headers(settings)]
+        self._client: Client | None = self._open()
+
+    def _open(self) -> Client:
+        return _plain_client().default_headers(self._headers).build()
 
     async def exchange(self, request: Request[Any], evidence: Evidence, seconds: float) -> None:  # noqa: ARG002 - the caller keeps the time
+        if self._client is None:
+            self._client = self._open()
         builder = self._client.request(request.method, self._base + request.path)
         for name, value in own_headers(request):
             builder = builder.header(name.decode(), value.decode())
@@ -75,8 +80,10 @@ class _Rust:
             raise httpcore.ConnectError(str(error)) from error
 
     async def aclose(self) -> None:
-        await self._client.close()
-        await asyncio.sleep(_FAREWELL)
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
+            await asyncio.sleep(_FAREWELL)
 
 
 async def _chunks(body: ResponseBodyReader) -> AsyncIterator[bytes]:

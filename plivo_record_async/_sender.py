@@ -7,13 +7,13 @@ The rules it keeps:
   "unknown".
 - A caller that is cancelled gets its ``CancelledError`` at once. If no byte of its request left, the request is
   dropped; if one may have, the request goes on to its end, and what came of it is logged.
+- It serves one event loop after another, and one at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from http import HTTPStatus
@@ -24,7 +24,8 @@ import attrs
 from plivo_record_async import _clock
 from plivo_record_async._http import Evidence, Lane
 from plivo_record_async._limiter import Quota
-from plivo_record_async.errors import ConfigurationError, NotSentError, OutcomeUnknownError
+from plivo_record_async._session import Session
+from plivo_record_async.errors import ClosedError, NotSentError, OutcomeUnknownError
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.protocol.responses import Reply, retry_after
@@ -37,6 +38,11 @@ https://plivo.com/docs/voice/concepts/account-limits.md"""
 
 LONGEST_PAUSE = 3600.0
 """Seconds. No Retry-After silences a client for longer."""
+
+GRACE = 10.0
+"""Seconds that requests under way may still take when a client is closed."""
+
+NEVER_ITS_TURN = "its turn never came"
 
 log = logging.getLogger("plivo_record_async")
 
@@ -75,9 +81,16 @@ class Call(Generic[T]):
             attempts=self.attempt,
         )
 
-    def closed(self, evidence: Evidence) -> NotSentError:
-        """The verdict that the client no longer sends."""
-        return self.not_sent(evidence, "the client is closed", "a closed client sends nothing")
+    def closed(self) -> ClosedError:
+        """The verdict that it was made on a closed client."""
+        return ClosedError(
+            f"{self.request.operation}: the client is closed, so nothing was sent. "
+            "Enter it again with 'async with client:', or make a new RecordClient, and then call again."
+        )
+
+    def closed_meanwhile(self, evidence: Evidence) -> NotSentError:
+        """The verdict that the client was closed after the call was made."""
+        return self.not_sent(evidence, "the client was closed", NEVER_ITS_TURN)
 
     def unknown(self, evidence: Evidence, reason: str) -> OutcomeUnknownError:
         """The verdict that something left, or may have, and no answer came."""
@@ -105,81 +118,122 @@ class Sender:
         self.plivo_clock = PlivoClock()
         self._lane = lane
         self._quota = quota
-        self._places = asyncio.Semaphore(max_connections)
-        self._under_way: set[asyncio.Task[End]] = set()
-        self._home: tuple[asyncio.AbstractEventLoop, int] | None = None
+        self._max_connections = max_connections
+        self._session: Session | None = None
         self._closed = False
 
     async def send(self, call: Call[Any]) -> Reply:
         """Send once and bring the answer.
 
         Raises:
+            ClosedError: The call was made on a closed client.
             NotSentError: Nothing left.
             OutcomeUnknownError: It left, or may have, and no status line came back.
-            ConfigurationError: The sender belongs to another event loop or process.
+            ConfigurationError: The client is in use in another event loop or process.
         """
-        self._stay_home()
         evidence = Evidence()
         if self._closed:
-            raise call.closed(evidence)
-        await self._admit(call, evidence)
-        task = self._launch(call, evidence)
+            raise call.closed() if call.attempt == 1 else call.closed_meanwhile(evidence)
+        session = await self._session_here()
+        await self._admit(session, call, evidence)
+        task = self._launch(session, call, evidence)
         try:
             return await _end(task)
         except asyncio.CancelledError:
             self._let_go(task, call, evidence)
             raise
 
-    async def aclose(self, *, grace: float) -> None:
-        """Refuse new requests, wait up to ``grace`` seconds for those under way, close the connections."""
-        self._stay_home()
-        self._closed = True
-        if self._under_way:
-            _, late = await asyncio.wait(self._under_way, timeout=grace)
-            for task in late:
-                task.cancel()
-            if late:
-                log.warning("%d requests were still without an answer when the client was closed", len(late))
-                await asyncio.wait(late)
-        await self._lane.aclose()
+    async def enter(self) -> None:
+        """Take calls in the running event loop, again if it was closed.
 
-    def _stay_home(self) -> None:
-        loop, process = asyncio.get_running_loop(), os.getpid()
-        if self._home is None:
-            self._home = loop, process
-        elif self._home[1] != process:
-            raise ConfigurationError("this client was used before the process forked: make one in each process")
-        elif self._home[0] is not loop:
-            raise ConfigurationError("this client belongs to another event loop: make one in each event loop")
+        Raises:
+            ConfigurationError: The client is in use in another event loop or process.
+        """
+        session = await self._session_here()
+        if session.closed:
+            await self.aclose()
+            session = await self._session_here()
+        self._closed = False
+        session.entered += 1
 
-    async def _admit(self, call: Call[Any], evidence: Evidence) -> None:
+    async def leave(self) -> None:
+        """Close, if everybody who entered has left."""
+        if (session := self._session) is not None:
+            session.entered -= 1
+            if session.entered <= 0:
+                await self.aclose()
+
+    async def aclose(self, *, grace: float = GRACE) -> None:
+        """Refuse new requests, wait up to ``grace`` seconds for those under way, close the connections.
+
+        Raises:
+            ConfigurationError: The client is in use in another event loop or process.
+        """
+        if self._closed and self._session is None:
+            return
+        session = await self._session_here()
+        session.closed = self._closed = True
+        for timeout in session.waiting:
+            if not timeout.expired():
+                timeout.reschedule(0)
+        async with session.closing:
+            if session is not self._session:
+                return
+            if session.under_way:
+                _, late = await asyncio.wait(session.under_way, timeout=grace)
+                for task in late:
+                    task.cancel()
+                if late:
+                    log.warning("%d requests were still without an answer when the client was closed", len(late))
+                    await asyncio.wait(late)
+            await session.end()
+            self._session = None
+
+    async def _session_here(self) -> Session:
+        """Return the session of the running event loop; begin one if there is none, or if its loop has ended."""
+        before = self._session
+        if before is not None and not before.is_over():
+            return before
+        session = self._session = await Session.begin(self._max_connections, self._lane.aclose)
+        if before is not None:
+            try:
+                await before.end()
+            except Exception:
+                log.debug("Connections of an event loop that has ended could not be closed", exc_info=True)
+        return session
+
+    async def _admit(self, session: Session, call: Call[Any], evidence: Evidence) -> None:
         """Wait for a place and for the quota, and hold both."""
         try:
-            async with asyncio.timeout_at(call.deadline):
-                await self._places.acquire()
+            async with asyncio.timeout_at(call.deadline) as waiting:
+                session.waiting.add(waiting)
                 try:
-                    evidence.phase = "quota"
-                    await self._quota.acquire()
-                except BaseException:
-                    self._places.release()
-                    raise
+                    await session.places.acquire()
+                    try:
+                        evidence.phase = "quota"
+                        await self._quota.acquire()
+                    except BaseException:
+                        session.places.release()
+                        raise
+                finally:
+                    session.waiting.discard(waiting)
         except TimeoutError:
+            if session.closed:
+                raise call.closed_meanwhile(evidence) from None
             turn = "a free connection" if evidence.phase == "queue" else "the account's quota"
-            raise call.not_sent(
-                evidence, f"the deadline passed while waiting for {turn}", "its turn never came"
-            ) from None
-        if self._closed:
+            raise call.not_sent(evidence, f"the deadline passed while waiting for {turn}", NEVER_ITS_TURN) from None
+        if session.closed:
             self._quota.give_back(used=False)
-            self._places.release()
-            raise call.closed(evidence)
+            session.places.release()
+            raise call.closed_meanwhile(evidence)
 
-    def _launch(self, call: Call[Any], evidence: Evidence) -> asyncio.Task[End]:
+    def _launch(self, session: Session, call: Call[Any], evidence: Evidence) -> asyncio.Task[End]:
         task = asyncio.create_task(self._exchange(call, evidence))
-        self._under_way.add(task)
+        session.under_way.add(task)
 
         def settle(task: asyncio.Task[End]) -> None:
-            self._under_way.discard(task)
-            self._places.release()
+            session.under_way.discard(task)
+            session.places.release()
             self._quota.give_back(used=evidence.may_have_left())
 
         task.add_done_callback(settle)

@@ -11,6 +11,7 @@ from typing import Self, TypeVar, overload
 from plivo_record_async._batch import run_many
 from plivo_record_async._caller import Caller
 from plivo_record_async._http import Transport, open_lane
+from plivo_record_async._sender import GRACE
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, whole
 from plivo_record_async.protocol.clocks import PlivoClock
@@ -39,7 +40,7 @@ StopT = TypeVar("StopT", bound=str | StopRequest)
 
 
 class RecordClient:
-    """Plivo's Conference Record API. One client serves any number of concurrent tasks of one event loop.
+    """Plivo's Conference Record API. One client serves any number of concurrent tasks.
 
     .. code-block:: python
 
@@ -50,6 +51,10 @@ class RecordClient:
     Each call ends in one known outcome. A start is never sent twice unless it is certain that the first one was
     not executed: no byte of it left, or Plivo refused it (429). A stop does no harm twice and is repeated when its
     outcome is unknown.
+
+    A client serves one event loop at a time, and any number one after another: it can be made at module level, used
+    in one ``asyncio.run`` and in the next, closed, and entered again. The account's quota is kept across all of them.
+    Blocks of ``async with`` may be nested; the last one that is left closes the client.
 
     Args:
         auth_id: The account's id; ``PLIVO_AUTH_ID`` if absent.
@@ -120,20 +125,26 @@ class RecordClient:
         return self._calls.plivo_clock
 
     async def __aenter__(self) -> Self:
+        await self._calls.enter()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.aclose()
+        await self._calls.leave()
 
-    async def aclose(self, *, grace: float = 10.0) -> None:
-        """Close the client: refuse new calls, wait for requests under way, close the connections.
+    async def aclose(self, *, grace: float = GRACE) -> None:
+        """Close the client: refuse new calls, wait for requests under way, close the connections and the transport.
 
-        Closing twice is harmless. A call after it raises `NotSentError`.
+        Calls that wait for their turn end at once with `NotSentError`, and calls that are made from now on with
+        `ClosedError`. Closing twice is harmless. A closed client can be entered again with ``async with``.
 
         Args:
-            grace: Seconds that requests under way may still take; after them they end as unknown.
+            grace: Seconds that requests under way may still take. What has no answer then is cancelled, and its
+                outcome is unknown.
+
+        Raises:
+            ConfigurationError: The client is in use in another event loop or process.
         """
         await self._calls.aclose(grace=grace)
 

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from plivo_record_async import (
     AuthenticationError,
+    ClosedError,
     Conference,
     ConfigurationError,
     NotFoundError,
@@ -265,10 +266,33 @@ async def test_a_closed_client_says_so() -> None:
     async with calls:
         pass
     await calls.aclose()
-    with pytest.raises(NotSentError, match="start of 'standup': the client is closed"):
+    with pytest.raises(ClosedError, match=r"start of 'standup': the client is closed.*async with client:") as caught:
         await calls.start_recording("standup")
+    assert not isinstance(caught.value, NotSentError)
     outcomes = [outcome async for outcome in calls.stop_many(["a", "b"])]
-    assert {type(outcome.error) for outcome in outcomes} == {NotSentError}
+    assert {type(outcome.error) for outcome in outcomes} == {ClosedError}
+    with pytest.raises(ClosedError):
+        await anext(calls.list_recordings())
+
+
+async def test_a_closed_client_can_be_entered_again(plivo: Plivo) -> None:
+    calls = client(transport=httpx.MockTransport(plivo))
+    for _ in range(3):
+        async with calls:
+            assert await calls.start_recording("standup") == BEGAN
+    with pytest.raises(ClosedError):
+        await calls.start_recording("standup")
+    assert len(plivo.requests) == 3
+
+
+async def test_nested_blocks_close_the_client_when_the_last_one_is_left(plivo: Plivo) -> None:
+    calls = client(transport=httpx.MockTransport(plivo))
+    async with calls:
+        async with calls:
+            pass
+        assert await calls.start_recording("standup") == BEGAN
+    with pytest.raises(ClosedError):
+        await calls.start_recording("standup")
 
 
 async def test_closing_waits_no_longer_than_its_grace() -> None:
@@ -286,13 +310,57 @@ async def test_closing_waits_no_longer_than_its_grace() -> None:
         await task
 
 
-def test_a_client_in_a_second_event_loop_says_so(plivo: Plivo) -> None:
+def test_a_client_works_in_one_event_loop_after_another(plivo: Plivo) -> None:
     calls = client(transport=httpx.MockTransport(plivo))
-    asyncio.run(calls.start_recording("standup"))
-    for call in (calls.start_recording("standup"), calls.aclose()):
-        with pytest.raises(ConfigurationError, match="belongs to another event loop: make one in each event loop"):
-            asyncio.run(call)
+
+    async def entered() -> RecordingStarted:
+        async with calls:
+            return await calls.start_recording("standup")
+
+    for _ in range(2):
+        assert asyncio.run(calls.start_recording("standup")) == BEGAN
+    for _ in range(2):
+        assert asyncio.run(entered()) == BEGAN
+    with pytest.raises(ClosedError):
+        asyncio.run(calls.start_recording("standup"))
+
+
+async def test_a_client_that_is_in_use_in_another_event_loop_says_so(plivo: Plivo) -> None:
+    calls = client(transport=httpx.MockTransport(plivo))
+    await calls.start_recording("standup")
+
+    def elsewhere(call: Callable[[], Any]) -> None:
+        async def main() -> None:
+            await call()
+
+        asyncio.run(main())
+
+    for call in (lambda: calls.start_recording("standup"), calls.aclose, calls.__aenter__):
+        with pytest.raises(
+            ConfigurationError, match=r"in another event loop, and a client serves one.*make one in each"
+        ):
+            await asyncio.to_thread(elsewhere, call)
+    await calls.aclose()
     assert len(plivo.requests) == 1
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_the_quota_is_kept_from_one_event_loop_to_the_next(closed: bool, plivo: Plivo) -> None:
+    """Three starts of which two are allowed in a minute: the third one waits, in whichever loop it is made."""
+    calls = client(transport=httpx.MockTransport(plivo), rate_limit=RateLimit(2, per=60.0))
+
+    async def start(timeout: float | None = None) -> None:
+        if not closed:
+            await calls.start_recording("standup", timeout=timeout)
+            return
+        async with calls:
+            await calls.start_recording("standup", timeout=timeout)
+
+    asyncio.run(start())
+    asyncio.run(start())
+    with pytest.raises(NotSentError, match="waiting for the account's quota"):
+        asyncio.run(start(timeout=0.05))
+    assert len(plivo.requests) == 2
 
 
 def test_a_client_made_outside_of_an_event_loop_works_in_one(plivo: Plivo) -> None:
@@ -314,7 +382,14 @@ async def plivo(request):
 
 used = RecordClient({AUTH_ID!r}, {TOKEN!r}, transport=httpx.MockTransport(plivo))
 unused = RecordClient({AUTH_ID!r}, {TOKEN!r}, transport=httpx.MockTransport(plivo))
+closed = RecordClient({AUTH_ID!r}, {TOKEN!r}, transport=httpx.MockTransport(plivo))
+
+async def entered(client):
+    async with client:
+        await client.start_recording("entered")
+
 asyncio.run(used.start_recording("parent"))
+asyncio.run(entered(closed))
 if child := os.fork():
     _, status = os.waitpid(child, 0)
     os._exit(os.waitstatus_to_exitcode(status))
@@ -323,6 +398,7 @@ try:
 except ConfigurationError as error:
     assert "before the process forked: make one in each process" in str(error), error
     asyncio.run(unused.start_recording("child"))
+    asyncio.run(entered(closed))
     os._exit(7)
 os._exit(1)
 """

@@ -221,3 +221,57 @@ def test_the_longest_pause_counts() -> None:
 def test_arrivals_are_spread_no_wider_than_needed() -> None:
     arrived = virtual_time.run(arrivals(RateLimit(1, per=1.0), [(0.0, 0.0, 0.0)] * 5))
     assert [later - earlier for earlier, later in pairwise(arrived)] == pytest.approx([1.002] * 4)
+
+
+# One event loop after another
+
+
+async def use(quota: Quota, count: int) -> None:
+    for _ in range(count):
+        await quota.acquire()
+        quota.give_back(used=True)
+
+
+async def waits_for(quota: Quota, count: int) -> float:
+    """How long it takes to get so many permits, which are kept."""
+    for _ in range(count):
+        await quota.acquire()
+    return now()
+
+
+ABOUT_A_MINUTE = pytest.approx(60.0, abs=10)
+"""The real time between two virtual event loops passes too."""
+
+
+def test_what_was_used_in_one_event_loop_counts_in_the_next() -> None:
+    quota = Quota(RateLimit(3, per=60.0))
+    virtual_time.run(use(quota, 2))
+    assert virtual_time.run(waits_for(quota, 1)) == 0.0
+    assert virtual_time.run(waits_for(quota, 1)) == ABOUT_A_MINUTE
+    quota = Quota(RateLimit(3, per=60.0))
+    virtual_time.run(use(quota, 2))
+    virtual_time.run(use(quota, 0))
+    assert virtual_time.run(waits_for(quota, 2)) == ABOUT_A_MINUTE
+
+
+def test_permits_that_were_held_when_their_event_loop_ended_count_from_then_on() -> None:
+    quota = Quota(RateLimit(2, per=60.0))
+    virtual_time.run(waits_for(quota, 2))
+    assert virtual_time.run(waits_for(quota, 2)) == ABOUT_A_MINUTE
+
+
+def test_what_was_used_long_ago_does_not_count_in_the_next_event_loop() -> None:
+    quota = Quota(RateLimit(2, per=0.001))
+    asyncio.run(use(quota, 2))
+    asyncio.run(asyncio.sleep(0.01))
+    assert virtual_time.run(waits_for(quota, 2)) == 0.0
+
+
+def test_a_pause_holds_the_next_event_loop_back_too() -> None:
+    quota = Quota(None)
+
+    async def pause() -> None:
+        quota.pause(60.0)
+
+    virtual_time.run(pause())
+    assert virtual_time.run(waits_for(quota, 1)) == ABOUT_A_MINUTE

@@ -13,7 +13,7 @@ import httpcore
 import httpx
 import pytest
 
-from plivo_record_async import NotSentError, OutcomeUnknownError, RateLimit, _clock
+from plivo_record_async import ClosedError, ConfigurationError, NotSentError, OutcomeUnknownError, RateLimit, _clock
 from plivo_record_async._http import open_lane
 from plivo_record_async._limiter import Quota
 from plivo_record_async._sender import LONGEST_PAUSE, WINDOW, Call, Sender
@@ -34,6 +34,19 @@ def now() -> float:
 def sender_over(handler: Handler, *, quota: Quota | None = None, max_connections: int = 32) -> Sender:
     lane = open_lane(SETTINGS, httpx.MockTransport(handler))
     return Sender(lane, quota or Quota(None), max_connections=max_connections)
+
+
+def sender_with(transport: httpx.AsyncBaseTransport) -> Sender:
+    return Sender(open_lane(SETTINGS, transport), Quota(None), max_connections=32)
+
+
+class Closes(httpx.MockTransport):
+    """Counts how often it is closed."""
+
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
 
 
 def start(name: str = "standup", *, seconds: float = 30.0) -> Call[Any]:
@@ -379,7 +392,9 @@ def test_a_closed_sender_sends_nothing() -> None:
         await sender.aclose(grace=1)
         await sender.aclose(grace=1)
         for _ in range(3):
-            with pytest.raises(NotSentError, match="the client is closed"):
+            with pytest.raises(
+                ClosedError, match=r"start of 'standup': the client is closed, so nothing was sent\. Enter"
+            ):
                 await sender.send(start())
         assert (server.began, now()) == ([], 0.0)
 
@@ -393,25 +408,219 @@ def test_a_closed_sender_says_so_at_once_whatever_the_quota() -> None:
         quota.pause(3600)
         await sender.aclose(grace=0)
         began = now()
-        with pytest.raises(NotSentError, match="the client is closed") as caught:
+        with pytest.raises(ClosedError):
             await sender.send(start())
-        assert (caught.value.phase, now()) == ("queue", began)
+        assert now() == began
 
     virtual_time.run(story())
 
 
-def test_who_still_waits_when_it_is_closed_is_not_sent() -> None:
+@pytest.mark.parametrize("waits_for", ["queue", "quota"])
+def test_calls_that_wait_for_their_turn_end_at_once_when_it_is_closed(waits_for: str) -> None:
     async def main() -> None:
         server = Server(5.0)
-        sender = sender_over(server, max_connections=1)
+        quota = Quota(RateLimit(1, per=60.0)) if waits_for == "quota" else None
+        sender = sender_over(server, quota=quota, max_connections=32 if waits_for == "quota" else 1)
         first = asyncio.create_task(sender.send(start("first")))
         await asyncio.sleep(1)
-        second = asyncio.create_task(sender.send(start("second")))
+        waiting = [asyncio.create_task(sender.send(start("second"))) for _ in range(3)]
         await asyncio.sleep(1)
-        await sender.aclose(grace=10)
-        with pytest.raises(NotSentError, match="the client is closed"):
-            await second
+        closing = asyncio.create_task(sender.aclose(grace=10))
+        for task in waiting:
+            with pytest.raises(NotSentError, match="the client was closed") as caught:
+                await task
+            assert (caught.value.phase, caught.value.evidence) == (waits_for, "its turn never came")
+        assert now() == 2.0
+        await closing
         assert (await first).status == 202
         assert server.began == ["first"]
 
     virtual_time.run(main())
+
+
+def test_a_call_that_gets_its_turn_as_it_is_closed_is_not_sent() -> None:
+    async def main() -> None:
+        server, quota = Server(5.0), Quota(RateLimit(1, per=1.0))
+        sender = sender_over(server, quota=quota)
+        await quota.acquire()
+        call = asyncio.create_task(sender.send(start()))
+        await asyncio.sleep(0)
+        quota.give_back(used=False)
+        await sender.aclose(grace=0)
+        with pytest.raises(NotSentError, match="the client was closed"):
+            await call
+        await quota.acquire()  # it was given back
+        assert (server.began, now()) == ([], 0.0)
+
+    virtual_time.run(main())
+
+
+def test_a_retry_after_the_client_was_closed_is_not_sent() -> None:
+    async def main() -> None:
+        server = Server()
+        sender = sender_over(server)
+        await sender.aclose(grace=0)
+        again = start()
+        again.attempt = 2
+        with pytest.raises(NotSentError, match="the client was closed"):
+            await sender.send(again)
+        assert server.began == []
+
+    virtual_time.run(main())
+
+
+# Entering again
+
+
+def test_it_takes_calls_again_when_it_is_entered_again() -> None:
+    async def main() -> None:
+        server = Server()
+        sender = sender_over(server)
+        for _ in range(3):
+            await sender.enter()
+            assert (await sender.send(start())).status == 202
+            await sender.leave()
+            with pytest.raises(ClosedError):
+                await sender.send(start())
+        assert len(server.ended) == 3
+
+    virtual_time.run(main())
+
+
+def test_the_last_one_to_leave_closes_it() -> None:
+    async def main() -> None:
+        sender = sender_over(Server())
+        await sender.enter()
+        await sender.enter()
+        await sender.leave()
+        assert (await sender.send(start())).status == 202
+        await sender.leave()
+        with pytest.raises(ClosedError):
+            await sender.send(start())
+
+    virtual_time.run(main())
+
+
+def test_closing_closes_it_whoever_has_entered() -> None:
+    async def main() -> None:
+        sender = sender_over(Server())
+        await sender.enter()
+        await sender.enter()
+        await sender.aclose(grace=0)
+        await sender.leave()
+        await sender.leave()
+        await sender.enter()
+        assert (await sender.send(start())).status == 202
+        await sender.leave()
+        with pytest.raises(ClosedError):
+            await sender.send(start())
+
+    virtual_time.run(main())
+
+
+def test_entering_waits_for_the_closing_that_is_under_way() -> None:
+    async def main() -> None:
+        transport = Closes(Server(5.0))
+        sender = sender_with(transport)
+        first = asyncio.create_task(sender.send(start("first")))
+        await asyncio.sleep(1)
+        closing = [asyncio.create_task(sender.aclose(grace=10)) for _ in range(2)]
+        await asyncio.sleep(1)
+        await sender.enter()
+        assert (now(), transport.closed) == (5.0, 1)
+        assert (await first).status == 202
+        await asyncio.gather(*closing)
+        assert (await sender.send(start("second"))).status == 202
+        assert transport.closed == 1
+
+    virtual_time.run(main())
+
+
+def test_a_closing_that_was_cancelled_is_taken_up_again() -> None:
+    async def main() -> None:
+        transport = Closes(Server(5.0))
+        sender = sender_with(transport)
+        call = asyncio.create_task(sender.send(start()))
+        await asyncio.sleep(1)
+        closing = asyncio.create_task(sender.aclose(grace=10))
+        await asyncio.sleep(1)
+        closing.cancel()
+        await asyncio.wait([closing])
+        assert transport.closed == 0
+        await sender.aclose(grace=10)
+        assert (now(), transport.closed) == (5.0, 1)
+        assert (await call).status == 202
+
+    virtual_time.run(main())
+
+
+# One event loop after another
+
+
+def test_it_serves_one_event_loop_after_another() -> None:
+    transport = Closes(Server(0.0))
+    sender = sender_with(transport)
+    for number in range(1, 4):
+        assert asyncio.run(sent_by(sender)).status == 202
+        assert transport.closed == number, "with its event loop"
+
+
+def test_what_an_event_loop_leaves_under_way_takes_no_place_in_the_next() -> None:
+    hangs = [True]
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await sent(request)
+        if hangs.pop():
+            hangs.append(False)
+            await asyncio.Event().wait()
+        return httpx.Response(202, json={"api_id": "a"})
+
+    async def leave_it_under_way() -> None:
+        call = asyncio.create_task(sent_by(sender))
+        while hangs == [True]:
+            await asyncio.sleep(0)
+        assert not call.done()
+
+    sender = sender_over(handler, max_connections=1)
+    asyncio.run(leave_it_under_way())
+    assert asyncio.run(sent_by(sender)).status == 202
+
+
+async def sent_by(sender: Sender) -> Any:
+    return await sender.send(start())
+
+
+def test_it_serves_one_event_loop_at_a_time() -> None:
+    transport = Closes(Server(0.0))
+    sender = sender_with(transport)
+    with asyncio.Runner() as first:
+        first.run(sent_by(sender))
+        with asyncio.Runner() as second:
+            for call in (sent_by(sender), sender.enter(), sender.aclose(grace=0)):
+                with pytest.raises(ConfigurationError, match=r"in another event loop.*close it there first"):
+                    second.run(call)
+        first.run(sender.aclose(grace=0))
+        assert transport.closed == 1
+        with asyncio.Runner() as second:
+            second.run(sender.enter())
+            assert second.run(sent_by(sender)).status == 202
+
+
+def test_an_event_loop_that_was_closed_without_being_ended_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    class Breaks(Closes):
+        async def aclose(self) -> None:
+            await super().aclose()
+            if self.closed == 1:
+                raise RuntimeError("Event loop is closed")
+
+    caplog.set_level(logging.DEBUG, "plivo_record_async")
+    transport = Breaks(Server(0.0))
+    sender = sender_with(transport)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(sent_by(sender))
+    loop.close()
+    assert transport.closed == 0
+    with asyncio.Runner() as runner:
+        assert runner.run(sent_by(sender)).status == 202
+        assert transport.closed == 1
+    assert caplog.messages == ["Connections of an event loop that has ended could not be closed"]

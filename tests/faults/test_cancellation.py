@@ -17,6 +17,7 @@ import pytest
 import uvloop
 
 from plivo_record_async import (
+    ClosedError,
     ConfigurationError,
     NotSentError,
     OutcomeUnknownError,
@@ -202,7 +203,7 @@ async def test_closing_waits_no_longer_than_its_grace(
 async def test_nothing_is_sent_after_closing(server: FaultServer, client: RecordClient) -> None:
     await works_again(client, server)
     await client.aclose()
-    assert isinstance(await outcome(client.start_recording("room")), NotSentError)
+    assert isinstance(await outcome(client.start_recording("room")), ClosedError)
     assert server.requests("room") == 0
 
 

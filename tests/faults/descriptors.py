@@ -1,0 +1,37 @@
+"""Which sockets this process holds, as the kernel sees it."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+__all__ = ["connections_to", "descriptors", "until"]
+
+_DESCRIPTORS = Path("/proc/self/fd")
+
+
+def descriptors() -> int:
+    """Return how many descriptors of any kind are open."""
+    return len(list(_DESCRIPTORS.iterdir()))
+
+
+def connections_to(url: str) -> int:
+    """Return how many sockets of this process are connected, or are being connected, to this machine's port."""
+    port = f"{int(url.rpartition(':')[2]):04X}"
+    held: set[str] = set()
+    for descriptor in _DESCRIPTORS.iterdir():
+        with suppress(OSError):  # closed meanwhile: the one that lists the directory, or another thread's
+            held.update(re.findall(r"socket:\[(\d+)\]", str(descriptor.readlink())))
+    # https://docs.kernel.org/networking/proc_net_tcp.html
+    rows = (line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:])
+    return sum(row[2].endswith(f":{port}") and row[9] in held for row in rows)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what other threads do: those of the server, those of a transport."""
+    async with asyncio.timeout(10):
+        while not await asyncio.to_thread(condition):
+            await asyncio.sleep(0.005)
