@@ -10,14 +10,17 @@ copyright = "the plivo-record-async authors"
 version = release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
-exclude_patterns = ["_build", "examples"]
+exclude_patterns = ["_build"]
 default_role = "py:obj"
 nitpicky = True
 nitpick_ignore_regex = [
     # Names of others, whose documentation is not fetched.
     ("py:.*", r"(_?asyncio|anyio|builtins|collections|datetime|httpx|os|pathlib|types|typing)(\..*)?"),
     # Type variables, and types that stand in signatures but are nobody's business.
-    ("py:class", r"(.*\.)?(\w*T|\w*T_co|Answer|Headers|Ledger|Phase|Request|Settings|Step|Value|_AboutRecordingError)"),
+    (
+        "py:class",
+        r"(.*\.)?(\w*T|\w*T_co|Answer|Headers|Ledger|Missing|Phase|Request|Settings|Step|Value|_AboutRecordingError)",
+    ),
     # Docstrings name their neighbours in backticks; those that are in the reference become links.
     ("py:obj", ".*"),
 ]
