@@ -63,13 +63,18 @@ _NAMES: dict[type[HandledEvent], CallbackName] = {
 class RecordingTracker:
     """Starts recordings and follows each to its end; the receiver of their callbacks.
 
-    ::
+    .. code-block:: python
 
+        from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore
+
+        client = RecordClient()
         tracker = RecordingTracker(client, public_url="https://me.example/plivo", store=SQLiteStore("recordings.db"))
-        app.mount("/plivo", tracker)
-        async with tracker:
-            recording = await tracker.start("standup", transcribe=True)
-            ended = await recording.recorded(timeout=3600)
+
+
+        async def minutes(room: str) -> str | None:  # while the client and the tracker are entered
+            recording = await tracker.start(room, transcribe=True)
+            await recording.recorded(timeout=3600)
+            return (await recording.transcribed(timeout=7200)).transcription
 
     It is an ASGI application: mounted in another one, or served by itself (it then runs its own lifespan). Callbacks
     are answered 200 only after the store has them for good. Several processes may share one store: a callback that
@@ -248,10 +253,14 @@ class RecordingTracker:
         It is called with the event, and with its `TrackedRecording` too if it takes two arguments; at least once for
         each event, again if it or another handler of the event raised, and again if the process died before it ended.
 
-        ::
+        .. code-block:: python
+
+            from plivo_record_async import RecordingEnded, TrackedRecording
+
 
             @tracker.on(RecordingEnded)
-            async def archive(ended: RecordingEnded, recording: TrackedRecording) -> None: ...
+            async def archive(ended: RecordingEnded, recording: TrackedRecording) -> None:
+                print(recording.start_id, ended.record_url)
 
         Args:
             event: `ApiResponse`, `RecordingEnded` or `TranscriptionEnded`. Type checkers refuse a handler that takes
