@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
@@ -20,7 +21,7 @@ from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.listing import listing
 from plivo_record_async.emulator.world import Result, World
 
-__all__ = ["Answer", "Call", "answer", "segments"]
+__all__ = ["Answer", "Call", "address_in", "answer", "segments"]
 
 
 @attrs.frozen(kw_only=True)
@@ -139,7 +140,7 @@ def answer(world: World, call: Call, *, auth_token: str) -> Answer:
         if fault is None:
             return _execute(world, call, auth_token)
         owed = _execute(world, call, auth_token).owed if fault.executed else ()
-        body = world.dialect.refusal(HTTPStatus(fault.status).phrase.lower(), call.api_id)
+        body = world.dialect.refusal(fault.phrase, call.api_id)
         headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
         return Answer(status=fault.status, body=body, headers=headers, owed=owed)
     except RefusedError as refusal:
@@ -149,14 +150,25 @@ def answer(world: World, call: Call, *, auth_token: str) -> Answer:
         return Answer(status=refusal.status, body=body, headers=refusal.headers)
 
 
+_ABSOLUTE = re.compile(rb"(?i:https?)://([^/]*)")
+"""How a target begins that is a whole URL: https://www.rfc-editor.org/rfc/rfc9112#name-absolute-form"""
+
+
+def address_in(raw_path: bytes) -> str | None:
+    """Return the address that a request names before its path, or None if it begins with the path, as most do."""
+    absolute = _ABSOLUTE.match(raw_path)
+    return absolute and absolute[1].decode("latin-1")
+
+
 def segments(raw_path: bytes) -> list[str]:
-    """The segments of a path as it came, each decoded on its own: ``a%2Fb`` is one segment.
+    """Return the segments of a path as it was sent, each decoded on its own: ``a%2Fb`` is one segment.
 
     Returns:
-        Nothing, where the path is not UTF-8: nothing is to be found there.
+        No segments if the path is not UTF-8: no resource has such a path.
     """
     try:
-        path = raw_path.decode("ascii").removeprefix("/")
+        absolute = _ABSOLUTE.match(raw_path)
+        path = raw_path[absolute.end() if absolute else 0 :].decode("ascii").removeprefix("/")
         return [unquote(segment, errors="strict") for segment in path.split("/")]
     except UnicodeDecodeError:
         return []

@@ -1,6 +1,6 @@
-"""The emulator over HTTP: Plivo's API, the recorded files, and the emulator's own side door.
+"""The emulator over HTTP: Plivo's API, the recorded files, and the emulator's own control API.
 
-The side door is under ``/__emulator__/`` and asks for no credentials:
+The control API is under ``/__emulator__/``. It needs no credentials, and no web page can use it (see `access`):
 
 - ``GET /__emulator__/state``: conferences, recordings, and every attempt to deliver a callback.
 - ``POST /__emulator__/conferences/{name}``: the conference is live, as if somebody had dialled in.
@@ -9,18 +9,20 @@ The side door is under ``/__emulator__/`` and asks for no credentials:
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import attrs
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from plivo_record_async import _clock
-from plivo_record_async.emulator.api import Call, answer, segments
+from plivo_record_async.emulator.access import MARK, own_addresses, refuse_web_pages
+from plivo_record_async.emulator.api import Call, address_in, answer, segments
 from plivo_record_async.emulator.arguments import RefusedError
 from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.deliver import Attempt
@@ -28,6 +30,8 @@ from plivo_record_async.emulator.media import byte_range, media_file
 from plivo_record_async.emulator.world import Result, World
 
 __all__ = ["EmulatorApp"]
+
+_logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -41,18 +45,25 @@ class EmulatorApp:
         world: The account.
         auth_token: The account's token.
         send_soon: Begins to deliver a callback.
+        host: The name or address that the server was told to listen on.
         attempts: Every attempt to deliver one, so far.
     """
 
     world: World
     auth_token: str
     send_soon: Callable[[Callback], None]
+    host: str = "localhost"
     attempts: list[Attempt] = attrs.field(factory=list[Attempt])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
-        response = self._respond(request, await request.body())
+        try:
+            body = await request.body()
+        except ClientDisconnect:
+            return  # nobody is left who could be answered
+        response = self._respond(request, body)
+        _logger.info("%s %s %d", request.method, scope["raw_path"].decode("latin-1"), response.status_code)
         await response(scope, receive, send)
 
     def state(self) -> dict[str, Any]:
@@ -73,7 +84,7 @@ class EmulatorApp:
         """End a conference and begin to deliver the callbacks that this makes due.
 
         Raises:
-            RefusedError: 404, the conference is not live.
+            RefusedError: 404, there is no live conference of this name.
         """
         return self._settle(self.world.end(name, now=_clock.now()))
 
@@ -91,15 +102,26 @@ class EmulatorApp:
         match [request.method, *path]:
             case ["GET" | "HEAD", "v1", "Account", _, "Recording", file] if file:
                 return self._media(request.method, path, request.headers.get("range"))
-            case [_, "__emulator__", *door]:
-                return self._side_door(request.method, door)
+            case [_, "__emulator__", *resource]:
+                return self._control(request, resource)
             case _:
                 return self._api(request, path, body)
 
-    def _side_door(self, method: str, door: list[str]) -> Response:
+    def _control(self, request: Request, resource: list[str]) -> Response:
+        server, port = request.scope["server"]
+        address = address_in(request.scope["raw_path"])
+        headers = request.headers
         try:
-            match [method, *door]:
-                case ["GET", "state"]:
+            refuse_web_pages(
+                request.method,
+                hosts=[*headers.getlist("host"), *([] if address is None else [address])],
+                origins=headers.getlist("origin"),
+                content_types=headers.getlist("content-type"),
+                marks=headers.getlist(MARK),
+                own=own_addresses((self.host, server), port or 80),
+            )
+            match [request.method, *resource]:
+                case ["GET" | "HEAD", "state"]:
                     return JSONResponse(self.state())
                 case ["POST", "conferences", name] if name:
                     return JSONResponse(self.open_conference(name))
@@ -114,7 +136,7 @@ class EmulatorApp:
         call = Call(
             method=request.method,
             path=path,
-            query=request.url.query,
+            query=request.scope["query_string"].decode("latin-1"),
             body=body,
             authorization=request.headers.get("authorization"),
             now=_clock.now(),

@@ -163,6 +163,13 @@ class Deliverer:
         return self._clients[tls]
 
     def _note(self, callback: Callback, request: HttpCallback, attempt: int, verdict: _Verdict) -> None:
+        _logger.info(
+            "callback (%s) %s %s: %s",
+            callback.kind,
+            request.method,
+            request.url.partition("?")[0],
+            verdict.error or verdict.status,
+        )
         self._report(
             Attempt(
                 kind=callback.kind,

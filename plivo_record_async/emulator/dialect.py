@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Literal, get_args
 
 import attrs
@@ -93,6 +95,16 @@ class Dialect(Value):
         return f"{value}.00000" if self.numbers == "decimal" else ""
 
 
+def _is_status(_fault: object, _attribute: object, value: object) -> None:
+    if not isinstance(value, int) or value not in range(300, 600) or value == HTTPStatus.NOT_MODIFIED:
+        raise ValueError(f"status must be an HTTP status from 300 to 599 other than 304, not {value!r}")
+
+
+def _is_header(_fault: object, _attribute: object, value: object) -> None:
+    if value is not None and not (isinstance(value, str) and re.fullmatch("[ -~]+", value)):
+        raise ValueError(f"retry_after must be a text of visible ASCII characters, not {value!r}")
+
+
 @attrs.frozen(kw_only=True)
 class Fault:
     """An answer that is not the one the request deserves.
@@ -101,8 +113,19 @@ class Fault:
         status: HTTP status, such as 429 or 503.
         executed: Whether the request is executed all the same.
         retry_after: The header ``Retry-After``.
+
+    Raises:
+        ValueError: The status cannot stand for an error with a body, or the header cannot be sent.
     """
 
-    status: int
+    status: int = attrs.field(validator=_is_status)
     executed: bool = False
-    retry_after: str | None = None
+    retry_after: str | None = attrs.field(default=None, validator=_is_header)
+
+    @property
+    def phrase(self) -> str:
+        """What the status means, in words; gateways use numbers that no standard knows."""
+        try:
+            return HTTPStatus(self.status).phrase.lower()
+        except ValueError:
+            return f"status {self.status}"

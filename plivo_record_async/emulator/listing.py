@@ -16,6 +16,7 @@ __all__ = ["listing"]
 _DEFAULT_WINDOW = timedelta(days=7)
 _LONGEST_WINDOW = timedelta(days=30)
 _ENDLESS = 999_999_999
+_FIRST_YEAR = 1970
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
     "": operator.eq,
@@ -114,8 +115,13 @@ def _time_filter(given: Mapping[str, str], now: datetime) -> Callable[[datetime]
 
 
 def _moment(name: str, text: str) -> datetime:
+    """Read a time, which is UTC unless it says otherwise, from the year in which Plivo's clock begins."""
+    invalid = RefusedError(400, f"{name} parameter is invalid, it must be YYYY-MM-DD HH:MM:SS")
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise RefusedError(400, f"{name} parameter is invalid, it must be YYYY-MM-DD HH:MM:SS") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise invalid from error
+    if moment.year < _FIRST_YEAR:
+        raise invalid
+    return moment

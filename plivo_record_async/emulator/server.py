@@ -23,6 +23,7 @@ __all__ = ["Emulator"]
 
 DEFAULT_AUTH_ID = "MAEMULATEDACCOUNT000"
 DEFAULT_AUTH_TOKEN = "emulated-auth-token-not-a-secret-0000000"  # noqa: S105 - it opens nothing but the emulator
+_CALLED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody listens there: this is how not to call it
 _NOT_RUNNING = "the emulator is not running: it does inside of async with"
 
 
@@ -68,8 +69,8 @@ class Emulator:
         dialect: Which of Plivo's contradictory documents to follow; by default the current ones.
 
     Raises:
-        ConfigurationError: At once: ``auth_id`` or ``port`` is misshapen. On entering: the address cannot be
-            listened on.
+        ConfigurationError: At once: ``auth_id``, ``auth_token``, ``host`` or ``port`` is misshapen. On entering: the
+            address cannot be listened on.
 
     Attributes:
         auth_id: The auth id of the one account.
@@ -88,6 +89,10 @@ class Emulator:
     ) -> None:
         if not re.fullmatch(r"[MS]A[A-Z0-9]{18}", auth_id):
             raise ConfigurationError(f"auth_id must be MA or SA and 18 more of A-Z and 0-9, not {auth_id!r}")
+        if not auth_token or not auth_token.isprintable() or " " in auth_token:
+            raise ConfigurationError("auth_token must be a text without spaces or control characters, and not empty")
+        if not host:
+            raise ConfigurationError("host must not be empty; 0.0.0.0 listens on all addresses of this machine")
         if port not in range(65536):
             raise ConfigurationError(f"port must be a number from 0 to 65535, not {port!r}")
         self.auth_id = auth_id
@@ -115,8 +120,13 @@ class Emulator:
         return self._entered.state()
 
     async def open_conference(self, name: str) -> None:
-        """Let a conference be live, as if somebody had dialled in: what a strict emulator waits for."""
+        """Let a conference be live, as if somebody had dialled in: what a strict emulator waits for.
+
+        Raises:
+            ValueError: The name is not text that UTF-8 can carry.
+        """
         app = self._entered
+        name.encode()
 
         async def opening() -> None:
             app.open_conference(name)
@@ -127,7 +137,8 @@ class Emulator:
         """End a conference: its recordings end, and the callbacks that this makes due go out.
 
         Raises:
-            LookupError: There is no live conference of this name.
+            LookupError: There is no live conference of this name: none was opened and no recording was started in it,
+                or it has ended.
         """
         app = self._entered
 
@@ -137,7 +148,10 @@ class Emulator:
         try:
             await self._on_its_loop(ending())
         except RefusedError as refusal:
-            raise LookupError(f"there is no live conference {name!r}") from refusal
+            raise LookupError(
+                f"there is no live conference {name!r}: no recording was started in it and it was not opened, "
+                "or it has ended"
+            ) from refusal
 
     def fail_next(self, status: int, *, executed: bool = False, retry_after: str | None = None, times: int = 1) -> None:
         """Answer the next requests to the API with an error.
@@ -147,6 +161,9 @@ class Emulator:
             executed: Whether the requests are executed all the same, unknown to who sent them.
             retry_after: The header ``Retry-After``: seconds, or an HTTP date.
             times: How many requests this happens to.
+
+        Raises:
+            ValueError: The status cannot stand for an error with a body, or the header cannot be sent.
         """
         fault = Fault(status=status, executed=executed, retry_after=retry_after)
         self._entered.world.faults.extend([fault] * times)
@@ -188,6 +205,7 @@ class Emulator:
     async def _serving(self) -> AsyncGenerator[None]:
         with _listener(self._host, self._port) as listener:
             host, port = listener.getsockname()[:2]
+            host = _CALLED_AS.get(host, host)
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             attempts: list[Attempt] = []
             deliverer = Deliverer(auth_token=self.auth_token, report=attempts.append, dialect=self._dialect)
@@ -195,6 +213,7 @@ class Emulator:
                 world=World(auth_id=self.auth_id, url=url, strict=self._strict, dialect=self._dialect),
                 auth_token=self.auth_token,
                 send_soon=deliverer.send_soon,
+                host=self._host,
                 attempts=attempts,
             )
             async with contextlib.aclosing(deliverer), _uvicorn(app, listener):
@@ -208,8 +227,9 @@ class Emulator:
 def _listener(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise ConfigurationError(f"the emulator cannot listen on {host} port {port}: {error}") from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(f"the emulator cannot listen on {host} port {port}: {reason}") from error
     # Accepted sockets inherit it. asyncio does not set it on those of a listener that was made like this, and every
     # answer on a kept connection would wait for an acknowledgement, 40 ms on Linux.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -227,6 +247,7 @@ async def _uvicorn(app: EmulatorApp, listener: socket.socket) -> AsyncGenerator[
             lifespan="off",
             log_config=None,
             access_log=False,
+            proxy_headers=False,
             server_header=False,
             date_header=False,
             timeout_keep_alive=75,

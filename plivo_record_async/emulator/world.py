@@ -95,12 +95,9 @@ class World:
         Raises:
             RefusedError: 404, there is none.
         """
-        known = self.conferences.get(name)
-        if known is None and not self.strict:
+        if name not in self.conferences and not self.strict:
             return Conference(name=name, opened_at=now)
-        if known is None or not known.live:
-            raise RefusedError(404, "not found")
-        return known
+        return self._existing(name)
 
     def open(self, name: str, *, now: datetime) -> Result:
         """Let a conference be live, as if somebody had dialled in."""
@@ -163,10 +160,9 @@ class World:
         """End a conference, and with it its recordings.
 
         Raises:
-            RefusedError: 404, the conference is not live.
+            RefusedError: 404, no conference of this name was opened or had a recording started in it, or it has ended.
         """
-        conference = attrs.evolve(self.conference(name, now=now), live=False)
-        ended = self._end_recordings(conference, now=now)
+        ended = self._end_recordings(attrs.evolve(self._existing(name), live=False), now=now)
         return Result(
             body={"conference_name": name, "ended_recordings": [each.recording_id for each in ended]},
             owed=self._owed(ended),
@@ -191,6 +187,12 @@ class World:
         """How many starts in this conference were really executed."""
         known = self.conferences.get(name)
         return known.executed_starts if known else 0
+
+    def _existing(self, name: str) -> Conference:
+        known = self.conferences.get(name)
+        if known is None or not known.live:
+            raise RefusedError(404, "not found")
+        return known
 
     def _owed(self, ended: list[Recording]) -> tuple[Callback, ...]:
         return tuple(callback for each in ended for callback in each.ended_callbacks(self.dialect))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.api import Answer, Call, answer, segments
+from plivo_record_async.emulator.api import Answer, Call, address_in, answer, segments
 from plivo_record_async.emulator.dialect import Dialect, Fault
 from plivo_record_async.emulator.world import World
 
@@ -199,13 +199,32 @@ def test_segments_are_what_was_joined(names: list[str]) -> None:
 
 @given(st.binary())
 def test_any_bytes_are_segments_or_none(path: bytes) -> None:
-    assert len(segments(path)) in {0, path.removeprefix(b"/").count(b"/") + 1}
+    assert len(segments(b"/" + path)) in {0, path.count(b"/") + 1}
+
+
+@pytest.mark.parametrize(
+    ("target", "address", "path"),
+    [
+        (b"/v1/x", None, ["v1", "x"]),
+        (b"/http://h/x", None, ["http:", "", "h", "x"]),
+        (b"http://h:80/v1/x", "h:80", ["v1", "x"]),
+        (b"HTTPS://H/", "H", [""]),
+        (b"http://h", "h", [""]),
+        (b"http:///x", "", ["x"]),
+        (b"ftp://h/x", None, ["ftp:", "", "h", "x"]),
+        (b"*", None, ["*"]),
+        (b"h:80", None, ["h:80"]),
+    ],
+)
+def test_a_target_may_be_an_absolute_url(target: bytes, address: str | None, path: list[str]) -> None:
+    assert (address_in(target), segments(target)) == (address, path)
 
 
 def test_conferences() -> None:
     plivo = Account()
     assert plivo.ask("GET", "Conference/").body == {"api_id": "1", "conferences": []}
     plivo.ask("POST", "Conference/My%20Conf%20Room/Record/")
+    plivo.world.open("another", now=NOW)
     plivo.world.end("another", now=NOW)
     plivo.now += timedelta(seconds=590.9)
     assert plivo.ask("GET", "Conference/").body == {"api_id": "3", "conferences": ["My Conf Room"]}

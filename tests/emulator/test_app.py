@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,9 @@ from tests.emulator.judges import miniaudio
 AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"
 
 
+MARKED = {"X-Plivo-Emulator": "1"}
+
+
 @attrs.define
 class Plivo:
     """The application without a server, and what it would have delivered."""
@@ -30,6 +34,9 @@ class Plivo:
 
     async def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         return await self.client.request(method, f"/v1/Account/{AUTH_ID}/{path}", auth=(AUTH_ID, TOKEN), **options)
+
+    async def control(self, path: str) -> httpx.Response:
+        return await self.client.post(f"/__emulator__/{path}", headers=MARKED)
 
     async def recorded(self, file_format: str = "mp3") -> httpx.Response:
         """Make a recording that ended, and answer what the start was answered."""
@@ -106,7 +113,7 @@ async def test_any_name_is_one_room(name: str) -> None:
     plivo = plivo_world()
     async with plivo.client:
         assert (await plivo.api("POST", f"Conference/{quote(name, safe='')}/Record/")).status_code == 202
-        ended = await plivo.client.post(f"/__emulator__/conferences/{quote(name, safe='')}/end")
+        ended = await plivo.control(f"conferences/{quote(name, safe='')}/end")
         assert ended.json()["conference_name"] == name
         assert plivo.app.state()["conferences"] == {name: {"executed_starts": 1, "recording": False}}
 
@@ -130,22 +137,21 @@ async def test_the_state_tells_of_recordings(plivo: Plivo) -> None:
     assert state["recordings"][0]["duration_ms"] >= 0
 
 
-async def test_a_conference_ends_by_the_side_door(plivo: Plivo) -> None:
+async def test_the_control_api_ends_a_conference(plivo: Plivo) -> None:
     started = await plivo.api("POST", "Conference/x/Record/", json={"transcription_url": "http://me/text"})
-    ended = await plivo.client.post("/__emulator__/conferences/x/end")
+    ended = await plivo.control("conferences/x/end")
     assert ended.json() == {"conference_name": "x", "ended_recordings": [started.json()["recording_id"]]}
     assert [each.kind for each in plivo.owed] == ["transcription"]
-    again = await plivo.client.post("/__emulator__/conferences/x/end")
-    assert (again.status_code, again.json()) == (404, {"error": "not found"})
-    unheard = await plivo.client.post("/__emulator__/conferences/y/end")
-    assert (unheard.status_code, unheard.json()["ended_recordings"]) == (200, [])
+    for ended_or_unheard in ("x", "y"):
+        again = await plivo.control(f"conferences/{ended_or_unheard}/end")
+        assert (again.status_code, again.json()) == (404, {"error": "not found"})
 
 
-async def test_a_conference_opens_by_the_side_door() -> None:
+async def test_the_control_api_opens_a_conference() -> None:
     plivo = plivo_world(strict=True)
     async with plivo.client:
         assert (await plivo.api("POST", "Conference/x/Record/")).status_code == 404
-        opened = await plivo.client.post("/__emulator__/conferences/x")
+        opened = await plivo.control("conferences/x")
         assert (opened.status_code, opened.json()) == (200, {"conference_name": "x"})
         assert (await plivo.api("POST", "Conference/x/Record/")).status_code == 202
 
@@ -160,10 +166,12 @@ async def test_a_conference_opens_by_the_side_door() -> None:
         ("POST", "conferences//end"),
         ("POST", "conferences/a/b/end"),
         ("GET", ""),
+        ("OPTIONS", "state"),
+        ("PUT", "state"),
     ],
 )
-async def test_the_side_door_is_narrow(plivo: Plivo, method: str, path: str) -> None:
-    refused = await plivo.client.request(method, f"/__emulator__/{path}")
+async def test_the_control_api_knows_nothing_else(plivo: Plivo, method: str, path: str) -> None:
+    refused = await plivo.client.request(method, f"/__emulator__/{path}", headers=MARKED)
     assert (refused.status_code, refused.json()) == (404, {"error": "not found"})
 
 
@@ -197,3 +205,78 @@ async def test_there_is_no_file_of_what_runs_or_is_deleted_or_unknown(plivo: Pli
     assert (await plivo.api("GET", f"Recording/{ended['recording_id']}/")).json()["recording_url"] == url
     assert (await plivo.api("DELETE", f"Recording/{ended['recording_id']}/")).status_code == 204
     assert (await plivo.client.get(url)).json() == {"error": "not found"}
+
+
+@pytest.mark.parametrize(
+    "headers", [MARKED, {"Content-Type": "application/json"}, {"Origin": "http://plivo.test"} | MARKED]
+)
+async def test_programs_may_change_something(plivo: Plivo, headers: dict[str, str]) -> None:
+    opened = await plivo.client.post("/__emulator__/conferences/x", headers=headers)
+    assert (opened.status_code, list(plivo.app.state()["conferences"])) == (200, ["x"])
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Content-Type": "text/plain"},
+        MARKED | {"Origin": "https://evil.example"},
+        MARKED | {"Host": "evil.example"},
+    ],
+)
+@pytest.mark.parametrize("path", ["conferences/x", "conferences/x/end", "nothing"])
+async def test_web_pages_may_not(plivo: Plivo, path: str, headers: dict[str, str]) -> None:
+    refused = await plivo.client.post(f"/__emulator__/{path}", headers=headers)
+    assert refused.status_code == 403
+    assert list(refused.json()) == ["error"]
+    assert plivo.app.state()["conferences"] == {}
+
+
+async def test_web_pages_may_not_even_look(plivo: Plivo) -> None:
+    for headers in ({"Host": "evil.example"}, {"Origin": "null"}):
+        refused = await plivo.client.get("/__emulator__/state", headers=headers)
+        assert refused.status_code == 403
+        assert "access-control-allow-origin" not in refused.headers
+    assert (await plivo.client.head("/__emulator__/state")).status_code == 200
+
+
+async def test_the_api_itself_asks_for_credentials_only(plivo: Plivo) -> None:
+    headers = {"Host": "api.plivo.com", "Origin": "https://evil.example", "Content-Type": "text/plain"}
+    assert (await plivo.api("POST", "Conference/x/Record/", headers=headers)).status_code == 202
+    assert (await plivo.api("DELETE", "Conference/x/Record/", headers=headers)).status_code == 204
+    url = (await plivo.recorded()).json()["url"]
+    assert (await plivo.client.get(url, headers=headers)).status_code == 200
+
+
+async def test_a_question_mark_in_a_name_begins_no_query(plivo: Plivo) -> None:
+    await plivo.api("POST", "Conference/a%3Fb/Record/")
+    stopped = await plivo.api("DELETE", "Conference/a%3Fb/Record/?callback_url=http://me/stopped")
+    assert stopped.json()["message"] == "async api spawned"
+    assert [each.url for each in plivo.owed] == ["http://me/stopped"]
+
+
+async def test_a_host_that_makes_no_url_does_no_harm(plivo: Plivo) -> None:
+    assert (await plivo.api("GET", "Conference/", headers={"Host": "["})).status_code == 200
+
+
+async def test_each_answer_is_one_line_of_log(plivo: Plivo, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "plivo_record_async.emulator")
+    await plivo.api("POST", "Conference/a%0A/Record/?x=secret")
+    await plivo.client.post("/__emulator__/conferences/x")
+    assert caplog.messages == [
+        f"POST /v1/Account/{AUTH_ID}/Conference/a%0A/Record/ 202",
+        "POST /__emulator__/conferences/x 403",
+    ]
+
+
+async def test_nobody_is_answered_who_hung_up(plivo: Plivo) -> None:
+    sent: list[object] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.disconnect"}
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    await plivo.app({"type": "http", "method": "POST", "headers": [], "path": "/", "raw_path": b"/"}, receive, send)  # type: ignore[arg-type]
+    assert sent == []

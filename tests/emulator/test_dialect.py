@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plivo_record_async.emulator.dialect import Dialect
+from plivo_record_async.emulator.dialect import Dialect, Fault
 
 FIELDS: dict[str, str | int] = {"record_url": "http://h/r.mp3", "recording_id": "an-id", "recording_duration_ms": 1500}
 
@@ -54,6 +54,25 @@ def test_one_field_of_json() -> None:
 @pytest.mark.parametrize(("numbers", "spelled"), [("integer", "1500"), ("decimal", "1500.00000"), ("empty", "")])
 def test_numbers(numbers: Any, spelled: str) -> None:
     assert Dialect(numbers=numbers).ended_fields(FIELDS)["recording_duration_ms"] == spelled
+
+
+@pytest.mark.parametrize(
+    ("status", "phrase"), [(503, "service unavailable"), (520, "status 520"), (301, "moved permanently")]
+)
+def test_a_fault_has_a_phrase(status: int, phrase: str) -> None:
+    assert Fault(status=status).phrase == phrase
+
+
+@pytest.mark.parametrize("status", [0, 99, 200, 204, 304, 600, -1, "503", None])
+def test_a_fault_is_an_error(status: Any) -> None:
+    with pytest.raises(ValueError, match=f"status must be an HTTP status .*, not {status!r}"):
+        Fault(status=status)
+
+
+@pytest.mark.parametrize("retry_after", ["", "1\r\nX: y", "ü", 1, "\0"])
+def test_a_fault_has_a_header_that_can_be_sent(retry_after: Any) -> None:
+    with pytest.raises(ValueError, match="retry_after must be"):
+        Fault(status=429, retry_after=retry_after)
 
 
 @pytest.mark.parametrize(

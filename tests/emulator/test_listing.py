@@ -122,10 +122,17 @@ def test_thirty_days_are_the_most(filters: dict[str, str]) -> None:
         listed(AGES, **filters)
 
 
-@pytest.mark.parametrize("text", ["", "yesterday", "1407235163907", "2026-13-01"])
-def test_a_time_must_be_one(text: str) -> None:
-    with pytest.raises(RefusedError, match="400 add_time__gte parameter is invalid"):
-        listed([], add_time__gte=text)
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "yesterday", "1407235163907", "2026-13-01", "\0"),
+        *("0001-01-01", "0001-01-01 00:00+23:59", "1969-12-31", "1970-01-01 00:00+00:01", "9999-12-31 23:59-00:01"),
+    ],
+)
+@pytest.mark.parametrize("name", ["add_time", "add_time__gte", "add_time__lt"])
+def test_a_time_must_be_one(name: str, text: str) -> None:
+    with pytest.raises(RefusedError, match=f"400 {name} parameter is invalid"):
+        listed([], **{name: text})
 
 
 def test_days_of_storage() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import re
 import signal
 import socket
 import threading
@@ -86,12 +87,108 @@ async def test_what_is_not_http_is_refused(caplog: pytest.LogCaptureFixture) -> 
         assert (await ask(plivo, "GET", "Conference/")).status_code == 200
 
 
+async def test_odd_callback_urls_are_refused_or_noted_as_not_delivered() -> None:
+    impossible = [
+        "http://127.0.0.1:0/",
+        "http://127.0.0.1:99999/",
+        "http://127.0.0.1:9:9/",
+        "http://h/\ud800",
+        "http://[",
+    ]
+    undeliverable = [
+        *(
+            "http://a..b/",
+            "http://xn--a/",
+            "http://xn--/",
+            f"http://{'a' * 70}.invalid/",
+            "http://\uff05/",
+            "http://\U0001f600/",
+        ),
+        *("http://[v1.a]/", "http://[::1%25none]:9/", "http://u:p@127.0.0.1:9/", "http://@127.0.0.1:9/", "http://%00/"),
+        *("http://127.0.0.1:9/%", "http://127.0.0.1:9/ü?ü", "http://*/", f"http://127.0.0.1:9/{'a' * 70_000}"),
+    ]
+    async with Receiver.listening() as receiver, Emulator() as plivo:
+        for url in impossible:
+            refused = await ask(plivo, "POST", "Conference/x/Record/", content=json.dumps({"callback_url": url}))
+            assert (refused.status_code, "callback_url" in refused.json()["error"]) == (400, True)
+        for url in undeliverable:
+            given = {"callback_url": f"{url}#rc=0&ct=100", "callback_method": "GET", "transcription_url": f"{url}#rc=0"}
+            assert (await ask(plivo, "POST", "Conference/x/Record/", json=given)).status_code == 202
+        await plivo.end_conference("x")
+        await plivo.callbacks_settled()
+        attempts = plivo.state()["deliveries"]
+        assert len(attempts) == 3 * len(undeliverable)
+        assert all(each["status"] is None and each["error"].startswith("no answer: ") for each in attempts)
+        await ask(plivo, "POST", "Conference/x/Record/", json={"callback_url": receiver.url})
+        await plivo.callbacks_settled()
+        assert receiver.received.qsize() == 1
+
+
 async def test_two_run_side_by_side() -> None:
     async with Emulator() as one, Emulator(auth_id="SAABCDEFGHIJKLMNOPQR", auth_token="t") as other:
         assert one.url != other.url
         await ask(other, "POST", "Conference/x/Record/")
         assert (one.executions("x"), other.executions("x")) == (0, 1)
         assert (await ask(one, "GET", "Conference/", auth=(other.auth_id, other.auth_token))).status_code == 401
+
+
+CONTROL = "/__emulator__/conferences/x"
+
+
+@pytest.mark.parametrize(
+    ("target", "headers", "status"),
+    [
+        (CONTROL, "Host: {own}\r\nX-Plivo-Emulator: 1", 200),
+        (CONTROL, "Host: localhost:{port}\r\nContent-Type: application/json", 200),
+        (CONTROL, "Host: [::1]:{port}\r\nOrigin: http://{own}\r\nX-Plivo-Emulator: 1", 200),
+        ("http://{own}" + CONTROL, "Host: {own}\r\nX-Plivo-Emulator: 1", 200),
+        (CONTROL, "Host: {own}", 403),
+        (CONTROL, "Host: {own}\r\nContent-Type: text/plain", 403),
+        (CONTROL, "Host: evil.example:{port}\r\nX-Plivo-Emulator: 1", 403),
+        (CONTROL, "Host: 127.0.0.1\r\nX-Plivo-Emulator: 1", 403),
+        (CONTROL, "Host: {own}\r\nOrigin: null\r\nX-Plivo-Emulator: 1", 403),
+        (CONTROL, "Host: {own}\r\nOrigin: http://localhost:3000\r\nX-Plivo-Emulator: 1", 403),
+        ("http://evil.example" + CONTROL, "Host: {own}\r\nX-Plivo-Emulator: 1", 403),
+        ("http://{own}" + CONTROL, "Host: evil.example\r\nX-Plivo-Emulator: 1", 403),
+        ("/%5F_emulator__/conferences/x", "Host: evil.example\r\nX-Plivo-Emulator: 1", 403),
+        (CONTROL, "Host: {own}\r\nHost: evil.example\r\nX-Plivo-Emulator: 1", 400),
+        (CONTROL, "X-Plivo-Emulator: 1", 400),
+    ],
+)
+async def test_no_web_page_can_drive_it(
+    target: str, headers: str, status: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    async with Emulator() as plivo:
+        own, port = urlsplit(plivo.url).netloc, urlsplit(plivo.url).port
+        request = f"POST {target} HTTP/1.1\r\n{headers}\r\nConnection: close\r\n\r\n".format(own=own, port=port)
+        answer = await raw(plivo, request.encode())
+        assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+        assert list(plivo.state()["conferences"]) == (["x"] if status == 200 else [])
+
+
+async def test_a_request_of_http_1_0_without_a_host_is_refused() -> None:
+    async with Emulator() as plivo:
+        answer = await raw(plivo, f"POST {CONTROL} HTTP/1.0\r\nX-Plivo-Emulator: 1\r\n\r\n".encode())
+        assert answer.startswith(b"HTTP/1.1 403 ")
+        assert plivo.state()["conferences"] == {}
+
+
+async def test_it_is_called_by_the_name_that_it_was_given() -> None:
+    async with Emulator(host="localhost") as plivo, httpx.AsyncClient() as client:
+        assert plivo.url.startswith("http://127.0.0.1:")
+        for host in (plivo.url, plivo.url.replace("127.0.0.1", "localhost")):
+            assert (await client.get(f"{host}/__emulator__/state")).status_code == 200
+
+
+async def test_on_all_addresses_it_is_called_by_the_one_that_was_dialled() -> None:
+    async with Emulator(host="0.0.0.0") as plivo, httpx.AsyncClient() as client:
+        assert plivo.url.startswith("http://127.0.0.1:")
+        for address in ("127.0.0.1", "127.0.0.2"):
+            state = f"{plivo.url.replace('127.0.0.1', address)}/__emulator__/state"
+            assert (await client.get(state)).status_code == 200
+        foreign = {"Host": f"127.0.0.3:{urlsplit(plivo.url).port}"}
+        assert (await client.get(f"{plivo.url}/__emulator__/state", headers=foreign)).status_code == 403
 
 
 async def test_strict() -> None:
@@ -135,6 +232,52 @@ async def test_an_address_that_is_taken_is_named() -> None:
 async def test_an_address_of_another_machine_is_named() -> None:
     with pytest.raises(ConfigurationError, match=r"cannot listen on 192\.0\.2\.1 port 0: "):
         await Emulator(host="192.0.2.1").__aenter__()
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70, "[::1]", "no such host"])
+async def test_a_host_that_is_none_is_named(host: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"cannot listen on {re.escape(host)} port 0: .+"):
+        await Emulator(host=host).__aenter__()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"host": ""}, "host must not be empty"),
+        ({"auth_token": ""}, "auth_token must be"),
+        ({"auth_token": "a b"}, "auth_token must be"),
+        ({"auth_token": "\udcff"}, "auth_token must be"),
+    ],
+)
+def test_what_nobody_could_use_is_refused(wrong: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        Emulator(**wrong)
+
+
+async def test_names_and_faults_that_cannot_be_sent_are_refused() -> None:
+    async with Emulator() as plivo:
+        with pytest.raises(UnicodeEncodeError):
+            await plivo.open_conference("\ud800")
+        with pytest.raises(ValueError, match="status must be"):
+            plivo.fail_next(204)
+        assert plivo.state()["conferences"] == {}
+
+
+async def test_a_fault_may_be_a_gateways_own() -> None:
+    async with Emulator() as plivo:
+        plivo.fail_next(520)
+        answer = await ask(plivo, "GET", "Conference/")
+        assert (answer.status_code, answer.json()["error"]) == (520, "status 520")
+
+
+async def test_what_does_not_exist_cannot_be_ended() -> None:
+    async with Emulator() as plivo:
+        with pytest.raises(LookupError, match="no live conference 'x': no recording was started in it"):
+            await plivo.end_conference("x")
+        await plivo.open_conference("x")
+        await plivo.end_conference("x")
+        with pytest.raises(LookupError):
+            await plivo.end_conference("x")
 
 
 @pytest.mark.parametrize("port", [-1, 65536])

@@ -249,7 +249,7 @@ async def emulator_process() -> AsyncGenerator[httpx.AsyncClient]:
     with running(*arguments, "--auth-id", AUTH_ID, "--auth-token", TOKEN) as (_, line):
         word, url = line.split()
         assert word == "ready"
-        async with httpx.AsyncClient(base_url=url, timeout=20) as door:
+        async with httpx.AsyncClient(base_url=url, headers={"X-Plivo-Emulator": "1"}, timeout=20) as door:
             yield door
 
 
