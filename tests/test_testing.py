@@ -40,6 +40,7 @@ def test_anyio_runs_tests_with_it_too(plivo_emulator: Emulator) -> None:
         async with httpx.AsyncClient() as client:
             state = await client.get(f"{plivo_emulator.url}/__emulator__/state")
         assert state.json() == plivo_emulator.state()
+        await plivo_emulator.open_conference("standup")
         await plivo_emulator.end_conference("standup")
 
     anyio.run(a_test)

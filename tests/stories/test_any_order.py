@@ -244,7 +244,9 @@ class AnyOrder(RuleBasedStateMachine):
 
     async def settled(self) -> None:
         for room in {record.conference_name for record in await self.records()}:
-            if room not in self.world.conferences or self.world.conferences[room].live:
+            if room not in self.world.conferences:
+                self.network.plivo.open_conference(room)
+            if self.world.conferences[room].live:
                 await self.ended(room)
         await self.call_all()
         records = await self.records()
