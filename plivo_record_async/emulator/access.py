@@ -28,7 +28,7 @@ _HTTP_PORT = 80
 _READING = {"GET", "HEAD", "OPTIONS"}
 
 
-def own_addresses(hosts: Iterable[str], port: int) -> Collection[str]:
+def own_addresses(hosts: Iterable[str], port: int) -> set[str]:
     """Return every ``Host`` under which the emulator may be asked for, in lower case.
 
     Args:

@@ -95,12 +95,12 @@ class Dialect(Value):
         return f"{value}.00000" if self.numbers == "decimal" else ""
 
 
-def _is_status(_fault: object, _attribute: object, value: object) -> None:
+def _is_status(_fault: Fault, _attribute: attrs.Attribute[int], value: Any) -> None:
     if not isinstance(value, int) or value not in range(300, 600) or value == HTTPStatus.NOT_MODIFIED:
         raise ValueError(f"status must be an HTTP status from 300 to 599 other than 304, not {value!r}")
 
 
-def _is_header(_fault: object, _attribute: object, value: object) -> None:
+def _is_header(_fault: Fault, _attribute: attrs.Attribute[str | None], value: Any) -> None:
     if value is not None and not (isinstance(value, str) and re.fullmatch("[ -~]+", value)):
         raise ValueError(f"retry_after must be a text of visible ASCII characters, not {value!r}")
 

@@ -204,8 +204,8 @@ class Emulator:
     @contextlib.asynccontextmanager
     async def _serving(self) -> AsyncGenerator[None]:
         with _listener(self._host, self._port) as listener:
-            host, port = listener.getsockname()[:2]
-            host = _CALLED_AS.get(host, host)
+            bound: str = listener.getsockname()[0]
+            host, port = _CALLED_AS.get(bound, bound), listener.getsockname()[1]
             url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
             attempts: list[Attempt] = []
             deliverer = Deliverer(auth_token=self.auth_token, report=attempts.append, dialect=self._dialect)
