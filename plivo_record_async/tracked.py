@@ -34,11 +34,11 @@ class TrackedRecording(Value):
         """Wait until Plivo has accepted the start.
 
         Args:
-            timeout: Seconds to wait after a first look at the store; for ever if absent.
+            timeout: Seconds to wait after the store was first read. If None, wait without a limit.
 
         Raises:
             RecordingFailedError: The start was refused or never sent.
-            WaitTimeoutError: The wait ran out; waiting again is harmless.
+            WaitTimeoutError: The wait timed out; waiting again is harmless.
             UnknownStartError: The recording was pruned.
             StoreError: The store could not be read.
         """
@@ -72,7 +72,7 @@ class TrackedRecording(Value):
         """Stop recording the conference: Plivo stops by its name, so all its recordings end. Harmless to repeat.
 
         Args:
-            timeout: Seconds for the call in all; the client's own if absent.
+            timeout: Seconds for the whole call. If None, the client's own.
 
         Raises:
             NotFoundError: The conference is over, and its recording with it.
@@ -92,7 +92,7 @@ class TrackedRecording(Value):
         except TimeoutError as error:
             raise WaitTimeoutError(
                 f"start {self.start_id} of {self.conference_name!r} is not {stage} after {timeout} s; it is "
-                f"{record.state}. It is followed on; wait again or look at its status later.",
+                f"{record.state}. The tracker goes on following it: wait again, or look at its status() later.",
                 recording=status_of(record),
             ) from error
         if stands == "lost":
@@ -101,7 +101,12 @@ class TrackedRecording(Value):
 
 
 def _why_lost(record: FollowedRecording, stage: Stage) -> str:
-    reason = record.error
-    if reason is None and stage == "transcribed" and record.request.transcription_url is None:
-        reason = "it was started without transcribe=True"
-    return f"start {record.start_id} of {record.conference_name!r} is {record.state} and cannot be {stage}: {reason}"
+    """Say what happened instead of the stage, and what is left."""
+    if progress(record, "accepted") == "lost":
+        reason, advice = record.error, "To record the conference, start it again."
+    elif record.request.transcription_url is None:
+        reason, advice = "it was started without transcribe=True", "The recording itself is not affected."
+    else:
+        reason, advice = record.error, "The recording itself is not affected: recorded() returns it."
+    what = f"start {record.start_id} of {record.conference_name!r} is {record.state} and cannot be {stage}: {reason}"
+    return f"{what.rstrip('.')}. {advice}"
