@@ -45,7 +45,7 @@ def record(*evidence: Any, name: str = "standup") -> FollowedRecording:
 
 def of_another(event: Any) -> list[Any]:
     """The event, of another request and of another recording."""
-    changed = []
+    changed: list[Any] = []
     if hasattr(event, "api_id"):
         changed.append(attrs.evolve(event, api_id="api-2"))
     if isinstance(event, ApiResponse):
