@@ -184,3 +184,10 @@ def fuzz(session: nox.Session) -> None:
     corpus = session.create_tmp()
     arguments = session.posargs or ["-max_total_time=60"]
     session.run("python", "-m", "tests.fuzz", *arguments, "-dict=tests/fuzz/callbacks.dict", corpus, "tests/fuzz/seeds")
+
+
+@nox.session(default=False)
+def readings(session: nox.Session) -> None:
+    """Try a million other callbacks under the signatures of genuine ones; arguments: how many, and the seed."""
+    session.install("-e", ".", *group("tests"))
+    session.run("python", "-m", "tests.readings", *session.posargs)

@@ -22,7 +22,7 @@ from plivo_record_async.protocol.signatures import (
 )
 from plivo_record_async.protocol.verified import VerifiedCallback
 
-__all__ = ["called_url", "parse_callback", "read_form", "verify_callback"]
+__all__ = ["believe", "called_url", "parse_callback", "read_form", "verify_callback"]
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -87,6 +87,15 @@ def parse_callback(
         expected_method=expected_method,
         allow_v2=allow_v2,
     )
+    return believe(callback, conference_name=conference_name)
+
+
+def believe(callback: VerifiedCallback, *, conference_name: str | None = None) -> CallbackEvent:
+    """Make the event of a verified callback; the argument and the results are those of `parse_callback`.
+
+    Raises:
+        MalformedCallbackError: The name of a field was cut up differently from how Plivo sent it.
+    """
     reading = read(callback, conference_name=conference_name)
     if reading.recut is not None:
         raise MalformedCallbackError(reading.recut)
@@ -110,11 +119,9 @@ def verify_callback(
     allow_v2: bool = False,
 ) -> VerifiedCallback:
     """Verify a callback and hand out what it holds; the arguments and errors are those of `parse_callback`."""
-    if "#" in url:
-        raise MalformedCallbackError(f"the request's URL holds a '#', and what is behind it is not signed: {url!r:.80}")
+    called, issued = called_url(method, url, expected_url)
     if expected_method not in {None, "GET", "POST"}:
         raise ValueError(f"expected_method must be GET or POST, not {expected_method!r}")
-    called, issued = called_url(method, url, expected_url)
     claim = read_claim(headers, allow_v2=allow_v2)
     if "." in claim.nonce:  # what is signed ends with a dot and the nonce: the end of a form could pose as one
         raise MalformedCallbackError(f"a nonce of Plivo's holds no dot: {claim.nonce!r:.80}")
@@ -130,12 +137,13 @@ def verify_callback(
             f"no signature in {', '.join(claim.signatures)} fits this URL, these fields and the given auth tokens; "
             "explain_signature() shows what was compared"
         )
+    # As with the official SDKs the query of a GET wins where a name is in its form too, so that is not signed.
     named = {name for name, _ in asked}
     return VerifiedCallback(
-        method="GET" if asked or method.upper() == "GET" else "POST",
+        method="POST" if method.upper() == "POST" else "GET",
         issued=issued,
-        fields=[*asked[len(issued) :], *(pair for pair in form if pair[0] not in named)],
-        unsigned=[pair for pair in form if pair[0] in named],
+        fields=[*asked[len(issued) :], *[pair for pair in form if pair[0] not in named]],
+        unsigned=[pair for pair in form if pair[0] in named] if named else [],
         signed_text=match.text,
         nonce=claim.nonce,
         url_is_pinned=expected_url is not None,
@@ -152,8 +160,11 @@ def called_url(method: str, url: str, expected_url: str | None) -> tuple[str, Pa
         expected_url: The URL that was given to Plivo. If None, the URL is the request's.
 
     Raises:
+        MalformedCallbackError: The URL of the request holds a ``#``.
         ValueError: ``expected_url`` is no absolute http(s) URL.
     """
+    if "#" in url:
+        raise MalformedCallbackError(f"the request's URL holds a '#', and what is behind it is not signed: {url!r:.80}")
     if expected_url is None:
         return url, []
     origin, path, query = split_url(expected_url)

@@ -7,8 +7,8 @@ name of a conference can put the names of fields into it. The ids that Plivo gav
 from __future__ import annotations
 
 from plivo_record_async.protocol.followed import FollowedRecording
+from plivo_record_async.protocol.known import holds_known_name
 from plivo_record_async.protocol.models import ApiResponse, CallbackEvent, RecordingEnded, TranscriptionEnded
-from plivo_record_async.protocol.resplits import holds_known_name
 
 __all__ = ["contradiction"]
 

@@ -12,7 +12,7 @@ Nothing here raises for what a callback holds: its signature is good, so whateve
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -31,7 +31,7 @@ from plivo_record_async.protocol.fields import (
     web_address,
     whole_number,
 )
-from plivo_record_async.protocol.forms import Pairs
+from plivo_record_async.protocol.known import BEGINNINGS, EventKind
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -39,7 +39,8 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from plivo_record_async.protocol.resplits import find_resplit
+from plivo_record_async.protocol.readings import find_second_reading
+from plivo_record_async.protocol.resplits import find_recut
 from plivo_record_async.protocol.verified import VerifiedCallback
 
 __all__ = ["Reading", "read", "read_event"]
@@ -72,14 +73,6 @@ _TRANSCRIPTION_ENDED: Table = {
     "error": (problem, "error", None),
 }
 
-
-_KINDS = (
-    frozenset(snake for _, snake, _ in _API_RESPONSE.values()),
-    frozenset(snake for _, snake, _ in _RECORDING_ENDED.values()) | {"message"},
-    frozenset(snake for _, snake, _ in _TRANSCRIPTION_ENDED.values()),
-    frozenset({"response"}),
-    frozenset(camel for _, _, camel in _RECORDING_ENDED.values() if camel),
-)
 
 # What no other kind of callback has.
 _RECORDING_MARKS = frozenset(
@@ -116,49 +109,56 @@ def read_event(callback: VerifiedCallback, *, conference_name: str | None = None
     return read(callback, conference_name=conference_name).event
 
 
-def read(callback: VerifiedCallback, *, conference_name: str | None = None) -> Reading:  # noqa: ARG001
+def read(callback: VerifiedCallback, *, conference_name: str | None = None) -> Reading:
     """Return what `read_event` does, and whether a field's name was cut up."""
-    raw, data = callback.raw, dict(callback.fields)
-    piece = find_resplit(data, _KINDS)
-    if piece is not None:
-        reason = f"{piece!r:.80} may be other fields, or a part of one, cut up differently"
+    raw, fields = callback.raw, dict(callback.fields)
+    recut = find_recut(fields)
+    if recut is not None:
+        reason = f"{recut!r:.80} may be a known field whose name and value were cut up differently"
         return Reading(event=UnknownCallback(raw=raw, reason=reason), recut=reason)
-    oddity = _oddity(callback)
     try:
-        event = UnknownCallback(raw=raw, reason=oddity) if oddity else _event(data, raw)
+        _check_whole(callback, fields)
+        return Reading(event=_event(callback, fields, raw, conference_name))
     except UnreadableError as error:
-        event = UnknownCallback(raw=raw, reason=str(error))
-    return Reading(event=event)
+        return Reading(event=UnknownCallback(raw=raw, reason=str(error)))
 
 
-def _oddity(callback: VerifiedCallback) -> str | None:
-    """Say what is odd about the callback as a whole."""
+def _check_whole(callback: VerifiedCallback, fields: Mapping[str, str]) -> None:
     if callback.expected_method not in {None, callback.method}:
-        return f"it came by {callback.method}, but {callback.expected_method} was expected"
+        raise UnreadableError(f"it came by {callback.method}, but {callback.expected_method} was expected")
     if callback.unsigned:
-        return f"its form repeats {_names(callback.unsigned)} of the query, and the signature does not cover that"
-    names = Counter(name for name, _ in callback.fields)
-    repeated = [(name, "") for name, count in names.items() if count > 1]
-    return f"it repeats {_names(repeated)}" if repeated else None
+        names = sorted({name for name, _ in callback.unsigned})
+        raise UnreadableError(f"its form repeats {', '.join(names)!r:.200} of its query, which is not signed")
+    if len(fields) != len(callback.fields):
+        names = sorted(name for name, count in Counter(name for name, _ in callback.fields).items() if count > 1)
+        raise UnreadableError(f"it repeats {', '.join(names)!r:.200}")
 
 
-def _names(pairs: Pairs) -> str:
-    return f"{', '.join(sorted({name for name, _ in pairs}))!r:.200}"
-
-
-def _event(fields: Mapping[str, str], raw: Mapping[str, Any]) -> CallbackEvent:
-    """The kind is told by what no other kind has; then everything that belongs to it must be there."""
+def _event(
+    callback: VerifiedCallback, fields: Mapping[str, str], raw: Mapping[str, Any], conference_name: str | None
+) -> CallbackEvent:
     response = fields.get("response")
     data: Mapping[str, Any] = json_object("response", response) if response else fields
+    kind = _kind_of(data)
+    if response and not BEGINNINGS.keys().isdisjoint(fields.keys() - {"response"}):
+        raise UnreadableError("it has fields of its own besides those in response")
+    left = find_second_reading(callback, "response" if response else kind, conference_name)
+    if left is not None:
+        raise UnreadableError(f"{left!r:.80} in it may be a field of another event, cut up differently")
+    return _MAKERS[kind](data, raw)
+
+
+def _kind_of(data: Mapping[str, Any]) -> EventKind:
+    """Tell the kind by what no other kind has; then everything that belongs to it must be there."""
     if data.get("message") in _RECORD_DONE or any(
         name in _RECORDING_MARKS and value not in _BLANK for name, value in data.items()
     ):
-        return _recording_ended(data, raw)
+        return "recording"
     if "api_id" in data and not data.keys().isdisjoint({"message", "error"}):
-        return _api_response(data, raw)
+        return "answer"
     if not _TRANSCRIPTION_MARKS.isdisjoint(data) or data.keys() >= {"recording_id", "error"}:
-        return _transcription_ended(data, raw)
-    return UnknownCallback(raw=raw, reason="its fields are those of no known kind of callback")
+        return "transcription"
+    raise UnreadableError("its fields are those of no known kind of callback")
 
 
 def _api_response(data: Mapping[str, Any], raw: Mapping[str, Any]) -> ApiResponse:
@@ -175,6 +175,8 @@ def _recording_ended(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Recordi
         values["duration_ms"] = round(seconds * 1000)
     if values["api_id"] is None and values["recording_id"] is None:
         raise UnreadableError("a recording has ended, but neither api_id nor recording_id says which one")
+    if data.get("error") not in _BLANK:
+        raise UnreadableError("a recording has ended, but there is an error too")
     return RecordingEnded(**values, raw=raw)
 
 
@@ -186,6 +188,13 @@ def _transcription_ended(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Tra
         # Plivo sends ``error`` with each, even if it is empty: without it an error may have been cut away.
         raise UnreadableError("a transcription has ended, but there is neither transcription nor error")
     return TranscriptionEnded(**values, raw=raw)
+
+
+_MAKERS: Mapping[EventKind, Callable[[Mapping[str, Any], Mapping[str, Any]], CallbackEvent]] = {
+    "recording": _recording_ended,
+    "answer": _api_response,
+    "transcription": _transcription_ended,
+}
 
 
 def _values(table: Table, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import attrs
 
 from plivo_record_async._value import Value
 from plivo_record_async.errors import MalformedCallbackError, SignatureMissingError
-from plivo_record_async.protocol.callbacks import read_form
+from plivo_record_async.protocol.callbacks import called_url, read_form
 from plivo_record_async.protocol.signatures import (
     AuthTokens,
     Headers,
@@ -54,7 +54,14 @@ class SignatureReport(Value):
 
 
 def explain_signature(
-    method: str, url: str, headers: Headers, body: bytes, *, auth_tokens: AuthTokens, allow_v2: bool = False
+    method: str,
+    url: str,
+    headers: Headers,
+    body: bytes,
+    *,
+    auth_tokens: AuthTokens,
+    expected_url: str | None = None,
+    allow_v2: bool = False,
 ) -> SignatureReport:
     """Show how a callback's signature was checked, and which usual mistake a mismatch comes from.
 
@@ -64,26 +71,28 @@ def explain_signature(
     Raises:
         MalformedCallbackError: Method, URL or body are not a callback's, so there is nothing to compare.
         ConfigurationError: ``auth_tokens`` holds no token, or an empty one.
+        ValueError: ``expected_url`` is no absolute http(s) URL.
     """
+    called, _ = called_url(method, url, expected_url)
     try:
         claim = read_claim(headers, allow_v2=allow_v2)
     except SignatureMissingError as error:
         return SignatureReport(hint=str(error))
     form = read_form(headers, body)
     try:
-        texts = signed_texts(claim, method, url, form)
+        texts = signed_texts(claim, method, called, form)
     except ValueError as error:
         raise MalformedCallbackError(str(error)) from error
-    matched = find_match(claim, texts, auth_tokens)
+    match = find_match(claim, texts, auth_tokens)
     hint = None
-    if matched is None:
+    if match is None:
         mistakes = (
             words
-            for words, other_method, other_url in _usual_mistakes(method, url)
+            for words, other_method, other_url in _usual_mistakes(method, called)
             if find_match(claim, signed_texts(claim, other_method, other_url, form), auth_tokens)
         )
         hint = next(mistakes, "it was signed with another auth token, for another URL, or was changed on its way")
-    return SignatureReport(claim=claim, signed_texts=texts, matched=matched and matched.header, hint=hint)
+    return SignatureReport(claim=claim, signed_texts=texts, matched=match and match.header, hint=hint)
 
 
 def _usual_mistakes(method: str, url: str) -> Iterator[tuple[str, str, str]]:

@@ -69,9 +69,15 @@ def _raw() -> Any:
     return field(factory=dict[str, Any], eq=False, repr=False)
 
 
-def _callback_method_needs_url(request: StartRequest | StopRequest) -> None:
+def _check_callback_method(request: StartRequest | StopRequest) -> None:
     if request.callback_method is not None and request.callback_url is None:
         raise ValueError("callback_method was given without callback_url: there is no address to call with it")
+    if request.callback_method == "GET" and not {"&", "="}.isdisjoint(request.conference_name):
+        raise ValueError(
+            f"callback_method must not be GET for the conference {request.conference_name!r}: in the signature of a "
+            "GET nothing tells the '&' and '=' of a name from those between its fields, so another callback could be "
+            "made of it. Use POST, the default, which is safe"
+        )
 
 
 # What users ask for
@@ -91,7 +97,8 @@ class StartRequest(Value):
         transcription_method: ``GET`` or ``POST``.
         callback_url: Switches to asynchronous mode and is told when the recording ends. Sent byte for byte,
             with its fragment, which holds Plivo's delivery options.
-        callback_method: ``GET`` or ``POST``; needs ``callback_url``.
+        callback_method: ``GET`` or ``POST``; needs ``callback_url``. ``GET`` cannot be had for a name that holds
+            ``&`` or ``=``, which a signature does not tell from those between the fields of a GET.
 
     Raises:
         TypeError: An argument of the wrong type.
@@ -109,7 +116,7 @@ class StartRequest(Value):
     callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        _callback_method_needs_url(self)
+        _check_callback_method(self)
 
 
 @attrs.frozen
@@ -128,7 +135,7 @@ class StopRequest(Value):
     callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        _callback_method_needs_url(self)
+        _check_callback_method(self)
 
 
 @attrs.frozen

@@ -58,6 +58,15 @@ TRANSCRIPTION_FAILED = TRANSCRIPTION_ENDED | {
     "transcription": "",
     "error": "Recording duration too long for transcription",
 }
+HONEST = [
+    RECORDING_ENDED,
+    RECORDING_ENDED_2012,
+    RECORDING_ENDED_2012 | {"message": "record done"},
+    RECORDING_ENDED_CAMEL_CASE,
+    TRANSCRIPTION_ENDED,
+    TRANSCRIPTION_FAILED,
+    {"response": '{"api_id": "2867b6e2-58c3-11e1", "message": "conference recording started"}'},
+]
 
 
 class Request(TypedDict):

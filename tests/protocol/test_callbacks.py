@@ -82,7 +82,7 @@ def test_with_get_a_form_counts_as_what_the_get_adds() -> None:
     assert parse_callback(**get, auth_tokens=TOKEN).raw == {"a": "1"} | RECORDING_ENDED
     event = parse_callback(**changed(get, body=get["body"] + b"&a=2"), auth_tokens=TOKEN)
     assert event == UnknownCallback(raw={"a": "1"} | RECORDING_ENDED)
-    assert event.reason == "its form repeats 'a' of the query, and the signature does not cover that"
+    assert event.reason == "its form repeats 'a' of its query, which is not signed"
 
 
 def test_the_method_comes_in_any_case() -> None:
