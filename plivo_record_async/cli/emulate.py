@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from plivo_record_async.cli.extras import needed_extra
+from plivo_record_async.cli.log import log_told
 from plivo_record_async.cli.output import ExitCode, Output
+from plivo_record_async.cli.printer import printing
 from plivo_record_async.cli.signals import end_signal
 
 if TYPE_CHECKING:
@@ -17,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["emulate"]
 
 
-@click.command()
+@click.command(short_help="Run a local Plivo to test against.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -25,28 +31,81 @@ __all__ = ["emulate"]
     metavar="NUMBER",
     default=8765,
     show_default=True,
-    help="0 takes any free port.",
+    help="The port to listen on; 0 takes any free one.",
 )
-@click.option("--auth-id", help="The account's id: MA and 18 capital letters or digits.  [default: a made-up one]")
-@click.option("--auth-token", help="The account's token.  [default: a made-up one]")
-@click.option("--strict", is_flag=True, help="No conference is live until it is created.")
-def emulate(*, host: str, port: int, auth_id: str | None, auth_token: str | None, strict: bool) -> ExitCode:
+@click.option(
+    "--auth-id",
+    envvar="PLIVO_AUTH_ID",
+    show_envvar=True,
+    metavar="ID",
+    help="The auth id of the account: MA and 18 capital letters or digits.  [default: a made-up one]",
+)
+@click.option(
+    "--auth-token",
+    envvar="PLIVO_AUTH_TOKEN",
+    show_envvar=True,
+    metavar="TOKEN",
+    help="The auth token of the account, which also signs the callbacks.  [default: a made-up one]",
+)
+@click.option("--strict", is_flag=True, help="Treat no conference as live until it is opened over the control API.")
+@click.option("--quiet", is_flag=True, help="Print no line for each request and each callback.")
+def emulate(
+    *, host: str, port: int, auth_id: str | None, auth_token: str | None, strict: bool, quiet: bool
+) -> ExitCode:
     """Run a local Plivo to test against.
 
-    Prints one line, ready and its address, when it accepts requests; GET /__emulator__/state on that address shows
-    what it knows. It ends on SIGINT or SIGTERM.
-    """
+    Prints one line on standard output, "ready" and its address, when it accepts requests. Standard error then shows how
+    to use it: the variables to export, and curl commands that start a recording and end its conference. After that it
+    shows a line for each request and each callback. GET /__emulator__/state answers what it knows. It ends on SIGINT or
+    SIGTERM.
+
+    \b
+    Examples:
+      plivo-record emulate
+      plivo-record emulate --port 0 --strict --quiet
+    """  # noqa: D301 - click wants the control character
     with needed_extra("emulator"):
         from plivo_record_async.emulator import Emulator  # noqa: PLC0415 - it needs the extra
     account: dict[str, Any] = {"auth_id": auth_id, "auth_token": auth_token}
     given = {name: value for name, value in account.items() if value is not None}
     emulator = Emulator(host=host, port=port, strict=strict, **given)
-    asyncio.run(_until_signalled(emulator, Output(as_json=False)))
+    source = click.get_current_context().get_parameter_source("auth_token")
+    # A token from the environment may be the real account's: it is not shown.
+    token = '"$PLIVO_AUTH_TOKEN"' if source is ParameterSource.ENVIRONMENT else shlex.quote(emulator.auth_token)
+    asyncio.run(_until_signalled(emulator, Output(as_json=False), token=token, strict=strict, quiet=quiet))
     return ExitCode.DONE
 
 
-async def _until_signalled(emulator: Emulator, output: Output) -> None:
+async def _until_signalled(emulator: Emulator, output: Output, *, token: str, strict: bool, quiet: bool) -> None:
     ended = end_signal()
-    async with emulator:
-        output.line(f"ready {emulator.url}")
-        await ended.wait()
+    # Nobody has to read the lines on standard error: if they cannot be printed, the emulator goes on without them.
+    async with printing(nullcontext(output.note), asyncio.Event()) as tell:
+        with log_told(tell, verbose=None if quiet else "plivo_record_async.emulator"):
+            async with emulator:
+                output.line(f"ready {emulator.url}")
+                for line in _instructions(emulator, token, strict=strict):
+                    tell(line)
+                await ended.wait()
+
+
+def _instructions(emulator: Emulator, token: str, *, strict: bool) -> Iterator[str]:
+    """Yield lines that can be pasted into a shell.
+
+    Args:
+        emulator: The emulator, which is running.
+        token: Its auth token, as a shell reads it.
+        strict: Whether conferences must be opened.
+    """
+    auth_id, url = shlex.quote(emulator.auth_id), emulator.url
+    conference = shlex.quote(f"{url}/__emulator__/conferences/standup")
+    control = "curl -X POST -H 'X-Plivo-Emulator: 1'"
+    yield "# To use it from a shell:"
+    yield f"export PLIVO_AUTH_ID={auth_id} PLIVO_AUTH_TOKEN={token} PLIVO_BASE_URL={shlex.quote(url)}"
+    if strict:
+        yield "# To open the conference 'standup':"
+        yield f"{control} {conference}"
+    yield "# To start recording the conference 'standup':"
+    record = shlex.quote(f"{url}/v1/Account/{emulator.auth_id}/Conference/standup/Record/")
+    yield f"curl -X POST -u {auth_id}:{token} {record}"
+    yield "# To end that conference, which ends its recordings and sends their callbacks:"
+    yield f"{control} {conference}/end"

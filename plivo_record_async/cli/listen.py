@@ -12,7 +12,7 @@ import click
 from plivo_record_async.cli.calls import json_option
 from plivo_record_async.cli.database import usable_file
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.log import warnings_told
+from plivo_record_async.cli.log import log_told
 from plivo_record_async.cli.output import ExitCode, Output
 from plivo_record_async.cli.printer import printing
 from plivo_record_async.cli.signals import end_signal
@@ -77,7 +77,7 @@ async def _until_signalled(listening: socket.socket, public_url: str, db: Path, 
 
     ended = end_signal()
     async with printing(view(output), ended) as tell:
-        with warnings_told(tell), usable_file():
+        with log_told(tell), usable_file():
             async with (
                 RecordClient() as client,
                 RecordingTracker(client, public_url=public_url, store=TellingStore(db, tell)) as tracker,

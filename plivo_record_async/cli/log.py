@@ -6,12 +6,12 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-__all__ = ["warnings_told"]
+__all__ = ["log_told"]
 
 
 class _Teller(logging.Handler):
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        super().__init__(logging.WARNING)
+    def __init__(self, tell: Callable[[str], None], level: int) -> None:
+        super().__init__(level)
         self._tell = tell
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -20,11 +20,21 @@ class _Teller(logging.Handler):
 
 
 @contextmanager
-def warnings_told(tell: Callable[[str], None]) -> Generator[None]:
-    """Inside this block each warning that is logged is told: one line, without a traceback."""
-    teller = _Teller(tell)
-    logging.getLogger().addHandler(teller)
+def log_told(tell: Callable[[str], None], *, verbose: str | None = None) -> Generator[None]:
+    """Inside this block each warning that is logged is told: one line, without a traceback.
+
+    Args:
+        tell: Is called with each line.
+        verbose: The name of a logger of which the level INFO is told as well. If None, there is none.
+    """
+    root, talkative = logging.getLogger(), logging.getLogger(verbose)
+    teller = _Teller(tell, logging.WARNING if verbose is None else logging.INFO)
+    level = talkative.level
+    if verbose is not None:
+        talkative.setLevel(logging.INFO)
+    root.addHandler(teller)
     try:
         yield
     finally:
-        logging.getLogger().removeHandler(teller)
+        root.removeHandler(teller)
+        talkative.setLevel(level)

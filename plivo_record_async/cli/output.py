@@ -152,6 +152,13 @@ class Output:
         except OSError:
             _discard(sys.stderr)
 
+    def note(self, text: str) -> None:
+        """A line on stderr for people, if stderr can be written to."""
+        try:
+            click.echo(printable(text), err=True)
+        except OSError:
+            _discard(sys.stderr)
+
     def lost(self, error: OSError) -> None:
         """Print nothing any more, since it failed; why is said on stderr, unless the reader has merely gone."""
         if not isinstance(error, BrokenPipeError):

@@ -45,8 +45,11 @@ def listener(host: str, port: int) -> socket.socket:
     """
     try:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"cannot listen on {host} port {port}: {reason}. Choose another host or port; port 0 takes any free one"
+        ) from error
     # Accepted sockets inherit it. asyncio does not set it on those of a listener that was made like this, and every
     # answer on a kept connection would wait for an acknowledgement, 40 ms on Linux.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

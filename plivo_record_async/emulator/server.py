@@ -229,7 +229,10 @@ def _listener(host: str, port: int) -> socket.socket:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(f"the emulator cannot listen on {host} port {port}: {reason}") from error
+        raise ConfigurationError(
+            f"the emulator cannot listen on {host} port {port}: {reason}. Choose another host or port; "
+            "port 0 takes any free one"
+        ) from error
     # Accepted sockets inherit it. asyncio does not set it on those of a listener that was made like this, and every
     # answer on a kept connection would wait for an acknowledgement, 40 ms on Linux.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

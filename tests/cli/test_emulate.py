@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
+import httpx
 import pytest
 from click.testing import CliRunner
 
@@ -15,16 +18,22 @@ from plivo_record_async import NotFoundError, RecordClient
 from plivo_record_async.cli.root import plivo_record
 
 AUTH_ID, AUTH_TOKEN = "MAABCDEFGHIJKLMNOPQR", "token"
+ACCOUNT = ("--port", "0", "--auth-id", AUTH_ID, "--auth-token", AUTH_TOKEN)
+COMMAND = (sys.executable, "-m", "plivo_record_async", "emulate")
+
+
+def without_plivo(**given: str) -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("PLIVO_")} | given
 
 
 @asynccontextmanager
-async def emulator(*words: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
+async def emulator(*words: str, **environment: str) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str]]:
     """A process that is ready, and its address."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "plivo_record_async", "emulate", *words),
+        *(*COMMAND, *words),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        env={name: value for name, value in os.environ.items() if not name.startswith("PLIVO_")},
+        env=without_plivo(**environment),
     )
     assert process.stdout is not None
     try:
@@ -37,11 +46,24 @@ async def emulator(*words: str) -> AsyncGenerator[tuple[asyncio.subprocess.Proce
         await process.communicate()
 
 
+async def told(process: asyncio.subprocess.Process, *, last: str) -> list[str]:
+    """What it says on stderr, up to and with the line that ends so."""
+    lines: list[str] = []
+    assert process.stderr is not None
+    while not lines or not lines[-1].endswith(last):
+        async with asyncio.timeout(20):
+            line = await process.stderr.readline()
+        assert line, lines
+        lines.append(line.decode().removesuffix("\n"))
+    return lines
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_it_says_when_it_is_ready_and_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
-    async with emulator("--port", "0", "--auth-id", AUTH_ID, "--auth-token", AUTH_TOKEN) as (process, url):
+    async with emulator(*ACCOUNT) as (process, url):
         async with RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client:
             assert (await client.start_recording("standup")).recording_id
+        await told(process, last=" 202")
         process.send_signal(number)
         assert await process.communicate() == (b"", b"")
         assert process.returncode == 0
@@ -53,27 +75,136 @@ async def test_it_listens_where_it_is_told(unused_tcp_port: int) -> None:
 
 
 async def test_a_strict_one_knows_no_conference_that_was_not_opened() -> None:
-    words = ["--port", "0", "--strict", "--auth-id", AUTH_ID, "--auth-token", AUTH_TOKEN]
-    async with emulator(*words) as (_, url), RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client:
+    async with emulator(*ACCOUNT, "--strict") as (_, url), RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client:
         with pytest.raises(NotFoundError):
             await client.start_recording("standup")
+
+
+async def bash(script: str, **environment: str) -> str:
+    """What a script prints that is pasted into a shell."""
+    process = await asyncio.create_subprocess_exec(
+        *("bash", "-c", script), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=without_plivo(**environment)
+    )
+    out, _ = await process.communicate()
+    assert process.returncode == 0
+    return out.decode()
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the commands that it prints need curl")
+@pytest.mark.parametrize("strict", [(), ("--strict",)])
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
+async def test_what_it_prints_can_be_pasted_into_a_shell(strict: tuple[str, ...], host: str) -> None:
+    odd = 'it\'s "a" $token!'.replace(" ", "_")
+    words = ("--port", "0", "--host", host, "--auth-id", AUTH_ID, "--auth-token", odd, *strict)
+    async with emulator(*words) as (process, url):
+        lines = await told(process, last="/end")
+        answers = [json.loads(await bash(line)) for line in lines if line.startswith("curl ")]
+        assert [answer.get("error") for answer in answers] == [None] * (3 if strict else 2)
+        assert answers[-2]["message"] == "conference recording started"
+        assert answers[-1]["ended_recordings"] == [answers[-2]["recording_id"]]
+        variables = await bash("\n".join([*lines, "env"]))
+        assert {f"PLIVO_AUTH_ID={AUTH_ID}", f"PLIVO_AUTH_TOKEN={odd}", f"PLIVO_BASE_URL={url}"} <= set(
+            variables.splitlines()
+        )
+
+
+@pytest.mark.skipif(not shutil.which("curl"), reason="the commands that it prints need curl")
+async def test_credentials_may_come_from_the_environment_and_the_token_is_not_shown() -> None:
+    account = {"PLIVO_AUTH_ID": AUTH_ID, "PLIVO_AUTH_TOKEN": "a-real-secret"}
+    async with emulator("--port", "0", **account) as (process, url):
+        lines = await told(process, last="/end")
+        assert f'export PLIVO_AUTH_ID={AUTH_ID} PLIVO_AUTH_TOKEN="$PLIVO_AUTH_TOKEN" PLIVO_BASE_URL={url}' in lines
+        assert "a-real-secret" not in "\n".join(lines)
+        assert '"conference recording started"' in await bash("\n".join(lines), **account)
+
+
+async def test_an_option_outweighs_the_environment() -> None:
+    async with emulator("--port", "0", "--auth-token", "given", PLIVO_AUTH_TOKEN="other") as (process, _):
+        assert any("PLIVO_AUTH_TOKEN=given " in line for line in await told(process, last="/end"))
+
+
+async def test_each_request_and_each_callback_is_a_line() -> None:
+    async with emulator(*ACCOUNT) as (process, url), RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client:
+        await told(process, last="/end")
+        await client.start_recording("a b", callback_url="http://127.0.0.1:9/cb?proof=secret#rc=0")
+        lines = await told(process, last="failed')")
+        assert lines == [
+            f"POST /v1/Account/{AUTH_ID}/Conference/a%20b/Record/ 202",
+            "callback (response) POST http://127.0.0.1:9/cb: no answer: ConnectError('All connection attempts failed')",
+        ]
+
+
+async def test_a_quiet_one_prints_how_to_use_it_and_no_more() -> None:
+    async with emulator(*ACCOUNT, "--quiet") as (process, url):
+        await told(process, last="/end")
+        async with httpx.AsyncClient() as client:
+            assert (await client.get(url)).status_code == 404
+        process.terminate()
+        assert await process.communicate() == (b"", b"")
+
+
+@contextmanager
+def answering(stderr: int) -> Iterator[httpx.Client]:
+    """A process whose stderr is not read; it ends when it is told to."""
+    with subprocess.Popen([*COMMAND, *ACCOUNT], stdout=subprocess.PIPE, stderr=stderr) as process:
+        try:
+            assert process.stdout is not None
+            with httpx.Client(base_url=process.stdout.readline().decode().split()[1], timeout=20) as client:
+                yield client
+            process.terminate()
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
+
+
+def test_a_reader_that_does_not_read_holds_nothing_up() -> None:
+    with answering(subprocess.PIPE) as client:
+        for _ in range(40):  # more than a pipe holds
+            assert client.get("/" + "a" * 4000).status_code == 404
+
+
+def test_a_reader_that_has_gone_ends_nothing() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with answering(writing) as client:
+        os.close(writing)
+        for _ in range(3):
+            assert client.get("/").status_code == 404
+
+
+async def refused(*words: str) -> str:
+    """Why it does not even begin."""
+    process = await asyncio.create_subprocess_exec(*COMMAND, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    out, err = await process.communicate()
+    assert (process.returncode, out, err.count(b"\n")) == (2, b"", 1)
+    return err.decode()
 
 
 async def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
     async with emulator("--port", "0") as (_, url):
         port = url.rpartition(":")[2]
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "plivo_record_async", "emulate", "--port", port),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-    assert (process.returncode, out) == (2, b"")
-    assert err.startswith(f"error: the emulator cannot listen on 127.0.0.1 port {port}".encode())
-    assert err.count(b"\n") == 1
+        said = await refused("--port", port)
+    assert said.startswith(f"error: the emulator cannot listen on 127.0.0.1 port {port}: Address already in use")
+    assert said.endswith(". Choose another host or port; port 0 takes any free one\n")
 
 
-def test_a_misshapen_auth_id_is_a_wrong_configuration() -> None:
-    ended = CliRunner().invoke(plivo_record, ["emulate", "--auth-id", "me"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--host", "192.0.2.1"), "the emulator cannot listen on 192.0.2.1 port 8765: Cannot assign requested address"),
+        (("--host", "no.such.host.invalid"), "the emulator cannot listen on no.such.host.invalid port 8765: "),
+        (("--host", "a..b"), "the emulator cannot listen on a..b port 8765: "),
+        (("--host", ""), "host must not be empty"),
+        (("--port", "65536"), "Invalid value for '--port': 65536 is not in the range 0<=x<=65535. Try: "),
+        (("--auth-id", "me"), "auth_id must be MA or SA and 18 more of A-Z and 0-9, not 'me'"),
+        (("--auth-token", ""), "auth_token must be a text without spaces"),
+    ],
+)
+async def test_what_it_cannot_be_is_a_wrong_configuration(words: tuple[str, ...], message: str) -> None:
+    assert (await refused(*words)).startswith(f"error: {message}")
+
+
+def test_a_misshapen_auth_id_may_come_from_the_environment_too() -> None:
+    ended = CliRunner().invoke(plivo_record, ["emulate"], env={"PLIVO_AUTH_ID": "me"})
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: auth_id must be")

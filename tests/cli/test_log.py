@@ -4,14 +4,14 @@ import logging
 
 import pytest
 
-from plivo_record_async.cli.log import warnings_told
+from plivo_record_async.cli.log import log_told
 
 log = logging.getLogger("plivo_record_async")
 
 
 def test_warnings_are_told_inside_the_block_only() -> None:
     told: list[str] = []
-    with warnings_told(told.append):
+    with log_told(told.append):
         log.warning("a callback was refused with %d", 403)
         log.info("not worth telling")
     log.warning("too late")
@@ -20,13 +20,25 @@ def test_warnings_are_told_inside_the_block_only() -> None:
 
 def test_an_exception_is_one_line() -> None:
     told: list[str] = []
-    with warnings_told(told.append):
+    with log_told(told.append):
         log.error("not stored", exc_info=OSError("the disk is full"))
     assert told == ["not stored: the disk is full"]
 
 
 def test_it_ends_with_its_block_whatever_happens() -> None:
     before = list(logging.getLogger().handlers)
-    with pytest.raises(ZeroDivisionError), warnings_told(print):
+    with pytest.raises(ZeroDivisionError), log_told(print):
         raise ZeroDivisionError
     assert logging.getLogger().handlers == before
+
+
+def test_one_logger_may_be_told_of_in_detail() -> None:
+    told: list[str] = []
+    with log_told(told.append, verbose="plivo_record_async.emulator"):
+        logging.getLogger("plivo_record_async.emulator.app").info("a request")
+        logging.getLogger("plivo_record_async.emulator.app").debug("nothing")
+        log.info("not worth telling")
+        log.warning("a warning")
+    logging.getLogger("plivo_record_async.emulator.app").info("too late")
+    assert told == ["a request", "a warning"]
+    assert logging.getLogger("plivo_record_async.emulator").level == logging.NOTSET

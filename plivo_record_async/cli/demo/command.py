@@ -16,7 +16,7 @@ from plivo_record_async.cli.demo.events import Event
 from plivo_record_async.cli.demo.story import Story
 from plivo_record_async.cli.demo.views import view
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.log import warnings_told
+from plivo_record_async.cli.log import log_told
 from plivo_record_async.cli.output import ExitCode, Output, exit_code
 from plivo_record_async.cli.signals import terminate_like_ctrl_c
 from plivo_record_async.errors import PlivoRecordError
@@ -124,7 +124,7 @@ async def _play(place: Place, output: Output) -> ExitCode:
 
         async with place as plan:
             story = Story(plan, now=_clock.now, tell=tell, hurry=lost)
-            with warnings_told(story.warn):
+            with log_told(story.warn):
                 closed = await story.play()
     for problem in closed.problems:
         output.error(PlivoRecordError(problem))
