@@ -15,9 +15,10 @@ from typing import Any
 import attrs
 
 from plivo_record_async import _clock
+from plivo_record_async._home import Home
 from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
-from plivo_record_async.errors import StoreError, UnknownStartError
+from plivo_record_async.errors import ClosedError, StoreError, UnknownStartError
 from plivo_record_async.protocol.evidence import (
     CallbackName,
     CameDue,
@@ -44,8 +45,41 @@ ASK_PAUSE = 60.0
 log = logging.getLogger("plivo_record_async")
 
 
+Tasks = set[asyncio.Task[None]]
+
+
+@attrs.define(eq=False)
+class _Work:
+    """What goes on in one event loop. None of it is of use in another.
+
+    Attributes:
+        entered: How many ``async with`` blocks have entered the tracker and not left it.
+        handling: The events whose handlers are running.
+        sending: The starts that are being sent.
+        all_sent: Whether there are none.
+        silent: A queue in which each start waits once; whether to ask about it although all is known.
+        asked: The starts that were asked about in the last `ASK_PAUSE` seconds; whether to ask again after them.
+        lookers: How many are asking.
+        to_finish: What must come to its end.
+        to_drop: What can be done again at any time.
+    """
+
+    entered: int = 0
+    handling: set[tuple[str, CallbackName]] = attrs.field(factory=set[tuple[str, CallbackName]])
+    sending: dict[str, FollowedRecording] = attrs.field(factory=dict[str, FollowedRecording])
+    all_sent: asyncio.Event = attrs.field(factory=asyncio.Event)
+    silent: dict[str, bool] = attrs.field(factory=dict[str, bool])
+    asked: dict[str, bool] = attrs.field(factory=dict[str, bool])
+    lookers: int = 0
+    to_finish: Tasks = attrs.field(factory=set[asyncio.Task[None]])
+    to_drop: Tasks = attrs.field(factory=set[asyncio.Task[None]])
+
+    def __attrs_post_init__(self) -> None:
+        self.all_sent.set()
+
+
 class Follower:
-    """Learns, and does what follows from it.
+    """Learns, and does what follows from it, in one event loop after another.
 
     Args:
         ledger: The records.
@@ -56,16 +90,31 @@ class Follower:
         self._ledger = ledger
         self._reconciler = reconciler
         self._handlers: dict[CallbackName, list[Handler]] = {}
-        self._handling: set[tuple[str, CallbackName]] = set()
-        self._sending: dict[str, FollowedRecording] = {}
-        self._all_sent = asyncio.Event()
-        self._all_sent.set()
-        self._silent: dict[str, bool] = {}  # a queue in which each waits once; whether to ask although all is known
-        self._asked: dict[str, bool] = {}  # in the last `ASK_PAUSE` seconds; whether to ask again after them
-        self._lookers = 0
-        self._to_finish: set[asyncio.Task[None]] = set()
-        self._to_drop: set[asyncio.Task[None]] = set()
+        self._home = Home("this tracker")
+        self._work = _Work()
         self._closed = False
+
+    @property
+    def _here(self) -> _Work:
+        """What goes on in the running event loop.
+
+        Raises:
+            ConfigurationError: The tracker is in use in another event loop, or was before this process was forked.
+        """
+        if not self._closed and self._home.claim():
+            self._work = _Work()
+        return self._work
+
+    def ensure_open(self) -> None:
+        """Refuse calls on a closed tracker, and from another event loop than the one in which it is in use.
+
+        Raises:
+            ClosedError: It is closed.
+            ConfigurationError: It is in use in another event loop, or was before this process was forked.
+        """
+        if self._closed:
+            raise ClosedError("this tracker is closed; enter it again with `async with` to go on using it")
+        _ = self._here
 
     def add_handler(self, name: CallbackName, handler: Handler) -> None:
         """Run ``handler`` for each event of that name that is stored from now on."""
@@ -73,33 +122,54 @@ class Follower:
         self._ledger.terms = attrs.evolve(self._ledger.terms, handled=frozenset(self._handlers))
 
     async def open(self) -> None:
-        """Begin to look after what is due.
+        """Begin to look after what is due, also after `aclose` and after another event loop has ended.
+
+        It may be called several times, and the store is left open until `aclose` was called as often.
 
         Raises:
             StoreError: The store cannot be read.
-            RuntimeError: It was closed already.
+            ConfigurationError: It is in use in another event loop, or was before this process was forked.
         """
+        if self._home.claim():
+            self._work = _Work()
+        work = self._work
+        if work.entered == 0:
+            await self._ledger.store.open()
+            await self._ledger.store.due(_clock.now(), limit=1)
+            self._closed = False
+            self._spawn(self._keep_looking(), work.to_drop)
+        work.entered += 1
+
+    async def leave(self, *, grace: float) -> None:
+        """Close, if it was left as often as it was opened; harmless if it is closed already."""
         if self._closed:
-            raise RuntimeError("this tracker was closed; make a new one")
-        await self._ledger.store.due(_clock.now(), limit=1)
-        self._spawn(self._keep_looking(), self._to_drop)
+            return
+        self._here.entered -= 1
+        if self._here.entered == 0:
+            await self.aclose(grace=grace)
 
     async def aclose(self, *, grace: float) -> None:
         """Drop the looking; wait up to ``grace`` seconds for starts and handlers; close the store.
 
         What is left to do stands in the store.
+
+        Raises:
+            ConfigurationError: It is in use in another event loop.
         """
+        work = _Work() if self._home.is_forked else self._here
         try:
-            await _cancelled(self._others(self._to_drop))
-            await self._settled(grace)
-            await _cancelled(self._others(self._to_finish))
+            await _cancelled(_others(work.to_drop))
+            await _settled(work, grace)
+            await _cancelled(_others(work.to_finish))
         finally:
             self._closed = True
             await self._ledger.store.aclose()
+            if not self._home.is_forked:
+                self._home.leave()
 
     def soon(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in the background that must come to its end."""
-        self._spawn(work, self._to_finish)
+        self._spawn(work, self._here.to_finish)
 
     # Learning
 
@@ -116,12 +186,13 @@ class Follower:
                 await self.learn(record, evidence)
             except UnknownStartError:
                 return  # pruned, or never stored: there is nothing left to tell
+            except ClosedError:
+                log.exception("what became of start %s could not be stored", record.start_id)
+                return
             except StoreError:
                 log.exception(
                     "what became of start %s could not be stored; its store will be asked again", record.start_id
                 )
-                if self._closed:
-                    return
             else:
                 return
             await asyncio.sleep(self._ledger.terms.tick.total_seconds())
@@ -140,21 +211,23 @@ class Follower:
         Each recording is asked about at most once in `ASK_PAUSE` seconds. What comes sooner is asked when they are
         over, once.
         """
-        if start_id in self._asked:
-            self._asked[start_id] = True
+        work = self._here
+        if start_id in work.asked:
+            work.asked[start_id] = True
             return
-        self._asked[start_id] = False
-        asyncio.get_running_loop().call_later(ASK_PAUSE, self._end_pause, start_id)
+        work.asked[start_id] = False
+        asyncio.get_running_loop().call_later(ASK_PAUSE, self._end_pause, work, start_id)
         self._look_soon(start_id, although_known=True)
 
-    def _end_pause(self, start_id: str) -> None:
-        ask_again = self._asked.pop(start_id)
+    def _end_pause(self, work: _Work, start_id: str) -> None:
+        ask_again = work.asked.pop(start_id)
         if ask_again and not self._closed:
             self.ask(start_id)
 
     def sending(self, record: FollowedRecording) -> AbstractContextManager[None]:
         """Keep the lease of a start while it is being sent. Closing waits for it."""
-        return _Sending(record, self._sending, self._all_sent)
+        work = self._here
+        return _Sending(record, work.sending, work.all_sent)
 
     # Looking after
 
@@ -175,30 +248,32 @@ class Follower:
 
     async def _renew_leases(self) -> None:
         half_time = _clock.now() + self._ledger.terms.lease / 2
-        for start_id, record in tuple(self._sending.items()):
+        sending = self._here.sending
+        for start_id, record in tuple(sending.items()):
             if is_due(record, half_time):
                 with suppress(UnknownStartError):  # forgotten meanwhile; its answer will find nothing to be kept in
                     renewed = await self.learn(record, SendingContinued())
-                    if start_id in self._sending:
-                        self._sending[start_id] = renewed
+                    if start_id in sending:
+                        sending[start_id] = renewed
 
     async def _come_due(self, record: FollowedRecording) -> None:
         with suppress(UnknownStartError):  # pruned meanwhile
             await self.learn(record, CameDue())
 
     def _look_soon(self, start_id: str, *, although_known: bool) -> None:
-        self._silent[start_id] = although_known or self._silent.get(start_id, False)
-        if self._lookers < LOOKERS:
-            self._lookers += 1
-            self._spawn(self._look_at_the_silent(), self._to_drop)
+        work = self._here
+        work.silent[start_id] = although_known or work.silent.get(start_id, False)
+        if work.lookers < LOOKERS:
+            work.lookers += 1
+            self._spawn(self._look_at_the_silent(work), work.to_drop)
 
-    async def _look_at_the_silent(self) -> None:
+    async def _look_at_the_silent(self, work: _Work) -> None:
         try:
-            while self._silent:
-                start_id = next(iter(self._silent))
-                await self._look_at(start_id, although_known=self._silent.pop(start_id))
+            while work.silent:
+                start_id = next(iter(work.silent))
+                await self._look_at(start_id, although_known=work.silent.pop(start_id))
         finally:
-            self._lookers -= 1
+            work.lookers -= 1
 
     async def _look_at(self, start_id: str, *, although_known: bool) -> None:
         """Ask Plivo about a recording, if it lacks its end, or although it does not."""
@@ -219,16 +294,16 @@ class Follower:
     async def _hand_over(self, record: FollowedRecording, event: HandledEvent) -> None:
         """Run the handlers of an event, each whatever the others do; if one fails, the event comes due again."""
         name = event_name(event)
-        key = (record.start_id, name)
+        key, handling = (record.start_id, name), self._here.handling
         handlers = self._handlers.get(name, ())
-        if key in self._handling or (not handlers and not self._is_given_up(record, name)):
+        if key in handling or (not handlers and not self._is_given_up(record, name)):
             return
-        self._handling.add(key)
+        handling.add(key)
         try:
             if all([await self._runs(handler, record, event) for handler in handlers]):
                 await self.learn_surely(record, EventHandled(name=name))
         finally:
-            self._handling.discard(key)
+            handling.discard(key)
 
     async def _runs(self, handler: Handler, record: FollowedRecording, event: HandledEvent) -> bool:
         """Whether a handler runs to its end."""
@@ -254,18 +329,20 @@ class Follower:
         owner.add(task)
         task.add_done_callback(owner.discard)
 
-    def _others(self, tasks: set[asyncio.Task[None]]) -> Collection[asyncio.Task[None]]:
-        """All but the one that asks: a handler may close the tracker, and is not waited for then."""
-        return tasks - {task for task in [asyncio.current_task()] if task}
 
-    async def _settled(self, grace: float) -> None:
-        """What ends may begin something else that must end too."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(grace):
-                while self._others(self._to_finish) or self._sending:
-                    await self._all_sent.wait()
-                    if others := self._others(self._to_finish):
-                        await asyncio.wait(others)
+def _others(tasks: Tasks) -> Collection[asyncio.Task[None]]:
+    """All but the one that asks: a handler may close the tracker, and is not waited for then."""
+    return tasks - {task for task in [asyncio.current_task()] if task}
+
+
+async def _settled(work: _Work, grace: float) -> None:
+    """What ends may begin something else that must end too."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(grace):
+            while _others(work.to_finish) or work.sending:
+                await work.all_sent.wait()
+                if others := _others(work.to_finish):
+                    await asyncio.wait(others)
 
 
 class _Sending:

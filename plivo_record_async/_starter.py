@@ -12,6 +12,7 @@ from plivo_record_async._follower import Follower
 from plivo_record_async._ledger import Ledger
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import (
+    ClosedError,
     NotSentError,
     OutcomeUnknownError,
     PlivoRecordError,
@@ -138,7 +139,7 @@ class Starter:
             return await self.follower.learn(record, evidence)
         except UnknownStartError:
             return record  # it was forgotten while it was being sent
-        except StoreError:
+        except (StoreError, ClosedError):
             self.follower.soon(self.follower.learn_surely(record, evidence))
             return record
         except asyncio.CancelledError:

@@ -50,11 +50,18 @@ class Orphan(Value):
 class Store(Protocol):
     """Where followed recordings are kept.
 
-    What a verb has returned is durable. Each raises `StoreError` if it cannot be done, also after `aclose`;
-    what was acknowledged before is not affected. A caller that is cancelled leaves the store whole; its own change
-    may be made all the same, then or a moment later. Every instance belongs to one event loop at a time; several
-    instances, in several processes too, may share what they keep.
+    What a verb has returned is durable. Each raises `StoreError` if it cannot be done; what was acknowledged before is
+    not affected. After `aclose` each raises `ClosedError`, until `open` is called. A caller that is cancelled leaves
+    the store whole; its own change may be made all the same, then or a moment later. Every instance belongs to one
+    event loop at a time; several instances, in several processes too, may share what they keep.
     """
+
+    async def open(self) -> None:
+        """Allow calls again after `aclose`, in this event loop or another. Does nothing to a store that is open.
+
+        A new store is open.
+        """
+        ...
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         """Keep a new record; or, if its ``start_id`` or ``dedupe_key`` is kept already, return that one instead."""
@@ -133,6 +140,14 @@ class Store(Protocol):
         """
         ...
 
+    async def check(self) -> None:
+        """Commit something that changes nothing, so that it is certain that the store can commit.
+
+        Raises:
+            StoreError: It cannot.
+        """
+        ...
+
     async def aclose(self) -> None:
-        """Finish what was begun, end all watching with `StoreError`, let go of files. May be called again."""
+        """Finish what was begun, end all watching with `ClosedError`, let go of files. May be called again."""
         ...

@@ -18,7 +18,13 @@ import attrs
 from plivo_record_async import _clock
 from plivo_record_async._follower import Follower, HandledEvent
 from plivo_record_async._ledger import Ledger
-from plivo_record_async.errors import CallbackRejectedError, StoreError, UnknownStartError
+from plivo_record_async.errors import (
+    CallbackRejectedError,
+    ClosedError,
+    ConfigurationError,
+    StoreError,
+    UnknownStartError,
+)
 from plivo_record_async.interfaces import Orphan, PlivoId
 from plivo_record_async.protocol.callbacks import parse_callback
 from plivo_record_async.protocol.followed import FollowedRecording
@@ -87,8 +93,8 @@ class Receiver:
         except CallbackRejectedError as error:
             log.warning("a callback was refused with %d: %s", error.status, error)
             status = HTTPStatus(error.status)
-        except StoreError:
-            log.exception("a callback could not be stored; Plivo is told to try again")
+        except (StoreError, ClosedError, ConfigurationError) as error:
+            log.error("a callback could not be stored and was answered 503, so that Plivo tries again: %s", error)  # noqa: TRY400
             status = HTTPStatus.SERVICE_UNAVAILABLE
         except _HungUpError:
             return

@@ -60,6 +60,10 @@ _NAMES: dict[type[HandledEvent], CallbackName] = {
 }
 
 
+_GRACE = 10.0
+"""Seconds that handlers and starts may still take when the tracker is closed."""
+
+
 class RecordingTracker:
     """Starts recordings and follows each to its end; the receiver of their callbacks.
 
@@ -82,7 +86,10 @@ class RecordingTracker:
     is handed to the handlers of whichever learns it first, by a callback or by looking.
 
     While it is entered it looks after what is silent: starts whose program died, callbacks that never came, handlers
-    that failed. Entering it again meanwhile is harmless.
+    that failed. Blocks of ``async with`` may be nested; the last one that is left closes the tracker.
+
+    A tracker serves one event loop at a time, and any number one after another: it can be made at module level, used in
+    one ``asyncio.run`` and in the next, closed, and entered again. Each process needs its own.
 
     Args:
         client: What sends. The tracker does not close it.
@@ -124,36 +131,42 @@ class RecordingTracker:
             auth_token=tokens[0],
         )
         self._receiver = Receiver(ledger=ledger, follower=follower, public_url=public_url, auth_tokens=tokens)
-        self._entered = 0
 
     def __repr__(self) -> str:
         return f"RecordingTracker({self._client!r}, public_url={self._public_url!r})"
 
     async def __aenter__(self) -> Self:
-        self._entered += 1
-        if self._entered == 1:
-            try:
-                await self._follower.open()
-            except BaseException:
-                self._entered = 0
-                raise
+        await self._follower.open()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._entered -= 1
-        if self._entered == 0:
-            await self.aclose()
+        await self._follower.leave(grace=_GRACE)
 
-    async def aclose(self, *, grace: float = 10.0) -> None:
-        """Stop looking after the recordings and close the store; nothing that is kept is lost.
+    async def aclose(self, *, grace: float = _GRACE) -> None:
+        """Stop following and close the store; nothing that is kept is lost.
+
+        Calls that are made from now on raise `ClosedError`, and callbacks are answered 503, so that Plivo tries again.
+        Closing twice is harmless. A closed tracker can be entered again, in the same event loop or another.
 
         Args:
             grace: Seconds that handlers, and starts whose answer is still to come, may take. Handlers that did not
                 end run again when the store is next followed.
         """
         await self._follower.aclose(grace=grace)
+
+    async def check(self) -> None:
+        """Make sure that the store can commit; for readiness probes.
+
+        It commits something that changes nothing, as each start and each callback commits something.
+
+        Raises:
+            StoreError: The store cannot commit, so starts are refused and callbacks answered 503.
+            ClosedError: The tracker is closed.
+        """
+        self._follower.ensure_open()
+        await self._ledger.store.check()
 
     async def start(
         self,
@@ -183,6 +196,7 @@ class RecordingTracker:
             ApiError: Plivo refused it.
             StoreError: The store could not take the start, so nothing was sent.
         """
+        self._follower.ensure_open()
         request_with = partial(
             StartRequest, conference_name, file_format=file_format, transcription_type=transcription_type
         )
@@ -212,6 +226,7 @@ class RecordingTracker:
         """
 
         async def start(item: StartT) -> TrackedRecording:
+            self._follower.ensure_open()
             key = None if dedupe_key is None else dedupe_key(item)
             record = await self._starter.start(
                 _request_with(item), transcribe=transcribe, dedupe_key=key, timeout=timeout
@@ -236,6 +251,7 @@ class RecordingTracker:
             raise TypeError(
                 "start_id is None: the error that it was taken from was raised by a client, not by a tracker"
             )
+        self._follower.ensure_open()
         return self._handle(await self._ledger.get(start_id))
 
     @overload
@@ -314,6 +330,7 @@ class RecordingTracker:
             PlivoRecordError: Plivo did not delete the file, so nothing was forgotten. It is safe to call again.
             StoreError: The store could not erase everything. It is safe to call again.
         """
+        self._follower.ensure_open()
         if delete_recording:
             await self._delete_file(await self._ledger.get(start_id))
         if not await self._ledger.store.forget(start_id, now=_clock.now()):
@@ -340,6 +357,7 @@ class RecordingTracker:
         Returns:
             How many were forgotten.
         """
+        self._follower.ensure_open()
         return await self._ledger.store.prune(aware("before", before))
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
@@ -354,6 +372,7 @@ class RecordingTracker:
         Raises:
             StoreError: The store could not be read.
         """
+        self._follower.ensure_open()
         return await self._ledger.store.orphans(limit=limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,7 +11,7 @@ import attrs
 import httpx
 import pytest
 
-from plivo_record_async import StoreError, _clock
+from plivo_record_async import ClosedError, StoreError, _clock
 from plivo_record_async._follower import ASK_PAUSE, LOOKERS, HandledEvent
 from plivo_record_async.interfaces import FollowedRecording
 from plivo_record_async.protocol.evidence import SendingBegan, StartAccepted, StartUnanswered
@@ -410,12 +410,26 @@ async def test_a_store_that_cannot_be_read_is_told_at_once() -> None:
         assert others() == set()
 
 
-async def test_what_was_closed_is_not_opened_again() -> None:
+async def test_what_was_closed_can_be_opened_again() -> None:
+    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+        await its.store.create(sending(terms=PATIENT))
+        for _ in range(2):
+            await its.follower.aclose(grace=0)
+            with pytest.raises(ClosedError):
+                its.follower.ensure_open()
+        await its.follower.open()
+        its.follower.ensure_open()
+        await until(its.store, "start-1", "unknown")
+
+
+async def test_a_store_that_cannot_be_read_when_it_is_opened_again_leaves_it_closed() -> None:
     async with parts(ScriptedPlivo()) as its:
         await its.follower.aclose(grace=0)
-        await its.follower.aclose(grace=0)
-        with pytest.raises(RuntimeError, match="closed"):
+        its.store.broken = {"due"}
+        with pytest.raises(StoreError):
             await its.follower.open()
+        with pytest.raises(ClosedError):
+            its.follower.ensure_open()
 
 
 async def test_closing_waits_for_handlers_and_for_what_follows_from_them() -> None:

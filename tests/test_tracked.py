@@ -9,12 +9,12 @@ import attrs
 import pytest
 
 from plivo_record_async import (
+    ClosedError,
     MemoryStore,
     RecordClient,
     RecordingFailedError,
     RecordingStatus,
     RecordingStopped,
-    StoreError,
     TrackedRecording,
     UnknownStartError,
     WaitTimeoutError,
@@ -193,7 +193,7 @@ async def test_a_store_that_closes_ends_the_wait(client: RecordClient) -> None:
     wait = asyncio.create_task(its.handle.recorded())
     await asyncio.sleep(0)
     await its.ledger.store.aclose()
-    with pytest.raises(StoreError):
+    with pytest.raises(ClosedError):
         await wait
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import sqlite3
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,6 +19,7 @@ import pytest
 from plivo_record_async import (
     ApiResponse,
     CallbackPolicy,
+    ClosedError,
     ConfigurationError,
     MemoryStore,
     NotFoundError,
@@ -24,6 +27,7 @@ from plivo_record_async import (
     PermissionDeniedError,
     RecordingEnded,
     RecordingTracker,
+    SQLiteStore,
     StartRequest,
     StoreError,
     TrackedRecording,
@@ -31,6 +35,7 @@ from plivo_record_async import (
     UnknownCallback,
     UnknownStartError,
 )
+from plivo_record_async.interfaces import Store
 from tests.following import (
     AUTH_ID,
     PUBLIC,
@@ -566,11 +571,87 @@ async def test_leaving_it_leaves_nothing_behind() -> None:
         recording = await tracker.start("standup")
         assert len(others()) == 1
     assert others() == set()
-    for call in (recording.status(), tracker.start("standup"), tracker.orphans()):
-        with pytest.raises(StoreError):
-            await call
-    with pytest.raises(RuntimeError, match="closed"):
-        await tracker.__aenter__()
+    handles: list[Callable[[], Awaitable[Any]]] = [recording.status, recording.recorded]
+    for call in handles:
+        with pytest.raises(ClosedError, match="is closed; enter it again"):
+            await call()
+
+
+async def test_calls_on_a_closed_tracker_raise_closed_error() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo) as tracker:
+        recording = await tracker.start("standup")
+    start_id = recording.start_id
+    calls: list[Callable[[], Awaitable[Any]]] = [
+        lambda: tracker.start("standup"),
+        lambda: tracker.get(start_id),
+        lambda: tracker.forget(start_id),
+        lambda: tracker.forget(start_id, delete_recording=True),
+        lambda: tracker.prune(before=datetime.now(UTC)),
+        tracker.orphans,
+        tracker.check,
+    ]
+    for call in calls:
+        with pytest.raises(ClosedError, match="this tracker is closed; enter it again"):
+            await call()
+    [outcome] = [outcome async for outcome in tracker.start_many(["standup"])]
+    assert isinstance(outcome.error, ClosedError)
+    assert (await call_back(tracker, called_url(plivo), ended())).status_code == 503
+    assert len(plivo.starts) == 1
+
+
+@pytest.mark.parametrize("make", [lambda _: MemoryStore(), SQLiteStore])
+async def test_closed_tracker_can_be_entered_again(make: Callable[[Path], Store], tmp_path: Path) -> None:
+    plivo, told = ScriptedPlivo(), list[str]()
+    async with plivo.client() as client:
+        tracker = RecordingTracker(client, public_url=PUBLIC, terms=QUIET, store=make(tmp_path / "recordings.db"))
+
+        @tracker.on(RecordingEnded)
+        async def archive(_: RecordingEnded, recording: TrackedRecording) -> None:
+            told.append(recording.start_id)
+
+        recordings = list[TrackedRecording]()
+        for number in range(3):
+            async with tracker:
+                recordings.append(await tracker.start(f"room-{number}"))
+                assert [(await one.status()).state for one in recordings[:-1]] == ["recorded"] * number
+                assert (await call_back(tracker, called_url(plivo), ended(f"room-{number}"))).status_code == 200
+                await recordings[-1].recorded(timeout=10)
+        assert told == [one.start_id for one in recordings], "handlers are those of the tracker, not of one entry"
+    assert others() == set()
+
+
+async def test_after_it_was_entered_again_it_looks_after_what_is_silent() -> None:
+    plivo, store = ScriptedPlivo(httpx.ReadTimeout("no answer")), FlakyStore()
+    async with tracking(plivo, store=store) as tracker:
+        with pytest.raises(OutcomeUnknownError):
+            await tracker.start("standup")
+    plivo.live = False
+    async with tracker._client, tracker:  # pyright: ignore[reportPrivateUsage]
+        await until(store, store.start_ids[0], "absent")
+
+
+async def test_tracker_closes_when_the_last_block_is_left() -> None:
+    async with tracking() as tracker:
+        async with tracker:
+            async with tracker:
+                pass
+            await tracker.start("a")
+        await tracker.start("b")
+        await tracker.aclose()
+        with pytest.raises(ClosedError):
+            await tracker.start("c")
+
+
+async def test_checking_says_whether_the_store_can_commit(tmp_path: Path) -> None:
+    path = tmp_path / "recordings.db"
+    async with tracking(store=SQLiteStore(path, busy_timeout=0.05)) as tracker:
+        await tracker.check()
+        with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+            await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
+            with pytest.raises(StoreError, match="another process keeps it locked"):
+                await tracker.check()
+        await tracker.check()
 
 
 async def test_closing_twice_is_harmless() -> None:

@@ -3,35 +3,46 @@
 Nobody is told that a write is done before its transaction is on the disk: the journal is a WAL with
 ``synchronous=FULL``, so what was acknowledged survives ``kill -9`` and, if the disk keeps its promises, power loss.
 https://www.sqlite.org/pragma.html#pragma_synchronous
+
+Nor is anybody told so if the path no longer leads to the file that was opened. Then every call fails until the file is
+back in its place, or the store was closed and opens what is there by then.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
-from plivo_record_async.errors import StoreError
+from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.interfaces import FollowedRecording
 from plivo_record_async.stores import sql
 from plivo_record_async.stores.encoding import decode
 from plivo_record_async.stores.forgotten import marks
 from plivo_record_async.stores.rounds import Answer, Job
+from plivo_record_async.stores.same_file import SameFile
 
-__all__ = ["File", "create", "keep_orphan", "migrate", "read_all", "read_one"]
+__all__ = ["File", "create", "keep_orphan", "migrate", "read_all", "read_one", "rewrite"]
 
 _POLL: Final = 0.2
 """Seconds between two looks for what other processes wrote, while somebody watches."""
 
+_LOOK: Final = 0.25
+"""Seconds between two looks whether the file is still in its place, where nothing is written."""
+
 _PAUSE: Final = 0.02
 """Seconds between two tries to open a file that another process is making."""
+
+log = logging.getLogger("plivo_record_async")
 
 
 class File:
@@ -44,25 +55,45 @@ class File:
         self._watchers: defaultdict[str, dict[asyncio.Future[Any], int]] = defaultdict(dict)
         self._touched: set[str] = set()
         self._data_version = 0
+        self._files: SameFile | None = None
+        self._damage: str | None = None
+        self._misplaced: str | None = None
+        self._look_at = 0.0
 
     @property
-    def patience(self) -> float | None:
-        """Other processes give no sign, so somebody has to look."""
-        return _POLL if self._watchers else None
+    def patience(self) -> float:
+        """Neither other processes nor a file that is deleted give a sign, so somebody has to look."""
+        return _POLL if self._watchers else _LOOK
 
     def do(self, jobs: list[Job]) -> list[Answer]:
         """Reads first: they wait for no lock, but for one that the round before them waits for."""
-        writes = [job for job in jobs if job.writes]
-        answers = [self._read(job) for job in jobs if not job.writes]
-        return answers + (self._write(writes) if writes else []) + self._news()
+        if self._misplaced or time.monotonic() >= self._look_at:
+            self._look()
+        answers = [] if self._misplaced else self._done(jobs)
+        if self._misplaced:
+            return self._refused([job.future for job in jobs], StoreError(self._misplaced))
+        return answers + self._news()
 
     def close(self) -> list[Answer]:
         """Close the file; nobody will tell the watchers any more."""
         self._drop()
+        self._files = self._damage = self._misplaced = None
+        return self._refused([], ClosedError(f"{self._path} was closed while it was watched"))
+
+    def _done(self, jobs: list[Job]) -> list[Answer]:
+        writes = [job for job in jobs if job.writes]
+        answers = [self._read(job) for job in jobs if not job.writes]
+        if writes:
+            answers += self._write(writes)
+            self._look()
+        return answers
+
+    def _refused(self, asking: list[asyncio.Future[Any]], error: Exception) -> list[Answer]:
+        """The error for those who ask, and for all who watch."""
         watching = [future for watchers in self._watchers.values() for future in watchers]
-        return [
-            Answer(future, error=StoreError(f"{self._path} was closed while it was watched")) for future in watching
-        ]
+        self._watchers.clear()
+        self._touched.clear()
+        return [Answer(future, error=error) for future in (*asking, *watching)]
 
     # Jobs that touch what is watched
 
@@ -150,10 +181,8 @@ class File:
         """Whoever watches a record that is another version now, or gone."""
         try:
             return list(self._changes(self._opened())) if self._watchers else []
-        except (sqlite3.Error, StoreError) as error:
-            watching = [future for watchers in self._watchers.values() for future in watchers]
-            self._watchers.clear()
-            return [Answer(future, error=self._explained(error)) for future in watching]
+        except (sqlite3.Error, StoreError, OSError) as error:
+            return self._refused([], self._explained(error))
         finally:
             self._touched.clear()
 
@@ -179,6 +208,9 @@ class File:
 
     def _opened(self) -> sqlite3.Connection:
         if self._connection is None:
+            self._look()  # a connection that was lost is not made anew to another file
+            if self._misplaced:
+                raise StoreError(self._misplaced)
             _create_private(self._path)
             connection = sqlite3.connect(self._path, timeout=_PAUSE, isolation_level=None)
             try:
@@ -188,6 +220,7 @@ class File:
                 connection.execute("PRAGMA fullfsync = ON")
                 connection.execute("PRAGMA secure_delete = ON")  # what is erased is overwritten
                 migrate(connection, sql.MIGRATIONS, self._path)
+                self._files = SameFile(self._path)
             except BaseException:
                 connection.close()
                 raise
@@ -199,7 +232,31 @@ class File:
             self._connection.close()
             self._connection = None
 
+    def _look(self) -> None:
+        """Find out whether the path still leads to the file that was opened, and say so once if it does not."""
+        self._look_at = time.monotonic() + _LOOK
+        problem = self._problem()
+        if problem and not self._misplaced:
+            self._misplaced = (
+                f"{problem}. Nothing is read or stored until that file is back, so that nothing gets lost unnoticed. "
+                "To begin with what is there now, close the store and enter it again, or restart the program"
+            )
+            log.error(self._misplaced)
+        elif self._misplaced and not problem:
+            self._misplaced = None
+            log.warning("%s is back where it was opened and is used again", self._path)
+
+    def _problem(self) -> str | None:
+        if self._files is None or self._damage:
+            return self._damage
+        problem = self._files.problem(is_open=self._connection is not None)
+        if problem is None and self._files.has_shrunk():
+            self._damage = problem = _damage(self._path)
+        return problem
+
     def _explained(self, error: Exception) -> Exception:
+        if isinstance(error, OSError):
+            return StoreError(f"{self._path} was deleted or moved while it was being opened ({error})")
         if not isinstance(error, sqlite3.Error):
             return error
         code = getattr(error, "sqlite_errorcode", 0) & 0xFF
@@ -218,6 +275,19 @@ def _create_private(path: str) -> None:
     with suppress(OSError):  # SQLite meets the same trouble next, and explains it
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
         os.chmod(path, 0o600)  # whatever the umask has taken away  # noqa: PTH101
+
+
+def _damage(path: str) -> str | None:
+    """What is wrong with a file that became smaller. A vacuum leaves it whole.
+
+    It is read over another connection, because one that is in use remembers pages.
+    """
+    try:
+        with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)) as other:
+            [(found,)] = other.execute("PRAGMA quick_check(1)")
+    except sqlite3.Error as error:
+        found = str(error)
+    return None if found == "ok" else f"{path} was truncated while it was in use ({' '.join(found.split())})"
 
 
 def _use_wal(connection: sqlite3.Connection, path: str, *, until: float) -> None:
@@ -259,7 +329,13 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]],
 
 def _version(connection: sqlite3.Connection, latest: int, path: str) -> int:
     """The version of the file's schema, 0 if it is new; errors as with `migrate`."""
-    [(application, version, tables)] = connection.execute(sql.MARKS)
+    [(application, version, tables, has_our_table)] = connection.execute(sql.MARKS)
+    if application == 0 and has_our_table:
+        raise StoreError(
+            f"{path}: a development version of this package wrote it, before its files were marked; this version does "
+            "not read such files. Follow its recordings to their end with the version that wrote it, and choose "
+            "another file for this one"
+        )
     if application != sql.APPLICATION_ID and (application, version, tables) != (0, 0, 0):
         raise StoreError(f"{path}: it is the database of another program; choose another file")
     if version > latest:
@@ -295,3 +371,9 @@ def read_one(query: str, key: str, connection: sqlite3.Connection) -> FollowedRe
 def read_all(query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection) -> list[str]:
     """All values that the query finds."""
     return [value for (value,) in connection.execute(query, parameters)]
+
+
+def rewrite(connection: sqlite3.Connection) -> None:
+    """Write the version of the schema again as it is: a change of the file like any other, which leaves it the same."""
+    [(version,)] = connection.execute("PRAGMA user_version")
+    connection.execute(f"PRAGMA user_version = {version}")

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from itertools import islice
+from types import TracebackType
+from typing import Self
 
-from plivo_record_async.errors import StoreError
+from plivo_record_async._home import Home
+from plivo_record_async.errors import ClosedError
 from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Orphan, PlivoId
 from plivo_record_async.protocol.plivo_ids import named_ids
 from plivo_record_async.stores.forgotten import marks
@@ -19,7 +24,10 @@ _PlivoIdValue = tuple[PlivoId, str]
 
 
 class MemoryStore:
-    """A `Store` that keeps everything in this process, for one event loop, and loses it when the process ends."""
+    """A `Store` that keeps everything in this process and loses it when the process ends.
+
+    It serves one event loop after another, and keeps its recordings when it is closed and entered again.
+    """
 
     def __init__(self) -> None:
         self._records: dict[str, FollowedRecording] = {}
@@ -29,7 +37,22 @@ class MemoryStore:
         self._orphans: dict[str, Orphan] = {}
         self._digests: defaultdict[str | None, dict[str, None]] = defaultdict(dict)
         self._forgotten: dict[str, datetime] = {}
+        self._due: list[tuple[datetime, str]] = []
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
+        self._home = Home("MemoryStore()")
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Allow calls again after `aclose`; what was kept before is still there."""
         self._closed = False
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
@@ -64,8 +87,7 @@ class MemoryStore:
     async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
         """The records that are to be looked after by now."""
         self._check_open()
-        due = [(record.due_at, record) for record in self._records.values() if record.due_at and record.due_at <= now]
-        return [record for _, record in sorted(due, key=lambda item: item[0])[:limit]]
+        return [self._records[start_id] for _, start_id in self._due[: bisect_right(self._due, now, key=_time)][:limit]]
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the record is another version, or gone."""
@@ -80,7 +102,6 @@ class MemoryStore:
                 watchers.discard(changed)
                 if not watchers and self._watchers.get(start_id) is watchers:
                     del self._watchers[start_id]
-            self._check_open()
         return record
 
     async def keep_orphan(self, orphan: Orphan) -> bool:
@@ -132,17 +153,31 @@ class MemoryStore:
         self._forgotten = {mark: at for mark, at in self._forgotten.items() if at >= before}
         return len(old)
 
+    async def check(self) -> None:
+        """Do nothing: memory can always be written."""
+        self._check_open()
+
     async def aclose(self) -> None:
-        """End all watching; nothing can be kept or read afterwards."""
+        """End all watching with `ClosedError`; nothing can be kept or read before it is entered again."""
         self._closed = True
-        for start_id in list(self._watchers):
-            self._wake(start_id)
+        if not self._home.is_forked:
+            self._end_watching()
+            self._home.leave()
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreError("the store is closed; what it held is gone with it")
+            raise ClosedError("MemoryStore() is closed; enter it again with `async with` to go on using it")
+        if self._home.claim():
+            self._end_watching()
+
+    def _end_watching(self) -> None:
+        watching, self._watchers = self._watchers, {}
+        for changed in (future for futures in watching.values() for future in futures):
+            with suppress(RuntimeError):  # its loop is closed: nobody waits any more
+                changed.get_loop().call_soon_threadsafe(_fail, changed)
 
     def _keep(self, record: FollowedRecording) -> FollowedRecording:
+        self._schedule(record.start_id, record.due_at)
         self._records[record.start_id] = record
         if record.dedupe_key is not None:
             self._by_dedupe_key[record.dedupe_key] = record.start_id
@@ -151,6 +186,7 @@ class MemoryStore:
         return record
 
     def _forget(self, record: FollowedRecording) -> None:
+        self._schedule(record.start_id, None)
         del self._records[record.start_id]
         if record.dedupe_key is not None:
             del self._by_dedupe_key[record.dedupe_key]
@@ -162,6 +198,17 @@ class MemoryStore:
         del digests[orphan.digest]
         if not digests:
             del self._digests[orphan.start_id]
+
+    def _schedule(self, start_id: str, due_at: datetime | None) -> None:
+        """Let a record be due at that time, and no longer at the time that was kept."""
+        kept = self._records.get(start_id)
+        before = kept and kept.due_at
+        if before == due_at:
+            return
+        if before is not None:
+            del self._due[bisect_left(self._due, (before, start_id))]
+        if due_at is not None:
+            insort(self._due, (due_at, start_id))
 
     def _index(self, start_id: str, plivo_ids: tuple[_PlivoIdValue, ...]) -> None:
         """Let a record be found by these ids of Plivo's, and by no others."""
@@ -181,6 +228,15 @@ class MemoryStore:
         for changed in self._watchers.get(start_id, ()):
             if not changed.done():
                 changed.set_result(None)
+
+
+def _time(entry: tuple[datetime, str]) -> datetime:
+    return entry[0]
+
+
+def _fail(changed: asyncio.Future[None]) -> None:
+    if not changed.done():
+        changed.set_exception(ClosedError("MemoryStore() was closed while it was watched"))
 
 
 def _plivo_ids(record: FollowedRecording) -> tuple[_PlivoIdValue, ...]:

@@ -114,11 +114,12 @@ NOT_OPENED: Final = frozenset({14, 26})
 """SQLite's result codes for a file that cannot be opened, and for one that is no database."""
 
 MARKS: Final = """
-    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master)
+    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master),
+        (SELECT count(*) = 2 FROM pragma_table_info('recording') WHERE name IN ('start_id', 'dedupe_key'))
     FROM pragma_application_id, pragma_user_version
 """
-"""Whose file it is, the version of its schema, and whether there is anything in it: one statement, as another process
-may just be making it."""
+"""Whose file it is, the version of its schema, whether there is anything in it, and whether it has our table: one
+statement, as another process may just be making it."""
 
 INSERT: Final = """
     INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value)

@@ -15,14 +15,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from typing import Final
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
 
-from plivo_record_async.errors import StoreError
+from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Orphan, PlivoId
 from plivo_record_async.protocol.arguments import positive
 from plivo_record_async.stores import sql
 from plivo_record_async.stores.encoding import T, decode, micros
-from plivo_record_async.stores.file import File, create, keep_orphan, read_all, read_one
+from plivo_record_async.stores.file import File, create, keep_orphan, read_all, read_one, rewrite
 from plivo_record_async.stores.rounds import Rounds
 
 __all__ = ["SQLiteStore"]
@@ -36,10 +38,15 @@ log = logging.getLogger("plivo_record_async")
 class SQLiteStore:
     """A `Store` in a file. Processes of one machine may share it; a network file system is no place for it.
 
-    The file is opened, and made if need be, with the first call.
+    The file is opened, and made if need be, with the first call. If it is deleted or replaced while it is in use, that
+    is noticed within a second: an ERROR is logged, and all calls raise `StoreError` until the file is back or the store
+    was closed and entered again.
+
+    One instance serves one event loop after another, and each process needs its own. A loop that ends (``asyncio.run``)
+    closes the file; the next call in another loop opens it again.
 
     Args:
-        path: The file; its directory must exist.
+        path: The file; its directory must exist. A relative path is meant from the directory that is current now.
         busy_timeout: Seconds to wait while another process has the file locked, before `StoreError`.
     """
 
@@ -47,12 +54,28 @@ class SQLiteStore:
         self._path = os.fsdecode(path)
         if self._path in {"", ":memory:"} or "\0" in self._path:
             raise ValueError(f"path must name a file, not {path!r}; MemoryStore() keeps recordings in memory")
+        if not Path(self._path).is_absolute():
+            # As bytes, because tools that look for blocking calls take `os.getcwd` for one.
+            self._path = str(Path(os.fsdecode(os.getcwdb()), self._path))  # noqa: PTH109
         self._file = File(self._path, positive("busy_timeout", busy_timeout))
         self._rounds = Rounds(self._file, repr(self))
         self._unreadable: set[str] = set()
 
     def __repr__(self) -> str:
         return f"SQLiteStore({self._path!r})"
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    async def open(self) -> None:
+        """Allow calls again after `aclose`; the next one opens the file."""
+        self._rounds.open()
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         """Keep a new record, or return the kept one with its ``start_id`` or ``dedupe_key``."""
@@ -103,7 +126,7 @@ class SQLiteStore:
             await self._rounds.ask(partial(self._file.watch, key, version, changed))
             return await changed
         except asyncio.CancelledError:
-            with suppress(StoreError):  # the store is closed: nobody watches any more
+            with suppress(ClosedError):  # nobody watches any more
                 self._rounds.ask(partial(self._file.unwatch, key, changed)).cancel()  # done, but not waited for
             raise
 
@@ -141,6 +164,10 @@ class SQLiteStore:
             pruned += count
         return pruned
 
+    async def check(self) -> None:
+        """Commit something that changes nothing."""
+        await self._rounds.ask(rewrite, writes=True)
+
     async def aclose(self) -> None:
-        """Finish what was begun, end all watching with `StoreError`, close the file."""
+        """Finish what was begun, end all watching with `ClosedError`, close the file."""
         await self._rounds.aclose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import compress
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import pytest
 
-from plivo_record_async.errors import StoreError
+from plivo_record_async.errors import ClosedError, ConfigurationError, PlivoRecordError
 from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Store
 from plivo_record_async.protocol.evidence import CandidatesFound
 from plivo_record_async.protocol.lifecycle import plan
@@ -439,14 +439,12 @@ async def test_old_orphans_are_forgotten_too(store: Store) -> None:
     assert [orphan.event for orphan in await store.orphans()] == [TRANSCRIBED]
 
 
-# Close
+# Close, and open again
 
 
-async def test_a_closed_store_says_so(store: Store) -> None:
-    await store.create(planned())
-    await store.aclose()
-    await store.aclose()
-    for verb in (
+def verbs(store: Store) -> list[Callable[[], Awaitable[Any]]]:
+    """A call of each verb but the two that open and close."""
+    return [
         lambda: store.create(planned("start-2")),
         lambda: store.get("start-1"),
         lambda: store.replace(planned()),
@@ -457,8 +455,16 @@ async def test_a_closed_store_says_so(store: Store) -> None:
         store.orphans,
         lambda: store.forget("start-1", now=NOW),
         lambda: store.prune(NOW),
-    ):
-        with pytest.raises(StoreError, match="closed"):
+        store.check,
+    ]
+
+
+async def test_calls_on_a_closed_store_raise_closed_error(store: Store) -> None:
+    await store.create(planned())
+    await store.aclose()
+    await store.aclose()
+    for verb in verbs(store):
+        with pytest.raises(ClosedError, match="is closed; enter it again"):
             await verb()
 
 
@@ -467,9 +473,151 @@ async def test_closing_ends_all_watching(store: Store) -> None:
     watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(3)]
     await settled(store)
     await store.aclose()
+    await store.open()
     for watcher in watchers:
-        with pytest.raises(StoreError, match="closed"):
+        with pytest.raises(ClosedError, match="was closed while it was watched"):
             await asyncio.wait_for(watcher, 5)
+
+
+async def test_closed_store_that_is_opened_again_has_what_it_had(store: Store) -> None:
+    record = await store.create(planned())
+    await store.keep_orphan(orphan(ENDED))
+    for _ in range(3):
+        await store.aclose()
+        await store.open()
+        assert await store.get("start-1") == record
+        record = await changed(store, record, gone_at=NOW)
+    assert len(await store.orphans()) == 1
+
+
+async def test_opening_an_open_store_changes_nothing(store: Store) -> None:
+    record = await store.create(planned())
+    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    await settled(store)
+    await store.open()
+    stored = await changed(store, record)
+    assert await asyncio.wait_for(watcher, 5) == stored
+
+
+def in_its_own_loop(
+    make: Callable[[Path], Store], directory: Path, *stories: Callable[[Store], Awaitable[Any]]
+) -> None:
+    """One store in one event loop after another; each ends without closing it."""
+    store = make(directory)
+    for story in stories:
+
+        async def told(story: Callable[[Store], Awaitable[Any]] = story) -> None:
+            await story(store)
+
+        asyncio.run(told())
+    asyncio.run(store.aclose())
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+def test_one_store_serves_one_event_loop_after_another(make: Callable[[Path], Store], tmp_path: Path) -> None:
+    async def begin(store: Store) -> None:
+        await store.create(planned())
+        waiting.append(asyncio.create_task(store.watch("start-1", version=0)))
+        await settled(store)
+
+    async def go_on(store: Store) -> None:
+        watcher = asyncio.create_task(store.watch("start-1", version=0))
+        await settled(store)
+        stored = await changed(store, planned())
+        assert await asyncio.wait_for(watcher, 5) == stored
+
+    waiting: list[asyncio.Task[Any]] = []
+    in_its_own_loop(make, tmp_path, begin, go_on)
+    assert waiting[0].cancelled()
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+def test_store_serves_a_loop_after_one_that_was_closed_in_the_middle_of_everything(
+    make: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    store = make(tmp_path)
+    ended = asyncio.new_event_loop()
+    record = ended.run_until_complete(store.create(planned()))
+    watcher = ended.create_task(store.watch("start-1", version=0))
+    ended.run_until_complete(settled(store))
+    ended.close()
+    asyncio.run(changed(store, record))
+    asyncio.run(store.aclose())
+    watcher.get_coro().close()
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+def test_who_watches_in_a_loop_that_stands_still_is_told_when_another_loop_takes_over(
+    make: Callable[[Path], Store], tmp_path: Path
+) -> None:
+    store = make(tmp_path)
+    still = asyncio.new_event_loop()
+    still.run_until_complete(store.create(planned()))
+    watcher = still.create_task(store.watch("start-1", version=0))
+    still.run_until_complete(settled(store))
+    asyncio.run(changed(store, planned()))
+    with pytest.raises(ClosedError, match="was closed while it was watched"):
+        still.run_until_complete(asyncio.wait_for(watcher, 5))
+    still.close()
+    asyncio.run(store.aclose())
+
+
+async def test_two_event_loops_at_once_are_refused(store: Store) -> None:
+    await store.create(planned())
+
+    def elsewhere() -> list[Exception]:
+        errors: list[Exception] = []
+        for verb in verbs(store):
+            with pytest.raises(ConfigurationError, match="make one in each event loop, or close it there") as refused:
+                asyncio.run(awaited(verb))
+            errors.append(refused.value)
+        return errors
+
+    errors = await asyncio.to_thread(elsewhere)
+    assert all(isinstance(error, PlivoRecordError) for error in errors)
+    assert await store.get("start-1") == planned()
+
+
+async def awaited(verb: Callable[[], Awaitable[Any]]) -> Any:
+    return await verb()
+
+
+async def test_store_that_was_closed_may_be_opened_in_another_loop_while_the_first_runs(store: Store) -> None:
+    await store.check()
+    await store.aclose()
+
+    async def elsewhere() -> None:
+        await store.open()
+        await store.check()
+        await store.aclose()
+
+    await asyncio.to_thread(asyncio.run, elsewhere())
+    await store.open()
+    await store.check()
+
+
+@pytest.mark.parametrize("make", STORES.values(), ids=STORES)
+async def test_store_is_entered_and_left_like_other_resources(make: Callable[[Path], Any], tmp_path: Path) -> None:
+    store = make(tmp_path)
+    for number in range(2):
+        async with store as entered:
+            assert entered is store
+            await store.create(planned(f"start-{number}"))
+        with pytest.raises(ClosedError):
+            await store.get("start-0")
+
+
+async def test_checking_a_store_that_can_commit_changes_nothing(store: Store) -> None:
+    await store.check()
+    record = await store.create(planned())
+    watcher = asyncio.create_task(store.watch("start-1", version=0))
+    await settled(store)
+    await store.check()
+    await settled(store)
+    assert not watcher.done()
+    assert await store.get("start-1") == record
+    watcher.cancel()
+    await asyncio.gather(watcher, return_exceptions=True)
 
 
 async def test_a_store_that_was_never_used_can_be_closed(store: Store) -> None:

@@ -9,7 +9,7 @@ import shutil
 import sqlite3
 import stat
 import tempfile
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +21,8 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.models import UnknownCallback
 from plivo_record_async.stores import file as sqlite_file
 from plivo_record_async.stores.file import migrate
-from plivo_record_async.stores.sql import APPLICATION_ID
+from plivo_record_async.stores.same_file import SameFile
+from plivo_record_async.stores.sql import APPLICATION_ID, MIGRATIONS
 from plivo_record_async.stores.sqlite import SQLiteStore
 from tests.orphans import orphan
 from tests.protocol.lives import (
@@ -248,6 +249,185 @@ async def test_a_file_without_permission_is_refused() -> None:
             await store.aclose()
 
 
+# A file that is not where it was opened
+
+
+def disturb(path: Path, how: str) -> None:
+    """Do to a file in use what operators do by mistake."""
+    match how:
+        case "deleted":
+            path.unlink()
+        case "replaced":
+            copy = path.with_suffix(".copy")
+            shutil.copy(path, copy)
+            copy.replace(path)
+        case "replaced by nothing":
+            path.unlink()
+            path.touch()
+        case "truncated":
+            os.truncate(path, path.stat().st_size // 2)
+        case "emptied":
+            path.write_bytes(b"")
+        case "without its log":
+            path.with_name("recordings.db-wal").unlink()
+        case "without its index":
+            path.with_name("recordings.db-shm").unlink()
+        case _:
+            path.parent.rename(f"{path.parent} elsewhere")
+
+
+WAYS = (
+    "deleted",
+    "replaced",
+    "replaced by nothing",
+    "truncated",
+    "emptied",
+    "moved",
+    "without its log",
+    "without its index",
+)
+
+
+@pytest.fixture
+async def filled(path: Path) -> AsyncIterator[SQLiteStore]:
+    store = SQLiteStore(path)
+    await asyncio.gather(*(store.create(planned(f"start-{number}")) for number in range(200)))
+    await ask(store, "PRAGMA wal_checkpoint(TRUNCATE)")
+    await store.check()
+    yield store
+    await store.aclose()
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_a_change_to_a_file_that_vanished_is_not_acknowledged(filled: SQLiteStore, path: Path, how: str) -> None:
+    disturb(path, how)
+    with pytest.raises(StoreError, match="while it was in use"):
+        await filled.create(planned("new"))
+    for call in (filled.get("start-1"), filled.check(), filled.due(NOW), filled.orphans()):
+        with pytest.raises(StoreError, match=r"while it was in use.*close the store and enter it again, or restart"):
+            await call
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_that_a_file_vanished_is_noticed_without_a_call(
+    filled: SQLiteStore, path: Path, how: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    watcher = asyncio.create_task(filled.watch("start-1", version=0))
+    await filled.get("start-1")
+    disturb(path, how)
+    with pytest.raises(StoreError, match="while it was in use"):
+        await asyncio.wait_for(watcher, 10)
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            await filled.get("start-1")
+    [line] = caplog.records
+    assert (line.levelname, line.exc_info) == ("ERROR", None)
+    assert "while it was in use" in line.message
+
+
+async def test_nobody_has_to_call_or_watch_for_a_file_to_be_missed(
+    filled: SQLiteStore, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path.unlink()
+    async with asyncio.timeout(10):
+        while not caplog.records:
+            await asyncio.sleep(0.01)
+    assert filled._file.patience <= 0.5  # pyright: ignore[reportPrivateUsage]
+
+
+async def test_a_file_that_comes_back_is_used_again(
+    filled: SQLiteStore, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = path.rename(path.with_name("away.db"))
+    with pytest.raises(StoreError, match="deleted or moved"):
+        await filled.create(planned("refused"))
+    with pytest.raises(StoreError, match="deleted or moved"):
+        await filled.create(planned("refused too"))
+    away.rename(path)
+    assert await filled.create(planned("new")) == planned("new")
+    assert await filled.get("refused too") is None, "it is not even tried once that is known"
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+@pytest.mark.parametrize("how", WAYS)
+async def test_entered_again_it_begins_with_what_is_there(filled: SQLiteStore, path: Path, how: str) -> None:
+    disturb(path, how)
+    with pytest.raises(StoreError):
+        await filled.check()
+    await filled.aclose()
+    await filled.open()
+    match how:
+        case "moved":
+            with pytest.raises(StoreError, match="does its directory exist"):
+                await filled.check()
+        case "truncated":
+            with pytest.raises(StoreError, match="it is damaged"):
+                await asyncio.gather(*(filled.get(f"start-{number}") for number in range(200)))
+        case _:
+            await filled.create(planned("start-1"))
+            kept = await filled.get("start-2")
+            assert (kept is None) == (how in {"deleted", "replaced by nothing", "emptied"})
+
+
+async def test_a_vacuum_is_no_damage(filled: SQLiteStore, path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    before = path.stat().st_size
+    await ask(filled, "DELETE FROM recording WHERE start_id > 'start-1'", writes=True)
+    with file_of(path) as other:
+        other.execute("VACUUM")
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert path.stat().st_size < before
+    assert await filled.get("start-1") == planned("start-1")
+    await filled.check()
+    assert caplog.records == []
+
+
+async def test_a_connection_that_is_lost_is_not_made_anew_to_another_file(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.create(planned())
+    with pytest.raises(StoreError, match="closed database"):
+        await store._rounds.ask(lambda c: c.close(), writes=True)  # pyright: ignore[reportPrivateUsage]
+    path.unlink()
+    for _ in range(2):
+        with pytest.raises(StoreError, match="was deleted or moved while it was in use"):
+            await store.create(planned("start-2"))
+    assert not path.exists()
+    await store.aclose()
+
+
+async def test_a_file_that_vanishes_while_it_is_opened_is_missed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(path: str) -> SameFile:
+        Path(path).unlink()
+        return SameFile(path)
+
+    store = SQLiteStore(path)
+    with monkeypatch.context() as patch:
+        patch.setattr(sqlite_file, "SameFile", gone)
+        with pytest.raises(StoreError, match="was deleted or moved while it was being opened"):
+            await store.create(planned())
+    await store.create(planned())
+    await store.aclose()
+
+
+async def test_checking_really_commits(path: Path) -> None:
+    store = SQLiteStore(path, busy_timeout=0.05)
+    await store.check()
+    log = path.with_name("recordings.db-wal")
+    size = log.stat().st_size
+    await store.check()
+    assert log.stat().st_size > size
+    [(before,)] = await ask(store, "PRAGMA user_version")
+    with file_of(path) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StoreError, match="another process keeps it locked"):
+            await store.check()
+        other.execute("ROLLBACK")
+    await ask(store, "PRAGMA query_only = ON")
+    with pytest.raises(StoreError, match="it may only be read"):
+        await store.check()
+    assert await ask(store, "PRAGMA user_version") == [(before,)]
+    await store.aclose()
+
+
 # The schema
 
 STEPS = (("CREATE TABLE a (x)", "INSERT INTO a VALUES (1)"), ("ALTER TABLE a ADD COLUMN y DEFAULT 2",))
@@ -405,6 +585,19 @@ async def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -
     await store.aclose()
     with file_of(path) as other:
         assert other.execute("SELECT * FROM sqlite_master").fetchall() == []
+
+
+async def test_a_file_from_before_files_were_marked_is_told_what_to_do_with(path: Path) -> None:
+    with file_of(path) as other:
+        for statement in MIGRATIONS[0]:
+            other.execute(statement)
+        other.execute("PRAGMA user_version = 1")
+    before = path.read_bytes()
+    store = SQLiteStore(path)
+    with pytest.raises(StoreError, match=r"development version of this package wrote it.*choose another file"):
+        await store.create(planned())
+    await store.aclose()
+    assert path.read_bytes() == before
 
 
 @pytest.mark.parametrize("mark", ["user_version = 0", "user_version = 1", "application_id = 1"])

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
+import attrs
 
-from plivo_record_async.errors import StoreError
 from plivo_record_async.stores import MemoryStore
-from tests.protocol.lives import ENDED, next_version, planned
+from tests.protocol.lives import NOW, SECOND, next_version, planned
 
 
 async def test_it_keeps_the_values_themselves() -> None:
@@ -35,9 +34,14 @@ async def test_who_watches_leaves_no_trace() -> None:
     assert store._watchers == {}  # pyright: ignore[reportPrivateUsage]
 
 
-async def test_what_it_held_is_gone_with_it() -> None:
+async def test_what_is_due_is_found_by_time_however_often_it_was_put_off() -> None:
     store = MemoryStore()
-    await store.create(planned())
-    await store.aclose()
-    with pytest.raises(StoreError, match="the store is closed; what it held is gone with it"):
-        await store.get(str(ENDED.recording_id))
+    records = [await store.create(attrs.evolve(planned(f"start-{n}"), due_at=NOW + n * SECOND)) for n in range(100)]
+    for number, record in enumerate(records):
+        later = next_version(record, due_at=None if number % 3 else NOW + (200 - number) * SECOND)
+        assert await store.replace(later)
+    due = [record.start_id for record in await store.due(NOW + 200 * SECOND)]
+    assert due == [f"start-{number}" for number in range(99, -1, -3)]
+    assert len(await store.due(NOW + 140 * SECOND)) == 14
+    assert await store.prune(NOW + SECOND) == 66
+    assert len(await store.due(NOW + 200 * SECOND)) == 34

@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from plivo_record_async.errors import StoreError
+from plivo_record_async.errors import ClosedError, ConfigurationError
 from plivo_record_async.stores.rounds import Answer, Job, Rounds
 
 
@@ -23,7 +23,7 @@ class Notebook:
 
     def __init__(self) -> None:
         self.rounds: list[int] = []
-        self.patience: float | None = None
+        self.patience = 10.0
         self.free = threading.Event()
         self.begun = threading.Event()
         self.waited = threading.Event()
@@ -104,7 +104,7 @@ async def test_closing_waits_for_the_jobs_before_it_and_refuses_those_after(roun
     before = rounds.ask(lambda _: "before")
     closing = asyncio.create_task(rounds.aclose())
     await asyncio.sleep(0)
-    with pytest.raises(StoreError, match="the store is closed"):
+    with pytest.raises(ClosedError, match="the store is closed; enter it again"):
         rounds.ask(lambda _: "after")
     assert not closing.done()
     desk.free.set()
@@ -133,26 +133,128 @@ async def test_a_thread_that_was_never_needed_never_was(desk: Notebook) -> None:
 async def test_a_forked_process_is_told(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
     await rounds.ask(lambda _: None)
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    with pytest.raises(StoreError, match="before this process was forked"):
+    with pytest.raises(ConfigurationError, match="before this process was forked; make one in each process"):
         rounds.ask(lambda _: None)
+    await rounds.aclose()
+    rounds.open()
+    with pytest.raises(ConfigurationError, match="before this process was forked; make one in each process"):
+        rounds.ask(lambda _: None)
+    monkeypatch.undo()
+    assert await rounds.ask(lambda _: "of the parent") == "of the parent"
+
+
+# One event loop after another
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "the store"]
+
+
+async def test_closing_ends_the_thread_and_opening_begins_another(rounds: Rounds, desk: Notebook) -> None:
+    for _ in range(2):
+        [thread] = [await rounds.ask(lambda _: threading.current_thread())]
+        assert threads() == [thread]
+        await rounds.aclose()
+        assert not thread.is_alive()
+        assert desk.closed
+        rounds.open()
+
+
+async def test_what_is_opened_again_while_it_closes_is_open(rounds: Rounds, desk: Notebook) -> None:
+    desk.free.clear()
+    before = rounds.ask(lambda _: threading.current_thread())
+    closing = asyncio.create_task(rounds.aclose())
+    await asyncio.sleep(0)
+    rounds.open()
+    after = rounds.ask(lambda _: threading.current_thread())
+    desk.free.set()
+    await closing
+    assert await before != await after
+    assert threads() == [await after], "one at a time works at the desk"
+
+
+def test_a_loop_that_ends_ends_the_thread_after_its_jobs(desk: Notebook) -> None:
+    rounds = Rounds(desk, "the store")
+    done: list[str] = []
+
+    async def leave() -> None:
+        rounds.ask(lambda _: done.append("done"))
+
+    for number in range(1, 4):
+        asyncio.run(leave())
+        assert done == ["done"] * number
+        assert desk.closed
+        assert threads() == []
+
+
+def test_a_loop_that_is_closed_without_a_sign_ends_the_thread_too(desk: Notebook) -> None:
+    rounds = Rounds(desk, "the store")
+    desk.patience = 0.001
+    loop = asyncio.new_event_loop()
+
+    async def ask() -> threading.Thread:
+        thread: threading.Thread = await rounds.ask(lambda _: threading.current_thread())
+        return thread
+
+    thread = loop.run_until_complete(ask())
+    assert thread.is_alive()
+    loop.close()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert asyncio.run(ask()) is not thread
+
+
+async def test_whoever_drops_it_ends_the_thread(desk: Notebook) -> None:
+    rounds = Rounds(desk, "the store")
+    await rounds.ask(lambda _: None)
+    [thread] = threads()
+    del rounds
+    await asyncio.to_thread(thread.join, 10)
+    assert not thread.is_alive()
+
+
+def test_a_loop_and_its_generators_may_end_at_the_same_time(desk: Notebook) -> None:
+    """What a program began in a generator it may end when the loop ends the generators."""
+    rounds = Rounds(desk, "the store")
+    closed: list[str] = []
+
+    async def resource() -> AsyncIterator[None]:
+        await rounds.ask(lambda _: None)
+        try:
+            yield
+        finally:
+            await rounds.aclose()
+            closed.append("closed")
+
+    async def leave() -> None:
+        kept.append(resource())
+        await anext(kept[-1])
+
+    kept: list[AsyncIterator[None]] = []
+    asyncio.run(leave())
+    assert closed == ["closed"]
+    assert threads() == []
 
 
 def test_an_answer_for_a_loop_that_is_gone_disturbs_nobody(desk: Notebook) -> None:
     rounds = Rounds(desk, "the store")
     desk.free.clear()
-
-    async def leave() -> None:
-        rounds.ask(lambda _: "for nobody")
-
-    asyncio.run(leave())
-    desk.free.set()
+    ended = asyncio.new_event_loop()
+    ended.call_soon(lambda: rounds.ask(lambda _: "for nobody"))
+    ended.run_until_complete(asyncio.sleep(0))
+    ended.close()
 
     async def come() -> str:
         answer: str = await rounds.ask(lambda _: "for me")
         return answer
 
-    assert asyncio.run(come()) == "for me"
-    asyncio.run(rounds.aclose())
+    async def story() -> None:
+        coming = asyncio.create_task(come())
+        await asyncio.sleep(0)
+        desk.free.set()
+        assert await coming == "for me"
+
+    asyncio.run(story())
 
 
 def test_a_loop_that_ends_in_the_middle_of_its_pass_holds_up_no_other(desk: Notebook) -> None:
@@ -165,7 +267,6 @@ def test_a_loop_that_ends_in_the_middle_of_its_pass_holds_up_no_other(desk: Note
 
     async def story() -> tuple[int, object]:
         answer: tuple[int, object] = await asyncio.wait_for(rounds.ask(partial(pair, 2)), 10)
-        await rounds.aclose()
         return answer
 
     assert asyncio.run(story()) == (2, desk)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import struct
 import subprocess
@@ -13,9 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.followed import FollowedRecording
+from plivo_record_async.stores import file as sqlite_file
 from plivo_record_async.stores import sqlite as sqlite_store
 from plivo_record_async.stores.sqlite import SQLiteStore
 from tests.orphans import orphan
@@ -61,6 +64,18 @@ def test_a_file_has_a_name(bad: str) -> None:
         SQLiteStore(bad)
 
 
+def test_a_relative_path_is_meant_from_where_the_store_was_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = SQLiteStore("recordings.db")
+    assert repr(store) == f"SQLiteStore('{tmp_path}/recordings.db')"
+    monkeypatch.chdir("/")
+    for _ in range(2):
+        asyncio.run(store.check())
+    assert (tmp_path / "recordings.db").exists()
+
+
 def test_waiting_takes_time(path: Path) -> None:
     with pytest.raises(ValueError, match="busy_timeout"):
         SQLiteStore(path, busy_timeout=0)
@@ -75,26 +90,44 @@ async def test_a_commit_is_on_the_disk(path: Path) -> None:
     await store.aclose()
 
 
-def test_one_store_serves_one_loop_after_another(path: Path) -> None:
+def test_what_a_loop_asked_for_before_it_was_closed_is_done(path: Path) -> None:
     store = SQLiteStore(path)
-
-    async def leave_without_waiting() -> None:
-        task = asyncio.create_task(store.create(planned()))
-        await asyncio.sleep(0)
-        assert not task.done()
+    ended = asyncio.new_event_loop()
+    asking = ended.create_task(store.create(planned()))
+    with file_of(path) as other:
+        other.execute("BEGIN EXCLUSIVE")  # so that the answer comes when its loop is closed
+        ended.run_until_complete(asyncio.sleep(0))
+        ended.run_until_complete(asyncio.sleep(0))
+        ended.close()
+        other.execute("ROLLBACK")
+    asking.get_coro().close()
 
     async def come_back() -> FollowedRecording | None:
         return await store.get("start-1")
 
-    with file_of(path) as other:
-        other.execute("BEGIN EXCLUSIVE")  # so that the answer comes when its loop is closed
-        asyncio.run(leave_without_waiting())
-        other.execute("ROLLBACK")
-    for _ in range(50):
-        if asyncio.run(come_back()) is not None:
-            break
     assert asyncio.run(come_back()) == planned()
-    asyncio.run(store.aclose())
+
+
+def open_files(path: Path) -> list[str]:
+    """The files of a database that this process has open."""
+    links = (link for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
+    return [name for link in links if (name := os.path.realpath(link)).startswith(str(path))]
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_event_loops_that_end_without_closing_leave_no_thread_and_no_descriptor(path: Path, run: Any) -> None:
+    async def leave() -> None:
+        store = SQLiteStore(path)
+        await store.create(planned())
+        assert len(open_files(path)) == 3
+        leftover.append(asyncio.create_task(store.watch("start-1", version=0)))
+        await asyncio.sleep(0)
+
+    leftover: list[asyncio.Task[Any]] = []
+    for _ in range(50):
+        run(leave())
+        assert [thread for thread in threading.enumerate() if thread.name.startswith("SQLiteStore")] == []
+        assert open_files(path) == []
 
 
 # Group commit
@@ -214,7 +247,7 @@ def test_a_watcher_in_another_process_wakes_within_half_a_second(path: Path) -> 
         assert min(asyncio.run(latencies(process))) < 0.5
 
 
-async def test_the_file_is_looked_at_only_while_somebody_watches(path: Path) -> None:
+async def test_changes_of_others_are_looked_for_only_while_somebody_watches(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
     assert not looks(store)
@@ -231,8 +264,8 @@ async def test_the_file_is_looked_at_only_while_somebody_watches(path: Path) -> 
 
 
 def looks(store: SQLiteStore) -> bool:
-    """Whether it looks at the file again and again."""
-    return store._file.patience is not None  # pyright: ignore[reportPrivateUsage]
+    """Whether it looks as often as watchers need it."""
+    return store._file.patience == sqlite_file._POLL  # pyright: ignore[reportPrivateUsage]
 
 
 async def test_a_watcher_that_is_cancelled_after_closing_is_only_cancelled(path: Path) -> None:
@@ -263,7 +296,10 @@ async def test_who_watches_a_file_that_breaks_is_told(path: Path) -> None:
 
 def test_a_store_that_was_forked_says_so(path: Path) -> None:
     [line] = said(writer("fork", path))
-    assert line == f"SQLiteStore('{path}') was in use before this process was forked; make one in each process"
+    assert (
+        line
+        == f"SQLiteStore('{path}') was in use before this process was forked; make one in each process, after the fork"
+    )
 
 
 def test_a_forked_process_can_close_what_it_was_given(path: Path) -> None:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 
-from plivo_record_async.errors import StoreError
+from plivo_record_async.errors import ConfigurationError, StoreError
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.protocol.lifecycle import plan
 from plivo_record_async.protocol.models import StartRequest
@@ -80,9 +80,10 @@ async def fork(path: str) -> None:
     if os.fork() == 0:
         try:
             await store.get("parent")
-        except StoreError as error:
+        except ConfigurationError as error:
             say(error)
-        os._exit(0)
+        finally:
+            os._exit(0)
     os.wait()
     assert await store.get("parent") is not None
     await store.aclose()
