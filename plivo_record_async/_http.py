@@ -330,7 +330,9 @@ class _Foreign:
             )
         )
         try:
-            await evidence.collect(response.status_code, _as_text(response.headers.raw), response.aiter_bytes())
+            stream = response.stream  # not what httpx would unpack of it: that may fail, and the headers stay
+            assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - an async transport has no other
+            await evidence.collect(response.status_code, _as_text(response.headers.raw), stream)
         finally:
             await response.aclose()
 

@@ -22,7 +22,7 @@ from plivo_record_async.errors import (
 )
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, utf8_text
-from plivo_record_async.protocol.evidence import Evidence, SendingBegan, StartNotSent
+from plivo_record_async.protocol.evidence import Evidence, SendingBegan, StartAccepted, StartNotSent
 from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.protocol.lifecycle import apply, begin
 from plivo_record_async.protocol.models import StartRequest
@@ -78,7 +78,15 @@ class Starter:
             transcription_url=self._issue("transcription", start_id) if transcribe else None,
         )
         # One write instead of two: a crash before the sending then ends as unknown, which is safe too.
-        sending = begin(start_id, request, _clock.now(), dedupe_key=dedupe_key, terms=self.ledger.terms)
+        clocks = _clock.read()
+        sending = begin(
+            start_id,
+            request,
+            clocks.wall,
+            sending=self.client.plivo_clock.sending(clocks, within=deadline - _loop_time()),
+            dedupe_key=dedupe_key,
+            terms=self.ledger.terms,
+        )
         record = await self._create(sending)
         if record.start_id == start_id:
             return await self._send(record, deadline)
@@ -100,7 +108,9 @@ class Starter:
 
     async def _send_again(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
         """Send what has never left; of several who try, one does."""
-        sending, _ = apply(record, SendingBegan(), _clock.now(), self.ledger.terms)
+        clocks = _clock.read()
+        began = SendingBegan(sending=self.client.plivo_clock.sending(clocks, within=deadline - _loop_time()))
+        sending, _ = apply(record, began, clocks.wall, self.ledger.terms)
         try:
             replaced = await self.ledger.store.replace(sending)
         except asyncio.CancelledError:  # the store may have it all the same
@@ -124,12 +134,13 @@ class Starter:
             except asyncio.CancelledError:
                 self.follower.soon(self._finish(record, late))
                 raise
-            except UnexpectedResponseError as error:
-                return await self._conclude(record, evidence_of_error(error))
             except PlivoRecordError as error:
-                if isinstance(error, OutcomeUnknownError):
+                if isinstance(error, OutcomeUnknownError | UnexpectedResponseError):
                     error.start_id = record.start_id
-                await self._conclude(record, evidence_of_error(error))
+                evidence = evidence_of_error(error)
+                known = await self._conclude(record, evidence)
+                if isinstance(evidence, StartAccepted):
+                    return known
                 raise
             return await self._conclude(record, evidence_of_answer(answer))
 

@@ -14,7 +14,7 @@
     │   ├── MethodNotAllowedError       405
     │   ├── RateLimitError              429, with ``retry_after``
     │   └── ServerError                 5xx
-    ├── UnexpectedResponseError     a success status with a body that makes no sense
+    ├── UnexpectedResponseError     a success status with a body that cannot be read, or that carries an error
     ├── CallbackRejectedError       a callback that must not be believed; ``status`` is what to answer
     │   ├── SignatureMissingError       403
     │   ├── SignatureMismatchError      403
@@ -168,7 +168,7 @@ class OutcomeUnknownError(PlivoRecordError):
         operation: What was being done, in words.
         phase: How far it came, as far as the transport tells.
         evidence: Why the outcome is unknown.
-        status: HTTP status, if one came.
+        status: HTTP status, if one came that does not tell: 303, 408, 499, 5xx.
         api_id: Plivo's id of the request, if the answer carried one.
         body: The answer's text, as far as it came.
         called_at: When the call was made (aware, UTC).
@@ -240,6 +240,7 @@ class ApiError(PlivoRecordError):
         message: Plivo's own words, or what could be made of the answer.
         body: The answer's text as it came.
         operation: What was being done, in words.
+        advice: Whether it was executed, and what to do.
     """
 
     _advice: ClassVar[str] = (
@@ -247,7 +248,14 @@ class ApiError(PlivoRecordError):
     )
 
     def __init__(
-        self, status: int, api_id: str | None, message: str, body: str, *, operation: str = "the request"
+        self,
+        status: int,
+        api_id: str | None,
+        message: str,
+        body: str,
+        *,
+        operation: str = "the request",
+        advice: str | None = None,
     ) -> None:
         self.status = status
         self.api_id = api_id
@@ -255,7 +263,8 @@ class ApiError(PlivoRecordError):
         self.body = body
         self.operation = operation
         named = f", api_id {api_id}" if api_id else ""
-        super().__init__(f"{operation}: Plivo answered {status} ({message}){named}. {self._advise()}")
+        self.advice = advice or self._advise()
+        super().__init__(f"{operation}: Plivo answered {status} ({message}){named}. {self.advice}")
 
     def _advise(self) -> str:
         return self._advice
@@ -379,28 +388,55 @@ class ServerError(ApiError):
 
 
 class UnexpectedResponseError(PlivoRecordError):
-    """A success status with a body that cannot be read or contradicts it: the request counts as accepted.
+    """A success status with a body that cannot be read, or that carries an error.
+
+    A start whose answer cannot be read counts as accepted. One whose answer carries an error may or may not have been
+    executed.
 
     Attributes:
         status: HTTP status, 2xx.
         body: The answer's text, as far as it came.
+        reason: What is wrong with the answer.
         operation: What was being done, in words.
+        message: Plivo's own words, if the answer carries an error.
+        api_id: Plivo's id of the request, if it could be read.
+        recording_id: Plivo's id of the recording, if it could be read.
+        url: Where the file will be, if it could be read.
+        start_id: The tracker's id of the start, if a tracker made it: ``tracker.get(start_id)`` follows it.
     """
 
     def __init__(
-        self, status: int, body: str, reason: str, *, operation: str = "the request", repeatable: bool = False
+        self,
+        status: int,
+        body: str,
+        reason: str,
+        *,
+        operation: str = "the request",
+        repeatable: bool = False,
+        message: str | None = None,
+        api_id: str | None = None,
+        recording_id: str | None = None,
+        url: str | None = None,
     ) -> None:
-        advice = (
-            "It is safe to repeat."
-            if repeatable
-            else "Do not repeat it: it counts as executed, and a second start records, and is billed, twice. Wait for "
-            "its callback, or look for the recording with client.list_recordings()."
-        )
-        super().__init__(f"{operation}: Plivo answered {status}, but {reason}. {advice}")
+        if repeatable:
+            advice = "It is safe to repeat."
+        else:
+            executed = "it counts as executed" if message is None else "it may have been executed all the same"
+            advice = (
+                f"Do not repeat it: {executed}, and a second start records, and is billed, twice. Wait for its "
+                "callback, or look for the recording with client.list_recordings()."
+            )
+        named = f", api_id {api_id}" if api_id else ""
+        super().__init__(f"{operation}: Plivo answered {status}, but {reason}{named}. {advice}")
         self.status = status
         self.body = body
         self.reason = reason
         self.operation = operation
+        self.message = message
+        self.api_id = api_id
+        self.recording_id = recording_id
+        self.url = url
+        self.start_id: str | None = None
 
 
 class CallbackRejectedError(PlivoRecordError):

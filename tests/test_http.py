@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import inspect
 import logging
 import ssl
@@ -227,7 +228,7 @@ def test_evidence_counts_only_what_happened() -> None:
 async def test_an_endless_answer_is_cut_off() -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
-            yield bytes(64 * 1024)
+            yield b" " * (64 * 1024)
 
     async def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(202, content=endless())
@@ -382,11 +383,21 @@ async def test_a_foreign_transport_is_told_the_time_and_closed() -> None:
     assert transport.closed
 
 
-async def test_an_answer_that_cannot_be_unpacked_counts_as_accepted() -> None:
-    async def handler(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(202, stream=httpx.ByteStream(b'{"api_id": "a"}'), headers={"content-encoding": "gzip"})
+@pytest.mark.parametrize("body", [gzip.compress(b'{"api_id": "a"}'), b'{"api_id": "a"}'], ids=["packed", "unpacked"])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole", "in pieces"])
+async def test_a_packed_answer_is_unpacked_once_unless_the_transport_has_done_it(body: bytes, whole: bool) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        for byte in body:
+            yield bytes([byte])
 
-    assert type(await failure(handler)) is UnexpectedResponseError
+    async def handler(request: httpx.Request) -> httpx.Response:
+        stream: Any = httpx.ByteStream(body) if whole else pieces()
+        return httpx.Response(
+            202, headers={"content-encoding": "gzip"}, **({"stream": stream} if whole else {"content": stream})
+        )
+
+    async with client_over(httpx.MockTransport(handler)) as client:
+        assert await client.start_recording("standup") == RecordingStarted(api_id="a")
 
 
 @pytest.mark.parametrize("transport", [httpx.HTTPTransport, "http://proxy", object(), httpx.AsyncClient])

@@ -58,7 +58,10 @@ def error_response(error: PlivoRecordError) -> ErrorResponse:
     """
     status, detail = _meaning(error)
     body = {"error": type(error).__name__, "detail": detail}
-    if isinstance(error, OutcomeUnknownError | UnknownStartError) and error.start_id is not None:
+    if (
+        isinstance(error, OutcomeUnknownError | UnexpectedResponseError | UnknownStartError)
+        and error.start_id is not None
+    ):
         body["start_id"] = error.start_id
     if isinstance(error, WaitTimeoutError | RecordingFailedError):
         body |= {"start_id": error.recording.start_id, "state": error.recording.state}
@@ -77,7 +80,7 @@ def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911
             return 404, "There is no such recording."
         case WaitTimeoutError():
             return 202, "Not yet. Ask again later."
-        case OutcomeUnknownError(start_id=str()):
+        case OutcomeUnknownError(start_id=str()) | UnexpectedResponseError(start_id=str()):
             return 202, "It may have been started. Do not start it again; ask for it by its start_id."
         case OutcomeUnknownError():
             return 504, "No answer came from Plivo. It may have been done."

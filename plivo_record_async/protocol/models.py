@@ -259,10 +259,11 @@ Outcome: TypeAlias = Succeeded[RequestT_co, ResultT_co] | Failed[RequestT_co]
 class Recording(Value):
     """A recording that Plivo keeps.
 
-    https://plivo.com/docs/voice/api/recordings.md
+    What Plivo says in a way that cannot be read is None, and in ``raw`` as it came. A recording that is still running has
+    neither a length nor an end. https://plivo.com/docs/voice/api/recordings.md
 
     Attributes:
-        recording_id: Plivo's id of the recording; opaque.
+        recording_id: Plivo's id of the recording; opaque. None only in a listing, if its row has none that can be read.
         conference_name: The conference's name, if it was one.
         recording_url: Where the file is.
         recording_format: ``mp3`` or ``wav``.
@@ -270,13 +271,13 @@ class Recording(Value):
         duration_ms: Length in milliseconds.
         started_at: When it started (aware, UTC).
         ended_at: When it ended (aware, UTC).
-        added_at: When Plivo filed it (aware).
+        added_at: When Plivo added it to the list (aware, UTC).
         api_id: Plivo's id of the request that brought this answer.
         call_uuid: Plivo's id of the call, if it was one.
         raw: The whole answer.
     """
 
-    recording_id: str
+    recording_id: str | None = None
     conference_name: str | None = None
     recording_url: str | None = None
     recording_format: str | None = None

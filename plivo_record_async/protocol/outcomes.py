@@ -38,11 +38,13 @@ def evidence_of_answer(answer: Started) -> StartAccepted:
 
 
 def evidence_of_error(error: PlivoRecordError) -> Evidence:
-    """What the error of a start proves: accepted in words that make no sense, unknown, refused, or not sent."""
+    """What the error of a start proves: accepted in an answer that cannot be read, unknown, refused, or not sent."""
     words = str(error)
     match error:
-        case UnexpectedResponseError():
-            return StartAccepted(words=words)
+        case UnexpectedResponseError(message=None):
+            return StartAccepted(words=words, api_id=error.api_id, recording_id=error.recording_id, url=error.url)
+        case UnexpectedResponseError(api_id=api_id):  # neither done nor refused can be read off a success with an error
+            return StartUnanswered(words=words, api_id=api_id)
         case OutcomeUnknownError(api_id=api_id):
             return StartUnanswered(words=words, api_id=api_id)
         case ApiError(api_id=api_id):

@@ -1,19 +1,21 @@
 """The one cattrs converter: Plivo's spelling on one side, our values on the other.
 
-Unknown fields are kept: every value structured here carries the whole message in ``raw``.
+Every value structured here carries the whole message in ``raw``, so nothing that Plivo says is lost: neither a field
+that is not known here, nor one that cannot be read and is None because it may be.
 """
 
 from __future__ import annotations
 
-import json
+import math
+import operator
 import reprlib
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import cache
-from typing import Any, TypeVar, cast
+from functools import cache, partial
+from typing import Any, Final, TypeGuard, TypeVar
 
+import attrs
 from cattrs import Converter
-from cattrs.errors import BaseValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from plivo_record_async.protocol.models import (
@@ -26,7 +28,7 @@ from plivo_record_async.protocol.models import (
     StopRequest,
 )
 
-__all__ = ["json_object", "structure", "unstructure"]
+__all__ = ["PLIVO_BEGAN", "is_object", "structure", "text_or_none", "unstructure", "whole_or_none"]
 
 T = TypeVar("T")
 
@@ -45,39 +47,82 @@ _SPELLING: dict[type[Any], dict[str, str]] = {
 }
 """Where Plivo spells an attribute of ours differently: https://plivo.com/docs/voice/api/recordings.md"""
 
-_NOT_KNOWN = (None, "", -1, "-1")
-"""What Plivo writes where there is nothing to tell (yet)."""
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+PLIVO_BEGAN: Final = datetime(2011, 1, 1, tzinfo=UTC)
+"""Nothing was recorded before."""
+
+_LARGEST: Final = 2**53
+"""Up to here a float holds every whole number, and every store an integer."""
+
+_UNREADABLE: Final = (ArithmeticError, TypeError, ValueError)
 
 
 def _text(value: object, _type: Any) -> str:
-    """Ids and words are text; a number in their place is spelled out, anything else makes no sense."""
-    if isinstance(value, str | int | float) and not isinstance(value, bool):
-        return str(value)
-    raise ValueError(f"expected a text, not {reprlib.repr(value)}")
+    """Read an id or words; a number in their place is spelled out."""
+    if not isinstance(value, str | int | float) or isinstance(value, bool):
+        raise TypeError(f"expected a text, not {reprlib.repr(value)}")
+    text = str(value)
+    text.encode()  # half a character, which JSON's escapes can spell, is a ValueError: no store can keep it
+    return text
+
+
+def _number(value: Any) -> float:
+    """Read a number: ``590``, ``"590"`` or ``"345100.00000"``. A negative one, such as -1, stands for "not known"."""
+    if isinstance(value, bool):
+        raise TypeError(f"expected a number, not {value}")
+    number = float(value)
+    if not math.isfinite(number) or not 0 <= number <= _LARGEST:
+        raise ValueError(f"expected a number from 0 to {_LARGEST}, not {reprlib.repr(value)}")
+    return number
 
 
 def _whole(value: Any, _type: Any) -> int:
-    """Numbers come as ``590``, ``"590"`` or ``"345100.00000"``."""
-    return round(float(value))
+    return round(_number(value))
 
 
 def _moment(value: Any, _type: Any) -> datetime:
-    """Times come as milliseconds since 1970 or as ``2014-08-05 16:15:15.852059+05:30``; without offset it is UTC."""
+    """Read milliseconds since 1970, or ``2014-08-05 16:15:15.852059+05:30``; without an offset it is UTC."""
     try:
-        return _EPOCH + timedelta(milliseconds=float(value))
+        time = _EPOCH + timedelta(milliseconds=_number(value))
     except ValueError:
         time = datetime.fromisoformat(value)
-        return time.replace(tzinfo=time.tzinfo or UTC)
+    time = time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
+    if time < PLIVO_BEGAN:  # 0, or seconds instead of milliseconds
+        raise ValueError(f"expected a time since {PLIVO_BEGAN}, not {reprlib.repr(value)}")
+    return time
+
+
+def _members(value: Any, _type: Any) -> tuple[Mapping[str, Any], ...]:
+    match value:
+        case [*members]:
+            return tuple(filter(is_object, members))
+        case _:
+            return ()
+
+
+def _if_readable(read: Callable[[Any, Any], T]) -> Callable[[Any, Any], T | None]:
+    """Make None of what cannot be read, so that it costs nothing but itself."""
+
+    def read_or_none(value: Any, type_: Any) -> T | None:
+        try:
+            return read(value, type_)
+        except _UNREADABLE:
+            return None
+
+    return read_or_none
 
 
 def _structurer(cls: type[Any], converter: Converter) -> Callable[[Mapping[str, Any], Any], Any]:
     renamed: Any = {ours: override(rename=plivos) for ours, plivos in _SPELLING[cls].items()}
     fields = make_dict_structure_fn(cls, converter, _cattrs_detailed_validation=False, **renamed)
+    required = {field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING}
 
     def structure(data: Mapping[str, Any], _type: Any) -> Any:
-        known = {name: value for name, value in data.items() if value not in _NOT_KNOWN}
+        known = {name: value for name, value in data.items() if value is not None and value != ""}
+        for name in required & known.keys():
+            if text_or_none(known[name]) is None:
+                del known[name]  # so that it is named as what is missing
         return fields({**known, "raw": data}, cls)
 
     return structure
@@ -88,8 +133,15 @@ def _converter() -> Converter:
     """Made at its first use: cattrs compiles a function for each class, which would make the import slower."""
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str, _text)
-    converter.register_structure_hook(int, _whole)
-    converter.register_structure_hook(datetime, _moment)
+    hooks: dict[Any, Callable[[Any, Any], Any]] = {
+        str | None: _if_readable(_text),
+        int | None: _if_readable(_whole),
+        datetime | None: _if_readable(_moment),
+        tuple[Mapping[str, Any], ...]: _members,
+        Mapping[str, Any]: lambda raw, _: dict(raw),
+    }
+    for kind, hook in hooks.items():
+        converter.register_structure_hook_func(partial(operator.eq, kind), hook)
     for cls in _SPELLING:
         converter.register_structure_hook(cls, _structurer(cls, converter))
     for request in (StartRequest, StopRequest):
@@ -102,33 +154,30 @@ def _converter() -> Converter:
     return converter
 
 
-def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object that a body is.
+def is_object(value: object) -> TypeGuard[dict[str, Any]]:
+    """Whether a part of an answer is a JSON object."""
+    return isinstance(value, dict)
 
-    Raises:
-        ValueError: It is empty, not JSON, or not an object; the message says which and shows the beginning.
-    """
-    shown = body[:200].decode(errors="replace")
-    if not body.strip():
-        raise ValueError("its body is empty")
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"its body is not JSON: {shown!r}") from error
-    if not isinstance(data, dict):
-        raise ValueError(f"its body is not a JSON object: {shown!r}")  # noqa: TRY004 - it is Plivo's value, not the caller's
-    return cast("dict[str, Any]", data)
+
+def text_or_none(value: object) -> str | None:
+    """Return an id or words as text, or None if there are none or they cannot be read."""
+    return _if_readable(_text)(value, str) or None
+
+
+def whole_or_none(value: object) -> int | None:
+    """Return a whole number that is not negative, or None if there is none or it cannot be read."""
+    return _if_readable(_whole)(value, int)
 
 
 def structure(data: Mapping[str, Any], cls: type[T]) -> T:
     """Make a ``cls`` of an answer's JSON object.
 
     Raises:
-        ValueError: A field is missing or not what it should be.
+        ValueError: A field that a ``cls`` must have is missing or cannot be read.
     """
     try:
         return _converter().structure(data, cls)
-    except (ArithmeticError, AttributeError, LookupError, TypeError, BaseValidationError) as error:
+    except KeyError as error:
         raise ValueError(f"it has no usable {error}") from error
 
 

@@ -55,6 +55,12 @@ def unknown(start_id: str | None) -> OutcomeUnknownError:
     return error
 
 
+def contradicted(start_id: str | None) -> UnexpectedResponseError:
+    error = UnexpectedResponseError(200, SECRET, SECRET, message=SECRET, api_id=SECRET)
+    error.start_id = start_id
+    return error
+
+
 def limited(seconds: float | None) -> RateLimitError:
     return RateLimitError(429, SECRET, SECRET, SECRET, retry_after=seconds)
 
@@ -80,6 +86,8 @@ TABLE: list[tuple[PlivoRecordError, int]] = [
     (refused(MethodNotAllowedError, 405), 502),
     (refused(ServerError, 500), 502),
     (UnexpectedResponseError(202, SECRET, SECRET), 502),
+    (contradicted(None), 502),
+    (contradicted("start-1"), 202),
     (ConfigurationError(SECRET), 500),
     (CallbackRejectedError(SECRET), 403),
     (SignatureMissingError(SECRET), 403),
@@ -108,7 +116,7 @@ def test_every_error_is_in_the_table() -> None:
     assert {type(error) for error, _ in TABLE} == {kind for kind in every if not kind.__name__.startswith("_")}
 
 
-@pytest.mark.parametrize("error", [UnknownStartError("start-1"), unknown("start-1")])
+@pytest.mark.parametrize("error", [UnknownStartError("start-1"), unknown("start-1"), contradicted("start-1")])
 def test_what_names_a_start_says_which(error: PlivoRecordError) -> None:
     assert error_response(error).body["start_id"] == "start-1"
 

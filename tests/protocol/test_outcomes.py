@@ -38,6 +38,10 @@ MISSING = NotFoundError(404, "api-1", "not found", "{}")
 BAD = BadRequestError(400, None, "bad", "{}")
 TOO_MANY = RateLimitError(429, "api-1", "slow down", "{}")
 SENSELESS = UnexpectedResponseError(202, "<html>", "it is no JSON")
+READABLE = UnexpectedResponseError(
+    202, "<html>", "it is no JSON", api_id="api-1", recording_id="rec-1", url="https://f/1"
+)
+CONTRADICTED = UnexpectedResponseError(200, "{}", "there was an error", message="not found", api_id="api-1")
 MISPLACED = ConfigurationError("this client belongs to another event loop")
 
 
@@ -63,6 +67,8 @@ def test_otherwise_it_brings_the_recording_too() -> None:
         (BAD, StartRefused(words=str(BAD))),
         (TOO_MANY, StartRefused(words=str(TOO_MANY), api_id="api-1")),
         (SENSELESS, StartAccepted(words=str(SENSELESS))),
+        (READABLE, StartAccepted(words=str(READABLE), api_id="api-1", recording_id="rec-1", url="https://f/1")),
+        (CONTRADICTED, StartUnanswered(words=str(CONTRADICTED), api_id="api-1")),
     ],
 )
 def test_each_error_is_evidence(error: PlivoRecordError, evidence: Evidence) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gzip
 import json
+import zlib
 from http import HTTPStatus
 from typing import Any
 
@@ -31,6 +33,7 @@ from plivo_record_async.protocol.models import (
     RecordingStopped,
 )
 from plivo_record_async.protocol.responses import (
+    Page,
     Reply,
     read,
     read_already_stopped,
@@ -44,6 +47,8 @@ from plivo_record_async.protocol.responses import (
     read_stopped,
     retry_after,
 )
+from plivo_record_async.protocol.retry import leaves_doubt
+from plivo_record_async.protocol.wire import structure
 
 NOW = 1_767_323_045.0  # 2026-01-02 03:04:05 UTC
 
@@ -128,6 +133,7 @@ SENSELESS = {
     "cut-off JSON": reply(202, CUT_OFF),
     "complete JSON of an incomplete body": reply(202, STARTED, complete=False),
     "no UTF-8": reply(202, b"\xff\xfe\xfd"),
+    "in an unknown encoding": reply(202, b"\x0b\x02\x80", headers={"content-encoding": "br"}),
     "a thousand brackets": reply(202, b'{"api_id": ' + b"[" * 900 + b"]" * 900 + b"}"),
 }
 
@@ -154,7 +160,10 @@ def test_a_stop_whose_body_was_cut_off_is_not_taken_for_one_without_a_body() -> 
 
 
 KINDS = {
+    301: ApiError,
     302: ApiError,
+    307: ApiError,
+    308: ApiError,
     400: BadRequestError,
     401: AuthenticationError,
     402: ApiError,
@@ -166,7 +175,7 @@ KINDS = {
     418: ApiError,
     422: BadRequestError,
     429: RateLimitError,
-    499: ApiError,
+    451: ApiError,
     500: ServerError,
     502: ServerError,
     503: ServerError,
@@ -183,15 +192,150 @@ def test_a_refusal_is_typed_by_its_status(status: int, kind: type[ApiError]) -> 
     assert type(error) is kind
     assert (error.status, error.api_id, error.message) == (status, API_ID, "not today")
     assert (json.loads(error.body), error.operation) == (body, "start of 'standup'")
+    if kind is not ServerError:
+        assert type(refusal(reply(status, body))) is kind
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-def test_a_server_error_leaves_a_start_unknown(status: int) -> None:
+PROVE_NOTHING = [100, 101, 103, 199, 300, 303, 304, 305, 306, 309, 399, 408, 419, 420, 444, 460, 498, 499]
+"""Gateways use statuses of their own: https://nginx.org/en/docs/http/ngx_http_core_module.html knows 499,
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html knows 460."""
+
+
+@pytest.mark.parametrize("status", [*PROVE_NOTHING, 500, 502, 503, 504, 520, 599, 999])
+def test_a_status_that_proves_nothing_leaves_a_start_unknown(status: int) -> None:
     error = refusal(reply(status, {"api_id": API_ID, "error": "oops"}))
     assert type(error) is OutcomeUnknownError
     assert (error.status, error.api_id, error.phase) == (status, API_ID, "answer")
     assert json.loads(error.body) == {"api_id": API_ID, "error": "oops"}
     assert not error.repeatable
+    assert "Do not repeat it: a second start records" in str(error)
+
+
+@pytest.mark.parametrize("status", PROVE_NOTHING)
+def test_a_status_that_proves_nothing_says_that_the_rest_may_be_repeated(status: int) -> None:
+    error = refusal(reply(status, {"error": "oops"}), repeatable=True)
+    assert (type(error), error.status, error.repeatable) == (OutcomeUnknownError, status, True)
+    assert leaves_doubt(error)
+    assert "It is safe to repeat" in str(error)
+
+
+PATH = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Conference/standup/Record/"
+MOVED = [
+    (f"https://api.plivo.com{PATH}", " to 'https://api.plivo.com', where"),
+    (f"https://api.plivo.com:8443{PATH}?a=b#c", " to 'https://api.plivo.com:8443', where"),
+    (f"https://gateway.example/plivo{PATH}", " to 'https://gateway.example/plivo', where"),
+    (f"http://[::1]:8080{PATH}", " to 'http://[::1]:8080', where"),
+    (f"https://user:secret@api.plivo.com{PATH}", " to 'https://api.plivo.com', where"),
+    (f" https://api.plivo.com{PATH} ", " to 'https://api.plivo.com', where"),
+    (f"//api.plivo.com{PATH}", ": requests are redirected to '//api.plivo.com/v1/"),
+    ("https://login.example/sso?token=secret#secret", ": requests are redirected to 'https://login.example/sso'."),
+    ("/login?next=secret", ": requests are redirected to '/login'."),
+    ("https://h/\x1b[31m", ": requests are redirected to 'https://h/\\x1b[31m'."),
+    ("", ": something other than Plivo's API may be answering."),
+    ("https://[v1.a", ": something other than Plivo's API may be answering."),
+]
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize(("location", "advice"), MOVED, ids=range(len(MOVED)))
+@pytest.mark.parametrize("repeatable", [False, True])
+def test_a_redirect_names_the_address_to_correct(status: int, location: str, advice: str, repeatable: bool) -> None:
+    error = refusal(reply(status, HTML, headers={"location": location}), repeatable=repeatable)
+    assert type(error) is ApiError
+    assert f"It was not executed. Correct base_url (PLIVO_BASE_URL){advice}" in str(error)
+    assert "secret" not in str(error)
+
+
+def test_a_redirect_of_any_length_is_named_in_short() -> None:
+    assert len(str(refusal(reply(301, headers={"location": f"https://h/{'x' * 10_000}"})))) < 1_000
+
+
+# A success that is none
+
+
+PROBLEMS: list[tuple[object, str]] = [
+    ("conference not found", "conference not found"),
+    ({"error": "conference not found"}, "conference not found"),
+    (["no", {"message": "luck"}], "no; luck"),
+    (True, "True"),
+    (17, "17"),
+    ({"code": 17}, "{'code': 17}"),
+]
+
+
+@pytest.mark.parametrize(
+    "reader", [read_started, read_pending, read_stopped, read_recording, read_recordings, read_nothing]
+)
+@pytest.mark.parametrize(("problem", "words"), PROBLEMS)
+@pytest.mark.parametrize("status", [200, 202, 204])
+def test_a_success_that_carries_an_error_is_none(reader: Any, problem: object, words: str, status: int) -> None:
+    body: dict[str, Any] = {**STARTED, "objects": [], "error": problem}
+    with pytest.raises(UnexpectedResponseError) as caught:
+        answer(reply(status, body), reader)
+    error = caught.value
+    assert (error.status, json.loads(error.body), error.message) == (status, body, words)
+    assert (error.api_id, error.recording_id, error.url) == (API_ID, STARTED["recording_id"], STARTED["url"])
+    assert f"but its answer carries an error: {words}, api_id {API_ID}. Do not repeat it: it may have" in str(error)
+
+
+@pytest.mark.parametrize(
+    "nothing", [None, "", "  ", False, 0, 0.0, {}, [], [None, ""], {"error": None}, {"message": ""}]
+)
+def test_an_error_that_says_nothing_is_none(nothing: object) -> None:
+    body = {**STARTED, "error": nothing}
+    started = answer(reply(202, body))
+    assert (started.recording_id, started.raw) == (STARTED["recording_id"], body)
+
+
+def test_the_error_of_what_may_be_repeated_says_so() -> None:
+    with pytest.raises(UnexpectedResponseError, match="It is safe to repeat"):
+        answer(reply(200, {"error": "not found"}), read_stopped, repeatable=True)
+
+
+# What can be read is kept
+
+
+READABLE: dict[str, Reply] = {
+    "gzip": reply(202, gzip.compress(json.dumps(STARTED).encode()), headers={"content-encoding": "gzip"}),
+    "deflate": reply(202, zlib.compress(json.dumps(STARTED).encode()), headers={"content-encoding": "deflate"}),
+    "a byte order mark": reply(202, json.dumps(STARTED).encode("utf-8-sig")),
+    "UTF-16": reply(202, json.dumps(STARTED).encode("utf-16")),
+    "a comment behind it": reply(202, json.dumps(STARTED).encode() + b"<!-- cache 7 -->"),
+    "unknown numbers": reply(202, json.dumps(STARTED | {"x": float("nan")}).encode()),
+}
+
+
+@pytest.mark.parametrize("incoming", READABLE.values(), ids=READABLE)
+def test_a_start_is_read_in_whatever_bytes_it_comes(incoming: Reply) -> None:
+    assert answer(incoming) == structure(STARTED, RecordingStarted)
+
+
+def test_a_body_in_latin_1_is_read() -> None:
+    started = answer(reply(202, '{"api_id": "a", "recording_id": "r", "message": "démarré"}'.encode("latin-1")))
+    assert started == RecordingStarted(api_id="a", recording_id="r", message="démarré")
+
+
+KEPT: dict[str, Reply] = {
+    "cut off": reply(202, json.dumps(STARTED).encode()[:-4], complete=False),
+    "whole, but its end did not come": reply(202, json.dumps(STARTED).encode(), complete=False),
+    "in a list": reply(202, [STARTED]),
+    "within HTML": reply(200, b"<pre>" + json.dumps(STARTED).encode()),
+}
+
+
+@pytest.mark.parametrize("incoming", KEPT.values(), ids=KEPT)
+@pytest.mark.parametrize("reader", [read_started, read_pending])
+def test_the_ids_of_an_answer_that_cannot_be_read_are_kept(incoming: Reply, reader: Any) -> None:
+    with pytest.raises(UnexpectedResponseError) as caught:
+        answer(incoming, reader)
+    error = caught.value
+    assert (error.api_id, error.recording_id, error.message) == (API_ID, STARTED["recording_id"], None)
+
+
+def test_without_an_api_id_the_recording_is_kept() -> None:
+    with pytest.raises(UnexpectedResponseError, match="no usable 'api_id'") as caught:
+        answer(reply(202, STARTED | {"api_id": None}))
+    assert (caught.value.api_id, caught.value.recording_id) == (None, STARTED["recording_id"])
 
 
 WORDS: list[tuple[object, str]] = [
@@ -217,7 +361,7 @@ WORDS: list[tuple[object, str]] = [
     (CUT_OFF, CUT_OFF.decode()),
     ("just a text", '"just a text"'),
     ([1, 2], "[1, 2]"),
-    (b"\xff", "\ufffd"),
+    (b"\xff", "ÿ"),
 ]
 
 
@@ -230,10 +374,10 @@ def test_the_words_of_a_refusal_wherever_they_stand(body: object, words: str) ->
 
 
 def test_a_status_that_has_no_name_has_no_words() -> None:
-    assert refusal(reply(499)).message == "no reason given"
+    assert "Plivo answered 499 (no reason given)" in str(refusal(reply(499)))
 
 
-@pytest.mark.parametrize("api_id", [None, "", 17, ["a"]])
+@pytest.mark.parametrize("api_id", [None, "", True, ["a"]])
 def test_an_api_id_is_a_text_or_absent(api_id: object) -> None:
     error = refusal(reply(404, {"api_id": api_id, "error": "not found"}))
     assert error.api_id is None
@@ -338,23 +482,61 @@ def test_a_deletion_says_nothing() -> None:
 
 def test_recordings_and_conferences() -> None:
     assert answer(reply(200, {"recording_id": "r"}), read_recording) == Recording(recording_id="r")
-    page = {"api_id": API_ID, "meta": {"total_count": 2}, "objects": [{"recording_id": "r"}, {"recording_id": "s"}]}
-    assert answer(reply(200, page), read_recordings) == (Recording(recording_id="r"), Recording(recording_id="s"))
-    assert answer(reply(200, {"objects": []}), read_recordings) == ()
     conference: dict[str, Any] = {"conference_name": "standup", "members": []}
     assert answer(reply(200, conference), read_conference) == Conference(conference_name="standup")
     names = {"api_id": API_ID, "conferences": ["My Conf Room"]}
     assert answer(reply(200, names), read_conference_names) == ["My Conf Room"]
 
 
+ROW = {"recording_id": "r"}
+
+
+PAGES: dict[str, tuple[dict[str, Any], Page]] = {
+    "as documented": (
+        {"meta": {"limit": 20, "next": "/x?offset=20", "offset": 0, "total_count": 21}, "objects": [ROW]},
+        Page(rows=(Recording(recording_id="r"),), next="/x?offset=20", limit=20, total=21),
+    ),
+    "the last": (
+        {"meta": {"limit": "5", "next": None, "total_count": "1.0"}, "objects": [ROW]},
+        Page(rows=(Recording(recording_id="r"),), ends=True, limit=5, total=1),
+    ),
+    "an odd meta": (
+        {"meta": {"limit": "many", "next": ["x"], "total_count": -1}, "objects": []},
+        Page(),
+    ),
+    "no object as meta": ({"meta": [], "objects": []}, Page()),
+    "no meta": ({"objects": []}, Page()),
+    "no rows, as Go writes them": ({"objects": None}, Page()),
+    "odd rows": (
+        {"objects": [None, 17, [ROW], {}, ROW, {"recording_id": None, "add_time": "soon"}]},
+        Page(rows=(*[Recording()] * 4, Recording(recording_id="r"), Recording())),
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "page"), PAGES.values(), ids=PAGES)
+def test_pages_of_recordings(body: dict[str, Any], page: Page) -> None:
+    assert answer(reply(200, body), read_recordings) == page
+
+
+def test_a_row_keeps_all_that_it_said() -> None:
+    objects: list[Any] = [None, 17, {"x": 1}]
+    rows = answer(reply(200, {"objects": objects}), read_recordings).rows
+    assert [row.raw for row in rows] == [{"row": None}, {"row": 17}, {"x": 1}]
+
+
+def test_odd_names_of_conferences_hide_no_others() -> None:
+    names: dict[str, Any] = {"conferences": ["a", None, 17, True, {}, ""]}
+    assert answer(reply(200, names), read_conference_names) == ["a", "17"]
+
+
 SENSELESS_LISTS: list[tuple[Any, dict[str, Any], str]] = [
-    (read_recordings, {}, "'objects' is not a list of dict"),
-    (read_recordings, {"objects": "none"}, "'objects' is not a list of dict"),
-    (read_recordings, {"objects": [1]}, "'objects' is not a list of dict"),
-    (read_recordings, {"objects": [{}]}, "no usable 'recording_id'"),
-    (read_conference_names, {"conferences": [None]}, "'conferences' is not a list of str"),
+    (read_recordings, {}, "its 'objects' is not a list: None"),
+    (read_recordings, {"objects": "none"}, "its 'objects' is not a list: 'none'"),
+    (read_recordings, {"objects": {"recording_id": "r"}}, "its 'objects' is not a list"),
+    (read_conference_names, {"conferences": 17}, "its 'conferences' is not a list"),
     (read_conference, {"members": []}, "no usable 'conference_name'"),
-    (read_conference, {"conference_name": "x", "members": [None]}, "no usable"),
+    (read_conference, {"conference_name": True}, "no usable 'conference_name'"),
 ]
 
 
