@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from datetime import datetime
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
+from plivo_record_async import _clock
 from plivo_record_async._batch import run_many
 from plivo_record_async._caller import Caller
 from plivo_record_async._http import Transport, open_lane
@@ -16,6 +16,7 @@ from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, whole
 from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.endpoints import Request
+from plivo_record_async.protocol.listing import Listing
 from plivo_record_async.protocol.models import (
     Conference,
     FileFormat,
@@ -398,7 +399,7 @@ class RecordClient:
         """
         return await self._calls.call(endpoints.get_recording(recording_id), timeout)
 
-    async def list_recordings(
+    def list_recordings(
         self,
         *,
         conference_name: str | None = None,
@@ -406,38 +407,39 @@ class RecordClient:
         added_before: datetime | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[Recording, None]:
-        """Look through the recordings that Plivo keeps, newest first, a page at a time as they are taken.
+        """List the recordings that Plivo keeps, newest first.
 
-        Plivo looks back 7 days unless told otherwise, and 30 days at the most.
+        Each page is asked for when its first recording is taken. A span of more than 30 days, which Plivo refuses, is
+        asked for in several parts. A recording of which Plivo says something that cannot be read is listed all the
+        same: that attribute of it is None, and ``raw`` holds what was said. A recording that moves to a later page,
+        because others are added meanwhile, is listed once.
         https://plivo.com/docs/voice/api/recordings.md
 
         Args:
-            conference_name: Only those of this conference.
-            added_after: Only those filed at or after this time (aware).
-            added_before: Only those filed at or before this time (aware).
-            timeout: Seconds for each page in all; the client's own if absent.
+            conference_name: Only those of this conference. If None, those of all conferences, and of calls.
+            added_after: Only those added at or after this time (aware). If None, 7 days before ``added_before``.
+            added_before: Only those added at or before this time (aware). If None, all that are there.
+            timeout: Seconds for each page in all. If None, the client's own timeout.
+
+        Yields:
+            Each `Recording`.
 
         Raises:
-            ValueError: A time is not aware.
-            ApiError: Plivo refused it; `BadRequestError` for a window of more than 30 days.
+            ValueError: A time is not aware, or ``added_after`` is later than ``added_before``; nothing was sent.
+            NotSentError: A page was not asked for.
+            OutcomeUnknownError: No attempt got an answer.
+            ApiError: Plivo refused it.
+            UnexpectedResponseError: A page as a whole cannot be read.
         """
-        seen: set[str] = set()  # a recording that is filed meanwhile moves the rest onto the next page
-        for offset in itertools.count(step=endpoints.PAGE):
-            page = await self._calls.call(
-                endpoints.list_recordings(
-                    conference_name=conference_name,
-                    added_after=added_after,
-                    added_before=added_before,
-                    offset=offset,
-                ),
-                timeout,
-            )
-            for recording in page:
-                if recording.recording_id not in seen:
-                    yield recording
-            seen = {recording.recording_id for recording in page}
-            if len(page) < endpoints.PAGE:
-                return
+        listing = Listing(
+            conference_name=conference_name, added_after=added_after, added_before=added_before, now=_clock.now()
+        )
+        return self._listed(listing, timeout)
+
+    async def _listed(self, listing: Listing, timeout: float | None) -> AsyncGenerator[Recording, None]:
+        while listing.request is not None:
+            for recording in listing.take(await self._calls.call(listing.request, timeout)):
+                yield recording
 
     async def delete_recording(self, recording_id: str, *, timeout: float | None = None) -> None:
         """Delete a recording that Plivo keeps; harmless to repeat.

@@ -7,7 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -563,22 +563,68 @@ async def test_conferences_are_looked_at() -> None:
         assert await calls.get_conference(name) == Conference(conference_name="My Conf Room", member_count=2)
 
 
-def page(first: int, last: int) -> httpx.Response:
-    return httpx.Response(200, json={"objects": [{"recording_id": f"r{number}"} for number in range(first, last)]})
+def page(first: int, last: int, **meta: Any) -> httpx.Response:
+    objects = [{"recording_id": f"r{number}"} for number in range(first, last)]
+    return httpx.Response(200, json={"objects": objects, "meta": meta})
 
 
 @respx.mock
 async def test_recordings_are_listed_page_by_page_as_they_are_taken() -> None:
     route = respx.get(f"{ACCOUNT}/Recording/").mock(side_effect=[page(0, 20), page(20, 40), page(40, 45)])
+    added_after = datetime.now(UTC) - timedelta(days=20)
     async with client() as calls:
-        listing = calls.list_recordings(conference_name="standup", added_after=datetime(2026, 1, 2, tzinfo=UTC))
+        listing = calls.list_recordings(conference_name="standup", added_after=added_after)
         first = [await anext(listing) for _ in range(20)]
         assert route.call_count == 1
         rest = [recording async for recording in listing]
     assert [recording.recording_id for recording in first + rest] == [f"r{number}" for number in range(45)]
     queries = [dict(request.url.params) for request in asked(route)]
     assert [query.pop("offset") for query in queries] == ["0", "20", "40"]
-    assert queries == [{"conference_name": "standup", "add_time__gte": "2026-01-02 00:00:00.000000", "limit": "20"}] * 3
+    filters = {"conference_name": "standup", "add_time__gte": f"{added_after:%Y-%m-%d %H:%M:%S.%f}", "limit": "20"}
+    assert queries == [filters] * 3
+
+
+@respx.mock
+async def test_small_pages_are_followed_at_our_own_address() -> None:
+    pages = [
+        page(0, 5, limit=5, next="/v1/Account/MA/Recording/?limit=5&offset=5"),
+        page(5, 10, limit=5, next="https://evil.example/v1/?limit=5&offset=10"),
+        page(10, 12, limit=5, next=None),
+    ]
+    route = respx.get(f"{ACCOUNT}/Recording/").mock(side_effect=pages)
+    async with client() as calls:
+        assert len([recording async for recording in calls.list_recordings()]) == 12
+    assert [request.url.params["offset"] for request in asked(route)] == ["0", "5", "10"]
+
+
+@respx.mock
+async def test_any_span_is_listed_in_windows_that_plivo_takes() -> None:
+    route = respx.get(f"{ACCOUNT}/Recording/").mock(side_effect=[page(0, 2), page(1, 3), page(3, 3), page(3, 4)])
+    now = datetime.now(UTC)
+    async with client() as calls:
+        listing = calls.list_recordings(added_after=now - timedelta(days=100), added_before=now)
+        assert [recording.recording_id async for recording in listing] == ["r0", "r1", "r2", "r3"]
+    windows = [(request.url.params["add_time__gte"], request.url.params["add_time__lte"]) for request in asked(route)]
+    assert windows == sorted(windows, reverse=True)
+
+
+@respx.mock
+async def test_one_odd_row_does_not_hide_the_others() -> None:
+    odd = {"recording_id": None, "add_time": "soon", "recording_duration_ms": "-1.00000", "recording_url": False}
+    objects = [{"recording_id": "r1"}, odd, None, {"recording_id": "r2"}]
+    respx.get(f"{ACCOUNT}/Recording/").respond(200, json={"objects": objects})
+    async with client() as calls:
+        listed = [recording async for recording in calls.list_recordings()]
+    assert [recording.recording_id for recording in listed] == ["r1", None, None, "r2"]
+    assert listed[1] == Recording()
+    assert listed[1].raw == odd
+
+
+async def test_a_span_that_ends_before_it_begins_is_refused_at_once() -> None:
+    now = datetime.now(UTC)
+    async with client() as calls:
+        with pytest.raises(ValueError, match="added_after must not be later than added_before"):
+            calls.list_recordings(added_after=now, added_before=now - timedelta(seconds=1))
 
 
 @respx.mock

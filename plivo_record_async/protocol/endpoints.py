@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
@@ -25,6 +25,7 @@ from plivo_record_async.protocol.models import (
     StopRequest,
 )
 from plivo_record_async.protocol.responses import (
+    Page,
     Reply,
     read_already_stopped,
     read_conference,
@@ -39,6 +40,7 @@ from plivo_record_async.protocol.responses import (
 from plivo_record_async.protocol.wire import unstructure
 
 __all__ = [
+    "FIRST_PAGE",
     "PAGE",
     "Request",
     "delete_recording",
@@ -54,6 +56,9 @@ T = TypeVar("T")
 
 PAGE = 20
 """Recordings on one page, the most that Plivo gives: https://plivo.com/docs/voice/api/recordings.md"""
+
+FIRST_PAGE: Final[Mapping[str, str]] = {"limit": str(PAGE), "offset": "0"}
+"""The parameters of the first page."""
 
 
 @attrs.frozen(kw_only=True)
@@ -113,7 +118,12 @@ def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingRe
 
 def get_recording(recording_id: str) -> Request[Recording]:
     """``GET …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
-    return _get(f"reading of recording {recording_id!r}", _recording_path(recording_id), read_recording, "recording")
+
+    def read(reply: Reply) -> Recording:
+        recording = read_recording(reply)
+        return attrs.evolve(recording, recording_id=recording.recording_id or recording_id)
+
+    return _get(f"reading of recording {recording_id!r}", _recording_path(recording_id), read, "recording")
 
 
 def delete_recording(recording_id: str) -> Request[None]:
@@ -134,17 +144,23 @@ def list_recordings(
     conference_name: str | None = None,
     added_after: datetime | None = None,
     added_before: datetime | None = None,
-    offset: int = 0,
-) -> Request[tuple[Recording, ...]]:
-    """``GET …/Recording/``, one page: https://plivo.com/docs/voice/api/recordings.md."""
+    page: Mapping[str, str] = FIRST_PAGE,
+) -> Request[Page]:
+    """``GET …/Recording/``, one page: https://plivo.com/docs/voice/api/recordings.md.
+
+    Args:
+        conference_name: Only those of this conference.
+        added_after: Only those added at or after this time (aware).
+        added_before: Only those added at or before this time (aware).
+        page: Further parameters, which say which page; none of them replaces one of the others.
+    """
     filters = {
         "conference_name": None if conference_name is None else path_segment("conference_name", conference_name),
         "add_time__gte": None if added_after is None else _utc(aware("added_after", added_after)),
         "add_time__lte": None if added_before is None else _utc(aware("added_before", added_before)),
-        "limit": str(PAGE),
-        "offset": str(offset),
     }
-    query = _query({name: value for name, value in filters.items() if value is not None})
+    given = {name: value for name, value in filters.items() if value is not None}
+    query = _query(given | {name: page[name] for name in page if name not in given})
     return _get("listing of recordings", f"/Recording/{query}", read_recordings)
 
 
@@ -177,4 +193,4 @@ def _record_path(conference_name: str) -> str:
 
 
 def _query(parameters: Mapping[str, str]) -> str:
-    return f"?{urlencode(parameters, quote_via=quote)}" if parameters else ""
+    return f"?{urlencode(parameters, quote_via=quote, errors='replace')}" if parameters else ""

@@ -20,7 +20,6 @@ from plivo_record_async.protocol.responses import (
     read_conference_names,
     read_nothing,
     read_pending,
-    read_recording,
     read_recordings,
     read_started,
 )
@@ -116,7 +115,6 @@ def test_a_404_after_doubt_means_done_only_where_it_can() -> None:
 @pytest.mark.parametrize(
     ("request_", "method", "path", "read"),
     [
-        (endpoints.get_recording("r/1"), "GET", "/Recording/r%2F1/", read_recording),
         (endpoints.delete_recording("r"), "DELETE", "/Recording/r/", read_nothing),
         (endpoints.get_conference("My Conf Room"), "GET", "/Conference/My%20Conf%20Room/", read_conference),
         (endpoints.list_conferences(), "GET", "/Conference/", read_conference_names),
@@ -129,19 +127,28 @@ def test_looking_and_deleting_may_be_repeated(request_: Request[Any], method: st
     assert request_.body is None
 
 
+def test_a_recording_that_is_read_without_its_id_has_the_one_that_was_asked_for() -> None:
+    request = endpoints.get_recording("r/1")
+    assert (request.method, request.path, request.body, request.repeatable) == ("GET", "/Recording/r%2F1/", None, True)
+    answers: list[dict[str, Any]] = [{}, {"recording_id": None}, {"recording_id": "another"}]
+    for answered, read in zip(answers, ["r/1", "r/1", "another"], strict=True):
+        assert request.read(Reply(status=200, body=json.dumps({**answered, "x": 1}).encode())).recording_id == read
+
+
 def test_filters_are_in_utc_and_only_those_that_were_given() -> None:
     request = endpoints.list_recordings(
         conference_name="a&b=c",
         added_after=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=5, minutes=30))),
         added_before=datetime(2026, 1, 2, 3, 4, 5, 678, UTC),
-        offset=40,
+        page={"limit": "5", "offset": "40", "cursor": "x", "conference_name": "another"},
     )
     assert query(request) == [
         ("conference_name", "a&b=c"),
         ("add_time__gte", "2026-01-01 21:34:05.000000"),
         ("add_time__lte", "2026-01-02 03:04:05.000678"),
-        ("limit", "20"),
+        ("limit", "5"),
         ("offset", "40"),
+        ("cursor", "x"),
     ]
 
 
