@@ -1,25 +1,32 @@
-"""Asking Plivo about recordings that are silent, with at most a tenth of the account's rate."""
+"""Asking Plivo about recordings that are silent, with at most a tenth of the account's quota."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from plivo_record_async import _clock
 from plivo_record_async._limiter import Quota
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import NotFoundError
 from plivo_record_async.interfaces import Store
-from plivo_record_async.protocol.endpoints import PAGE
+from plivo_record_async.protocol.clocks import Reading
+from plivo_record_async.protocol.endpoints import Request, get_conference, get_recording
 from plivo_record_async.protocol.evidence import Evidence
 from plivo_record_async.protocol.followed import FollowedRecording, Terms
+from plivo_record_async.protocol.listing import Listing
 from plivo_record_async.protocol.models import RateLimit, Recording
-from plivo_record_async.protocol.reconcile import candidates, conclude, send_window
+from plivo_record_async.protocol.reconcile import conclude, is_certainly, match, search_for
 
 __all__ = ["Reconciler"]
 
+T = TypeVar("T")
+
 _SHARE = 10
-"""One call in so many of the account's quota goes into looking."""
+"""One request in so many of the account's quota is a question."""
+
+_MOST_PAGES = 50
+"""Pages that are read for one recording: a thousand recordings of its conference, unless the server never ends."""
 
 
 class Reconciler:
@@ -28,63 +35,77 @@ class Reconciler:
     Args:
         client: What asks.
         store: Where the other recordings are kept.
+        read: Reads our clocks.
     """
 
-    def __init__(self, client: RecordClient, store: Store) -> None:
-        rate = client.rate_limit
+    def __init__(self, client: RecordClient, store: Store, *, read: Callable[[], Reading] = _clock.read) -> None:
         self._client = client
         self._store = store
-        self._quota = Quota(rate and RateLimit(max(1, rate.limit // _SHARE), per=rate.per))
+        self._read = read
+        self._quota = Quota(client.rate_limit and _share_of(client.rate_limit))
 
     async def look(self, record: FollowedRecording, terms: Terms) -> Evidence | None:
-        """Bring the evidence that Plivo has on a recording, or ``None`` if there is nothing to tell yet.
+        """Return the evidence that Plivo has on a recording, or None if there is nothing to tell yet.
 
         Raises:
             PlivoRecordError: Plivo could not be asked, or the store not be read.
         """
-        listed = candidates(record, await self._listed(record))
-        found = [row for row in listed if not await self._is_anothers(row, record)]
-        live = not found and await self._is_live(record.conference_name)
-        return conclude(record, found, live=live, now=_clock.now(), terms=terms)
+        rows, complete = await self._listed(record)
+        matches = match(record, rows, search_for(record, self._client.plivo_clock, self._read()))
+        found, in_doubt = list(matches.certain), not complete
+        for row in matches.likely:
+            claim = await self._claim(row, record)
+            in_doubt |= claim is False
+            found += [row] if claim is None else []
+        for row in matches.possible:
+            in_doubt = in_doubt or await self._claim(row, record) is not True
+        settled = found or in_doubt or record.recording_id is not None
+        live = not settled and await self._is_live(record.conference_name)
+        plivo_time = self._client.plivo_clock.time(self._read())
+        return conclude(record, found, in_doubt=in_doubt, live=live, plivo_time=plivo_time, terms=terms)
 
-    async def _listed(self, record: FollowedRecording) -> list[Recording]:
-        first, _ = send_window(record)
-        coming = self._client.list_recordings(conference_name=record.conference_name, added_after=first)
+    async def _listed(self, record: FollowedRecording) -> tuple[Sequence[Recording], bool]:
+        """Return what Plivo lists of the recording's conference, and whether that is all."""
+        if record.recording_id is not None:
+            try:
+                return [await self._ask(get_recording(record.recording_id))], True
+            except NotFoundError:
+                pass  # the list may know it by another id, and has its address
+        now = self._read()
+        search = search_for(record, self._client.plivo_clock, now)
+        listing = Listing(conference_name=record.conference_name, added_after=search.added_after, now=now.wall)
         rows: list[Recording] = []
-        while len(rows) % PAGE == 0:
-            async with self._turn():
-                page = await _page(coming)
-            if not page:
-                break
-            rows += page
-        return rows
+        for _ in range(_MOST_PAGES):
+            if listing.request is not None:
+                rows += listing.take(await self._ask(listing.request))
+        return rows, listing.request is None
 
-    async def _is_anothers(self, row: Recording, record: FollowedRecording) -> bool:
+    async def _claim(self, row: Recording, record: FollowedRecording) -> bool | None:
+        """Return None if a row is no other start's; or else whether that is certain."""
+        if row.recording_id is None:
+            return None
         owner = await self._store.find("recording_id", row.recording_id)
-        return owner is not None and owner.start_id != record.start_id
+        if owner is None or owner.start_id == record.start_id:
+            return None
+        return is_certainly(owner, row.recording_id)
 
     async def _is_live(self, conference_name: str) -> bool:
         try:
-            async with self._turn():
-                await self._client.get_conference(conference_name)
+            await self._ask(get_conference(conference_name))
         except NotFoundError:
             return False
         return True
 
-    @asynccontextmanager
-    async def _turn(self) -> AsyncGenerator[None]:
+    async def _ask(self, request: Request[T]) -> T:
+        """Ask once, when it is our turn: what the client sent again would be asked without one."""
         await self._quota.acquire()
         try:
-            yield
+            return await self._client.call(request, max_retries=0)
         finally:
             self._quota.give_back(used=True)
 
 
-async def _page(coming: AsyncIterator[Recording]) -> list[Recording]:
-    """As many as Plivo sends in one answer, so that no second one is asked for."""
-    rows: list[Recording] = []
-    async for row in coming:
-        rows.append(row)
-        if len(rows) == PAGE:
-            break
-    return rows
+def _share_of(rate: RateLimit) -> RateLimit:
+    """A tenth of a rate, in parts that are at most half as long, so that the questions do not all come at once."""
+    limit = max(1, rate.limit // (2 * _SHARE))
+    return RateLimit(limit, per=limit * _SHARE * rate.per / rate.limit)

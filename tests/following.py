@@ -8,13 +8,14 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
 
 import attrs
 import httpx
 
-from plivo_record_async import CallbackPolicy, MemoryStore, RecordClient, StoreError
+from plivo_record_async import CallbackPolicy, MemoryStore, RecordClient, StoreError, _clock
 from plivo_record_async._follower import Follower
 from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
@@ -76,6 +77,7 @@ class ScriptedPlivo:
         answers: To the next starts, one each; then they are accepted.
         requests: What it was asked, in order.
         rows: The recordings that it lists.
+        ahead: By how much its clock is ahead of ours; if None, its answers have no date.
         live: Whether conferences are live.
         broken: Whether every look ends in a 500.
         deletion: What it answers to a deletion, and to whatever else it does not know.
@@ -85,6 +87,7 @@ class ScriptedPlivo:
         self.answers = deque(answers)
         self.requests: list[httpx.Request] = []
         self.rows: list[dict[str, Any]] = []
+        self.ahead: timedelta | None = None
         self.live = True
         self.broken = False
         self.deletion = httpx.Response(204)
@@ -116,15 +119,21 @@ class ScriptedPlivo:
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        response = await self._respond(request)
+        if self.ahead is not None:
+            response.headers["Date"] = format_datetime(_clock.now() + self.ahead, usegmt=True)
+        return response
+
+    async def _respond(self, request: httpx.Request) -> httpx.Response:
         match request.method, request.url.path.split("/")[4:]:
             case "GET", _ if self.broken:
                 return httpx.Response(500, json={"error": "broken"})
-            case "GET", ["Recording", ""]:
-                return self._listed(request.url.params)
-            case "GET", ["Conference", name, ""]:
-                if not self.live:
-                    return httpx.Response(404, json={"api_id": "a", "error": "not found"})
+            case "GET", ["Recording", *ids]:
+                return self._recordings(request.url.params, *filter(None, ids))
+            case "GET", ["Conference", name, ""] if self.live:
                 return httpx.Response(200, json={"api_id": "a", "conference_name": name})
+            case "GET", _:
+                return httpx.Response(404, json={"api_id": "a", "error": "not found"})
             case "POST", _:
                 return await self._answer(request)
             case _:
@@ -138,7 +147,12 @@ class ScriptedPlivo:
             raise answer
         return await answer(request)
 
-    def _listed(self, asked: Mapping[str, str]) -> httpx.Response:
+    def _recordings(self, asked: Mapping[str, str], *ids: str) -> httpx.Response:
+        for row in self.rows:
+            if row["recording_id"] in ids:
+                return httpx.Response(200, json=row | {"api_id": "a"})
+        if ids:
+            return httpx.Response(404, json={"api_id": "a", "error": "not found"})
         rows = [row for row in self.rows if row["conference_name"] == asked["conference_name"]]
         start = int(asked["offset"])
         page = rows[start : start + int(asked["limit"])]

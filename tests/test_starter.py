@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
 
@@ -18,6 +19,8 @@ from plivo_record_async import (
     OutcomeUnknownError,
     StartRequest,
     StoreError,
+    UnexpectedResponseError,
+    _clock,
 )
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.tokens import PLACES, read_start_id
@@ -118,6 +121,33 @@ async def test_success_in_senseless_words_counts_as_accepted() -> None:
         assert (record.state, record.api_id) == ("accepted", None)
 
 
+async def test_the_ids_of_a_success_that_cannot_be_read_are_kept() -> None:
+    cut_off = httpx.Response(202, text='{"api_id": "a-1", "recording_id": "rec-1", "mess')
+    async with parts(ScriptedPlivo(cut_off)) as its:
+        record = await its.starter.start(REQUEST)
+        assert (record.state, record.api_id, record.recording_id) == ("accepted", "a-1", "rec-1")
+
+
+async def test_what_our_clocks_show_is_kept_of_each_sending() -> None:
+    plivo = ScriptedPlivo(UNREACHABLE)
+    plivo.ahead = timedelta(hours=1)
+    async with parts(plivo) as its:
+        before = _clock.read().steady
+        with pytest.raises(NotSentError):
+            await its.starter.start(REQUEST, dedupe_key="key", timeout=7)
+        first = (await its.ledger.get(await only_record(its, "not_sent"))).sending
+        assert first is not None
+        assert before <= first.steady <= _clock.read().steady
+        assert first.ahead is None
+        assert 6 < first.within <= 7
+        await its.starter.start(REQUEST)
+        again = (await its.starter.start(REQUEST, dedupe_key="key", timeout=70)).sending
+        assert again is not None
+        assert first.steady < again.steady
+        assert again.ahead == pytest.approx(3_600, abs=2)
+        assert 69 < again.within <= 70
+
+
 @pytest.mark.parametrize(
     ("answer", "error", "state"),
     [
@@ -125,6 +155,9 @@ async def test_success_in_senseless_words_counts_as_accepted() -> None:
         (UNREACHABLE, NotSentError, "not_sent"),
         (SILENT, OutcomeUnknownError, "unknown"),
         (httpx.Response(503, text=""), OutcomeUnknownError, "unknown"),
+        (httpx.Response(408, text=""), OutcomeUnknownError, "unknown"),
+        (httpx.Response(200, json={"api_id": "a-1", "error": "no"}), UnexpectedResponseError, "unknown"),
+        (httpx.Response(307, headers={"location": "https://elsewhere.example/"}), ApiError, "rejected"),
     ],
 )
 async def test_each_other_end_is_stored_and_raised(
@@ -136,7 +169,7 @@ async def test_each_other_end_is_stored_and_raised(
             await its.starter.start(REQUEST)
         start_id = await only_record(its, state)
         assert len(plivo.starts) == 1
-        if isinstance(raised.value, OutcomeUnknownError):
+        if isinstance(raised.value, OutcomeUnknownError | UnexpectedResponseError):
             assert raised.value.start_id == start_id
 
 

@@ -6,10 +6,12 @@ they are: `ApiResponse`, `RecordingEnded`, `TranscriptionEnded`.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Literal
 
 import attrs
 
+from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.models import (
     ApiResponse,
     Recording,
@@ -70,9 +72,15 @@ CallbackName = Literal["ApiResponse", "RecordingEnded", "TranscriptionEnded"]
 # From our own sending
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class SendingBegan:
-    """From here on a byte may leave this machine; stored before it can."""
+    """From here on a byte may leave this machine; stored before it can.
+
+    Attributes:
+        sending: What our clocks showed.
+    """
+
+    sending: Sending | None = None
 
 
 @attrs.frozen
@@ -173,9 +181,15 @@ class CandidatesFound:
     recordings: tuple[Recording, ...]
 
 
-@attrs.frozen
+@attrs.frozen(kw_only=True)
 class ConferenceGone:
-    """The conference is over, and the list has no row yet: the time of grace begins."""
+    """The conference is over, and the list has no row yet: the time of grace begins.
+
+    Attributes:
+        at: When that was seen, by Plivo's clock; if None, when it is learned.
+    """
+
+    at: datetime | None = None
 
 
 @attrs.frozen

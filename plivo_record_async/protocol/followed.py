@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from plivo_record_async._value import Value
+from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.evidence import CallbackName, Kind
 from plivo_record_async.protocol.models import (
     ApiResponse,
@@ -121,7 +122,8 @@ class FollowedRecording(Value):
         version: How often it has changed; a store keeps a change only if it has the version before it.
         state: Where it stands.
         due_at: When somebody has to look after it, by `CameDue`; ``None`` if nobody has to.
-        gone_at: When its conference was first seen to be over.
+        sending: What our clocks showed when it was about to be sent; None in records of older versions.
+        gone_at: When its conference was first seen to be over, by Plivo's clock.
         answer: What the answer to the start said.
         response: The asynchronous response.
         begun: What a callback said of the recording when it had begun.
@@ -138,6 +140,7 @@ class FollowedRecording(Value):
     version: int = 0
     state: RecordingState = "planned"
     due_at: datetime | None = None
+    sending: Sending | None = None
     gone_at: datetime | None = None
     answer: Answer | None = None
     response: ApiResponse | None = None
@@ -215,7 +218,7 @@ class FollowedRecording(Value):
         if self.state in _LOST or self.state in {"unknown", "unconfirmed"}:
             reason = next((step.evidence for step in self.steps if step.state == self.state), None)
         if len(self.candidates) > 1:
-            may_be = ", ".join(row.recording_id for row in self.candidates)
+            may_be = ", ".join(row.recording_id or "?" for row in self.candidates)
             reason = "; ".join(filter(None, [reason, f"it may be any of the recordings {may_be}"]))
         return reason
 
@@ -291,9 +294,8 @@ def _look_at(record: FollowedRecording, changes: Mapping[str, Any], now: datetim
         return since + terms.follow if _lacks_text(record, state, changes) else None
     if now - record.created_at > terms.follow:
         return None
-    gone_at: datetime | None = changes.get("gone_at", record.gone_at)
-    if gone_at is not None and now < gone_at + terms.grace:
-        return gone_at + terms.grace
+    if "gone_at" in changes:
+        return now + terms.grace + terms.tick  # the clock that the grace is measured with is Plivo's
     first = terms.first_look if state == "unknown" else terms.quiet_look
     return now + min(max(first, now - since), terms.longest_look)
 

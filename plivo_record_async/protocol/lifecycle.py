@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import attrs
 
+from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.evidence import (
     CallbackName,
     CandidatesFound,
@@ -176,14 +177,17 @@ def plan(
 
 
 def begin(
-    start_id: str, request: StartRequest, now: datetime, *, dedupe_key: str | None = None, terms: Terms = DEFAULT_TERMS
+    start_id: str,
+    request: StartRequest,
+    now: datetime,
+    *,
+    sending: Sending | None = None,
+    dedupe_key: str | None = None,
+    terms: Terms = DEFAULT_TERMS,
 ) -> FollowedRecording:
     """A start that is sent as soon as it is stored: `plan` and `SendingBegan` in one, as one write keeps both."""
-    began = Step(kind="sending_began", state="sending", at=now, evidence=words_of(_BEGAN, "sending"))
-    return _new(start_id, request, now, dedupe_key, terms, _planned(now), began)
-
-
-_BEGAN: Final = SendingBegan()
+    began = Step(kind="sending_began", state="sending", at=now, evidence=words_of(SendingBegan(), "sending"))
+    return attrs.evolve(_new(start_id, request, now, dedupe_key, terms, _planned(now), began), sending=sending)
 
 
 def _planned(now: datetime) -> Step:
@@ -263,14 +267,25 @@ def _facts(record: FollowedRecording, evidence: Evidence, now: datetime, terms: 
             if kind_of(evidence) == "found_ended" and record.ended is None:
                 facts |= _reported(record, _ended_by(record, row), terms)
         case CandidatesFound(recordings=rows):
-            facts = _listed(record, tuple(sorted(rows, key=lambda row: row.recording_id)))
-        case ConferenceGone() if record.gone_at is None:
-            facts = {"gone_at": now}
-        case EventHandled(name=name) if name in record.unhandled:
-            facts = {"unhandled": tuple(other for other in record.unhandled if other != name)}
+            facts = _listed(record, tuple(sorted(rows, key=lambda row: row.recording_id or "")))
+        case SendingBegan() | ConferenceGone() | EventHandled():
+            facts = _noted(record, evidence, now)
         case _:
             pass
     return facts
+
+
+def _noted(
+    record: FollowedRecording, evidence: SendingBegan | ConferenceGone | EventHandled, now: datetime
+) -> dict[str, Any]:
+    match evidence:
+        case SendingBegan(sending=sending):
+            return {"sending": sending}
+        case ConferenceGone(at=at):
+            return {} if record.gone_at is not None else {"gone_at": at or now}
+        case EventHandled(name=name):
+            unhandled = tuple(other for other in record.unhandled if other != name)
+            return {} if unhandled == record.unhandled else {"unhandled": unhandled}
 
 
 def _reported(

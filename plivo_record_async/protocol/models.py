@@ -259,8 +259,8 @@ Outcome: TypeAlias = Succeeded[RequestT_co, ResultT_co] | Failed[RequestT_co]
 class Recording(Value):
     """A recording that Plivo keeps.
 
-    What Plivo says in a way that cannot be read is None, and in ``raw`` as it came. A recording that is still running has
-    neither a length nor an end. https://plivo.com/docs/voice/api/recordings.md
+    What Plivo says in a way that cannot be read is None, and in ``raw`` as it came. A recording that is still running
+    has neither a length nor an end. https://plivo.com/docs/voice/api/recordings.md
 
     Attributes:
         recording_id: Plivo's id of the recording; opaque. None only in a listing, if its row has none that can be read.

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
+from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.evidence import (
     CameDue,
     CandidatesFound,
@@ -321,7 +322,7 @@ def test_a_transcript_without_an_end_is_still_looked_after() -> None:
 def test_after_the_end_of_the_conference_there_is_a_time_of_grace() -> None:
     gone, _ = apply(recording("unknown"), ConferenceGone(), NOW + SECOND)
     assert (gone.state, gone.gone_at) == ("unknown", NOW + SECOND)
-    assert gone.due_at == NOW + SECOND + DEFAULT_TERMS.grace
+    assert gone.due_at == NOW + SECOND + DEFAULT_TERMS.grace + DEFAULT_TERMS.tick
     assert after(gone, ConferenceGone()) is gone
     absent = after(gone, NothingFound())
     assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo lists no recording")
@@ -329,8 +330,25 @@ def test_after_the_end_of_the_conference_there_is_a_time_of_grace() -> None:
 
 def test_after_the_time_of_grace_it_is_looked_for_as_before() -> None:
     gone = after(recording("started"), ConferenceGone())
-    late, _ = apply(gone, CameDue(), NOW + DEFAULT_TERMS.grace)
-    assert late.due_at == NOW + 2 * DEFAULT_TERMS.grace
+    over = due_time(gone)
+    late, _ = apply(gone, CameDue(), over)
+    assert late.due_at == over + (over - NOW)
+
+
+def test_the_time_of_grace_is_waited_for_whatever_plivo_s_clock_shows() -> None:
+    for ahead in (timedelta(hours=1), timedelta(hours=-1)):
+        gone, _ = apply(recording("unknown"), ConferenceGone(at=NOW + ahead), NOW)
+        assert gone.gone_at == NOW + ahead
+        assert gone.due_at == NOW + DEFAULT_TERMS.grace + DEFAULT_TERMS.tick
+
+
+def test_what_our_clocks_showed_is_kept_of_the_last_sending() -> None:
+    first, second = (Sending(steady=number, run="run", within=30) for number in (1.0, 2.0))
+    began = after(planned(), SendingBegan(sending=first))
+    assert began.sending == first
+    again = after(began, StartNotSent(words="refused"), SendingBegan(sending=second))
+    assert again.sending == second
+    assert begin("start-1", REQUEST, NOW, sending=first).sending == first
 
 
 # Handlers

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.interfaces import FollowedRecording, Orphan
+from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.followed import Answer, Step
 from plivo_record_async.protocol.models import (
     ApiResponse,
@@ -60,7 +61,7 @@ transcriptions = st.builds(
 )
 rows = st.builds(
     Recording,
-    recording_id=texts,
+    recording_id=maybe,
     conference_name=maybe,
     recording_url=maybe,
     recording_format=maybe,
@@ -94,6 +95,14 @@ records = st.builds(
     version=st.integers(0, 2**62),
     state=st.sampled_from(STATES),
     due_at=maybe_moments,
+    sending=st.none()
+    | st.builds(
+        Sending,
+        steady=st.floats(0, 1e9),
+        run=texts,
+        ahead=st.none() | st.floats(-1e9, 1e9),
+        within=st.floats(0, 3_600),
+    ),
     gone_at=maybe_moments,
     answer=st.none() | st.builds(Answer, api_id=maybe, recording_id=maybe, url=maybe),
     response=st.none() | responses,
