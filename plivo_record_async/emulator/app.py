@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from datetime import datetime
+from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
 
@@ -63,6 +64,7 @@ class EmulatorApp:
         except ClientDisconnect:
             return  # nobody is left who could be answered
         response = self._respond(request, body)
+        response.headers["Date"] = format_datetime(_clock.now(), usegmt=True)  # as Plivo's answers have it
         _logger.info("%s %s %d", request.method, scope["raw_path"].decode("latin-1"), response.status_code)
         await response(scope, receive, send)
 

@@ -3,6 +3,8 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -67,6 +69,12 @@ async def test_start_and_stop(plivo: Plivo) -> None:
     stopped = await plivo.api("DELETE", "Conference/My%20Conf%20Room/Record/")
     assert (stopped.status_code, stopped.content) == (204, b"")
     assert not {"content-length", "content-type"} & set(stopped.headers)
+
+
+@pytest.mark.parametrize("path", ["Conference/", "Recording/none/", "Recording/none.mp3"])
+async def test_every_answer_says_what_time_it_is(plivo: Plivo, path: str) -> None:
+    answer = await plivo.api("GET", path)
+    assert abs(parsedate_to_datetime(answer.headers["date"]) - datetime.now(UTC)) < timedelta(seconds=10)
 
 
 async def test_every_request_has_an_id_of_its_own(plivo: Plivo) -> None:
