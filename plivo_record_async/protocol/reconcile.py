@@ -120,16 +120,18 @@ def match(record: FollowedRecording, rows: Sequence[Recording], search: Search) 
     certain = tuple(row for row in rows if _is_it(record, row))
     if certain or record.recording_id is not None:
         return Matches(certain=certain)
+    rows = [row for row in rows if _may_be_of(record.conference_name, row)]
     likely: list[Recording] = []
     possible: list[Recording] = []
     for row in rows:
         began = _began(row)
-        if not _may_be_of(record.conference_name, row):
-            continue
         if began is not None and search.holds(began):
             likely.append(row)
         elif began is None or search.holds(began, doubt=search.doubt):
             possible.append(row)
+    if not likely and record.api_id is not None:
+        # Plivo's documents do not say whose it is in a row: that of the start, or that of the question.
+        likely = [row for row in rows if row.api_id == record.api_id]
     return Matches(likely=tuple(likely), possible=tuple(possible))
 
 
@@ -177,12 +179,8 @@ def conclude(
 
 
 def _is_it(record: FollowedRecording, row: Recording) -> bool:
-    """Whether Plivo's ids say so. Most of them are opaque, so one that is equal is enough."""
-    pairs = (
-        (record.recording_id, row.recording_id),
-        (record.record_url, row.recording_url),
-        (record.api_id, row.api_id),
-    )
+    """Whether Plivo's id of the recording says so, or the address of its file."""
+    pairs = ((record.recording_id, row.recording_id), (record.record_url, row.recording_url))
     return any(ours is not None and ours == theirs for ours, theirs in pairs)
 
 

@@ -237,12 +237,19 @@ def test_where_the_id_is_known_it_decides_whatever_the_times() -> None:
     assert match(record, [row_at(0, "rec-0"), Recording()], SEARCH) == Matches()
 
 
-def test_the_address_of_the_file_and_the_api_id_decide_too() -> None:
-    record = lived((5, began(5)), (6, StartAccepted(words="202", api_id="a", url="https://f/1")))
-    by_url, by_api_id = row_at(9_999, recording_url="https://f/1"), row_at(9_999, api_id="a")
-    assert match(record, [row_at(0, "rec-0"), by_url], SEARCH) == Matches(certain=(by_url,))
-    assert match(record, [row_at(0, "rec-0"), by_api_id], SEARCH) == Matches(certain=(by_api_id,))
+def test_the_address_of_the_file_decides_too() -> None:
+    record = lived((5, began(5)), (6, StartAccepted(words="202", url="https://f/1")))
+    row = row_at(9_999, recording_url="https://f/1")
+    assert match(record, [row_at(0, "rec-0"), row], SEARCH) == Matches(certain=(row,))
     assert match(record, [row_at(0, "rec-0")], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
+
+
+def test_the_api_id_decides_where_the_times_do_not() -> None:
+    record = lived((5, began(5)), (6, StartAccepted(words="202", api_id="a")))
+    late, another = row_at(9_999, api_id="a"), row_at(9_999, api_id="b")
+    assert match(record, [another, late], SEARCH) == Matches(likely=(late,))
+    assert match(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
+    assert match(UNANSWERED, [row_at(9_999)], SEARCH) == Matches()
 
 
 # Whose a row is
