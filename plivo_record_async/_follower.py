@@ -294,7 +294,8 @@ class Follower:
     async def _hand_over(self, record: FollowedRecording, event: HandledEvent) -> None:
         """Run the handlers of an event, each whatever the others do; if one fails, the event comes due again."""
         name = event_name(event)
-        key, handling = (record.start_id, name), self._here.handling
+        key: tuple[str, CallbackName] = (record.start_id, name)
+        handling = self._here.handling
         handlers = self._handlers.get(name, ())
         if key in handling or (not handlers and not self._is_given_up(record, name)):
             return

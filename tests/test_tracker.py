@@ -600,7 +600,11 @@ async def test_calls_on_a_closed_tracker_raise_closed_error() -> None:
     assert len(plivo.starts) == 1
 
 
-@pytest.mark.parametrize("make", [lambda _: MemoryStore(), SQLiteStore])
+def in_memory(_: Path) -> Store:
+    return MemoryStore()
+
+
+@pytest.mark.parametrize("make", [in_memory, SQLiteStore])
 async def test_closed_tracker_can_be_entered_again(make: Callable[[Path], Store], tmp_path: Path) -> None:
     plivo, told = ScriptedPlivo(), list[str]()
     async with plivo.client() as client:

@@ -128,7 +128,7 @@ def verify_callback(
     form = read_form(headers, body)
     try:
         texts = signed_texts(claim, method, called, form)
-        asked = [] if method.upper() == "POST" else read_pairs(split_url(called)[2])
+        asked: Pairs = [] if method.upper() == "POST" else read_pairs(split_url(called)[2])
     except ValueError as error:
         raise MalformedCallbackError(str(error)) from error
     match = find_match(claim, texts, auth_tokens)

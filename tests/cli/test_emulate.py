@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 import httpx
@@ -144,7 +144,7 @@ async def test_a_quiet_one_prints_how_to_use_it_and_no_more() -> None:
 
 
 @contextmanager
-def answering(stderr: int) -> Iterator[httpx.Client]:
+def answering(stderr: int) -> Generator[httpx.Client]:
     """A process whose stderr is not read; it ends when it is told to."""
     with subprocess.Popen([*COMMAND, *ACCOUNT], stdout=subprocess.PIPE, stderr=stderr) as process:
         try:

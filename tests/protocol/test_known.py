@@ -52,5 +52,5 @@ def test_what_is_missing_depends_on_the_shape() -> None:
     assert "record_url" not in missing(frozenset(RECORDING_ENDED_CAMEL_CASE))
     assert missing(frozenset(TRANSCRIPTION_ENDED)) == frozenset()
     assert missing(frozenset({"response"})) == frozenset()
-    assert missing(frozenset()) == KNOWN
+    assert missing(frozenset[str]()) == KNOWN
     assert missing(frozenset({"RecordUrl", "record_url"})) == KNOWN - {"RecordUrl", "record_url"}

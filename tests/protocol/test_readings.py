@@ -403,6 +403,7 @@ def test_a_get_as_a_post_without_a_form_says_nothing() -> None:
     captured = callback(RECORDING_ENDED, method="GET", url="https://h/cb")
     event = parse_callback(**forge(captured, method="POST"), auth_tokens=TOKEN)
     assert event == UnknownCallback()
+    assert isinstance(event, UnknownCallback)
     assert event.reason
 
 
@@ -440,6 +441,7 @@ def test_a_post_whose_query_names_a_field_is_believed_only_where_its_url_is_know
     genuine = callback(TRANSCRIPTION_ENDED, url=url)
     event = parse_callback(**genuine, auth_tokens=TOKEN)
     assert event == UnknownCallback(raw=TRANSCRIPTION_ENDED)
+    assert isinstance(event, UnknownCallback)
     assert "may be a field of another event" in event.reason
     assert isinstance(event_of(genuine, expected_url=url), TranscriptionEnded)
 

@@ -119,6 +119,7 @@ def test_new_fields_that_may_hide_a_missing_one_are_kept_but_not_believed(
 ) -> None:
     event = parse_callback(**callback(fields | new), auth_tokens=TOKEN)
     assert event == UnknownCallback(raw=fields | new)
+    assert isinstance(event, UnknownCallback)
     assert "may be a field of another event" in event.reason
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -69,7 +69,7 @@ def sent(reading: SecondReading) -> tuple[str, str, bytes]:
 def signature_of(capture: Capture) -> dict[str, str]:
     """What Plivo sent with the genuine callback."""
     own = [*capture.own, *(capture.fields.items() if capture.method == "GET" else ())]
-    form = {} if capture.method == "GET" else capture.fields
+    form: Mapping[str, str] = {} if capture.method == "GET" else capture.fields
     return {V3: sign_callback_v3(capture.method, url_with(own), form, NONCE, TOKEN), V3_NONCE: NONCE}
 
 

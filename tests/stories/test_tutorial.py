@@ -7,7 +7,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from pathlib import Path
 
 import attrs
@@ -27,7 +27,7 @@ class Terminal:
     ports: dict[str, str]
 
     @contextlib.asynccontextmanager
-    async def running(self, commands: str) -> AsyncIterator[asyncio.StreamReader]:
+    async def running(self, commands: str) -> AsyncGenerator[asyncio.StreamReader]:
         """Run commands of the page; what they print. They are ended if they have not ended by themselves."""
         commands = commands.strip().replace(".venv/bin/python", sys.executable)
         commands = commands.replace(".venv/bin/plivo-record", f"{sys.executable} -m plivo_record_async")
