@@ -18,6 +18,8 @@ PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="
 FILES: dict[str, str] = dict(re.findall(r"^```py\n# ([\w.]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 INSTALL, EMULATE, EXPORT, END = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
+ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PLIVO_")}
+
 
 @attrs.frozen
 class Terminal:
@@ -37,7 +39,7 @@ class Terminal:
             "-ec",
             "\n".join([*before, f"exec {last}"]),
             cwd=self.folder,
-            env=os.environ,
+            env=ENVIRONMENT,
             stdout=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None
