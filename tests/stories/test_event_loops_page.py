@@ -58,6 +58,48 @@ for cell in {cells!r} * 2:
     shell.run_cell(cell).raise_error()
 """
 
+MISUSE = """
+import asyncio
+import os
+import sys
+
+from plivo_record_async import PlivoRecordError, RecordClient, RecordingTracker, SQLiteStore
+
+client = RecordClient()
+tracker = RecordingTracker(client, public_url=os.environ["PUBLIC_URL"], store=SQLiteStore("recordings.db"))
+
+
+async def use():
+    for call in (client.start_recording("standup"), tracker.start("standup"), tracker.get("start-1")):
+        try:
+            await call
+        except PlivoRecordError as error:
+            print(f"{type(error).__name__}: {error}", flush=True)
+
+
+async def after_the_end():
+    async with client, tracker:
+        pass
+    await use()
+
+
+async def in_two_threads():
+    async with client, tracker:
+        await client.start_recording("standup")
+        await asyncio.to_thread(asyncio.run, use())
+
+
+async def after_a_fork():
+    async with client, tracker:
+        await client.start_recording("standup")
+        if os.fork() == 0:
+            await use()
+            os._exit(0)
+        os.wait()
+
+asyncio.run(globals()[sys.argv[1]]())
+"""
+
 
 @attrs.frozen
 class Project:
@@ -158,3 +200,19 @@ async def test_a_notebook_whose_cells_run_again(project: Project) -> None:
 async def test_a_pool_of_forked_processes(project: Project) -> None:
     assert len((await project.run("pool.py")).splitlines()) == 3
     assert project.executions("sales", "support", "board") == [1, 1, 1]
+
+
+@pytest.mark.parametrize(
+    ("misuse", "error", "advice"),
+    [
+        ("after_the_end", "ClosedError: ", "nter it again"),
+        ("in_two_threads", "ConfigurationError: ", "in each event loop"),
+        ("after_a_fork", "ConfigurationError: ", "in each process"),
+    ],
+)
+async def test_misuse_is_an_error_that_says_what_to_write(
+    project: Project, misuse: str, error: str, advice: str
+) -> None:
+    printed = (await project.run("-c", MISUSE, misuse)).splitlines()
+    assert len(printed) == 3
+    assert all(line.startswith(error) and advice in line for line in printed)
