@@ -93,7 +93,7 @@ async def after_a_fork():
     async with client, tracker:
         await client.start_recording("standup")
         if os.fork() == 0:
-            await use()
+            asyncio.run(use())
             os._exit(0)
         os.wait()
 
