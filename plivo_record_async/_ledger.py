@@ -7,6 +7,8 @@ acknowledged before it is stored.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
 from plivo_record_async import _clock
@@ -23,9 +25,13 @@ from plivo_record_async.protocol.evidence import (
 from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms
 from plivo_record_async.protocol.lifecycle import Effect, apply
 
-__all__ = ["Ledger"]
+__all__ = ["DoubtfulError", "Ledger"]
 
 _OF_ONE_SENDING = (SendingContinued, StartAccepted, StartNotSent, StartRefused, StartUnanswered)
+
+
+class DoubtfulError(Exception):
+    """Evidence contradicts what is known, so nothing was learned; the text says in what."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -53,7 +59,11 @@ class Ledger:
         return record
 
     async def learn(
-        self, record: FollowedRecording, evidence: Evidence
+        self,
+        record: FollowedRecording,
+        evidence: Evidence,
+        *,
+        doubt: Callable[[FollowedRecording], str | None] | None = None,
     ) -> tuple[FollowedRecording, tuple[Effect, ...]]:
         """Take in one piece of evidence.
 
@@ -61,16 +71,22 @@ class Ledger:
             record: What was known last; it need not be the newest.
             evidence: What is new. What our own sending tells counts for the sending that ``record`` knows of: if
                 another has begun since, it says nothing.
+            doubt: Says in what the evidence contradicts the record; asked for each state of the record that the
+                evidence would change. If None, the evidence is believed.
 
         Returns:
             The record as it is stored now, with or without a change; and what is to be done.
 
         Raises:
+            DoubtfulError: The evidence contradicts the record.
             UnknownStartError: The record was pruned meanwhile.
             StoreError: It could not be stored, so nothing was learned.
         """
         known = record
         while True:
+            reason = doubt and doubt(record)
+            if reason:
+                raise DoubtfulError(reason)
             changed, effects = apply(record, evidence, _clock.now(), self.terms)
             if changed is record:
                 return record, ()

@@ -160,9 +160,8 @@ class ScriptedPlivo:
 
 
 def ended(conference_name: str = "standup", recording_id: str = "rec-1", **more: str) -> dict[str, str]:
-    """The fields of the callback that a recording has ended."""
+    """The fields of the callback that a recording has ended; Plivo's have an ``api_id`` too."""
     return {
-        "api_id": "api-1",
         "record_url": f"https://media.example/{recording_id}.mp3",
         "recording_id": recording_id,
         "conference_name": conference_name,

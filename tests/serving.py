@@ -62,7 +62,15 @@ async def serving(application: Any, *, listener: socket.socket | None = None, **
     with listener or free_listener() as listening:
         server = _Server(
             uvicorn.Config(
-                application, log_config=None, access_log=False, timeout_graceful_shutdown=1, ws="none", **options
+                application,
+                **{
+                    "http": "h11",
+                    "log_config": None,
+                    "access_log": False,
+                    "timeout_graceful_shutdown": 1,
+                    "ws": "none",
+                    **options,
+                },
             )
         )
         serve = asyncio.create_task(server.serve(sockets=[listening]))
@@ -89,9 +97,14 @@ class Reply:
 
 
 class Caller:
-    """One connection."""
+    """One connection.
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    Attributes:
+        url: Whom it is to.
+    """
+
+    def __init__(self, url: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.url = url
         self._reader = reader
         self._writer = writer
 
@@ -100,7 +113,7 @@ class Caller:
     async def to(cls, url: str) -> AsyncGenerator[Self]:
         """Connect to a server; hang up at the end."""
         host, _, port = url.partition("://")[2].partition("/")[0].partition(":")
-        caller = cls(*await asyncio.open_connection(host, int(port)))
+        caller = cls(url, *await asyncio.open_connection(host, int(port)))
         try:
             yield caller
         finally:

@@ -7,9 +7,9 @@ import asyncio
 import pytest
 
 from plivo_record_async import MemoryStore, StoreError, UnknownStartError
-from plivo_record_async._ledger import Ledger
+from plivo_record_async._ledger import DoubtfulError, Ledger
 from plivo_record_async.protocol.evidence import Evidence, SendingBegan, SendingContinued, StartAccepted, StartNotSent
-from plivo_record_async.protocol.followed import Terms
+from plivo_record_async.protocol.followed import FollowedRecording, Terms
 from plivo_record_async.protocol.lifecycle import HandOver
 from tests.following import FlakyStore
 from tests.protocol.lives import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording
@@ -105,3 +105,21 @@ async def test_a_failing_store_learns_nothing() -> None:
     with pytest.raises(StoreError):
         await ledger.learn(record, ENDED)
     assert await store.get(record.start_id) == record
+
+
+async def test_evidence_is_doubted_again_if_somebody_was_faster() -> None:
+    ledger = Ledger(store=MemoryStore())
+    record = await ledger.store.create(recording("accepted"))
+    known, _ = await ledger.learn(record, CONFIRMED)
+    doubted: list[FollowedRecording] = []
+
+    def doubt(current: FollowedRecording) -> str | None:
+        doubted.append(current)
+        return "it was confirmed" if current.response is not None else None
+
+    with pytest.raises(DoubtfulError, match="it was confirmed"):
+        await ledger.learn(record, ENDED, doubt=doubt)
+    assert doubted == [record, known]
+    assert await ledger.get(record.start_id) == known
+    learned, _ = await ledger.learn(record, ENDED, doubt=lambda _: None)
+    assert learned.ended == ENDED

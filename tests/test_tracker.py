@@ -256,7 +256,7 @@ async def test_a_batch_with_keys_may_be_run_again() -> None:
 
 
 async def test_handlers_are_told_of_events_and_may_want_the_recording_too() -> None:
-    plivo, told = ScriptedPlivo(), asyncio.Queue[Any]()
+    plivo, told = ScriptedPlivo(accepted("api-1")), asyncio.Queue[Any]()
     async with tracking(plivo) as tracker:
 
         @tracker.on(RecordingEnded)

@@ -22,9 +22,10 @@ from plivo_record_async.protocol.signatures import (
 )
 from plivo_record_async.protocol.verified import VerifiedCallback
 
-__all__ = ["believe", "called_url", "parse_callback", "read_form", "verify_callback"]
+__all__ = ["FORM", "believe", "called_url", "parse_callback", "read_form", "verify_callback"]
 
-_FORM = "application/x-www-form-urlencoded"
+FORM = "application/x-www-form-urlencoded"
+"""The type of the bodies that Plivo sends."""
 
 
 def parse_callback(
@@ -186,8 +187,8 @@ def read_form(headers: Headers, body: object) -> Pairs:
     if not body:
         return []
     content_type = read_content_type(headers)
-    if content_type is not None and content_type.partition(";")[0].strip().lower() != _FORM:
-        raise MalformedCallbackError(f"a body of {content_type!r:.80} cannot be verified; Plivo sends {_FORM}")
+    if content_type is not None and content_type.partition(";")[0].strip().lower() != FORM:
+        raise MalformedCallbackError(f"a body of {content_type!r:.80} cannot be verified; Plivo sends {FORM}")
     try:
         return read_pairs(body.decode(errors="replace"))
     except ValueError as error:

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_plus
 
 from plivo_record_async.errors import CallbackRejectedError
 
-__all__ = ["Place", "TokenRefusedError", "issue_url", "read_start_id"]
+__all__ = ["PLACES", "Place", "TokenRefusedError", "find_start_id", "issue_url", "read_start_id", "shown_query"]
 
 Place = Literal["recording", "transcription"]
 """The last segment of an issued URL: the first takes the asynchronous response and the end of the recording."""
@@ -25,6 +25,7 @@ PLACES: tuple[Place, ...] = get_args(Place)
 
 _START, _PROOF = "plivo_record_start", "plivo_record_proof"
 _STARTS, _PROOFS = (re.compile(f"(?:^|&){name}=([^&]*)") for name in (_START, _PROOF))
+_IN_TEXT = re.compile(f"{_PROOF}=([0-9a-f]+)&{_START}=([A-Za-z0-9_-]+)")  # a query is signed sorted and decoded
 _PURPOSE = b"plivo-record-async callback URL"
 
 
@@ -65,6 +66,28 @@ def read_start_id(place: Place, query: str, auth_tokens: Sequence[str]) -> str |
             return start_id
         case _:
             raise TokenRefusedError("the callback's URL names a start that was not issued here")
+
+
+def find_start_id(place: Place, text: str, auth_tokens: Sequence[str]) -> str | None:
+    """Return the start whose token is in a text that was signed, or None.
+
+    Whoever captured a callback can write its query as a single name, so that nobody sees a token in it. The signed text
+    still holds the token as it was issued.
+
+    Args:
+        place: Where the callback came in.
+        text: The signed text.
+        auth_tokens: The tokens that may have given the proof.
+    """
+    for proof, start_id in _IN_TEXT.findall(text):
+        if _is_proven(place, start_id, proof, auth_tokens):
+            return str(start_id)
+    return None
+
+
+def shown_query(start_id: str | None) -> str:
+    """Return what may be shown of the query of a called URL, in an access log for one: the start, without its proof."""
+    return "" if start_id is None else f"{_START}={quote(start_id, safe='')}"
 
 
 def _is_proven(place: Place, start_id: str, proof: str, auth_tokens: Sequence[str]) -> bool:

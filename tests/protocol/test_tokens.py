@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from plivo_record_async.errors import CallbackRejectedError
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.policy import CallbackPolicy
-from plivo_record_async.protocol.tokens import PLACES, Place, TokenRefusedError, issue_url, read_start_id
+from plivo_record_async.protocol.tokens import (
+    PLACES,
+    Place,
+    TokenRefusedError,
+    find_start_id,
+    issue_url,
+    read_start_id,
+    shown_query,
+)
 
 PUBLIC = "https://me.example/plivo"
 TOKEN, OTHER = "the account's auth token", "a subaccount's auth token"
@@ -97,3 +105,19 @@ def test_no_query_breaks_the_reading(query: str) -> None:
         assert read_start_id("recording", query, [TOKEN]) is None
     except TokenRefusedError:
         assert "plivo_record_" in query
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_token_is_found_in_the_text_that_was_signed(place: Place) -> None:
+    """Whatever the query was spelled like: the text has it decoded and sorted."""
+    start, proof = query_of(issue_url(PUBLIC, place, START, TOKEN)).split("&")
+    text = f"{PUBLIC}/{place}?{proof}&{start}.conference_namestandup.12345"
+    assert find_start_id(place, text, [OTHER, TOKEN]) == START
+    assert find_start_id(place, text, [OTHER]) is None
+    assert find_start_id(place, text.replace(START, "another"), [TOKEN]) is None
+    assert find_start_id(place, f"{PUBLIC}/{place}?a=b.conference_namestandup.12345", [TOKEN]) is None
+
+
+def test_what_is_shown_of_a_query_holds_no_proof() -> None:
+    assert shown_query(None) == ""
+    assert shown_query("a b") == "plivo_record_start=a%20b"

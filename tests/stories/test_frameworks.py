@@ -23,6 +23,7 @@ from blockbuster import BlockBuster
 
 from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore, sign_callback_v3
 from plivo_record_async.emulator import Emulator
+from plivo_record_async.receiver import LONGEST_BODY
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "frameworks.md"
 RECIPES = {
@@ -84,6 +85,14 @@ def lay_out(folder: Path, title: str, files: dict[str, str]) -> None:
         (folder / name).write_text(text, encoding="utf-8")
 
 
+async def called_back(user: httpx.AsyncClient, url: str, auth_token: str) -> httpx.Response:
+    """Deliver ``STRAY``, signed for ``url``, as a proxy does that names the server by its inner address."""
+    nonce = "12345678901234567890"
+    signature = sign_callback_v3("POST", url, STRAY, nonce, auth_token)
+    headers = {"Host": "10.0.0.7", "X-Plivo-Signature-V3": signature, "X-Plivo-Signature-V3-Nonce": nonce}
+    return await user.post(url, data=STRAY, headers=headers)
+
+
 async def called_back_with_get(user: httpx.AsyncClient, url: str, auth_token: str) -> httpx.Response:
     """Deliver ``STRAY``, signed for ``url``, as a proxy does that names the server by its inner address."""
     nonce = "12345678901234567890"
@@ -134,8 +143,8 @@ async def test_a_recording_is_followed_to_its_end(
             async with httpx.AsyncClient(base_url=url, timeout=20) as user:
                 started = (await user.post("/rooms/standup")).raise_for_status().json()
                 forged = await user.post("/plivo/recording", content=b"record_url=https://evil.example")
-                overlong = await user.post("/plivo/recording", content=b"x" * 65537)
-                stray = await called_back_with_get(user, f"{url}/plivo/recording", plivo.auth_token)
+                overlong = await user.post("/plivo/recording", content=b"x" * (LONGEST_BODY + 1))
+                stray = await called_back(user, f"{url}/plivo/recording", plivo.auth_token)
             assert [each.status_code for each in (forged, overlong, stray)] == [403, 413, 200]
             await plivo.end_conference("standup")
             await plivo.callbacks_settled()
