@@ -103,7 +103,7 @@ class Caller:
             if late is not None and (under_way or doubt):
                 late(_end(under_way, doubt))
             elif doubt is not None:
-                log.warning("%s was cancelled after an attempt that left doubt: %s", request.operation, doubt)
+                log.warning("%s was cancelled after an attempt whose outcome is unknown: %s", request.operation, doubt)
             raise
 
     async def _attempt(self, call: Call[T], *, doubtful: bool) -> T:

@@ -184,7 +184,10 @@ class Sender:
                 for task in late:
                     task.cancel()
                 if late:
-                    log.warning("%d requests were still without an answer when the client was closed", len(late))
+                    log.warning(
+                        "the client was closed before %d of its requests had an answer; each call says what is known",
+                        len(late),
+                    )
                     await asyncio.wait(late)
             await session.end()
             self._session = None

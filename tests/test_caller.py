@@ -517,4 +517,4 @@ def test_who_goes_away_between_two_attempts_leaves_the_doubt_of_the_first(
         assert [type(end) for end in ends] == [OutcomeUnknownError] * wanted
 
     virtual_time.run(main())
-    assert ("cancelled after an attempt that left doubt" in caplog.text) is not wanted
+    assert ("cancelled after an attempt whose outcome is unknown" in caplog.text) is not wanted
