@@ -49,7 +49,9 @@ def _given(name: str, argument: str | None, default: str | None = None) -> str:
     variable = f"PLIVO_{name.upper()}"
     value = argument if argument is not None else os.environ.get(variable) or default
     if value is None:
-        raise ConfigurationError(f"{name} is missing: pass it to RecordClient or set {variable}")
+        raise ConfigurationError(
+            f"{name} is missing: in the environment, set {variable}; in a program, pass {name} to RecordClient"
+        )
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be a str, not {type(value).__name__}")
     return value

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import click
 
-from plivo_record_async.cli.calls import json_option
 from plivo_record_async.cli.database import usable_file
 from plivo_record_async.cli.extras import needed_extra
 from plivo_record_async.cli.log import log_told
+from plivo_record_async.cli.options import json_option
 from plivo_record_async.cli.output import ExitCode, Output
 from plivo_record_async.cli.printer import printing
 from plivo_record_async.cli.signals import end_signal
@@ -30,40 +30,48 @@ __all__ = ["listen"]
     metavar="NUMBER",
     default=8766,
     show_default=True,
-    help="0 takes any free port.",
+    help="The port to listen on; 0 takes any free one.",
 )
-@click.option("--public-url", metavar="URL", help="Where Plivo reaches it.  [default: the loopback address]")
+@click.option(
+    "--public-url", metavar="URL", help="The address at which Plivo calls it.  [default: the loopback address]"
+)
 @click.option(
     "--db",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     default=Path("recordings.db"),
     show_default=True,
-    help="The SQLite file to keep everything in; it is made if need be.",
+    help="The SQLite file to keep everything in; it is created if it does not exist.",
 )
 @json_option
 def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: bool) -> ExitCode:
     """Receive Plivo's callbacks, keep them in a file, and show them as they come.
 
-    It receives for every RecordingTracker that shares the file and whose public_url leads here, and looks after their
-    recordings as they do. What was started elsewhere is received too, as by: plivo-record start NAME --callback-url
-    URL/recording --transcription-url URL/transcription, where URL is the --public-url.
+    It receives callbacks for every RecordingTracker that shares the file and whose public_url leads here, and follows
+    their recordings as those trackers do. It also receives the callbacks of recordings that were started elsewhere, if
+    they are sent to URL/recording and URL/transcription, where URL is the --public-url.
 
-    Each callback is verified against the --public-url, which therefore has to be exactly what Plivo calls; only a
-    local Plivo can do without one. What is refused is told on stderr.
+    Each callback is verified against the --public-url, which must therefore be exactly the address that Plivo calls.
+    Only a local Plivo can do without it. Callbacks that are refused are reported on standard error.
 
-    Prints one line, ready and its address, when it accepts callbacks. It ends on SIGINT or SIGTERM, and when whoever
-    reads what it prints has gone.
+    Prints one line, "ready" and its address, when it accepts callbacks. It ends on SIGINT or SIGTERM, or when the
+    reader of its output has gone.
 
-    With --json each line is an object whose type is Ready or, of each callback, ApiResponse, RecordingEnded,
+    With --json each line is an object whose type is Ready or, for each callback, ApiResponse, RecordingEnded,
     TranscriptionEnded or UnknownCallback.
-    """
+
+    \b
+    Examples:
+      plivo-record listen
+      plivo-record listen --public-url https://me.example/plivo --db recordings.db --json
+    """  # noqa: D301 - click wants the control character
     with needed_extra("emulator"):
         from plivo_record_async.cli.serving import is_loopback, listener, url_of  # noqa: PLC0415 - it needs the extra
     with closing(listener(host, port)) as listening:
         if public_url is None and not is_loopback(listening):
             raise click.UsageError(
-                "--public-url is missing: callbacks are verified against the address that Plivo calls",
+                "--public-url is missing: callbacks are verified against the address that Plivo calls, "
+                "and only a loopback --host has one of its own",
                 click.get_current_context(),
             )
         asyncio.run(_until_signalled(listening, public_url or url_of(listening), db, Output(as_json)))

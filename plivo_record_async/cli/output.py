@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Literal, TextIO
+from typing import Any, Literal, TextIO, cast
 
 import attrs
 import click
@@ -31,7 +32,7 @@ from plivo_record_async.protocol.models import (
 )
 from plivo_record_async.protocol.retry import leaves_doubt
 
-__all__ = ["ExitCode", "Output", "Result", "Tally", "conference", "error_record", "exit_code", "printable"]
+__all__ = ["BadLine", "ExitCode", "Output", "Result", "Tally", "conference", "error_record", "exit_code", "printable"]
 
 Result = RecordingStarted | RecordingStopped | PendingResponse
 """Whatever a start or a stop returns."""
@@ -52,6 +53,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     UNKNOWN = 3
     INTERRUPTED = 130
+    TERMINATED = 143
 
 
 def exit_code(error: Exception) -> ExitCode:
@@ -69,13 +71,27 @@ def _verdict(error: Exception | None) -> Verdict:
     return "unknown" if exit_code(error) is ExitCode.UNKNOWN else "failed"
 
 
+@attrs.frozen(kw_only=True)
+class BadLine:
+    """A line of a batch's input that is no request.
+
+    Attributes:
+        number: Which line it is, from 1.
+        text: The line; bytes that are not UTF-8 are escaped.
+    """
+
+    number: int
+    text: str
+
+
 @attrs.define
 class Tally:
-    """How many items of a batch ended how."""
+    """How many items of a batch ended how, and how many lines were not begun if the batch ended early."""
 
     done: int = 0
     failed: int = 0
     unknown: int = 0
+    not_begun: int | None = None
 
     def count(self, error: Exception | None) -> None:
         """Count one item, by the error it ended with, if any."""
@@ -95,9 +111,9 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
-def conference(request: str | StartRequest | StopRequest) -> str:
+def conference(request: BadLine | StartRequest | StopRequest) -> str:
     """The name of the conference that a request is about; a line that is no request stands for itself."""
-    return request if isinstance(request, str) else request.conference_name
+    return request.text if isinstance(request, BadLine) else request.conference_name
 
 
 def error_record(error: Exception) -> dict[str, Any]:
@@ -107,8 +123,13 @@ def error_record(error: Exception) -> dict[str, Any]:
 
 
 def _outcome_record(outcome: Outcome[Any, Result]) -> dict[str, Any]:
-    what = "line" if isinstance(outcome.request, str) else "conference_name"
-    record: dict[str, Any] = {what: conference(outcome.request), "ok": outcome.ok}
+    request = outcome.request
+    about = (
+        {"line": request.text, "line_number": request.number}
+        if isinstance(request, BadLine)
+        else {"conference_name": conference(request)}
+    )
+    record: dict[str, Any] = about | {"ok": outcome.ok}
     if outcome.error is not None:
         return error_record(outcome.error) | record
     given = attrs.asdict(outcome.result, filter=attrs.filters.exclude("raw"))
@@ -136,17 +157,24 @@ class Output:
         """What became of one start or stop."""
         self.record(_outcome_record(outcome)) if self.as_json else self.line(_outcome_line(outcome))
 
-    def summary(self, tally: Tally) -> None:
-        """How a batch ended."""
-        counts = attrs.asdict(tally)
+    def summary(self, tally: Tally, *, all_read: bool = True) -> None:
+        """How a batch ended.
+
+        Args:
+            tally: What was counted.
+            all_read: Whether the input was read to its end, so that `Tally.not_begun` counts all of it.
+        """
+        counts = attrs.asdict(tally, filter=attrs.filters.exclude(type(None)))
         if self.as_json:
-            self.record({"type": "Summary"} | counts)
+            early = {} if tally.not_begun is None else {"all_read": all_read}
+            self.record({"type": "Summary"} | counts | early)
         else:
-            self.line("summary: " + ", ".join(f"{number} {verdict}" for verdict, number in counts.items()))
+            said = [f"{number} {verdict.replace('_', ' ')}" for verdict, number in counts.items()]
+            self.line(f"summary: {', '.join(said)}" + ("" if all_read or tally.not_begun is None else " or more"))
 
     def error(self, error: Exception) -> None:
         """The one line on stderr that says why a command ended; without stderr the exit code has to do."""
-        line = json.dumps(error_record(error), default=_as_text) if self.as_json else f"error: {printable(str(error))}"
+        line = _json(error_record(error)) if self.as_json else f"error: {printable(str(error))}"
         try:
             click.echo(line, err=True)
         except OSError:
@@ -159,10 +187,15 @@ class Output:
         except OSError:
             _discard(sys.stderr)
 
-    def lost(self, error: OSError) -> None:
-        """Print nothing any more, since it failed; why is said on stderr, unless the reader has merely gone."""
+    def lost(self, error: OSError, what: str = "") -> None:
+        """Print nothing any more, since it failed; why is said on stderr, unless the reader has merely gone.
+
+        Args:
+            error: Why it failed.
+            what: What is not printed, and what happens next.
+        """
         if not isinstance(error, BrokenPipeError):
-            self.error(error)
+            self.error(PlivoRecordError(f"{what}: {error}") if what else error)
         _discard(sys.stdout)
 
     def line(self, text: str = "") -> None:
@@ -171,7 +204,7 @@ class Output:
 
     def record(self, record: Mapping[str, Any]) -> None:
         """A line for machines."""
-        click.echo(json.dumps(record, default=_as_text))
+        click.echo(_json(record))
 
 
 def _discard(stream: TextIO) -> None:
@@ -183,5 +216,29 @@ def _discard(stream: TextIO) -> None:
         os.dup2(nowhere.fileno(), stream.fileno())
 
 
-def _as_text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
+def _json(value: object) -> str:
+    return json.dumps(_plain(value), allow_nan=False)
+
+
+def _plain(value: object) -> Any:
+    """The value as JSON can have it and every reader of JSON takes it.
+
+    Numbers that are not finite become null, times ISO 8601, and what UTF-8 cannot carry is escaped.
+    """
+    plain: Any = value
+    match value:
+        case None | bool() | int():
+            pass
+        case float():
+            plain = value if math.isfinite(value) else None
+        case bytes():
+            plain = value.decode(errors="backslashreplace")
+        case datetime():
+            plain = value.isoformat()
+        case Mapping():
+            plain = {_plain(str(name)): _plain(each) for name, each in cast("Mapping[object, object]", value).items()}
+        case list() | tuple():
+            plain = [_plain(each) for each in cast("Sequence[object]", value)]
+        case _:
+            plain = str(value).encode(errors="backslashreplace").decode()
+    return plain

@@ -53,7 +53,7 @@ async def printing(
         told.put(news)
         if missed:
             number, missed = missed, 0
-            log.warning("%d lines before this one were not shown: whoever reads was too slow", number)
+            log.warning("%d lines before this one were not shown, because the reader was too slow", number)
 
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(_unbuffered, streams)

@@ -10,11 +10,13 @@ from typing import Any, cast
 import click
 
 from plivo_record_async._version import __version__
-from plivo_record_async.cli.calls import batch, start, stop
+from plivo_record_async.cli.batch import batch
+from plivo_record_async.cli.calls import start, stop
 from plivo_record_async.cli.demo.command import demo
 from plivo_record_async.cli.emulate import emulate
 from plivo_record_async.cli.listen import listen
 from plivo_record_async.cli.output import ExitCode, Output, exit_code
+from plivo_record_async.cli.signals import terminated_like_ctrl_c
 from plivo_record_async.cli.status import status
 from plivo_record_async.errors import PlivoRecordError
 
@@ -36,23 +38,25 @@ class Root(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _never_fail_to_encode()
-        output = Output("--json" in (sys.argv[1:] if args is None else args))
+        words = list(sys.argv[1:] if args is None else args)
+        output = Output("--json" in words[: words.index("--") if "--" in words else None])
         failure: Exception | None = None
-        try:
-            code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
-        except click.Abort:
-            failure = InterruptedError("interrupted; what was already sent may have been executed")
-            code = ExitCode.INTERRUPTED
-        except click.ClickException as error:
-            failure, code = click.UsageError(_with_hint(error)), error.exit_code
-        except PlivoRecordError as error:
-            failure, code = error, exit_code(error)
-        except (OSError, BaseExceptionGroup) as error:
-            refusal = _refusal(error)
-            if refusal is None:
-                raise
-            output.lost(refusal)
-            code = ExitCode.FAILED
+        with terminated_like_ctrl_c() as terminated:
+            try:
+                code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+            except click.Abort:
+                code = ExitCode.TERMINATED if terminated.is_set() else ExitCode.INTERRUPTED
+                failure = InterruptedError(f"{code.name.lower()}; what was already sent may have been executed")
+            except click.ClickException as error:
+                failure, code = click.UsageError(_with_hint(error)), error.exit_code
+            except PlivoRecordError as error:
+                failure, code = error, exit_code(error)
+            except (OSError, BaseExceptionGroup) as error:
+                refusal = _refusal(error)
+                if refusal is None:
+                    raise
+                output.lost(refusal)
+                code = ExitCode.FAILED
         if failure is not None:
             output.error(failure)
         sys.exit(code)
@@ -60,7 +64,8 @@ class Root(click.Group):
 
 def _with_hint(error: click.ClickException) -> str:
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "plivo-record"
-    return f"{error.format_message().rstrip('.')}. Try: {command} --help"
+    message = error.format_message()
+    return f"{message}{'' if message.endswith(('.', '?')) else '.'} Try: {command} --help"
 
 
 def _refusal(error: BaseException) -> OSError | None:
@@ -84,8 +89,15 @@ def _never_fail_to_encode() -> None:
 def plivo_record() -> None:
     """Record Plivo conferences, and know what became of every recording.
 
-    Credentials come from the environment: PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN and, where it is not Plivo itself,
+    Credentials come from the environment: PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN and, if the API is not at Plivo itself,
     PLIVO_BASE_URL. To see everything work without an account: plivo-record demo
+
+    \b
+    Examples:
+      plivo-record start standup
+      plivo-record batch start rooms.txt --json
+      plivo-record listen --public-url https://me.example/plivo
+      plivo-record emulate
 
     \b
     Exit codes:
@@ -93,7 +105,8 @@ def plivo_record() -> None:
       1    some failed: refused by Plivo, or certainly not sent
       2    wrong usage or configuration
       3    outcome unknown: it may have been executed, do not repeat a start blindly
-      130  interrupted
+      130  interrupted (SIGINT)
+      143  terminated (SIGTERM)
     """  # noqa: D301 - click wants the control character
 
 

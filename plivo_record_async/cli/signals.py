@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["end_signal", "terminate_like_ctrl_c"]
+__all__ = ["end_signal", "terminated_like_ctrl_c"]
 
 
 def end_signal() -> asyncio.Event:
@@ -23,10 +25,29 @@ def end_signal() -> asyncio.Event:
     return ended
 
 
-def terminate_like_ctrl_c() -> None:
-    """Let SIGTERM do from now on what SIGINT does, so that nothing is left behind.
+@contextmanager
+def terminated_like_ctrl_c() -> Generator[threading.Event]:
+    """Inside this block SIGTERM does what SIGINT does, so that nothing is left behind.
 
-    In a thread, where Python allows no handlers, it does nothing: whoever embeds a command handles the signals.
+    In a thread, where Python allows no handlers, it changes nothing: whoever embeds a command handles the signals.
+
+    Yields:
+        An event that is set once SIGTERM has come.
     """
-    if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, lambda _number, _frame: signal.raise_signal(signal.SIGINT))
+    terminated = threading.Event()
+
+    def terminate(_number: int, _frame: FrameType | None) -> None:
+        terminated.set()
+        if callable(signal.getsignal(signal.SIGINT)):
+            signal.raise_signal(signal.SIGINT)
+        else:  # a shell makes what it runs in the background ignore SIGINT
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield terminated
+        return
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield terminated
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import click
 
-from plivo_record_async.cli.calls import json_option
 from plivo_record_async.cli.database import usable_file
+from plivo_record_async.cli.options import json_option
 from plivo_record_async.cli.output import ExitCode, Output, printable
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.interfaces import FollowedRecording
@@ -21,7 +21,7 @@ from plivo_record_async.stores import SQLiteStore
 __all__ = ["status"]
 
 
-@click.command(short_help="Show what is known of a followed recording.")
+@click.command(short_help="Show what is known about a followed recording.")
 @click.argument("start_id", metavar="START_ID")
 @click.option(
     "--db",
@@ -29,14 +29,19 @@ __all__ = ["status"]
     metavar="FILE",
     default=Path("recordings.db"),
     show_default=True,
-    help="The SQLite file that it is kept in.",
+    help="The SQLite file in which it is kept.",
 )
 @json_option
 def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
-    """Show what is known of the followed recording START_ID, and how it came to be known.
+    """Show what is known about the followed recording START_ID, and how it became known.
 
-    The file may be in use meanwhile; Plivo is not asked.
-    """
+    It reads the file, which a tracker may be using at the same time; Plivo is not asked.
+
+    \b
+    Examples:
+      plivo-record status 0198f2c5d1a0b7e6c3f4a5968778695a
+      plivo-record status 0198f2c5d1a0b7e6c3f4a5968778695a --db recordings.db --json
+    """  # noqa: D301 - click wants the control character
     record = asyncio.run(_read(start_id, db))
     output = Output(as_json)
     if as_json:

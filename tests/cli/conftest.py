@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
 import pytest
 from blockbuster import BlockBuster
@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from plivo_record_async.cli.root import plivo_record
 from plivo_record_async.emulator import Emulator
+from tests.cli.running import AUTH_ID, AUTH_TOKEN
 
 Command = Callable[..., Awaitable[Result]]
 
@@ -37,3 +38,36 @@ def command(plivo: Emulator, blockbuster: BlockBuster) -> Command:
         )
 
     return run
+
+
+@pytest.fixture
+async def account() -> AsyncIterator[Emulator]:
+    """A local Plivo whose account `run` uses."""
+    async with Emulator(auth_id=AUTH_ID, auth_token=AUTH_TOKEN) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+async def broken() -> AsyncIterator[str]:
+    """Something that answers everything with 503."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        body = b'{"api_id": "an-id", "error": "broken"}'
+        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
+        writer.write(body)
+        writer.close()
+        await writer.wait_closed()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}"
+
+
+@pytest.fixture
+def unread() -> Iterator[int]:
+    """A pipe whose reader has gone."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    yield writing
+    os.close(writing)

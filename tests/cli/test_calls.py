@@ -1,44 +1,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import pytest
 from click.testing import Result
 
 from plivo_record_async.emulator import Emulator
+from tests.cli.running import answering, records, run
 
 Command = Callable[..., Awaitable[Result]]
 CALLBACK = "http://127.0.0.1:9/callback"
-
-
-def records(text: str) -> list[dict[str, Any]]:
-    """The JSON objects, one a line."""
-    return [json.loads(line) for line in text.splitlines()]
-
-
-@pytest.fixture
-async def broken() -> AsyncIterator[str]:
-    """Something that answers everything with 503."""
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        body = b'{"api_id": "an-id", "error": "broken"}'
-        writer.write(b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % len(body))
-        writer.write(body)
-        writer.close()
-        await writer.wait_closed()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        host, port = server.sockets[0].getsockname()
-        yield f"http://{host}:{port}"
 
 
 async def test_start_says_what_plivo_answered(command: Command, plivo: Emulator) -> None:
@@ -100,12 +74,31 @@ async def test_a_refusal_is_one_line_on_stderr(command: Command) -> None:
     assert ended.stderr.count("\n") == 1
 
 
-async def test_a_refusal_is_one_object_on_stderr_for_machines(command: Command) -> None:
-    ended = await command("start", "standup", "--json", PLIVO_AUTH_TOKEN="wrong")
-    (error,) = records(ended.stderr)
-    assert (ended.exit_code, ended.stdout) == (1, "")
-    assert (error["type"], error["status"]) == ("AuthenticationError", 401)
-    assert "Check PLIVO_AUTH_ID" in error["error"]
+@pytest.mark.parametrize("word", ["start", "stop"])
+async def test_a_refusal_is_one_object_on_stdout_for_machines_as_in_a_batch(command: Command, word: str) -> None:
+    ended = await command(word, "standup", "--json", PLIVO_AUTH_TOKEN="wrong")
+    (error,) = records(ended.stdout)
+    assert (ended.exit_code, ended.stderr) == (1, "")
+    assert (error["type"], error["status"], error["ok"]) == ("AuthenticationError", 401, False)
+    assert error["conference_name"] == "standup"
+    assert "PLIVO_AUTH_ID" in error["error"]
+    in_a_batch = await command("batch", word, "--json", stdin=b"standup", PLIVO_AUTH_TOKEN="wrong")
+    assert records(in_a_batch.stdout)[0] == error
+
+
+async def test_an_unknown_outcome_is_an_object_on_stdout_too(command: Command, broken: str) -> None:
+    ended = await command("start", "standup", "--json", PLIVO_BASE_URL=broken)
+    (error,) = records(ended.stdout)
+    assert (ended.exit_code, ended.stderr) == (3, "")
+    assert (error["type"], error["status"], error["phase"]) == ("OutcomeUnknownError", 503, "answer")
+
+
+async def test_what_keeps_a_call_from_being_made_is_an_object_on_stderr(command: Command) -> None:
+    for words, auth_id in (("start standup --json", None), ("start . --json", "ignored"), ("stop --json", "ignored")):
+        ended = await command(*words.split(), PLIVO_AUTH_ID=auth_id)
+        (error,) = records(ended.stderr)
+        assert (ended.exit_code, ended.stdout) == (2, "")
+        assert error["type"] == ("UsageError" if auth_id else "ConfigurationError")
 
 
 @pytest.mark.parametrize(
@@ -127,6 +120,10 @@ async def test_missing_credentials_are_a_wrong_configuration(command: Command, w
         (["start", "a", "--callback-url", "/callback"], "callback_url must be an absolute http"),
         (["start", "a", "--callback-method", "GET"], "callback_method was given without callback_url"),
         (["start", "a", "--timeout", "0"], "Invalid value for '--timeout'"),
+        (["start", "a", "--timeout", "nan"], "Invalid value for '--timeout': 'nan' is not a number of seconds. Try"),
+        (["batch", "stop", "--timeout", "inf"], "Invalid value for '--timeout': 'inf' is not a number of seconds. Try"),
+        (["start", "a&b", "--callback-url", CALLBACK, "--callback-method", "GET"], "must not be GET"),
+        (["batch", "start", "/"], "'/': Is a directory"),
         (["stop", ""], "conference_name must not be empty"),
         (["batch"], "Missing command"),
         (["batch", "start", "--concurrency", "0"], "Invalid value for '--concurrency'"),
@@ -156,106 +153,6 @@ async def test_a_call_that_was_certainly_not_sent_has_failed(command: Command, u
     assert "Nothing was sent" in ended.stderr
 
 
-async def test_batch_takes_names_and_requests_and_prints_each_outcome(command: Command, plivo: Emulator) -> None:
-    request = json.dumps({"conference_name": "c", "file_format": "wav", "callback_url": CALLBACK})
-    ended = await command("batch", "start", "-", "--json", stdin=f"a\n\n b \r\n{request}\n".encode())
-    *outcomes, summary = records(ended.stdout)
-    assert (ended.exit_code, ended.stderr) == (0, "")
-    assert {(each["conference_name"], each["type"]) for each in outcomes} == {
-        ("a", "RecordingStarted"),
-        (" b ", "RecordingStarted"),
-        ("c", "PendingResponse"),
-    }
-    assert summary == {"type": "Summary", "done": 3, "failed": 0, "unknown": 0}
-    assert [plivo.executions(name) for name in ("a", " b ", "c")] == [1, 1, 1]
-
-
-async def test_batch_reads_a_file_and_stops_too(command: Command, plivo: Emulator, tmp_path: Path) -> None:
-    names = tmp_path / "names.txt"
-    names.write_text("a\nb\n")
-    assert (await command("batch", "start", str(names))).exit_code == 0
-    ended = await command("batch", "stop", str(names), "--concurrency", "1")
-    assert ended.exit_code == 0
-    assert ended.stdout == "stopped  a\nstopped  b\nsummary: 2 done, 0 failed, 0 unknown\n"
-    assert not any(each["recording"] for each in plivo.state()["conferences"].values())
-
-
-@pytest.mark.parametrize(
-    ("line", "reason"),
-    [
-        (b".", "line 2: conference_name must not be '.'"),
-        (b"{", "line 2: Expecting property name"),
-        (b"{}", "line 2: conference_name is missing"),
-        (b'{"conference_name": 3}', "line 2: conference_name must be a str"),
-        (b'{"conference_name": "a", "colour": 1}', "line 2: unknown field 'colour'; there are conference_name, file_"),
-        (b"\xff", "line 2: 'utf-8' codec can't decode"),
-    ],
-)
-async def test_a_line_that_is_no_request_stops_no_other(
-    command: Command, plivo: Emulator, line: bytes, reason: str
-) -> None:
-    ended = await command("batch", "start", stdin=b"a\n" + line + b"\nb\n")
-    assert ended.exit_code == 1
-    assert reason in ended.stdout
-    assert "summary: 2 done, 1 failed, 0 unknown\n" in ended.stdout
-    assert (plivo.executions("a"), plivo.executions("b")) == (1, 1)
-
-
-async def test_a_line_that_is_no_request_is_given_back_to_machines(command: Command) -> None:
-    ended = await command("batch", "stop", "--json", stdin=b".\n")
-    refused, summary = records(ended.stdout)
-    assert (refused["line"], refused["ok"], refused["type"]) == (".", False, "ValueError")
-    assert summary["failed"] == 1
-
-
-async def test_unknown_outcomes_outweigh_failures(command: Command, broken: str) -> None:
-    ended = await command("batch", "start", stdin=b"a\n.\n", PLIVO_BASE_URL=broken)
-    assert ended.exit_code == 3
-    assert "unknown  a  " in ended.stdout
-    assert ended.stdout.endswith("summary: 0 done, 1 failed, 1 unknown\n")
-
-
-async def run(url: str, *words: str, stdout: int) -> asyncio.subprocess.Process:
-    given = {"PLIVO_AUTH_ID": "MAABCDEFGHIJKLMNOPQR", "PLIVO_AUTH_TOKEN": "token", "PLIVO_BASE_URL": url}
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "plivo_record_async", *words),
-        stdin=subprocess.PIPE,
-        stdout=stdout,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **given},
-    )
-
-
-@pytest.fixture
-async def account() -> AsyncIterator[Emulator]:
-    """A local Plivo whose account `run` uses."""
-    async with Emulator(auth_id="MAABCDEFGHIJKLMNOPQR", auth_token="token") as emulator:
-        yield emulator
-
-
-async def test_an_outcome_is_printed_before_the_next_line_is_there_and_ctrl_c_ends_the_wait(account: Emulator) -> None:
-    process = await run(account.url, "batch", "start", stdout=subprocess.PIPE)
-    assert process.stdin is not None
-    assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdin.write(b"a\n")
-    assert (await process.stdout.readline()).startswith(b"started  a  ")
-    process.send_signal(signal.SIGINT)
-    assert await process.wait() == 130
-    assert await process.stdout.read() == b""
-    assert (await process.stderr.read()).strip() == b"error: interrupted; what was already sent may have been executed"
-    process.stdin.close()
-
-
-@pytest.fixture
-def unread() -> Iterator[int]:
-    """A pipe whose reader has gone."""
-    reading, writing = os.pipe()
-    os.close(reading)
-    yield writing
-    os.close(writing)
-
-
 @pytest.mark.parametrize("words", [["start", "a"], ["stop", "a"], ["batch", "start"], ["batch", "stop", "--json"]])
 async def test_an_outcome_that_nobody_was_told_is_unknown(account: Emulator, unread: int, words: list[str]) -> None:
     process = await run(account.url, *words, stdout=unread)
@@ -268,45 +165,39 @@ async def test_an_outcome_that_nobody_was_told_is_unknown(account: Emulator, unr
     assert account.executions("a") == ("start" in words)
 
 
-async def test_when_outcomes_cannot_be_printed_what_is_under_way_is_finished_and_nothing_else_begun() -> None:
-    names: list[str] = []
-    printing_failed = asyncio.Event()
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        name = head.split()[1].decode().split("/")[5]
-        names.append(name)
-        if name == "slow":
-            await printing_failed.wait()
-        status = b"503 Service Unavailable" if names.count(name) == 1 and name == "slow" else b"204 No Content"
-        writer.write(b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
-        writer.close()
-
+async def test_a_refusal_that_cannot_be_printed_is_still_a_refusal(account: Emulator) -> None:
     full = await asyncio.to_thread(os.open, "/dev/full", os.O_WRONLY)
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        host, port = server.sockets[0].getsockname()
-        process = await run(f"http://{host}:{port}", "batch", "stop", "--concurrency", "2", stdout=full)
-        os.close(full)
-        assert process.stdin is not None
-        assert process.stderr is not None
-        process.stdin.write(b"slow\na\n")
-        assert b"No space left on device" in await process.stderr.readline()
-        process.stdin.write(b"b\nc\n")
-        printing_failed.set()
-        assert await process.wait() == 3
-        assert await process.stderr.read() == b""
-    assert sorted(names) == ["a", "slow", "slow"], "the slow one was tried again, and is done"
+    for words in (["start", "a", "--json"], ["start", "a"]):
+        process = await run(account.url, *words, stdout=full, token="wrong")
+        _, err = await process.communicate()
+        assert (process.returncode, err.count(b"\n")) == (1, 1)
+    process = await run(account.url, "start", "a", stdout=full)
+    _, err = await process.communicate()
+    assert process.returncode == 3
+    assert err == b"error: The call was made, but its outcome cannot be printed: [Errno 28] No space left on device\n"
+    os.close(full)
 
 
-async def test_a_summary_that_cannot_be_printed_is_a_failure(account: Emulator) -> None:
-    reading, writing = os.pipe()
-    process = await run(account.url, "batch", "start", stdout=writing)
-    os.close(writing)
-    assert process.stdin is not None
-    process.stdin.write(b"a\n")
-    with os.fdopen(reading, "rb") as pipe:
-        assert (await asyncio.to_thread(pipe.readline)).startswith(b"started  a  ")
-    process.stdin.close()
-    assert await process.wait() == 1
-    assert process.stderr is not None
-    assert await process.stderr.read() == b""
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+async def test_a_signal_ends_the_wait_and_what_became_of_the_call_is_told(
+    number: signal.Signals, code: int, word: str
+) -> None:
+    asked, ended = asyncio.Event(), asyncio.Event()
+
+    async def keep_silent(_: str) -> bytes:
+        asked.set()
+        await ended.wait()
+        return b"404 Not Found"
+
+    async with answering(keep_silent) as url:
+        process = await run(url, "start", "a", "--timeout", "3")
+        await asked.wait()
+        process.send_signal(number)
+        out, err = await process.communicate()
+        ended.set()
+    assert (process.returncode, out) == (code, b"")
+    first, *_, last = err.decode().splitlines()
+    assert first.startswith("start of 'a' was cancelled after it was sent; it ended as start of 'a': the deadline")
+    assert last == f"error: {word}; what was already sent may have been executed"

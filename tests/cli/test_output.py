@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import contextlib
+import io
 import json
+import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from plivo_record_async.cli.output import ExitCode, Output, Tally, error_record, exit_code, printable
+from plivo_record_async.cli.output import BadLine, ExitCode, Output, Tally, error_record, exit_code, printable
 from plivo_record_async.errors import (
     BadRequestError,
     ConfigurationError,
@@ -126,9 +131,9 @@ OUTCOMES: list[tuple[Outcome[Any, Any], str, Mapping[str, object]]] = [
         | {"conference_name": "a", "ok": False},
     ),
     (
-        Failed("{", ValueError("line 1: \x07")),
+        Failed(BadLine(number=1, text="{"), ValueError("line 1: \x07")),
         "failed   {  line 1: \\x07",
-        {"type": "ValueError", "error": "line 1: \x07", "line": "{", "ok": False},
+        {"type": "ValueError", "error": "line 1: \x07", "line": "{", "line_number": 1, "ok": False},
     ),
 ]
 
@@ -153,6 +158,24 @@ def test_a_summary_is_a_line_or_an_object(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out) == {"type": "Summary", "done": 1, "failed": 2, "unknown": 3}
 
 
+def test_the_summary_of_a_batch_that_ended_early_counts_what_was_not_begun(capsys: pytest.CaptureFixture[str]) -> None:
+    tally = Tally(failed=2, not_begun=7)
+    for all_read, more in ((True, ""), (False, " or more")):
+        Output(as_json=False).summary(tally, all_read=all_read)
+        assert capsys.readouterr().out == f"summary: 0 done, 2 failed, 0 unknown, 7 not begun{more}\n"
+        Output(as_json=True).summary(tally, all_read=all_read)
+        assert json.loads(capsys.readouterr().out) == {
+            "type": "Summary",
+            "done": 0,
+            "failed": 2,
+            "unknown": 0,
+            "not_begun": 7,
+            "all_read": all_read,
+        }
+    Output(as_json=False).summary(Tally(done=1), all_read=False)
+    assert capsys.readouterr().out == "summary: 1 done, 0 failed, 0 unknown\n"
+
+
 def test_an_error_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).error(ConfigurationError("a\nb"))
     assert capsys.readouterr() == ("", "error: a\\nb\n")
@@ -165,3 +188,50 @@ def test_an_error_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> N
 def test_what_json_does_not_know_is_text(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=True).record({"path": ConfigurationError("x")})
     assert json.loads(capsys.readouterr().out) == {"path": "x"}
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary() | st.datetimes(),
+        lambda inner: st.lists(inner, max_size=3) | st.tuples(inner) | st.dictionaries(st.text() | st.floats(), inner),
+        max_leaves=8,
+    )
+)
+def test_whatever_is_printed_is_json_that_every_reader_takes(value: Any) -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        Output(as_json=True).record({"type": "Anything", "value": value})
+    text = printed.getvalue()
+    assert text.isascii()
+    assert text.count("\n") == 1
+    json.dumps(json.loads(text, parse_constant=pytest.fail), ensure_ascii=False).encode()
+
+
+def test_what_json_cannot_carry_is_null_or_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).record({"nan": math.nan, "rest": (-math.inf, b"\xff\n", "\ud800", {1.5: "\udcff"}, SENT_AT)})
+    assert json.loads(capsys.readouterr().out) == {
+        "nan": None,
+        "rest": [None, "\\xff\n", "\\ud800", {"1.5": "\\udcff"}, SENT_AT.isoformat()],
+    }
+
+
+def test_an_error_may_hold_what_json_cannot_carry(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=True).error(RateLimitError(429, None, "\udcff", "", retry_after=math.nan))
+    record = json.loads(capsys.readouterr().err, parse_constant=pytest.fail)
+    assert "\\udcff" in record["error"]
+
+
+def test_a_note_is_a_line_on_stderr_if_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(as_json=False).note("a\x1bb")
+    assert capsys.readouterr() == ("", "a\\x1bb\n")
+
+
+def test_what_is_not_printed_is_said_unless_the_reader_has_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    full = OSError(28, "No space left on device")
+    for error, what, said in (
+        (full, "", "error: [Errno 28] No space left on device\n"),
+        (full, "The rest cannot be printed", "error: The rest cannot be printed: [Errno 28] No space left on device\n"),
+        (BrokenPipeError(32, "Broken pipe"), "The rest cannot be printed", ""),
+    ):
+        Output(as_json=False).lost(error, what)
+        assert capsys.readouterr().err == said

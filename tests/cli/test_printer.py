@@ -72,7 +72,7 @@ async def test_what_a_reader_cannot_take_any_more_is_counted(caplog: pytest.LogC
         await asyncio.to_thread(reader.took_9999.wait)
         tell("last")
     assert reader.shown[-2:] == ["9999", "last"]
-    assert caplog.messages == ["2 lines before this one were not shown: whoever reads was too slow"]
+    assert caplog.messages == ["2 lines before this one were not shown, because the reader was too slow"]
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), SystemExit(1)])

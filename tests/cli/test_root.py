@@ -44,6 +44,7 @@ def test_help_is_everywhere(command: str, option: str) -> None:
     ended = CliRunner().invoke(plivo_record, [*command.split(), option], prog_name="plivo-record")
     assert ended.exit_code == 0
     assert ended.stdout.startswith(f"Usage: plivo-record {command}".rstrip())
+    assert f"Examples:\n    plivo-record {command}" in ended.stdout or " | plivo-record " in ended.stdout
     assert ended.stderr == ""
 
 
@@ -63,11 +64,22 @@ def test_help_names_every_command_and_exit_code() -> None:
         (["nonsense"], "No such command 'nonsense'. Try: plivo-record --help"),
         (["stop"], "Missing argument 'NAME'. Try: plivo-record stop --help"),
         (["stop", "a", "--nonsense"], "No such option '--nonsense'. Try: plivo-record stop --help"),
+        (["--versio"], "No such option '--versio'. Did you mean '--version'? Try: plivo-record --help"),
+        (
+            ["stop", "--jsn"],
+            "No such option '--jsn'. Did you mean '--json'? Try: plivo-record stop --help",
+        ),
+        (["batch", "begin"], "No such command 'begin'. Try: plivo-record batch --help"),
     ],
 )
 def test_wrong_usage_is_one_line_on_stderr(words: list[str], message: str) -> None:
     ended = CliRunner().invoke(plivo_record, words, prog_name="plivo-record")
     assert (ended.exit_code, ended.stdout, ended.stderr) == (2, "", f"error: {message}\n")
+
+
+def test_a_name_that_looks_like_an_option_prints_no_json() -> None:
+    ended = CliRunner().invoke(plivo_record, ["start", "--", "--json", "a"], prog_name="plivo-record")
+    assert ended.stderr.startswith("error: Got unexpected extra argument")
 
 
 def test_wrong_usage_is_an_object_for_machines() -> None:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from plivo_record_async.cli.signals import end_signal, terminate_like_ctrl_c
+from plivo_record_async.cli.signals import end_signal, terminated_like_ctrl_c
 
 
 @pytest.fixture(autouse=True)
@@ -27,15 +28,40 @@ async def test_a_signal_sets_the_event(number: signal.Signals) -> None:
     await asyncio.wait_for(ended.wait(), 10)
 
 
-def test_sigterm_does_what_ctrl_c_does() -> None:
-    terminate_like_ctrl_c()
-    with pytest.raises(KeyboardInterrupt):
-        signal.raise_signal(signal.SIGTERM)
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
+def test_sigterm_does_what_ctrl_c_does_even_where_that_is_ignored(handler: signal.Handlers) -> None:
+    signal.signal(signal.SIGINT, handler)
+    with terminated_like_ctrl_c() as terminated:
+        assert not terminated.is_set()
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
+        assert terminated.is_set()
+
+
+def test_ctrl_c_is_no_termination() -> None:
+    with terminated_like_ctrl_c() as terminated:
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+        assert not terminated.is_set()
+
+
+def test_behind_the_block_the_handlers_are_what_they_were() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with contextlib.suppress(ZeroDivisionError), terminated_like_ctrl_c():
+        assert signal.getsignal(signal.SIGTERM) is not before
+        raise ZeroDivisionError
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_in_a_thread_the_handlers_stay_as_they_are() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    thread = threading.Thread(target=terminate_like_ctrl_c)
+    seen: list[object] = []
+
+    def elsewhere() -> None:
+        with terminated_like_ctrl_c():
+            seen.append(signal.getsignal(signal.SIGTERM))
+
+    thread = threading.Thread(target=elsewhere)
     thread.start()
     thread.join()
-    assert signal.getsignal(signal.SIGTERM) is before
+    assert seen == [before]

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING
 import click
 
 from plivo_record_async import _clock
-from plivo_record_async.cli.calls import json_option
 from plivo_record_async.cli.demo.events import Event
 from plivo_record_async.cli.demo.story import Story
 from plivo_record_async.cli.demo.views import view
 from plivo_record_async.cli.extras import needed_extra
 from plivo_record_async.cli.log import log_told
+from plivo_record_async.cli.options import Seconds, json_option
 from plivo_record_async.cli.output import ExitCode, Output, exit_code
-from plivo_record_async.cli.signals import terminate_like_ctrl_c
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import StartRequest
 
@@ -45,7 +44,7 @@ __all__ = ["demo"]
 )
 @click.option(
     "--seconds",
-    type=click.FloatRange(0.1, 3600),
+    type=Seconds(0.1, 3600),
     metavar="SECONDS",
     help="How long to record.  [default: 1.5, live: 5]",
 )
@@ -62,21 +61,27 @@ def demo(
 ) -> ExitCode:
     """See recordings being started, called back and stopped, over real HTTP.
 
-    Starts a local Plivo and a tracker on loopback, starts recording 25 conferences at once, some in synchronous,
-    some in asynchronous mode, ends some of the conferences, stops the other recordings, awaits each stage that the
-    tracker follows, transcripts among them, and shows what happened when. Needs no account and leaves nothing behind.
+    Starts a local Plivo and a tracker on the loopback interface, starts recording 25 conferences at once, some in
+    synchronous and some in asynchronous mode, ends some of the conferences, stops the other recordings, waits for each
+    stage that the tracker follows, transcripts among them, and shows what happened when. Needs no account and leaves
+    nothing behind.
 
-    With --live the same code talks to the real Plivo. Conferences exist only while somebody is in them, so each must
-    be named with --room. Asynchronous mode needs a --public-url that leads to the tracker on 127.0.0.1; without it
-    all starts are synchronous.
+    With --live the same code talks to the real Plivo. Conferences exist only while somebody is in them, so each must be
+    named with --room. Asynchronous mode needs a --public-url that leads to the tracker on 127.0.0.1; without it all
+    starts are synchronous.
 
     With --json each line is one event, an object whose type is Opened, Chapter, Happened, Warned or, at the end,
     Closed, which has ok, problems and all rooms.
-    """
+
+    \b
+    Examples:
+      plivo-record demo
+      plivo-record demo --rooms 100 --json
+      plivo-record demo --live --room standup --public-url https://me.example/plivo
+    """  # noqa: D301 - click wants the control character
     _check(count=count, live=live, names=names, public_url=public_url, port=port)
     with needed_extra("emulator"):
         from plivo_record_async.cli.demo.places import live_place, local_place  # noqa: PLC0415 - they need the extra
-    terminate_like_ctrl_c()
     with TemporaryDirectory(prefix="plivo-record-") as directory:
         db = Path(directory, "recordings.db")
         place = (
@@ -119,7 +124,7 @@ async def _play(place: Place, output: Output) -> ExitCode:
             try:
                 show(event)
             except OSError as error:  # what was started must be stopped all the same
-                output.lost(error)
+                output.lost(error, "The rest cannot be printed; what was started is stopped")
                 lost.set()
 
         async with place as plan:

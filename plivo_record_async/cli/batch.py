@@ -1,0 +1,263 @@
+"""``batch``: many calls, one for each line of a file."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import Any, BinaryIO, Generic, TypeVar
+
+import attrs
+import click
+
+from plivo_record_async.cli.calls import Outcomes
+from plivo_record_async.cli.lines import Lines, UnreadableError
+from plivo_record_async.cli.options import DEFAULT_TIMEOUT, json_option, timeout_option
+from plivo_record_async.cli.output import BadLine, ExitCode, Output, Result, Tally
+from plivo_record_async.client import RecordClient
+from plivo_record_async.errors import (
+    ApiError,
+    AuthenticationError,
+    ClosedError,
+    NotSentError,
+    PermissionDeniedError,
+    PlivoRecordError,
+)
+from plivo_record_async.protocol.models import Failed, Outcome, StartRequest, StopRequest
+
+__all__ = ["batch"]
+
+RequestT = TypeVar("RequestT", StartRequest, StopRequest)
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
+Call = Callable[[RecordClient, AsyncGenerator[RequestT, None]], Outcomes]
+
+
+@click.group(no_args_is_help=False)
+def batch() -> None:
+    """Start or stop recording many conferences concurrently.
+
+    \b
+    Examples:
+      plivo-record batch start rooms.txt
+      plivo-record batch stop rooms.txt --concurrency 64
+    """  # noqa: D301 - click wants the control character
+
+
+def _batch_options(command: CommandT) -> CommandT:
+    for option in (
+        json_option,
+        timeout_option,
+        click.option(
+            "--concurrency",
+            type=click.IntRange(min=1),
+            metavar="NUMBER",
+            default=32,
+            show_default=True,
+            help="How many calls are under way at once.",
+        ),
+        click.argument("file", type=click.File("rb"), default="-"),
+    ):
+        command = option(command)
+    return command
+
+
+@batch.command("start", short_help="Start recording the conferences that FILE names.")
+@_batch_options
+def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_json: bool) -> ExitCode:
+    """Start recording the conferences that FILE names, one a line; without FILE, or with -, standard input.
+
+    A line is the name of a conference, or a JSON object with the fields conference_name, file_format, callback_url,
+    callback_method, transcription_type, transcription_url, transcription_method. FILE is UTF-8 text. Blank lines are
+    ignored. Lines are read while calls are made, and each outcome is printed as it comes.
+
+    A line that is no request fails and does not stop the others. The batch ends early if Plivo answers 401, or 403
+    before any call has succeeded: calls under way are finished, and the summary tells how many lines were not begun.
+
+    \b
+    Examples:
+      plivo-record batch start rooms.txt
+      printf 'sales\\nsupport\\n' | plivo-record batch start --json
+      echo '{"conference_name": "board", "file_format": "wav"}' | plivo-record batch start
+    """  # noqa: D301 - click wants the control character
+
+    def call(client: RecordClient, requests: AsyncGenerator[StartRequest, None]) -> Outcomes:
+        return client.start_many(requests, concurrency=concurrency, timeout=timeout)
+
+    return asyncio.run(_Batch(StartRequest, file, Output(as_json), timeout=timeout).run(call, connections=concurrency))
+
+
+@batch.command("stop", short_help="Stop recording the conferences that FILE names.")
+@_batch_options
+def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_json: bool) -> ExitCode:
+    """Stop recording the conferences that FILE names, one a line; without FILE, or with -, standard input.
+
+    A line is the name of a conference, or a JSON object with the fields conference_name, callback_url, callback_method.
+    FILE is UTF-8 text. Blank lines are ignored. Lines are read while calls are made, and each outcome is printed as it
+    comes.
+
+    A line that is no request fails and does not stop the others. The batch ends early if Plivo answers 401, or 403
+    before any call has succeeded: calls under way are finished, and the summary tells how many lines were not begun.
+
+    \b
+    Examples:
+      plivo-record batch stop rooms.txt
+      plivo-record batch stop --json < rooms.txt
+    """  # noqa: D301 - click wants the control character
+
+    def call(client: RecordClient, requests: AsyncGenerator[StopRequest, None]) -> Outcomes:
+        return client.stop_many(requests, concurrency=concurrency, timeout=timeout)
+
+    return asyncio.run(_Batch(StopRequest, file, Output(as_json), timeout=timeout).run(call, connections=concurrency))
+
+
+class BatchEndedEarlyError(PlivoRecordError):
+    """Plivo refused the account as a whole.
+
+    Attributes:
+        status: The HTTP status that it refused it with.
+    """
+
+    def __init__(self, refusal: ApiError) -> None:
+        super().__init__(
+            f"the batch ended early, because Plivo answered {refusal.status} ({refusal.message}): "
+            f"{_ADVICE[type(refusal)]}. The lines without an outcome were not begun; run the batch again with them"
+        )
+        self.status = refusal.status
+
+
+_ADVICE: dict[type[ApiError], str] = {
+    AuthenticationError: "check PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN",
+    PermissionDeniedError: "check the account's verification, features and IP allow-list",
+}
+
+
+class _Batch(Generic[RequestT]):
+    """Makes a call for each line of a file; a line that is no request fails like a call, and stops no other.
+
+    It ends early when outcomes can no longer be printed, and when Plivo refuses the account as a whole: no more lines
+    are read, and calls that have been sent are finished. In the second case calls that were not sent yet are dropped.
+
+    Args:
+        kind: What a line becomes.
+        file: The file.
+        output: Prints.
+        timeout: Seconds that calls under way may still take when the batch ends early.
+    """
+
+    def __init__(self, kind: type[RequestT], file: BinaryIO, output: Output, *, timeout: float | None) -> None:
+        self._kind: type[RequestT] = kind
+        self._output = output
+        self._timeout = timeout or DEFAULT_TIMEOUT
+        self._tally = Tally()
+        self._ended = asyncio.Event()
+        self._lines = Lines(file, self._ended)
+        self._name = str(getattr(file, "name", "<stdin>")).replace("<stdin>", "standard input")
+        self._refusal: ApiError | None = None
+        self._dropped = 0
+        self._lost = False
+
+    async def run(self, call: Call[RequestT], *, connections: int) -> ExitCode:
+        """Run the batch to its end."""
+        unreadable: UnreadableError | None = None
+        async with (
+            RecordClient(max_connections=connections) as client,
+            aclosing(call(client, self._requests())) as outcomes,
+        ):
+            try:
+                async for outcome in outcomes:
+                    self._heed(outcome)
+                    if self._refusal is not None:
+                        await client.aclose(grace=self._timeout)
+            except UnreadableError as error:
+                unreadable = error
+        if self._lost:
+            return ExitCode.UNKNOWN  # calls were executed and nobody was told: 1 would say that they may be repeated
+        if self._refusal is not None:
+            self._tally.not_begun = self._dropped + await self._lines.count_rest()
+        return self._sum_up(unreadable)
+
+    def _heed(self, outcome: Outcome[Any, Result]) -> None:
+        error = outcome.error
+        if self._refusal is not None and isinstance(error, NotSentError | ClosedError):
+            self._dropped += 1
+            return
+        self._tell(outcome)
+        whole_account = (AuthenticationError,) if self._tally.done else (AuthenticationError, PermissionDeniedError)
+        if isinstance(error, whole_account) and self._refusal is None:
+            self._refusal = error
+            self._ended.set()
+
+    def _tell(self, outcome: Outcome[Any, Result]) -> None:
+        self._tally.count(outcome.error)
+        try:
+            self._output.outcome(outcome)
+        except OSError as error:
+            self._output.lost(
+                error, "Outcomes can no longer be printed; calls under way are finished, and no more are begun"
+            )
+            self._lost = True
+            self._ended.set()
+
+    def _sum_up(self, unreadable: UnreadableError | None) -> ExitCode:
+        code = self._tally.exit_code
+        try:
+            self._output.summary(self._tally, all_read=self._lines.all_read)
+        except OSError as error:  # only the sum is missing; each outcome was told
+            self._output.lost(error, "The summary cannot be printed")
+            return max(ExitCode.FAILED, code)
+        if self._refusal is not None and (self._tally.not_begun or not self._lines.all_read):
+            self._output.error(BatchEndedEarlyError(self._refusal))
+        if unreadable is not None:
+            self._output.error(
+                PlivoRecordError(
+                    f"{self._name} cannot be read to its end: {unreadable}. Nothing after the last outcome was begun"
+                )
+            )
+            return max(ExitCode.FAILED, code)
+        return code
+
+    async def _requests(self) -> AsyncGenerator[RequestT, None]:
+        number = 0
+        async for line in self._lines:
+            number += 1
+            if not line.strip():
+                continue
+            try:
+                request = _request(self._kind, line)
+            except (TypeError, ValueError) as error:
+                bad = BadLine(number=number, text=line.decode(errors="backslashreplace"))
+                self._tell(Failed(bad, ValueError(f"line {number}: {error}")))
+            else:
+                yield request
+
+
+def _request(kind: type[RequestT], line: bytes) -> RequestT:
+    """Read one line.
+
+    Raises:
+        TypeError: A field has the wrong type.
+        ValueError: The line is no request.
+    """
+    try:
+        text = line.decode()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{error}; the input must be UTF-8 text") from error
+    if "\0" in text or "\r" in text:
+        raise ValueError("it holds a NUL or a carriage return; the input must be UTF-8 text with LF or CRLF line ends")
+    if not text.startswith("{"):
+        return kind(text)
+    try:
+        fields = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ValueError(
+            f"{error.msg} at column {error.colno}; a line that begins with {{ must be a JSON object"
+        ) from error
+    except RecursionError as error:
+        raise ValueError("its JSON is nested too deeply") from error
+    known = [attribute.name for attribute in attrs.fields(kind)]
+    if unknown := [name for name in fields if name not in known]:
+        raise ValueError(f"unknown field {unknown[0]!r}; there are {', '.join(known)}")
+    if "conference_name" not in fields:
+        raise ValueError("conference_name is missing")
+    return kind(**fields)

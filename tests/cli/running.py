@@ -1,0 +1,49 @@
+"""The command line as a process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import unquote
+
+AUTH_ID, AUTH_TOKEN = "MAABCDEFGHIJKLMNOPQR", "token"
+
+
+def records(text: str) -> list[dict[str, Any]]:
+    """The JSON objects, one a line."""
+    return [json.loads(line) for line in text.splitlines()]
+
+
+async def run(
+    url: str, *words: str, stdout: int = subprocess.PIPE, stdin: int = subprocess.PIPE, token: str = AUTH_TOKEN
+) -> asyncio.subprocess.Process:
+    """Begin a process."""
+    given = {"PLIVO_AUTH_ID": AUTH_ID, "PLIVO_AUTH_TOKEN": token, "PLIVO_BASE_URL": url}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "plivo_record_async", *words),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **given},
+    )
+
+
+@asynccontextmanager
+async def answering(answer: Callable[[str], Awaitable[bytes]]) -> AsyncGenerator[str]:
+    """Something that answers each request on a connection of its own, as is said for the conference's name; its URL."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        status = await answer(unquote(head.split()[1].decode().split("/")[5]))
+        writer.write(b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}" % status)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"http://{host}:{port}"

@@ -1,0 +1,301 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from plivo_record_async.emulator import Emulator
+from tests.cli.running import answering, records, run
+
+Command = Callable[..., Awaitable[Result]]
+CALLBACK = "http://127.0.0.1:9/callback"
+
+
+async def test_batch_takes_names_and_requests_and_prints_each_outcome(command: Command, plivo: Emulator) -> None:
+    request = json.dumps({"conference_name": "c", "file_format": "wav", "callback_url": CALLBACK})
+    ended = await command("batch", "start", "-", "--json", stdin=f"a\n\n b \r\n{request}\n".encode())
+    *outcomes, summary = records(ended.stdout)
+    assert (ended.exit_code, ended.stderr) == (0, "")
+    assert {(each["conference_name"], each["type"]) for each in outcomes} == {
+        ("a", "RecordingStarted"),
+        (" b ", "RecordingStarted"),
+        ("c", "PendingResponse"),
+    }
+    assert summary == {"type": "Summary", "done": 3, "failed": 0, "unknown": 0}
+    assert [plivo.executions(name) for name in ("a", " b ", "c")] == [1, 1, 1]
+
+
+async def test_batch_reads_a_file_and_stops_too(command: Command, plivo: Emulator, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("a\nb\n")
+    assert (await command("batch", "start", str(names))).exit_code == 0
+    ended = await command("batch", "stop", str(names), "--concurrency", "1")
+    assert ended.exit_code == 0
+    assert ended.stdout == "stopped  a\nstopped  b\nsummary: 2 done, 0 failed, 0 unknown\n"
+    assert not any(each["recording"] for each in plivo.state()["conferences"].values())
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b".", "line 2: conference_name must not be '.'"),
+        (
+            b"{",
+            "line 2: Expecting property name enclosed in double quotes at column 2; a line that begins with {",
+        ),
+        (b'{"a": ' * 9000, "line 2: its JSON is nested too deeply"),
+        (b"r\0o\0o\0m\0", "line 2: it holds a NUL or a carriage return; the input must be UTF-8 text"),
+        (b"a\rb", "line 2: it holds a NUL or a carriage return"),
+        (b"{}", "line 2: conference_name is missing"),
+        (b'{"conference_name": 3}', "line 2: conference_name must be a str"),
+        (b'{"conference_name": "a", "colour": 1}', "line 2: unknown field 'colour'; there are conference_name, file_"),
+        (b"\xff", "line 2: 'utf-8' codec can't decode"),
+    ],
+)
+async def test_a_line_that_is_no_request_stops_no_other(
+    command: Command, plivo: Emulator, line: bytes, reason: str
+) -> None:
+    ended = await command("batch", "start", stdin=b"a\n" + line + b"\nb\n")
+    assert ended.exit_code == 1
+    assert reason in ended.stdout
+    assert "summary: 2 done, 1 failed, 0 unknown\n" in ended.stdout
+    assert (plivo.executions("a"), plivo.executions("b")) == (1, 1)
+
+
+async def test_a_line_that_is_no_request_is_given_back_to_machines(command: Command) -> None:
+    ended = await command("batch", "stop", "--json", stdin=b".\n")
+    refused, summary = records(ended.stdout)
+    assert (refused["line"], refused["line_number"], refused["ok"], refused["type"]) == (".", 1, False, "ValueError")
+    assert summary["failed"] == 1
+
+
+async def test_unknown_outcomes_outweigh_failures(command: Command, broken: str) -> None:
+    ended = await command("batch", "start", stdin=b"a\n.\n", PLIVO_BASE_URL=broken)
+    assert ended.exit_code == 3
+    assert "unknown  a  " in ended.stdout
+    assert ended.stdout.endswith("summary: 0 done, 1 failed, 1 unknown\n")
+
+
+async def test_an_outcome_is_printed_before_the_next_line_is_there_and_ctrl_c_ends_the_wait(account: Emulator) -> None:
+    process = await run(account.url, "batch", "start", stdout=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdin.write(b"a\n")
+    assert (await process.stdout.readline()).startswith(b"started  a  ")
+    process.send_signal(signal.SIGINT)
+    assert await process.wait() == 130
+    assert await process.stdout.read() == b""
+    assert (await process.stderr.read()).strip() == b"error: interrupted; what was already sent may have been executed"
+    process.stdin.close()
+
+
+async def test_when_outcomes_cannot_be_printed_what_is_under_way_is_finished_and_nothing_else_begun() -> None:
+    names: list[str] = []
+    printing_failed = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        name = head.split()[1].decode().split("/")[5]
+        names.append(name)
+        if name == "slow":
+            await printing_failed.wait()
+        status = b"503 Service Unavailable" if names.count(name) == 1 and name == "slow" else b"204 No Content"
+        writer.write(b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
+        writer.close()
+
+    full = await asyncio.to_thread(os.open, "/dev/full", os.O_WRONLY)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        host, port = server.sockets[0].getsockname()
+        process = await run(f"http://{host}:{port}", "batch", "stop", "--concurrency", "2", stdout=full)
+        os.close(full)
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write(b"slow\na\n")
+        assert b"No space left on device" in await process.stderr.readline()
+        process.stdin.write(b"b\nc\n")
+        printing_failed.set()
+        assert await process.wait() == 3
+        assert await process.stderr.read() == b""
+    assert sorted(names) == ["a", "slow", "slow"], "the slow one was tried again, and is done"
+
+
+async def test_a_summary_that_cannot_be_printed_is_a_failure(account: Emulator) -> None:
+    reading, writing = os.pipe()
+    process = await run(account.url, "batch", "start", stdout=writing)
+    os.close(writing)
+    assert process.stdin is not None
+    process.stdin.write(b"a\n")
+    with os.fdopen(reading, "rb") as pipe:
+        assert (await asyncio.to_thread(pipe.readline)).startswith(b"started  a  ")
+    process.stdin.close()
+    assert await process.wait() == 1
+    assert process.stderr is not None
+    assert await process.stderr.read() == b""
+
+
+# A batch that Plivo refuses as a whole
+
+
+class Plivo:
+    """Answers with a status for each conference, and counts."""
+
+    def __init__(self, **statuses: bytes) -> None:
+        self.statuses = statuses
+        self.asked: list[str] = []
+
+    async def answer(self, name: str) -> bytes:
+        self.asked.append(name)
+        return self.statuses.get(name, self.statuses["others"])
+
+
+NAMES = [f"room-{number}" for number in range(2000)]
+INPUT = "\n\n".join(NAMES).encode()
+
+
+@pytest.mark.parametrize("word", ["start", "stop"])
+@pytest.mark.parametrize("others", [b"401 Unauthorized", b"403 Forbidden"])
+async def test_an_account_that_is_refused_ends_the_batch_at_once(command: Command, word: str, others: bytes) -> None:
+    plivo = Plivo(others=others)
+    async with answering(plivo.answer) as url:
+        ended = await command("batch", word, "--json", stdin=INPUT, PLIVO_BASE_URL=url)
+    *outcomes, summary = records(ended.stdout)
+    assert ended.exit_code == 1
+    assert len(plivo.asked) == len(outcomes) <= 32
+    assert {each["status"] for each in outcomes} == {int(others[:3])}
+    left = len(NAMES) - len(outcomes)
+    assert summary == {
+        "type": "Summary",
+        "done": 0,
+        "failed": len(outcomes),
+        "unknown": 0,
+        "not_begun": left,
+        "all_read": True,
+    }
+    (error,) = records(ended.stderr)
+    assert (error["type"], error["status"]) == ("BatchEndedEarlyError", int(others[:3]))
+    assert error["error"].endswith("The lines without an outcome were not begun; run the batch again with them")
+
+
+async def test_people_are_told_in_words(command: Command) -> None:
+    plivo = Plivo(others=b"401 Unauthorized")
+    async with answering(plivo.answer) as url:
+        ended = await command("batch", "start", "--concurrency", "1", stdin=INPUT, PLIVO_BASE_URL=url)
+    assert ended.stdout.endswith("summary: 0 done, 1 failed, 0 unknown, 1999 not begun\n")
+    assert ended.stderr.startswith("error: the batch ended early, because Plivo answered 401 (")
+    assert ": check PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN. " in ended.stderr
+    assert plivo.asked == ["room-0"]
+
+
+async def test_calls_that_wait_for_the_quota_are_dropped_too(command: Command) -> None:
+    """All 2,000 are under way at once, and 300 of them may be sent in the first five seconds."""
+    plivo = Plivo(others=b"401 Unauthorized")
+    async with answering(plivo.answer) as url:
+        ended = await command("batch", "start", "--json", "--concurrency", "2000", stdin=INPUT, PLIVO_BASE_URL=url)
+    *outcomes, summary = records(ended.stdout)
+    assert len(plivo.asked) == len(outcomes) <= 300
+    assert summary["failed"] + summary["not_begun"] == len(NAMES)
+
+
+async def test_calls_under_way_come_to_their_end(command: Command) -> None:
+    arrived, refused = asyncio.Event(), asyncio.Event()
+
+    async def answer(name: str) -> bytes:
+        if name == "slow":
+            arrived.set()
+            await refused.wait()
+            return b"202 Accepted"
+        await arrived.wait()
+        asyncio.get_running_loop().call_soon(refused.set)
+        return b"401 Unauthorized"
+
+    async with answering(answer) as url:
+        ended = await command(
+            *("batch", "start", "--json", "--concurrency", "2"), stdin=b"slow\nrefused\nc\nd\ne", PLIVO_BASE_URL=url
+        )
+    *outcomes, summary = records(ended.stdout)
+    assert {each["conference_name"]: each.get("status") for each in outcomes} == {"refused": 401, "slow": 202}
+    assert ended.exit_code == 3, "an empty answer to a start is accepted in words that make no sense"
+    assert (summary["failed"], summary["unknown"], summary["not_begun"]) == (1, 1, 3)
+
+
+async def test_a_403_among_others_ends_nothing(command: Command) -> None:
+    plivo = Plivo(first=b"204 No Content", forbidden=b"403 Forbidden", others=b"204 No Content")
+    async with answering(plivo.answer) as url:
+        ended = await command(
+            *("batch", "stop", "--concurrency", "1"), stdin=b"first\nforbidden\nlast", PLIVO_BASE_URL=url
+        )
+    assert ended.exit_code == 1
+    assert ended.stdout.endswith("summary: 2 done, 1 failed, 0 unknown\n")
+    assert ended.stderr == ""
+    assert plivo.asked == ["first", "forbidden", "last"]
+
+
+async def test_a_401_ends_it_whatever_was_done_before(command: Command) -> None:
+    plivo = Plivo(refused=b"401 Unauthorized", others=b"204 No Content")
+    async with answering(plivo.answer) as url:
+        ended = await command("batch", "stop", "--concurrency", "1", stdin=b"a\nrefused\nb\nc", PLIVO_BASE_URL=url)
+    assert ended.stdout.endswith("summary: 1 done, 1 failed, 0 unknown, 2 not begun\n")
+    assert plivo.asked == ["a", "refused"]
+
+
+async def test_an_input_that_goes_on_is_not_waited_for(account: Emulator) -> None:
+    process = await run(account.url, "batch", "start", "--json", "--concurrency", "2", token="wrong")
+    assert process.stdin is not None
+    assert process.stdout is not None
+    process.stdin.write(b"a\nb\nc\nd\n")
+    out = await process.stdout.read()
+    assert await process.wait() == 1
+    *outcomes, summary = records(out.decode())
+    assert summary["all_read"] is False
+    assert len(outcomes) + summary["not_begun"] == 4
+    process.stdin.close()
+
+
+# Input that cannot be read
+
+
+async def test_an_input_that_cannot_be_read_to_its_end_is_named(command: Command, plivo: Emulator) -> None:
+    ended = await command("batch", "start", "/proc/self/mem")
+    assert (ended.exit_code, ended.stdout) == (1, "summary: 0 done, 0 failed, 0 unknown\n")
+    assert ended.stderr == (
+        "error: /proc/self/mem cannot be read to its end: Input/output error. "
+        "Nothing after the last outcome was begun\n"
+    )
+    ended = await command("batch", "start", "--json", stdin=b"a\n" + b"b" * 2_000_000 + b"\nc\n")
+    assert ended.exit_code == 1
+    assert "standard input cannot be read to its end: it has a line of more than 1 MiB" in ended.stderr
+    assert plivo.executions("c") == 0
+
+
+async def test_an_input_that_does_not_block_is_waited_for(account: Emulator) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    process = await run(account.url, "batch", "start", stdin=reading)
+    os.close(reading)
+    assert process.stdout is not None
+    for name in (b"a", b"b"):
+        await asyncio.to_thread(os.write, writing, name + b"\n")
+        assert (await process.stdout.readline()).startswith(b"started  " + name)
+    os.close(writing)
+    assert await process.stdout.read() == b"summary: 2 done, 0 failed, 0 unknown\n"
+    assert await process.wait() == 0
+
+
+async def test_whatever_a_line_holds_is_json(command: Command) -> None:
+    odd = [b"\xff\xfe", "\U0001f600".encode(), b"\xed\xa0\x80", b"\x1b[31m", b'{"conference_name": "\\ud800"}', b"NaN"]
+    ended = await command("batch", "start", "--json", stdin=b"\n".join(odd))
+    for line in ended.stdout.splitlines():
+        assert line.isascii()
+        json.loads(line, parse_constant=pytest.fail)["type"].encode()
+    *outcomes, _ = records(ended.stdout)
+    assert {each.get("line") for each in outcomes if not each["ok"]} == {
+        *("\\xff\\xfe", "\\xed\\xa0\\x80", '{"conference_name": "\\ud800"}')
+    }
