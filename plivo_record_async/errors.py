@@ -214,19 +214,18 @@ class OutcomeUnknownError(PlivoRecordError):
         was_sent = self.sent_at is not None or self.status is not None
         what = "It was sent and may have been executed" if was_sent else "It may have been sent and executed"
         named = f", api_id {self.api_id}" if self.api_id else ""
-        return f"{self.operation}: {self.reason}{named}. {what} ({self.evidence}). {self._advise()}"
+        return f"{self.args[0]}{named}. {what} ({self.evidence}). {self._advise()}"
 
     def _advise(self) -> str:
         if self.repeatable:
             return "It is safe to repeat: call again."
-        if self.start_id is not None:
-            next_step = f"The tracker goes on following it: await tracker.get({self.start_id!r})."
-        else:
-            next_step = (
-                "Wait for its callback, or look for the recording first: client.list_recordings(conference_name=…, "
-                "added_after=error.called_at)."
-            )
-        return f"Do not repeat it: a second start records, and is billed, twice. {next_step}"
+        return f"Do not repeat it: a second start records, and is billed, twice. {_find_out(self.start_id)}"
+
+
+def _find_out(start_id: str | None) -> str:
+    if start_id is not None:
+        return f"The tracker goes on following it: await tracker.get({start_id!r})."
+    return "Wait for its callback, or look for the recording first: client.list_recordings(conference_name=…)."
 
 
 class ApiError(PlivoRecordError):
@@ -398,6 +397,7 @@ class UnexpectedResponseError(PlivoRecordError):
         body: The answer's text, as far as it came.
         reason: What is wrong with the answer.
         operation: What was being done, in words.
+        repeatable: Whether repeating is harmless.
         message: Plivo's own words, if the answer carries an error.
         api_id: Plivo's id of the request, if it could be read.
         recording_id: Plivo's id of the recording, if it could be read.
@@ -418,25 +418,30 @@ class UnexpectedResponseError(PlivoRecordError):
         recording_id: str | None = None,
         url: str | None = None,
     ) -> None:
-        if repeatable:
-            advice = "It is safe to repeat."
-        else:
-            executed = "it counts as executed" if message is None else "it may have been executed all the same"
-            advice = (
-                f"Do not repeat it: {executed}, and a second start records, and is billed, twice. Wait for its "
-                "callback, or look for the recording with client.list_recordings()."
-            )
-        named = f", api_id {api_id}" if api_id else ""
-        super().__init__(f"{operation}: Plivo answered {status}, but {reason}{named}. {advice}")
+        super().__init__(f"{operation}: Plivo answered {status}, but {reason}")
         self.status = status
         self.body = body
         self.reason = reason
         self.operation = operation
+        self.repeatable = repeatable
         self.message = message
         self.api_id = api_id
         self.recording_id = recording_id
         self.url = url
         self.start_id: str | None = None
+
+    def __str__(self) -> str:
+        named = f", api_id {self.api_id}" if self.api_id else ""
+        return f"{self.args[0]}{named}. {self._advise()}"
+
+    def _advise(self) -> str:
+        if self.repeatable:
+            return "It is safe to repeat: call again."
+        executed = "it counts as executed" if self.message is None else "it may have been executed all the same"
+        return (
+            f"Do not repeat it: {executed}, and a second start records, and is billed, twice. "
+            f"{_find_out(self.start_id)}"
+        )
 
 
 class CallbackRejectedError(PlivoRecordError):

@@ -39,7 +39,8 @@ REFUSALS: dict[int, str] = {
     422: "Correct the arguments",
     429: "safe to call again after a pause of 2 s",
 }
-FAILURES = (500, 502, 503, 504)
+REDIRECTS = (301, 302, 307, 308)
+FAILURES = (303, 408, 499, 500, 502, 503, 504)
 ONLY_OF: dict[str, tuple[set[str], set[int]]] = {
     "somebody is in it": (OF_A_CONFERENCE, {404}),
     "no recording with this id": (OF_A_RECORDING, {404}),
@@ -98,6 +99,14 @@ async def test_a_refusal_says_that_nothing_was_executed_and_what_to_correct(call
 
 
 @pytest.mark.parametrize("call", CALLS)
+@pytest.mark.parametrize("status", REDIRECTS)
+async def test_a_redirect_says_that_base_url_is_to_be_corrected(call: str, status: int) -> None:
+    words = str(error := await error_of(call, answering(status)))
+    assert f"Plivo answered {status} (the reason), api_id api-1. It was not executed. Correct base_url" in words
+    assert_well_written(error)
+
+
+@pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("status", FAILURES)
 async def test_a_failure_of_plivo_says_that_it_may_have_been_executed(call: str, status: int) -> None:
     error = await error_of(call, answering(status))
@@ -105,7 +114,8 @@ async def test_a_failure_of_plivo_says_that_it_may_have_been_executed(call: str,
     assert f"Plivo answered {status} (the reason)" in words
     assert "may have been executed" in words or "may or may not have been executed" in words
     assert "was not executed" not in words
-    assert ("Do not repeat it" in words, "harmless" in words) == (call in STARTS, call not in STARTS)
+    assert ("Do not repeat it" in words) == (call in STARTS)
+    assert ("repeating this request is harmless" in words or "It is safe to repeat" in words) == (call not in STARTS)
     assert ("client.list_recordings" in words) == (call in STARTS)
     assert_well_written(error)
 
@@ -129,6 +139,17 @@ async def test_a_failed_connection_says_that_nothing_was_sent(call: str) -> None
     assert "Nothing was sent (" in words
     assert "it is safe to call again" in words
     assert "base_url" in words
+    assert_well_written(error)
+
+
+@pytest.mark.parametrize("call", [call for call in CALLS if call != "delete_recording"])
+async def test_a_success_that_carries_an_error_says_that_neither_is_certain(call: str) -> None:
+    error = await error_of(call, lambda _: httpx.Response(200, json={"api_id": "api-1", "error": "the reason"}))
+    words = str(error)
+    assert "Plivo answered 200, but " in words
+    assert "the reason" in words
+    assert ("may have been executed all the same" in words) == (call in STARTS)
+    assert ("It is safe to repeat" in words) == (call not in STARTS)
     assert_well_written(error)
 
 
