@@ -182,6 +182,7 @@ BAD: list[tuple[dict[str, Any], type[Exception]]] = [
     ({"callback_url": ""}, ValueError),
     ({"callback_method": "GET"}, ValueError),
     ({"callback_url": CALLBACK, "callback_method": "PUT"}, ValueError),
+    ({"conference_name": "a&b", "callback_url": CALLBACK, "callback_method": "GET"}, ValueError),
     ({"timeout": 0}, ValueError),
     ({"timeout": "30"}, TypeError),
 ]

@@ -110,9 +110,10 @@ _COUNT = re.compile(r"(?<=[a-z]_)recording_(?:duration|duration_ms|start_ms|end_
 def _loose_value(stretch: _Stretch, conference_name: str | None) -> str:
     """What of a known field may hold marks: its value; and its name, if what is behind it may be its value."""
     name, value, _, rest = stretch
-    if name == "response" or (value == conference_name and name in {"conference_name", "ConferenceName"}):
-        return ""
-    return name if rest and not value and name not in FREE_TEXTS else value
+    if not value:
+        return name if rest and name not in FREE_TEXTS else ""
+    is_known = name == "response" or (value == conference_name and name in {"conference_name", "ConferenceName"})
+    return "" if is_known else value
 
 
 def _head(callback: VerifiedCallback) -> str:
@@ -181,19 +182,24 @@ def _find_get(stretches: Sequence[_Stretch], values: Sequence[str]) -> str | Non
 # What a POST can hide without leaving a mark
 
 
+_HIDDEN: Mapping[Kind, frozenset[str]] = {
+    "response": frozenset(),
+    "recording": frozenset({"error"}),  # what has failed has not ended
+    "answer": frozenset({"error"}),
+    "transcription": frozenset({"duration", "error", "transcription"}),
+}
+"""Words that would change an event of the kind."""
+
+
 def _find_hidden(kind: Kind, stretches: Sequence[_Stretch], head: str) -> str | None:
-    """A field that the kind has and the callback has not, and that unknown fields or ids may hold."""
-    absent = missing(frozenset([stretch.name for stretch in stretches[1:]]))
+    """A field that the callback has not, and that unknown fields, ids or the query may hold."""
+    here = frozenset([stretch.name for stretch in stretches[1:]])
     for name in [name for stretch in stretches for name in stretch.names]:
-        if name.startswith(tuple(absent)):
+        if name.startswith(tuple(missing(here))):
             return name
     text = "\n".join([head, *[rest if name in FREE_TEXTS else value + rest for name, value, _, rest in stretches]])
-    words = _NOT_IN.get(kind, absent & WORDS.keys())
-    return next((word for word in words if WORDS[word].search(text)), None)
+    return next((word for word in sorted(_HIDDEN[kind] - here) if WORDS[word].search(text)), None)
 
-
-_NOT_IN: Mapping[Kind, Sequence[str]] = {"recording": ["error"], "response": []}
-"""What has ended has not failed; and JSON is read as a whole."""
 
 _UUID = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){2}(?:-[0-9A-Fa-f]{4}(?:-[0-9A-Fa-f]{12})?)?")
 """Plivo's ids; some of those in its documents end after the third group."""

@@ -8,10 +8,12 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plivo_record_async.protocol.events import read as read_reading
 from plivo_record_async.protocol.events import read_event
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded, UnknownCallback
 from tests.protocol.honest import (
@@ -122,6 +124,13 @@ def test_a_field_in_two_spellings_is_given_twice() -> None:
     )
 
 
+def test_a_recording_that_failed_has_not_ended() -> None:
+    assert_unknown(RECORDING_ENDED | {"error": "boom"}, "a recording has ended, but there is an error too")
+    assert_unknown(response(RECORDING_ENDED | {"error": {"error": "boom"}}), "there is an error too")
+    assert read(RECORDING_ENDED | {"error": ""}) == ENDED
+    assert read(response(RECORDING_ENDED | {"error": False})) == ENDED
+
+
 def test_new_fields_are_kept() -> None:
     new = {"recording_channels": "2", "Event": "RecordStop", "": ""}
     assert read(RECORDING_ENDED | new) == ENDED
@@ -197,6 +206,37 @@ def test_a_transcription_has_a_text_or_an_error() -> None:
 
 
 # Everything else
+
+
+def test_a_field_that_was_cut_up_is_told_from_what_is_merely_odd() -> None:
+    cut = verified({"record_ur": f"l{RECORDING_ENDED['record_url']}"})
+    assert read_reading(cut).recut == read_event(cut).reason != ""  # type: ignore[union-attr]
+    assert read_reading(verified(RECORDING_ENDED | {"record_url": ""})).recut is None
+    assert read_reading(verified(RECORDING_ENDED)).recut is None
+
+
+def test_what_might_be_another_event_is_unknown_unless_its_name_is_known() -> None:
+    fields = RECORDING_ENDED | {"conference_name": "xrecord_urlhttps://evil.example"}
+    assert_unknown(fields, "'record_urlhttps://' in it may be a field of another event, cut up differently")
+    assert isinstance(read_event(verified(fields), conference_name=fields["conference_name"]), RecordingEnded)
+    assert isinstance(read_event(verified(fields), conference_name="x"), UnknownCallback)
+
+
+def test_a_response_beside_other_fields() -> None:
+    fields = response({"api_id": "1", "error": "x"}) | {"record_url": "https://h/x"}
+    assert_unknown(fields, "it has fields of its own besides those in response")
+
+
+def test_what_is_odd_as_a_whole() -> None:
+    callback = verified(RECORDING_ENDED)
+    for changes, reason in (
+        ({"expected_method": "GET"}, "it came by POST, but GET was expected"),
+        ({"unsigned": [("b", "1"), ("a", "2")]}, "its form repeats 'a, b' of its query, which is not signed"),
+        ({"fields": [*callback.fields, ("api_id", "2")]}, "it repeats 'api_id'"),
+    ):
+        event = read_event(attrs.evolve(callback, **changes))
+        assert isinstance(event, UnknownCallback)
+        assert event.reason == reason
 
 
 @pytest.mark.parametrize(

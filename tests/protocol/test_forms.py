@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.forms import read_pairs
+from plivo_record_async.protocol.forms import MOST_PAIRS, read_pairs
 
 
 @pytest.mark.parametrize(
@@ -41,3 +41,10 @@ PIECES = ("&", "=", "+", "%", ";", "2", "A", "F", " ", "ü", "\ud83d", "%22", "%
 @given(st.lists(st.sampled_from(PIECES) | st.characters()).map("".join))
 def test_the_standard_library_reads_the_same(text: str) -> None:
     assert read_pairs(text) == parse_qsl(text, keep_blank_values=True)
+
+
+def test_the_number_of_pairs_is_bounded() -> None:
+    assert len(read_pairs("&".join(["a=1"] * MOST_PAIRS))) == MOST_PAIRS
+    for text in ("&".join(["a=1"] * (MOST_PAIRS + 1)), "&" * 60_000, "ab&" * 20_000):
+        with pytest.raises(ValueError, match=f"at most {MOST_PAIRS} names and values, but {text.count('&') + 1} came"):
+            read_pairs(text)

@@ -92,6 +92,15 @@ def test_a_get_signs_as_a_post_without_a_form() -> None:
     assert parse_callback(**request, auth_tokens=TOKEN) == UnknownCallback()
 
 
+def test_the_expected_url_is_what_counts() -> None:
+    request: dict[str, Any] = {**callback({"a": "1"}), "url": "http://10.0.0.7/inner?start=other"}
+    assert explain_signature(**request, auth_tokens=TOKEN, expected_url=f"{URL}#rc=5").ok
+    report = explain_signature(**request, auth_tokens=TOKEN, expected_url=URL.replace("https", "http"))
+    assert (report.ok, report.hint) == (False, f"it was signed for https://{PROXY}")
+    with pytest.raises(ValueError, match="url must be an absolute"):
+        explain_signature(**request, auth_tokens=TOKEN, expected_url="/inner")
+
+
 def test_neither_token_nor_right_signature_shows() -> None:
     right = callback({"b": "2", "a": "1"})["headers"][V3]
     report = explain(headers={V3: "wrong", V3_NONCE: NONCE})

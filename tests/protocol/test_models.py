@@ -156,3 +156,17 @@ def test_values_are_frozen_and_slotted_and_copy_and_pickle(value: Any) -> None:
         assert type(twin) is type(value)
         assert repr(attrs.asdict(twin)) == repr(attrs.asdict(value))
         assert twin == value or getattr(value, "error", None) is REFUSED, "an exception is equal to itself only"
+
+
+@pytest.mark.parametrize("request_type", [StartRequest, StopRequest])
+@pytest.mark.parametrize("name", ["a&b", "a=b", "&", "x&record_url=https://evil.example&z="])
+def test_a_get_cannot_be_asked_for_a_name_that_its_signature_would_not_protect(request_type: Any, name: str) -> None:
+    with pytest.raises(ValueError, match=r"must not be GET for the conference .* Use POST, the default"):
+        request_type(name, callback_url=CALLBACK, callback_method="GET")
+    for method in ("POST", None):
+        assert request_type(name, callback_url=CALLBACK, callback_method=method).conference_name == name
+
+
+def test_a_transcript_may_come_by_get_because_it_names_no_conference() -> None:
+    request = StartRequest("a&b", transcription_url=CALLBACK, transcription_method="GET", callback_url=CALLBACK)
+    assert request.transcription_method == "GET"

@@ -136,6 +136,21 @@ def test_answers_may_name_fields(fields: dict[str, str]) -> None:
     assert event_of(callback(fields)) is not None
 
 
+@pytest.mark.parametrize(
+    ("fields", "new"),
+    [
+        (RECORDING_ENDED, {"message_uuid": "97ceeb52"}),
+        (RECORDING_ENDED, {"detail": "recording_id3"}),
+        (RECORDING_ENDED, {"detail": f"https://h/?a=1&record_url={EVIL}"}),
+        (RECORDING_ENDED_2012, {"rounded_recording_duration": "60"}),
+        (RECORDING_ENDED_2012, {"cause": "error5"}),
+        ({name: TRANSCRIPTION_ENDED[name] for name in ("recording_id", "transcription", "error")}, {"zone": "eu"}),
+    ],
+)
+def test_new_fields_that_hold_known_ones_are_kept_but_not_believed(fields: dict[str, str], new: dict[str, str]) -> None:
+    assert parse_callback(**callback(fields | new), auth_tokens=TOKEN) == UnknownCallback(raw=fields | new)
+
+
 NEW_FIELDS = {
     "billed_duration": "12",
     "callback_reason": "errors occurred, see the message and the response",
@@ -156,6 +171,13 @@ def test_new_fields_are_kept(fields: dict[str, str], name: str, method: str) -> 
     event = event_of(callback(more, method=method, url="https://h/cb"))
     assert event is not None
     assert event.raw == more
+
+
+def test_a_new_field_behind_an_empty_name_is_kept() -> None:
+    fields = RECORDING_ENDED | {"conference_name": "", "detail": "x"}
+    event = event_of(callback(fields))
+    assert isinstance(event, RecordingEnded)
+    assert event.conference_name is None
 
 
 # One capture, cut up by its recipient
@@ -256,6 +278,45 @@ FAILED_START = {"api_id": "2867b6e2-58c3-11e1-86da-adf28403fece", "error": "no s
         (FAILED | {"error": "not found"}, set[str](), {"error": "", "n": "ot found"}),
         (FAILED_START | {"error": "f", "message": "started"}, set[str](), {"error": "", "f": ""}),
         (FAILED_START | {"error": "", "message": "started"}, {"message"}, {"error": "messagestarted"}),
+        (FAILED | {"disposition": "x"}, {"duration"}, {"disposition": "xduration12"}),
+        (
+            {"recording_id": "1", "error": "partial", "soundtrack": "x", "transcription": "hello"},
+            {"transcription"},
+            {"soundtrack": "xtranscriptionhello"},
+        ),
+        (
+            {"recording_id": "1", "error": "partial", "transcription": "hello"},
+            {"transcription"},
+            {"recording_id": "1transcriptionhello"},
+        ),
+        (
+            {"call_uuid": "c1", "error": "-5", "recording_id": "1", "transcription": "hello"},
+            {"error"},
+            {"call_uuid": "c1error-5"},
+        ),
+        # A text has lost its beginning to a new field.
+        (
+            TRANSCRIPTION_ENDED | {"transcription": "transcription2 is on"},
+            set[str](),
+            {"transcription": "", "transcription2": " is on"},
+        ),
+        (
+            TRANSCRIPTION_ENDED | {"transcription": "read the transcription of today"},
+            set[str](),
+            {"transcription": "read the ", "transcription of": " today"},
+        ),
+        # A known name is left empty, and what is behind it is its value.
+        (
+            FAILED_START | {"error": 'conference xresponse{"api_id": "1", "message": "m"}'},
+            set[str](),
+            {"error": "con", "ference": " x", "response": "", '{"api_id"': ': "1", "message": "m"}'},
+        ),
+        # An answer and the end of a recording are not one event.
+        (
+            FAILED_START | {"detail": f"record_url{EVIL}"},
+            {"error", "detail"},
+            {"api_id": FAILED_START["api_id"][:-2], "ce": f"detailrecord_url{EVIL}errorno such conference"},
+        ),
         # A new field is part of a name.
         (
             {name: FAILED[name] for name in ("recording_id", "error")} | {"billed_duration": "60"},
@@ -387,6 +448,53 @@ def test_a_get_with_a_chosen_name_cannot_be_cut_into_fields() -> None:
         assert event_of(forged, **pins) is None
     assert event_of(captured) is None
     assert isinstance(event_of(captured, conference_name=room), RecordingEnded)
+
+
+@pytest.mark.parametrize(
+    ("genuine", "before", "inside"),
+    [
+        (RECORDING_ENDED_CAMEL_CASE, {"C": "onferenceName=x"}, {"RecordUrl": EVIL, "RecordingID": VICTIM}),
+        (
+            {"response": json.dumps({"api_id": VICTIM, "error": "ROOM"})},
+            {"r": 'esponse={"api_id": "' + VICTIM + '", "error": "x'},
+            {"record_url": EVIL, "recording_id": VICTIM},
+        ),
+        (
+            {"api_id": VICTIM, "error": "ROOM"},
+            {f"api_id={VICTIM}&": "", "error": "=x"},
+            {"recording_id": VICTIM, "transcription": "we pay", "transcription_charge": "1"},
+        ),
+    ],
+)
+def test_no_get_of_any_shape_passes_as_a_post(
+    genuine: dict[str, str], before: dict[str, str], inside: dict[str, str]
+) -> None:
+    room = f"x{signed_form(inside)}z"
+    genuine = {name: value.replace("ROOM", room).replace("My Conf Room", room) for name, value in genuine.items()}
+    captured = callback(genuine, method="GET", url="https://h/cb")
+    rest = "&".join(map("=".join, sorted(genuine.items()))).partition(room)[2]
+    forged = forge(captured, method="POST", url="https://h/cb", body=as_form({**before, **inside, "z": rest}))
+    assert event_of(forged) is None
+
+
+@pytest.mark.parametrize(("file", "query"), [("1.mp3", "start=8f3a&z=1"), ("1.mp3?a=1", "start=8f3a")])
+def test_an_address_in_a_get_swallows_no_pair_and_loses_none(file: str, query: str) -> None:
+    genuine = RECORDING_ENDED_2012 | {"record_url": f"https://h/{file}"}
+    captured = callback(genuine, method="GET", url=f"https://h/cb?{query}")
+    swallowing = genuine | {"record_url": f"https://h/{file}&{query}"}
+    forged = forge(captured, url=f"https://h/cb?{as_query(swallowing)}")
+    assert event_of(forged) is None
+    assert (event_of(captured) is not None) is ("?" not in file)
+    assert event_of(captured, expected_url=f"https://h/cb?{query}") is not None
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_json_has_one_reading_whatever_is_in_it(method: str) -> None:
+    room = f'x"record_url{EVIL}recording_id{VICTIM}&record_url={EVIL}&z='
+    fields = {"response": json.dumps(RECORDING_ENDED | {"conference_name": room})}
+    event = event_of(callback(fields, method=method))
+    assert isinstance(event, RecordingEnded)
+    assert (event.conference_name, event.record_url) == (room, RECORDING_ENDED["record_url"])
 
 
 @pytest.mark.parametrize("fields", HONEST)

@@ -21,6 +21,7 @@ from plivo_record_async.protocol.signatures import (
     SignatureClaim,
     find_match,
     read_claim,
+    read_content_type,
     sign_callback_v3,
     signed_texts,
     split_url,
@@ -260,6 +261,38 @@ def test_header_names_come_in_any_case() -> None:
     assert read_claim(headers) == SignatureClaim(
         "V3", "1", {"x-plivo-signature-v3": "s", "x-plivo-signature-ma-v3": "m"}
     )
+
+
+def test_wsgi_spells_header_names_in_its_own_way() -> None:
+    environ: Any = {"HTTP_X_PLIVO_SIGNATURE_V3": "s", "HTTP_X_PLIVO_SIGNATURE_V3_NONCE": "1", "wsgi.version": (1, 0)}
+    assert read_claim(environ) == SignatureClaim("V3", "1", {"x-plivo-signature-v3": "s"})
+
+
+@pytest.mark.parametrize(
+    ("headers", "content_type"),
+    [
+        ({}, None),
+        ({"Host": "h"}, None),
+        ({"Content-Type": "text/plain"}, "text/plain"),
+        ({"content-type": ""}, ""),
+        ({"CONTENT_TYPE": "text/plain"}, "text/plain"),
+        ({"CONTENT_TYPE": "", "HTTP_HOST": "h"}, None),
+        ({"CONTENT_TYPE": "", "HTTP_CONTENT_TYPE": "text/plain"}, "text/plain"),
+    ],
+)
+def test_the_content_type(headers: dict[str, str], content_type: str | None) -> None:
+    assert read_content_type(headers) == content_type
+
+
+@pytest.mark.parametrize("headers", [{V3: b"s", V3_NONCE: "1"}, {V3: None, V3_NONCE: "1"}, {b"x": b"y"}])
+def test_headers_that_are_no_texts_are_named(headers: Any) -> None:
+    with pytest.raises(TypeError, match="headers must be texts, not"):
+        read_claim(headers)
+
+
+def test_a_token_that_is_no_text_is_named() -> None:
+    with pytest.raises(TypeError, match="auth_tokens must be a text, or several"):
+        find_match(claim(x_plivo_signature_v3="s"), ["text"], [b"t"])  # type: ignore[list-item]
 
 
 def test_a_header_that_comes_twice_is_one_list() -> None:

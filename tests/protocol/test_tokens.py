@@ -99,6 +99,19 @@ def test_what_was_not_issued_for_this_is_refused(query: str) -> None:
     assert refused.value.status == 403
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        forged().replace("plivo", "%70livo"),
+        forged().replace("&", "%26").replace("=", "%3D"),
+        "a=1%26" + forged().replace("&", "%26"),
+        "x" + forged().replace("&", "&x"),
+    ],
+)
+def test_names_that_are_spelled_otherwise_than_they_were_issued_name_no_start(query: str) -> None:
+    assert read_start_id("recording", query, [TOKEN]) is None
+
+
 @given(st.text())
 def test_no_query_breaks_the_reading(query: str) -> None:
     try:
