@@ -507,8 +507,8 @@ class UnknownStartError(PlivoRecordError, LookupError):
     def __init__(self, start_id: str) -> None:
         super().__init__(
             f"The store has no start with the id {start_id!r}. Either the id is wrong, or the recording was deleted "
-            "by prune(), or another store has it: a MemoryStore loses everything when its process ends and shares "
-            "nothing with other processes. Nothing was sent."
+            "by prune() or forget(), or another store has it: a MemoryStore loses everything when its process ends and "
+            "shares nothing with other processes. Nothing was sent."
         )
         self.start_id = start_id
 

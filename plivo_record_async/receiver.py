@@ -137,7 +137,8 @@ class Receiver:
                     expected_url=None if head.start_id is None else url,
                 )
         raise SignatureMismatchError(
-            "no signature of it fits the URL that was given to Plivo, and the fields that came"
+            "none of its signatures fits the URL that was given to Plivo and the fields that came: "
+            "Plivo did not send it, or auth_tokens lacks the account's auth token"
         )
 
     def _called_urls(self, head: Head, record: FollowedRecording | None) -> Iterator[str]:

@@ -403,7 +403,7 @@ async def test_head_is_no_way_to_call_back() -> None:
 async def test_what_is_refused_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with receiving() as (caller, _):
         assert await deliver(caller, signed(token="foreign")) == 403
-    assert "a callback was refused with 403: no signature of it fits" in caplog.text
+    assert "a callback was refused with 403: none of its signatures fits" in caplog.text
 
 
 async def test_a_forged_url_is_refused_before_the_body_is_read_or_the_store_asked() -> None:
