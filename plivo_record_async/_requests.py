@@ -14,7 +14,7 @@ import attrs
 from plivo_record_async.errors import CallbackRejectedError, SignatureMismatchError
 from plivo_record_async.protocol.callbacks import FORM
 from plivo_record_async.protocol.signatures import read_claim
-from plivo_record_async.protocol.tokens import PLACES, Place, read_start_id, shown_query
+from plivo_record_async.protocol.tokens import PLACES, Place, read_start_id, without_proof
 
 __all__ = ["LONGEST_BODY", "Head", "HungUpError", "Incoming", "Receive", "Scope", "TooLargeError", "read_head"]
 
@@ -24,6 +24,9 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 LONGEST_BODY = 2 * 1024 * 1024
 """Bytes; what is longer is refused. Ten hours of speech are shorter, even if every letter is escaped."""
 
+_LONGEST_QUERY = 8192
+"""Bytes; the queries that are issued have 120, and what gateways add is short."""
+
 _LONGEST_SIGNATURES = 2048
 """Characters in each of the headers that sign; a signature has 44."""
 
@@ -31,6 +34,10 @@ _MOST_SIGNATURE_HEADERS = 16
 
 _HEADERS_READ = (b"content-length", b"content-type", b"x-plivo-signature")
 """How the names of those header fields begin that say something to us."""
+
+
+_NONCE = "x-plivo-signature-v3-nonce"
+_SIGNATURES = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 
 
 class WrongMethodError(CallbackRejectedError):
@@ -82,7 +89,7 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> Head:
     """Return what the first lines say, or refuse them.
 
     The query in ``scope`` is replaced by one without the proof, because servers write it into their access logs when
-    they answer.
+    they answer. Of a query that proves nothing, nothing is left.
 
     Args:
         scope: The ASGI scope of the request.
@@ -102,13 +109,16 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> Head:
         raise WrongPlaceError(f"{place!r:.40} is not the end of a URL that was issued here")
     if "#" in path or b"#" in query or b"#" in scope.get("raw_path", b""):
         raise NoFormError("its URL holds a '#', and what is behind it is not signed")
+    if len(query) > _LONGEST_QUERY:
+        raise NoFormError(f"its query has {len(query)} bytes, far more than any that was issued")
     headers = _headers(scope)
     _check_length(headers)
     _check_signatures(headers)
     _check_type(headers)
     text = query.decode("latin-1")
     start_id = read_start_id(place, text, auth_tokens)
-    scope["query_string"] = shown_query(start_id).encode()
+    if start_id is not None:
+        scope["query_string"] = without_proof(text).encode("latin-1")
     return Head(place=place, query=text, start_id=start_id, headers=headers)
 
 
@@ -137,8 +147,10 @@ def _check_signatures(headers: Mapping[str, str]) -> None:
     named = [name for name in headers if name.startswith("x-plivo-signature")]
     if len(named) > _MOST_SIGNATURE_HEADERS or any(len(headers[name]) > _LONGEST_SIGNATURES for name in named):
         raise SignatureMismatchError("it has more signatures than Plivo ever sends")
-    claim = read_claim(headers)
-    if not claim.nonce or "." in claim.nonce:
+    nonce = headers.get(_NONCE)
+    if nonce is None or not any(map(headers.get, _SIGNATURES)):
+        read_claim(headers)  # it raises, and says what is missing
+    elif not nonce or "." in nonce:
         raise SignatureMismatchError("its nonce is not one of Plivo's")
 
 

@@ -73,10 +73,17 @@ def is_web_address(value: str) -> bool:
     """Whether a text is an absolute http or https URL."""
     origin = _ORIGIN.match(value)
     # No white space but the space itself is printable.
-    return origin is not None and _is_origin(origin[0]) and value.isprintable() and " " not in value
+    return (
+        origin is not None
+        and len(origin[0]) < _LONGEST_ORIGIN
+        and _is_origin(origin[0])
+        and value.isprintable()
+        and " " not in value
+    )
 
 
 _ORIGIN = re.compile("[^/?#]*//[^/?#]*")
+_LONGEST_ORIGIN = 1000  # what callbacks hold is remembered below, and whoever has one can make others of it
 
 
 @lru_cache(maxsize=256)  # the addresses are many, what they begin with is not

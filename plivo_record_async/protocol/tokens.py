@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_plus
 
 from plivo_record_async.errors import CallbackRejectedError
 
-__all__ = ["PLACES", "Place", "TokenRefusedError", "find_start_id", "issue_url", "read_start_id", "shown_query"]
+__all__ = ["PLACES", "Place", "TokenRefusedError", "find_start_id", "issue_url", "read_start_id", "without_proof"]
 
 Place = Literal["recording", "transcription"]
 """The last segment of an issued URL: the first takes the asynchronous response and the end of the recording."""
@@ -85,9 +85,9 @@ def find_start_id(place: Place, text: str, auth_tokens: Sequence[str]) -> str | 
     return None
 
 
-def shown_query(start_id: str | None) -> str:
-    """Return what may be shown of the query of a called URL, in an access log for one: the start, without its proof."""
-    return "" if start_id is None else f"{_START}={quote(start_id, safe='')}"
+def without_proof(query: str) -> str:
+    """Return the query of a called URL as it may be shown, in an access log for one."""
+    return _PROOFS.sub("", query)
 
 
 def _is_proven(place: Place, start_id: str, proof: str, auth_tokens: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.forms import MOST_PAIRS, read_pairs
+from plivo_record_async.protocol.forms import MOST_ODD_ESCAPES, MOST_PAIRS, read_pairs
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,35 @@ def test_pairs_are_read(text: str, pairs: list[tuple[str, str]]) -> None:
     assert read_pairs(text) == pairs
 
 
-PIECES = ("&", "=", "+", "%", ";", "2", "A", "F", " ", "ü", "\ud83d", "%22", "%3A", "%3a", "%7D", "%25", "%C3", "%BC")
+PIECES = (
+    "&",
+    "=",
+    "+",
+    "%",
+    "%",
+    "\r",
+    "\n",
+    "_",
+    "%0D%0A",
+    "%0A",
+    "%20",
+    "%3D",
+    ";",
+    "2",
+    "A",
+    "F",
+    " ",
+    "ü",
+    "\ud83d",
+    "%22",
+    "%3A",
+    "%3a",
+    "%7D",
+    "%25",
+    "%C3",
+    "%BC",
+)
+ESCAPES = ("&", "=", "+", "a", "F", "_", " ", "\n", "%0A", "%0D%0A", "%3D", "%25", "%26", "%C3%BC", "%C3", "%00", "%7f")
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.characters()).map("".join))
@@ -48,3 +76,17 @@ def test_the_number_of_pairs_is_bounded() -> None:
     for text in ("&".join(["a=1"] * (MOST_PAIRS + 1)), "&" * 60_000, "ab&" * 20_000):
         with pytest.raises(ValueError, match=f"at most {MOST_PAIRS} names and values, but {text.count('&') + 1} came"):
             read_pairs(text)
+
+
+@given(st.lists(st.sampled_from(ESCAPES)).map("".join))
+def test_the_standard_library_reads_the_same_where_no_escape_is_broken(text: str) -> None:
+    assert read_pairs(text) == parse_qsl(text, keep_blank_values=True)
+
+
+@pytest.mark.parametrize("odd", ["%", "é", "%4", "%zz", "\ud83d"])
+def test_a_text_that_would_be_read_slowly_must_be_short(odd: str) -> None:
+    most = "%41" * (MOST_ODD_ESCAPES - 1) + odd
+    assert read_pairs(most) == parse_qsl(most, keep_blank_values=True)
+    with pytest.raises(ValueError, match="it is no form"):
+        read_pairs("%41" * MOST_ODD_ESCAPES + "%41" + odd)
+    assert read_pairs("a=" + "%41" * 100_000) == [("a", "A" * 100_000)]

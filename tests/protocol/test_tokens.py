@@ -18,7 +18,7 @@ from plivo_record_async.protocol.tokens import (
     find_start_id,
     issue_url,
     read_start_id,
-    shown_query,
+    without_proof,
 )
 
 PUBLIC = "https://me.example/plivo"
@@ -132,5 +132,8 @@ def test_a_token_is_found_in_the_text_that_was_signed(place: Place) -> None:
 
 
 def test_what_is_shown_of_a_query_holds_no_proof() -> None:
-    assert shown_query(None) == ""
-    assert shown_query("a b") == "plivo_record_start=a%20b"
+    query = query_of(issue_url(PUBLIC, "recording", START, TOKEN))
+    start, proof = query.split("&")
+    assert without_proof(query) == start
+    assert without_proof(f"a=b&{proof}&{start}&{proof}") == f"a=b&{start}"
+    assert without_proof(proof) == ""
