@@ -47,6 +47,7 @@ NOT_URLS = [
     "http://h/\x00",
     "http://h/\u200b",
     "http://h/\ud800",
+    "http://" + "h" * 1000,
 ]
 
 
