@@ -1,7 +1,11 @@
-"""Looks after the followed recordings of one ledger: what is due, what is silent, whom to tell.
+"""Follows the recordings of one ledger: takes up those that are due, asks about silent ones, runs handlers.
 
 Everything that goes on in the background is owned here. What must come to its end, such as a user's handler, is
 waited for when the tracker closes; what can be done again at any time, such as a look at Plivo, is dropped.
+
+Records that are due stay in the store until they are taken up, so however many there are, memory holds a few. To take
+one up is to store that its time has come: of several processes that try, one succeeds. Those that only wait for Plivo
+to be asked are taken up as fast as Plivo may be asked, and hold up no others.
 """
 
 from __future__ import annotations
@@ -15,29 +19,34 @@ from typing import Any
 import attrs
 
 from plivo_record_async import _clock
+from plivo_record_async._handlers import EventRuns, HandledEvent, Handler, Handlers, error_of, label_of
 from plivo_record_async._home import Home
 from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
 from plivo_record_async.errors import ClosedError, StoreError, UnknownStartError
 from plivo_record_async.protocol.evidence import (
     CallbackName,
-    CameDue,
     EventHandled,
     Evidence,
+    HandlersEnded,
     SendingContinued,
     event_name,
 )
 from plivo_record_async.protocol.followed import FollowedRecording, is_due, lacks_end
-from plivo_record_async.protocol.lifecycle import Effect, HandOver
-from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded
+from plivo_record_async.protocol.handler_runs import HandlerRun
+from plivo_record_async.protocol.lifecycle import Effect, GiveUp, HandOver, Reconcile
 
-__all__ = ["Follower", "HandledEvent", "Handler"]
-
-HandledEvent = ApiResponse | RecordingEnded | TranscriptionEnded
-Handler = Callable[[FollowedRecording, HandledEvent], Awaitable[object]]
+__all__ = ["Follower"]
 
 LOOKERS = 4
 """How many silent recordings are asked about at the same time."""
+
+BATCH = 25
+"""How many records are taken up together: with more, the event loop would not get to callbacks for milliseconds."""
+
+MOST = 1000
+"""How many handlers may be running, and recordings be waiting to be asked about, when due records bring more of them.
+What is beyond stays in the store and comes due again."""
 
 ASK_PAUSE = 60.0
 """Seconds between two questions about one recording that callbacks give rise to. Outsiders may cause them."""
@@ -46,6 +55,7 @@ log = logging.getLogger("plivo_record_async")
 
 
 Tasks = set[asyncio.Task[None]]
+Taken = tuple[FollowedRecording, Sequence[Effect]]
 
 
 @attrs.define(eq=False)
@@ -54,7 +64,7 @@ class _Work:
 
     Attributes:
         entered: How many ``async with`` blocks have entered the tracker and not left it.
-        handling: The events whose handlers are running.
+        handling: The events whose handlers are running, by start and name.
         sending: The starts that are being sent.
         all_sent: Whether there are none.
         silent: A queue in which each start waits once; whether to ask about it although all is known.
@@ -65,7 +75,7 @@ class _Work:
     """
 
     entered: int = 0
-    handling: set[tuple[str, CallbackName]] = attrs.field(factory=set[tuple[str, CallbackName]])
+    handling: dict[tuple[str, CallbackName], EventRuns] = attrs.field(factory=dict[tuple[str, CallbackName], EventRuns])
     sending: dict[str, FollowedRecording] = attrs.field(factory=dict[str, FollowedRecording])
     all_sent: asyncio.Event = attrs.field(factory=asyncio.Event)
     silent: dict[str, bool] = attrs.field(factory=dict[str, bool])
@@ -89,7 +99,7 @@ class Follower:
     def __init__(self, ledger: Ledger, reconciler: Reconciler) -> None:
         self._ledger = ledger
         self._reconciler = reconciler
-        self._handlers: dict[CallbackName, list[Handler]] = {}
+        self._handlers = Handlers()
         self._home = Home("this tracker")
         self._work = _Work()
         self._closed = False
@@ -116,10 +126,16 @@ class Follower:
             raise ClosedError("this tracker is closed; enter it again with `async with` to go on using it")
         _ = self._here
 
-    def add_handler(self, name: CallbackName, handler: Handler) -> None:
-        """Run ``handler`` for each event of that name that is stored from now on."""
-        self._handlers.setdefault(name, []).append(handler)
-        self._ledger.terms = attrs.evolve(self._ledger.terms, handled=frozenset(self._handlers))
+    def add_handler(self, name: CallbackName, handler: Handler, label: str | None = None) -> None:
+        """Run ``handler`` for each event of that name that is stored from now on.
+
+        Args:
+            name: The event.
+            handler: What runs.
+            label: What it is called in records and logs. If None, the name of its function or class.
+        """
+        self._handlers.add(name, handler, label or label_of(handler))
+        self._ledger.terms = attrs.evolve(self._ledger.terms, handled=self._handlers.events)
 
     async def open(self) -> None:
         """Begin to look after what is due, also after `aclose` and after another event loop has ended.
@@ -135,9 +151,10 @@ class Follower:
         work = self._work
         if work.entered == 0:
             await self._ledger.store.open()
-            await self._ledger.store.due(_clock.now(), limit=1)
+            await self._ledger.store.due(_clock.now(), limit=1, silent=False)
             self._closed = False
-            self._spawn(self._keep_looking(), work.to_drop)
+            for action in (self._renew_leases, self._take_up_the_due, self._ask_about_the_silent):
+                self._spawn(self._repeat(action), work.to_drop)
         work.entered += 1
 
     async def leave(self, *, grace: float) -> None:
@@ -197,13 +214,25 @@ class Follower:
                 return
             await asyncio.sleep(self._ledger.terms.tick.total_seconds())
 
-    def act(self, record: FollowedRecording, effects: Sequence[Effect]) -> None:
-        """Begin to do what follows from a change that is stored."""
+    def act(self, record: FollowedRecording, effects: Sequence[Effect], *, again: bool = False) -> None:
+        """Begin to do what follows from a change that is stored.
+
+        Args:
+            record: The record after the change.
+            effects: What follows.
+            again: Whether it comes due again if it is not done now, and is to be left to that where much is going on.
+        """
+        work = self._here
         for effect in effects:
-            if isinstance(effect, HandOver):
-                self.soon(self._hand_over(record, effect.event))
-            else:
-                self._look_soon(record.start_id, although_known=False)
+            match effect:
+                case HandOver():
+                    if not (again and len(work.to_finish) >= MOST):
+                        self._hand_over(record, effect)
+                case GiveUp(run=run):
+                    self._give_up(record, run)
+                case Reconcile():
+                    if not (again and len(work.silent) >= MOST):
+                        self._look_soon(record.start_id, although_known=False)
 
     def ask(self, start_id: str) -> None:
         """Ask Plivo about a recording because a callback of it was not believed.
@@ -229,22 +258,51 @@ class Follower:
         work = self._here
         return _Sending(record, work.sending, work.all_sent)
 
-    # Looking after
+    # What comes due
 
-    async def _keep_looking(self) -> None:
+    async def _repeat(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Do something every tick, whatever goes wrong. The same trouble is logged once."""
+        trouble = ""
         while True:
             try:
-                await self._renew_leases()
-                await self._look_after_the_due()
-            except Exception:
-                log.exception("looking after the followed recordings failed; it is tried again")
+                await action()
+            except Exception as error:
+                if repr(error) != trouble:
+                    log.exception("following the recordings failed; it is tried again")
+                trouble = repr(error)
+            else:
+                trouble = ""
             await asyncio.sleep(self._ledger.terms.tick.total_seconds())
 
-    async def _look_after_the_due(self) -> None:
-        due = await self._ledger.store.due(_clock.now())
-        ends = await asyncio.gather(*map(self._come_due, due), return_exceptions=True)
-        if errors := [end for end in ends if isinstance(end, Exception)]:
-            raise ExceptionGroup("some recordings that came due could not be looked after", errors)
+    async def _take_up_the_due(self) -> None:
+        async def act(taken: Sequence[Taken]) -> None:
+            for record, effects in taken:
+                self.act(record, effects, again=True)
+
+        await self._take_up(act, silent=False, batch=BATCH)
+
+    async def _ask_about_the_silent(self) -> None:
+        async def look(taken: Sequence[Taken]) -> None:
+            start_ids = [record.start_id for record, effects in taken if Reconcile() in effects]
+            await asyncio.gather(*(self._look_at(start_id, although_known=False) for start_id in start_ids))
+
+        await self._take_up(look, silent=True, batch=LOOKERS)
+
+    async def _take_up(self, act: Callable[[Sequence[Taken]], Awaitable[None]], *, silent: bool, batch: int) -> None:
+        """Take up what is due, batch after batch, until nothing is left that this process can take up."""
+        errors: dict[str, Exception] = {}
+        while True:
+            due = await self._ledger.store.due(_clock.now(), limit=batch + len(errors), silent=silent)
+            left = [record for record in due if record.start_id not in errors]
+            ends = await asyncio.gather(*map(self._ledger.take_up, left), return_exceptions=True)
+            errors |= {
+                record.start_id: end for record, end in zip(left, ends, strict=True) if isinstance(end, Exception)
+            }
+            await act([end for end in ends if isinstance(end, tuple)])
+            if len(left) < batch or 2 * ends.count(None) > len(left):  # the others are another process's work
+                break
+        if errors:
+            raise ExceptionGroup("some recordings that came due could not be taken up", list(errors.values()))
 
     async def _renew_leases(self) -> None:
         half_time = _clock.now() + self._ledger.terms.lease / 2
@@ -255,10 +313,6 @@ class Follower:
                     renewed = await self.learn(record, SendingContinued())
                     if start_id in sending:
                         sending[start_id] = renewed
-
-    async def _come_due(self, record: FollowedRecording) -> None:
-        with suppress(UnknownStartError):  # pruned meanwhile
-            await self.learn(record, CameDue())
 
     def _look_soon(self, start_id: str, *, although_known: bool) -> None:
         work = self._here
@@ -289,46 +343,69 @@ class Follower:
         except Exception:
             log.exception("start %s could not be looked after; it comes due again", start_id)
 
-    # Telling
+    # Handlers
 
-    async def _hand_over(self, record: FollowedRecording, event: HandledEvent) -> None:
-        """Run the handlers of an event, each whatever the others do; if one fails, the event comes due again."""
-        name = event_name(event)
-        key: tuple[str, CallbackName] = (record.start_id, name)
-        handling = self._here.handling
-        handlers = self._handlers.get(name, ())
-        if key in handling or (not handlers and not self._is_given_up(record, name)):
+    def _hand_over(self, record: FollowedRecording, effect: HandOver) -> None:
+        """Begin to run the handlers of an event that are not running and not to be skipped."""
+        name, work = event_name(effect.event), self._here
+        handlers = self._handlers.of(name)
+        if not handlers:
+            self._leave_to_others(record, name)
             return
-        handling.add(key)
+        runs = work.handling.setdefault((record.start_id, name), EventRuns())
+        known = [run for run in record.handler_runs if run.event == name]
+        runs.done.update(run.handler for run in known if run.due_at is None)
+        runs.noted = bool(known)
+        overdue = runs.running.keys() - effect.skip
+        idle = handlers.keys() - runs.running.keys() - runs.done - effect.skip
+        for label in filter(idle.__contains__, handlers):  # in the order in which they were registered
+            runs.running[label] = self._spawn(self._run(work, record, effect.event, label), work.to_finish)
+        if overdue and not known:
+            runs.noted = True
+            self.soon(self.learn_surely(record, HandlersEnded(name=name, running=frozenset(runs.running))))
+        if not runs.running:
+            del work.handling[record.start_id, name]
+            if handlers.keys() <= runs.done:  # the others were of an earlier version of the program
+                self.soon(self.learn_surely(record, EventHandled(name=name)))
+
+    async def _run(self, work: _Work, record: FollowedRecording, event: HandledEvent, label: str) -> None:
+        """Run one handler, and store what comes of it as far as it matters."""
+        name = event_name(event)
+        key, handlers = (record.start_id, name), self._handlers.of(name)
+        runs = work.handling[key]
         try:
-            if all([await self._runs(handler, record, event) for handler in handlers]):
-                await self.learn_surely(record, EventHandled(name=name))
+            error = await error_of(handlers[label], record, event)
         finally:
-            handling.discard(key)
+            del runs.running[label]
+            if not runs.running:
+                del work.handling[key]
+        if error is not None:
+            words = "handler %s of %s failed for start %s; it is run again"
+            log.error(words, label, name, record.start_id, exc_info=error)
+        evidence = runs.ended(name, handlers, label, error)
+        if evidence is not None:
+            await self.learn_surely(record, evidence)
 
-    async def _runs(self, handler: Handler, record: FollowedRecording, event: HandledEvent) -> bool:
-        """Whether a handler runs to its end."""
-        try:
-            await handler(record, event)
-        except Exception:
-            log.exception("a handler of %s failed for start %s; it is run again", event_name(event), record.start_id)
-            return False
-        return True
+    def _give_up(self, record: FollowedRecording, run: HandlerRun) -> None:
+        log.error("start %s: %s", record.start_id, run)
+        runs = self._here.handling.get((record.start_id, run.event))
+        if runs is not None and run.handler in runs.running:
+            runs.running[run.handler].cancel()
 
-    def _is_given_up(self, record: FollowedRecording, name: CallbackName) -> bool:
+    def _leave_to_others(self, record: FollowedRecording, name: CallbackName) -> None:
         """Another process may have the handlers that this one lacks, but not for ever."""
         waited = _clock.now() - record.updated_at
-        if waited <= self._ledger.terms.follow:
-            return False
-        log.warning("start %s: nobody has handled its %s for %s; it is given up", record.start_id, name, waited)
-        return True
+        if waited > self._ledger.terms.follow:
+            log.warning("start %s: nobody has handled its %s for %s; it is given up", record.start_id, name, waited)
+            self.soon(self.learn_surely(record, EventHandled(name=name)))
 
     # Tasks
 
-    def _spawn(self, work: Coroutine[Any, Any, None], owner: set[asyncio.Task[None]]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None], owner: Tasks) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         owner.add(task)
         task.add_done_callback(owner.discard)
+        return task
 
 
 def _others(tasks: Tasks) -> Collection[asyncio.Task[None]]:

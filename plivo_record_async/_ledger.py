@@ -15,6 +15,7 @@ from plivo_record_async import _clock
 from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.interfaces import Store
 from plivo_record_async.protocol.evidence import (
+    CameDue,
     Evidence,
     SendingContinued,
     StartAccepted,
@@ -57,6 +58,24 @@ class Ledger:
         if record is None:
             raise UnknownStartError(start_id)
         return record
+
+    async def take_up(self, record: FollowedRecording) -> tuple[FollowedRecording, tuple[Effect, ...]] | None:
+        """Store that the time of a record has come. Of several who try, one does.
+
+        Args:
+            record: The record as the store returned it.
+
+        Returns:
+            As `learn`; None if somebody has changed the record since.
+
+        Raises:
+            ValueError: Nothing follows from its time, so it would be due for ever.
+            StoreError: It could not be stored.
+        """
+        changed, effects = apply(record, CameDue(), _clock.now(), self.terms)
+        if changed is record:
+            raise ValueError(f"start {record.start_id} is {record.state} and due at {record.due_at}, but for nothing")
+        return (changed, effects) if await self.store.replace(changed) else None
 
     async def learn(
         self,

@@ -84,11 +84,17 @@ class Store(Protocol):
         """The record with that id of Plivo's; the one created first, if several have it."""
         ...
 
-    async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
-        """The records whose ``due_at`` is not after ``now``, those that have waited longest first.
+    async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
+        """Return the records whose ``due_at`` is not after ``now``, those that have waited longest first.
 
-        One that cannot be read, because a newer version of this package wrote it, is left out: it must not keep the
-        others from being looked after.
+        One that cannot be read, because a newer version of this package wrote it, is left out: it must not hold up the
+        others.
+
+        Args:
+            now: The time.
+            limit: How many to return at most.
+            silent: Return only the records for which `protocol.followed.is_silent` is true, or only the others. If
+                None, both.
         """
         ...
 

@@ -15,7 +15,8 @@ import attrs
 
 from plivo_record_async import _clock
 from plivo_record_async._batch import run_many
-from plivo_record_async._follower import Follower, HandledEvent
+from plivo_record_async._follower import Follower
+from plivo_record_async._handlers import HandledEvent, label_of
 from plivo_record_async._ledger import Ledger
 from plivo_record_async._reconciler import Reconciler
 from plivo_record_async._starter import Starter
@@ -267,7 +268,9 @@ class RecordingTracker:
         """Run an async function for each event of a kind, after the callback was acknowledged.
 
         It is called with the event, and with its `TrackedRecording` too if it takes two arguments; at least once for
-        each event, again if it or another handler of the event raised, and again if the process died before it ended.
+        each event, and again if the process died before it ended. The handlers of an event run at the same time, each
+        by itself. One that raises runs again after a minute, then after two, four, and so on up to an hour, until it
+        succeeds or 48 hours have passed; `RecordingStatus.handler_error` tells of it.
 
         .. code-block:: python
 
@@ -304,7 +307,7 @@ class RecordingTracker:
             async def run(record: FollowedRecording, happened: HandledEvent) -> None:
                 await handler(*(happened, self._handle(record)) if wants_recording else (happened,))
 
-            self._follower.add_handler(name, run)
+            self._follower.add_handler(name, run, label_of(handler))
             return handler
 
         return register

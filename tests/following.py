@@ -29,6 +29,7 @@ from tests.protocol.lives import last_heard_of, next_version
 
 __all__ = [
     "AUTH_ID",
+    "EPOCH",
     "PUBLIC",
     "SHORT",
     "TOKEN",
@@ -253,9 +254,9 @@ class FlakyStore(MemoryStore):
         await self._enter("find")
         return await super().find(kind, value)
 
-    async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
+    async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
         await self._enter("due")
-        return await super().due(now, limit=limit)
+        return await super().due(now, limit=limit, silent=silent)
 
     async def keep_orphan(self, orphan: Orphan) -> bool:
         await self._enter("keep_orphan")

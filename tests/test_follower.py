@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import cast
 
 import attrs
@@ -12,14 +14,16 @@ import httpx
 import pytest
 
 from plivo_record_async import ClosedError, StoreError, _clock
-from plivo_record_async._follower import ASK_PAUSE, LOOKERS, HandledEvent
+from plivo_record_async import _follower as follower
+from plivo_record_async._follower import ASK_PAUSE, BATCH, LOOKERS
+from plivo_record_async._handlers import HandledEvent
 from plivo_record_async.interfaces import FollowedRecording
-from plivo_record_async.protocol.evidence import SendingBegan, StartAccepted, StartUnanswered
-from plivo_record_async.protocol.followed import Terms
+from plivo_record_async.protocol.evidence import HandlersEnded, SendingBegan, StartAccepted, StartUnanswered
+from plivo_record_async.protocol.followed import Terms, status_of
 from plivo_record_async.protocol.lifecycle import Reconcile, apply, plan
 from plivo_record_async.protocol.models import StartRequest
-from tests.following import SHORT, Parts, ScriptedPlivo, others, parts, until
-from tests.protocol.lives import ENDED, FAILED, TRANSCRIBED
+from tests.following import EPOCH, SHORT, FlakyStore, Parts, ScriptedPlivo, others, parts, until
+from tests.protocol.lives import ENDED, FAILED, TRANSCRIBED, recording
 from tests.virtual_time import run
 
 ANSWERED = StartAccepted(words="202", api_id="api-1")
@@ -158,6 +162,113 @@ async def test_a_start_that_is_forgotten_meanwhile_harms_nobody(caplog: pytest.L
     assert caplog.text == ""
 
 
+# Much at once
+
+
+async def all_in(its: Parts, state: str, start_ids: Sequence[str]) -> None:
+    async with asyncio.timeout(20):
+        for start_id in start_ids:
+            record = await its.ledger.get(start_id)
+            while record.state != state:
+                changed = await its.store.watch(start_id, version=record.version)
+                assert changed is not None
+                record = changed
+
+
+async def test_all_that_is_due_is_taken_up_at_once() -> None:
+    terms = attrs.evolve(PATIENT, tick=timedelta(hours=1))
+    async with parts(ScriptedPlivo(), terms=terms) as its:
+        start_ids = [f"start-{number:04}" for number in range(10 * BATCH + 1)]
+        for start_id in start_ids:
+            await its.store.create(attrs.evolve(sending(start_id, terms=terms), due_at=_clock.now()))
+        await its.follower.open()
+        await all_in(its, "unknown", start_ids)
+
+
+async def test_one_that_cannot_be_taken_up_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    terms = attrs.evolve(PATIENT, tick=timedelta(hours=1))
+    async with parts(ScriptedPlivo(), terms=terms) as its:
+        start_ids = [f"start-{number:04}" for number in range(3 * BATCH)]
+        for number in range(BATCH + 1):
+            await its.store.create(attrs.evolve(recording("rejected", f"odd-{number}"), due_at=EPOCH))
+        for start_id in start_ids:
+            await its.store.create(attrs.evolve(sending(start_id, terms=terms), due_at=_clock.now()))
+        await its.follower.open()
+        await all_in(its, "unknown", start_ids)
+        while not caplog.records:
+            await asyncio.sleep(0)
+    assert f"({BATCH + 1} sub-exceptions)" in caplog.text
+    assert "start odd-0 is rejected and due at" in caplog.text
+
+
+async def test_silent_recordings_wait_in_the_store_and_hold_up_no_others() -> None:
+    plivo, go = ScriptedPlivo(), asyncio.Event()
+    waiting, transport = gated(plivo, go)
+    async with parts(plivo, terms=PATIENT, transport=transport) as its:
+        for number in range(50):
+            await its.store.create(attrs.evolve(unknown(f"silent-{number}", terms=PATIENT), due_at=EPOCH))
+        start_ids = [f"start-{number}" for number in range(50)]
+        for start_id in start_ids:
+            await its.store.create(attrs.evolve(sending(start_id, terms=PATIENT), due_at=_clock.now()))
+        await its.follower.open()
+        await all_in(its, "unknown", start_ids)
+        while waiting[0] < LOOKERS:
+            await asyncio.sleep(0)
+        left = await its.store.due(_clock.now(), limit=1000, silent=True)
+        assert len(left) == 50 - LOOKERS
+        assert its.follower._work.silent == {}  # pyright: ignore[reportPrivateUsage]
+        go.set()
+        while await its.store.due(_clock.now(), silent=True):
+            await asyncio.sleep(0)
+        assert {f"silent-{number}" for number in range(50)} <= set(its.store.start_ids)
+
+
+async def test_when_much_goes_on_already_what_comes_due_again_is_left_to_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "MOST", 5)
+    plivo, go = ScriptedPlivo(), asyncio.Event()
+    _, transport = gated(plivo, go)
+    async with parts(plivo, terms=HANDLED, transport=transport) as its:
+        handler = Told()
+        handler.go.clear()
+        its.follower.add_handler("RecordingEnded", handler)
+        ended = [apply(sending(f"start-{number}"), ENDED, _clock.now(), HANDLED)[0] for number in range(20)]
+        for record in ended:
+            await its.store.create(attrs.evolve(record, due_at=_clock.now()))
+        await its.follower.open()
+        for _ in range(3):
+            await its.store.called("due", times=its.store.calls.count("due") + 2)
+        assert handler.times == 5
+        for record in ended:
+            its.follower.act(record, [Reconcile()], again=True)
+        assert len(its.follower._work.silent) <= 5  # pyright: ignore[reportPrivateUsage]
+        handler.go.set()
+        for record in ended:
+            await handled(its, record.start_id)
+        assert handler.times == 20
+
+
+async def test_of_two_processes_each_record_is_taken_up_by_one() -> None:
+    store, terms = FlakyStore(), attrs.evolve(HANDLED, handling=timedelta(hours=1))
+    told = list[str]()
+
+    async def tell(record: FollowedRecording, _: HandledEvent) -> None:
+        told.append(record.start_id)
+
+    for number in range(4 * BATCH):
+        record = apply(sending(f"start-{number}"), ENDED, _clock.now(), terms)[0]
+        await store.create(attrs.evolve(record, due_at=_clock.now()))
+    async with (
+        parts(ScriptedPlivo(), terms=terms, store=store) as one,
+        parts(ScriptedPlivo(), terms=terms, store=store) as other,
+    ):
+        for its in (one, other):
+            its.follower.add_handler("RecordingEnded", tell)
+            await its.follower.open()
+        for number in range(4 * BATCH):
+            await handled(one, f"start-{number}")
+        assert sorted(told) == sorted(f"start-{number}" for number in range(4 * BATCH))
+
+
 # Silence
 
 
@@ -290,19 +401,154 @@ async def test_a_handler_runs_for_each_event_and_that_is_kept() -> None:
 
 
 @pytest.mark.parametrize("order", [1, -1])
-async def test_a_handler_that_failed_runs_again_and_the_others_with_it(
+async def test_a_handler_that_failed_runs_again_and_the_others_do_not(
     order: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with parts(ScriptedPlivo(), terms=HANDLED) as its:
         good, bad = Told(), Told(ValueError("not yet"), KeyError("nor now"))
-        for handler in (good, bad)[::order]:
-            its.follower.add_handler("RecordingEnded", handler)
+        its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order < 0])
+        its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order > 0])
         await its.follower.open()
         await its.follower.learn(await its.store.create(sending()), ENDED)
-        await handled(its)
-        assert (good.times, bad.times) == (3, 3)
-    assert "a handler of RecordingEnded failed for start start-1; it is run again" in caplog.text
+        record = await handled(its)
+        assert (good.times, bad.times) == (1, 3)
+        assert (record.handler_runs, status_of(record).handler_error) == ((), None)
+    assert "handler bad of RecordingEnded failed for start start-1; it is run again" in caplog.text
     assert "not yet" in caplog.text
+
+
+class Odd(BaseException):
+    """No `Exception`."""
+
+
+async def cancelled_task() -> None:
+    """Wait for a task of its own that was cancelled."""
+    task = asyncio.create_task(asyncio.sleep(10))
+    await asyncio.sleep(0)
+    task.cancel()
+    await task
+
+
+async def several() -> None:
+    async with asyncio.TaskGroup() as group:
+        for number in range(2):
+            group.create_task(fail(ValueError(str(number))))
+
+
+async def fail(error: BaseException) -> None:
+    raise error
+
+
+@pytest.mark.parametrize(
+    ("raise_it", "said"),
+    [
+        (cancelled_task, "CancelledError"),
+        (partial(fail, asyncio.CancelledError("mine")), "CancelledError: mine"),
+        (partial(fail, Odd("odd")), "Odd: odd"),
+        (several, "ExceptionGroup: unhandled errors in a TaskGroup (2 sub-exceptions)"),
+        (partial(fail, TimeoutError()), "TimeoutError"),
+        (partial(fail, GeneratorExit()), "GeneratorExit"),
+    ],
+)
+async def test_whatever_a_handler_raises_the_others_run_and_it_is_run_again(
+    raise_it: Callable[[], Awaitable[None]], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with parts(ScriptedPlivo(), terms=HANDLED) as its:
+        before, after, times = Told(), Told(), list[int]()
+
+        async def bad(_: FollowedRecording, __: HandledEvent) -> None:
+            times.append(1)
+            if len(times) < 3:
+                await raise_it()
+
+        for handler, label in ((before, "before"), (bad, "bad"), (after, "after")):
+            its.follower.add_handler("RecordingEnded", handler, label)
+        await its.follower.open()
+        record = await its.follower.learn(await its.store.create(sending()), ENDED)
+        noted = await its.store.watch("start-1", version=record.version)
+        assert noted is not None
+        assert said in str(status_of(noted).handler_error)
+        assert {run.handler: run.failures for run in noted.handler_runs if run.error} == {"bad": 1}
+        await handled(its)
+        assert (before.times, len(times), after.times) == (1, 3, 1)
+    assert caplog.text.count("handler bad of RecordingEnded failed") == 2
+
+
+@pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
+def test_a_handler_may_end_the_program(error: BaseException) -> None:
+    async def end(_: FollowedRecording, __: HandledEvent) -> None:
+        raise error
+
+    async def program() -> None:
+        async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+            its.follower.add_handler("RecordingEnded", end)
+            await its.follower.learn(await its.store.create(sending(terms=PATIENT)), ENDED)
+            await asyncio.sleep(10)
+
+    with pytest.raises(type(error)):
+        asyncio.run(program())
+
+
+async def test_a_handler_that_never_ends_holds_up_no_other_and_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    terms = attrs.evolve(HANDLED, follow=timedelta(milliseconds=300))
+    async with parts(ScriptedPlivo(), terms=terms) as its:
+        endless, good, bad = Told(), Told(), Told(ValueError("not yet"), ValueError("nor now"))
+        endless.go.clear()
+        for handler, label in ((endless, "endless"), (good, "good"), (bad, "bad")):
+            its.follower.add_handler("RecordingEnded", handler, label)
+        await its.follower.open()
+        await its.follower.learn(await its.store.create(sending(terms=terms)), ENDED)
+        record = await handled(its)
+        assert (endless.times, good.times, bad.times) == (1, 1, 3)
+        assert status_of(record).handler_error == "handler endless of RecordingEnded did not end; it was given up"
+        assert record.due_at is None
+        while its.follower._work.to_finish:  # pyright: ignore[reportPrivateUsage]
+            await asyncio.sleep(0)
+    assert "start start-1: handler endless of RecordingEnded did not end; it was given up" in caplog.text
+
+
+async def test_a_handler_that_is_cut_off_when_the_tracker_closes_has_not_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with parts(ScriptedPlivo(), terms=HANDLED) as its:
+        handler = Told()
+        handler.go.clear()
+        its.follower.add_handler("RecordingEnded", handler)
+        record = await its.follower.learn(await its.store.create(sending()), ENDED)
+        await told(handler)
+        await its.follower.aclose(grace=0)
+        await its.store.open()
+        assert await its.ledger.get("start-1") == record
+        assert others() == set()
+    assert caplog.text == ""
+
+
+async def test_after_a_restart_only_the_handlers_that_failed_run_again() -> None:
+    store = FlakyStore()
+    async with parts(ScriptedPlivo(), terms=HANDLED, store=store) as before:
+        for handler, label in ((Told(), "good"), (Told(ValueError("no")), "bad")):
+            before.follower.add_handler("RecordingEnded", handler, label)
+        record = await before.follower.learn(await store.create(sending()), ENDED)
+        assert await store.watch("start-1", version=record.version)
+    async with parts(ScriptedPlivo(), terms=HANDLED, store=store) as its:
+        good, bad = Told(), Told()
+        for handler, label in ((good, "good"), (bad, "bad")):
+            its.follower.add_handler("RecordingEnded", handler, label)
+        await its.follower.open()
+        assert (await handled(its)).handler_runs == ()
+        assert (good.times, bad.times) == (0, 1)
+
+
+async def test_a_handler_that_failed_under_a_name_that_is_no_more_is_not_waited_for() -> None:
+    failed = apply(sending(), ENDED, _clock.now(), HANDLED)[0]
+    old = HandlersEnded(name="RecordingEnded", done=frozenset({"kept"}), failed=(("old", "no"),))
+    async with parts(ScriptedPlivo(), terms=HANDLED) as its:
+        kept = Told()
+        its.follower.add_handler("RecordingEnded", kept, "kept")
+        await its.store.create(apply(failed, old, _clock.now(), HANDLED)[0])
+        await its.follower.open()
+        await handled(its)
+        assert kept.times == 0
 
 
 async def test_what_a_crash_left_unhandled_is_handled_after_it() -> None:
@@ -332,6 +578,23 @@ async def test_a_handler_that_takes_long_is_not_run_a_second_time_beside_itself(
         handler.go.set()
         await handled(its)
         assert handler.times == 1
+
+
+async def test_that_handlers_take_long_is_noted() -> None:
+    async with parts(ScriptedPlivo()) as its:
+        handler = Told()
+        handler.go.clear()
+        its.follower.add_handler("RecordingEnded", handler, "slow")
+        await its.follower.open()
+        record = await its.follower.learn(await its.store.create(sending()), ENDED)
+        while not record.handler_runs:
+            changed = await its.store.watch("start-1", version=record.version)
+            assert changed is not None
+            record = changed
+        [run] = record.handler_runs
+        assert (run.handler, run.failures, run.error, status_of(record).handler_error) == ("slow", 0, None, None)
+        handler.go.set()
+        await handled(its)
 
 
 async def test_that_it_ran_is_kept_even_if_the_store_fails_at_that_moment() -> None:
@@ -388,17 +651,22 @@ async def test_what_nobody_handles_is_given_up_in_the_end(caplog: pytest.LogCapt
 # Beginning and end
 
 
-async def test_of_several_that_cannot_be_looked_after_each_is_told(caplog: pytest.LogCaptureFixture) -> None:
+async def test_of_several_that_cannot_be_taken_up_each_is_told_and_once(caplog: pytest.LogCaptureFixture) -> None:
     async with parts(ScriptedPlivo(), terms=SHORT) as its:
         for number in range(3):
             await its.store.create(attrs.evolve(sending(f"start-{number}"), due_at=_clock.now()))
         its.store.broken = {"replace"}
         await its.follower.open()
-        await its.store.called("replace", times=6)
-        [first, *_] = [record for record in caplog.records if "it is tried again" in record.message]
-        assert first.exc_info is not None
-        failed = cast("ExceptionGroup[Exception]", first.exc_info[1])
+        await its.store.called("replace", times=12)
+        [line] = [record for record in caplog.records if "it is tried again" in record.message]
+        assert line.exc_info is not None
+        failed = cast("ExceptionGroup[Exception]", line.exc_info[1])
         assert [type(error) for error in failed.exceptions] == [StoreError] * 3
+        its.store.broken = set()
+        await until(its.store, "start-2", "unknown")
+        its.store.broken = {"due"}
+        while "due: the disk is full" not in caplog.text:
+            await asyncio.sleep(0)
         its.store.broken = set()
 
 

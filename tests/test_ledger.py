@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+import attrs
 import pytest
 
 from plivo_record_async import MemoryStore, StoreError, UnknownStartError
 from plivo_record_async._ledger import DoubtfulError, Ledger
 from plivo_record_async.protocol.evidence import Evidence, SendingBegan, SendingContinued, StartAccepted, StartNotSent
 from plivo_record_async.protocol.followed import FollowedRecording, Terms
-from plivo_record_async.protocol.lifecycle import HandOver
+from plivo_record_async.protocol.lifecycle import HandOver, Reconcile
 from tests.following import FlakyStore
 from tests.protocol.lives import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording
 
@@ -123,3 +124,20 @@ async def test_evidence_is_doubted_again_if_somebody_was_faster() -> None:
     assert await ledger.get(record.start_id) == known
     learned, _ = await ledger.learn(record, ENDED, doubt=lambda _: None)
     assert learned.ended == ENDED
+
+
+async def test_of_several_who_take_up_a_record_one_does() -> None:
+    store = MemoryStore()
+    ledgers = [Ledger(store=store) for _ in range(8)]
+    record = await store.create(recording("unknown"))
+    ends = await asyncio.gather(*(ledger.take_up(record) for ledger in ledgers))
+    [(taken, effects)] = filter(None, ends)
+    assert await store.get(record.start_id) == taken
+    assert (taken.version, effects) == (record.version + 1, (Reconcile(),))
+
+
+async def test_a_record_that_is_due_for_nothing_is_named() -> None:
+    ledger = Ledger(store=MemoryStore())
+    record = await ledger.store.create(attrs.evolve(recording("rejected"), due_at=NOW))
+    with pytest.raises(ValueError, match=r"start start-1 is rejected and due at .*, but for nothing"):
+        await ledger.take_up(record)

@@ -27,6 +27,7 @@ __all__ = [
     "ConferenceGone",
     "EventHandled",
     "Evidence",
+    "HandlersEnded",
     "Kind",
     "NothingFound",
     "RecordingBegan",
@@ -61,6 +62,7 @@ Kind = Literal[
     "conference_gone",
     "nothing_found",
     "came_due",
+    "handlers_ended",
     "handled",
 ]
 """The kinds of evidence that the table of the lifecycle knows."""
@@ -206,6 +208,23 @@ class CameDue:
 
 
 @attrs.frozen(kw_only=True)
+class HandlersEnded:
+    """How the user's handlers of an event stand, of which at least one has not run to its end.
+
+    Attributes:
+        name: Of which event.
+        done: The handlers that have run to their end.
+        failed: The handlers that have just failed, each with its error in words.
+        running: The handlers that are running.
+    """
+
+    name: CallbackName
+    done: frozenset[str] = frozenset()
+    failed: tuple[tuple[str, str], ...] = ()
+    running: frozenset[str] = frozenset()
+
+
+@attrs.frozen(kw_only=True)
 class EventHandled:
     """The user's handlers have run to their end.
 
@@ -232,6 +251,7 @@ Evidence = (
     | ConferenceGone
     | NothingFound
     | CameDue
+    | HandlersEnded
     | EventHandled
 )
 """Whatever can be learned."""
@@ -249,6 +269,7 @@ _KINDS: dict[type[Evidence], Kind] = {
     ConferenceGone: "conference_gone",
     NothingFound: "nothing_found",
     CameDue: "came_due",
+    HandlersEnded: "handlers_ended",
     EventHandled: "handled",
 }
 
@@ -264,6 +285,7 @@ _WORDS: dict[Kind, str] = {
     "found_several": "more than one recording in Plivo's list may be this one",
     "conference_gone": "the conference is over, and Plivo lists no recording yet",
     "nothing_found": "the conference is over, and Plivo lists no recording",
+    "handlers_ended": "some handlers have run",
     "handled": "the handlers have run",
 }
 

@@ -12,6 +12,7 @@ import attrs
 from plivo_record_async._value import Value
 from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.evidence import CallbackName, Kind
+from plivo_record_async.protocol.handler_runs import HandlerRun, described, next_run
 from plivo_record_async.protocol.models import (
     ApiResponse,
     Recording,
@@ -31,6 +32,7 @@ __all__ = [
     "Step",
     "Terms",
     "is_due",
+    "is_silent",
     "lacks_end",
     "lacks_text",
     "next_due",
@@ -63,9 +65,11 @@ class Terms(Value):
         quiet_look: The same where a callback is expected and the recording may simply still be running.
         longest_look: The longest time between two looks.
         grace: How long after the end of a conference its recording may take to be listed.
-        handling: How long the handlers may take before they are run again, perhaps by another process.
-        follow: For how long Plivo is asked, and after the end of a recording its transcript waited for. A conference
-            lasts 24 hours at most: https://plivo.com/docs/voice/concepts/account-limits.md
+        handling: How long the handlers may take before they are run again, perhaps by another process. A handler that
+            failed is run again after that time, then after twice that time, and so on up to ``longest_look``.
+        follow: For how long Plivo is asked, after the end of a recording its transcript waited for, and a handler that
+            fails run again. A conference lasts 24 hours at most:
+            https://plivo.com/docs/voice/concepts/account-limits.md
         handled: The events that have handlers; a tracker fills it in by itself.
     """
 
@@ -131,6 +135,7 @@ class FollowedRecording(Value):
         transcription: The end of the transcription.
         candidates: The rows in Plivo's list that are, or may be, this recording.
         unhandled: The events that the user's handlers have still to be run for.
+        handler_runs: How these handlers stand; empty where none of them has failed.
         steps: Its history; the first is that it was planned.
     """
 
@@ -149,6 +154,7 @@ class FollowedRecording(Value):
     transcription: TranscriptionEnded | None = None
     candidates: tuple[Recording, ...] = ()
     unhandled: tuple[CallbackName, ...] = ()
+    handler_runs: tuple[HandlerRun, ...] = ()
     steps: tuple[Step, ...]
 
     @property
@@ -223,6 +229,11 @@ class FollowedRecording(Value):
         return reason
 
     @property
+    def handler_error(self) -> str | None:
+        """Which of the user's handlers have failed, and what comes of it, in words."""
+        return described(self.handler_runs)
+
+    @property
     def _found(self) -> Recording | None:
         return self.candidates[0] if len(self.candidates) == 1 else None
 
@@ -253,6 +264,7 @@ def status_of(record: FollowedRecording) -> RecordingStatus:
         record_url=record.record_url,
         error=record.error,
         updated_at=record.updated_at,
+        handler_error=record.handler_error,
     )
 
 
@@ -266,6 +278,11 @@ def lacks_end(record: FollowedRecording) -> bool:
     return _lacks_end(record.state, record.ended)
 
 
+def is_silent(record: FollowedRecording) -> bool:
+    """Whether the one thing that is left to do for the record is to ask Plivo about it."""
+    return record.due_at is not None and not record.unhandled and lacks_end(record)
+
+
 def next_due(record: FollowedRecording, changes: Mapping[str, Any], now: datetime, terms: Terms) -> datetime | None:
     """When somebody has to look after the record again, or ``None`` if nobody has to.
 
@@ -276,10 +293,10 @@ def next_due(record: FollowedRecording, changes: Mapping[str, Any], now: datetim
         terms: How long what is waited for.
     """
     look_at = _look_at(record, changes, now, terms)
-    if not changes.get("unhandled", record.unhandled):
-        return look_at
-    told_at = now + terms.handling
-    return told_at if look_at is None else min(look_at, told_at)
+    unhandled: tuple[CallbackName, ...] = changes.get("unhandled", record.unhandled)
+    runs: tuple[HandlerRun, ...] = changes.get("handler_runs", record.handler_runs)
+    times = [next_run(runs, name) or now + terms.handling for name in unhandled]
+    return min(times if look_at is None else [*times, look_at], default=None)
 
 
 def _look_at(record: FollowedRecording, changes: Mapping[str, Any], now: datetime, terms: Terms) -> datetime | None:

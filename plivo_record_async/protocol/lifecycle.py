@@ -24,6 +24,7 @@ from plivo_record_async.protocol.evidence import (
     ConferenceGone,
     EventHandled,
     Evidence,
+    HandlersEnded,
     Kind,
     RecordingBegan,
     RecordingFound,
@@ -46,6 +47,7 @@ from plivo_record_async.protocol.followed import (
     lacks_text,
     next_due,
 )
+from plivo_record_async.protocol.handler_runs import HandlerRun, come_due, noted, unfinished, without
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -56,7 +58,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 
-__all__ = ["IGNORED", "TABLE", "Effect", "HandOver", "Reconcile", "apply", "begin", "plan"]
+__all__ = ["IGNORED", "TABLE", "Effect", "GiveUp", "HandOver", "Reconcile", "apply", "begin", "plan"]
 
 IGNORED: Final = None
 """Decided: this evidence says nothing to a recording in this state; neither the state nor a fact changes."""
@@ -148,6 +150,9 @@ TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
         "unknown": "unknown", "absent": IGNORED, "accepted": "unconfirmed", "unconfirmed": "unconfirmed",
         "started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed",
     },
+    "handlers_ended": {
+        "started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed",
+    },
     "handled": {"started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed"},
 }  # fmt: skip
 """What each kind of evidence makes of each state; a state that is missing is one it cannot meet."""
@@ -160,12 +165,25 @@ class Reconcile:
 
 @attrs.frozen
 class HandOver:
-    """Run the user's handlers for the event, then apply `EventHandled`."""
+    """Run the user's handlers for the event, then apply `EventHandled`, or `HandlersEnded` if one of them fails.
+
+    Attributes:
+        event: The event.
+        skip: The handlers that are not to be run now: they have run, were given up, or have to wait.
+    """
 
     event: ApiResponse | RecordingEnded | TranscriptionEnded
+    skip: frozenset[str] = frozenset()
 
 
-Effect = Reconcile | HandOver
+@attrs.frozen
+class GiveUp:
+    """A handler has failed, or run, for too long: it is not run again for its event, and no longer waited for."""
+
+    run: HandlerRun
+
+
+Effect = Reconcile | HandOver | GiveUp
 """What is to be done after the changed record was stored. Waiters need no effect: the store wakes them."""
 
 
@@ -226,12 +244,12 @@ def apply(
     state = row[record.state]
     if state is None or (kind == "came_due" and not is_due(record, now)):
         return record, ()
-    facts = _given_up(record, now, terms) if kind == "came_due" else _facts(record, evidence, now, terms)
+    facts = _passed(record, now, terms) if kind == "came_due" else _facts(record, evidence, now, terms)
     if state == record.state and not facts and kind not in {"came_due", "sending_continued"}:
         return record, ()
     if state != record.state:
         facts["state"] = state
-    if facts and kind != "handled":
+    if facts.keys() - {"unhandled", "handler_runs"}:
         step = Step(kind=kind, state=state, at=now, evidence=words_of(evidence, state))
         facts["steps"] = (*record.steps, step)
     due_at = next_due(record, facts, now, terms)
@@ -268,24 +286,19 @@ def _facts(record: FollowedRecording, evidence: Evidence, now: datetime, terms: 
                 facts |= _reported(record, _ended_by(record, row), terms)
         case CandidatesFound(recordings=rows):
             facts = _listed(record, tuple(sorted(rows, key=lambda row: row.recording_id or "")))
-        case SendingBegan() | ConferenceGone() | EventHandled():
+        case SendingBegan() | ConferenceGone():
             facts = _noted(record, evidence, now)
+        case EventHandled() | HandlersEnded():
+            facts = _handlers(record, evidence, now, terms)
         case _:
             pass
     return facts
 
 
-def _noted(
-    record: FollowedRecording, evidence: SendingBegan | ConferenceGone | EventHandled, now: datetime
-) -> dict[str, Any]:
-    match evidence:
-        case SendingBegan(sending=sending):
-            return {"sending": sending}
-        case ConferenceGone(at=at):
-            return {} if record.gone_at is not None else {"gone_at": at or now}
-        case EventHandled(name=name):
-            unhandled = tuple(other for other in record.unhandled if other != name)
-            return {} if unhandled == record.unhandled else {"unhandled": unhandled}
+def _noted(record: FollowedRecording, evidence: SendingBegan | ConferenceGone, now: datetime) -> dict[str, Any]:
+    if isinstance(evidence, SendingBegan):
+        return {"sending": evidence.sending}
+    return {} if record.gone_at is not None else {"gone_at": evidence.at or now}
 
 
 def _reported(
@@ -294,8 +307,9 @@ def _reported(
     name = event_name(event)
     old, kept = getattr(record, _SLOTS[name]), _kept(record, _SLOTS[name], event)
     is_news = bool(kept) and (old is None or _weight(old)[0] != _weight(event)[0])
-    told = is_news and name in terms.handled and name not in record.unhandled
-    return kept | ({"unhandled": (*record.unhandled, name)} if told else {})
+    if is_news and name in terms.handled and name not in record.unhandled:
+        return kept | {"unhandled": (*record.unhandled, name), "handler_runs": without(record.handler_runs, name)}
+    return kept
 
 
 def _kept(record: FollowedRecording, slot: str, new: Answer | CallbackEvent | Recording) -> dict[str, Any]:
@@ -334,12 +348,31 @@ def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
     )
 
 
-def _given_up(record: FollowedRecording, now: datetime, terms: Terms) -> dict[str, Any]:
-    """What the end of all waiting changes: a transcript that never came has failed, until it comes all the same."""
-    if not lacks_text(record) or now < record.since + terms.follow:
+def _passed(record: FollowedRecording, now: datetime, terms: Terms) -> dict[str, Any]:
+    """What the passing of time changes: a transcript that never came has failed, until it comes all the same."""
+    facts: dict[str, Any] = {}
+    if lacks_text(record) and now >= record.since + terms.follow:
+        error = f"no transcript came within {terms.follow} of the recording's end"
+        facts = _reported(record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), terms)
+    runs: tuple[HandlerRun, ...] = facts.get("handler_runs", record.handler_runs)
+    due = come_due(runs, now, lease=terms.handling, give_up_after=terms.follow)
+    if due != runs:
+        facts |= {"handler_runs": due, "unhandled": unfinished(facts.get("unhandled", record.unhandled), due)}
+    return facts
+
+
+def _handlers(
+    record: FollowedRecording, evidence: EventHandled | HandlersEnded, now: datetime, terms: Terms
+) -> dict[str, Any]:
+    """What it changes that handlers of the user's have run."""
+    name, runs = evidence.name, record.handler_runs
+    if name not in record.unhandled:
         return {}
-    error = f"no transcript came within {terms.follow} of the recording's end"
-    return _reported(record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), terms)
+    if isinstance(evidence, HandlersEnded):
+        runs = noted(runs, evidence, now, lease=terms.handling, longest=terms.longest_look)
+        return {} if runs == record.handler_runs else {"handler_runs": runs}
+    unhandled = tuple(other for other in record.unhandled if other != name)
+    return {"unhandled": unhandled, "handler_runs": without(runs, name, but_given_up=True)}
 
 
 # What is to be done, and when
@@ -348,6 +381,16 @@ def _given_up(record: FollowedRecording, now: datetime, terms: Terms) -> dict[st
 def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) -> tuple[Effect, ...]:
     came_due = kind == "came_due"
     known: tuple[CallbackName, ...] = () if came_due else before.unhandled
-    handed = tuple([HandOver(getattr(after, _SLOTS[name])) for name in after.unhandled if name not in known])
-    looks = came_due and before.state == after.state and lacks_end(after)
-    return (*handed, Reconcile()) if looks else handed
+    handed = tuple([_hand_over(before, after, name) for name in after.unhandled if name not in known])
+    if not came_due:
+        return handed
+    given_up = tuple([GiveUp(run) for run in after.handler_runs if run.given_up and run not in before.handler_runs])
+    looks = before.state == after.state and lacks_end(after)
+    return (*given_up, *handed, Reconcile()) if looks else (*given_up, *handed)
+
+
+def _hand_over(before: FollowedRecording, after: FollowedRecording, name: CallbackName) -> HandOver:
+    """All handlers, but for those of which is noted that they are not to be run now."""
+    runs = [run for run in after.handler_runs if run.event == name]
+    skip = frozenset([run.handler for run in runs if run.due_at is None or run in before.handler_runs])
+    return HandOver(getattr(after, _SLOTS[name]), skip)

@@ -420,6 +420,8 @@ class RecordingStatus(Value):
         record_url: Where the file is, or will be.
         error: What went wrong, in words.
         updated_at: When the last of this was learned (aware, UTC).
+        handler_error: Which handlers of yours have failed and when they run again, or that they were given up, in
+            words. None if none has, or each has run to its end since.
     """
 
     start_id: str
@@ -430,3 +432,4 @@ class RecordingStatus(Value):
     record_url: str | None = None
     error: str | None = None
     updated_at: datetime
+    handler_error: str | None = None

@@ -26,12 +26,12 @@ from typing import Any, Final
 from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.interfaces import FollowedRecording
 from plivo_record_async.stores import sql
-from plivo_record_async.stores.encoding import decode
+from plivo_record_async.stores.encoding import T, decode
 from plivo_record_async.stores.forgotten import marks
 from plivo_record_async.stores.rounds import Answer, Job
 from plivo_record_async.stores.same_file import SameFile
 
-__all__ = ["File", "create", "keep_orphan", "migrate", "read_all", "read_one", "rewrite"]
+__all__ = ["File", "create", "keep_orphan", "migrate", "read_each", "read_one", "rewrite"]
 
 _POLL: Final = 0.2
 """Seconds between two looks for what other processes wrote, while somebody watches."""
@@ -366,6 +366,19 @@ def read_one(query: str, key: str, connection: sqlite3.Connection) -> FollowedRe
     """The first record that the query finds."""
     texts = read_all(query, (key,), connection)
     return decode(texts[0], FollowedRecording) if texts else None
+
+
+def read_each(
+    cls: type[T], query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection
+) -> list[T | StoreError]:
+    """All values that the query finds; an error in the place of each that cannot be read."""
+    values: list[T | StoreError] = []
+    for text in read_all(query, parameters, connection):
+        try:
+            values.append(decode(text, cls))
+        except StoreError as error:
+            values.append(error)
+    return values
 
 
 def read_all(query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection) -> list[str]:

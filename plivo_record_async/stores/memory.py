@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
+from heapq import merge
 from itertools import islice
 from types import TracebackType
 from typing import Self
@@ -15,6 +16,7 @@ from typing import Self
 from plivo_record_async._home import Home
 from plivo_record_async.errors import ClosedError
 from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Orphan, PlivoId
+from plivo_record_async.protocol.followed import is_silent
 from plivo_record_async.protocol.plivo_ids import named_ids
 from plivo_record_async.stores.forgotten import marks
 
@@ -37,7 +39,7 @@ class MemoryStore:
         self._orphans: dict[str, Orphan] = {}
         self._digests: defaultdict[str | None, dict[str, None]] = defaultdict(dict)
         self._forgotten: dict[str, datetime] = {}
-        self._due: list[tuple[datetime, str]] = []
+        self._due: dict[bool, list[tuple[datetime, str]]] = {True: [], False: []}
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
         self._home = Home("MemoryStore()")
         self._closed = False
@@ -84,10 +86,12 @@ class MemoryStore:
         found = [self._records[start_id] for start_id in self._by_plivo_id.get((kind, value), ())]
         return min(found, key=lambda record: record.created_at, default=None)
 
-    async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
-        """The records that are to be looked after by now."""
+    async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
+        """Return the records that are due by now."""
         self._check_open()
-        return [self._records[start_id] for _, start_id in self._due[: bisect_right(self._due, now, key=_time)][:limit]]
+        kinds = (True, False) if silent is None else (silent,)
+        due = [self._due[kind][: bisect_right(self._due[kind], now, key=_time)] for kind in kinds]
+        return [self._records[start_id] for _, start_id in islice(merge(*due), limit)]
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the record is another version, or gone."""
@@ -177,7 +181,7 @@ class MemoryStore:
                 changed.get_loop().call_soon_threadsafe(_fail, changed)
 
     def _keep(self, record: FollowedRecording) -> FollowedRecording:
-        self._schedule(record.start_id, record.due_at)
+        self._schedule(record.start_id, record)
         self._records[record.start_id] = record
         if record.dedupe_key is not None:
             self._by_dedupe_key[record.dedupe_key] = record.start_id
@@ -199,16 +203,14 @@ class MemoryStore:
         if not digests:
             del self._digests[orphan.start_id]
 
-    def _schedule(self, start_id: str, due_at: datetime | None) -> None:
-        """Let a record be due at that time, and no longer at the time that was kept."""
+    def _schedule(self, start_id: str, record: FollowedRecording | None) -> None:
+        """Let a record be due when it says so, and no longer when the kept one said."""
         kept = self._records.get(start_id)
-        before = kept and kept.due_at
-        if before == due_at:
-            return
-        if before is not None:
-            del self._due[bisect_left(self._due, (before, start_id))]
-        if due_at is not None:
-            insort(self._due, (due_at, start_id))
+        if kept is not None and kept.due_at is not None:
+            entries = self._due[is_silent(kept)]
+            del entries[bisect_left(entries, (kept.due_at, start_id))]
+        if record is not None and record.due_at is not None:
+            insort(self._due[is_silent(record)], (record.due_at, start_id))
 
     def _index(self, start_id: str, plivo_ids: tuple[_PlivoIdValue, ...]) -> None:
         """Let a record be found by these ids of Plivo's, and by no others."""

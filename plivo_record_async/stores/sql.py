@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from plivo_record_async.interfaces import FollowedRecording, Orphan, PlivoId
+from plivo_record_async.protocol.followed import is_silent
 from plivo_record_async.protocol.plivo_ids import named_ids
 from plivo_record_async.stores.encoding import encode, micros
 from plivo_record_async.stores.forgotten import marks
@@ -101,6 +102,12 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE INDEX orphan_by_recording_id ON orphan (recording_id) WHERE recording_id IS NOT NULL",
         "CREATE TABLE forgotten (mark TEXT PRIMARY KEY, forgotten_at INTEGER NOT NULL)",
     ),
+    (
+        # Whoever takes a record up writes its own value here, so those that are there need none.
+        "ALTER TABLE recording ADD COLUMN silent INTEGER NOT NULL DEFAULT 0",
+        "DROP INDEX recording_due",
+        "CREATE INDEX recording_due ON recording (silent, due_at) WHERE due_at IS NOT NULL",
+    ),
 )
 """One tuple of statements leads from each version of the schema to the next; ``user_version`` counts them.
 
@@ -122,21 +129,26 @@ MARKS: Final = """
 statement, as another process may just be making it."""
 
 INSERT: Final = """
-    INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)
+    INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value, silent)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
     ON CONFLICT DO NOTHING
 """
 SAME: Final = "SELECT value FROM recording WHERE start_id = ? OR dedupe_key = ? LIMIT 1"
 GET: Final = "SELECT value FROM recording WHERE start_id = ?"
 REPLACE: Final = """
-    UPDATE recording SET version = ?3, api_id = ?4, recording_id = ?5, due_at = ?6, updated_at = ?7, value = ?8
+    UPDATE recording
+    SET version = ?3, api_id = ?4, recording_id = ?5, due_at = ?6, updated_at = ?7, value = ?8, silent = ?9
     WHERE start_id = ?1 AND version = ?3 - 1
 """
 BY_PLIVO_ID: Final[Mapping[PlivoId, str]] = {
     "api_id": "SELECT value FROM recording WHERE api_id = ? ORDER BY rowid LIMIT 1",
     "recording_id": "SELECT value FROM recording WHERE recording_id = ? ORDER BY rowid LIMIT 1",
 }
-DUE: Final = "SELECT value FROM recording WHERE due_at <= ? ORDER BY due_at, start_id LIMIT ? OFFSET ?"
+DUE: Final[Mapping[bool | None, str]] = {
+    True: "SELECT value FROM recording WHERE silent = 1 AND due_at <= ? ORDER BY due_at, rowid LIMIT ? OFFSET ?",
+    False: "SELECT value FROM recording WHERE silent = 0 AND due_at <= ? ORDER BY due_at, rowid LIMIT ? OFFSET ?",
+    None: "SELECT value FROM recording WHERE due_at <= ? ORDER BY due_at, rowid LIMIT ? OFFSET ?",
+}
 VERSIONS: Final = "SELECT start_id, version FROM recording WHERE start_id IN (SELECT value FROM json_each(?))"
 PRUNE: Final = """
     DELETE FROM recording WHERE rowid IN (
@@ -192,6 +204,7 @@ class Row(NamedTuple):
     due_at: int | None
     updated_at: int
     value: str
+    silent: bool
 
 
 class OrphanRow(NamedTuple):
@@ -217,6 +230,7 @@ def row(record: FollowedRecording) -> Row:
         due_at=None if record.due_at is None else micros(record.due_at),
         updated_at=micros(record.updated_at),
         value=encode(record),
+        silent=is_silent(record),
     )
 
 

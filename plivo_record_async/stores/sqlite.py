@@ -23,8 +23,8 @@ from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Orphan, PlivoId
 from plivo_record_async.protocol.arguments import positive
 from plivo_record_async.stores import sql
-from plivo_record_async.stores.encoding import T, decode, micros
-from plivo_record_async.stores.file import File, create, keep_orphan, read_all, read_one, rewrite
+from plivo_record_async.stores.encoding import T, micros
+from plivo_record_async.stores.file import File, create, keep_orphan, read_each, read_one, rewrite
 from plivo_record_async.stores.rounds import Rounds
 
 __all__ = ["SQLiteStore"]
@@ -59,7 +59,7 @@ class SQLiteStore:
             self._path = str(Path(os.fsdecode(os.getcwdb()), self._path))  # noqa: PTH109
         self._file = File(self._path, positive("busy_timeout", busy_timeout))
         self._rounds = Rounds(self._file, repr(self))
-        self._unreadable: set[str] = set()
+        self._unreadable: set[int] = set()
 
     def __repr__(self) -> str:
         return f"SQLiteStore({self._path!r})"
@@ -99,24 +99,27 @@ class SQLiteStore:
         record: FollowedRecording | None = await self._rounds.ask(partial(read_one, query, sql.column(key)))
         return record
 
-    async def due(self, now: datetime, *, limit: int = 100) -> Sequence[FollowedRecording]:
-        """The records that are to be looked after by now; one that cannot be read is left to who can."""
+    async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
+        """Return the records that are due by now; those that cannot be read are left to whoever can."""
         found: list[FollowedRecording] = []
         for offset in itertools.count(step=limit):
-            texts: list[str] = await self._rounds.ask(partial(read_all, sql.DUE, (micros(now), limit, offset)))
-            found += self._readable(texts, FollowedRecording)
-            if len(texts) < limit or len(found) >= limit:
+            page = await self._read(FollowedRecording, sql.DUE[silent], micros(now), limit, offset)
+            found += self._readable(page)
+            if len(page) < limit or len(found) >= limit:
                 break
         return found[:limit]
 
-    def _readable(self, texts: Iterable[str], cls: type[T]) -> Iterator[T]:
-        for text in texts:
-            try:
-                yield decode(text, cls)
-            except StoreError as error:
-                if text not in self._unreadable:  # it is met again and again
-                    self._unreadable.add(text)
-                    log.warning("%r: what cannot be read is left alone: %s", self, error)
+    async def _read(self, cls: type[T], query: str, *parameters: int) -> list[T | StoreError]:
+        values: list[T | StoreError] = await self._rounds.ask(partial(read_each, cls, query, parameters))
+        return values
+
+    def _readable(self, values: Iterable[T | StoreError]) -> Iterator[T]:
+        for value in values:
+            if not isinstance(value, StoreError):
+                yield value
+            elif (known := hash(str(value))) not in self._unreadable:  # it is met again and again
+                self._unreadable.add(known)
+                log.warning("%r: what cannot be read is left alone: %s", self, value)
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the record is another version, or gone."""
@@ -139,8 +142,7 @@ class SQLiteStore:
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
         """Return the orphans, the latest first."""
-        texts = await self._rounds.ask(partial(read_all, sql.LATEST_ORPHANS, (limit,)))
-        return list(self._readable(texts, Orphan))
+        return list(self._readable(await self._read(Orphan, sql.LATEST_ORPHANS, limit)))
 
     async def forget(self, start_id: str, *, now: datetime) -> bool:
         """Erase a record and its orphans, in the file and in its journal, and remember that the start was forgotten."""

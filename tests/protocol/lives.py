@@ -13,6 +13,7 @@ from plivo_record_async.protocol.evidence import (
     ConferenceGone,
     EventHandled,
     Evidence,
+    HandlersEnded,
     Kind,
     NothingFound,
     RecordingBegan,
@@ -98,6 +99,7 @@ EVIDENCE: dict[Kind, Evidence] = {
     "conference_gone": ConferenceGone(),
     "nothing_found": NothingFound(),
     "came_due": CameDue(),
+    "handlers_ended": HandlersEnded(name="RecordingEnded", failed=(("app.archive", "ValueError: no"),)),
     "handled": EventHandled(name="RecordingEnded"),
 }
 

@@ -19,6 +19,7 @@ from plivo_record_async.protocol.evidence import (
     ConferenceGone,
     EventHandled,
     Evidence,
+    HandlersEnded,
     Kind,
     NothingFound,
     RecordingBegan,
@@ -31,8 +32,9 @@ from plivo_record_async.protocol.evidence import (
     StartUnanswered,
     kind_of,
 )
-from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms, progress
-from plivo_record_async.protocol.lifecycle import TABLE, HandOver, Reconcile, apply, begin, plan
+from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms, progress, status_of
+from plivo_record_async.protocol.handler_runs import HandlerRun
+from plivo_record_async.protocol.lifecycle import TABLE, Effect, GiveUp, HandOver, Reconcile, apply, begin, plan
 from plivo_record_async.protocol.models import (
     ApiResponse,
     Recording,
@@ -84,6 +86,7 @@ CALLBACKS: tuple[Kind, ...] = (
     "transcribed",
     "transcription_failed",
 )
+HANDLED = Terms(handled=frozenset({"RecordingEnded"}))
 TERMS_WITH_HANDLERS = Terms(handled=frozenset({"RecordingEnded", "TranscriptionEnded"}))
 
 
@@ -371,6 +374,85 @@ def test_an_event_with_handlers_is_handed_over_once_and_again_until_it_was_handl
     assert after(record, EventHandled(name="RecordingEnded")) is record
     record = after(record, EventHandled(name="TranscriptionEnded"))
     assert (record.unhandled, record.due_at) == ((), None)
+
+
+def ended_badly(**more: Any) -> HandlersEnded:
+    return HandlersEnded(name="RecordingEnded", done=frozenset({"a"}), failed=(("b", "ValueError: no"),), **more)
+
+
+def test_a_handler_that_failed_is_run_again_after_a_pause_and_the_others_are_not() -> None:
+    told = after(recording("accepted"), ENDED, terms=TERMS_WITH_HANDLERS)
+    record, effects = apply(told, ended_badly(), NOW, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, effects) == (("RecordingEnded",), ())
+    assert record.steps == told.steps, "a failing handler is no news of the recording"
+    assert record.due_at == NOW + DEFAULT_TERMS.handling
+    assert status_of(record).handler_error == (
+        "handler b of RecordingEnded failed once, the last time with ValueError: no; it runs again at "
+        "2026-03-01T12:01:00+00:00"
+    )
+    first_pause = due_time(record)
+    record, effects = apply(record, CameDue(), first_pause, TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(ENDED, skip=frozenset({"a"})),)
+    assert record.due_at == first_pause + DEFAULT_TERMS.handling
+    record, _ = apply(record, ended_badly(), first_pause, TERMS_WITH_HANDLERS)
+    assert record.due_at == first_pause + 2 * DEFAULT_TERMS.handling
+    record, _ = apply(record, EventHandled(name="RecordingEnded"), first_pause, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, record.handler_runs, record.due_at) == ((), (), due_time(record))
+    assert status_of(record).handler_error is None
+
+
+def test_what_else_is_learned_meanwhile_does_not_shorten_the_pause() -> None:
+    record = after(recording("accepted"), ENDED, ended_badly(), terms=TERMS_WITH_HANDLERS)
+    later = NOW + DEFAULT_TERMS.handling
+    record, _ = apply(record, CameDue(), later, TERMS_WITH_HANDLERS)
+    record, _ = apply(record, ended_badly(), later, TERMS_WITH_HANDLERS)
+    assert record.due_at == later + 2 * DEFAULT_TERMS.handling
+    record, effects = apply(record, TRANSCRIBED, later, TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(TRANSCRIBED),)
+    assert record.due_at == later + DEFAULT_TERMS.handling
+    record, effects = apply(record, CameDue(), due_time(record), TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(ENDED, skip=frozenset({"a", "b"})), HandOver(TRANSCRIBED))
+
+
+def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() -> None:
+    record = after(recording("accepted"), ENDED, TRANSCRIBED, ended_badly(), terms=HANDLED)
+    now, effects = NOW, tuple[Effect, ...]()
+    while record.unhandled:
+        now = due_time(record)
+        record, effects = apply(record, CameDue(), now, HANDLED)
+        record, _ = apply(record, ended_badly(), now, HANDLED)
+    assert DEFAULT_TERMS.follow < now - NOW < DEFAULT_TERMS.follow + timedelta(hours=2)
+    [run] = [effect.run for effect in effects if isinstance(effect, GiveUp)]
+    assert (run.handler, run.failures) == ("b", 53)
+    assert run in record.handler_runs
+    assert status_of(record).handler_error == str(run)
+    assert str(run).endswith("it was given up")
+    assert (len(effects), record.due_at) == (1, None), "nothing is handed over any more"
+
+
+def test_handlers_that_were_given_up_do_not_keep_an_event_that_comes_anew_from_being_handled() -> None:
+    record = after(recording("accepted"), ENDED, UNTRANSCRIBED, terms=TERMS_WITH_HANDLERS)
+    run = HandlerRun(event="TranscriptionEnded", handler="a", since=NOW, failures=9, error="no")
+    record = attrs.evolve(record, unhandled=(), handler_runs=(run,))
+    record, effects = apply(record, TRANSCRIBED, NOW, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, record.handler_runs) == (("TranscriptionEnded",), ())
+    assert effects == (HandOver(TRANSCRIBED),)
+
+
+def test_what_one_handler_was_given_up_for_stays_when_the_others_have_run() -> None:
+    record = after(recording("accepted"), ENDED, terms=TERMS_WITH_HANDLERS)
+    run = HandlerRun(event="RecordingEnded", handler="a", since=NOW, failures=9, error="no")
+    done = HandlerRun(event="RecordingEnded", handler="b", since=NOW)
+    record = after(attrs.evolve(record, handler_runs=(run, done)), EventHandled(name="RecordingEnded"))
+    assert (record.unhandled, record.handler_runs) == ((), (run,))
+
+
+def test_how_handlers_stand_matters_only_while_their_event_is_unhandled() -> None:
+    record = recording("recorded")
+    assert after(record, ended_badly()) is record
+    noted = after(attrs.evolve(record, unhandled=("RecordingEnded",)), running := ended_badly())
+    assert noted.handler_runs
+    assert after(attrs.evolve(noted, unhandled=()), running) == attrs.evolve(noted, unhandled=())
 
 
 def test_an_event_without_handlers_is_not_handed_over() -> None:

@@ -226,6 +226,30 @@ async def test_what_was_put_off_is_due_later(store: Store) -> None:
     assert await store.due(NOW + SECOND) == []
 
 
+async def test_silent_records_are_due_apart_from_the_others(store: Store) -> None:
+    for state in STATES:
+        await store.create(attrs.evolve(recording(state, state), due_at=NOW))
+    unhandled = attrs.evolve(recording("unknown", "with a handler to run"), due_at=NOW, unhandled=("ApiResponse",))
+    await store.create(unhandled)
+    silent = {record.start_id for record in await store.due(NOW, silent=True)}
+    assert silent == {"unknown", "unconfirmed", "started"}
+    others = {record.start_id for record in await store.due(NOW, silent=False)}
+    assert others == {*STATES, "with a handler to run"} - silent
+    assert {record.start_id for record in await store.due(NOW)} == silent | others
+    assert len(await store.due(NOW, silent=True, limit=2)) == 2
+    assert await store.due(NOW - SECOND, silent=True) == []
+
+
+async def test_a_record_that_is_no_longer_silent_is_due_with_the_others(store: Store) -> None:
+    record = await store.create(attrs.evolve(recording("unknown"), due_at=NOW))
+    record = await changed(store, record, unhandled=("ApiResponse",))
+    assert (await store.due(NOW, silent=True), await store.due(NOW, silent=False)) == ([], [record])
+    record = await changed(store, record, unhandled=())
+    assert (await store.due(NOW, silent=True), await store.due(NOW, silent=False)) == ([record], [])
+    await changed(store, record, due_at=None)
+    assert await store.due(NOW) == []
+
+
 # Watch
 
 
