@@ -39,7 +39,7 @@ BEGINNINGS: Mapping[str, str] = {
     "recording_end_ms": _NUMBER,
     "recording_id": _ID,
     "recording_start_ms": _NUMBER,
-    "response": r"[ \t]*\{",
+    "response": r'[ \t]*[\[{"]',
     "transcription_charge": _NUMBER,
     "transcription_rate": _NUMBER,
     "CallUUID": _ID,

@@ -185,8 +185,8 @@ def _find_get(stretches: Sequence[_Stretch], values: Sequence[str]) -> str | Non
 _HIDDEN: Mapping[Kind, frozenset[str]] = {
     "response": frozenset(),
     "recording": frozenset({"error"}),  # what has failed has not ended
-    "answer": frozenset({"error"}),
-    "transcription": frozenset({"duration", "error", "transcription"}),
+    "answer": frozenset(),
+    "transcription": frozenset({"duration", "transcription"}),
 }
 """Words that would change an event of the kind."""
 
@@ -197,7 +197,10 @@ def _find_hidden(kind: Kind, stretches: Sequence[_Stretch], head: str) -> str | 
     for name in [name for stretch in stretches for name in stretch.names]:
         if name.startswith(tuple(missing(here))):
             return name
-    text = "\n".join([head, *[rest if name in FREE_TEXTS else value + rest for name, value, _, rest in stretches]])
+    texts = [head, *[rest if name in FREE_TEXTS else value + rest for name, value, _, rest in stretches]]
+    if kind in {"answer", "transcription"} and "error" not in here and any("error" in text for text in texts):
+        return "error"  # Plivo sends one with each, be it empty
+    text = "\n".join(texts)
     return next((word for word in sorted(_HIDDEN[kind] - here) if WORDS[word].search(text)), None)
 
 
@@ -213,6 +216,7 @@ def _find_end(stretches: Sequence[_Stretch], *, by_get: bool) -> str | None:
     for name, value, new, rest in stretches:
         if by_get:
             is_cut = name in URLS and ("&" in value or ("?" in value and rest != ""))
+            is_cut = is_cut or (name == "error" and value.startswith("&"))
         elif name in IDS:
             uuid = _UUID.match(value + rest)
             is_cut = uuid.end() != len(value) if uuid else any(word in value for word in WORDS)
@@ -223,7 +227,7 @@ def _find_end(stretches: Sequence[_Stretch], *, by_get: bool) -> str | None:
             is_cut = value == "" or name == stretches[-1].name
         elif name == "error":
             is_cut = rest != "" and value == "" and not said.get("transcription")
-            is_cut = is_cut or ("message" not in said and _MESSAGE.match(value) is not None)
+            is_cut = is_cut or ("message" not in said and _MESSAGE.match(value + rest) is not None)
         else:
             is_cut = False
         if not by_get and name in FREE_TEXTS:

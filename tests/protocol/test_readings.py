@@ -278,6 +278,7 @@ FAILED_START = {"api_id": "2867b6e2-58c3-11e1-86da-adf28403fece", "error": "no s
         (FAILED | {"error": "not found"}, set[str](), {"error": "", "n": "ot found"}),
         (FAILED_START | {"error": "f", "message": "started"}, set[str](), {"error": "", "f": ""}),
         (FAILED_START | {"error": "", "message": "started"}, {"message"}, {"error": "messagestarted"}),
+        (FAILED_START | {"error": "", "message": "started"}, {"message"}, {"error": "me", "ssage": "started"}),
         (FAILED | {"disposition": "x"}, {"duration"}, {"disposition": "xduration12"}),
         (
             {"recording_id": "1", "error": "partial", "soundtrack": "x", "transcription": "hello"},
@@ -488,6 +489,13 @@ def test_an_address_in_a_get_swallows_no_pair_and_loses_none(file: str, query: s
     assert event_of(captured, expected_url=f"https://h/cb?{query}") is not None
 
 
+def test_an_error_in_a_get_is_no_pair_of_the_query() -> None:
+    captured = callback(TRANSCRIPTION_ENDED, method="GET", url="https://h/cb?plivo=1")
+    cut = as_query(TRANSCRIPTION_ENDED | {"error": "&plivo=1"})
+    assert event_of(captured) is not None
+    assert event_of(forge(captured, url=f"https://h/cb?{cut}")) is None
+
+
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_json_has_one_reading_whatever_is_in_it(method: str) -> None:
     room = f'x"record_url{EVIL}recording_id{VICTIM}&record_url={EVIL}&z='
@@ -538,6 +546,10 @@ def test_the_head_of_a_form_does_not_pass_as_a_part_of_the_query() -> None:
     kept = {field: honest[field] for field in honest if field > "error"}
     url = "https://h/cb?start=8f3a.duration12errorFailed"
     assert event_of(forge(captured, url=url, body=as_form({" please retry": ""} | kept))) is None
+    bare = {"error": "(a.b)", "recording_id": "1", "transcription": "hello"}
+    cut = {"b)": "", "recording_id": "1", "transcription": "hello"}
+    forged = forge(callback(bare, url="https://h/cb?a=1"), url="https://h/cb?a=1.error(a", body=as_form(cut))
+    assert event_of(forged) is None
 
 
 @pytest.mark.parametrize(
@@ -593,6 +605,13 @@ def test_words_of_an_error_may_lose_their_end() -> None:
     event = event_of(forge(captured, body=as_form(cut)))
     assert isinstance(event, TranscriptionEnded)
     assert event.error == "too "
+
+
+def test_an_error_may_consist_of_a_field_that_plivo_added() -> None:
+    captured = callback(TRANSCRIPTION_ENDED | {"mode": "auto"})
+    event = event_of(forge(captured, body=as_form(TRANSCRIPTION_ENDED | {"error": "modeauto"})))
+    assert isinstance(event, TranscriptionEnded)
+    assert (event.error, event.transcription) == ("modeauto", "hello")
 
 
 def test_a_free_text_may_swallow_a_field_that_plivo_added() -> None:

@@ -30,6 +30,7 @@ class Capture:
         fields: What Plivo said.
         room: The conference's name.
         innocent: The same from a room with a name like any other, without new fields.
+        new: The new fields.
     """
 
     method: str
@@ -37,6 +38,7 @@ class Capture:
     fields: Fields
     room: str
     innocent: Fields
+    new: Pairs
 
     @property
     def said(self) -> str:
@@ -241,4 +243,5 @@ def capture_of(random: Random) -> Capture:
         fields={**_named(fields, room), **dict(more)},
         room=room,
         innocent=_named(fields, INNOCENT),
+        new=more,
     )
