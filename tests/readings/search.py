@@ -267,9 +267,9 @@ def is_within_limits(true: CallbackEvent, event: CallbackEvent, new: Pairs = ())
         return False
     for name in (attribute.name for attribute in attrs.fields(type(event)) if attribute.eq):
         said, sent = getattr(event, name), getattr(true, name)
-        if name == "error" and (said is None or sent is None) and said != sent:
-            if said is None or not any("".join(pair).startswith(said) for pair in new):
-                return False
+        has_turned = name == "error" and said != sent and None in {said, sent}
+        if has_turned and not (said and any("".join(pair).startswith(said) for pair in new)):
+            return False
         if said != sent and (name not in _TEXTS or not _begin_alike(said or "", sent or "")):
             return False
     return True
