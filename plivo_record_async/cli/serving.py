@@ -45,7 +45,7 @@ def listener(host: str, port: int) -> socket.socket:
     """
     try:
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, UnicodeError) as error:
+    except (OSError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
             f"cannot listen on {host} port {port}: {reason}. Choose another host or port; port 0 takes any free one"

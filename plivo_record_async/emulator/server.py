@@ -227,7 +227,7 @@ class Emulator:
 def _listener(host: str, port: int) -> socket.socket:
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, UnicodeError) as error:
+    except (OSError, TypeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
             f"the emulator cannot listen on {host} port {port}: {reason}. Choose another host or port; "

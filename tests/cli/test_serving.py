@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import signal
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
@@ -77,3 +78,11 @@ def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
         port = first.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: "):
             listener("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b", "ü..b", "a\0b"])
+def test_a_host_that_is_not_this_machine_s_is_a_wrong_configuration(host: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"cannot listen on {re.escape(host)} port 0: .+\. Choose another host"
+    ):
+        listener(host, 0)
