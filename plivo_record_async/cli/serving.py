@@ -44,8 +44,9 @@ def listener(host: str, port: int) -> socket.socket:
         ConfigurationError: The port is taken, or the address is not this machine's.
     """
     try:
+        socket.getaddrinfo(host, port)  # create_server leaves a socket open if the name cannot be encoded
         listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, TypeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
             f"cannot listen on {host} port {port}: {reason}. Choose another host or port; port 0 takes any free one"

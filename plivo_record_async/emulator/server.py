@@ -226,8 +226,9 @@ class Emulator:
 
 def _listener(host: str, port: int) -> socket.socket:
     try:
+        socket.getaddrinfo(host, port)  # create_server leaves a socket open if the name cannot be encoded
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, TypeError) as error:
+    except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
             f"the emulator cannot listen on {host} port {port}: {reason}. Choose another host or port; "
