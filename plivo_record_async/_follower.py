@@ -204,11 +204,15 @@ class Follower:
             except UnknownStartError:
                 return  # pruned, or never stored: there is nothing left to tell
             except ClosedError:
-                log.exception("what became of start %s could not be stored", record.start_id)
+                log.exception(
+                    "the outcome of start %s could not be stored, because the store is closed; Plivo is asked for it "
+                    "when the store is open again",
+                    record.start_id,
+                )
                 return
             except StoreError:
                 log.exception(
-                    "what became of start %s could not be stored; its store will be asked again", record.start_id
+                    "the outcome of start %s could not be stored; that is tried again in a moment", record.start_id
                 )
             else:
                 return
@@ -268,7 +272,7 @@ class Follower:
                 await action()
             except Exception as error:
                 if repr(error) != trouble:
-                    log.exception("following the recordings failed; it is tried again")
+                    log.exception("following the recordings failed; it is tried again in a moment")
                 trouble = repr(error)
             else:
                 trouble = ""
@@ -341,7 +345,7 @@ class Follower:
         except UnknownStartError:
             return  # forgotten meanwhile
         except Exception:
-            log.exception("start %s could not be looked after; it comes due again", start_id)
+            log.exception("Plivo could not be asked about start %s; it is asked again later", start_id)
 
     # Handlers
 
@@ -380,7 +384,7 @@ class Follower:
             if not runs.running:
                 del work.handling[key]
         if error is not None:
-            words = "handler %s of %s failed for start %s; it is run again"
+            words = "handler %s of %s failed for start %s; it is run again after a pause"
             log.error(words, label, name, record.start_id, exc_info=error)
         evidence = runs.ended(name, handlers, label, error)
         if evidence is not None:
@@ -396,7 +400,12 @@ class Follower:
         """Another process may have the handlers that this one lacks, but not for ever."""
         waited = _clock.now() - record.updated_at
         if waited > self._ledger.terms.follow:
-            log.warning("start %s: nobody has handled its %s for %s; it is given up", record.start_id, name, waited)
+            log.warning(
+                "start %s: no process has run handlers for its %s for %s; that event is given up",
+                record.start_id,
+                name,
+                waited,
+            )
             self.soon(self.learn_surely(record, EventHandled(name=name)))
 
     # Tasks

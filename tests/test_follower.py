@@ -413,7 +413,7 @@ async def test_a_handler_that_failed_runs_again_and_the_others_do_not(
         record = await handled(its)
         assert (good.times, bad.times) == (1, 3)
         assert (record.handler_runs, status_of(record).handler_error) == ((), None)
-    assert "handler bad of RecordingEnded failed for start start-1; it is run again" in caplog.text
+    assert "handler bad of RecordingEnded failed for start start-1; it is run again after a pause" in caplog.text
     assert "not yet" in caplog.text
 
 
@@ -645,7 +645,7 @@ async def test_what_nobody_handles_is_given_up_in_the_end(caplog: pytest.LogCapt
         await its.store.create(apply(sending(), ENDED, _clock.now(), terms)[0])
         await its.follower.open()
         assert (await handled(its)).due_at is None
-    assert "nobody has handled its RecordingEnded" in caplog.text
+    assert "no process has run handlers for its RecordingEnded" in caplog.text
 
 
 # Beginning and end
@@ -765,7 +765,7 @@ async def test_what_is_learned_too_late_is_logged(caplog: pytest.LogCaptureFixtu
         record = await its.store.create(sending())
         await its.follower.aclose(grace=0)
         await its.follower.learn_surely(record, ANSWERED)
-    assert "what became of start start-1 could not be stored" in caplog.text
+    assert "the outcome of start start-1 could not be stored" in caplog.text
 
 
 async def test_nothing_is_learned_of_what_was_never_stored() -> None:

@@ -182,13 +182,13 @@ EMPTY_JOURNAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
 https://www.sqlite.org/pragma.html#pragma_wal_checkpoint"""
 
 TROUBLES: Final = {
-    5: "another process keeps it locked",
-    8: "it may only be read",
-    10: "the disk failed",
+    5: "another process keeps it locked for longer than busy_timeout; try again later",
+    8: "it may only be read; let this user write to the file and to its directory",
+    10: "the disk failed; look into the log of the system",
     11: "it is damaged; `sqlite3 FILE .recover` may save what is left",
-    13: "the disk is full",
+    13: "the disk is full; free some space and try again",
     14: "it cannot be opened; does its directory exist, and may this user write there?",
-    26: "it is no SQLite database, or damaged",
+    26: "it is no SQLite database, or damaged; choose another file",
 }
 """What SQLite's primary result codes mean to whoever has to help: https://www.sqlite.org/rescode.html"""
 
