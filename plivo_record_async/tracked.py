@@ -10,6 +10,7 @@ from plivo_record_async._ledger import Ledger
 from plivo_record_async._value import Value
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import RecordingFailedError, WaitTimeoutError
+from plivo_record_async.protocol.arguments import number
 from plivo_record_async.protocol.followed import FollowedRecording, Stage, progress, status_of
 from plivo_record_async.protocol.models import RecordingEnded, RecordingStatus, RecordingStopped, TranscriptionEnded
 
@@ -83,6 +84,8 @@ class TrackedRecording(Value):
         return await self._client.stop_recording(self.conference_name, timeout=timeout)
 
     async def _reach(self, stage: Stage, timeout: float | None) -> FollowedRecording:
+        if timeout is not None:
+            number("timeout", timeout)
         record = await self._ledger.get(self.start_id)
         try:
             async with asyncio.timeout(timeout):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
 
 import attrs
 import pytest
@@ -195,6 +197,14 @@ async def test_a_store_that_closes_ends_the_wait(client: RecordClient) -> None:
     await its.ledger.store.aclose()
     with pytest.raises(ClosedError):
         await wait
+
+
+@pytest.mark.parametrize("timeout", ["1", True, timedelta(seconds=1)])
+async def test_a_timeout_that_is_no_number_is_named(client: RecordClient, timeout: Any) -> None:
+    its = await followed(client, recording("accepted"))
+    for wait in (its.handle.accepted, its.handle.recorded, its.handle.transcribed):
+        with pytest.raises(TypeError, match=r"timeout must be a number, not (str|bool|timedelta)"):
+            await wait(timeout=timeout)
 
 
 async def test_a_wait_may_be_cancelled(client: RecordClient) -> None:

@@ -19,6 +19,7 @@ __all__ = [
     "aware",
     "conference_name",
     "is_web_address",
+    "number",
     "one_of",
     "optional",
     "path_segment",
@@ -118,10 +119,16 @@ def optional(check: Check) -> Check:
     return check_unless_none
 
 
-def positive(name: str, value: object) -> float:
-    """A finite number above 0."""
+def number(name: str, value: object) -> float:
+    """A number, but not True or False."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}: {value!r}")
+    return value
+
+
+def positive(name: str, value: object) -> float:
+    """A finite number above 0."""
+    value = number(name, value)
     if not 0 < value <= sys.float_info.max:
         raise ValueError(f"{name} must be more than 0 and finite, not {value!r}")
     return value
