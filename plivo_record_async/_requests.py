@@ -103,12 +103,12 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> Head:
     method, path = scope["method"], scope["path"]
     if method != "POST":
         raise WrongMethodError(f"{method!r:.20} is not how the tracker asks Plivo to call back")
+    if "#" in path or b"#" in query or b"#" in scope.get("raw_path", b""):
+        raise NoFormError("its URL holds a '#', and what is behind it is not signed")
     # Under Litestar the path of a mounted application ends with a slash, whatever was called.
     place = path.rstrip("/").rpartition("/")[2]
     if place not in PLACES:
         raise WrongPlaceError(f"{place!r:.40} is not the end of a URL that was issued here")
-    if "#" in path or b"#" in query or b"#" in scope.get("raw_path", b""):
-        raise NoFormError("its URL holds a '#', and what is behind it is not signed")
     if len(query) > _LONGEST_QUERY:
         raise NoFormError(f"its query has {len(query)} bytes, far more than any that was issued")
     headers = _headers(scope)
