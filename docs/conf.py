@@ -19,7 +19,10 @@ nitpick_ignore_regex = [
     # Type variables, and types that stand in signatures but are nobody's business.
     (
         "py:class",
-        r"(.*\.)?(\w*T|\w*T_co|Answer|Headers|Ledger|Missing|Phase|Request|Settings|Step|Value|_AboutRecordingError)",
+        (
+            r"(.*\.)?(\w*T|\w*T_co|Answer|HandlerRun|Headers|Ledger|Missing|Phase|PlivoClock|Request|Sending|Settings|Step|Value"
+            r"|_AboutRecordingError)"
+        ),
     ),
     # Docstrings name their neighbours in backticks; those that are in the reference become links.
     ("py:obj", ".*"),
