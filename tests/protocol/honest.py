@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TypedDict
 from urllib.parse import urlencode
 
+from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
 from plivo_record_async.protocol.signatures import sign_callback_v3
 from plivo_record_async.protocol.verified import VerifiedCallback
 
@@ -99,3 +100,9 @@ def verified(fields: Mapping[str, str]) -> VerifiedCallback:
     pairs = list(fields.items())
     text = f"{URL}.{''.join(name + value for name, value in sorted(pairs))}.{NONCE}"
     return VerifiedCallback(method="POST", fields=pairs, signed_text=text, nonce=NONCE)
+
+
+def reason_of(event: CallbackEvent) -> str:
+    """Why it is not believed."""
+    assert isinstance(event, UnknownCallback)
+    return event.reason

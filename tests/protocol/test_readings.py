@@ -26,6 +26,7 @@ from tests.protocol.honest import (
     V3_NONCE,
     Request,
     callback,
+    reason_of,
 )
 
 VICTIM = "5ea1ed00-0bad-4bad-8bad-0badc0ffee00"
@@ -520,7 +521,7 @@ def test_a_get_as_a_post_without_a_form_says_nothing() -> None:
     event = parse_callback(**forge(captured, method="POST"), auth_tokens=TOKEN)
     assert event == UnknownCallback()
     assert isinstance(event, UnknownCallback)
-    assert event.reason
+    assert reason_of(event)
 
 
 # Query, form and nonce
@@ -562,7 +563,7 @@ def test_a_post_whose_query_names_a_field_is_believed_only_where_its_url_is_know
     event = parse_callback(**genuine, auth_tokens=TOKEN)
     assert event == UnknownCallback(raw=TRANSCRIPTION_ENDED)
     assert isinstance(event, UnknownCallback)
-    assert "may be a field of another event" in event.reason
+    assert "may be a field of another event" in reason_of(event)
     assert isinstance(event_of(genuine, expected_url=url), TranscriptionEnded)
 
 

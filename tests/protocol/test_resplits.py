@@ -21,6 +21,7 @@ from tests.protocol.honest import (
     TOKEN,
     TRANSCRIPTION_ENDED,
     callback,
+    reason_of,
 )
 
 RECORDED_URL, ID = RECORDING_ENDED["record_url"], RECORDING_ENDED["recording_id"]
@@ -120,7 +121,7 @@ def test_new_fields_that_may_hide_a_missing_one_are_kept_but_not_believed(
     event = parse_callback(**callback(fields | new), auth_tokens=TOKEN)
     assert event == UnknownCallback(raw=fields | new)
     assert isinstance(event, UnknownCallback)
-    assert "may be a field of another event" in event.reason
+    assert "may be a field of another event" in reason_of(event)
 
 
 @pytest.mark.parametrize(

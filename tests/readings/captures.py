@@ -123,7 +123,8 @@ def room_of(random: Random) -> str:
         bait = "".join(name + _BAIT[name] for name in names)
     else:
         bait = "&" + "".join(f"{name}={_BAIT[name]}&" for name in names)
-    return f"{filler(_FILLING)}{bait}{filler(_FILLING)}" or "x"
+    name = f"{filler(_FILLING)}{bait}{filler(_FILLING)}"
+    return "x" if name in {"", ".", ".."} else name
 
 
 def speech_of(random: Random) -> str:
