@@ -14,6 +14,9 @@ __all__ = ["chance", "new_id", "now", "read"]
 
 _RUN = secrets.token_hex(8)
 
+_STEADY = getattr(time, {"linux": "CLOCK_BOOTTIME", "darwin": "CLOCK_MONOTONIC"}.get(sys.platform, ""), None)
+"""The clock that goes on while the machine is suspended. Where none is named, `time.monotonic` does."""
+
 
 def now() -> datetime:
     """The time, aware, in UTC."""
@@ -26,8 +29,7 @@ def read() -> Reading:
 
 
 def _steady() -> float:
-    """Seconds by a clock that nobody sets. Only Linux has one that is known to go on in suspension everywhere."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if sys.platform == "linux" else time.monotonic()
+    return time.monotonic() if _STEADY is None else time.clock_gettime(_STEADY)
 
 
 def chance() -> float:

@@ -78,7 +78,7 @@ class Reconciler:
         for _ in range(_MOST_PAGES):
             if listing.request is not None:
                 rows += listing.take(await self._ask(listing.request))
-        return rows, listing.request is None
+        return rows, listing.complete
 
     async def _claim(self, row: Recording, record: FollowedRecording) -> bool | None:
         """Return None if a row is no other start's; or else whether that is certain."""

@@ -232,6 +232,20 @@ async def test_a_list_that_never_ends_leaves_it_unknown() -> None:
     assert len(requests) == 50
 
 
+async def test_a_list_that_repeats_its_first_page_leaves_it_unknown() -> None:
+    requests: list[httpx.Request] = []
+
+    async def repeats(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        rows = [listed(f"rec-{number}", "another") for number in range(20)]
+        return httpx.Response(200, json={"objects": rows, "meta": {"total_count": 45}})
+
+    async with ScriptedPlivo().client(transport=httpx.MockTransport(repeats)) as client:
+        reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
+        assert await reconciler.look(GONE, DEFAULT_TERMS) is None
+    assert len(requests) == 2
+
+
 # Clocks
 
 

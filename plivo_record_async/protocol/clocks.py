@@ -1,13 +1,13 @@
-"""What time it is at Plivo: each of its answers says so in ``Date``, whatever our own clock shows.
+"""What time it is at Plivo: each of its answers says so in ``Date``, whatever our own clocks show.
 
-Our clock may be wrong, and it may be set while the program runs. So Plivo's time is kept against a clock that nobody
-sets, and our clock is used only for what was written down before Plivo's time was known.
+Our time of day may be wrong, and may be set while the program runs; our steady clock stands still while a virtual
+machine is paused. Each checks the other: what was measured counts until they differ by something else than before.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -25,7 +25,13 @@ _DRIFT: Final = 1e-4
 """How far a steady clock may gain or lose, per second; ordinary quartz keeps within half of that."""
 
 _EXACT: Final = 10.0
-"""Seconds. Plivo's time is passed on to other programs only if it is known to better than this."""
+"""Seconds. What is known of Plivo's time less exactly is not written down."""
+
+_STEP: Final = 2.0
+"""Seconds. If our clocks differ by so much more or less than before, one was set, or the other stood still."""
+
+_YEARS: Final = range(2011, 2500)
+"""What a clock that shows another year says is no time."""
 
 _REMEMBERED: Final = 16
 """Of how many answers the time is compared."""
@@ -37,13 +43,18 @@ class Reading:
 
     Attributes:
         wall: The time of day (aware, UTC). It may be wrong, and somebody may set it.
-        steady: Seconds by a clock that nobody sets and that goes on while the machine is suspended.
+        steady: Seconds by a clock that nobody sets, and that goes on while the machine is suspended.
         run: Names the run of the program; the ``steady`` of two runs cannot be compared.
     """
 
     wall: datetime
     steady: float
     run: str
+
+    @property
+    def apart(self) -> float:
+        """By how many seconds the time of day, since 1970, is ahead of the steady clock."""
+        return _seconds(self.wall) - self.steady
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +111,7 @@ class PlivoClock:
 
     def __init__(self) -> None:
         self._answers: deque[_Bounds] = deque(maxlen=_REMEMBERED)
+        self._apart = 0.0
 
     def answered(self, date: str, sent: Reading, received: Reading) -> None:
         """Take in the ``Date`` of one answer; one that cannot be read is ignored.
@@ -110,14 +122,17 @@ class PlivoClock:
             received: A reading from after the answer came.
         """
         time = http_date(date)
-        if time is not None:
-            seconds = (time - _EPOCH).total_seconds()
-            bounds = _Bounds(seconds - received.steady, seconds + _RESOLUTION - sent.steady, received.steady)
-            self._answers.append(bounds)
+        if time is None or time.year not in _YEARS or _stepped(sent.apart, received.apart):
+            return
+        if _stepped(self._apart, received.apart):
+            self._answers.clear()
+        self._apart = received.apart
+        seconds = _seconds(time)
+        self._answers.append(_Bounds(seconds - received.steady, seconds + _RESOLUTION - sent.steady, received.steady))
 
     def time(self, now: Reading) -> datetime:
         """Return the time at Plivo; our own time if Plivo's is not known."""
-        bounds = self._measured(now.steady)
+        bounds = self._measured(now)
         return now.wall if bounds is None else _moment(now.steady + bounds.middle)
 
     def sending(self, now: Reading, *, within: float) -> Sending:
@@ -127,9 +142,9 @@ class PlivoClock:
             now: The clocks.
             within: Seconds until the start's deadline.
         """
-        bounds = self._measured(now.steady)
+        bounds = self._measured(now)
         exact = bounds is not None and bounds.high - bounds.low <= _EXACT
-        ahead = self._ahead(bounds, now) if bounds is not None and exact else None
+        ahead = bounds.middle - now.apart if bounds is not None and exact else None
         return Sending(steady=now.steady, run=now.run, ahead=ahead, within=within)
 
     def when_sent(self, wall: datetime, sending: Sending | None, now: Reading) -> Period:
@@ -140,28 +155,27 @@ class PlivoClock:
             sending: What was written down then, if anything was.
             now: The clocks.
         """
-        bounds = self._measured(now.steady)
-        here = sending is not None and sending.run == now.run
-        if sending is not None and here and bounds is not None:
-            then = bounds.by(sending.steady)
-            return Period(
-                earliest=_moment(then.low + sending.steady), latest=_moment(then.high + sending.steady), measured=True
-            )
         if sending is not None and sending.ahead is not None:
-            time = wall + timedelta(seconds=sending.ahead)
-            return Period(earliest=time, latest=time, measured=True)
-        guesses = [wall]
-        if bounds is not None:
-            guesses.append(wall + timedelta(seconds=self._ahead(bounds, now)))
-        if sending is not None and here:
-            guesses.append(now.wall - timedelta(seconds=now.steady - sending.steady))
-        return Period(earliest=min(guesses), latest=max(guesses), measured=False)
+            then = _seconds(wall) + sending.ahead
+            return _period([then - _EXACT / 2, then + _EXACT / 2], measured=True)
+        bounds = self._measured(now)
+        here = sending is not None and sending.run == now.run
+        guesses = [] if here and bounds is not None else [_seconds(wall)]
+        if bounds is not None:  # if our time of day was not set since
+            guesses += [_seconds(wall) - now.apart + edge for edge in (bounds.low, bounds.high)]
+        if sending is not None and here:  # if our steady clock did not stand still since
+            then_bounds = _Bounds(now.apart, now.apart, now.steady) if bounds is None else bounds.by(sending.steady)
+            guesses += [sending.steady + edge for edge in (then_bounds.low, then_bounds.high)]
+        return _period(guesses, measured=here and bounds is not None)
 
-    def _measured(self, steady: float) -> _Bounds | None:
-        return _agreed([answer.by(steady) for answer in self._answers], steady)
+    def _measured(self, now: Reading) -> _Bounds | None:
+        if _stepped(self._apart, now.apart):
+            return None
+        return _agreed([answer.by(now.steady) for answer in self._answers], now.steady)
 
-    def _ahead(self, bounds: _Bounds, now: Reading) -> float:
-        return bounds.middle + now.steady - (now.wall - _EPOCH).total_seconds()
+
+def _stepped(before: float, now: float) -> bool:
+    return abs(now - before) > _STEP
 
 
 def http_date(value: str) -> datetime | None:
@@ -188,5 +202,13 @@ def _agreed(answers: Collection[_Bounds], steady: float) -> _Bounds | None:
     return _Bounds(low, high, steady) if 2 * most > len(answers) else None
 
 
+def _period(times: Sequence[float], *, measured: bool) -> Period:
+    return Period(earliest=_moment(min(times)), latest=_moment(max(times)), measured=measured)
+
+
 def _moment(seconds: float) -> datetime:
     return _EPOCH + timedelta(seconds=seconds)
+
+
+def _seconds(time: datetime) -> float:
+    return (time - _EPOCH).total_seconds()

@@ -105,19 +105,24 @@ class _Place:
         self.repeated += len(page.rows) - listed
         if self.first_total is None:
             self.first_total = page.total
-        if self._is_over(page, listed):
+        if self._goes_in_circles(page, listed) or self._is_last(page):
             return False
         theirs = _query_of(page.next)
         self.offset = self._next_offset(page, theirs)
         self.page = {**FIRST_PAGE, **theirs, "offset": str(self.offset)}
         return True
 
-    def _is_over(self, page: Page, listed: int) -> bool:
+    def is_whole(self, last: Page) -> bool:
+        """Whether nothing that the server says of the last page means that there is more."""
+        return self._is_last(last) if last.rows else last.total is None or last.total <= self.offset
+
+    def _goes_in_circles(self, page: Page, listed: int) -> bool:
         added_meanwhile = 0 if page.total is None or self.first_total is None else page.total - self.first_total
         if not listed and (not page.rows or self.repeated > min(added_meanwhile, _MOST_REPEATED)):
             return True
-        if self.listed > (_MOST if page.total is None else 2 * page.total + 1_000):
-            return True
+        return self.listed > (_MOST if page.total is None else 2 * page.total + 1_000)
+
+    def _is_last(self, page: Page) -> bool:
         after_page = self.offset + len(page.rows)
         if _query_of(page.next) or (page.total is not None and page.total > after_page):
             return False
@@ -163,7 +168,13 @@ class Listing:
         self._conference_name = conference_name
         self._places = (_Place(window=window) for window in windows(after, before, now))
         self._place = next(self._places, None)
+        self._whole = True
         self._seen: dict[str, None] = {}
+
+    @property
+    def complete(self) -> bool:
+        """Whether everything was listed, as far as the server's own words tell."""
+        return self._place is None and self._whole
 
     @property
     def request(self) -> Request[Page] | None:
@@ -186,6 +197,7 @@ class Listing:
         """
         new = [row for row in page.rows if self._is_new(row)]
         if self._place is not None and not self._place.advance(page, listed=len(new)):
+            self._whole &= self._place.is_whole(page)
             self._place = next(self._places, None)
         return new
 

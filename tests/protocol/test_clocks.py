@@ -51,12 +51,19 @@ def test_without_an_answer_there_is_only_our_own_clock() -> None:
     assert PlivoClock().time(at(100, wrong=60)) == noon(160)
 
 
-@pytest.mark.parametrize("value", ["", "soon", "12:00", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"])
-def test_a_date_that_cannot_be_read_is_ignored(value: str) -> None:
+NO_DATES = ["", "soon", "12:00", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", "Sun, 31 Dec 9999 23:59:59 -0500"]
+
+
+@pytest.mark.parametrize("value", NO_DATES)
+def test_what_is_no_date_is_read_as_none(value: str) -> None:
+    assert http_date(value) is None
+
+
+@pytest.mark.parametrize("value", [*NO_DATES, "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])
+def test_a_date_that_cannot_be_true_is_ignored(value: str) -> None:
     clock = PlivoClock()
     clock.answered(value, at(0), at(1))
     assert clock.time(at(100, wrong=60)) == noon(160)
-    assert http_date(value) is None
 
 
 def test_dates_are_read_with_and_without_a_zone() -> None:
@@ -85,27 +92,58 @@ def test_only_the_latest_answers_count() -> None:
     assert abs(clock.time(at(40)) - noon(100)) < timedelta(seconds=1)
 
 
+@pytest.mark.parametrize("step", [60.0, -60.0])
+def test_what_was_measured_does_not_count_once_our_clocks_differ(step: float) -> None:
+    clock = measured(wrong=60, times=16)
+    assert clock.time(at(100, wrong=60 + step)) == noon(160 + step)
+    assert clock.sending(at(100, wrong=60 + step), within=30).ahead is None
+    clock.answered(date(101), at(101, wrong=60 + step), at(101, wrong=60 + step))
+    assert abs(clock.time(at(102, wrong=60 + step)) - noon(102)) < timedelta(seconds=2)
+    ahead = clock.sending(at(102, wrong=60 + step), within=30).ahead
+    assert ahead == pytest.approx(-60 - step, abs=2)
+
+
+@pytest.mark.parametrize("clock", [PlivoClock(), measured()])
+def test_an_answer_during_which_a_clock_was_set_measures_nothing(clock: PlivoClock) -> None:
+    before = clock.time(at(60))
+    clock.answered(date(50), at(50), at(51, wrong=60))
+    assert clock.time(at(60)) == before
+
+
 # When a start was sent
 
 
 @pytest.mark.parametrize("then", [0.0, 60.0, -60.0])
-@pytest.mark.parametrize("now", [0.0, 60.0, -120.0])
-def test_what_this_run_sent_is_known_although_our_clock_was_wrong_or_was_set(then: float, now: float) -> None:
-    clock = measured(wrong=now, since=50)
-    period = clock.when_sent(noon(5 + then), sent(5), at(60, wrong=now))
+@pytest.mark.parametrize("step", [0.0, 60.0, -120.0])
+def test_what_this_run_sent_is_known_although_our_clock_was_wrong_or_was_set(then: float, step: float) -> None:
+    clock = measured(wrong=then + step, since=50)
+    period = clock.when_sent(noon(5 + then), sent(5), at(60, wrong=then + step))
     assert period.measured
     assert period.earliest <= noon(5) <= period.latest
-    assert period.latest - period.earliest < timedelta(seconds=3)
+    assert period.latest - period.earliest < timedelta(seconds=3 + abs(step))
 
 
-def test_another_run_knows_it_by_what_was_written_down() -> None:
-    before = measured(wrong=60)
-    sending = before.sending(at(5, wrong=60), within=30)
-    assert (sending.run, sending.steady, sending.within) == ("this run", 1_005.0, 30)
-    sure = PlivoClock().when_sent(noon(65), sending, at(500, run="another run"))
-    assert sure.measured
-    assert sure.earliest == sure.latest
-    assert abs(sure.earliest - noon(5)) < timedelta(seconds=2)
+@pytest.mark.parametrize("paused", [60.0, 7_200.0])
+def test_what_this_run_sent_is_known_although_our_steady_clock_stood_still(paused: float) -> None:
+    def after_the_pause(seconds: float) -> Reading:
+        return attrs.evolve(at(seconds), steady=1_000.0 + seconds - paused)
+
+    clock = measured()
+    assert clock.sending(after_the_pause(paused + 5), within=30).ahead is None
+    clock.answered(date(paused + 50), after_the_pause(paused + 50), after_the_pause(paused + 50))
+    period = clock.when_sent(noon(5), sent(5), after_the_pause(paused + 60))
+    assert period.measured
+    assert period.earliest <= noon(5) <= period.latest
+
+
+def test_what_was_written_down_counts_more_than_what_is_known_now() -> None:
+    for clock in (PlivoClock(), measured(wrong=-7_200, since=50)):
+        sending = measured(wrong=60).sending(at(5, wrong=60), within=30)
+        assert (sending.run, sending.steady, sending.within) == ("this run", 1_005.0, 30)
+        period = clock.when_sent(noon(65), sending, at(500, wrong=-7_200, run="another run"))
+        assert period.measured
+        assert period.earliest <= noon(5) <= period.latest
+        assert period.latest - period.earliest == timedelta(seconds=10)
 
 
 def test_a_measure_that_took_long_is_not_written_down() -> None:
@@ -126,9 +164,10 @@ def test_unmeasured_it_is_what_our_clock_showed_or_would_have_shown() -> None:
     assert PlivoClock().when_sent(noon(5), sent(5), set_back) == Period(
         earliest=noon(-115), latest=noon(5), measured=False
     )
-    assert PlivoClock().when_sent(noon(5), sent(5, run="another run"), set_back) == Period(
-        earliest=noon(5), latest=noon(5), measured=False
-    )
+    for sending in (sent(5, run="another run"), None):
+        assert PlivoClock().when_sent(noon(5), sending, set_back) == Period(
+            earliest=noon(5), latest=noon(5), measured=False
+        )
 
 
 def test_of_another_run_it_is_guessed_that_our_clock_was_as_wrong_as_now() -> None:
@@ -139,13 +178,17 @@ def test_of_another_run_it_is_guessed_that_our_clock_was_as_wrong_as_now() -> No
 
 
 offsets = st.floats(-100_000, 100_000)
-answers = st.lists(st.tuples(st.floats(0, 3_600), st.floats(0, 30), st.floats(0, 1)), min_size=1, max_size=20)
+answers = st.lists(st.tuples(st.floats(0, 3_600), st.floats(0, 30), st.floats(0, 1)), max_size=20)
 
 
 @given(
-    offset=offsets, drift=st.floats(-1e-4, 1e-4), steps=st.lists(offsets, max_size=3), answers=answers, data=st.data()
+    offset=offsets,
+    drift=st.floats(-1e-4, 1e-4),
+    steps=st.lists(offsets, max_size=3),
+    answers=answers,
+    data=st.data(),
 )
-def test_the_measured_period_always_holds_the_truth(
+def test_a_measured_period_always_holds_the_truth(
     offset: float, drift: float, steps: list[float], answers: list[tuple[float, float, float]], data: st.DataObject
 ) -> None:
     """Our clock is wrong and set again and again, the steady one gains or loses, and answers take up to 30 s."""
@@ -154,11 +197,15 @@ def test_the_measured_period_always_holds_the_truth(
         passed = sum(step for number, step in enumerate(steps, 1) if true > number * 900)
         return Reading(wall=noon(true + offset + passed), steady=true * (1 + drift), run="r")
 
+    was_sent = data.draw(st.floats(0, 3_600), label="sent")
+    is_now = data.draw(st.floats(3_600, 7_200), label="now")
     clock = PlivoClock()
-    for true, took, part in sorted(answers):
+    sending = None
+    for true, took, part in [*sorted(answers), (3_600.0, 1.0, 0.5)]:
+        if sending is None and true >= was_sent:
+            sending = clock.sending(read(was_sent), within=30)
         clock.answered(date(true + took * part), read(true), read(true + took))
-    was_sent, is_now = (data.draw(st.floats(0, 7_200), label=label) for label in ("sent", "now"))
-    sending = attrs.evolve(sent(0), run="r", steady=read(was_sent).steady)
+    assert sending is not None
     period = clock.when_sent(read(was_sent).wall, sending, read(is_now))
     assert period.measured
     assert period.earliest <= noon(was_sent) <= period.latest

@@ -237,6 +237,39 @@ def test_it_ends_although_the_server_counts_more_each_time() -> None:
     assert listed(repeats, at_most=1_000) == [str(number) for number in range(20)]
 
 
+# Whether that was all
+
+
+@pytest.mark.parametrize(
+    ("answer", "complete"),
+    [
+        (server(45, following=relative), True),
+        (server(45, size=7, following=relative, says_total=False), True),
+        (server(40, says_total=False), True),
+        (server(0), True),
+        (server(45, total=46), False),
+        (ignores_offset, False),
+        (clamps_offset, False),
+        (goes_round, False),
+        (gives_empty_pages, False),
+    ],
+)
+def test_it_knows_whether_it_was_shown_everything(answer: Answer, complete: bool) -> None:
+    listing = Listing(now=NOW)
+    while listing.request is not None:
+        assert not listing.complete
+        listing.take(answer(asked(listing)))
+    assert listing.complete is complete
+
+
+def test_it_is_complete_only_if_each_of_its_windows_is() -> None:
+    listing = Listing(added_after=NOW - 58 * DAY, now=NOW)
+    while listing.request is not None:
+        query = asked(listing)
+        listing.take(server(3)(query) if "add_time__lte" in query else ignores_offset(query))
+    assert not listing.complete
+
+
 # Others are added meanwhile
 
 
