@@ -16,7 +16,7 @@ from plivo_record_async.protocol.evidence import Evidence
 from plivo_record_async.protocol.followed import FollowedRecording, Terms
 from plivo_record_async.protocol.listing import Listing
 from plivo_record_async.protocol.models import RateLimit, Recording
-from plivo_record_async.protocol.reconcile import conclude, is_certainly, match, search_for
+from plivo_record_async.protocol.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
 
 __all__ = ["Reconciler"]
 
@@ -51,18 +51,12 @@ class Reconciler:
             PlivoRecordError: Plivo could not be asked, or the store not be read.
         """
         rows, complete = await self._listed(record)
-        matches = match(record, rows, search_for(record, self._client.plivo_clock, self._read()))
-        found, in_doubt = list(matches.certain), not complete
-        for row in matches.likely:
-            claim = await self._claim(row, record)
-            in_doubt |= claim is False
-            found += [row] if claim is None else []
-        for row in matches.possible:
-            in_doubt = in_doubt or await self._claim(row, record) is not True
-        settled = found or in_doubt or record.recording_id is not None
-        live = not settled and await self._is_live(record.conference_name)
+        matches = matching(record, rows, search_for(record, self._client.plivo_clock, self._read()))
+        claims = {row: await self._claim(row, record) for row in (*matches.likely, *matches.possible)}
+        finding = weigh(record, matches, claims, complete=complete)
+        live = finding.is_open and await self._is_live(record.conference_name)
         plivo_time = self._client.plivo_clock.time(self._read())
-        return conclude(record, found, in_doubt=in_doubt, live=live, plivo_time=plivo_time, terms=terms)
+        return conclude(record, finding, live=live, plivo_time=plivo_time, terms=terms)
 
     async def _listed(self, record: FollowedRecording) -> tuple[Sequence[Recording], bool]:
         """Return what Plivo lists of the recording's conference, and whether that is all."""
@@ -80,14 +74,9 @@ class Reconciler:
                 rows += listing.take(await self._ask(listing.request))
         return rows, listing.complete
 
-    async def _claim(self, row: Recording, record: FollowedRecording) -> bool | None:
-        """Return None if a row is no other start's; or else whether that is certain."""
-        if row.recording_id is None:
-            return None
-        owner = await self._store.find("recording_id", row.recording_id)
-        if owner is None or owner.start_id == record.start_id:
-            return None
-        return is_certainly(owner, row.recording_id)
+    async def _claim(self, row: Recording, record: FollowedRecording) -> Claim:
+        owner = None if row.recording_id is None else await self._store.find("recording_id", row.recording_id)
+        return claim_of(owner, row, record)
 
     async def _is_live(self, conference_name: str) -> bool:
         try:

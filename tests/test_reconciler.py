@@ -261,12 +261,15 @@ def sent(wrong: float) -> FollowedRecording:
 @pytest.mark.parametrize("wrong", [0, 60, -60, 86_400, -86_400])
 @pytest.mark.parametrize("then", [0, 120, -120])
 async def test_the_recording_is_found_although_our_clock_was_wrong_and_was_set(wrong: float, then: float) -> None:
-    """It was ``then`` further ahead when the start was sent than it is now."""
+    """It was ``then`` further ahead when the start was sent than it is now. Nothing else was asked before."""
     plivo = ScriptedPlivo()
-    plivo.live = False
     plivo.ahead = -wrong * SECOND
     plivo.rows = [listed("rec-1", at=_clock.now() - wrong * SECOND)]
-    assert id_of(await looked(plivo, sent(then), now=None)) == "rec-1"
+    record = sent(then)
+    async with plivo.client() as client:
+        reconciler = Reconciler(client, MemoryStore())
+        first = await reconciler.look(record, DEFAULT_TERMS)
+        assert id_of(first or await reconciler.look(record, DEFAULT_TERMS)) == "rec-1"
 
 
 @pytest.mark.parametrize("wrong", [0, 60, -60, 3_600])

@@ -110,8 +110,11 @@ def test_every_answer_tells_what_time_it_is_at_plivo(status: int) -> None:
     async def main() -> None:
         tomorrow = _clock.now() + timedelta(days=1)
         sender = sender_over(Server(status_code=status, headers={"Date": format_datetime(tomorrow, usegmt=True)}))
-        await sender.send(start())
-        assert abs(sender.plivo_clock.time(_clock.read()) - tomorrow) < timedelta(seconds=10)
+        for _ in range(2):
+            await sender.send(start())
+        told = sender.plivo_clock.time(_clock.read())
+        assert told is not None
+        assert abs(told - tomorrow) < timedelta(seconds=10)
 
     virtual_time.run(main())
 

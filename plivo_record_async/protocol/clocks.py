@@ -30,6 +30,9 @@ _EXACT: Final = 10.0
 _STEP: Final = 2.0
 """Seconds. If our clocks differ by so much more or less than before, one was set, or the other stood still."""
 
+_ENOUGH: Final = 2
+"""How many answers have to agree at least."""
+
 _YEARS: Final = range(2011, 2500)
 """What a clock that shows another year says is no time."""
 
@@ -112,6 +115,7 @@ class PlivoClock:
     def __init__(self) -> None:
         self._answers: deque[_Bounds] = deque(maxlen=_REMEMBERED)
         self._apart = 0.0
+        self._told = False
 
     def answered(self, date: str, sent: Reading, received: Reading) -> None:
         """Take in the ``Date`` of one answer; one that cannot be read is ignored.
@@ -122,7 +126,10 @@ class PlivoClock:
             received: A reading from after the answer came.
         """
         time = http_date(date)
-        if time is None or time.year not in _YEARS or _stepped(sent.apart, received.apart):
+        if time is None or time.year not in _YEARS:
+            return
+        self._told = True
+        if _stepped(sent.apart, received.apart):
             return
         if _stepped(self._apart, received.apart):
             self._answers.clear()
@@ -130,10 +137,12 @@ class PlivoClock:
         seconds = _seconds(time)
         self._answers.append(_Bounds(seconds - received.steady, seconds + _RESOLUTION - sent.steady, received.steady))
 
-    def time(self, now: Reading) -> datetime:
-        """Return the time at Plivo; our own time if Plivo's is not known."""
+    def time(self, now: Reading) -> datetime | None:
+        """Return the time at Plivo, or None if it is not known yet; if no answer ever told it, our own time."""
         bounds = self._measured(now)
-        return now.wall if bounds is None else _moment(now.steady + bounds.middle)
+        if bounds is not None:
+            return _moment(now.steady + bounds.middle)
+        return None if self._told else now.wall
 
     def sending(self, now: Reading, *, within: float) -> Sending:
         """Return what to write down when a start is about to be sent.
@@ -190,7 +199,8 @@ def http_date(value: str) -> datetime | None:
 def _agreed(answers: Collection[_Bounds], steady: float) -> _Bounds | None:
     """Return the bounds that most answers share: https://en.wikipedia.org/wiki/Marzullo%27s_algorithm.
 
-    One that a cache kept, or a gateway wrote by a clock of its own, is outvoted; without a majority there are none.
+    One that a cache kept, or a gateway wrote by a clock of its own, is outvoted. Without a majority, and without at
+    least two, there are none.
     """
     edges = sorted([(answer.low, 0) for answer in answers] + [(answer.high, 1) for answer in answers])
     most = sharing = 0
@@ -199,7 +209,7 @@ def _agreed(answers: Collection[_Bounds], steady: float) -> _Bounds | None:
         sharing += -1 if is_end else 1
         if sharing > most:
             most, low, high = sharing, value, edges[place + 1][0]
-    return _Bounds(low, high, steady) if 2 * most > len(answers) else None
+    return _Bounds(low, high, steady) if most >= _ENOUGH and 2 * most > len(answers) else None
 
 
 def _period(times: Sequence[float], *, measured: bool) -> Period:

@@ -7,9 +7,9 @@ Plivo's, as far as they are known; what is not known makes the answer "not yet k
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 
@@ -25,7 +25,7 @@ from plivo_record_async.protocol.evidence import (
 from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms
 from plivo_record_async.protocol.models import Recording
 
-__all__ = ["Matches", "Search", "conclude", "is_certainly", "match", "search_for"]
+__all__ = ["Claim", "Finding", "Matches", "Search", "claim_of", "conclude", "matching", "search_for", "weigh"]
 
 _MARGIN: Final = timedelta(seconds=30)
 """How long Plivo may take to begin, and how far the clocks of its machines may differ."""
@@ -89,6 +89,28 @@ class Matches:
     possible: tuple[Recording, ...] = ()
 
 
+Claim = Literal["free", "found", "taken"]
+"""Whether a row is no other start's, was found at the time of another one, or was given to another one by Plivo."""
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """What the list comes to.
+
+    Attributes:
+        found: The rows that are the recording, or are likely to be.
+        in_doubt: Whether it may exist although nothing was found.
+    """
+
+    found: tuple[Recording, ...] = ()
+    in_doubt: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it matters if the conference is live."""
+        return not self.found and not self.in_doubt
+
+
 def search_for(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Search:
     """Return when the recording began if it did: between its sending and the first news of it, or its deadline.
 
@@ -109,7 +131,7 @@ def search_for(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Se
     return Search(first=sent.earliest - margin, last=sent.latest + took + margin, doubt=doubt)
 
 
-def match(record: FollowedRecording, rows: Sequence[Recording], search: Search) -> Matches:
+def matching(record: FollowedRecording, rows: Sequence[Recording], search: Search) -> Matches:
     """Return the rows that are, or may be, a recording.
 
     Args:
@@ -120,12 +142,11 @@ def match(record: FollowedRecording, rows: Sequence[Recording], search: Search) 
     certain = tuple(row for row in rows if _is_it(record, row))
     if certain or record.recording_id is not None:
         return Matches(certain=certain)
-    rows = [row for row in rows if _may_be_of(record.conference_name, row)]
     likely: list[Recording] = []
     possible: list[Recording] = []
     for row in rows:
         began = _began(row)
-        if began is not None and search.holds(began):
+        if began is not None and search.holds(began) and _may_be_of(record.conference_name, row):
             likely.append(row)
         elif began is None or search.holds(began, doubt=search.doubt):
             possible.append(row)
@@ -135,47 +156,73 @@ def match(record: FollowedRecording, rows: Sequence[Recording], search: Search) 
     return Matches(likely=tuple(likely), possible=tuple(possible))
 
 
-def is_certainly(owner: FollowedRecording, recording_id: str) -> bool:
-    """Whether Plivo itself said that a recording is this one: it was not only found at its time."""
-    response = None if owner.response is None else owner.response.answer.get("recording_id")
-    said = (owner.answer, owner.begun, owner.transcription)
-    return (
-        recording_id == response
-        or any(source is not None and source.recording_id == recording_id for source in said)
-        or any(step.kind == "recording_ended" for step in owner.steps)
-    )
+def claim_of(owner: FollowedRecording | None, row: Recording, record: FollowedRecording) -> Claim:
+    """Return whether a row belongs to another start.
+
+    Args:
+        owner: The record that has the row's ``recording_id``, if there is one.
+        row: The row.
+        record: The recording that is looked for.
+    """
+    if owner is None or owner.start_id == record.start_id:
+        return "free"
+    return "taken" if _was_named(owner, row.recording_id) else "found"
+
+
+def weigh(record: FollowedRecording, matches: Matches, claims: Mapping[Recording, Claim], *, complete: bool) -> Finding:
+    """Return what the rows come to.
+
+    Args:
+        record: The recording.
+        matches: The rows that are, or may be, it.
+        claims: Whether the likely and the possible ones belong to other starts.
+        complete: Whether the list was shown whole.
+    """
+    found = matches.certain + tuple(row for row in matches.likely if claims[row] == "free")
+    doubtful = [row for row in matches.likely if claims[row] == "found"]
+    doubtful += [row for row in matches.possible if claims[row] != "taken"]
+    in_doubt = bool(doubtful) or not complete or record.recording_id is not None
+    return Finding(found=found, in_doubt=in_doubt)
 
 
 def conclude(
     record: FollowedRecording,
-    found: Sequence[Recording],
+    finding: Finding,
     *,
-    in_doubt: bool,
     live: bool,
-    plivo_time: datetime,
+    plivo_time: datetime | None,
     terms: Terms = DEFAULT_TERMS,
 ) -> Evidence | None:
     """Return what to make of it, or None to look again later.
 
     Args:
         record: The recording.
-        found: The rows that are it, or are likely to be.
-        in_doubt: Whether it may be in the list although it was not found.
-        live: Whether its conference is live; if anything was found or is in doubt, it does not matter.
-        plivo_time: The time at Plivo.
+        finding: What the list came to.
+        live: Whether its conference is live; it matters only if nothing was found.
+        plivo_time: The time at Plivo; None if it is not known yet.
         terms: How long to wait for what.
     """
-    match found:
+    match finding.found:
         case [row]:
             return RecordingFound(recording=row)
         case [_, *_]:
-            return CandidatesFound(recordings=tuple(found))
-        case _ if in_doubt or live or record.recording_id is not None:
+            return CandidatesFound(recordings=finding.found)
+        case _ if finding.in_doubt or live or plivo_time is None:
             return None
         case _ if record.gone_at is None:
             return ConferenceGone(at=plivo_time)
         case _:
             return NothingFound() if plivo_time >= record.gone_at + terms.grace else None
+
+
+def _was_named(owner: FollowedRecording, recording_id: str | None) -> bool:
+    """Whether Plivo itself said that a recording is this one: it was not only found at its time."""
+    said = (owner.answer, owner.begun, owner.transcription)
+    return (
+        (owner.response is not None and owner.response.answer.get("recording_id") == recording_id)
+        or any(source is not None and source.recording_id == recording_id for source in said)
+        or any(step.kind == "recording_ended" for step in owner.steps)
+    )
 
 
 def _is_it(record: FollowedRecording, row: Recording) -> bool:
@@ -185,7 +232,10 @@ def _is_it(record: FollowedRecording, row: Recording) -> bool:
 
 
 def _may_be_of(conference_name: str, row: Recording) -> bool:
-    """Whether a row is of this conference. Plivo filters them; it may do so by a name that it has put right."""
+    """Whether a row is of this conference by its name, which Plivo may have put right.
+
+    A row with another name is in doubt all the same, because only rows of this conference were asked for.
+    """
     return row.conference_name is None or _normal(row.conference_name) == _normal(conference_name)
 
 

@@ -22,9 +22,19 @@ from plivo_record_async.protocol.evidence import (
 )
 from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording
 from plivo_record_async.protocol.lifecycle import apply, plan
-from plivo_record_async.protocol.models import ApiResponse, Recording, RecordingState
+from plivo_record_async.protocol.models import ApiResponse, Recording
 from plivo_record_async.protocol.outcomes import evidence_of_event
-from plivo_record_async.protocol.reconcile import Matches, Search, conclude, is_certainly, match, search_for
+from plivo_record_async.protocol.reconcile import (
+    Claim,
+    Finding,
+    Matches,
+    Search,
+    claim_of,
+    conclude,
+    matching,
+    search_for,
+    weigh,
+)
 from tests.protocol.lives import (
     ACCEPTED,
     CONFIRMED,
@@ -51,9 +61,10 @@ def reading(seconds: float, *, wrong: float = 0.0, run: str = "this run") -> Rea
 def measured(wrong: float = 0.0) -> PlivoClock:
     """Plivo's clock, known to the second."""
     clock = PlivoClock()
-    clock.answered(
-        format_datetime(NOW + 99 * SECOND, usegmt=True), reading(100, wrong=wrong), reading(100, wrong=wrong)
-    )
+    for _ in range(2):
+        clock.answered(
+            format_datetime(NOW + 99 * SECOND, usegmt=True), reading(100, wrong=wrong), reading(100, wrong=wrong)
+        )
     return clock
 
 
@@ -168,7 +179,7 @@ def test_rows_that_began_then_are_likely_and_rows_that_began_about_then_are_poss
     seconds: float, kind: str | None
 ) -> None:
     row = row_at(seconds)
-    matches = match(UNANSWERED, [row], SEARCH)
+    matches = matching(UNANSWERED, [row], SEARCH)
     assert {name: rows for name, rows in attrs.asdict(matches, recurse=False).items() if rows} == (
         {} if kind is None else {kind: (row,)}
     )
@@ -188,20 +199,20 @@ UNKNOWN = ["", "ended_at", "added_at", "duration_ms", "duration_ms ended_at", "d
 def test_without_a_start_time_the_rest_of_the_row_tells_when_it_began(unknown: str) -> None:
     known = {name: value for name, value in LASTED.items() if name not in unknown.split()}
     row = Recording(recording_id="rec-1", **known)
-    assert match(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
+    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
 
 
 @pytest.mark.parametrize("hours", [2, 25.5])
 def test_without_a_start_time_what_began_later_is_not_taken(hours: float) -> None:
     later = {name: value + hours * HOUR for name, value in LASTED.items() if name != "duration_ms"}
     row = Recording(recording_id="rec-1", duration_ms=3_600_000, **later)
-    assert match(UNANSWERED, [row], SEARCH) == Matches()
+    assert matching(UNANSWERED, [row], SEARCH) == Matches()
 
 
 def test_a_recording_may_be_added_an_hour_after_its_end() -> None:
     row = Recording(recording_id="rec-1", duration_ms=60_000, added_at=NOW + HOUR + 90 * SECOND)
-    assert match(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
-    assert match(UNANSWERED, [attrs.evolve(row, added_at=NOW + HOUR + 600 * SECOND)], SEARCH) == Matches()
+    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
+    assert matching(UNANSWERED, [attrs.evolve(row, added_at=NOW + HOUR + 600 * SECOND)], SEARCH) == Matches()
 
 
 @pytest.mark.parametrize(
@@ -215,56 +226,60 @@ def test_a_recording_may_be_added_an_hour_after_its_end() -> None:
     ],
 )
 def test_a_row_that_does_not_tell_when_it_began_is_possible(row: Recording) -> None:
-    assert match(UNANSWERED, [row], SEARCH) == Matches(possible=(row,))
+    assert matching(UNANSWERED, [row], SEARCH) == Matches(possible=(row,))
 
 
 @pytest.mark.parametrize("name", ["standup", "Standup", " standup ", "\uff53tandup", None])
 def test_plivo_may_put_a_name_right(name: str | None) -> None:
     row = row_at(0, conference_name=name)
-    assert match(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
+    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
 
 
-def test_a_row_of_another_conference_is_none_of_it() -> None:
-    assert (
-        match(UNANSWERED, [row_at(0, conference_name="stand"), Recording(conference_name="other")], SEARCH) == Matches()
-    )
+def test_a_row_with_another_name_is_only_possible() -> None:
+    others = (row_at(0, conference_name="stand"), Recording(conference_name="N/A"))
+    later = row_at(3_600, conference_name="another")
+    assert matching(UNANSWERED, [*others, later], SEARCH) == Matches(possible=others)
 
 
 def test_where_the_id_is_known_it_decides_whatever_the_times() -> None:
     record = recording("accepted")
     assert record.recording_id == ROW.recording_id
     late = attrs.evolve(ROW, started_at=NOW + DAY, conference_name="another")
-    assert match(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(certain=(late,))
-    assert match(record, [row_at(0, "rec-0"), Recording()], SEARCH) == Matches()
+    assert matching(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(certain=(late,))
+    assert matching(record, [row_at(0, "rec-0"), Recording()], SEARCH) == Matches()
 
 
 def test_the_address_of_the_file_decides_too() -> None:
     record = lived((5, began(5)), (6, StartAccepted(words="202", url="https://f/1")))
     row = row_at(9_999, recording_url="https://f/1")
-    assert match(record, [row_at(0, "rec-0"), row], SEARCH) == Matches(certain=(row,))
-    assert match(record, [row_at(0, "rec-0")], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
+    assert matching(record, [row_at(0, "rec-0"), row], SEARCH) == Matches(certain=(row,))
+    assert matching(record, [row_at(0, "rec-0")], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
 
 
 def test_the_api_id_decides_where_the_times_do_not() -> None:
     record = lived((5, began(5)), (6, StartAccepted(words="202", api_id="a")))
     late, another = row_at(9_999, api_id="a"), row_at(9_999, api_id="b")
-    assert match(record, [another, late], SEARCH) == Matches(likely=(late,))
-    assert match(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
-    assert match(UNANSWERED, [row_at(9_999)], SEARCH) == Matches()
+    assert matching(record, [another, late], SEARCH) == Matches(likely=(late,))
+    assert matching(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
+    assert matching(UNANSWERED, [row_at(9_999)], SEARCH) == Matches()
 
 
 # Whose a row is
 
 
-def found(state: RecordingState) -> FollowedRecording:
-    """A recording that was found in the list, at its time."""
-    return after(recording(state), RecordingFound(recording=ROW))
+def test_a_row_that_no_other_start_has_is_free() -> None:
+    assert claim_of(None, ROW, UNANSWERED) == "free"
+    assert claim_of(recording("recorded"), ROW, UNANSWERED) == "free"
 
 
-def test_a_recording_that_was_only_found_is_not_certain() -> None:
-    record = lived((5, SendingBegan()), (35, StartUnanswered(words="timeout")), (60, RecordingFound(recording=ROW)))
-    assert record.recording_id == "rec-1"
-    assert not is_certainly(record, "rec-1")
+def another(*evidence: Any) -> FollowedRecording:
+    return after(planned("start-2"), SendingBegan(), *evidence)
+
+
+def test_a_row_that_another_start_was_only_found_by_may_be_this_one_s() -> None:
+    owner = another(StartUnanswered(words="timeout"), RecordingFound(recording=ROW))
+    assert owner.recording_id == "rec-1"
+    assert claim_of(owner, ROW, UNANSWERED) == "found"
 
 
 @pytest.mark.parametrize(
@@ -277,11 +292,43 @@ def test_a_recording_that_was_only_found_is_not_certain() -> None:
         evidence_of_event(attrs.evolve(ENDED, duration_ms=None, ended_at=None, raw={"recording_duration": "-1"})),
     ],
 )
-def test_a_recording_that_plivo_named_is_certain(evidence: Any) -> None:
-    record = after(planned(), SendingBegan(), evidence)
-    assert record.recording_id == "rec-1"
-    assert is_certainly(record, "rec-1")
-    assert is_certainly(after(record, RecordingFound(recording=ROW)), "rec-1")
+def test_a_row_that_plivo_gave_to_another_start_is_taken(evidence: Any) -> None:
+    owner = another(evidence)
+    assert owner.recording_id == "rec-1"
+    assert claim_of(owner, ROW, UNANSWERED) == "taken"
+    assert claim_of(after(owner, RecordingFound(recording=ROW)), ROW, UNANSWERED) == "taken"
+
+
+CLAIMS: list[tuple[Claim, Finding, Finding]] = [
+    ("free", Finding(found=(ROW,)), Finding(in_doubt=True)),
+    ("found", Finding(in_doubt=True), Finding(in_doubt=True)),
+    ("taken", Finding(), Finding()),
+]
+
+
+@pytest.mark.parametrize(("claim", "if_likely", "if_possible"), CLAIMS)
+def test_what_a_row_comes_to_depends_on_whose_it_is(claim: Claim, if_likely: Finding, if_possible: Finding) -> None:
+    assert weigh(UNANSWERED, Matches(likely=(ROW,)), {ROW: claim}, complete=True) == if_likely
+    assert weigh(UNANSWERED, Matches(possible=(ROW,)), {ROW: claim}, complete=True) == if_possible
+
+
+def test_a_row_that_is_certain_is_found_whatever_others_claim() -> None:
+    assert weigh(UNANSWERED, Matches(certain=(ROW,)), {}, complete=True) == Finding(found=(ROW,))
+
+
+def test_what_was_not_shown_whole_is_in_doubt() -> None:
+    assert weigh(UNANSWERED, Matches(), {}, complete=True) == Finding()
+    assert weigh(UNANSWERED, Matches(), {}, complete=False) == Finding(in_doubt=True)
+
+
+def test_what_plivo_gave_an_id_is_never_absent() -> None:
+    assert weigh(recording("unconfirmed"), Matches(), {}, complete=True) == Finding(in_doubt=True)
+
+
+def test_the_conference_matters_only_if_nothing_was_found_and_nothing_is_in_doubt() -> None:
+    assert Finding().is_open
+    assert not Finding(in_doubt=True).is_open
+    assert not Finding(found=(ROW,)).is_open
 
 
 # What follows
@@ -290,7 +337,8 @@ def test_a_recording_that_plivo_named_is_certain(evidence: Any) -> None:
 def concluded(
     record: FollowedRecording, *rows: Recording, live: bool = False, doubt: bool = False, at: float = 0
 ) -> Any:
-    return conclude(record, rows, in_doubt=doubt, live=live, plivo_time=NOW + at * SECOND)
+    finding = Finding(found=rows, in_doubt=doubt)
+    return conclude(record, finding, live=live, plivo_time=NOW + at * SECOND)
 
 
 def test_one_row_is_the_recording_live_or_not() -> None:
@@ -323,10 +371,11 @@ def test_after_the_grace_it_is_certain_that_there_is_none() -> None:
     assert concluded(gone, at=over, doubt=True) is None
 
 
-def test_what_plivo_gave_an_id_is_never_absent() -> None:
-    gone, _ = apply(recording("unconfirmed"), ConferenceGone(at=NOW), NOW)
-    assert gone.recording_id is not None
-    assert concluded(gone, at=86_400) is None
+def test_until_plivo_s_time_is_known_nothing_is_concluded_from_nothing() -> None:
+    for gone_at in (None, NOW):
+        record = attrs.evolve(UNANSWERED, gone_at=gone_at)
+        assert conclude(record, Finding(), live=False, plivo_time=None) is None
+        assert conclude(record, Finding(found=(ROW,)), live=False, plivo_time=None) == RecordingFound(recording=ROW)
 
 
 def test_a_row_that_comes_late_still_counts() -> None:
