@@ -43,14 +43,12 @@ class _Reading:
     Attributes:
         key: What it shares with others that probably come from the same sender.
         weight: The bytes that it is reckoned with.
-        is_over: Whether the body has been read.
         is_displaced: Whether it had to make room.
         deadline: When the body must have been read.
     """
 
     key: str | None
-    weight: int = REQUEST_BYTES
-    is_over: bool = False
+    weight: int = 0
     is_displaced: bool = False
     deadline: asyncio.Timeout
 
@@ -66,7 +64,8 @@ class Admission:
     def __init__(self, *, most_bytes: int, seconds: float) -> None:
         self._most_bytes = most_bytes
         self._seconds = seconds
-        self._readings: dict[_Reading, None] = {}  # in the order in which they came
+        self._slow: dict[str | None, dict[_Reading, None]] = {}  # of each key, in the order in which they came
+        self._weights: Counter[str | None] = Counter()
         self._weight = 0
 
     @asynccontextmanager
@@ -84,12 +83,13 @@ class Admission:
             HungUpError: The caller has gone.
         """
         reading = _Reading(key=key, deadline=asyncio.timeout(self._seconds))
-        self._readings[reading] = None
-        self._weight += reading.weight
+        self._slow.setdefault(key, {})[reading] = None
+        self._weigh(reading, REQUEST_BYTES)
         try:
             yield await self._read(reading, incoming)
         finally:
-            self._leave(reading)
+            self._stop_waiting(reading)
+            self._weigh(reading, -reading.weight)
 
     async def _read(self, reading: _Reading, incoming: Incoming) -> bytes:
         body = bytearray()
@@ -103,33 +103,39 @@ class Admission:
                     if len(body) + len(chunk) > LONGEST_BODY:
                         raise TooLargeError(f"a body of more than {LONGEST_BODY} bytes is longer than a callback's")
                     body += chunk
-                    reading.weight += len(chunk)
-                    self._weight += len(chunk)
+                    self._weigh(reading, len(chunk))
                     self._make_room(reading)
         except TimeoutError as error:
             if reading.is_displaced:
                 raise _too_many() from error
             raise TooSlowError(f"its body did not come within {self._seconds:g} seconds") from error
-        reading.is_over = True
+        self._stop_waiting(reading)
         return bytes(body)
 
     def _make_room(self, asking: _Reading) -> None:
         while self._weight > self._most_bytes:
-            weights = Counter[str | None]()
-            for reading in self._readings:
-                weights[reading.key] += reading.weight
-            slow = [reading for reading in self._readings if not reading.is_over]
-            displaced = max(slow, key=lambda reading: weights[reading.key])  # the first of several that weigh most
+            heaviest = max(self._slow, key=self._weights.__getitem__)
+            displaced = next(iter(self._slow[heaviest]))
             displaced.is_displaced = True
-            self._leave(displaced)
+            self._stop_waiting(displaced)
+            self._weigh(displaced, -displaced.weight)
             if displaced is asking:
                 raise _too_many()
             displaced.deadline.reschedule(asyncio.get_running_loop().time())
 
-    def _leave(self, reading: _Reading) -> None:
-        if reading in self._readings:
-            del self._readings[reading]
-            self._weight -= reading.weight
+    def _weigh(self, reading: _Reading, more: int) -> None:
+        reading.weight += more
+        self._weight += more
+        self._weights[reading.key] += more
+        if not self._weights[reading.key]:
+            del self._weights[reading.key]
+
+    def _stop_waiting(self, reading: _Reading) -> None:
+        """Its body is over, or nobody waits for it any more."""
+        waiting = self._slow.get(reading.key, {})
+        waiting.pop(reading, None)
+        if not waiting:
+            self._slow.pop(reading.key, None)
 
 
 def _too_many() -> TooManyError:

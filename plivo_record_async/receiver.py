@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from plivo_record_async import _clock
-from plivo_record_async._admission import Admission
+from plivo_record_async._admission import Admission, TooManyError, TooSlowError
 from plivo_record_async._bounded_log import BoundedLog
 from plivo_record_async._follower import Follower
 from plivo_record_async._ledger import DoubtfulError, Ledger
@@ -96,7 +96,6 @@ class Receiver:
         incoming = Incoming(scope, receive)
         try:
             status, then = await self._take_in(scope, incoming)
-            await self._linger(incoming)
         except HungUpError:
             return
         try:
@@ -109,6 +108,8 @@ class Receiver:
         try:
             return HTTPStatus.OK, await self._receive(read_head(scope, self.auth_tokens), incoming)
         except CallbackRejectedError as error:
+            if not isinstance(error, TooManyError | TooSlowError):  # those have been waited for
+                await self._linger(incoming)
             self._refusals.write(f"a callback was refused with {error.status:d}: {error}")
             return HTTPStatus(error.status), None
         except (StoreError, ClosedError, ConfigurationError) as error:
