@@ -149,13 +149,17 @@ class Follower:
         if self._home.claim():
             self._work = _Work()
         work = self._work
-        if work.entered == 0:
-            await self._ledger.store.open()
-            await self._ledger.store.due(_clock.now(), limit=1, silent=False)
+        work.entered += 1
+        if work.entered == 1:
+            try:
+                await self._ledger.store.open()
+                await self._ledger.store.due(_clock.now(), limit=1, silent=False)
+            except BaseException:
+                work.entered = 0
+                raise
             self._closed = False
             for action in (self._renew_leases, self._take_up_the_due, self._ask_about_the_silent):
                 self._spawn(self._repeat(action), work.to_drop)
-        work.entered += 1
 
     async def leave(self, *, grace: float) -> None:
         """Close, if it was left as often as it was opened; harmless if it is closed already."""

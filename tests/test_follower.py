@@ -140,10 +140,11 @@ async def test_what_fails_once_is_tried_again(caplog: pytest.LogCaptureFixture) 
 async def test_what_is_pruned_meanwhile_harms_nobody() -> None:
     async with parts(ScriptedPlivo(), terms=PATIENT) as its:
         for start_id in ("start-1", "start-2"):
-            await its.follower.learn(await its.store.create(sending(start_id, terms=PATIENT)), ANSWERED)
+            accepted, _ = apply(sending(start_id, terms=PATIENT), ANSWERED, _clock.now(), PATIENT)
+            await its.store.create(attrs.evolve(accepted, due_at=EPOCH))
         hold = its.store.hold("replace")
         await its.follower.open()
-        await its.store.called("replace", times=4)
+        await its.store.called("replace", times=2)
         await its.store.prune_one("start-1")
         hold.set()
         await until(its.store, "start-2", "unconfirmed")
@@ -688,6 +689,16 @@ async def test_what_was_closed_can_be_opened_again() -> None:
         await its.follower.open()
         its.follower.ensure_open()
         await until(its.store, "start-1", "unknown")
+
+
+async def test_who_opens_it_while_it_is_being_opened_begins_nothing_twice() -> None:
+    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+        hold = its.store.hold("due")
+        opening = [asyncio.create_task(its.follower.open()) for _ in range(3)]
+        await its.store.called("due")
+        hold.set()
+        await asyncio.gather(*opening)
+        assert len(others()) == 3
 
 
 async def test_a_store_that_cannot_be_read_when_it_is_opened_again_leaves_it_closed() -> None:
