@@ -169,7 +169,7 @@ class Listing:
         self._places = (_Place(window=window) for window in windows(after, before, now))
         self._place = next(self._places, None)
         self._whole = True
-        self._seen: dict[str, None] = {}
+        self._seen: dict[tuple[str, datetime | None], None] = {}
 
     @property
     def complete(self) -> bool:
@@ -202,7 +202,7 @@ class Listing:
         return new
 
     def _is_new(self, row: Recording) -> bool:
-        key = row.recording_id or _text_of(row)
+        key = (row.recording_id or _text_of(row), row.added_at)  # two may have an id like "N/A"
         if key in self._seen:
             return False
         self._seen[key] = None

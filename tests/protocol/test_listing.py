@@ -298,6 +298,11 @@ def test_rows_without_ids_are_listed_once_each() -> None:
     assert [row.raw["row"] for row in listing.take(Page(rows=odd))] == [1, 2]
 
 
+def test_rows_that_share_what_is_no_id_are_listed_once_each() -> None:
+    odd = tuple(Recording(recording_id="N/A", added_at=NOW + number * DAY) for number in (1, 2, 1))
+    assert Listing(now=NOW).take(Page(rows=odd)) == list(odd[:2])
+
+
 def test_a_row_that_is_nested_too_deeply_is_listed() -> None:
     deep: dict[str, Any] = {}
     for _ in range(100_000):
