@@ -12,9 +12,10 @@ from typing import Any, TypeVar
 import attrs
 
 from plivo_record_async import _clock
+from plivo_record_async._flight import Call
 from plivo_record_async._http import Lane
 from plivo_record_async._limiter import Quota
-from plivo_record_async._sender import Call, Sender
+from plivo_record_async._sender import Sender
 from plivo_record_async.errors import OutcomeUnknownError, PlivoRecordError, RateLimitError
 from plivo_record_async.protocol.arguments import positive
 from plivo_record_async.protocol.clocks import PlivoClock

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from typing import Any
 
 import httpcore
 from pyreqwest.client import Client, ClientBuilder
 from pyreqwest.compatibility.httpx import HttpxTransport
-from pyreqwest.exceptions import ConnectError, ConnectTimeoutError
+from pyreqwest.exceptions import RequestError
+from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import ResponseBodyReader
 
 from plivo_record_async._http import KEEPALIVE, Evidence, Lane, ShortcutTransport, common_headers, own_headers
+from plivo_record_async._proxies import Proxy
+from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.settings import Settings
 
@@ -23,6 +26,9 @@ NEVER_CONNECTED = "client error (Connect)"
 """How hyper names a failure before sending: https://docs.rs/hyper-util/latest/src/hyper_util/client/legacy/client.rs.html
 pyreqwest raises its connect errors also for a connection that was reset *after* sending."""
 
+
+_LONGEST = 30 * 24 * 3600.0
+"""Seconds. A time limit has to have an end, and a deadline need not."""
 
 _FAREWELL = 0.01
 """Seconds. pyreqwest's threads let go of their last Python objects a moment after it was closed; a program that ends
@@ -35,9 +41,11 @@ class RustTransport(HttpxTransport, ShortcutTransport):
     def __init__(self) -> None:
         super().__init__(_plain_client().build())
 
-    def lane(self, settings: Settings) -> Lane:
+    def lane(self, settings: Settings, proxy: Proxy | None, max_connections: int) -> Lane:
         """Speak to Plivo without httpx's request and response objects, which cost more than the exchange itself."""
-        return _Rust(settings)
+        if proxy is not None and proxy.ssl_context is not None:
+            raise ConfigurationError("fast_transport() cannot use the ssl_context of a proxy: leave one of them out")
+        return _Rust(settings, proxy, max_connections)
 
 
 def _plain_client() -> ClientBuilder:
@@ -55,35 +63,68 @@ def _plain_client() -> ClientBuilder:
 
 
 class _Rust:
-    def __init__(self, settings: Settings) -> None:
+    """The way through pyreqwest.
+
+    pyreqwest goes on with a request whose task was cancelled, so each one has a time limit of its own. And a body is
+    asked for when its connection is there, right before the first byte of the request leaves: that moment is the
+    evidence of sending, and the last one at which sending can be prevented.
+    """
+
+    can_be_cancelled = False
+
+    def __init__(self, settings: Settings, proxy: Proxy | None, max_connections: int) -> None:
         self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
         self._headers = [(name.decode(), value.decode()) for name, value in common_headers(settings)]
+        self._proxy = proxy
+        self._max_connections = max_connections
         self._client: Client | None = self._open()
 
     def _open(self) -> Client:
-        return _plain_client().default_headers(self._headers).build()
+        builder = (
+            _plain_client().no_proxy().pool_max_idle_per_host(self._max_connections).default_headers(self._headers)
+        )
+        return (builder if self._proxy is None else builder.proxy(_for_pyreqwest(self._proxy))).build()
 
-    async def exchange(self, request: Request[Any], evidence: Evidence, seconds: float) -> None:  # noqa: ARG002 - the caller keeps the time
+    async def exchange(self, request: Request[Any], evidence: Evidence) -> None:
         if self._client is None:
             self._client = self._open()
         builder = self._client.request(request.method, self._base + request.path)
+        builder = builder.timeout(timedelta(seconds=min(evidence.seconds_left, _LONGEST)))
         for name, value in own_headers(request):
             builder = builder.header(name.decode(), value.decode())
         if request.body is not None:
-            builder = builder.body_bytes(request.body)
+            evidence.traced = True
+            builder = builder.body_stream(_when_sending(request.body, evidence))
         try:
-            async with builder.build_streamed() as response:
+            async with builder.streamed_read_buffer_limit(0).build_streamed() as response:
                 await evidence.collect(response.status, dict(response.headers), _chunks(response.body_reader))
-        except (ConnectError, ConnectTimeoutError) as error:
-            if {"message": NEVER_CONNECTED} not in (error.details["causes"] or ()):
-                raise
-            raise httpcore.ConnectError(str(error)) from error
+        except RequestError as error:
+            causes = [error.message, *(cause["message"] for cause in error.details["causes"] or ())]
+            kind = httpcore.ConnectError if NEVER_CONNECTED in causes else httpcore.NetworkError
+            raise kind(causes[-1]) from error
 
     async def aclose(self) -> None:
         client, self._client = self._client, None
         if client is not None:
             await client.close()
+            del client  # and with it its idle connections
             await asyncio.sleep(_FAREWELL)
+
+
+def _for_pyreqwest(proxy: Proxy) -> ProxyBuilder:
+    builder = ProxyBuilder.all(str(proxy.url))
+    if proxy.auth is not None:
+        builder = builder.basic_auth(*proxy.auth)
+    return builder.headers(proxy.headers.multi_items())
+
+
+def _when_sending(body: bytes, evidence: Evidence) -> Iterator[bytes]:
+    """Give the body once hyper asks for it: with the request's head in its buffer, before the buffer goes out.
+
+    https://docs.rs/hyper/latest/src/hyper/proto/h1/dispatch.rs.html
+    """
+    evidence.sending()
+    yield body
 
 
 async def _chunks(body: ResponseBodyReader) -> AsyncIterator[bytes]:

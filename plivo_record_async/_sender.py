@@ -14,23 +14,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from datetime import datetime
+from collections.abc import Sequence
 from http import HTTPStatus
-from typing import Any, Generic, TypeVar
-
-import attrs
+from typing import Any
 
 from plivo_record_async import _clock
+from plivo_record_async._flight import NEVER_ITS_TURN, Call, End, Flight
 from plivo_record_async._http import Evidence, Lane
 from plivo_record_async._limiter import Quota
 from plivo_record_async._session import Session
-from plivo_record_async.errors import ClosedError, NotSentError, OutcomeUnknownError
+from plivo_record_async.errors import NotSentError
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
-from plivo_record_async.protocol.endpoints import Request
 from plivo_record_async.protocol.responses import Reply, retry_after
 
-__all__ = ["Call", "Sender"]
+__all__ = ["GRACE", "Sender"]
 
 WINDOW = 5.0
 """Seconds. After a 429 that names no time, the next window of Plivo's quota:
@@ -42,69 +39,7 @@ LONGEST_PAUSE = 3600.0
 GRACE = 10.0
 """Seconds that requests under way may still take when a client is closed."""
 
-NEVER_ITS_TURN = "its turn never came"
-
 log = logging.getLogger("plivo_record_async")
-
-T = TypeVar("T")
-
-End = Reply | NotSentError | OutcomeUnknownError
-
-
-@attrs.define(kw_only=True)
-class Call(Generic[T]):
-    """One call of the user's: what, since when, until when.
-
-    Attributes:
-        request: What to send.
-        deadline: By the event loop's clock; nothing is waited for after it.
-        called_at: When the call was made.
-        late: Takes the answer to come, if the caller goes away after something was sent.
-        attempt: Which attempt this is, from 1.
-    """
-
-    request: Request[T]
-    deadline: float
-    called_at: datetime = attrs.field(factory=_clock.now)
-    late: Callable[[Awaitable[Reply]], None] | None = None
-    attempt: int = 1
-
-    def not_sent(self, evidence: Evidence, reason: str, proof: str) -> NotSentError:
-        """The verdict that nothing left."""
-        return NotSentError(
-            self.request.operation,
-            reason,
-            phase=evidence.phase,
-            evidence=proof,
-            called_at=self.called_at,
-            failed_at=_clock.now(),
-            attempts=self.attempt,
-        )
-
-    def closed(self) -> ClosedError:
-        """The verdict that it was made on a closed client."""
-        return ClosedError(
-            f"{self.request.operation}: the client is closed, so nothing was sent. "
-            "Enter it again with 'async with client:', or make a new RecordClient, and then call again."
-        )
-
-    def closed_meanwhile(self, evidence: Evidence) -> NotSentError:
-        """The verdict that the client was closed after the call was made."""
-        return self.not_sent(evidence, "the client was closed", NEVER_ITS_TURN)
-
-    def unknown(self, evidence: Evidence, reason: str) -> OutcomeUnknownError:
-        """The verdict that something left, or may have, and no answer came."""
-        return OutcomeUnknownError(
-            self.request.operation,
-            reason,
-            phase=evidence.phase,
-            evidence="sending had begun" if evidence.sent_at else "the transport does not report when sending begins",
-            called_at=self.called_at,
-            sent_at=evidence.sent_at,
-            failed_at=_clock.now(),
-            attempts=self.attempt,
-            repeatable=self.request.repeatable,
-        )
 
 
 class Sender:
@@ -131,16 +66,16 @@ class Sender:
             OutcomeUnknownError: It left, or may have, and no status line came back.
             ConfigurationError: The client is in use in another event loop or process.
         """
-        evidence = Evidence()
+        evidence = Evidence(deadline=call.deadline, clock=asyncio.get_running_loop().time)
         if self._closed:
             raise call.closed() if call.attempt == 1 else call.closed_meanwhile(evidence)
         session = await self._session_here()
         await self._admit(session, call, evidence)
-        task = self._launch(session, call, evidence)
+        flight = self._launch(session, call, evidence)
         try:
-            return await _end(task)
+            return await flight.reply()
         except asyncio.CancelledError:
-            self._let_go(task, call, evidence)
+            _let_go(flight)
             raise
 
     async def enter(self) -> None:
@@ -180,15 +115,8 @@ class Sender:
             if session is not self._session:
                 return
             if session.under_way:
-                _, late = await asyncio.wait(session.under_way, timeout=grace)
-                for task in late:
-                    task.cancel()
-                if late:
-                    log.warning(
-                        "the client was closed before %d of its requests had an answer; each call says what is known",
-                        len(late),
-                    )
-                    await asyncio.wait(late)
+                await asyncio.wait([flight.task for flight in session.under_way], timeout=grace)
+                await _give_up(list(session.under_way))
             await session.end()
             self._session = None
 
@@ -221,48 +149,25 @@ class Sender:
                 finally:
                     session.waiting.discard(waiting)
         except TimeoutError:
-            if session.closed:
-                raise call.closed_meanwhile(evidence) from None
-            turn = "a free connection" if evidence.phase == "queue" else "the account's quota"
-            raise call.not_sent(evidence, f"the deadline passed while waiting for {turn}", NEVER_ITS_TURN) from None
-        if session.closed:
+            raise _no_turn(session, call, evidence) from None
+        if session.closed or evidence.seconds_left == 0:
             self._quota.give_back(used=False)
             session.places.release()
-            raise call.closed_meanwhile(evidence)
+            raise _no_turn(session, call, evidence)
 
-    def _launch(self, session: Session, call: Call[Any], evidence: Evidence) -> asyncio.Task[End]:
-        task = asyncio.create_task(self._exchange(call, evidence))
-        session.under_way.add(task)
+    def _launch(self, session: Session, call: Call[Any], evidence: Evidence) -> Flight:
+        launched = _clock.read()
 
-        def settle(task: asyncio.Task[End]) -> None:
-            session.under_way.discard(task)
+        def settle(flight: Flight, end: End) -> None:
+            session.under_way.discard(flight)
             session.places.release()
             self._quota.give_back(used=evidence.may_have_left())
+            if isinstance(end, Reply):
+                self._heed(end, launched)
 
-        task.add_done_callback(settle)
-        return task
-
-    async def _exchange(self, call: Call[Any], evidence: Evidence) -> End:
-        evidence.phase = "connect"
-        launched = _clock.read()
-        error: BaseException | None = None
-        seconds = call.deadline - asyncio.get_running_loop().time()
-        try:
-            async with asyncio.timeout_at(call.deadline):
-                await self._lane.exchange(call.request, evidence, seconds)
-        except (Exception, asyncio.CancelledError) as caught:  # noqa: BLE001 - the evidence decides, whatever it is
-            error = caught
-        if evidence.status is None:
-            return _verdict(call, evidence, error)
-        reply = Reply(
-            status=evidence.status,
-            headers=evidence.headers,
-            body=bytes(evidence.body),
-            complete=error is None,
-            sent_at=evidence.sent_at,
-        )
-        self._heed(reply, launched)
-        return reply
+        flight = Flight(self._lane, call, evidence, at_end=settle)
+        session.under_way.add(flight)
+        return flight
 
     def _heed(self, reply: Reply, launched: Reading) -> None:
         """Note what time it is at Plivo, and pause all calls after a 429.
@@ -274,46 +179,40 @@ class Sender:
             seconds = retry_after(reply.headers, _clock.now().timestamp())
             self._quota.pause(WINDOW if seconds is None else min(seconds, LONGEST_PAUSE))
 
-    def _let_go(self, task: asyncio.Task[End], call: Call[Any], evidence: Evidence) -> None:
-        if not evidence.may_have_left():
-            task.cancel()
-            return
 
-        if call.late is not None:
-            call.late(_end(task))
-            return
-
-        def report(task: asyncio.Task[End]) -> None:
-            log.warning("%s was cancelled after it was sent; it ended as %s", call.request.operation, _in_words(task))
-
-        task.add_done_callback(report)
+def _no_turn(session: Session, call: Call[Any], evidence: Evidence) -> NotSentError:
+    if session.closed:
+        return call.closed_meanwhile(evidence)
+    turn = "a free connection" if evidence.phase == "queue" else "the account's quota"
+    return call.not_sent(evidence, f"the deadline passed while waiting for {turn}", NEVER_ITS_TURN)
 
 
-async def _end(task: asyncio.Task[End]) -> Reply:
-    """Wait for a request that goes on even if nobody waits any more."""
-    end = await asyncio.shield(task)
-    if isinstance(end, Reply):
-        return end
-    raise end
+def _let_go(flight: Flight) -> None:
+    """Take leave of a request whose caller was cancelled."""
+    if not flight.evidence.may_have_left():
+        flight.give_up(asyncio.CancelledError())
+    elif flight.call.late is not None:
+        flight.call.late(flight.reply())
+    else:
+        flight.when_ended(
+            lambda end: log.warning(
+                "%s was cancelled after it was sent; it ended as %s", flight.call.request.operation, _in_words(end)
+            )
+        )
 
 
-def _verdict(call: Call[Any], evidence: Evidence, error: BaseException | None) -> NotSentError | OutcomeUnknownError:
-    match error:
-        case TimeoutError():
-            reason = "the deadline passed"
-        case asyncio.CancelledError():
-            reason = "the client was closed before it had ended"
-        case _:
-            reason = f"{type(error).__name__}: {error}".rstrip(": ")
-    verdict = (
-        call.unknown(evidence, reason)
-        if evidence.may_have_left(error)
-        else call.not_sent(evidence, reason, "it ended before sending began")
-    )
-    verdict.__cause__ = error
-    return verdict
+async def _give_up(flights: Sequence[Flight]) -> None:
+    """End the requests for which nobody waits any longer because the client is closed."""
+    if not flights:
+        return
+    if unanswered := sum(not flight.has_ended for flight in flights):
+        log.warning(
+            "the client was closed before %d of its requests had an answer; each call says what is known", unanswered
+        )
+    for flight in flights:
+        flight.give_up(asyncio.CancelledError(), at_once=True)
+    await asyncio.wait([flight.task for flight in flights])
 
 
-def _in_words(task: asyncio.Task[End]) -> str:
-    end = task.result()
+def _in_words(end: End) -> str:
     return f"status {end.status}, api_id {end.api_id}" if isinstance(end, Reply) else str(end)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
 
 import attrs
 
+from plivo_record_async._flight import Flight
 from plivo_record_async.errors import ConfigurationError
 
 __all__ = ["Session"]
@@ -29,7 +29,7 @@ class Session:
 
     places: asyncio.Semaphore
     waiting: set[asyncio.Timeout] = attrs.field(factory=set[asyncio.Timeout])
-    under_way: set[asyncio.Task[Any]] = attrs.field(factory=set[asyncio.Task[Any]])
+    under_way: set[Flight] = attrs.field(factory=set[Flight])
     entered: int = 0
     closed: bool = False
     closing: asyncio.Lock = attrs.field(factory=asyncio.Lock)
@@ -42,13 +42,15 @@ class Session:
         """Begin in the running event loop; ``close_connections`` is called once, when the session ends.
 
         It is called by an asynchronous generator, because asyncio closes those of an event loop that ends
-        (`asyncio.loop.shutdown_asyncgens`): so no connection outlives its loop if nobody closes the client.
+        (`asyncio.loop.shutdown_asyncgens`): so no connection outlives its loop if nobody closes the client. It refers
+        to the session that refers to it; otherwise it would be gone when the loop looks for it, if the client is.
         """
 
         async def at_end() -> AsyncGenerator[None, None]:
             try:
                 yield
             finally:
+                session.closed = True
                 await close_connections()
 
         session = cls(places=asyncio.Semaphore(max_connections), at_end=at_end())

@@ -11,6 +11,7 @@ from plivo_record_async import _clock
 from plivo_record_async._batch import run_many
 from plivo_record_async._caller import Caller
 from plivo_record_async._http import Transport, open_lane
+from plivo_record_async._proxies import ProxyTypes
 from plivo_record_async._sender import GRACE
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.arguments import positive, whole
@@ -31,7 +32,7 @@ from plivo_record_async.protocol.models import (
     StopRequest,
 )
 from plivo_record_async.protocol.retry import RetryPolicy
-from plivo_record_async.settings import Settings
+from plivo_record_async.settings import Environment, Settings
 
 __all__ = ["RecordClient"]
 
@@ -65,12 +66,19 @@ class RecordClient:
         max_retries: How many times one call is sent again at the most, where that is safe.
         max_connections: How many requests are under way at once at the most.
         rate_limit: The account's quota, kept exactly; ``None`` switches it off.
-        transport: An httpx transport to send with; its own connections if absent. The client closes it.
+        transport: An httpx transport to send with, which the client closes. If None, the client uses connections of
+            its own.
+        proxy: The URL of a proxy, or an `httpx.Proxy`. If None, the environment decides by the rules of httpx
+            (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``). A transport other than
+            `fast_transport` has its own proxies, so it cannot be combined with this.
+        trust_env: Whether the environment may name proxies, and with ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` the
+            certificates to trust.
         retry_503_starts: Send a start again after a 503 without an ``api_id``. Off, because nothing proves that
             Plivo had not executed it.
 
     Raises:
-        ConfigurationError: A credential, the address or the transport is missing or misshapen.
+        ConfigurationError: A credential or the address is missing or misshapen, or the transport, the proxy or the
+            certificates cannot be used; the message names what it is.
         TypeError: A number is not a number.
         ValueError: A number is out of range.
     """
@@ -86,17 +94,26 @@ class RecordClient:
         max_connections: int = 32,
         rate_limit: RateLimit | None = RateLimit(300, per=5.0),  # noqa: B008 - frozen
         transport: Transport | None = None,
+        proxy: ProxyTypes | None = None,
+        trust_env: bool = True,
         retry_503_starts: bool = False,
     ) -> None:
         if not isinstance(rate_limit, RateLimit | None):
             raise TypeError(f"rate_limit must be a RateLimit or None, not {rate_limit!r}")
         self._settings = Settings.read(auth_id, auth_token, base_url)
         self._rate_limit = rate_limit
+        whole("max_connections", max_connections, least=1)
         self._calls = Caller(
-            open_lane(self._settings, transport),
+            open_lane(
+                self._settings,
+                transport,
+                max_connections=max_connections,
+                proxy=proxy,
+                environment=Environment.read() if trust_env else Environment(),
+            ),
             timeout=positive("timeout", timeout),
             rate_limit=rate_limit,
-            max_connections=whole("max_connections", max_connections, least=1),
+            max_connections=max_connections,
             policy=RetryPolicy(
                 max_retries=whole("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
             ),

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from urllib.parse import urlsplit
+from urllib.request import getproxies
 
 import attrs
 
 from plivo_record_async.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "Settings", "address"]
+__all__ = ["DEFAULT_BASE_URL", "Environment", "Settings", "address"]
 
 DEFAULT_BASE_URL = "https://api.plivo.com"
 
@@ -42,6 +44,35 @@ class Settings:
             auth_id=_auth_id(_given("auth_id", auth_id)),
             auth_token=_auth_token(_given("auth_token", auth_token)),
             base_url=address("base_url (PLIVO_BASE_URL)", _given("base_url", base_url, DEFAULT_BASE_URL)),
+        )
+
+
+@attrs.frozen(kw_only=True)
+class Environment:
+    """What the environment says about the network, in the variables that httpx reads.
+
+    Attributes:
+        proxies: The addresses of proxies (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, or the settings of macOS and
+            Windows), by the scheme of what goes through them: ``http``, ``https`` or ``all``.
+        no_proxy: Hosts that are called directly (``NO_PROXY``), separated by commas.
+        cert_file: A file with the certificates that are trusted (``SSL_CERT_FILE``).
+        cert_dir: A directory of them (``SSL_CERT_DIR``).
+    """
+
+    proxies: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    no_proxy: str = ""
+    cert_file: str | None = None
+    cert_dir: str | None = None
+
+    @classmethod
+    def read(cls) -> Environment:
+        """Read it; lower-case names come before upper-case ones."""
+        found = getproxies()
+        return cls(
+            proxies={scheme: found[scheme] for scheme in ("http", "https", "all") if found.get(scheme)},
+            no_proxy=found.get("no", ""),
+            cert_file=os.environ.get("SSL_CERT_FILE") or None,
+            cert_dir=os.environ.get("SSL_CERT_DIR") or None,
         )
 
 

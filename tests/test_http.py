@@ -11,6 +11,7 @@ import ssl
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -210,7 +211,7 @@ async def test_a_connect_error_of_a_misleading_transport_is_not_believed(monkeyp
 
     for transport in (FromAiohttp(), Own()):
         async with client_over(transport) as client:
-            with pytest.raises(OutcomeUnknownError, match="does not tell"):
+            with pytest.raises(OutcomeUnknownError, match="does not report"):
                 await client.start_recording("standup")
 
 
@@ -223,6 +224,60 @@ def test_evidence_counts_only_what_happened() -> None:
     assert not evidence.may_have_left(httpcore.ConnectError())
     evidence.trusted = False
     assert evidence.may_have_left(httpcore.ConnectError())
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def test_what_is_left_of_the_time_is_never_less_than_nothing() -> None:
+    clock = Clock()
+    evidence = Evidence(deadline=10.0, clock=clock)
+    assert evidence.seconds_left == 10.0
+    clock.time = 11.0
+    assert evidence.seconds_left == 0.0
+    assert Evidence().seconds_left == float("inf")
+
+
+def test_nothing_is_sent_that_nobody_wants_any_more() -> None:
+    clock = Clock()
+    late = Evidence(deadline=10.0, clock=clock, phase="connect", traced=True)
+    clock.time = 10.0
+    with pytest.raises(TimeoutError):
+        late.sending()
+    abandoned = Evidence(phase="connect", traced=True, abandoned=True)
+    with pytest.raises(asyncio.CancelledError):
+        abandoned.sending()
+    for evidence in (late, abandoned):
+        assert (evidence.phase, evidence.sent_at, evidence.may_have_left()) == ("connect", None, False)
+
+
+@pytest.mark.parametrize("method", [b"CONNECT", b"POST"])
+async def test_a_request_that_nobody_wants_any_more_stops_before_it_is_sent(method: bytes) -> None:
+    evidence = Evidence(phase="connect", abandoned=True)
+    await evidence.trace("connection.connect_tcp.started", {})
+    with pytest.raises(asyncio.CancelledError):
+        await evidence.trace("http11.send_request_headers.started", {"request": httpcore.Request(method, "http://h/")})
+    assert not evidence.may_have_left()
+
+
+async def test_an_answer_that_nobody_wants_any_more_is_not_read_on() -> None:
+    evidence = Evidence()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"first"
+        evidence.abandoned = True
+        yield b"second"
+
+    with pytest.raises(asyncio.CancelledError):
+        await evidence.collect(200, {}, chunks())
+    assert evidence.body == b"first"
 
 
 async def test_an_endless_answer_is_cut_off() -> None:
@@ -383,6 +438,38 @@ async def test_a_foreign_transport_is_told_the_time_and_closed() -> None:
     assert transport.closed
 
 
+async def test_httpx_is_told_what_is_left_of_the_time_at_each_step() -> None:
+    asked: list[dict[str, Any]] = []
+
+    class Steps(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            limits = request.extensions["timeout"]
+            for step in ("pool", "connect", "write", "read"):
+                asked.append({step: limits.get(step, None)})
+                await asyncio.sleep(0.01)
+            return httpx.Response(202, json=STARTED)
+
+    async with client_over(Steps()) as client:
+        await client.start_recording("standup", timeout=7)
+    assert asked.pop(0) == {"pool": None}, "a pool whose queue is left may never work again"
+    seconds = [next(iter(limit.values())) for limit in asked]
+    assert 7 > seconds[0] > seconds[1] > seconds[2] > 0
+
+
+async def test_pyreqwest_is_told_one_limit_because_it_adds_them_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    limits: list[dict[str, float]] = []
+
+    class Own(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            limits.append(dict(request.extensions["timeout"]))
+            return httpx.Response(202, json=STARTED)
+
+    monkeypatch.setattr(Own, "__module__", "pyreqwest.compatibility.httpx")
+    async with client_over(Own()) as client:
+        await client.start_recording("standup", timeout=7)
+    assert list(limits[0]) == ["read"]
+
+
 @pytest.mark.parametrize("body", [gzip.compress(b'{"api_id": "a"}'), b'{"api_id": "a"}'], ids=["packed", "unpacked"])
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "in pieces"])
 async def test_a_packed_answer_is_unpacked_once_unless_the_transport_has_done_it(body: bytes, whole: bool) -> None:
@@ -404,6 +491,55 @@ async def test_a_packed_answer_is_unpacked_once_unless_the_transport_has_done_it
 def test_what_is_no_transport_is_refused(transport: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"transport must be an httpx\.AsyncBaseTransport, not "):
         client_over(transport)
+
+
+@pytest.mark.parametrize(
+    "transport", [httpx.AsyncHTTPTransport, lambda: httpx.MockTransport(lambda _: httpx.Response(202))]
+)
+def test_a_transport_of_the_users_has_its_own_proxy(
+    transport: Callable[[], httpx.AsyncBaseTransport], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(ConfigurationError, match=r"proxy and transport exclude each other.*httpx.AsyncHTTPTransport"):
+        client_over(transport(), proxy="http://proxy.example:3128")
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
+    client_over(transport())
+    client_over(transport(), trust_env=False)
+
+
+def test_the_fast_transport_takes_a_proxy_but_not_its_certificates() -> None:
+    client_over(fast_transport(), proxy="http://proxy.example:3128")
+    proxy = httpx.Proxy("https://proxy.example", ssl_context=ssl.create_default_context())
+    with pytest.raises(ConfigurationError, match="ssl_context of a proxy"):
+        client_over(fast_transport(), proxy=proxy)
+
+
+@pytest.mark.parametrize("transport", [lambda: None, fast_transport])
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
+def test_a_proxy_of_the_environment_that_is_none_is_named(
+    name: str, transport: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for other in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
+        monkeypatch.delenv(other, raising=False)
+        monkeypatch.delenv(other.lower(), raising=False)
+    monkeypatch.setenv(name, "nonsense://")
+    with pytest.raises(ConfigurationError, match=f"^{name} must be the URL of a proxy"):
+        client_over(transport())
+    client_over(transport(), trust_env=False)
+
+
+@pytest.mark.parametrize(("content", "why"), [(None, "No such file"), ("no certificate", "")])
+def test_a_file_of_certificates_that_holds_none_is_named(
+    content: str | None, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "authority.pem"
+    if content is not None:
+        path.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(ConfigurationError, match=f"SSL_CERT_FILE must name certificates to trust.*{why}") as caught:
+        client_over()
+    assert str(path) in str(caught.value)
+    client_over(trust_env=False)
+    client_over(base_url="http://h")
 
 
 @pytest.mark.parametrize("base_url", ["http://[v1.a]", "http://h/" + "a" * 70_000])

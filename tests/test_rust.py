@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import subprocess
+import sys
 
 import httpx
 import pytest
@@ -56,8 +58,65 @@ async def test_a_disconnect_is_unknown() -> None:
         await asyncio.start_server(hang_up, "127.0.0.1", 0) as server,
         client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as calls,
     ):
-        with pytest.raises(OutcomeUnknownError, match="does not tell"):
+        with pytest.raises(OutcomeUnknownError, match="sending had begun"):
             await calls.start_recording("standup")
+
+
+async def test_a_start_has_the_length_that_it_says() -> None:
+    """Its body is given when it is asked for, but not in chunks."""
+    async with Wiretap() as wiretap, client(wiretap.url) as calls:
+        await calls.start_recording("standup")
+        await calls.get_recording("r")
+    start, look = wiretap.heard
+    assert (start.headers["content-length"], start.body) == ("2", b"{}")
+    assert not {"transfer-encoding"} & (start.headers.keys() | look.headers.keys())
+
+
+async def test_a_timeout_may_be_longer_than_rust_can_count() -> None:
+    async with Wiretap() as wiretap, client(wiretap.url) as calls:
+        assert (await calls.start_recording("standup", timeout=1e300)).recording_id == "r"
+
+
+async def test_what_went_wrong_is_said_in_words() -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with (
+        await asyncio.start_server(hang_up, "127.0.0.1", 0) as server,
+        client(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}") as calls,
+    ):
+        with pytest.raises(OutcomeUnknownError, match="NetworkError: connection closed before message completed"):
+            await calls.start_recording("standup")
+
+
+ENDS_WHILE_CONNECTING = """
+import asyncio, socket
+from plivo_record_async import RecordClient, fast_transport
+
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen(0)
+fillers = [socket.socket() for _ in range(8)]
+for filler in fillers:
+    filler.setblocking(False)
+    filler.connect_ex(listener.getsockname())
+
+async def main():
+    url = "http://{}:{}".format(*listener.getsockname())
+    client = RecordClient("MA" + "X" * 18, "t" * 40, base_url=url, transport=fast_transport())
+    asyncio.create_task(client.start_recording("standup", timeout=0.5))
+    await asyncio.sleep(0.1)
+
+asyncio.run(main())
+"""
+
+
+def test_a_program_may_end_while_it_connects() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", ENDS_WHILE_CONNECTING], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 async def test_it_is_an_httpx_transport_like_any_other() -> None:

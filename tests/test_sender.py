@@ -14,9 +14,10 @@ import httpx
 import pytest
 
 from plivo_record_async import ClosedError, ConfigurationError, NotSentError, OutcomeUnknownError, RateLimit, _clock
+from plivo_record_async._flight import Call
 from plivo_record_async._http import open_lane
 from plivo_record_async._limiter import Quota
-from plivo_record_async._sender import LONGEST_PAUSE, WINDOW, Call, Sender
+from plivo_record_async._sender import LONGEST_PAUSE, WINDOW, Sender
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.models import StartRequest, StopRequest
 from plivo_record_async.settings import Settings
@@ -32,12 +33,12 @@ def now() -> float:
 
 
 def sender_over(handler: Handler, *, quota: Quota | None = None, max_connections: int = 32) -> Sender:
-    lane = open_lane(SETTINGS, httpx.MockTransport(handler))
+    lane = open_lane(SETTINGS, httpx.MockTransport(handler), max_connections=max_connections)
     return Sender(lane, quota or Quota(None), max_connections=max_connections)
 
 
 def sender_with(transport: httpx.AsyncBaseTransport) -> Sender:
-    return Sender(open_lane(SETTINGS, transport), Quota(None), max_connections=32)
+    return Sender(open_lane(SETTINGS, transport, max_connections=32), Quota(None), max_connections=32)
 
 
 class Closes(httpx.MockTransport):

@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.settings import DEFAULT_BASE_URL, Settings, address
+from plivo_record_async.settings import DEFAULT_BASE_URL, Environment, Settings, address
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "s3cret-s3cret-s3cret-s3cret-s3cret-s3cr"
@@ -155,3 +155,39 @@ def test_any_text_is_an_address_or_a_configuration_error(value: str) -> None:
         return
     assert value.startswith(taken)
     assert not taken.endswith("/")
+
+
+# The network
+
+
+VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "FTP_PROXY")
+
+
+@pytest.fixture
+def no_network(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+def test_an_empty_environment_says_nothing(no_network: pytest.MonkeyPatch) -> None:
+    assert Environment.read() == Environment(proxies={}, no_proxy="", cert_file=None, cert_dir=None)
+
+
+def test_what_the_environment_says_of_the_network(no_network: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        no_network.setenv(name, f"of {name}")
+    no_network.setenv("https_proxy", "lower case first")
+    assert Environment.read() == Environment(
+        proxies={"http": "of HTTP_PROXY", "https": "lower case first", "all": "of ALL_PROXY"},
+        no_proxy="of NO_PROXY",
+        cert_file="of SSL_CERT_FILE",
+        cert_dir="of SSL_CERT_DIR",
+    )
+
+
+def test_a_variable_that_is_empty_says_nothing(no_network: pytest.MonkeyPatch) -> None:
+    for name in VARIABLES:
+        no_network.setenv(name, "")
+    assert Environment.read() == Environment()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import socket
 import ssl
 import sys
@@ -15,9 +17,27 @@ import trustme
 from plivo_record_async import RecordClient
 from tests.faults.background import Background, background
 from tests.faults.outcomes import MakeClient, client_of
+from tests.faults.proxy import Proxy
 from tests.faults.server import FaultServer
+from tests.faults.ways import DIRECT, Way
 
 collect_ignore_glob = [] if sys.platform == "linux" else ["test_*.py"]  # the server asks Linux about its connections
+
+
+@pytest.fixture(autouse=True)
+async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
+    """What the event loop has to complain of, such as an exception that nobody asked for."""
+    found: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, complaint: found.append(complaint))
+    yield found
+    assert found == []
+
+
+@pytest.fixture
+def no_garbage(complaints: list[dict[str, Any]]) -> Iterator[None]:
+    """Let what is only found as garbage be complained of too."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")
@@ -28,10 +48,27 @@ def apart() -> Iterator[Background]:
 
 
 @pytest.fixture
-def server(apart: Background) -> Iterator[FaultServer]:
+def way() -> Way:
+    """How clients send; `over_every_way` puts others in its place."""
+    return DIRECT
+
+
+@pytest.fixture
+def server(way: Way, apart: Background, request: pytest.FixtureRequest) -> Iterator[FaultServer]:
+    """What is called that way: for a forward proxy, the proxy itself."""
+    if way.through == "tunnel":
+        request.getfixturevalue("trusted")
+        yield request.getfixturevalue("tls_server")
+        return
     with apart.enter(FaultServer()) as running:
         yield running
     assert running.surprises == []
+
+
+@pytest.fixture
+def proxy(apart: Background) -> Iterator[Proxy]:
+    with apart.enter(Proxy()) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")
@@ -78,11 +115,26 @@ def full_port() -> Iterator[int]:
 
 
 @pytest.fixture
-async def make_client(server: FaultServer) -> AsyncIterator[MakeClient]:
+def new_client(way: Way, server: FaultServer, request: pytest.FixtureRequest) -> MakeClient:
+    """Makes a client that calls the server that way; nobody closes it."""
+    proxy, base_url = None, server.url
+    if way.through == "forward":
+        proxy, base_url = server.url, "http://api.invalid"
+    elif way.through == "tunnel":
+        proxy = request.getfixturevalue("proxy").url
+
+    def make(*, pool: dict[str, Any] | None = None, **options: Any) -> RecordClient:
+        return client_of(server, **{"base_url": base_url} | way.options(proxy, **(pool or {})) | options)
+
+    return make
+
+
+@pytest.fixture
+async def make_client(new_client: MakeClient) -> AsyncIterator[MakeClient]:
     async with AsyncExitStack() as stack:
 
         def make(**options: Any) -> RecordClient:
-            client = client_of(server, **options)
+            client = new_client(**options)
             stack.push_async_callback(client.aclose, grace=0.2)
             return client
 

@@ -106,3 +106,14 @@ def test_an_application_without_a_lifespan(transport: MakeTransport, server: Fau
         with start_blocking_portal() as portal:
             portal.call(works_again, client, server)
         asyncio.run(no_connections(server))
+
+
+@over_each_transport
+def test_a_client_that_is_forgotten_without_being_closed(transport: MakeTransport, server: FaultServer) -> None:
+    """Its connections are closed with its event loop, which nobody but itself refers to."""
+
+    async def forget() -> None:
+        await works_again(client_of(server, transport=transport()), server)
+
+    asyncio.run(forget())
+    asyncio.run(no_connections(server))

@@ -10,6 +10,9 @@ from plivo_record_async import NotSentError, RateLimit, RecordingStarted
 from tests.faults import faults as f
 from tests.faults.outcomes import MakeClient, outcome
 from tests.faults.server import Exchange, Fault, FaultServer
+from tests.faults.ways import EVERY_WAY, over_every_way, over_ways
+
+DIRECTLY = [way for way in EVERY_WAY if way.through == "nothing"]
 
 LIMIT, PER = 100, 0.5
 """Plivo's 300 in 5 seconds, made smaller and quicker."""
@@ -20,9 +23,10 @@ def shortest_span(times: list[float], count: int) -> float:
     return min(last - first for first, last in zip(times, times[count - 1 :], strict=False))
 
 
+@over_every_way
 async def test_no_window_is_ever_too_full(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER))
-    names = [f"room {number}" for number in range(9 * LIMIT)]
+    names = [f"room {number}" for number in range(4 * LIMIT)]
     outcomes = [outcome async for outcome in client.start_many(names, concurrency=64, timeout=60)]
     assert all(outcome.ok for outcome in outcomes)
     arrivals = [arrival.at for arrival in server.arrivals]
@@ -30,6 +34,7 @@ async def test_no_window_is_ever_too_full(server: FaultServer, make_client: Make
     assert shortest_span(arrivals, LIMIT + 1) > PER
 
 
+@over_every_way
 async def test_refused_and_broken_requests_count_too(server: FaultServer, make_client: MakeClient) -> None:
     """What is sent again needs a place in the window again."""
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER), max_retries=3)
@@ -59,6 +64,7 @@ def shared(limit: int, per: float) -> Fault:
     return count
 
 
+@over_ways(DIRECTLY)
 async def test_a_quota_shared_with_others(server: FaultServer, make_client: MakeClient) -> None:
     """A 429 holds all calls back; in the end each one has been executed, once."""
     server.always = shared(60, PER)
@@ -78,6 +84,7 @@ async def test_a_quota_shared_with_others(server: FaultServer, make_client: Make
     assert len(refused) <= bursts * 2 * 8
 
 
+@over_ways(DIRECTLY)
 async def test_who_waits_too_long_was_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(50, per=60.0))
     ends = await asyncio.gather(*(outcome(client.start_recording(f"room {n}", timeout=3)) for n in range(300)))

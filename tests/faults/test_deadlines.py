@@ -1,0 +1,242 @@
+"""What is given up before it was sent is never sent, and no transport holds more connections than it may."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+
+from plivo_record_async import (
+    NotSentError,
+    OutcomeUnknownError,
+    RecordClient,
+    RecordingStarted,
+    UnexpectedResponseError,
+)
+from tests.faults import faults as f
+from tests.faults.background import Background
+from tests.faults.descriptors import connections_to, until
+from tests.faults.outcomes import NEVER_ITS_TURN, MakeClient, announced, outcome, works_again
+from tests.faults.proxy import Proxy
+from tests.faults.server import FaultServer
+from tests.faults.ways import EVERY_WAY, Way, over_every_way, over_ways
+
+pytestmark = pytest.mark.usefixtures("no_garbage")
+
+
+@attrs.frozen
+class FullListener:
+    """Listens, but its queue is full: who connects gets no answer until `accept` makes room."""
+
+    url: str
+    _listener: socket.socket
+    _fillers: ExitStack
+
+    def accept(self) -> list[bytes]:
+        """Accept all connections, and wait until the other side has ended them; what came over each."""
+        self._fillers.close()
+        self._listener.settimeout(0.2)
+        heard: list[bytes] = []
+        while connections_to(self.url):
+            with suppress(TimeoutError):
+                connection, _ = self._listener.accept()
+                with connection:
+                    heard.append(_all_of(connection))
+        return heard
+
+
+def _all_of(connection: socket.socket) -> bytes:
+    heard = b""
+    with suppress(OSError):
+        while piece := connection.recv(65536):
+            heard += piece
+    return heard
+
+
+@pytest.fixture
+async def full_listener() -> AsyncIterator[FullListener]:
+    with ExitStack() as stack, ExitStack() as fillers:
+        listener = stack.enter_context(socket.socket())
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(8):
+            filler = fillers.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield FullListener(f"http://127.0.0.1:{listener.getsockname()[1]}", listener, fillers)
+
+
+@pytest.fixture
+def connecting(way: Way, full_listener: FullListener, make_client: MakeClient) -> RecordClient:
+    """A client whose connections are not accepted, by the API or by the proxy."""
+    if way.through == "nothing":
+        return make_client(base_url=full_listener.url)
+    base_url = "http://api.invalid" if way.through == "forward" else "https://api.invalid"
+    return make_client(base_url=base_url, **way.options(full_listener.url))
+
+
+CALLS: dict[str, Callable[[RecordClient, float], Any]] = {
+    "start": lambda client, timeout: client.start_recording("room", timeout=timeout),
+    "stop": lambda client, timeout: client.stop_recording("room", timeout=timeout),
+    "look": lambda client, timeout: client.get_recording("room", timeout=timeout),
+}
+
+
+@over_every_way
+@pytest.mark.parametrize("call", CALLS)
+async def test_nothing_leaves_after_the_deadline(
+    call: str, way: Way, connecting: RecordClient, full_listener: FullListener
+) -> None:
+    """The queue becomes free after the deadline, and the kernel connects what is still connecting."""
+    end = await outcome(CALLS[call](connecting, 0.3))
+    told = way.tells_of("POST" if call == "start" else "GET")
+    assert isinstance(end, NotSentError if told else OutcomeUnknownError), repr(end)
+    assert end.phase == "connect"
+    heard = await asyncio.to_thread(full_listener.accept)
+    assert b"".join(heard) == b""
+
+
+def requests_in(heard: list[bytes], way: Way) -> list[bytes]:
+    """What was heard of requests. pyreqwest may still ask a proxy for a tunnel until the deadline; that is none."""
+    tunnel = b"CONNECT " if str(way) == "fast tunnel" else b"\0"
+    return [each for each in heard if each and not (each.startswith(tunnel) and b"Authorization" not in each)]
+
+
+@over_every_way
+async def test_nothing_leaves_after_closing(way: Way, connecting: RecordClient, full_listener: FullListener) -> None:
+    """With `fast_transport` the connection itself is given up only at the deadline."""
+    start = asyncio.create_task(outcome(connecting.start_recording("room", timeout=2)))
+    await until(lambda: connections_to(full_listener.url) > 0)
+    await connecting.aclose(grace=0)
+    end = await start
+    assert isinstance(end, NotSentError), repr(end)
+    heard = await asyncio.to_thread(full_listener.accept)
+    assert requests_in(heard, way) == []
+
+
+@over_every_way
+async def test_nothing_leaves_after_a_cancellation(
+    way: Way, connecting: RecordClient, full_listener: FullListener
+) -> None:
+    start = asyncio.create_task(connecting.start_recording("room", timeout=2))
+    await until(lambda: connections_to(full_listener.url) > 0)
+    start.cancel()
+    await asyncio.wait([start])
+    heard = await asyncio.to_thread(full_listener.accept)
+    assert requests_in(heard, way) == []
+
+
+@over_every_way
+async def test_a_deadline_that_passes_before_anything_was_done(server: FaultServer, make_client: MakeClient) -> None:
+    client = make_client()
+    for kept in (False, True):
+        for timeout in (1e-9, 1e-5):
+            end = await outcome(client.start_recording("room", timeout=timeout))
+            assert isinstance(end, NotSentError), repr(end)
+        if not kept:
+            await works_again(client, server)
+    assert server.requests("room") == 0
+
+
+@over_every_way
+async def test_deadlines_around_the_moment_of_sending(
+    server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    """What is called not sent has not been, however near the deadline was."""
+    client = make_client(max_connections=4, rate_limit=None)
+    ends: dict[str, object] = {}
+    for number in range(150):
+        name = f"room {number}"
+        ends[name] = await outcome(client.start_recording(name, timeout=number * 2e-5 + 1e-6))
+        if number % 10 == 0:
+            await works_again(client, server)
+    await client.aclose()
+    await apart.run(server.settle())
+    for name, end in ends.items():
+        match end:
+            case NotSentError():
+                assert server.requests(name) == 0
+            case RecordingStarted() | UnexpectedResponseError():  # of which only the status came in time
+                assert server.executions(name) == 1
+            case _:
+                assert isinstance(end, OutcomeUnknownError), repr(end)
+
+
+@over_every_way
+async def test_queued_behind_a_silent_api(server: FaultServer, make_client: MakeClient, apart: Background) -> None:
+    client = make_client(max_connections=1)
+    fault, executed = announced(f.executes_and_stalls)
+    server.plan("first", fault)
+    first = asyncio.create_task(client.start_recording("first"))
+    await executed.wait()
+    end = await outcome(client.start_recording("room", timeout=0.1))
+    assert isinstance(end, NotSentError), repr(end)
+    assert (end.phase, end.evidence) == ("queue", NEVER_ITS_TURN)
+    await apart.run(server.release())
+    assert (await first).api_id == "api-first"
+    assert server.requests("room") == 0
+
+
+@over_ways(way for way in EVERY_WAY if way.transport == "httpx")
+async def test_queued_in_a_pool_behind_a_silent_api(
+    server: FaultServer, make_client: MakeClient, apart: Background
+) -> None:
+    """httpx's pool may be smaller than ours: then its queue is waited in, and abandoned."""
+    client = make_client(pool={"limits": httpx.Limits(max_connections=1)})
+    fault, executed = announced(f.executes_and_stalls)
+    server.plan("first", fault)
+    first = asyncio.create_task(client.start_recording("first"))
+    await executed.wait()
+    end = await outcome(client.start_recording("room", timeout=0.1))
+    assert isinstance(end, NotSentError), repr(end)
+    gone = asyncio.create_task(client.start_recording("gone"))
+    await asyncio.sleep(0)
+    gone.cancel()
+    await asyncio.wait([gone])
+    await apart.run(server.release())
+    assert (await first).api_id == "api-first"
+    await works_again(client, server)
+    assert server.requests("room") + server.requests("gone") == 0
+
+
+@over_every_way
+async def test_connections_of_calls_that_are_never_answered(
+    way: Way, server: FaultServer, proxy: Proxy, make_client: MakeClient
+) -> None:
+    """Never more than allowed, and none when all have been given up."""
+    server.always = f.stalls_unread
+    client = make_client(max_connections=20, rate_limit=None, max_retries=0)
+    url = proxy.url if way.through == "tunnel" else server.url
+    most = 0
+
+    async def watch() -> None:
+        nonlocal most
+        while True:
+            most = max(most, await asyncio.to_thread(connections_to, url))
+
+    watching = asyncio.create_task(watch())
+    outcomes = [o async for o in client.start_many(map(str, range(100)), concurrency=50, timeout=0.5)]
+    assert {type(o.error) for o in outcomes} <= {NotSentError, OutcomeUnknownError}
+    watching.cancel()
+    await client.aclose()
+    await until(lambda: connections_to(url) == 0)
+    assert 0 < most <= 20
+
+
+@over_every_way
+async def test_a_closed_client_has_no_connections(
+    way: Way, server: FaultServer, proxy: Proxy, make_client: MakeClient
+) -> None:
+    client = make_client()
+    url = proxy.url if way.through == "tunnel" else server.url
+    for _ in range(2):
+        async with client:
+            await asyncio.gather(*(works_again(client, server, f"room {n}") for n in range(10)))
+            assert await asyncio.to_thread(connections_to, url)
+        await until(lambda: connections_to(url) == 0)

@@ -1,0 +1,277 @@
+"""Through the proxies that the environment or the user names: who hears what, and what a refusal means."""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import ssl
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import httpx
+import pytest
+import respx
+import trustme
+
+from plivo_record_async import NotSentError, OutcomeUnknownError, RecordingStarted
+from tests.faults import faults as f
+from tests.faults.background import Background
+from tests.faults.outcomes import NOT_SENT, client_of, outcome, works_again
+from tests.faults.proxy import Proxy, Socks
+from tests.faults.server import Exchange, FaultServer
+from tests.faults.ways import Way, over_ways
+
+OWN = [Way("default"), Way("fast")]
+"""The transports that ask the environment."""
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+def socks(apart: Background) -> Iterator[Socks]:
+    with apart.enter(Socks()) as running:
+        yield running
+
+
+@attrs.define
+class Overhearing:
+    """A fault that is none, and keeps the headers of the requests."""
+
+    headers: list[dict[str, str]] = attrs.field(factory=list[dict[str, str]])
+
+    async def __call__(self, exchange: Exchange) -> None:
+        self.headers.append(dict(exchange.headers))
+        await f.works(exchange)
+
+
+def basic(user: str, password: str) -> str:
+    return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
+
+
+@over_ways(OWN)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.usefixtures("trusted")
+async def test_the_environment_leads_through_a_tunnel(
+    name: str, way: Way, proxy: Proxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, proxy.url)
+    async with client_of(tls_server, **way.options()) as client:
+        await works_again(client, tls_server)
+        await works_again(client, tls_server)
+    assert proxy.connects == 1
+
+
+@over_ways(OWN)
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "all_proxy"])
+async def test_the_environment_leads_through_a_forward_proxy(
+    name: str, way: Way, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, server.url)
+    async with client_of(server, base_url="http://api.invalid", **way.options()) as client:
+        await works_again(client, server)
+
+
+@over_ways(OWN)
+@pytest.mark.parametrize("no_proxy", ["127.0.0.1", "*"])
+@pytest.mark.usefixtures("trusted")
+async def test_the_environment_names_what_is_called_directly(
+    no_proxy: str, way: Way, proxy: Proxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy.url)
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    async with client_of(tls_server, **way.options()) as client:
+        await works_again(client, tls_server)
+    assert proxy.connects == 0
+
+
+@over_ways(OWN)
+async def test_the_environment_can_be_switched_off(
+    way: Way, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with client_of(server, trust_env=False, **way.options()) as client:
+        await works_again(client, server)
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_certificates_of_the_environment_can_be_switched_off(tls_server: FaultServer) -> None:
+    async with client_of(tls_server, trust_env=False) as client:
+        assert isinstance(await outcome(client.start_recording("room")), NotSentError)
+    assert tls_server.arrivals == []
+
+
+@over_ways(OWN)
+@pytest.mark.usefixtures("trusted")
+async def test_the_users_proxy_comes_before_the_environment(
+    way: Way, proxy: Proxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", "*")
+    for chosen in (proxy.url, httpx.Proxy(proxy.url)):
+        async with client_of(tls_server, **way.options() | {"proxy": chosen}) as client:
+            await works_again(client, tls_server)
+    assert proxy.connects == 2
+
+
+@over_ways(OWN)
+@pytest.mark.usefixtures("trusted")
+async def test_credentials_stay_where_they_belong_in_a_tunnel(way: Way, proxy: Proxy, tls_server: FaultServer) -> None:
+    tls_server.always = overhearing = Overhearing()
+    user = httpx.Proxy(proxy.url.replace("http://", "http://me:p%40ss@"), headers={"X-Team": "a"})
+    async with client_of(tls_server, **way.options() | {"proxy": user}) as client:
+        await client.start_recording("room")
+    (head,) = proxy.heads
+    asked = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
+    assert asked["proxy-authorization"] == basic("me", "p@ss").lower()
+    assert asked["x-team"] == "a"
+    assert "authorization" not in asked
+    (sent,) = overhearing.headers
+    assert sent["authorization"].startswith("Basic ")
+    assert not {"proxy-authorization", "x-team"} & sent.keys()
+
+
+@over_ways(OWN)
+async def test_credentials_for_a_forward_proxy_go_with_each_request(way: Way, server: FaultServer) -> None:
+    server.always = overhearing = Overhearing()
+    user = server.url.replace("http://", "http://me:p%40ss@")
+    async with client_of(server, base_url="http://api.invalid", **way.options() | {"proxy": user}) as client:
+        await client.start_recording("room")
+        await client.stop_recording("room")
+    assert [sent["proxy-authorization"] for sent in overhearing.headers] == [basic("me", "p@ss")] * 2
+    assert {sent["host"] for sent in overhearing.headers} == {"api.invalid"}
+
+
+@over_ways([*OWN, Way("httpx")])
+@pytest.mark.parametrize("status", [403, 407, 502, 503])
+@pytest.mark.usefixtures("trusted")
+async def test_a_tunnel_that_is_refused_is_not_sent(
+    status: int, way: Way, proxy: Proxy, tls_server: FaultServer
+) -> None:
+    """Whatever the proxy says, it is not Plivo who says it."""
+    proxy.refuses = status
+    async with client_of(tls_server, **way.options(proxy.url)) as client:
+        end = await outcome(client.start_recording("room"))
+        assert isinstance(end, NotSentError), repr(end)
+        assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
+        proxy.refuses = None
+        await works_again(client, tls_server)
+    assert tls_server.requests("room") == 0
+
+
+@over_ways([*OWN, Way("httpx")])
+@pytest.mark.usefixtures("trusted")
+async def test_a_tunnel_that_ends_nowhere_is_not_sent(
+    way: Way, proxy: Proxy, tls_server: FaultServer, apart: Background
+) -> None:
+    await apart.run(tls_server.refuse())
+    async with client_of(tls_server, **way.options(proxy.url)) as client:
+        end = await outcome(client.start_recording("room"))
+        assert isinstance(end, NotSentError), repr(end)
+        await apart.run(tls_server.listen())
+        await works_again(client, tls_server)
+
+
+@over_ways([*OWN, Way("httpx")])
+async def test_an_error_of_a_forward_proxy_may_come_after_the_work_was_done(way: Way, server: FaultServer) -> None:
+    server.plan("room", f.fails(502, executed=True))
+    async with client_of(server, base_url="http://api.invalid", **way.options(server.url)) as client:
+        end = await outcome(client.start_recording("room"))
+        assert isinstance(end, OutcomeUnknownError), repr(end)
+        assert (end.status, server.executions("room")) == (502, 1)
+
+
+@over_ways([*OWN, Way("httpx")])
+@pytest.mark.usefixtures("trusted")
+async def test_socks(way: Way, socks: Socks, tls_server: FaultServer) -> None:
+    url = socks.url.replace("http", "socks5h")
+    async with client_of(tls_server, **way.options(url)) as client:
+        await works_again(client, tls_server)
+        tls_server.plan("room", f.executes_and_resets)
+        end = await outcome(client.start_recording("room"))
+        assert isinstance(end, OutcomeUnknownError), repr(end)
+        assert end.evidence == "sending had begun"
+        socks.refuses = 1
+        end = await outcome(client.start_recording("room"))
+        assert isinstance(end, NotSentError), repr(end)
+        socks.refuses = None
+        await works_again(client, tls_server)
+    assert tls_server.requests("room") == 1
+
+
+@pytest.fixture
+def tls_proxy(apart: Background, certified: ssl.SSLContext) -> Iterator[Proxy]:
+    with apart.enter(Proxy(certified)) as running:
+        yield running
+
+
+@pytest.mark.usefixtures("trusted")
+async def test_a_proxy_that_is_called_over_tls(tls_proxy: Proxy, tls_server: FaultServer) -> None:
+    async with client_of(tls_server, proxy=tls_proxy.url) as client:
+        await works_again(client, tls_server)
+    assert tls_proxy.connects == 1
+
+
+# Mocks
+
+
+@pytest.mark.parametrize("base_url", ["https://api.plivo.com", "http://api.invalid"])
+async def test_respx_stands_for_the_api_whatever_proxy_is_set(
+    base_url: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It also does for a client that has already used its proxy."""
+    monkeypatch.setenv("ALL_PROXY", server.url)
+    async with client_of(server, base_url=base_url) as client:
+        if base_url.startswith("http:"):
+            await works_again(client, server)
+        before = len(server.arrivals)
+        with respx.mock:
+            route = respx.post(url__startswith=base_url).respond(202, json={"api_id": "a"})
+            assert isinstance(await client.start_recording("room"), RecordingStarted)
+            assert route.called
+        assert len(server.arrivals) == before
+
+
+# Certificates
+
+
+@pytest.fixture
+def other_certificates() -> Iterator[str]:
+    with trustme.CA().cert_pem.tempfile() as path:
+        yield path
+
+
+async def test_a_file_of_certificates_replaces_the_others(
+    tls_server: FaultServer, trusted: str, other_certificates: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, ends in ((trusted, RecordingStarted), (other_certificates, NotSentError)):
+        monkeypatch.setenv("SSL_CERT_FILE", name)
+        async with client_of(tls_server, max_retries=0) as client:
+            assert isinstance(await outcome(client.start_recording("room")), ends)
+
+
+@pytest.fixture
+def directory_of_certificates(authority: trustme.CA, tmp_path: Path) -> str:
+    certificate = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(certificate))
+    command = ["openssl", "x509", "-noout", "-hash", "-in", str(certificate)]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    certificate.rename(tmp_path / f"{name}.0")
+    return str(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="only openssl knows what the file is called")
+async def test_a_directory_of_certificates(
+    tls_server: FaultServer, directory_of_certificates: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", directory_of_certificates)
+    async with client_of(tls_server) as client:
+        await works_again(client, tls_server)
