@@ -116,7 +116,7 @@ async def test_the_users_proxy_comes_before_the_environment(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "*")
     for chosen in (proxy.url, httpx.Proxy(proxy.url)):
-        async with client_of(tls_server, **way.options() | {"proxy": chosen}) as client:
+        async with client_of(tls_server, **{**way.options(), "proxy": chosen}) as client:
             await works_again(client, tls_server)
     assert proxy.connects == 2
 
@@ -126,7 +126,7 @@ async def test_the_users_proxy_comes_before_the_environment(
 async def test_credentials_stay_where_they_belong_in_a_tunnel(way: Way, proxy: Proxy, tls_server: FaultServer) -> None:
     tls_server.always = overhearing = Overhearing()
     user = httpx.Proxy(proxy.url.replace("http://", "http://me:p%40ss@"), headers={"X-Team": "a"})
-    async with client_of(tls_server, **way.options() | {"proxy": user}) as client:
+    async with client_of(tls_server, **{**way.options(), "proxy": user}) as client:
         await client.start_recording("room")
     (head,) = proxy.heads
     asked = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
@@ -142,7 +142,7 @@ async def test_credentials_stay_where_they_belong_in_a_tunnel(way: Way, proxy: P
 async def test_credentials_for_a_forward_proxy_go_with_each_request(way: Way, server: FaultServer) -> None:
     server.always = overhearing = Overhearing()
     user = server.url.replace("http://", "http://me:p%40ss@")
-    async with client_of(server, base_url="http://api.invalid", **way.options() | {"proxy": user}) as client:
+    async with client_of(server, base_url="http://api.invalid", **{**way.options(), "proxy": user}) as client:
         await client.start_recording("room")
         await client.stop_recording("room")
     assert [sent["proxy-authorization"] for sent in overhearing.headers] == [basic("me", "p@ss")] * 2
