@@ -169,7 +169,7 @@ class Incoming:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
         self.may_close = scope.get("http_version", "1.1") < "2"
-        self.is_over = self.may_close and not _announces_body(scope)
+        self.is_over = _has_no_body(scope)
 
     async def chunk(self) -> bytes:
         """Return the next piece.
@@ -194,8 +194,6 @@ class Incoming:
             await self.chunk()
 
 
-def _announces_body(scope: Scope) -> bool:
-    return any(
-        (name == b"content-length" and value != b"0") or name == b"transfer-encoding"
-        for name, value in scope["headers"]
-    )
+def _has_no_body(scope: Scope) -> bool:
+    """Only what says so: not everything that calls an application announces what it passes on."""
+    return any(name == b"content-length" and value == b"0" for name, value in scope["headers"])
