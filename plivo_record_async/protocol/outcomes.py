@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from plivo_record_async.errors import ApiError, OutcomeUnknownError, PlivoRecordError, UnexpectedResponseError
 from plivo_record_async.protocol.evidence import (
     Evidence,
@@ -13,6 +11,7 @@ from plivo_record_async.protocol.evidence import (
     StartRefused,
     StartUnanswered,
 )
+from plivo_record_async.protocol.fields import json_object
 from plivo_record_async.protocol.models import (
     ApiResponse,
     PendingResponse,
@@ -27,7 +26,7 @@ __all__ = ["Started", "evidence_of_answer", "evidence_of_error", "evidence_of_ev
 Started = RecordingStarted | PendingResponse
 """Either answer to a start."""
 
-_NO_LENGTH_YET = re.compile(r"duration(?:_?ms)?\W+-1(?!\d)", re.IGNORECASE)
+_LENGTHS = ("recording_duration", "recording_duration_ms", "RecordingDuration", "RecordingDurationMs")
 
 
 def evidence_of_answer(answer: Started) -> StartAccepted:
@@ -61,8 +60,10 @@ def evidence_of_event(event: ApiResponse | RecordingEnded | TranscriptionEnded) 
     """
     if not isinstance(event, RecordingEnded) or event.recording_id is None or event.duration_ms is not None:
         return event
-    said = event.raw.get("response") or " ".join(f"{name}: {value}" for name, value in event.raw.items())
-    if event.ended_at is not None or not _NO_LENGTH_YET.search(said):
+    response = event.raw.get("response")
+    said = json_object("response", response) if response else event.raw
+    # No length was read, so one that is there is -1.
+    if event.ended_at is not None or all(said.get(name) in (None, "") for name in _LENGTHS):
         return event
     return RecordingBegan(
         recording=Recording(
