@@ -175,7 +175,8 @@ def _recording_ended(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Recordi
         values["duration_ms"] = round(seconds * 1000)
     if values["api_id"] is None and values["recording_id"] is None:
         raise UnreadableError("a recording has ended, but neither api_id nor recording_id says which one")
-    if problem("error", data.get("error")) is not None:
+    # Without a name in front of it, an empty error may have been cut off a failed answer's.
+    if problem("error", data.get("error")) is not None or ("error" in data and "conference_name" not in data):
         raise UnreadableError("a recording has ended, but there is an error too")
     return RecordingEnded(**values, raw=raw)
 

@@ -85,10 +85,13 @@ _SHAPES = (_SNAKE, _CAMEL, _ANSWER, _TRANSCRIPTION, frozenset({"response"}))
 OF_KIND: Mapping[Kind, frozenset[str]] = {
     "response": frozenset(BEGINNINGS),
     "recording": _SNAKE | _CAMEL | {"error", "response"},
-    "answer": _ANSWER | URLS | {"response"},
+    "answer": _ANSWER | URLS | {"recording_id", "response"},
     "transcription": _TRANSCRIPTION | URLS | {"api_id", "response"},
 }
-"""The names of the kind's own fields, and those by which a kind that goes before it is told."""
+"""The names of the kind's own fields, and those by which other kinds that it could be made of are told.
+
+Those are the kinds that go before it; and for an answer the transcription too, whose words could spell one.
+"""
 
 
 def holds_known_name(text: str) -> bool:

@@ -12,7 +12,13 @@ import pytest
 from plivo_record_async.errors import MalformedCallbackError
 from plivo_record_async.protocol.callbacks import parse_callback
 from plivo_record_async.protocol.mismatches import explain_signature
-from plivo_record_async.protocol.models import CallbackEvent, RecordingEnded, TranscriptionEnded, UnknownCallback
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    CallbackEvent,
+    RecordingEnded,
+    TranscriptionEnded,
+    UnknownCallback,
+)
 from tests.protocol.honest import (
     HONEST,
     NONCE,
@@ -275,6 +281,13 @@ FAILED_START = {"api_id": "2867b6e2-58c3-11e1-86da-adf28403fece", "error": "no s
             set[str](),
             {"record_url": "https://h/", "recording": "/1.mp3"},
         ),
+        # An error that begins with chosen words, turned into the end of a recording.
+        (FAILED_START | {"error": f"record_url{EVIL}"}, set[str](), {"error": "", "record_url": EVIL}),
+        (
+            FAILED_START | {"error": f"messagerecord_donerecord_url{EVIL}zz", "message": "not found"},
+            {"message"},
+            {"error": "", "message": "record_done", "record_url": EVIL, "zz": "messagenot found"},
+        ),
         # An error turned into silence, or into success.
         (FAILED | {"error": "not found"}, set[str](), {"error": "", "n": "ot found"}),
         (FAILED_START | {"error": "f", "message": "started"}, set[str](), {"error": "", "f": ""}),
@@ -334,6 +347,24 @@ def test_no_cut_hides_what_matters(honest: dict[str, str], dropped: set[str], fo
     believed = [event_of(callback(honest)), event_of(forge(callback(honest), body=as_form(cut)))]
     assert None in believed, "at most one of them"
     assert believed[1] is None or believed[1] == believed[0]
+
+
+def test_an_error_that_begins_with_message_is_a_message() -> None:
+    """Plivo sends an empty error with a message too, and its own errors do not begin like this."""
+    captured = callback(FAILED_START | {"error": "messagestarted"})
+    assert event_of(captured) is None
+    event = event_of(forge(captured, body=as_form(FAILED_START | {"error": "", "message": "started"})))
+    assert isinstance(event, ApiResponse)
+    assert (event.message, event.error) == ("started", None)
+
+
+@pytest.mark.parametrize("name", ["", "account_id"])
+def test_chosen_words_behind_a_new_field_do_not_become_an_answer(name: str) -> None:
+    words = f"we api_id{VICTIM}errorgone"
+    honest = {"account_id": "MA1"} | TRANSCRIPTION_ENDED | {"transcription": words}
+    before, after = signed_form(honest).split(f"api_id{VICTIM}error")
+    cut = {name: before.removeprefix(name), "api_id": VICTIM, "error": after}
+    assert event_of(forge(callback(honest), body=as_form(cut))) is None
 
 
 # A chosen room name

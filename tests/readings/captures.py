@@ -189,11 +189,13 @@ def _answer_with_room(random: Random) -> Fields:
 
 
 def _transcription(random: Random) -> Fields:
-    return TRANSCRIPTION_ENDED | {"transcription": speech_of(random)}
+    said = _ROOM if random.random() < 0.3 else speech_of(random)  # words that were chosen as a room's name may be
+    return TRANSCRIPTION_ENDED | {"transcription": said}
 
 
 def _transcription_bare(random: Random) -> Fields:
-    return {name: _transcription(random)[name] for name in ("recording_id", "transcription", "error")}
+    said = _transcription(random)
+    return {name: said[name] for name in ("recording_id", "transcription", "error")}
 
 
 def _transcription_failed(random: Random) -> Fields:
@@ -216,6 +218,7 @@ SHAPES: Sequence[Callable[[Random], Fields]] = [
 ]
 
 _NEW: Pairs = [
+    ("account_id", "MA1"),
     ("billed_duration", "60"),
     ("disposition", "x"),
     ("recording_channels", "2"),

@@ -250,7 +250,7 @@ def meant(capture: Capture) -> CallbackEvent:
     innocent = SecondReading(method="POST", query=(), form=[*capture.innocent.items()])
     event = read_event(verified(innocent, capture, url_is_pinned=True))
     assert not isinstance(event, UnknownCallback), event.reason
-    texts = {name: getattr(event, name, None) for name in ("conference_name", "error")}
+    texts = {name: getattr(event, name, None) for name in ("conference_name", "error", "transcription")}
     return attrs.evolve(event, **{n: text.replace(INNOCENT, capture.room) for n, text in texts.items() if text})
 
 
