@@ -379,8 +379,8 @@ class Follower:
     async def _run(self, work: _Work, record: FollowedRecording, event: HandledEvent, label: str) -> None:
         """Run one handler, and store what comes of it as far as it matters."""
         name = event_name(event)
-        key, handlers = (record.start_id, name), self._handlers.of(name)
-        runs = work.handling[key]
+        key: tuple[str, CallbackName] = (record.start_id, name)
+        handlers, runs = self._handlers.of(name), work.handling[key]
         try:
             error = await error_of(handlers[label], record, event)
         finally:

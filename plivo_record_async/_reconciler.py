@@ -52,7 +52,9 @@ class Reconciler:
         """
         rows, complete = await self._listed(record)
         matches = matching(record, rows, search_for(record, self._client.plivo_clock, self._read()))
-        claims = {row: await self._claim(row, record) for row in (*matches.likely, *matches.possible)}
+        claims: dict[Recording, Claim] = {
+            row: await self._claim(row, record) for row in (*matches.likely, *matches.possible)
+        }
         finding = weigh(record, matches, claims, complete=complete)
         live = finding.is_open and await self._is_live(record.conference_name)
         plivo_time = self._client.plivo_clock.time(self._read())

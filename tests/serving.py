@@ -60,19 +60,14 @@ async def serving(application: Any, *, listener: socket.socket | None = None, **
         StartupFailedError: Its lifespan did not begin.
     """
     with listener or free_listener() as listening:
-        server = _Server(
-            uvicorn.Config(
-                application,
-                **{
-                    "http": "h11",
-                    "log_config": None,
-                    "access_log": False,
-                    "timeout_graceful_shutdown": 1,
-                    "ws": "none",
-                    **options,
-                },
-            )
-        )
+        defaults: dict[str, Any] = {
+            "http": "h11",
+            "log_config": None,
+            "access_log": False,
+            "timeout_graceful_shutdown": 1,
+            "ws": "none",
+        }
+        server = _Server(uvicorn.Config(application, **defaults | options))
         serve = asyncio.create_task(server.serve(sockets=[listening]))
         up = asyncio.create_task(server.up.wait())
         try:

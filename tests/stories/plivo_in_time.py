@@ -18,7 +18,7 @@ from plivo_record_async.protocol.followed import FollowedRecording
 from plivo_record_async.protocol.lifecycle import Reconcile, apply, begin
 from plivo_record_async.protocol.listing import Listing
 from plivo_record_async.protocol.models import Recording, StartRequest
-from plivo_record_async.protocol.reconcile import claim_of, conclude, matching, search_for, weigh
+from plivo_record_async.protocol.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
 from plivo_record_async.protocol.responses import Reply, read
 
 __all__ = ["Machine", "Plivo", "Row", "moment"]
@@ -85,7 +85,7 @@ class Plivo:
                 rows = [row for row in self.rows if row.recording_id == unquote(recording_id) and row.listed <= now]
                 status, body = (200, _words(rows[0], now)) if rows else (404, {"error": "not found"})
             case ["Conference"]:
-                status, body = 200, {"conferences": []}
+                status, body = 200, {"conferences": list[str]()}
             case [_, name]:
                 live = now < self.conferences[unquote(name)]
                 status, body = (200, {"conference_name": name}) if live else (404, {"error": "not found"})
@@ -219,7 +219,9 @@ class Machine:
         """As `Reconciler.look` does."""
         rows, complete = self._listed(record, now)
         matches = matching(record, rows, search_for(record, self.clock(now), self.read(now)))
-        claims = {row: claim_of(self._owner(row), row, record) for row in (*matches.likely, *matches.possible)}
+        claims: dict[Recording, Claim] = {
+            row: claim_of(self._owner(row), row, record) for row in (*matches.likely, *matches.possible)
+        }
         finding = weigh(record, matches, claims, complete=complete)
         live = finding.is_open and self.ask(get_conference(record.conference_name), now) is not None
         evidence = conclude(record, finding, live=live, plivo_time=self.clock(now).time(self.read(now)))
