@@ -10,6 +10,7 @@ import logging
 import ssl
 import sys
 import time
+import zlib
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import ModuleType
@@ -19,6 +20,7 @@ import httpcore
 import httpx
 import pytest
 import respx
+from httpx_aiohttp import AiohttpTransport
 
 from plivo_record_async import (
     ConfigurationError,
@@ -485,6 +487,21 @@ async def test_a_packed_answer_is_unpacked_once_unless_the_transport_has_done_it
 
     async with client_over(httpx.MockTransport(handler)) as client:
         assert await client.start_recording("standup") == RecordingStarted(api_id="a")
+
+
+@pytest.mark.parametrize("make", [None, httpx.AsyncHTTPTransport, fast_transport, AiohttpTransport])
+@pytest.mark.parametrize("encoding", ["gzip", "deflate"])
+async def test_a_packed_answer_is_read_over_every_transport(
+    make: Callable[[], httpx.AsyncBaseTransport] | None, encoding: str
+) -> None:
+    pack = gzip.compress if encoding == "gzip" else zlib.compress
+    body = pack(b'{"api_id": "a", "recording_id": "r"}')
+    head = f"HTTP/1.1 202 Accepted\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
+    async with (
+        Wiretap(started=head.encode() + body) as wiretap,
+        client_over(make and make(), base_url=wiretap.url) as client,
+    ):
+        assert await client.start_recording("standup") == RecordingStarted(api_id="a", recording_id="r")
 
 
 @pytest.mark.parametrize("transport", [httpx.HTTPTransport, "http://proxy", object(), httpx.AsyncClient])

@@ -42,16 +42,21 @@ class Heard:
 class Wiretap:
     """Answers every start and every stop with success, in either mode, and keeps what it heard.
 
+    Args:
+        host: Where it listens.
+        started: What it answers to a start, as bytes.
+
     Attributes:
         heard: The requests in their order.
         connections: How many connections were made.
         open: Those that the client has not closed, by their number.
     """
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
+    def __init__(self, host: str = "127.0.0.1", *, started: bytes = STARTED) -> None:
         self.heard: list[Heard] = []
         self.connections = 0
         self._host = host
+        self._started = started
         self._server: asyncio.Server
         self.open: dict[int, asyncio.StreamWriter] = {}
 
@@ -79,7 +84,7 @@ class Wiretap:
         while heard := await _hear(reader, connection):
             self.heard.append(heard)
             says_nothing = heard.method == "DELETE" and "?" not in heard.target
-            writer.write(STOPPED if says_nothing else STARTED)
+            writer.write(STOPPED if says_nothing else self._started)
             await writer.drain()
         del self.open[connection]
         writer.close()
