@@ -298,6 +298,14 @@ def test_rows_without_ids_are_listed_once_each() -> None:
     assert [row.raw["row"] for row in listing.take(Page(rows=odd))] == [1, 2]
 
 
+def test_of_a_long_list_only_the_latest_recordings_are_remembered() -> None:
+    listing = Listing(now=NOW)
+    for first in range(0, 10_020, 20):
+        assert len(listing.take(Page(rows=rows(range(first, first + 20)), next=f"?offset={first + 20}"))) == 20
+    again = listing.take(Page(rows=rows([0, 10_019]), next="?offset=20000"))
+    assert [row.recording_id for row in again] == ["0"]
+
+
 def test_rows_that_share_what_is_no_id_are_listed_once_each() -> None:
     odd = tuple(Recording(recording_id="N/A", added_at=NOW + number * DAY) for number in (1, 2, 1))
     assert Listing(now=NOW).take(Page(rows=odd)) == list(odd[:2])

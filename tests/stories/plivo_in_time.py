@@ -77,6 +77,7 @@ class Plivo:
     def answer(self, request: Request[Any], now: float) -> Reply:
         """Answer a question at a true time."""
         self.asked += 1
+        body: dict[str, Any]
         path, query = urlsplit(request.path).path, dict(parse_qsl(urlsplit(request.path).query))
         match path.strip("/").split("/"):
             case ["Recording"]:

@@ -196,9 +196,9 @@ def quiet_stories(draw: st.DrawFn) -> Story:
     return Story(starts=starts, machine=machine, talkative=talkative)
 
 
-SLOW = (HealthCheck.too_slow, HealthCheck.filter_too_much, HealthCheck.data_too_large, HealthCheck.large_base_example)
-
-many = settings(max_examples=200, deadline=None, suppress_health_check=SLOW)
+many = settings(
+    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+)
 
 
 @many
