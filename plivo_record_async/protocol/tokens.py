@@ -65,7 +65,10 @@ def read_start_id(place: Place, query: str, auth_tokens: Sequence[str]) -> str |
         case [named], [proof] if _is_proven(place, start_id := unquote_plus(named), proof, auth_tokens):
             return start_id
         case _:
-            raise TokenRefusedError("the callback's URL names a start that was not issued here")
+            raise TokenRefusedError(
+                "the callback's URL names a start that was not issued here, or not with one of auth_tokens; "
+                "keep a replaced auth token among them for as long as callbacks may come"
+            )
 
 
 def find_start_id(place: Place, text: str, auth_tokens: Sequence[str]) -> str | None:
