@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import gzip
 import inspect
 import logging
@@ -37,6 +38,7 @@ from plivo_record_async import (
 from plivo_record_async._http import KEEPALIVE, LONGEST_BODY, NEVER_CONNECTED, Evidence, ShortcutTransport, own_headers
 from plivo_record_async.protocol import endpoints
 from plivo_record_async.protocol.models import StartRequest, StopRequest
+from tests.wiretap import STARTED as WIRETAP_STARTED
 from tests.wiretap import Wiretap
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
@@ -456,6 +458,50 @@ async def test_httpx_is_told_what_is_left_of_the_time_at_each_step() -> None:
     assert asked.pop(0) == {"pool": None}, "a pool whose queue is left may never work again"
     seconds = [next(iter(limit.values())) for limit in asked]
     assert 7 > seconds[0] > seconds[1] > seconds[2] > 0
+
+
+@pytest.mark.parametrize("twice", [False, True])
+async def test_a_connection_of_httpx_is_used_again_unless_more_came_than_the_answer(twice: bool) -> None:
+    served: list[asyncio.Event] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(over := asyncio.Event())
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while await reader.readuntil(b"\r\n\r\n{}"):
+                writer.write((2 if twice else 1) * WIRETAP_STARTED)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        over.set()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with client_over(httpx.AsyncHTTPTransport(), base_url=url) as client:
+            for _ in range(3):
+                assert (await client.start_recording("standup")).recording_id == "r"
+        for over in served:
+            await asyncio.wait_for(over.wait(), 10)
+    assert len(served) == (3 if twice else 1)
+
+
+async def test_what_httpx_opened_for_a_request_that_failed_is_closed() -> None:
+    class Stream(httpcore.AsyncNetworkStream):
+        closed = False
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+    stream = Stream()
+
+    class Refused(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await request.extensions["trace"]("socks.connect_tcp.complete", {"return_value": stream})
+            raise httpx.ProxyError("refused")
+
+    async with client_over(Refused()) as client:
+        with pytest.raises(NotSentError):
+            await client.start_recording("standup")
+    assert stream.closed
 
 
 async def test_pyreqwest_is_told_one_limit_because_it_adds_them_up(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import socket
+import ssl
 import subprocess
 import sys
+from typing import Any
 
 import httpx
 import pytest
 
-from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient, RecordingStopped, fast_transport
+from plivo_record_async import (
+    ConfigurationError,
+    NotSentError,
+    OutcomeUnknownError,
+    RecordClient,
+    RecordingStopped,
+    fast_transport,
+)
 from tests.wiretap import Wiretap
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "tokentokentokentokentokentokentokentoken"
 
 
-def client(base_url: str) -> RecordClient:
-    return RecordClient(AUTH_ID, TOKEN, base_url=base_url, transport=fast_transport(), max_retries=0)
+def client(base_url: str, **options: Any) -> RecordClient:
+    return RecordClient(AUTH_ID, TOKEN, base_url=base_url, transport=fast_transport(), max_retries=0, **options)
 
 
 async def test_it_starts_and_stops_and_keeps_its_connection_between() -> None:
@@ -70,6 +80,40 @@ async def test_a_start_has_the_length_that_it_says() -> None:
     start, look = wiretap.heard
     assert (start.headers["content-length"], start.body) == ("2", b"{}")
     assert not {"transfer-encoding"} & (start.headers.keys() | look.headers.keys())
+
+
+async def test_it_sends_through_a_proxy_with_its_credentials() -> None:
+    async with Wiretap() as wiretap:
+        proxy = httpx.Proxy(wiretap.url, auth=("me", "p@ss"), headers={"X-Team": "a"})
+        async with client("http://api.invalid", proxy=proxy) as calls:
+            assert (await calls.start_recording("standup")).recording_id == "r"
+        (heard,) = wiretap.heard
+        assert heard.target.startswith("http://api.invalid/v1/Account/")
+        assert heard.headers["proxy-authorization"] == f"Basic {base64.b64encode(b'me:p@ss').decode()}"
+        assert heard.headers["x-team"] == "a"
+
+
+async def test_it_can_be_closed_and_entered_again() -> None:
+    async with Wiretap() as wiretap:
+        calls = client(wiretap.url)
+        for _ in range(2):
+            async with calls:
+                assert (await calls.start_recording("standup")).recording_id == "r"
+        assert wiretap.connections == 2
+
+
+async def test_a_look_that_never_connected_is_not_sent() -> None:
+    with socket.socket() as bound_but_deaf:
+        bound_but_deaf.bind(("127.0.0.1", 0))
+        async with client(f"http://127.0.0.1:{bound_but_deaf.getsockname()[1]}") as calls:
+            with pytest.raises(NotSentError, match="ConnectError"):
+                await calls.get_recording("r")
+
+
+def test_the_certificates_of_a_proxy_are_refused() -> None:
+    proxy = httpx.Proxy("https://proxy.example", ssl_context=ssl.create_default_context())
+    with pytest.raises(ConfigurationError, match="ssl_context of a proxy"):
+        client("http://h", proxy=proxy)
 
 
 async def test_a_timeout_may_be_longer_than_rust_can_count() -> None:

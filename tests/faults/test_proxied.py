@@ -9,6 +9,7 @@ import ssl
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import httpx
@@ -116,7 +117,8 @@ async def test_the_users_proxy_comes_before_the_environment(
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "*")
     for chosen in (proxy.url, httpx.Proxy(proxy.url)):
-        async with client_of(tls_server, **{**way.options(), "proxy": chosen}) as client:
+        options: dict[str, Any] = way.options() | {"proxy": chosen}
+        async with client_of(tls_server, **options) as client:
             await works_again(client, tls_server)
     assert proxy.connects == 2
 
@@ -126,7 +128,8 @@ async def test_the_users_proxy_comes_before_the_environment(
 async def test_credentials_stay_where_they_belong_in_a_tunnel(way: Way, proxy: Proxy, tls_server: FaultServer) -> None:
     tls_server.always = overhearing = Overhearing()
     user = httpx.Proxy(proxy.url.replace("http://", "http://me:p%40ss@"), headers={"X-Team": "a"})
-    async with client_of(tls_server, **{**way.options(), "proxy": user}) as client:
+    options: dict[str, Any] = way.options() | {"proxy": user}
+    async with client_of(tls_server, **options) as client:
         await client.start_recording("room")
     (head,) = proxy.heads
     asked = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
