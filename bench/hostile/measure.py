@@ -30,6 +30,7 @@ class Attack(NamedTuple):
         cpu: CPU seconds that the receiver spent.
         orphans: How many orphans the attack left.
         seconds: How long it took.
+        floor: CPU seconds that an application which only refuses needed for the same.
     """
 
     server: str
@@ -41,6 +42,7 @@ class Attack(NamedTuple):
     cpu: float
     orphans: int
     seconds: float
+    floor: float
 
     def percentile_ms(self, percent: int) -> float:
         return 1e3 * quantiles(self.latencies, n=100)[percent - 1]
@@ -57,7 +59,9 @@ def attack(server: str, kind: int, seconds: float) -> Attack:
     with told("bench.hostile.receiver", server, warm + round(GENUINE_A_SECOND * seconds)) as url:
         output([*LOAD, url, "-1", str(WARM_UP_S), "0"])
         found = output([*LOAD, url, str(kind), str(seconds), str(warm)])
-    return Attack(server=server, kind=name, seconds=seconds, **found)
+    with told("bench.hostile.receiver", server, 0) as url:
+        floor = output([*LOAD, url, str(kind), str(seconds), "0"])["cpu"]
+    return Attack(server=server, kind=name, seconds=seconds, floor=floor, **found)
 
 
 LOAD = (sys.executable, "-m", "bench.hostile.load")

@@ -15,7 +15,17 @@ MOST_MEGABYTES, MOST_MEDIAN_MS, MOST_P99_MS = 20, 20, 50
 
 def report(attacks: Sequence[Attack]) -> str:
     """Everything that was found."""
-    head = ["server", "1,000 a second of", "median ms", "p99 ms", "memory MB", "% of a core", "they were answered", ""]
+    head = [
+        "server",
+        "1,000 a second of",
+        "median ms",
+        "p99 ms",
+        "memory MB",
+        "% of a core",
+        "only refusing",
+        "they were answered",
+        "",
+    ]
     return f"Measured with {versions()}.\n\n{table(head, map(row, attacks))}"
 
 
@@ -30,6 +40,7 @@ def row(attack: Attack) -> list[str]:
         f"{p99:.1f}",
         f"{megabytes:.1f}",
         f"{100 * attack.cpu / attack.seconds:.0f}",
+        f"{100 * attack.floor / attack.seconds:.0f}",
         answers(attack.hostile),
         "holds" if holds and set(attack.statuses) == {"200"} else f"**missed** ({answers(attack.statuses)})",
     ]

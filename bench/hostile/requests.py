@@ -15,6 +15,9 @@ Requests = Iterator[bytes]
 
 BARE_URL = f"{PUBLIC_URL}/recording"
 TARGET = "/plivo/recording"
+SLOW_LENGTH = 100_000
+"""What slow bodies announce."""
+
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -58,14 +61,14 @@ def forged_queries() -> Requests:
 
 
 def slow_unsigned_bodies() -> Requests:
-    yield from itertools.repeat(request(TARGET, {}, length=100_000))
+    yield from itertools.repeat(request(TARGET, {}, length=SLOW_LENGTH))
 
 
 def slow_forged_bodies() -> Requests:
     """To a URL that was captured."""
     target = f"{TARGET}?{issued(0).partition('?')[2]}"
     for number in itertools.count():
-        yield request(target, forged(number), b"a" * 1000, length=100_000)
+        yield request(target, forged(number), b"a" * 1000, length=SLOW_LENGTH)
 
 
 def replays() -> Requests:
