@@ -300,7 +300,7 @@ class Follower:
         """Take up what is due, batch after batch, until nothing is left that this process can take up."""
         errors: dict[str, Exception] = {}
         while True:
-            due = await self._ledger.store.due(_clock.now(), limit=batch + len(errors), silent=silent)
+            due = await self._ledger.store.due(self._ledger.due_time(), limit=batch + len(errors), silent=silent)
             left = [record for record in due if record.start_id not in errors]
             ends = await asyncio.gather(*map(self._ledger.take_up, left), return_exceptions=True)
             errors |= {

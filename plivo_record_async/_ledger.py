@@ -8,12 +8,14 @@ acknowledged before it is stored.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 
 import attrs
 
 from plivo_record_async import _clock
 from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.interfaces import Store
+from plivo_record_async.protocol.clocks import DueTime, Reading
 from plivo_record_async.protocol.evidence import (
     CameDue,
     Evidence,
@@ -42,10 +44,17 @@ class Ledger:
     Attributes:
         store: Where they are kept.
         terms: How long what is waited for, and what has handlers.
+        read: Reads our clocks for what is due.
     """
 
     store: Store
     terms: Terms = DEFAULT_TERMS
+    read: Callable[[], Reading] = _clock.read
+    _due: DueTime = attrs.field(factory=DueTime)
+
+    def due_time(self) -> datetime:
+        """Return the time that decides what is due."""
+        return self._due.at(self.read())
 
     async def get(self, start_id: str) -> FollowedRecording:
         """The record as it is now.
@@ -72,7 +81,7 @@ class Ledger:
             ValueError: Nothing follows from its time, so it would be due for ever.
             StoreError: It could not be stored.
         """
-        changed, effects = apply(record, CameDue(), _clock.now(), self.terms)
+        changed, effects = apply(record, CameDue(), self.due_time(), self.terms)
         if changed is record:
             raise ValueError(f"start {record.start_id} is {record.state} and due at {record.due_at}, but for nothing")
         return (changed, effects) if await self.store.replace(changed) else None

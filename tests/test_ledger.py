@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 import attrs
 import pytest
 
 from plivo_record_async import MemoryStore, StoreError, UnknownStartError
 from plivo_record_async._ledger import DoubtfulError, Ledger
+from plivo_record_async.protocol.clocks import Reading
 from plivo_record_async.protocol.evidence import Evidence, SendingBegan, SendingContinued, StartAccepted, StartNotSent
 from plivo_record_async.protocol.followed import FollowedRecording, Terms
 from plivo_record_async.protocol.lifecycle import HandOver, Reconcile
@@ -134,6 +136,19 @@ async def test_of_several_who_take_up_a_record_one_does() -> None:
     [(taken, effects)] = filter(None, ends)
     assert await store.get(record.start_id) == taken
     assert (taken.version, effects) == (record.version + 1, (Reconcile(),))
+
+
+async def test_what_is_due_is_taken_up_although_our_clock_was_set_back() -> None:
+    store = MemoryStore()
+    record = await store.create(recording("unknown"))
+    assert record.due_at is not None
+    clocks = [Reading(wall=record.due_at, steady=0.0, run="run")]
+    ledger = Ledger(store=store, read=lambda: clocks[-1])
+    assert ledger.due_time() == record.due_at
+    clocks.append(Reading(wall=record.due_at - timedelta(seconds=119), steady=1.0, run="run"))
+    assert await store.due(clocks[-1].wall) == []
+    assert list(await store.due(ledger.due_time())) == [record]
+    assert await ledger.take_up(record) is not None
 
 
 async def test_a_record_that_is_due_for_nothing_is_named() -> None:

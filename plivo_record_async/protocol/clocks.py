@@ -10,11 +10,12 @@ from collections import deque
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from math import inf
 from typing import Final
 
 import attrs
 
-__all__ = ["Period", "PlivoClock", "Reading", "Sending", "http_date"]
+__all__ = ["DueTime", "Period", "PlivoClock", "Reading", "Sending", "http_date"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -29,6 +30,9 @@ _EXACT: Final = 10.0
 
 _STEP: Final = 2.0
 """Seconds. If our clocks differ by so much more or less than before, one was set, or the other stood still."""
+
+_SET_BACK: Final = 3_600.0
+"""Seconds by which our time of day may be set back without anybody waiting for it."""
 
 _ENOUGH: Final = 2
 """How many answers have to agree at least."""
@@ -185,6 +189,22 @@ class PlivoClock:
 
 def _stepped(before: float, now: float) -> bool:
     return abs(now - before) > _STEP
+
+
+class DueTime:
+    """Our time of day for what has come due: if it is set back, nothing that is planned waits for it to catch up."""
+
+    def __init__(self) -> None:
+        self._apart = -inf
+
+    def at(self, now: Reading) -> datetime:
+        """Return the time; it is that of the wall unless that was set back by an hour at most.
+
+        A clock that was set back by more had been far ahead, and so is what was planned by it.
+        """
+        self._apart = max(self._apart, now.apart)
+        behind = self._apart - now.apart
+        return now.wall + timedelta(seconds=behind) if behind <= _SET_BACK else now.wall
 
 
 def http_date(value: str) -> datetime | None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.clocks import Period, PlivoClock, Reading, Sending, http_date
+from plivo_record_async.protocol.clocks import DueTime, Period, PlivoClock, Reading, Sending, http_date
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -188,6 +188,23 @@ def test_of_another_run_it_is_guessed_that_our_clock_was_as_wrong_as_now() -> No
     assert not period.measured
     assert period.latest == noon(65)
     assert abs(period.earliest - noon(5)) < timedelta(seconds=2)
+
+
+# What is due
+
+
+def test_what_is_due_does_not_wait_for_a_clock_that_was_set_back() -> None:
+    due = DueTime()
+    assert due.at(at(10)) == noon(10)
+    assert due.at(at(20, wrong=-120)) == noon(20)
+    assert due.at(at(30, wrong=-3_600)) == noon(30)
+    assert due.at(at(40, wrong=600)) == noon(640)
+
+
+def test_a_clock_that_was_far_ahead_is_believed_when_it_is_set_back() -> None:
+    due = DueTime()
+    assert due.at(at(10, wrong=86_400)) == noon(86_410)
+    assert due.at(at(20)) == noon(20)
 
 
 offsets = st.floats(-100_000, 100_000)
