@@ -202,6 +202,11 @@ def test_without_a_start_time_the_rest_of_the_row_tells_when_it_began(unknown: s
     assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
 
 
+def test_the_start_time_counts_more_than_the_time_when_it_was_added() -> None:
+    ours, later = Recording(started_at=NOW, **LASTED), Recording(started_at=NOW + HOUR, added_at=NOW + 30 * SECOND)
+    assert matching(UNANSWERED, [ours, later], SEARCH) == Matches(likely=(ours,))
+
+
 @pytest.mark.parametrize("hours", [2, 25.5])
 def test_without_a_start_time_what_began_later_is_not_taken(hours: float) -> None:
     later = {name: value + hours * HOUR for name, value in LASTED.items() if name != "duration_ms"}
