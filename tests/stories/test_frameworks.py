@@ -174,7 +174,7 @@ async def test_flask_stores_what_it_acknowledges(
                 pending = await client.start_recording("standup", callback_url=url)
             async with httpx.AsyncClient(timeout=20) as user:
                 forged = await user.post(url, data={"record_url": "https://evil.example"})
-                overlong = await user.post(url, content=b"x" * 65537)
+                overlong = await user.post(url, content=b"x" * (LONGEST_BODY + 1))
                 stray = [await called_back_with_get(user, url, plivo.auth_token) for _ in range(2)]
             await plivo.end_conference("standup")
             await plivo.callbacks_settled()
