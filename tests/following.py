@@ -265,7 +265,7 @@ class FlakyStore(MemoryStore):
 
 async def until(store: Store, start_id: str, *states: RecordingState) -> FollowedRecording:
     """Wait until a recording is in one of the states, but not for ever."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         record = await store.get(start_id)
         while record is not None and record.state not in states:
             record = await store.watch(start_id, version=record.version)
