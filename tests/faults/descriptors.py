@@ -27,7 +27,8 @@ def connections_to(url: str) -> int:
             held.update(re.findall(r"socket:\[(\d+)\]", str(descriptor.readlink())))
     # https://docs.kernel.org/networking/proc_net_tcp.html
     rows = (line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:])
-    return sum(row[2].endswith(f":{port}") and row[9] in held for row in rows)
+    # A set: the table is read in pieces, and a socket may come twice while others are opened and closed.
+    return len({row[9] for row in rows if row[2].endswith(f":{port}")} & held)
 
 
 async def until(condition: Callable[[], bool]) -> None:
