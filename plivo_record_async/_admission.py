@@ -131,7 +131,7 @@ class Admission:
             del self._weights[reading.key]
 
     def _stop_waiting(self, reading: _Reading) -> None:
-        """Its body is over, or nobody waits for it any more."""
+        """Remove a reading from those that may have to make room, because it has ended."""
         waiting = self._slow.get(reading.key, {})
         waiting.pop(reading, None)
         if not waiting:

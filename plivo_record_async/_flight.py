@@ -36,7 +36,7 @@ class Call(Generic[T]):
         request: What to send.
         deadline: By the event loop's clock; nothing is waited for after it.
         called_at: When the call was made.
-        late: Takes the answer to come, if the caller goes away after something was sent.
+        late: Receives the pending answer if the caller is cancelled after something was sent.
         attempt: Which attempt this is, from 1.
     """
 
@@ -132,7 +132,7 @@ class Flight:
         return self._end.done()
 
     async def reply(self) -> Reply:
-        """Wait for its end; it goes on even if nobody waits.
+        """Wait until the request ends. Cancelling the caller does not cancel the request.
 
         Raises:
             NotSentError: Nothing left.

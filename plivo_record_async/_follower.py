@@ -138,7 +138,7 @@ class Follower:
         self._ledger.terms = attrs.evolve(self._ledger.terms, handled=self._handlers.events)
 
     async def open(self) -> None:
-        """Begin to look after what is due, also after `aclose` and after another event loop has ended.
+        """Start processing due records. Works again after `aclose`, and in a new event loop once the old one has ended.
 
         It may be called several times, and the store is left open until `aclose` was called as often.
 
@@ -297,7 +297,7 @@ class Follower:
         await self._take_up(look, silent=True, batch=LOOKERS)
 
     async def _take_up(self, act: Callable[[Sequence[Taken]], Awaitable[None]], *, silent: bool, batch: int) -> None:
-        """Take up what is due, batch after batch, until nothing is left that this process can take up."""
+        """Process due records in batches until none is left that this process can process."""
         errors: dict[str, Exception] = {}
         while True:
             due = await self._ledger.store.due(self._ledger.due_time(), limit=batch + len(errors), silent=silent)

@@ -44,7 +44,7 @@ class Ledger:
     Attributes:
         store: Where they are kept.
         terms: How long what is waited for, and what has handlers.
-        read: Reads our clocks for what is due.
+        read: Reads the clocks that decide which records are due.
     """
 
     store: Store
@@ -53,7 +53,7 @@ class Ledger:
     _due: DueTime = attrs.field(factory=DueTime)
 
     def due_time(self) -> datetime:
-        """Return the time that decides what is due."""
+        """Return the time that decides which records are due."""
         return self._due.at(self.read())
 
     async def get(self, start_id: str) -> FollowedRecording:

@@ -172,7 +172,7 @@ class Sender:
     def _heed(self, reply: Reply, launched: Reading) -> None:
         """Note what time it is at Plivo, and pause all calls after a 429.
 
-        Here, before another one takes this one's place, and even if nobody waits.
+        This happens here because it must precede the next request and does not depend on the caller, who may be gone.
         """
         self.plivo_clock.answered(reply.headers.get("date", ""), launched, _clock.read())
         if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -202,7 +202,7 @@ def _let_go(flight: Flight) -> None:
 
 
 async def _give_up(flights: Sequence[Flight]) -> None:
-    """End the requests for which nobody waits any longer because the client is closed."""
+    """Cancel the requests that were still under way when the grace time of closing ended."""
     if not flights:
         return
     if unanswered := sum(not flight.has_ended for flight in flights):

@@ -11,6 +11,7 @@ import asyncio
 import json
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, cast
@@ -30,7 +31,7 @@ GENUINE_CONNECTIONS = 20
 HOSTILE_CONNECTIONS = 100
 
 
-class Caller:
+class Caller(ABC):
     """Sends requests when they are due, and keeps what was answered.
 
     Attributes:
@@ -46,8 +47,9 @@ class Caller:
         self.latencies: list[float] = []
         self.statuses: Counter[str] = Counter()
 
+    @abstractmethod
     def offer(self, due: float) -> None:
-        raise NotImplementedError
+        """Send one request, which is due at that time."""
 
     def answered(self, answer: bytes, due: float) -> None:
         self.latencies.append(time.perf_counter() - due)

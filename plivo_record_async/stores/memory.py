@@ -177,7 +177,7 @@ class MemoryStore:
     def _end_watching(self) -> None:
         watching, self._watchers = self._watchers, {}
         for changed in (future for futures in watching.values() for future in futures):
-            with suppress(RuntimeError):  # its loop is closed: nobody waits any more
+            with suppress(RuntimeError):  # the event loop is closed, and its waiters ended with it
                 changed.get_loop().call_soon_threadsafe(_fail, changed)
 
     def _keep(self, record: FollowedRecording) -> FollowedRecording:

@@ -125,7 +125,7 @@ class _Worker:
         self._asked: list[Job] = []
         self._jobs: queue.SimpleQueue[Sequence[Job | None]] = queue.SimpleQueue()  # ``None`` is the end
         self._ended: Future[None] = Future()
-        self._ended.set_running_or_notify_cancel()  # so that nobody who waits for it can cancel it
+        self._ended.set_running_or_notify_cancel()  # so that a caller that is cancelled does not cancel it
         self.is_ending = False
         if previous is not None:
             previous.end()
