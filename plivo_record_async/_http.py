@@ -179,15 +179,15 @@ class ShortcutTransport(Transport, ABC):
     """A transport that knows a shorter way than through httpx's request and response objects."""
 
     @abstractmethod
-    def lane(self, settings: Settings, proxy: Proxy | None, max_connections: int) -> Lane:
-        """Return the shorter way, through ``proxy`` if it is not None. It holds no more than ``max_connections``."""
+    def lane(self, settings: Settings, proxy: Proxy | None) -> Lane:
+        """Return the shorter way, through ``proxy`` if it is not None. It holds one connection for each request that was
+        ever under way at the same time."""
 
 
 def open_lane(
     settings: Settings,
     transport: Transport | None,
     *,
-    max_connections: int,
     proxy: ProxyTypes | None = None,
     environment: Environment = Environment(),  # noqa: B008 - frozen
 ) -> Lane:
@@ -204,7 +204,7 @@ def open_lane(
         case None:
             return _Connections(settings, choose_proxy(settings.base_url, proxy, environment), environment)
         case ShortcutTransport():
-            return transport.lane(settings, choose_proxy(settings.base_url, proxy, environment), max_connections)
+            return transport.lane(settings, choose_proxy(settings.base_url, proxy, environment))
         case Transport() if proxy is not None:
             raise ConfigurationError(
                 "proxy and transport exclude each other: give the proxy to the transport, as in "

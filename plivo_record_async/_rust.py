@@ -31,8 +31,9 @@ _LONGEST = 30 * 24 * 3600.0
 """Seconds. A time limit has to have an end, and a deadline need not."""
 
 _FAREWELL = 0.01
-"""Seconds. pyreqwest's threads let go of their last Python objects a moment after it was closed; a program that ends
-within that moment is aborted by the interpreter (``PyGILState_Release``), and there is nothing to await instead."""
+"""Seconds. pyreqwest's thread closes the connection of a failed request, and lets go of the Python objects of a closed
+client, a moment after it has told of it; a program that ends within that moment is aborted by the interpreter
+(``PyGILState_Release``). There is nothing to await instead."""
 
 
 class RustTransport(HttpxTransport, ShortcutTransport):
@@ -41,11 +42,11 @@ class RustTransport(HttpxTransport, ShortcutTransport):
     def __init__(self) -> None:
         super().__init__(_plain_client().build())
 
-    def lane(self, settings: Settings, proxy: Proxy | None, max_connections: int) -> Lane:
+    def lane(self, settings: Settings, proxy: Proxy | None) -> Lane:
         """Speak to Plivo without httpx's request and response objects, which cost more than the exchange itself."""
         if proxy is not None and proxy.ssl_context is not None:
             raise ConfigurationError("fast_transport() cannot use the ssl_context of a proxy: leave one of them out")
-        return _Rust(settings, proxy, max_connections)
+        return _Rust(settings, proxy)
 
 
 def _plain_client() -> ClientBuilder:
@@ -68,27 +69,37 @@ class _Rust:
     pyreqwest goes on with a request whose task was cancelled, so each one has a time limit of its own. And a body is
     asked for when its connection is there, right before the first byte of the request leaves: that moment is the
     evidence of sending, and the last one at which sending can be prevented.
+
+    Each of its clients makes one request at a time, so it holds one connection at most. A client that is shared holds
+    more than it has requests: hyper completes a connection although its request went out on another one that became
+    free meanwhile, and keeps it.
     """
 
     can_be_cancelled = False
 
-    def __init__(self, settings: Settings, proxy: Proxy | None, max_connections: int) -> None:
+    def __init__(self, settings: Settings, proxy: Proxy | None) -> None:
         self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
         self._headers = [(name.decode(), value.decode()) for name, value in common_headers(settings)]
         self._proxy = proxy
-        self._max_connections = max_connections
-        self._client: Client | None = self._open()
+        self._clients = set[Client]()
+        self._free = list[Client]()
 
     def _open(self) -> Client:
-        builder = (
-            _plain_client().no_proxy().pool_max_idle_per_host(self._max_connections).default_headers(self._headers)
-        )
-        return (builder if self._proxy is None else builder.proxy(_for_pyreqwest(self._proxy))).build()
+        builder = _plain_client().no_proxy().pool_max_idle_per_host(1).default_headers(self._headers)
+        client = (builder if self._proxy is None else builder.proxy(_for_pyreqwest(self._proxy))).build()
+        self._clients.add(client)
+        return client
 
     async def exchange(self, request: Request[Any], evidence: Evidence) -> None:
-        if self._client is None:
-            self._client = self._open()
-        builder = self._client.request(request.method, self._base + request.path)
+        client = self._free.pop() if self._free else self._open()
+        try:
+            await self._exchange(client, request, evidence)
+        finally:
+            if client in self._clients:  # it was not closed meanwhile
+                self._free.append(client)
+
+    async def _exchange(self, client: Client, request: Request[Any], evidence: Evidence) -> None:
+        builder = client.request(request.method, self._base + request.path)
         builder = builder.timeout(timedelta(seconds=min(evidence.seconds_left, _LONGEST)))
         for name, value in own_headers(request):
             builder = builder.header(name.decode(), value.decode())
@@ -101,14 +112,16 @@ class _Rust:
         except RequestError as error:
             causes = [error.message, *(cause["message"] for cause in error.details["causes"] or ())]
             kind = httpcore.ConnectError if NEVER_CONNECTED in causes else httpcore.NetworkError
+            await asyncio.sleep(_FAREWELL)
             raise kind(causes[-1]) from error
 
     async def aclose(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
-            del client  # and with it its idle connections
-            await asyncio.sleep(_FAREWELL)
+        if not self._clients:
+            return
+        self._free.clear()
+        while self._clients:
+            await self._clients.pop().close()  # and with it its idle connection
+        await asyncio.sleep(_FAREWELL)
 
 
 def _for_pyreqwest(proxy: Proxy) -> ProxyBuilder:

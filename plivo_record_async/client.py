@@ -107,7 +107,6 @@ class RecordClient:
             open_lane(
                 self._settings,
                 transport,
-                max_connections=max_connections,
                 proxy=proxy,
                 environment=Environment.read() if trust_env else Environment(),
             ),

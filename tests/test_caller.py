@@ -106,7 +106,7 @@ def caller_over(
     max_connections: int = 32,
     **policy: Any,
 ) -> Caller:
-    lane = open_lane(SETTINGS, httpx.MockTransport(server), max_connections=max_connections)
+    lane = open_lane(SETTINGS, httpx.MockTransport(server))
     return Caller(
         lane, timeout=timeout, rate_limit=rate_limit, max_connections=max_connections, policy=RetryPolicy(**policy)
     )

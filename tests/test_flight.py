@@ -39,7 +39,7 @@ class Pool(httpx.AsyncHTTPTransport):
 
 def lane(handler: Handler, *, pool: bool = False) -> Lane:
     transport = Pool(handler) if pool else httpx.MockTransport(handler)
-    return open_lane(SETTINGS, transport, max_connections=3)
+    return open_lane(SETTINGS, transport)
 
 
 def now() -> float:

@@ -33,12 +33,12 @@ def now() -> float:
 
 
 def sender_over(handler: Handler, *, quota: Quota | None = None, max_connections: int = 32) -> Sender:
-    lane = open_lane(SETTINGS, httpx.MockTransport(handler), max_connections=max_connections)
+    lane = open_lane(SETTINGS, httpx.MockTransport(handler))
     return Sender(lane, quota or Quota(None), max_connections=max_connections)
 
 
 def sender_with(transport: httpx.AsyncBaseTransport) -> Sender:
-    return Sender(open_lane(SETTINGS, transport, max_connections=32), Quota(None), max_connections=32)
+    return Sender(open_lane(SETTINGS, transport), Quota(None), max_connections=32)
 
 
 class Closes(httpx.MockTransport):

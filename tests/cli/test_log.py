@@ -32,7 +32,9 @@ def test_it_ends_with_its_block_whatever_happens() -> None:
     assert logging.getLogger().handlers == before
 
 
-def test_one_logger_may_be_told_of_in_detail() -> None:
+@pytest.mark.parametrize("level_of_the_others", [logging.NOTSET, logging.DEBUG])
+def test_one_logger_may_be_told_of_in_detail(level_of_the_others: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(level_of_the_others, log.name)
     told: list[str] = []
     with log_told(told.append, verbose="plivo_record_async.emulator"):
         logging.getLogger("plivo_record_async.emulator.app").info("a request")
