@@ -180,8 +180,10 @@ class ShortcutTransport(Transport, ABC):
 
     @abstractmethod
     def lane(self, settings: Settings, proxy: Proxy | None) -> Lane:
-        """Return the shorter way, through ``proxy`` if it is not None. It holds one connection for each request that was
-        ever under way at the same time."""
+        """Return the shorter way, through ``proxy`` if it is not None.
+
+        It holds at most one connection for each request that was ever under way at the same time.
+        """
 
 
 def open_lane(
