@@ -36,8 +36,8 @@ OPTIONAL = (
     *(
         "plivo_record_async.emulator",
         "plivo_record_async.cli",
-        "plivo_record_async.testing",
-        "plivo_record_async._rust",
+        "plivo_record_async.testing.plugin",
+        "plivo_record_async.transport.connectors.pyreqwest_adapter",
     ),
     *("pyreqwest", "starlette", "uvicorn", "click", "rich", "sqlite3", "pytest"),
 )

@@ -6,7 +6,6 @@ What follows recordings is imported at its first use: who only starts and stops 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from plivo_record_async._http import fast_transport
 from plivo_record_async._version import __version__
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import (
@@ -33,8 +32,9 @@ from plivo_record_async.errors import (
     UnknownStartError,
     WaitTimeoutError,
 )
-from plivo_record_async.protocol.callbacks import parse_callback
-from plivo_record_async.protocol.mismatches import SignatureReport, explain_signature
+from plivo_record_async.protocol.callbacks.diagnostics import SignatureReport, explain_signature
+from plivo_record_async.protocol.callbacks.parsing import parse_callback
+from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -58,14 +58,14 @@ from plivo_record_async.protocol.models import (
     UnknownCallback,
 )
 from plivo_record_async.protocol.policy import CallbackPolicy
-from plivo_record_async.protocol.signatures import sign_callback_v3
+from plivo_record_async.transport.connectors.choice import fast_transport
 
 if TYPE_CHECKING:
     from plivo_record_async.protocol.error_responses import ErrorResponse, error_response
-    from plivo_record_async.protocol.followed import Terms
+    from plivo_record_async.protocol.recording.record import Terms
     from plivo_record_async.stores import MemoryStore, SQLiteStore
-    from plivo_record_async.tracked import TrackedRecording
     from plivo_record_async.tracker import RecordingTracker
+    from plivo_record_async.tracking.handle import TrackedRecording
 
 __all__ = [
     "ApiError",
@@ -132,8 +132,8 @@ _LATER = {
     "MemoryStore": "plivo_record_async.stores",
     "RecordingTracker": "plivo_record_async.tracker",
     "SQLiteStore": "plivo_record_async.stores",
-    "Terms": "plivo_record_async.protocol.followed",
-    "TrackedRecording": "plivo_record_async.tracked",
+    "Terms": "plivo_record_async.protocol.recording.record",
+    "TrackedRecording": "plivo_record_async.tracking.handle",
     "error_response": "plivo_record_async.protocol.error_responses",
 }
 

@@ -8,16 +8,12 @@ from types import TracebackType
 from typing import Self, TypeVar, overload
 
 from plivo_record_async import _clock
-from plivo_record_async._batch import run_many
-from plivo_record_async._caller import Caller
-from plivo_record_async._http import Transport, open_lane
-from plivo_record_async._proxies import ProxyTypes
-from plivo_record_async._sender import GRACE
-from plivo_record_async.protocol import endpoints
+from plivo_record_async.protocol.api import endpoints
+from plivo_record_async.protocol.api.endpoints import Request
+from plivo_record_async.protocol.api.listing import Listing
+from plivo_record_async.protocol.api.retry import RetryPolicy
 from plivo_record_async.protocol.arguments import positive, whole
 from plivo_record_async.protocol.clocks import PlivoClock
-from plivo_record_async.protocol.endpoints import Request
-from plivo_record_async.protocol.listing import Listing
 from plivo_record_async.protocol.models import (
     Conference,
     FileFormat,
@@ -31,8 +27,13 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     StopRequest,
 )
-from plivo_record_async.protocol.retry import RetryPolicy
 from plivo_record_async.settings import Environment, Settings
+from plivo_record_async.transport.batch import run_many
+from plivo_record_async.transport.caller import Caller
+from plivo_record_async.transport.connectors.choice import open_connector
+from plivo_record_async.transport.connectors.connector import Transport
+from plivo_record_async.transport.connectors.proxies import ProxyTypes
+from plivo_record_async.transport.sender import GRACE
 
 __all__ = ["RecordClient"]
 
@@ -104,7 +105,7 @@ class RecordClient:
         self._rate_limit = rate_limit
         whole("max_connections", max_connections, least=1)
         self._calls = Caller(
-            open_lane(
+            open_connector(
                 self._settings,
                 transport,
                 proxy=proxy,
@@ -171,18 +172,18 @@ class RecordClient:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
-        late: Callable[[Awaitable[T]], None] | None = None,
+        on_abandoned: Callable[[Awaitable[T]], None] | None = None,
     ) -> T:
         """Send the request of any endpoint, with every guarantee of the other calls; for what builds on a client.
 
         Args:
-            request: One of `plivo_record_async.protocol.endpoints`.
+            request: One of `plivo_record_async.protocol.api.endpoints`.
             timeout: Seconds for this call in all; the client's own if absent.
             max_retries: How many times it is sent again at the most. If None, as often as the client may.
-            late: Takes the result to come, if this call is cancelled after something was sent. Without it, what
-                comes is only logged.
+            on_abandoned: Is called with the pending result if this call is cancelled after something was sent. If
+                None, the result is only logged.
         """
-        return await self._calls.call(request, timeout, max_retries=max_retries, late=late)
+        return await self._calls.call(request, timeout, max_retries=max_retries, on_abandoned=on_abandoned)
 
     @overload
     async def start_recording(

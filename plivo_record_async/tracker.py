@@ -14,18 +14,10 @@ from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 import attrs
 
 from plivo_record_async import _clock
-from plivo_record_async._batch import run_many
-from plivo_record_async._follower import Follower
-from plivo_record_async._handlers import HandledEvent, label_of
-from plivo_record_async._ledger import Ledger
-from plivo_record_async._reconciler import Reconciler
-from plivo_record_async._starter import Starter
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import NotFoundError, UnknownStartError
-from plivo_record_async.interfaces import Orphan, Store
 from plivo_record_async.protocol.arguments import aware
-from plivo_record_async.protocol.evidence import CallbackName
-from plivo_record_async.protocol.followed import DEFAULT_TERMS, FollowedRecording, Terms
+from plivo_record_async.protocol.callbacks.signatures import AuthTokens, listed
 from plivo_record_async.protocol.models import (
     ApiResponse,
     FileFormat,
@@ -36,11 +28,19 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 from plivo_record_async.protocol.policy import CallbackPolicy
-from plivo_record_async.protocol.signatures import AuthTokens, listed
-from plivo_record_async.receiver import Receive, Receiver, Scope, Send, run_lifespan
+from plivo_record_async.protocol.recording.evidence import CallbackName
+from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording, Terms
 from plivo_record_async.settings import address
+from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore
-from plivo_record_async.tracked import TrackedRecording
+from plivo_record_async.tracking.handle import TrackedRecording
+from plivo_record_async.tracking.handlers import HandledEvent, label_of
+from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.tracking.receiving.receiver import Receive, Receiver, Scope, Send, run_lifespan
+from plivo_record_async.tracking.reconciler import Reconciler
+from plivo_record_async.tracking.scheduler import Follower
+from plivo_record_async.tracking.starter import Starter
+from plivo_record_async.transport.batch import run_many
 
 __all__ = ["RecordingTracker"]
 

@@ -35,7 +35,7 @@ from plivo_record_async import (
     StartRequest,
     StopRequest,
 )
-from plivo_record_async.protocol import endpoints
+from plivo_record_async.protocol.api import endpoints
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "tokentokentokentokentokentokentokentoken"

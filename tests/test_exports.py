@@ -68,7 +68,7 @@ OPTIONAL = {
     "click",
     "plivo_record_async.cli",
     "plivo_record_async.emulator",
-    "plivo_record_async.testing",
+    "plivo_record_async.testing.plugin",
     "pyreqwest",
     "pytest",
     "rich",

@@ -35,7 +35,7 @@ from plivo_record_async import (
     UnknownCallback,
     UnknownStartError,
 )
-from tests.following import (
+from tests.support.tracking import (
     AUTH_ID,
     PUBLIC,
     SHORT,

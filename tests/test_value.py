@@ -39,7 +39,7 @@ from plivo_record_async import (
 )
 from plivo_record_async._value import Value, json_ready
 from plivo_record_async.emulator import Dialect
-from plivo_record_async.interfaces import Orphan
+from plivo_record_async.stores.interface import Orphan
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 678900, tzinfo=UTC)
 PUBLIC = ("", ".emulator", ".interfaces", ".stores")

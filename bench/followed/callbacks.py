@@ -10,10 +10,10 @@ from urllib.parse import urlencode, urlsplit
 
 from bench.peers import AUTH_TOKEN
 from plivo_record_async import CallbackPolicy, StartRequest, sign_callback_v3
-from plivo_record_async.interfaces import FollowedRecording
-from plivo_record_async.protocol.evidence import StartAccepted
-from plivo_record_async.protocol.lifecycle import apply, begin
-from plivo_record_async.protocol.tokens import issue_url
+from plivo_record_async.protocol.callbacks.url_tokens import issue_url
+from plivo_record_async.protocol.recording.evidence import StartAccepted
+from plivo_record_async.protocol.recording.lifecycle import apply, begin
+from plivo_record_async.stores.interface import FollowedRecording
 
 PUBLIC_URL = "https://recordings.example/plivo"
 NONCE = "12345678901234567890"

@@ -27,7 +27,7 @@ import attrs
 from bench.followed.callbacks import PUBLIC_URL, Callback, accepted, ended
 from bench.peers import AUTH_ID, AUTH_TOKEN
 from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore
-from plivo_record_async.interfaces import Store
+from plivo_record_async.stores.interface import Store
 
 RATE = 100
 """Callbacks a second."""

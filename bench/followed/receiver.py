@@ -34,7 +34,7 @@ from bench.followed.callbacks import PUBLIC_URL, accepted
 from bench.followed.cores import pin
 from bench.peers import AUTH_ID, AUTH_TOKEN
 from plivo_record_async import MemoryStore, RecordClient, RecordingTracker, SQLiteStore
-from plivo_record_async.interfaces import Store
+from plivo_record_async.stores.interface import Store
 
 
 async def read_body(request: Request) -> PlainTextResponse:

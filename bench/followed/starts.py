@@ -17,7 +17,7 @@ from bench.followed.cores import pin
 from bench.peers import Start, Target
 from bench.peers.ours import client
 from plivo_record_async import CallbackPolicy, MemoryStore, RecordingTracker, SQLiteStore
-from plivo_record_async.interfaces import Store
+from plivo_record_async.stores.interface import Store
 
 CONCURRENCY = 50
 

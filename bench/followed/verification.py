@@ -16,8 +16,8 @@ from plivo.utils import validate_v3_signature  # type: ignore[import-untyped]
 from bench.followed.callbacks import ended
 from bench.peers import AUTH_TOKEN
 from plivo_record_async import RecordingEnded, parse_callback
-from plivo_record_async.protocol.callbacks import read_form, verify_callback
-from plivo_record_async.protocol.signatures import find_match, read_claim, signed_texts
+from plivo_record_async.protocol.callbacks.parsing import read_form, verify_callback
+from plivo_record_async.protocol.callbacks.signatures import find_match, read_claim, signed_texts
 
 CALLBACK = ended(1)
 BODY, HEADERS = CALLBACK.body, CALLBACK.headers()

@@ -6,7 +6,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from plivo_record_async.errors import ConfigurationError, StoreError
-from plivo_record_async.stores.sql import NOT_OPENED
+from plivo_record_async.stores.sqlite.statements import NOT_OPENED
 
 __all__ = ["usable_file"]
 

@@ -10,9 +10,6 @@ from typing import Any
 import attrs
 
 from plivo_record_async.cli.output import printable
-from plivo_record_async.interfaces import FollowedRecording, Orphan
-from plivo_record_async.protocol.evidence import kind_of
-from plivo_record_async.protocol.followed import status_of
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -20,7 +17,10 @@ from plivo_record_async.protocol.models import (
     RecordingStatus,
     TranscriptionEnded,
 )
-from plivo_record_async.stores.sqlite import SQLiteStore
+from plivo_record_async.protocol.recording.evidence import kind_of
+from plivo_record_async.protocol.recording.record import status_of
+from plivo_record_async.stores.interface import FollowedRecording, Orphan
+from plivo_record_async.stores.sqlite.store import SQLiteStore
 
 __all__ = ["Heard", "News", "Ready", "TellingStore", "details", "record", "subject", "word"]
 

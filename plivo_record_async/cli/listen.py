@@ -66,7 +66,7 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
       plivo-record listen --public-url https://me.example/plivo --db recordings.db --json
     """  # noqa: D301 - click wants the control character
     with needed_extra("emulator"):
-        from plivo_record_async.cli.serving import is_loopback, listener, url_of  # noqa: PLC0415 - it needs the extra
+        from plivo_record_async.serving import is_loopback, listener, url_of  # noqa: PLC0415 - it needs the extra
     with closing(listener(host, port)) as listening:
         if public_url is None and not is_loopback(listening):
             raise click.UsageError(
@@ -81,7 +81,7 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
 async def _until_signalled(listening: socket.socket, public_url: str, db: Path, output: Output) -> None:
     from plivo_record_async.cli.board import view  # noqa: PLC0415 - no other command needs rich
     from plivo_record_async.cli.heard import Ready, TellingStore  # noqa: PLC0415 - nor sqlite3
-    from plivo_record_async.cli.serving import serving, url_of  # noqa: PLC0415 - it needs the extra
+    from plivo_record_async.serving import serving, url_of  # noqa: PLC0415 - it needs the extra
 
     ended = end_signal()
     async with printing(view(output), ended) as tell:

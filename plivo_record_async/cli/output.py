@@ -22,6 +22,7 @@ import attrs
 import click
 
 from plivo_record_async.errors import ConfigurationError, PlivoRecordError
+from plivo_record_async.protocol.api.retry import leaves_doubt
 from plivo_record_async.protocol.models import (
     Outcome,
     PendingResponse,
@@ -30,7 +31,6 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     StopRequest,
 )
-from plivo_record_async.protocol.retry import leaves_doubt
 
 __all__ = ["BadLine", "ExitCode", "Output", "Result", "Tally", "conference", "error_record", "exit_code", "printable"]
 

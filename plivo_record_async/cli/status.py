@@ -14,9 +14,9 @@ from plivo_record_async.cli.database import usable_file
 from plivo_record_async.cli.options import json_option
 from plivo_record_async.cli.output import ExitCode, Output, printable
 from plivo_record_async.errors import PlivoRecordError
-from plivo_record_async.interfaces import FollowedRecording
-from plivo_record_async.protocol.followed import status_of
+from plivo_record_async.protocol.recording.record import status_of
 from plivo_record_async.stores import SQLiteStore
+from plivo_record_async.stores.interface import FollowedRecording
 
 __all__ = ["status"]
 

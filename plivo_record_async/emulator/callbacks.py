@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urldefrag, urlencode
 
 import attrs
 
-from plivo_record_async.protocol.signatures import sign_callback_v3
+from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 
 __all__ = ["Callback", "DeliveryOptions", "HttpCallback", "Kind", "Scheme"]
 

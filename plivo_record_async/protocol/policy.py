@@ -13,7 +13,7 @@ from attrs import field
 
 from plivo_record_async._value import Value
 from plivo_record_async.protocol.arguments import Check, one_of, optional
-from plivo_record_async.protocol.signatures import split_url
+from plivo_record_async.protocol.callbacks.signatures import split_url
 
 __all__ = ["CallbackPolicy", "Failure", "Region"]
 

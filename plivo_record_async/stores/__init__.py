@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from plivo_record_async.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
-    from plivo_record_async.stores.sqlite import SQLiteStore
+    from plivo_record_async.stores.sqlite.store import SQLiteStore
 
 __all__ = ["MemoryStore", "SQLiteStore"]
 
 
 def __getattr__(name: str) -> Any:
     if name == "SQLiteStore":
-        from plivo_record_async.stores.sqlite import SQLiteStore  # noqa: PLC0415 - only when it is asked for
+        from plivo_record_async.stores.sqlite.store import SQLiteStore  # noqa: PLC0415 - only when it is asked for
 
         return SQLiteStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

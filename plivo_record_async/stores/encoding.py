@@ -16,9 +16,9 @@ from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.interfaces import FollowedRecording, Orphan
-from plivo_record_async.protocol.followed import Step
 from plivo_record_async.protocol.models import CallbackEvent
+from plivo_record_async.protocol.recording.record import Step
+from plivo_record_async.stores.interface import FollowedRecording, Orphan
 
 __all__ = ["T", "decode", "encode", "micros"]
 

@@ -13,12 +13,18 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from plivo_record_async._home import Home
+from plivo_record_async._event_loop import Home
 from plivo_record_async.errors import ClosedError
-from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Orphan, PlivoId
-from plivo_record_async.protocol.followed import is_silent
-from plivo_record_async.protocol.plivo_ids import named_ids
+from plivo_record_async.protocol.callbacks.fields import named_ids
+from plivo_record_async.protocol.recording.record import is_silent
 from plivo_record_async.stores.forgotten import marks
+from plivo_record_async.stores.interface import (
+    ORPHANS_OF_A_START,
+    ORPHANS_OF_NO_START,
+    FollowedRecording,
+    Orphan,
+    PlivoId,
+)
 
 __all__ = ["MemoryStore"]
 

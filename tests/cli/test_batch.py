@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from plivo_record_async.emulator import Emulator
-from tests.cli.running import answering, records, run
+from tests.support.cli_process import answering, records, run
 
 Command = Callable[..., Awaitable[Result]]
 CALLBACK = "http://127.0.0.1:9/callback"

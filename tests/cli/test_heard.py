@@ -7,9 +7,6 @@ import attrs
 import pytest
 
 from plivo_record_async.cli.heard import Heard, Ready, TellingStore, details, record, subject, word
-from plivo_record_async.protocol.evidence import CameDue, Evidence, SendingBegan, StartAccepted
-from plivo_record_async.protocol.followed import FollowedRecording, status_of
-from plivo_record_async.protocol.lifecycle import apply, plan
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -18,7 +15,10 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from tests.orphans import orphan
+from plivo_record_async.protocol.recording.evidence import CameDue, Evidence, SendingBegan, StartAccepted
+from plivo_record_async.protocol.recording.lifecycle import apply, plan
+from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
+from tests.support.orphans import orphan
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ANSWERED = ApiResponse(api_id="an-api-id", message="conference recording started")

@@ -9,7 +9,7 @@ from click.testing import Result
 
 from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore
 from plivo_record_async.emulator import Emulator
-from plivo_record_async.tracked import TrackedRecording
+from plivo_record_async.tracking.handle import TrackedRecording
 
 Command = Callable[..., Awaitable[Result]]
 

@@ -15,8 +15,8 @@ import trustme
 from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.deliver import Attempt, Deliverer
 from plivo_record_async.emulator.dialect import Dialect
-from tests.emulator.judges import plivo
-from tests.emulator.receiver import Behaviour, Receiver
+from tests.support.callback_server import Behaviour, Receiver
+from tests.support.judges import plivo
 
 TOKEN = "a-token"
 

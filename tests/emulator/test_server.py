@@ -16,7 +16,7 @@ import pytest
 
 from plivo_record_async.emulator import Dialect, Emulator
 from plivo_record_async.errors import ConfigurationError
-from tests.emulator.receiver import Receiver
+from tests.support.callback_server import Receiver
 
 
 async def ask(plivo: Emulator, method: str, path: str, **options: Any) -> httpx.Response:

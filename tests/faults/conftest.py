@@ -15,11 +15,11 @@ import pytest
 import trustme
 
 from plivo_record_async import RecordClient
-from tests.faults.background import Background, background
-from tests.faults.outcomes import MakeClient, client_of
-from tests.faults.proxy import Proxy
-from tests.faults.server import FaultServer
-from tests.faults.ways import DIRECT, Way
+from tests.support.background_loop import Background, background
+from tests.support.fault_server import FaultServer
+from tests.support.outcomes import MakeClient, client_of
+from tests.support.transports import DIRECT, Way
+from tests.support.tunnels import Proxy
 
 collect_ignore_glob = [] if sys.platform == "linux" else ["test_*.py"]  # the server asks Linux about its connections
 

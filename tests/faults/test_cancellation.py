@@ -24,12 +24,12 @@ from plivo_record_async import (
     RecordClient,
     RecordingStarted,
 )
-from tests.faults import faults as f
-from tests.faults.background import Background
-from tests.faults.outcomes import MakeClient, announced, client_of, outcome, works_again
-from tests.faults.proxy import Proxy
-from tests.faults.server import Exchange, Fault, FaultServer
-from tests.faults.ways import Way, over_every_way
+from tests.support import faults as f
+from tests.support.background_loop import Background
+from tests.support.fault_server import Exchange, Fault, FaultServer
+from tests.support.outcomes import MakeClient, announced, client_of, outcome, works_again
+from tests.support.transports import Way, over_every_way
+from tests.support.tunnels import Proxy
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 

@@ -19,13 +19,13 @@ from plivo_record_async import (
     RecordingStarted,
     UnexpectedResponseError,
 )
-from tests.faults import faults as f
-from tests.faults.background import Background
-from tests.faults.descriptors import connections_to, until
-from tests.faults.outcomes import NEVER_ITS_TURN, MakeClient, announced, outcome, works_again
-from tests.faults.proxy import Proxy
-from tests.faults.server import FaultServer
-from tests.faults.ways import EVERY_WAY, Way, over_every_way, over_ways
+from tests.support import faults as f
+from tests.support.background_loop import Background
+from tests.support.fault_server import FaultServer
+from tests.support.open_sockets import connections_to, until
+from tests.support.outcomes import NEVER_ITS_TURN, MakeClient, announced, outcome, works_again
+from tests.support.transports import EVERY_WAY, Way, over_every_way, over_ways
+from tests.support.tunnels import Proxy
 
 pytestmark = pytest.mark.usefixtures("no_garbage")
 

@@ -12,9 +12,9 @@ import uvloop
 from anyio.from_thread import start_blocking_portal
 
 from plivo_record_async import ClosedError, RecordClient, fast_transport
-from tests.faults.descriptors import connections_to, descriptors, until
-from tests.faults.outcomes import client_of, works_again
-from tests.faults.server import FaultServer
+from tests.support.fault_server import FaultServer
+from tests.support.open_sockets import connections_to, descriptors, until
+from tests.support.outcomes import client_of, works_again
 
 MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
 

@@ -15,12 +15,12 @@ from httpx_aiohttp import AiohttpTransport
 from pyreqwest.compatibility.httpx import HttpxTransport as PyreqwestTransport
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient, RecordingStarted, fast_transport
-from tests.faults import faults as f
-from tests.faults.background import Background
-from tests.faults.outcomes import CANNOT_TELL, NOT_SENT, SENT, MakeClient, outcome, works_again
-from tests.faults.proxy import Proxy
-from tests.faults.server import Fault, FaultServer
-from tests.faults.ways import over_every_way
+from tests.support import faults as f
+from tests.support.background_loop import Background
+from tests.support.fault_server import Fault, FaultServer
+from tests.support.outcomes import CANNOT_TELL, NOT_SENT, SENT, MakeClient, outcome, works_again
+from tests.support.transports import over_every_way
+from tests.support.tunnels import Proxy
 
 MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
 

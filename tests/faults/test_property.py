@@ -23,12 +23,12 @@ from plivo_record_async import (
     RecordingStopped,
     UnexpectedResponseError,
 )
-from tests.faults import faults as f
-from tests.faults.background import Background
-from tests.faults.outcomes import client_of, outcome, works_again
-from tests.faults.proxy import Proxy
-from tests.faults.server import Exchange, Fault, FaultServer, Welcome
-from tests.faults.ways import DIRECT, Way, over_every_way
+from tests.support import faults as f
+from tests.support.background_loop import Background
+from tests.support.fault_server import Exchange, Fault, FaultServer, Welcome
+from tests.support.outcomes import client_of, outcome, works_again
+from tests.support.transports import DIRECT, Way, over_every_way
+from tests.support.tunnels import Proxy
 
 CANCELLED = "cancelled"
 

@@ -18,12 +18,12 @@ import respx
 import trustme
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordingStarted
-from tests.faults import faults as f
-from tests.faults.background import Background
-from tests.faults.outcomes import NOT_SENT, client_of, outcome, works_again
-from tests.faults.proxy import Proxy, Socks
-from tests.faults.server import Exchange, FaultServer
-from tests.faults.ways import Way, over_ways
+from tests.support import faults as f
+from tests.support.background_loop import Background
+from tests.support.fault_server import Exchange, FaultServer
+from tests.support.outcomes import NOT_SENT, client_of, outcome, works_again
+from tests.support.transports import Way, over_ways
+from tests.support.tunnels import Proxy, Socks
 
 OWN = [Way("default"), Way("fast")]
 """The transports that ask the environment."""

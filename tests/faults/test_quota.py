@@ -7,10 +7,10 @@ from collections import deque
 from itertools import pairwise
 
 from plivo_record_async import NotSentError, RateLimit, RecordingStarted
-from tests.faults import faults as f
-from tests.faults.outcomes import MakeClient, outcome
-from tests.faults.server import Exchange, Fault, FaultServer
-from tests.faults.ways import EVERY_WAY, over_every_way, over_ways
+from tests.support import faults as f
+from tests.support.fault_server import Exchange, Fault, FaultServer
+from tests.support.outcomes import MakeClient, outcome
+from tests.support.transports import EVERY_WAY, over_every_way, over_ways
 
 DIRECTLY = [way for way in EVERY_WAY if way.through == "nothing"]
 

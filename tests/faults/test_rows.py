@@ -34,10 +34,11 @@ from plivo_record_async import (
     ServerError,
     UnexpectedResponseError,
 )
-from plivo_record_async._network import AsyncioBackend
-from tests.faults import faults as f
-from tests.faults.background import Background
-from tests.faults.outcomes import (
+from plivo_record_async.transport.connectors.network import AsyncioBackend
+from tests.support import faults as f
+from tests.support.background_loop import Background
+from tests.support.fault_server import Connection, Fault, FaultServer, head
+from tests.support.outcomes import (
     NEVER_ITS_TURN,
     NOT_SENT,
     SENT,
@@ -47,8 +48,7 @@ from tests.faults.outcomes import (
     outcome,
     works_again,
 )
-from tests.faults.server import Connection, Fault, FaultServer, head
-from tests.faults.ways import DIRECT, EVERY_WAY, Way, over_every_way, over_ways
+from tests.support.transports import DIRECT, EVERY_WAY, Way, over_every_way, over_ways
 
 BRIEF = 0.75
 """Seconds until the deadline of a call that will never be answered: long enough for any machine to send it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from urllib.parse import parse_qsl, quote
 
 from plivo_record_async.errors import CallbackRejectedError, MalformedCallbackError
-from plivo_record_async.protocol.callbacks import parse_callback
+from plivo_record_async.protocol.callbacks.parsing import parse_callback
+from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 from plivo_record_async.protocol.models import CallbackEvent, RecordingEnded
-from plivo_record_async.protocol.signatures import sign_callback_v3
 
 TOKEN, NONCE = "token", "31627761595286130198"
 

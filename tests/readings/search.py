@@ -15,17 +15,17 @@ from typing import Any
 import attrs
 
 from plivo_record_async.errors import MalformedCallbackError
-from plivo_record_async.protocol.callbacks import believe
-from plivo_record_async.protocol.contradictions import contradiction
-from plivo_record_async.protocol.events import read_event
-from plivo_record_async.protocol.evidence import StartAccepted
-from plivo_record_async.protocol.known import KNOWN
-from plivo_record_async.protocol.lifecycle import apply, begin
+from plivo_record_async.protocol.callbacks.events import read_event
+from plivo_record_async.protocol.callbacks.known_fields import KNOWN
+from plivo_record_async.protocol.callbacks.parsing import believe
+from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import CallbackEvent, HttpMethod, StartRequest, UnknownCallback
-from plivo_record_async.protocol.verified import VerifiedCallback
-from tests.protocol.honest import NONCE, RECORDING_ENDED
-from tests.protocol.lives import NOW
+from plivo_record_async.protocol.recording.contradictions import contradiction
+from plivo_record_async.protocol.recording.evidence import StartAccepted
+from plivo_record_async.protocol.recording.lifecycle import apply, begin
 from tests.readings.captures import INNOCENT, Capture, Pairs, capture_of, joined
+from tests.support.callbacks import NONCE, RECORDING_ENDED
+from tests.support.recordings import NOW
 
 __all__ = [
     "ADDRESS",

@@ -13,7 +13,9 @@ import attrs
 import pytest
 
 from plivo_record_async.errors import MalformedCallbackError
-from plivo_record_async.protocol.callbacks import believe, parse_callback
+from plivo_record_async.protocol.callbacks.parsing import believe, parse_callback
+from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
+from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -21,9 +23,6 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from plivo_record_async.protocol.signatures import sign_callback_v3
-from plivo_record_async.protocol.verified import VerifiedCallback
-from tests.protocol.honest import NONCE, TOKEN, V3, V3_NONCE
 from tests.readings.captures import Capture, Pairs, capture_of
 from tests.readings.search import (
     ADDRESS,
@@ -37,6 +36,7 @@ from tests.readings.search import (
     verified,
     without_pins,
 )
+from tests.support.callbacks import NONCE, TOKEN, V3, V3_NONCE
 
 COUNT = int(os.environ.get("READINGS", "8000"))
 """How many second readings are tried; ``nox -s readings`` tries a million."""

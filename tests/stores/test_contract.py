@@ -13,13 +13,13 @@ import attrs
 import pytest
 
 from plivo_record_async.errors import ClosedError, ConfigurationError, PlivoRecordError
-from plivo_record_async.interfaces import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Store
-from plivo_record_async.protocol.evidence import CandidatesFound
-from plivo_record_async.protocol.lifecycle import plan
 from plivo_record_async.protocol.models import ApiResponse, CallbackEvent, StartRequest, UnknownCallback
+from plivo_record_async.protocol.recording.evidence import CandidatesFound
+from plivo_record_async.protocol.recording.lifecycle import plan
 from plivo_record_async.stores import MemoryStore, SQLiteStore
-from tests.orphans import orphan
-from tests.protocol.lives import (
+from plivo_record_async.stores.interface import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Store
+from tests.support.orphans import orphan
+from tests.support.recordings import (
     CONFIRMED,
     ENDED,
     NOW,

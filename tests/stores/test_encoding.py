@@ -11,9 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.interfaces import FollowedRecording, Orphan
 from plivo_record_async.protocol.clocks import Sending
-from plivo_record_async.protocol.followed import Answer, Step
 from plivo_record_async.protocol.models import (
     ApiResponse,
     Recording,
@@ -22,9 +20,11 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
+from plivo_record_async.protocol.recording.record import Answer, Step
 from plivo_record_async.stores.encoding import decode, encode, micros
-from tests.orphans import orphan
-from tests.protocol.lives import KINDS, STATES, planned
+from plivo_record_async.stores.interface import FollowedRecording, Orphan
+from tests.support.orphans import orphan
+from tests.support.recordings import KINDS, STATES, planned
 
 texts = st.text(st.characters(), max_size=5)
 maybe = st.none() | texts

@@ -9,7 +9,7 @@ import pytest
 
 from plivo_record_async import stores
 from plivo_record_async.stores.memory import MemoryStore
-from plivo_record_async.stores.sqlite import SQLiteStore
+from plivo_record_async.stores.sqlite.store import SQLiteStore
 
 
 def test_both_stores_are_there() -> None:

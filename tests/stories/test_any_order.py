@@ -28,9 +28,9 @@ from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.dialect import Fault
 from plivo_record_async.emulator.recording import Recording
 from plivo_record_async.emulator.world import World
-from plivo_record_async.interfaces import FollowedRecording
 from plivo_record_async.protocol.models import RecordingState
-from tests.following import AUTH_ID, PUBLIC, SHORT, TOKEN, call_back
+from plivo_record_async.stores.interface import FollowedRecording
+from tests.support.tracking import AUTH_ID, PUBLIC, SHORT, TOKEN, call_back
 
 T = TypeVar("T")
 

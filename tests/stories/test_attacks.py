@@ -26,8 +26,8 @@ from plivo_record_async import (
     sign_callback_v3,
 )
 from plivo_record_async.emulator import Emulator
-from plivo_record_async.interfaces import Store
-from tests.serving import Caller, Reply, free_listener, head, serving, url_of
+from plivo_record_async.stores.interface import Store
+from tests.support.asgi_server import Caller, Reply, free_listener, head, serving, url_of
 
 FORM = "application/x-www-form-urlencoded"
 

@@ -22,8 +22,8 @@ from plivo_record_async import (
     SQLiteStore,
     StoreError,
 )
-from plivo_record_async.interfaces import Store
-from tests.following import PUBLIC, SHORT, ScriptedPlivo, call_back, ended, until
+from plivo_record_async.stores.interface import Store
+from tests.support.tracking import PUBLIC, SHORT, ScriptedPlivo, call_back, ended, until
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 

@@ -29,11 +29,11 @@ from plivo_record_async import (
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.emulator.dialect import Dialect
-from plivo_record_async.interfaces import Store
-from tests.following import SHORT, FlakyStore, until
-from tests.serving import free_listener, serving, url_of
+from plivo_record_async.stores.interface import Store
+from tests.support.asgi_server import free_listener, serving, url_of
+from tests.support.tracking import SHORT, FlakyStore, until
 
-RECEIVER = Path(__file__).with_name("receiving.py")
+RECEIVER = Path(__file__).parents[1] / "support" / "receiver_program.py"
 DEAD = "http://127.0.0.1:9/plivo"
 """Where nobody listens: no callback ever comes."""
 

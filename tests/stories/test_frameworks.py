@@ -23,7 +23,7 @@ from blockbuster import BlockBuster
 
 from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore, sign_callback_v3
 from plivo_record_async.emulator import Emulator
-from plivo_record_async.receiver import LONGEST_BODY
+from plivo_record_async.tracking.receiving.receiver import LONGEST_BODY
 
 PAGE = Path(__file__).parents[2] / "docs" / "howto" / "frameworks.md"
 RECIPES = {

@@ -24,15 +24,15 @@ from blockbuster import BlockBuster
 
 from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore, _clock
 from plivo_record_async.emulator.callbacks import Callback, HttpCallback
-from plivo_record_async.interfaces import FollowedRecording
-from plivo_record_async.protocol.evidence import SendingBegan, StartAccepted
-from plivo_record_async.protocol.lifecycle import apply, plan
+from plivo_record_async.protocol.callbacks.url_tokens import issue_url
 from plivo_record_async.protocol.models import RecordingState, StartRequest
-from plivo_record_async.protocol.tokens import issue_url
-from tests.following import AUTH_ID, PUBLIC, SHORT, TOKEN, until
-from tests.serving import Caller
+from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted
+from plivo_record_async.protocol.recording.lifecycle import apply, plan
+from plivo_record_async.stores.interface import FollowedRecording
+from tests.support.asgi_server import Caller
+from tests.support.tracking import AUTH_ID, PUBLIC, SHORT, TOKEN, until
 
-HERE = Path(__file__).parent
+PROGRAMS = Path(__file__).parents[1] / "support"
 ACCOUNT = {**os.environ, "PLIVO_AUTH_ID": AUTH_ID, "PLIVO_AUTH_TOKEN": TOKEN}
 
 
@@ -135,7 +135,7 @@ async def send_at_full_speed(
 
 async def receive_for_a_life(path: Path, queue: list[Sent], acknowledged: list[Sent], killed_at: int | None) -> None:
     """One life of a receiver: it is killed once so many are acknowledged, or ends when everything has come."""
-    with running(HERE / "receiving.py", path, PUBLIC) as (process, url):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC) as (process, url):
 
         def then() -> None:
             if len(acknowledged) == killed_at:
@@ -221,16 +221,16 @@ async def test_a_handler_that_was_killed_runs_again(path: Path) -> None:
     await store.aclose()
     *ends, last = [sent for record in records for sent in callbacks_of(record) if sent.kind == "ended"]
     acknowledged: list[Sent] = []
-    with running(HERE / "receiving.py", path, PUBLIC, notes, "stuck") as (process, url):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC, notes, "stuck") as (process, url):
         await send_at_full_speed(url, ends, acknowledged)
         await noted(notes, "start-0 began", "start-1 began", "start-2 began")
         process.send_signal(signal.SIGKILL)
     assert len(acknowledged) == 3
-    with running(HERE / "receiving.py", path, PUBLIC, notes):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC, notes):
         lines = await noted(notes, "start-0 ended", "start-1 ended", "start-2 ended")
         await all_handled(path, records[:3])
     assert lines.count("start-0 began") == 2
-    with running(HERE / "receiving.py", path, PUBLIC, notes) as (_, url):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC, notes) as (_, url):
         again = [last, *(sent for record in records[:3] for sent in callbacks_of(record) if sent.kind == "ended")]
         await send_at_full_speed(url, again, acknowledged)  # the last of the list first
         await noted(notes, "start-3 ended")
@@ -264,7 +264,7 @@ async def test_no_start_is_sent_twice_though_its_program_is_killed(path: Path) -
     async with emulator_process() as door:
         for room in rooms:
             await door.post(f"/__emulator__/conferences/{room}")
-        program = (HERE / "starting.py", path, count)
+        program = (PROGRAMS / "starter_program.py", path, count)
         executed: Mapping[str, int] = {}
         for _ in range(8):
             killed_at = sum(executed.values()) + chance.randint(1, 40)
@@ -315,7 +315,7 @@ async def receiver_with_a_past(
     await store.aclose()
     queue = [sent for record in records for sent in callbacks_of(record)]
     acknowledged: list[Sent] = []
-    with running(HERE / "receiving.py", path, PUBLIC) as (process, url):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC) as (process, url):
 
         async def send(count: int) -> list[int]:
             statuses: list[int] = []

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from plivo_record_async.protocol.models import RecordingState
-from tests.stories.plivo_in_time import Machine, Plivo, Row
+from tests.support.simulated_plivo import Machine, Plivo, Row
 
 LATEST_LISTED = 280.0
 """Seconds after the end of its conference by which a recording is listed; the time of grace is 300."""

@@ -12,9 +12,9 @@ import pytest
 
 from plivo_record_async import PendingResponse, RecordClient, RecordingStarted, RecordingStopped
 from plivo_record_async.emulator import Emulator
-from tests.emulator.judges import plivo, plivo_exceptions, requests
-from tests.emulator.receiver import Received, Receiver
-from tests.stories.official import official_client
+from tests.support.callback_server import Received, Receiver
+from tests.support.judges import plivo, plivo_exceptions, requests
+from tests.support.official_client import official_client
 
 START_KEYS = {"api_id", "message", "recording_id", "url"}
 

@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl
 import pytest
 
 from plivo_record_async import RecordClient, fast_transport
-from tests.emulator.judges import plivo
-from tests.stories.official import official_client
-from tests.wiretap import Heard, Wiretap
+from tests.support.judges import plivo
+from tests.support.official_client import official_client
+from tests.support.raw_server import Heard, Wiretap
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "tokentokentokentokentokentokentokentoken"

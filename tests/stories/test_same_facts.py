@@ -25,8 +25,8 @@ from plivo_record_async import (
     ServerError,
 )
 from plivo_record_async.emulator import Dialect, Emulator
-from tests.emulator.judges import plivo_exceptions
-from tests.stories.official import official_client
+from tests.support.judges import plivo_exceptions
+from tests.support.official_client import official_client
 
 
 @attrs.frozen

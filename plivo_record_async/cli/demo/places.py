@@ -9,9 +9,9 @@ from pathlib import Path
 
 from plivo_record_async.cli.demo.events import Room
 from plivo_record_async.cli.demo.story import Followed, Plan
-from plivo_record_async.cli.serving import listener, serving, url_of
 from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Emulator
+from plivo_record_async.serving import listener, serving, url_of
 from plivo_record_async.stores import SQLiteStore
 from plivo_record_async.tracker import RecordingTracker
 

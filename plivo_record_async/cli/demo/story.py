@@ -16,10 +16,10 @@ import attrs
 from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Mode, Opened, Room, Step, Warned, What
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import ApiError, NotSentError, PlivoRecordError, RecordingFailedError
-from plivo_record_async.interfaces import Store
 from plivo_record_async.protocol.models import Outcome, StartRequest
-from plivo_record_async.tracked import TrackedRecording
+from plivo_record_async.stores.interface import Store
 from plivo_record_async.tracker import RecordingTracker
+from plivo_record_async.tracking.handle import TrackedRecording
 
 __all__ = ["Followed", "Plan", "Story"]
 

@@ -11,10 +11,10 @@ import pytest
 from plivo_record_async import _clock
 from plivo_record_async.cli.demo.events import Chapter, Closed, Event, Happened, Opened, Room, Warned
 from plivo_record_async.cli.demo.story import Followed, Plan, Story
-from plivo_record_async.cli.serving import listener, serving, url_of
 from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Dialect, Emulator
 from plivo_record_async.errors import NotFoundError, OutcomeUnknownError, RecordingFailedError
+from plivo_record_async.serving import listener, serving, url_of
 from plivo_record_async.stores import MemoryStore
 from plivo_record_async.tracker import RecordingTracker
 

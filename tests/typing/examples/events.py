@@ -25,7 +25,7 @@ from plivo_record_async import (
     UnknownCallback,
     WaitTimeoutError,
 )
-from plivo_record_async.interfaces import Store
+from plivo_record_async.stores.interface import Store
 
 
 def all_events(event: CallbackEvent) -> str | None:

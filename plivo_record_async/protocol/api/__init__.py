@@ -1,0 +1,1 @@
+"""Calls to Plivo: requests, their JSON, and what the answers mean."""

@@ -1,0 +1,259 @@
+"""What Plivo's list of recordings says of a recording that is silent: pure decisions over what was seen.
+
+A row is this recording if Plivo's ids say so, or else if the recording began when the start was sent. Both times are
+Plivo's, as far as they are known; what is not known makes the answer "not yet known", never "absent".
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import attrs
+
+from plivo_record_async.protocol.clocks import PlivoClock, Reading
+from plivo_record_async.protocol.models import Recording
+from plivo_record_async.protocol.recording.evidence import (
+    CandidatesFound,
+    ConferenceGone,
+    Evidence,
+    Kind,
+    NothingFound,
+    RecordingFound,
+)
+from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording, Terms
+
+__all__ = ["Claim", "Finding", "Matches", "Search", "claim_of", "conclude", "matching", "search_for", "weigh"]
+
+_MARGIN: Final = timedelta(seconds=30)
+"""How long Plivo may take to begin, and how far the clocks of its machines may differ."""
+
+_UNMEASURED: Final = timedelta(seconds=90)
+"""The same where Plivo's clock was not measured, and ours may be wrong too."""
+
+_LEAST_DOUBT: Final = timedelta(minutes=1)
+_GREATEST_DOUBT: Final = timedelta(days=1)
+
+_LONGEST: Final = timedelta(days=1)
+"""No conference, and so no recording, lasts longer: https://plivo.com/docs/voice/concepts/account-limits.md"""
+
+_FILING: Final = timedelta(hours=1)
+"""How long after its end a recording may be added to the list."""
+
+_DEADLINE: Final = timedelta(seconds=30)
+"""That of a start which did not write its own down."""
+
+_ANSWERED: Final[frozenset[Kind]] = frozenset({"accepted", "start_confirmed"})
+"""What tells that the recording has begun by then."""
+
+
+@attrs.frozen(kw_only=True)
+class Search:
+    """When, by Plivo's clock, a recording began if it is the one that is looked for.
+
+    Attributes:
+        first: Not before this.
+        last: Not after this.
+        doubt: By how much both may be wrong all the same.
+    """
+
+    first: datetime
+    last: datetime
+    doubt: timedelta
+
+    @property
+    def added_after(self) -> datetime:
+        """Since when the recording can have been added to the list."""
+        return self.first - self.doubt
+
+    def holds(self, began: tuple[datetime, datetime], *, doubt: timedelta = timedelta()) -> bool:
+        """Whether a recording that began between two times may have begun in this time."""
+        earliest, latest = began
+        return earliest <= self.last + doubt and latest >= self.first - doubt
+
+
+@attrs.frozen(kw_only=True)
+class Matches:
+    """The rows of a list that are, or may be, one recording.
+
+    Attributes:
+        certain: Those that are the recording by Plivo's own ids.
+        likely: Those that began when it was sent.
+        possible: Those of which it cannot be excluded.
+    """
+
+    certain: tuple[Recording, ...] = ()
+    likely: tuple[Recording, ...] = ()
+    possible: tuple[Recording, ...] = ()
+
+
+Claim = Literal["free", "found", "taken"]
+"""Whether a row is no other start's, was found at the time of another one, or was given to another one by Plivo."""
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """What the list comes to.
+
+    Attributes:
+        found: The rows that are the recording, or are likely to be.
+        in_doubt: Whether it may exist although nothing was found.
+    """
+
+    found: tuple[Recording, ...] = ()
+    in_doubt: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it matters if the conference is live."""
+        return not self.found and not self.in_doubt
+
+
+def search_for(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Search:
+    """Return when the recording began if it did: between its sending and the first news of it, or its deadline.
+
+    Of an earlier sending nothing left.
+
+    Args:
+        record: The recording.
+        clock: Plivo's clock.
+        now: Our clocks.
+    """
+    sent_at = max((step.at for step in record.steps if step.kind == "sending_began"), default=record.created_at)
+    within = _DEADLINE if record.sending is None else timedelta(seconds=record.sending.within)
+    answered_at = next((step.at for step in record.steps if step.at >= sent_at and step.kind in _ANSWERED), None)
+    took = within if answered_at is None else min(max(answered_at - sent_at, timedelta()), within)
+    sent = clock.when_sent(sent_at, record.sending, now)
+    margin = _MARGIN if sent.measured else _UNMEASURED
+    doubt = max(_LEAST_DOUBT, within) if sent.measured else _GREATEST_DOUBT
+    return Search(first=sent.earliest - margin, last=sent.latest + took + margin, doubt=doubt)
+
+
+def matching(record: FollowedRecording, rows: Sequence[Recording], search: Search) -> Matches:
+    """Return the rows that are, or may be, a recording.
+
+    Args:
+        record: The recording.
+        rows: What Plivo lists.
+        search: When it began if it did.
+    """
+    certain = tuple(row for row in rows if _is_it(record, row))
+    if certain or record.recording_id is not None:
+        return Matches(certain=certain)
+    likely: list[Recording] = []
+    possible: list[Recording] = []
+    for row in rows:
+        began = _began(row)
+        if began is not None and search.holds(began) and _may_be_of(record.conference_name, row):
+            likely.append(row)
+        elif began is None or search.holds(began, doubt=search.doubt):
+            possible.append(row)
+    if not likely and record.api_id is not None:
+        # Plivo's documents do not say whose it is in a row: that of the start, or that of the question.
+        likely = [row for row in rows if row.api_id == record.api_id]
+    return Matches(likely=tuple(likely), possible=tuple(possible))
+
+
+def claim_of(owner: FollowedRecording | None, row: Recording, record: FollowedRecording) -> Claim:
+    """Return whether a row belongs to another start.
+
+    Args:
+        owner: The record that has the row's ``recording_id``, if there is one.
+        row: The row.
+        record: The recording that is looked for.
+    """
+    if owner is None or owner.start_id == record.start_id:
+        return "free"
+    return "taken" if _was_named(owner, row.recording_id) else "found"
+
+
+def weigh(record: FollowedRecording, matches: Matches, claims: Mapping[Recording, Claim], *, complete: bool) -> Finding:
+    """Return what the rows come to.
+
+    Args:
+        record: The recording.
+        matches: The rows that are, or may be, it.
+        claims: Whether the likely and the possible ones belong to other starts.
+        complete: Whether the list was shown whole.
+    """
+    found = matches.certain + tuple(row for row in matches.likely if claims[row] == "free")
+    doubtful = [row for row in matches.likely if claims[row] == "found"]
+    doubtful += [row for row in matches.possible if claims[row] != "taken"]
+    in_doubt = bool(doubtful) or not complete or record.recording_id is not None
+    return Finding(found=found, in_doubt=in_doubt)
+
+
+def conclude(
+    record: FollowedRecording,
+    finding: Finding,
+    *,
+    live: bool,
+    plivo_time: datetime | None,
+    terms: Terms = DEFAULT_TERMS,
+) -> Evidence | None:
+    """Return what to make of it, or None to look again later.
+
+    Args:
+        record: The recording.
+        finding: What the list came to.
+        live: Whether its conference is live; it matters only if nothing was found.
+        plivo_time: The time at Plivo; None if it is not known yet.
+        terms: How long to wait for what.
+    """
+    match finding.found:
+        case [row]:
+            return RecordingFound(recording=row)
+        case [_, *_]:
+            return CandidatesFound(recordings=finding.found)
+        case _ if finding.in_doubt or live or plivo_time is None:
+            return None
+        case _ if record.gone_at is None:
+            return ConferenceGone(at=plivo_time)
+        case _:
+            return NothingFound() if plivo_time >= record.gone_at + terms.grace else None
+
+
+def _was_named(owner: FollowedRecording, recording_id: str | None) -> bool:
+    """Whether Plivo itself said that a recording is this one: it was not only found at its time."""
+    said = (owner.answer, owner.begun, owner.transcription)
+    return (
+        (owner.response is not None and owner.response.answer.get("recording_id") == recording_id)
+        or any(source is not None and source.recording_id == recording_id for source in said)
+        or any(step.kind == "recording_ended" for step in owner.steps)
+    )
+
+
+def _is_it(record: FollowedRecording, row: Recording) -> bool:
+    """Whether Plivo's id of the recording says so, or the address of its file."""
+    pairs = ((record.recording_id, row.recording_id), (record.record_url, row.recording_url))
+    return any(ours is not None and ours == theirs for ours, theirs in pairs)
+
+
+def _may_be_of(conference_name: str, row: Recording) -> bool:
+    """Whether a row is of this conference by its name, which Plivo may have put right.
+
+    A row with another name is in doubt all the same, because only rows of this conference were asked for.
+    """
+    return row.conference_name is None or _normal(row.conference_name) == _normal(conference_name)
+
+
+def _normal(name: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", name).casefold().split())
+
+
+def _began(row: Recording) -> tuple[datetime, datetime] | None:
+    """Between which times a recording began, or None if its row does not tell, or contradicts itself.
+
+    A row is added when its recording has ended.
+    """
+    times = [time for time in (row.started_at, row.ended_at, row.added_at) if time is not None]
+    if not times or max(times) - min(times) > _LONGEST + _FILING:
+        return None
+    if row.started_at is not None:
+        return row.started_at, row.started_at
+    ended = row.ended_at or row.added_at or max(times)
+    lasted = _LONGEST if row.duration_ms is None else min(timedelta(milliseconds=row.duration_ms), _LONGEST)
+    earliest = ended - lasted - (timedelta() if row.ended_at else _FILING)
+    return earliest, ended if row.duration_ms is None else ended - lasted

@@ -1,0 +1,1 @@
+"""The store that keeps recordings in an SQLite file."""

@@ -1,0 +1,124 @@
+"""The user's handlers: each has a name and a task of its own, whatever the others do and whatever it raises."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Final
+
+import attrs
+
+from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded
+from plivo_record_async.protocol.recording.evidence import CallbackName, EventHandled, HandlersEnded
+from plivo_record_async.protocol.recording.record import FollowedRecording
+
+__all__ = ["EventRuns", "HandledEvent", "Handler", "Handlers", "error_of", "label_of"]
+
+HandledEvent = ApiResponse | RecordingEnded | TranscriptionEnded
+Handler = Callable[[FollowedRecording, HandledEvent], Awaitable[object]]
+
+_LONGEST: Final = 500
+"""Letters of an error that are kept in the record."""
+
+
+def in_words(error: BaseException) -> str:
+    """Return the error as the last line of its traceback has it, shortened."""
+    return traceback.format_exception_only(error)[-1].strip()[:_LONGEST]
+
+
+class Handlers:
+    """The handlers of each event, by name."""
+
+    def __init__(self) -> None:
+        self._by_event: dict[CallbackName, dict[str, Handler]] = {}
+
+    def add(self, name: CallbackName, handler: Handler, label: str) -> None:
+        """Add a handler of an event.
+
+        Args:
+            name: The event.
+            handler: The handler.
+            label: What it is called in records and logs; a second one of that name is called ``label#2``.
+        """
+        handlers = self._by_event.setdefault(name, {})
+        number = 1 + sum(known.partition("#")[0] == label for known in handlers)
+        handlers[label if number == 1 else f"{label}#{number}"] = handler
+
+    def of(self, name: CallbackName) -> Mapping[str, Handler]:
+        """The handlers of an event."""
+        return self._by_event.get(name, {})
+
+    @property
+    def events(self) -> frozenset[CallbackName]:
+        """The events that have handlers."""
+        return frozenset(self._by_event)
+
+
+@attrs.define(eq=False)
+class EventRuns:
+    """The handlers of one event of one recording, as they run in this process.
+
+    Attributes:
+        running: The tasks of those that are running.
+        done: Those that are not to be run any more.
+        noted: Whether the record says how they stand. It says nothing as long as none of them fails.
+    """
+
+    running: dict[str, asyncio.Task[None]] = attrs.field(factory=dict[str, "asyncio.Task[None]"])
+    done: set[str] = attrs.field(factory=set[str])
+    noted: bool = False
+
+    def ended(
+        self, name: CallbackName, handlers: Mapping[str, Handler], label: str, error: BaseException | None
+    ) -> EventHandled | HandlersEnded | None:
+        """Take in that a handler has ended, and return what there is to store. If None, there is nothing.
+
+        Args:
+            name: The event.
+            handlers: All its handlers.
+            label: The one that has ended.
+            error: What it raised. If None, it has run to its end.
+        """
+        if error is None:
+            self.done.add(label)
+        if handlers.keys() <= self.done:
+            return EventHandled(name=name)
+        self.noted = self.noted or error is not None
+        if not self.noted:
+            return None
+        failed = () if error is None else ((label, in_words(error)),)
+        return HandlersEnded(name=name, done=frozenset(self.done), failed=failed, running=frozenset(self.running))
+
+
+async def error_of(handler: Handler, record: FollowedRecording, event: HandledEvent) -> BaseException | None:
+    """Run a handler to its end and return what it raised. If None, it raised nothing.
+
+    A `CancelledError` of a task that the handler waited for is an error like any other.
+
+    Raises:
+        CancelledError: The task that this runs in was cancelled.
+        KeyboardInterrupt: The program is to end.
+        SystemExit: The program is to end.
+    """
+    try:
+        await handler(record, event)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        return error
+    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the handler's
+        return error
+    return None
+
+
+def label_of(handler: object) -> str:
+    """The name under which a handler is known: that of its function or class, with its module."""
+    while isinstance(handler, partial):
+        handler = handler.func
+    named: object = handler if hasattr(handler, "__qualname__") else type(handler)
+    return f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', '?')}"

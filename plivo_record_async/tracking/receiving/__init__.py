@@ -1,0 +1,1 @@
+"""The ASGI application that receives Plivo's callbacks."""

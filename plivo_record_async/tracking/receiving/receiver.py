@@ -1,0 +1,270 @@
+"""The ASGI application that Plivo's callbacks reach: bounded body in, stored event, status code out.
+
+What is refused has no good signature. Whatever has one is acknowledged after it was stored: with its recording, or as
+an orphan with the reason, if it cannot be believed. The body of an answer depends on nothing but its status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
+from functools import cache, partial
+from http import HTTPStatus
+from typing import Any
+
+import attrs
+
+from plivo_record_async import _clock
+from plivo_record_async.errors import (
+    CallbackRejectedError,
+    ClosedError,
+    ConfigurationError,
+    SignatureMismatchError,
+    StoreError,
+    UnknownStartError,
+)
+from plivo_record_async.protocol.callbacks.events import read_event
+from plivo_record_async.protocol.callbacks.fields import named_ids
+from plivo_record_async.protocol.callbacks.parsing import verify_callback
+from plivo_record_async.protocol.callbacks.url_tokens import find_start_id, issue_url
+from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
+from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
+from plivo_record_async.protocol.recording.contradictions import contradiction
+from plivo_record_async.protocol.recording.outcomes import evidence_of_event
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.stores.interface import Orphan
+from plivo_record_async.stores.memory import MemoryStore
+from plivo_record_async.tracking.ledger import DoubtfulError, Ledger
+from plivo_record_async.tracking.receiving.admission import Admission, TooManyError, TooSlowError
+from plivo_record_async.tracking.receiving.bounded_log import BoundedLog
+from plivo_record_async.tracking.receiving.request_head import (
+    LONGEST_BODY,
+    Head,
+    HungUpError,
+    Incoming,
+    Receive,
+    Scope,
+    read_head,
+)
+from plivo_record_async.tracking.scheduler import Follower
+
+__all__ = ["LONGEST_BODY", "Receive", "Receiver", "Scope", "Send", "run_lifespan"]
+
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Then = Callable[[], None]
+"""What is begun once a callback has been acknowledged."""
+
+MEBIBYTE = 1024 * 1024
+BODY_SECONDS = 10.0
+
+LINGER_SECONDS = 0.2
+"""How long what is left of a refused body is read, so that its sender hears the answer before the connection ends."""
+
+MOST_LINGERING = 64
+"""Of how many bodies that is done at once."""
+
+log = logging.getLogger("plivo_record_async")
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Receiver:
+    """Takes callbacks in.
+
+    What can be refused by the request's first lines alone is refused before its body is read. The bodies of unproven
+    requests are read in a bounded room; those whose URL was issued here have one of their own, in which each URL has
+    its share.
+
+    Attributes:
+        ledger: Where the events are kept.
+        follower: Does what follows from them, once they are acknowledged.
+        public_url: What Plivo calls this application, without a slash at its end.
+        auth_tokens: What callbacks may be signed with, and issued URLs proven.
+        issued: The room for bodies that come to URLs that were issued here.
+        others: The room for all other ones.
+    """
+
+    ledger: Ledger
+    follower: Follower
+    public_url: str
+    auth_tokens: Sequence[str] = attrs.field(repr=False)
+    issued: Admission = attrs.field(factory=lambda: Admission(most_bytes=16 * MEBIBYTE, seconds=BODY_SECONDS))
+    others: Admission = attrs.field(factory=lambda: Admission(most_bytes=4 * MEBIBYTE, seconds=BODY_SECONDS))
+    _lingering: set[Incoming] = attrs.field(factory=set[Incoming], init=False)
+    _refusals: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were refused"), init=False)
+    _oddities: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were not believed"), init=False)
+    _failures: BoundedLog = attrs.field(
+        factory=lambda: BoundedLog("callbacks could not be stored", longest=500), init=False
+    )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        incoming = Incoming(scope, receive)
+        try:
+            status, then = await self._take_in(scope, incoming)
+        except HungUpError:
+            return
+        try:
+            await _answer(send, status, closes=incoming.may_close and not incoming.is_over)
+        finally:
+            if then is not None:
+                then()
+
+    async def _take_in(self, scope: Scope, incoming: Incoming) -> tuple[HTTPStatus, Then | None]:
+        try:
+            return HTTPStatus.OK, await self._receive(read_head(scope, self.auth_tokens), incoming)
+        except CallbackRejectedError as error:
+            if not isinstance(error, TooManyError | TooSlowError):  # those have been waited for
+                await self._linger(incoming)
+            self._refusals.write(f"a callback was refused with {error.status:d}: {error}")
+            return HTTPStatus(error.status), None
+        except (StoreError, ClosedError, ConfigurationError) as error:
+            words = "a callback could not be stored and was answered 503, so that Plivo tries again"
+            self._failures.write(f"{words}: {error}", level=logging.ERROR)
+            return HTTPStatus.SERVICE_UNAVAILABLE, None
+
+    async def _receive(self, head: Head, incoming: Incoming) -> Then | None:
+        room = self.others if head.start_id is None else self.issued
+        async with room.body(incoming, head.start_id) as body:
+            record = None if head.start_id is None else await self.ledger.store.get(head.start_id)
+            callback = self._verified(head, record, body)
+        event = read_event(callback, conference_name=None if record is None else record.conference_name)
+        return await self._keep(head, record, callback, event)
+
+    def _verified(self, head: Head, record: FollowedRecording | None, body: bytes) -> VerifiedCallback:
+        """Verify against the URL that was given to Plivo, which no proxy has changed."""
+        for url in self._called_urls(head, record):
+            with suppress(SignatureMismatchError):
+                return verify_callback(
+                    "POST",
+                    url,
+                    head.headers,
+                    body,
+                    auth_tokens=self.auth_tokens,
+                    expected_url=None if head.start_id is None else url,
+                )
+        raise SignatureMismatchError(
+            "none of its signatures fits the URL that was given to Plivo and the fields that came: "
+            "Plivo did not send it, or auth_tokens lacks the account's auth token"
+        )
+
+    def _called_urls(self, head: Head, record: FollowedRecording | None) -> Iterator[str]:
+        if head.start_id is None:
+            address = f"{self.public_url}/{head.place}"
+            yield f"{address}?{head.query}" if head.query else address
+            return
+        if record is not None:
+            request = record.request
+            issued = request.callback_url if head.place == "recording" else request.transcription_url
+            if issued is not None:
+                yield issued.partition("#")[0]
+                return
+        for auth_token in self.auth_tokens:
+            yield issue_url(self.public_url, head.place, head.start_id, auth_token)
+
+    # What a good signature leads to
+
+    async def _keep(
+        self, head: Head, record: FollowedRecording | None, callback: VerifiedCallback, event: CallbackEvent
+    ) -> Then | None:
+        """Store what a callback says: with its recording if it is believed, as an orphan if it is not."""
+        start_id, reason = head.start_id, event.reason if isinstance(event, UnknownCallback) else ""
+        if start_id is None:
+            start_id = find_start_id(head.place, callback.signed_text, self.auth_tokens)
+            reason = f"its URL names no start; {reason}" if reason else "its URL names no start"
+        elif record is None:
+            reason = self._why_unknown()
+        elif not isinstance(event, UnknownCallback):
+            try:
+                learned = await self.ledger.learn(
+                    record, evidence_of_event(event), doubt=partial(contradiction, event=event)
+                )
+            except DoubtfulError as error:
+                reason = str(error)
+            except UnknownStartError:
+                reason = "its start was deleted while it came in"
+            else:
+                return partial(self.follower.act, *learned)
+        orphan = Orphan(received_at=_clock.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id)
+        return await self._keep_orphan(orphan)
+
+    async def _keep_orphan(self, orphan: Orphan) -> Then | None:
+        """Keep what is not believed, and ask Plivo about the recordings that it may be about."""
+        store = self.ledger.store
+        if not await store.keep_orphan(orphan):
+            return None  # it came before, or its start was forgotten
+        named = [await store.find(kind, value) for kind, value in named_ids(orphan.event.raw).items()]
+        if orphan.start_id is not None:
+            named.append(await store.get(orphan.start_id))
+        start_ids = {record.start_id for record in named if record is not None}
+        self._tell_of(orphan, is_odd=bool(start_ids or orphan.start_id or isinstance(orphan.event, UnknownCallback)))
+        return partial(self._ask, start_ids)
+
+    def _tell_of(self, orphan: Orphan, *, is_odd: bool) -> None:
+        """Warn of an orphan, unless it only tells of a recording that somebody else has started."""
+        whose = "" if orphan.start_id is None else f"start {orphan.start_id:.40}: "
+        text = f"{whose}a callback was kept as an orphan: {_without_values(orphan.reason)}"
+        if is_odd:
+            self._oddities.write(text)
+        else:
+            log.info(text)
+
+    def _ask(self, start_ids: set[str]) -> None:
+        for start_id in start_ids:
+            self.follower.ask(start_id)
+
+    def _why_unknown(self) -> str:
+        if isinstance(self.ledger.store, MemoryStore):
+            return "its start is not in this MemoryStore: another worker or an earlier run has it; share a SQLiteStore"
+        return "its start is not in this store: another store has it, or it was pruned"
+
+    async def _linger(self, incoming: Incoming) -> None:
+        """Read what is left of a refused body, if it comes at once."""
+        if incoming.is_over or len(self._lingering) >= MOST_LINGERING:
+            return
+        self._lingering.add(incoming)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER_SECONDS):
+                    await incoming.discard()
+        finally:
+            self._lingering.discard(incoming)
+
+
+async def run_lifespan(receive: Receive, send: Send, running: AbstractAsyncContextManager[Any]) -> None:
+    """Serve the lifespan of an application that is served by itself: enter at its start, leave at its end."""
+    phase = "startup"
+    try:
+        await receive()
+        async with running:
+            await send({"type": "lifespan.startup.complete"})
+            phase = "shutdown"
+            await receive()
+    except Exception as error:
+        await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
+        raise
+    await send({"type": "lifespan.shutdown.complete"})
+
+
+def _without_values(reason: str) -> str:
+    """The words of a reason before the first thing that it quotes: that may be a URL, or what somebody said."""
+    return re.split("[\"']", reason, maxsplit=1)[0].rstrip(" :,(") or "it may have been cut up"
+
+
+async def _answer(send: Send, status: HTTPStatus, *, closes: bool) -> None:
+    headers, body = _said_with(status, closes=closes)
+    await send({"type": "http.response.start", "status": int(status), "headers": list(headers)})
+    await send({"type": "http.response.body", "body": body})
+
+
+@cache
+def _said_with(status: HTTPStatus, *, closes: bool) -> tuple[Sequence[tuple[bytes, bytes]], bytes]:
+    body = f"{status.phrase}\n".encode()
+    headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers.append((b"allow", b"POST"))
+    if closes:
+        headers.append((b"connection", b"close"))
+    return headers, body

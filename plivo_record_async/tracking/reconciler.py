@@ -1,0 +1,102 @@
+"""Asking Plivo about recordings that are silent, with at most a tenth of the account's quota."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from plivo_record_async import _clock
+from plivo_record_async.client import RecordClient
+from plivo_record_async.errors import NotFoundError
+from plivo_record_async.protocol.api.endpoints import Request, get_conference, get_recording
+from plivo_record_async.protocol.api.listing import Listing
+from plivo_record_async.protocol.clocks import Reading
+from plivo_record_async.protocol.models import RateLimit, Recording
+from plivo_record_async.protocol.recording.evidence import Evidence
+from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
+from plivo_record_async.protocol.recording.record import FollowedRecording, Terms
+from plivo_record_async.stores.interface import Store
+from plivo_record_async.transport.limiter import Quota
+
+__all__ = ["Reconciler"]
+
+T = TypeVar("T")
+
+_SHARE = 10
+"""One request in so many of the account's quota is a question."""
+
+_MOST_PAGES = 50
+"""Pages that are read for one recording: a thousand recordings of its conference, unless the server never ends."""
+
+
+class Reconciler:
+    """Looks at Plivo's list of recordings and at the conference.
+
+    Args:
+        client: What asks.
+        store: Where the other recordings are kept.
+        read: Reads our clocks.
+    """
+
+    def __init__(self, client: RecordClient, store: Store, *, read: Callable[[], Reading] = _clock.read) -> None:
+        self._client = client
+        self._store = store
+        self._read = read
+        self._quota = Quota(client.rate_limit and _share_of(client.rate_limit))
+
+    async def look(self, record: FollowedRecording, terms: Terms) -> Evidence | None:
+        """Return the evidence that Plivo has on a recording, or None if there is nothing to tell yet.
+
+        Raises:
+            PlivoRecordError: Plivo could not be asked, or the store not be read.
+        """
+        rows, complete = await self._listed(record)
+        matches = matching(record, rows, search_for(record, self._client.plivo_clock, self._read()))
+        claims: dict[Recording, Claim] = {
+            row: await self._claim(row, record) for row in (*matches.likely, *matches.possible)
+        }
+        finding = weigh(record, matches, claims, complete=complete)
+        live = finding.is_open and await self._is_live(record.conference_name)
+        plivo_time = self._client.plivo_clock.time(self._read())
+        return conclude(record, finding, live=live, plivo_time=plivo_time, terms=terms)
+
+    async def _listed(self, record: FollowedRecording) -> tuple[Sequence[Recording], bool]:
+        """Return what Plivo lists of the recording's conference, and whether that is all."""
+        if record.recording_id is not None:
+            try:
+                return [await self._ask(get_recording(record.recording_id))], True
+            except NotFoundError:
+                pass  # the list may know it by another id, and has its address
+        now = self._read()
+        search = search_for(record, self._client.plivo_clock, now)
+        listing = Listing(conference_name=record.conference_name, added_after=search.added_after, now=now.wall)
+        rows: list[Recording] = []
+        for _ in range(_MOST_PAGES):
+            if listing.request is not None:
+                rows += listing.take(await self._ask(listing.request))
+        return rows, listing.complete
+
+    async def _claim(self, row: Recording, record: FollowedRecording) -> Claim:
+        owner = None if row.recording_id is None else await self._store.find("recording_id", row.recording_id)
+        return claim_of(owner, row, record)
+
+    async def _is_live(self, conference_name: str) -> bool:
+        try:
+            await self._ask(get_conference(conference_name))
+        except NotFoundError:
+            return False
+        return True
+
+    async def _ask(self, request: Request[T]) -> T:
+        """Ask once, when it is our turn: what the client sent again would be asked without one."""
+        await self._quota.acquire()
+        try:
+            return await self._client.call(request, max_retries=0)
+        finally:
+            self._quota.give_back(used=True)
+
+
+def _share_of(rate: RateLimit) -> RateLimit:
+    """A tenth of a rate, in parts that are at most half as long, so that the questions do not all come at once."""
+    limit = max(1, rate.limit // (2 * _SHARE))
+    return RateLimit(limit, per=limit * _SHARE * rate.per / rate.limit)

@@ -1,0 +1,155 @@
+"""The bytes of an answer: what is unpacked, how it becomes text, and how much of its JSON is read."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plivo_record_async.protocol.api.bodies import LONGEST, json_object, named_texts, text_of, unpacked
+
+BODY = json.dumps({"api_id": "2867b6e2", "message": "conference recording started"}).encode()
+
+
+def headless(body: bytes) -> bytes:
+    """Deflate as some servers send it: without zlib's header."""
+    packer = zlib.compressobj(wbits=-15)
+    return packer.compress(body) + packer.flush()
+
+
+PACKED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
+    "gzip": (gzip.compress, "gzip"),
+    "gzip by its old name": (gzip.compress, "x-gzip"),
+    "in capitals, with spaces": (gzip.compress, " GZIP "),
+    "deflate": (zlib.compress, "deflate"),
+    "deflate without a header": (headless, "deflate"),
+    "twice": (lambda body: gzip.compress(zlib.compress(body)), "deflate, gzip"),
+    "nothing": (bytes, ""),
+    "identity": (bytes, "identity"),
+}
+
+
+@pytest.mark.parametrize(("pack", "encodings"), PACKED.values(), ids=PACKED)
+@pytest.mark.parametrize("body", [BODY, b"", b"<html>", BODY * 1_000])
+def test_a_body_is_unpacked(pack: Callable[[bytes], bytes], encodings: str, body: bytes) -> None:
+    assert unpacked(pack(body), encodings) == body
+
+
+@pytest.mark.parametrize("encodings", ["gzip", "deflate", "br", "zstd", "gzip, br", "no such thing", ",,"])
+def test_what_was_unpacked_already_stays_as_it_is(encodings: str) -> None:
+    assert unpacked(BODY, encodings) == BODY
+    assert unpacked(b"\r\n " + BODY, encodings) == b"\r\n " + BODY
+
+
+def test_what_cannot_be_unpacked_stays_as_it_is() -> None:
+    packed = gzip.compress(BODY)
+    assert unpacked(packed, "br") == packed
+    damaged = packed[:-8] + bytes(8)
+    assert unpacked(damaged, "gzip") == damaged
+
+
+def test_of_a_body_that_was_cut_off_the_beginning_is_read() -> None:
+    body = json.dumps({"api_id": "2867b6e2", "words": [str(number) for number in range(1_000)]}).encode()
+    packed = gzip.compress(body)
+    beginning = unpacked(packed[: len(packed) // 2], "gzip")
+    assert named_texts(text_of(beginning))["api_id"] == "2867b6e2"
+
+
+def test_a_bomb_does_not_go_off() -> None:
+    bomb = gzip.compress(bytes(64 * 1024 * 1024))
+    assert len(unpacked(bomb, "gzip")) == LONGEST
+    assert len(unpacked(gzip.compress(bomb), "gzip, gzip")) == LONGEST
+
+
+@given(st.binary(), st.lists(st.sampled_from(["gzip", "deflate", "br", ""])).map(",".join))
+def test_any_bytes_are_some_text(body: bytes, encodings: str) -> None:
+    assert isinstance(text_of(unpacked(body, encodings)), str)
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-le", "latin-1"]
+)
+def test_text_is_read_in_the_encoding_it_is_in(encoding: str) -> None:
+    text = '{"message": "enregistrement démarré", "recording_id": "r"}'
+    assert text_of(text.encode(encoding)) == text
+
+
+def test_a_letter_that_was_cut_in_two_does_not_change_the_others() -> None:
+    assert text_of('{"message": "démarré'.encode()[:-1]) == '{"message": "démarr'
+
+
+def test_other_bytes_are_latin_1() -> None:
+    assert text_of(b"\xff\xe9") == "ÿé"
+
+
+@pytest.mark.parametrize("body", [b"", b"  \r\n", b"\x00"[:0]])
+def test_an_empty_body_is_called_empty(body: bytes) -> None:
+    with pytest.raises(ValueError, match="its body is empty"):
+        json_object(text_of(body))
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>busy</html>", b'{"api_id": "28', b"\xff\xfe\xfd", b"{'api_id': 1}", b"[" * 100_000],
+    ids=["HTML", "cut off", "not text", "not JSON", "too deep"],
+)
+def test_what_is_not_json_is_shown(body: bytes) -> None:
+    with pytest.raises(ValueError, match="its body is not JSON: ") as caught:
+        json_object(text_of(body))
+    assert len(str(caught.value)) < 1_000
+
+
+@pytest.mark.parametrize("body", [b"[]", b'"text"', b"17", b"null", b"true", b"NaN", b"9" * 5_000])
+def test_json_that_is_no_object_is_shown(body: bytes) -> None:
+    with pytest.raises(ValueError, match="its body is not a JSON object: "):
+        json_object(text_of(body))
+
+
+ODD: dict[str, tuple[str, dict[str, object]]] = {
+    "spaces around it": (' \r\n{"api_id": "a"}\n', {"api_id": "a"}),
+    "a comment behind it": ('{"api_id": "a"}\n<!-- served by cache 7 -->', {"api_id": "a"}),
+    "two of them": ('{"api_id": "a"}{"api_id": "b"}', {"api_id": "a"}),
+    "a name twice": ('{"api_id": "a", "api_id": "b"}', {"api_id": "b"}),
+    "numbers that are none": (
+        '{"api_id": "a", "x": NaN, "y": [Infinity, -Infinity]}',
+        {"api_id": "a", "x": "NaN", "y": ["Infinity", "-Infinity"]},
+    ),
+    "a number of 5,000 digits": ('{"api_id": "a", "x": %s}' % ("9" * 5_000), {"api_id": "a", "x": "9" * 5_000}),
+    "half a character": ('{"api_id": "a", "x": "\\ud83d"}', {"api_id": "a", "x": "\ud83d"}),
+}
+
+
+@pytest.mark.parametrize(("text", "data"), ODD.values(), ids=ODD)
+def test_odd_json_is_read_as_far_as_it_makes_sense(text: str, data: object) -> None:
+    assert json_object(text) == data
+
+
+BROKEN: dict[str, tuple[str, dict[str, str]]] = {
+    "cut off": ('{"api_id": "2867b6e2", "recording_id": "r", "mess', {"api_id": "2867b6e2", "recording_id": "r"}),
+    "cut off in an id": ('{"recording_id": "r", "api_id": "2867', {"recording_id": "r"}),
+    "within HTML": ('<pre>{"api_id" : "a", "n": 1</pre>', {"api_id": "a"}),
+    "with escapes": (r'{"url": "https:\/\/f", "api_id": "a"', {"api_id": "a"}),
+    "twice": ('{"api_id": "a", "rows": [{"api_id": "b"}', {"api_id": "a"}),
+    "none": ("<html>busy</html>", {}),
+}
+
+
+@pytest.mark.parametrize(("text", "texts"), BROKEN.values(), ids=BROKEN)
+def test_what_can_be_read_of_broken_json(text: str, texts: dict[str, str]) -> None:
+    with pytest.raises(ValueError, match="its body is not JSON"):
+        json_object(text)
+    assert named_texts(text) == texts
+
+
+@given(st.binary())
+def test_any_bytes_are_an_object_or_a_value_error(body: bytes) -> None:
+    try:
+        data = json_object(text_of(body))
+    except ValueError:
+        return
+    assert isinstance(data, dict)

@@ -1,0 +1,168 @@
+"""Each endpoint: the method, the path, the body, and how its answer is read."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from plivo_record_async.protocol.api import endpoints
+from plivo_record_async.protocol.api.endpoints import Request
+from plivo_record_async.protocol.api.responses import (
+    Reply,
+    read_conference,
+    read_conference_names,
+    read_nothing,
+    read_pending,
+    read_recordings,
+    read_started,
+)
+from plivo_record_async.protocol.models import PendingResponse, RecordingStopped, StartRequest, StopRequest
+
+CALLBACK = "https://me.example/cb?room=a%20b&x=ä%2F#ct=2000&rt=3000&rc=5&rp=5xx,ct"
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lambda name: name not in {".", ".."})
+
+
+def segments(request: Request[Any]) -> list[str]:
+    """The path's segments as a server sees them: split first, decoded after."""
+    path = request.path.partition("?")[0]
+    return [unquote(segment, errors="strict") for segment in path.split("/")]
+
+
+def query(request: Request[Any]) -> list[tuple[str, str]]:
+    return parse_qsl(urlsplit(request.path).query, strict_parsing=True, keep_blank_values=True)
+
+
+@given(NAMES)
+@example("a/b c?x#y")
+@example("100%")
+@example("%2F")
+@example("+ &=;")
+@example("...")
+@example("über 🎙")
+@example("\x00\r\n")
+def test_any_name_is_one_segment_of_the_path(name: str) -> None:
+    record: list[Request[Any]] = [
+        endpoints.start_recording(StartRequest(name)),
+        endpoints.stop_recording(StopRequest(name)),
+        endpoints.stop_recording(StopRequest(name, callback_url=CALLBACK)),
+    ]
+    for request in record:
+        assert segments(request) == ["", "Conference", name, "Record", ""]
+        assert request.path.isascii()
+        assert request.path.isprintable()
+    assert segments(endpoints.get_conference(name)) == ["", "Conference", name, ""]
+    assert segments(endpoints.get_recording(name)) == ["", "Recording", name, ""]
+    assert segments(endpoints.delete_recording(name)) == ["", "Recording", name, ""]
+
+
+def test_a_start_posts_what_was_given_as_json() -> None:
+    request = endpoints.start_recording(StartRequest("standup", file_format="wav", callback_url=CALLBACK))
+    assert (request.method, request.repeatable) == ("POST", False)
+    assert json.loads(request.body or b"") == {"file_format": "wav", "callback_url": CALLBACK}
+
+
+def test_a_start_without_arguments_posts_an_empty_object() -> None:
+    assert endpoints.start_recording(StartRequest("standup")).body == b"{}"
+
+
+def test_a_callback_url_stays_byte_for_byte_in_json() -> None:
+    url = "https://me.example/a%2Fb?q=%C3%A4+c&&x#ct=2000"
+    body = endpoints.start_recording(StartRequest("standup", callback_url=url)).body or b""
+    assert f'"callback_url": "{url}"'.encode() in body
+
+
+def test_a_stop_carries_its_arguments_in_the_query_and_has_no_body() -> None:
+    request = endpoints.stop_recording(StopRequest("standup", callback_url=CALLBACK, callback_method="GET"))
+    assert (request.method, request.repeatable, request.body) == ("DELETE", True, None)
+    assert query(request) == [("callback_url", CALLBACK), ("callback_method", "GET")]
+    assert endpoints.stop_recording(StopRequest("standup")).path == "/Conference/standup/Record/"
+
+
+def test_the_mode_decides_how_the_answer_is_read() -> None:
+    assert endpoints.start_recording(StartRequest("x")).read is read_started
+    assert endpoints.start_recording(StartRequest("x", callback_url=CALLBACK)).read is read_pending
+    reply = Reply(status=204)
+    assert endpoints.stop_recording(StopRequest("x")).read(reply) == RecordingStopped()
+    with pytest.raises(ValueError, match="empty"):
+        endpoints.stop_recording(StopRequest("x", callback_url=CALLBACK)).read(reply)
+
+
+def test_a_404_after_doubt_means_done_only_where_it_can() -> None:
+    gone = Reply(status=404, body=b'{"api_id": "a", "error": "not found"}')
+    assert endpoints.start_recording(StartRequest("x")).read_gone is None
+    assert endpoints.get_recording("r").read_gone is None
+    stop = endpoints.stop_recording(StopRequest("x")).read_gone
+    stop_async = endpoints.stop_recording(StopRequest("x", callback_url=CALLBACK)).read_gone
+    delete = endpoints.delete_recording("r").read_gone
+    assert stop is not None
+    assert stop_async is not None
+    assert delete is not None
+    assert stop(gone) == RecordingStopped(api_id="a")
+    assert stop(Reply(status=404)) == RecordingStopped()
+    assert stop_async(gone) == PendingResponse("a")
+    with pytest.raises(ValueError, match="empty"):
+        stop_async(Reply(status=404))
+    delete(gone)
+
+
+@pytest.mark.parametrize(
+    ("request_", "method", "path", "read"),
+    [
+        (endpoints.delete_recording("r"), "DELETE", "/Recording/r/", read_nothing),
+        (endpoints.get_conference("My Conf Room"), "GET", "/Conference/My%20Conf%20Room/", read_conference),
+        (endpoints.list_conferences(), "GET", "/Conference/", read_conference_names),
+        (endpoints.list_recordings(), "GET", "/Recording/?limit=20&offset=0", read_recordings),
+    ],
+)
+def test_looking_and_deleting_may_be_repeated(request_: Request[Any], method: str, path: str, read: object) -> None:
+    assert (request_.method, request_.path, request_.read) == (method, path, read)
+    assert request_.repeatable
+    assert request_.body is None
+
+
+def test_a_recording_that_is_read_without_its_id_has_the_one_that_was_asked_for() -> None:
+    request = endpoints.get_recording("r/1")
+    assert (request.method, request.path, request.body, request.repeatable) == ("GET", "/Recording/r%2F1/", None, True)
+    answers: list[dict[str, Any]] = [{}, {"recording_id": None}, {"recording_id": "another"}]
+    for answered, read in zip(answers, ["r/1", "r/1", "another"], strict=True):
+        assert request.read(Reply(status=200, body=json.dumps({**answered, "x": 1}).encode())).recording_id == read
+
+
+def test_filters_are_in_utc_and_only_those_that_were_given() -> None:
+    request = endpoints.list_recordings(
+        conference_name="a&b=c",
+        added_after=datetime(2026, 1, 2, 3, 4, 5, tzinfo=timezone(timedelta(hours=5, minutes=30))),
+        added_before=datetime(2026, 1, 2, 3, 4, 5, 678, UTC),
+        page={"limit": "5", "offset": "40", "cursor": "x", "conference_name": "another"},
+    )
+    assert query(request) == [
+        ("conference_name", "a&b=c"),
+        ("add_time__gte", "2026-01-01 21:34:05.000000"),
+        ("add_time__lte", "2026-01-02 03:04:05.000678"),
+        ("limit", "5"),
+        ("offset", "40"),
+        ("cursor", "x"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "\ud800"])
+def test_names_and_ids_that_are_no_segment_are_refused(name: str) -> None:
+    for make in (endpoints.get_recording, endpoints.delete_recording, endpoints.get_conference):
+        with pytest.raises(ValueError, match=r"^(recording_id|conference_name) "):
+            make(name)
+    with pytest.raises(ValueError, match=r"^conference_name "):
+        endpoints.list_recordings(conference_name=name)
+
+
+def test_filters_that_could_be_any_moment_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"^added_after must be aware"):
+        endpoints.list_recordings(added_after=datetime(2026, 1, 2))  # noqa: DTZ001 - the point
+    with pytest.raises(ValueError, match=r"^added_before must be aware"):
+        endpoints.list_recordings(added_before=datetime(2026, 1, 2))  # noqa: DTZ001 - the point

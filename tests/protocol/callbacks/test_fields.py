@@ -1,0 +1,185 @@
+"""When a callback's field is well formed."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plivo_record_async.protocol.callbacks.fields import (
+    Reader,
+    UnreadableError,
+    amount,
+    identifier,
+    json_object,
+    moment,
+    named_ids,
+    needed,
+    plain_text,
+    problem,
+    spoken_text,
+    web_address,
+    whole_number,
+)
+
+EMPTY: list[tuple[Reader[Any], object]] = [
+    (spoken_text, None),
+    *((reader, blank) for reader in (plain_text, problem, identifier, web_address) for blank in (None, "")),
+    *((reader, blank) for reader in (amount, whole_number, moment) for blank in (None, "", "-1", -1, "-1.00000")),
+    (problem, False),
+    (problem, {}),
+    (problem, []),
+    (problem, {"error": {"error": False}}),
+]
+
+GOOD: list[tuple[Reader[Any], object, object]] = [
+    (spoken_text, "", ""),
+    (plain_text, "Jürgen 🎙", "Jürgen 🎙"),
+    (plain_text, 12, "12"),
+    (problem, "not found", "not found"),
+    (problem, {"error": {"error": "not found"}}, "not found"),
+    (problem, ["a", {"b": 1}], '["a", {"b": 1}]'),
+    (problem, {"reason": "x"}, '{"reason": "x"}'),
+    (identifier, "2867b6e2-58c3-11e1-86da-adf28403fe48", "2867b6e2-58c3-11e1-86da-adf28403fe48"),
+    (identifier, "93bc7c6a-3b2b-11e3", "93bc7c6a-3b2b-11e3"),
+    (identifier, 17, "17"),
+    (web_address, "http://s3.amazonaws.com/recordings_2013/x.mp3", "http://s3.amazonaws.com/recordings_2013/x.mp3"),
+    (web_address, "HTTPS://[::1]:8/ü?a=b#c", "HTTPS://[::1]:8/ü?a=b#c"),
+    (amount, "0.0042", 0.0042),
+    (amount, 0, 0.0),
+    (amount, "1.4e3", 1400.0),
+    (whole_number, "345100.00000", 345100),
+    (whole_number, 22780, 22780),
+    (whole_number, 22780.5, 22780),
+    (whole_number, "9007199254740992", 2**53),
+    (moment, "1407235163907.00000", datetime(2014, 8, 5, 10, 39, 23, 907000, tzinfo=UTC)),
+    (moment, "0", datetime(1970, 1, 1, tzinfo=UTC)),
+    (moment, 253402300799999, datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
+]
+
+LISTS: list[object] = [[1], {}]
+BAD: list[tuple[Reader[Any], object]] = [
+    *((reader, True) for reader in (spoken_text, plain_text, problem, identifier, web_address)),
+    *((reader, wrong) for reader in (spoken_text, plain_text, identifier, web_address) for wrong in LISTS),
+    *((reader, "\ud800") for reader in (spoken_text, plain_text, problem, identifier, web_address)),
+    *((identifier, wrong) for wrong in ("a b", "a&b", "=a", "a=b", "a\n", "ü", "-a", "a" * 256)),
+    *((web_address, wrong) for wrong in ("x", "/x", "ftp://h/x", "https://", "https://h/ x", "https://h/\tx")),
+    *((web_address, wrong) for wrong in ("=https://h/x", "https://[/x", "javascript:alert(1)", "https://h/\x00")),
+    *(
+        (reader, wrong)
+        for reader in (amount, whole_number, moment)
+        for wrong in ("nan", "inf", "-2", "1e400", "1_000", "१२", "0x10", " 1", "1\n", "1,5", ".5", True, 2**54)
+    ),
+    *((reader, wrong) for reader in (amount, whole_number, moment) for wrong in LISTS),
+    *((reader, wrong) for reader in (amount, moment) for wrong in (float("nan"), float("inf"), 10**300, -0.5)),
+    (moment, "253402300800000"),
+]
+
+
+@pytest.mark.parametrize(("reader", "value"), EMPTY)
+def test_what_was_left_empty(reader: Reader[Any], value: object) -> None:
+    assert reader("field", value) is None
+    with pytest.raises(UnreadableError, match=r"^field is missing$"):
+        needed(reader)("field", value)
+
+
+@pytest.mark.parametrize(("reader", "value", "meaning"), GOOD)
+def test_what_is_well_formed(reader: Reader[Any], value: object, meaning: object) -> None:
+    for read in (reader, needed(reader)):
+        found = read("field", value)
+        assert (found, type(found)) == (meaning, type(meaning))
+
+
+@pytest.mark.parametrize(("reader", "value"), BAD)
+def test_what_is_not(reader: Reader[Any], value: object) -> None:
+    with pytest.raises(UnreadableError, match=r"^field "):
+        reader("field", value)
+
+
+readers = st.sampled_from([spoken_text, plain_text, problem, identifier, web_address, amount, whole_number, moment])
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["error", "x"]), inner),
+)
+
+
+@given(readers, json_values)
+def test_nothing_else_is_ever_raised(reader: Reader[Any], value: object) -> None:
+    found: object = None
+    with contextlib.suppress(UnreadableError):
+        found = reader("field", value)
+    assert found is None or isinstance(found, str | int | float | datetime)
+
+
+@given(st.integers(0, 253402300799999))
+def test_a_moment_is_the_milliseconds_that_it_was(milliseconds: int) -> None:
+    found = moment("field", str(milliseconds))
+    assert found is not None
+    assert (found - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000 == pytest.approx(milliseconds, abs=0.01)
+    assert found.tzinfo is UTC
+
+
+def test_json() -> None:
+    assert json_object("response", '{"api_id": "x", "n": [1.5, null]}') == {"api_id": "x", "n": [1.5, None]}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "response holds no usable JSON: Expecting value"),
+        ('{"a": 1', "no usable JSON: Expecting"),
+        ("={}", "no usable JSON"),
+        ("{}&", "no usable JSON: Extra data"),
+        ('{"a": NaN}', "no usable JSON: NaN is no number"),
+        ('{"a": -Infinity}', "no usable JSON: -Infinity is no number"),
+        ('{"a": 1, "a": 1}', "no usable JSON: a name is repeated"),
+        ('{"a": {"b": 1, "b": 1}}', "no usable JSON: a name is repeated"),
+        ("[" * 100_000, "no usable JSON: "),
+        ('{"a":' * 100_000, "no usable JSON: "),
+        (f'{{"a": {"9" * 5000}}}', "no usable JSON: "),
+        ('[{"a": 1}]', r"response holds no JSON object: '\[{\"a\": 1}\]'"),
+        ('"text"', "holds no JSON object"),
+        ("null", "holds no JSON object"),
+    ],
+)
+def test_json_that_is_none(text: str, words: str) -> None:
+    with pytest.raises(UnreadableError, match=words):
+        json_object("response", text)
+
+
+def test_a_problem_that_is_nested_beyond_reason() -> None:
+    nested: list[Any] = []
+    for _ in range(100_000):
+        nested = [nested]
+    with pytest.raises(UnreadableError, match="error is nested too deeply"):
+        problem("error", nested)
+
+
+def test_messages_stay_short() -> None:
+    for reader in (identifier, web_address, amount, json_object):
+        with pytest.raises(UnreadableError) as caught:
+            reader("field", json.dumps(["long"] * 10_000))
+        assert len(str(caught.value)) < 160
+
+
+@pytest.mark.parametrize(
+    ("raw", "ids"),
+    [
+        ({}, {}),
+        ({"api_id": "a", "recording_id": "r"}, {"api_id": "a", "recording_id": "r"}),
+        ({"ApiID": "a", "RecordingID": "r"}, {"api_id": "a", "recording_id": "r"}),
+        ({"response": '{"api_id": "a", "recording_id": "r"}'}, {"api_id": "a", "recording_id": "r"}),
+        ({"api_id": "outside", "response": '{"api_id": "inside"}'}, {"api_id": "outside"}),
+        ({"api_id": "", "ApiID": "a"}, {"api_id": "a"}),
+        ({"api_id": 7, "recording_id": None, "response": 8}, {}),
+        ({"recording_id": "r", "response": "no JSON"}, {"recording_id": "r"}),
+        ({"recording_id": "r", "response": "[" * 10_000}, {"recording_id": "r"}),
+    ],
+)
+def test_ids_are_found_in_every_shape(raw: dict[str, Any], ids: dict[str, str]) -> None:
+    assert named_ids(raw) == ids

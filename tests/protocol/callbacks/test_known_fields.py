@@ -1,0 +1,56 @@
+"""The table of known fields is complete, and kinds are told by it."""
+
+from __future__ import annotations
+
+import pytest
+
+from plivo_record_async.protocol.callbacks.known_fields import (
+    BEGINNINGS,
+    FREE_TEXTS,
+    IDS,
+    KNOWN,
+    OF_KIND,
+    URLS,
+    WORDS,
+    holds_known_name,
+    missing,
+)
+from tests.support.callbacks import (
+    HONEST,
+    RECORDING_ENDED,
+    RECORDING_ENDED_2012,
+    RECORDING_ENDED_CAMEL_CASE,
+    TRANSCRIPTION_ENDED,
+)
+
+
+@pytest.mark.parametrize("fields", HONEST)
+def test_the_fields_of_every_documented_callback_are_known(fields: dict[str, str]) -> None:
+    assert fields.keys() <= KNOWN
+
+
+def test_each_name_is_told_in_one_way() -> None:
+    assert BEGINNINGS.keys().isdisjoint(WORDS)
+    assert KNOWN >= IDS | URLS | FREE_TEXTS
+    for names in OF_KIND.values():
+        assert names <= KNOWN
+
+
+@pytest.mark.parametrize("text", ["xrecord_urlhttps://h", "error", "the_error_room", "RecordUrl", "a.response{"])
+def test_a_text_that_holds_a_known_name(text: str) -> None:
+    assert holds_known_name(text)
+
+
+@pytest.mark.parametrize("text", ["", "standup", "record url", "My Conf Room"])
+def test_a_text_that_holds_none(text: str) -> None:
+    assert not holds_known_name(text)
+
+
+def test_what_is_missing_depends_on_the_shape() -> None:
+    assert missing(frozenset(RECORDING_ENDED)) == {"message"}
+    assert missing(frozenset(RECORDING_ENDED_2012)) == RECORDING_ENDED.keys() - RECORDING_ENDED_2012.keys()
+    assert "record_url" not in missing(frozenset(RECORDING_ENDED_CAMEL_CASE))
+    assert missing(frozenset(TRANSCRIPTION_ENDED)) == frozenset()
+    assert missing(frozenset({"response"})) == frozenset()
+    assert missing(frozenset[str]()) == KNOWN
+    assert missing(frozenset({"RecordUrl", "record_url"})) == KNOWN - {"RecordUrl", "record_url"}

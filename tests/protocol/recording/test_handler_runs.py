@@ -1,0 +1,146 @@
+"""How the user's handlers stand, when they run again, and when they are given up."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from plivo_record_async.protocol.recording.evidence import CallbackName, HandlersEnded
+from plivo_record_async.protocol.recording.handler_runs import (
+    HandlerRun,
+    Runs,
+    come_due,
+    described,
+    next_run,
+    noted,
+    unfinished,
+    without,
+)
+from tests.support.recordings import NOW, SECOND
+
+A = frozenset({"a"})
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def note(
+    runs: Runs,
+    now: datetime = NOW,
+    *,
+    done: frozenset[str] = frozenset(),
+    failed: tuple[tuple[str, str], ...] = (),
+    running: frozenset[str] = frozenset(),
+) -> Runs:
+    evidence = HandlersEnded(name="RecordingEnded", done=done, failed=failed, running=running)
+    return noted(runs, evidence, now, lease=MINUTE, longest=HOUR)
+
+
+def due(runs: Runs, now: datetime) -> Runs:
+    return come_due(runs, now, lease=MINUTE, give_up_after=2 * DAY)
+
+
+def by_name(runs: Runs) -> dict[str, HandlerRun]:
+    return {run.handler: run for run in runs}
+
+
+def test_a_failure_is_noted_together_with_how_the_others_stand() -> None:
+    runs = note((), done=A, failed=(("b", "ValueError: no"),), running=frozenset({"c"}))
+    assert by_name(runs) == {
+        "a": HandlerRun(event="RecordingEnded", handler="a", since=NOW),
+        "b": HandlerRun(
+            event="RecordingEnded", handler="b", since=NOW, failures=1, error="ValueError: no", due_at=NOW + MINUTE
+        ),
+        "c": HandlerRun(event="RecordingEnded", handler="c", since=NOW, due_at=NOW + MINUTE),
+    }
+
+
+def test_pauses_grow_from_the_lease_to_the_longest() -> None:
+    run, now, pauses = HandlerRun(event="RecordingEnded", handler="a", since=NOW), NOW, list[timedelta]()
+    for _ in range(9):
+        [run] = note((run,), now, failed=(("a", "no"),))
+        assert run.due_at is not None
+        pauses.append(run.due_at - now)
+        now = run.due_at
+    assert pauses == [1 * MINUTE, 2 * MINUTE, 4 * MINUTE, 8 * MINUTE, 16 * MINUTE, 32 * MINUTE, HOUR, HOUR, HOUR]
+    assert run.failures == 9
+    assert run.since == NOW
+
+
+def test_a_longest_pause_below_the_lease_does_not_shorten_the_lease() -> None:
+    evidence = HandlersEnded(name="RecordingEnded", failed=(("a", "no"),))
+    [run] = noted((), evidence, NOW, lease=HOUR, longest=MINUTE)
+    assert run.due_at == NOW + HOUR
+
+
+def test_a_handler_that_runs_to_its_end_at_last_has_no_error_any_more() -> None:
+    failed = note((), failed=(("a", "no"), ("b", "nor this")))
+    [a, b] = note(failed, NOW + MINUTE, done=A)
+    assert (a.error, a.due_at, a.failures, a.given_up) == (None, None, 1, False)
+    assert b == failed[1]
+    assert described([a]) is None
+    assert described([a, b]) == (
+        "handler b of RecordingEnded failed once, the last time with nor this; it runs again at "
+        "2026-03-01T12:01:00+00:00"
+    )
+
+
+def test_what_is_noted_as_running_keeps_its_lease() -> None:
+    runs = note((), running=A)
+    assert note(runs, NOW + 30 * SECOND, running=A) == runs
+
+
+def test_events_have_nothing_to_do_with_each_other() -> None:
+    other = HandlerRun(event="ApiResponse", handler="a", since=NOW, failures=1, error="no", due_at=NOW)
+    runs = note((other,), failed=(("a", "no"),))
+    assert runs[0] == other
+    assert runs[1].failures == 1
+    assert without(runs, "RecordingEnded") == (other,)
+    assert next_run(runs, "ApiResponse") == NOW
+    assert next_run(runs, "RecordingEnded") == NOW + MINUTE
+    assert next_run(runs, "TranscriptionEnded") is None
+
+
+def test_what_comes_due_counts_as_running_again() -> None:
+    runs = note((), done=A, failed=(("b", "no"),))
+    assert due(runs, NOW + 59 * SECOND) == runs
+    [a, b] = due(runs, NOW + MINUTE)
+    assert (a, b.due_at) == (runs[0], NOW + 2 * MINUTE)
+
+
+@pytest.mark.parametrize("failures", [0, 1, 7])
+def test_what_fails_for_too_long_is_given_up(failures: int) -> None:
+    error = "no" if failures else None
+    waiting = HandlerRun(event="RecordingEnded", handler="a", since=NOW, failures=failures, error=error, due_at=NOW)
+    [still] = due((waiting,), NOW + 2 * DAY)
+    assert still.due_at is not None
+    [run] = due((waiting,), NOW + 2 * DAY + SECOND)
+    assert (run.due_at, run.given_up) == (None, True)
+    said = {0: "did not end", 1: "failed once, the last time with no", 7: "failed 7 times, the last time with no"}
+    assert described([run]) == f"handler a of RecordingEnded {said[failures]}; it was given up"
+    assert due((run,), NOW + 9 * DAY) == (run,)
+    assert without((run, waiting), "RecordingEnded", but_given_up=True) == (run,)
+
+
+def test_an_event_is_finished_when_no_handler_of_it_waits() -> None:
+    done = HandlerRun(event="RecordingEnded", handler="a", since=NOW)
+    waiting = HandlerRun(event="ApiResponse", handler="a", since=NOW, due_at=NOW)
+    unhandled: tuple[CallbackName, ...] = ("RecordingEnded", "ApiResponse", "TranscriptionEnded")
+    assert unfinished(unhandled, (done, waiting)) == ("ApiResponse", "TranscriptionEnded")
+
+
+@given(st.lists(st.sampled_from(["done", "failed", "due"]), max_size=30))
+def test_whatever_happens_a_handler_that_has_not_run_to_its_end_runs_again_or_was_given_up(story: list[str]) -> None:
+    runs, now, done = note((), failed=(("a", "no"),)), NOW, False
+    for what in story:
+        [run] = runs
+        now = run.due_at or now
+        if what == "done":
+            runs, done = note(runs, now, done=A), True
+        elif what == "failed":
+            runs, done = note(runs, now, failed=(("a", "no"),)), False
+        else:
+            runs = due(runs, now)
+        [run] = runs
+        assert (run.due_at is None) == (done or run.given_up)

@@ -1,0 +1,636 @@
+"""The life of a recording: the table, what it keeps, what it wants done; and that no order of callbacks matters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
+
+from plivo_record_async.protocol.clocks import Sending
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    Recording,
+    RecordingEnded,
+    RecordingState,
+    TranscriptionEnded,
+)
+from plivo_record_async.protocol.recording.evidence import (
+    CameDue,
+    CandidatesFound,
+    ConferenceGone,
+    EventHandled,
+    Evidence,
+    HandlersEnded,
+    Kind,
+    NothingFound,
+    RecordingBegan,
+    RecordingFound,
+    SendingBegan,
+    SendingContinued,
+    StartAccepted,
+    StartNotSent,
+    StartRefused,
+    StartUnanswered,
+    kind_of,
+)
+from plivo_record_async.protocol.recording.handler_runs import HandlerRun
+from plivo_record_async.protocol.recording.lifecycle import (
+    TABLE,
+    Effect,
+    GiveUp,
+    HandOver,
+    Reconcile,
+    apply,
+    begin,
+    plan,
+)
+from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording, Terms, progress, status_of
+from tests.support.recordings import (
+    ACCEPTED,
+    CONFIRMED,
+    ENDED,
+    EVIDENCE,
+    FAILED,
+    KINDS,
+    NOW,
+    OTHER_ROW,
+    REQUEST,
+    ROW,
+    RUNNING_ROW,
+    SECOND,
+    STATES,
+    TRANSCRIBED,
+    UNTRANSCRIBED,
+    after,
+    due_time,
+    planned,
+    recording,
+)
+
+ORDER: dict[RecordingState, int] = {
+    "planned": 0,
+    "sending": 1,
+    "unknown": 2,
+    "not_sent": 3,
+    "accepted": 3,
+    "rejected": 4,
+    "unconfirmed": 4,
+    "absent": 5,
+    "started": 6,
+    "failed": 7,
+    "recorded": 8,
+    "transcribed": 9,
+}
+CALLBACKS: tuple[Kind, ...] = (
+    "start_confirmed",
+    "start_failed",
+    "recording_began",
+    "recording_ended",
+    "transcribed",
+    "transcription_failed",
+)
+HANDLED = Terms(handled=frozenset({"RecordingEnded"}))
+TERMS_WITH_HANDLERS = Terms(handled=frozenset({"RecordingEnded", "TranscriptionEnded"}))
+
+
+# The table
+
+
+def test_the_table_has_a_row_for_every_kind_of_evidence() -> None:
+    assert set(TABLE) == set(KINDS)
+    assert {kind: kind_of(evidence) for kind, evidence in EVIDENCE.items()} == {kind: kind for kind in KINDS}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_transition_leads_back(kind: Kind) -> None:
+    back = {
+        (state, new)
+        for state, new in TABLE[kind].items()
+        if new is not None and new != state and ORDER[new] <= ORDER[state]
+    }
+    assert back == ({("not_sent", "sending")} if kind == "sending_began" else set())
+
+
+@pytest.mark.parametrize("kind", CALLBACKS)
+def test_a_callback_is_evidence_in_every_state(kind: Kind) -> None:
+    assert set(TABLE[kind]) == set(STATES)
+    assert None not in TABLE[kind].values()
+
+
+def test_only_what_was_never_sent_is_sent() -> None:
+    assert TABLE["sending_began"] == {"planned": "sending", "not_sent": "sending"}
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_pair_does_what_the_table_says(kind: Kind, state: RecordingState) -> None:
+    record = recording(state)
+    now = due_time(record)
+    if state not in TABLE[kind]:
+        with pytest.raises(ValueError, match=f"start-1 is {state}; it cannot meet the evidence '{kind}'"):
+            apply(record, EVIDENCE[kind], now)
+    elif TABLE[kind][state] is None:
+        assert apply(record, EVIDENCE[kind], now) == (record, ())
+        assert apply(record, EVIDENCE[kind], now)[0] is record
+    else:
+        assert apply(record, EVIDENCE[kind], now)[0].state == TABLE[kind][state]
+
+
+@pytest.mark.parametrize("kind", ["accepted", "refused", "not_sent", "unanswered", *CALLBACKS])
+@pytest.mark.parametrize("state", STATES)
+def test_the_same_again_changes_nothing(kind: Kind, state: RecordingState) -> None:
+    if TABLE[kind].get(state) is None:
+        return
+    once = after(recording(state), EVIDENCE[kind])
+    again, effects = apply(once, EVIDENCE[kind], NOW + SECOND)
+    assert again is once
+    assert effects == ()
+
+
+# History
+
+
+def test_each_step_keeps_its_time_and_its_evidence() -> None:
+    record = planned()
+    told: tuple[Evidence, ...] = (SendingBegan(), ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED)
+    for number, evidence in enumerate(told, start=1):
+        record, _ = apply(record, evidence, NOW + number * SECOND)
+    assert [(step.kind, step.state, (step.at - NOW) / SECOND, step.evidence) for step in record.steps] == [
+        ("planned", "planned", 0, "planned"),
+        ("sending_began", "sending", 1, "sending began"),
+        ("accepted", "accepted", 2, "202: conference recording started"),
+        ("start_confirmed", "started", 3, "a callback said that it started"),
+        ("recording_ended", "recorded", 4, "a callback said that it ended"),
+        ("transcribed", "transcribed", 5, "a callback brought the transcript"),
+    ]
+    assert (record.created_at, record.since, record.updated_at) == (NOW, NOW + 5 * SECOND, NOW + 5 * SECOND)
+
+
+def test_a_fact_without_a_new_state_is_news_but_the_state_keeps_its_age() -> None:
+    early = after(recording("sending"), ENDED)
+    record, effects = apply(early, ACCEPTED, NOW + SECOND)
+    assert (record.state, record.since, record.updated_at, effects) == ("recorded", NOW, NOW + SECOND, ())
+    assert record.answer is not None
+    assert record.answer.url == "https://f/1"
+
+
+def test_what_is_sent_at_once_is_planned_and_sent_in_one() -> None:
+    begun = begin("start-1", REQUEST, NOW, dedupe_key="monday")
+    assert begun == after(planned(dedupe_key="monday"), SendingBegan())
+
+
+def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
+    record = planned()
+    looks: list[Evidence] = [CandidatesFound(recordings=(ROW, OTHER_ROW)), ConferenceGone(), CameDue()]
+    told: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, EventHandled(name="RecordingEnded")]
+    changes = [SendingBegan(), SendingContinued(), EVIDENCE["unanswered"], *looks, *told]
+    for version, evidence in enumerate(changes, start=1):
+        record = after(record, evidence, terms=TERMS_WITH_HANDLERS)
+        assert record.version == version
+        assert after(record, SendingContinued()).version == version + (record.state == "sending")
+
+
+# Facts
+
+
+def test_of_two_callbacks_of_one_kind_the_one_that_says_more_is_kept() -> None:
+    short = RecordingEnded(record_url="https://f/1.mp3", api_id="api-1")
+    assert after(recording("accepted"), short, ENDED).ended == ENDED
+    assert after(recording("accepted"), ENDED, short).ended == ENDED
+
+
+def test_a_transcript_outweighs_an_error_and_an_error_outweighs_a_confirmation() -> None:
+    transcribed = after(recording("recorded"), UNTRANSCRIBED, TRANSCRIBED)
+    assert (transcribed.state, transcribed.transcription, transcribed.error) == ("transcribed", TRANSCRIBED, None)
+    failed = after(recording("accepted"), FAILED, CONFIRMED)
+    assert (failed.state, failed.response, failed.error) == ("failed", FAILED, "not found")
+
+
+def test_a_row_in_the_list_stands_in_for_a_callback_that_never_came() -> None:
+    found = after(recording("unknown"), RecordingFound(recording=ROW))
+    assert found.ended == attrs.evolve(ENDED, api_id="api-1")
+    assert found.ended is not None
+    assert found.ended.raw == ROW.raw
+    assert found.recording_id == "rec-1"
+
+
+def test_a_row_does_not_replace_what_a_callback_said() -> None:
+    told = after(recording("accepted"), ENDED)
+    found = after(told, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
+    assert found.ended is told.ended
+
+
+def test_a_row_of_a_running_recording_is_no_end() -> None:
+    running = after(recording("unknown"), RecordingFound(recording=RUNNING_ROW))
+    assert (running.state, running.ended, running.recording_id) == ("started", None, "rec-1")
+    assert after(running, RecordingFound(recording=RUNNING_ROW)) is running
+
+
+def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
+    record = after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)))
+    assert record.candidates == (OTHER_ROW, ROW)
+    assert (record.state, record.recording_id) == ("unknown", None)
+    assert record.error == "read timeout; it may be any of the recordings rec-0, rec-1"
+
+
+# Time
+
+
+def test_a_plan_and_a_sending_live_as_long_as_their_lease() -> None:
+    record = recording("sending")
+    assert record.due_at == NOW + DEFAULT_TERMS.lease
+    renewed, effects = apply(record, SendingContinued(), NOW + 9 * SECOND)
+    assert (renewed.due_at, renewed.updated_at, effects) == (NOW + 9 * SECOND + DEFAULT_TERMS.lease, NOW, ())
+    assert len(renewed.steps) == len(record.steps)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_before_it_is_due_nothing_comes_due(state: RecordingState) -> None:
+    record = recording(state)
+    early = due_time(record) - timedelta(microseconds=1)
+    assert apply(record, CameDue(), early) == (record, ())
+
+
+def test_what_came_due_says_why() -> None:
+    assert after(planned(), CameDue()).error == "the program ended before it sent anything"
+    lost = after(recording("sending"), CameDue())
+    assert lost.error == "the program ended, or lost its store, while it was sending"
+    assert recording("unconfirmed").error == "Plivo accepted it, but no callback came in time"
+
+
+def test_who_is_silent_is_looked_for_at_twice_its_age_each_time() -> None:
+    record = recording("unknown")
+    looks: list[float] = []
+    for _ in range(12):
+        now = due_time(record)
+        looks.append((now - NOW) / SECOND)
+        record, effects = apply(record, CameDue(), now)
+        assert effects == (Reconcile(),)
+    assert looks == [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640]
+
+
+def test_who_may_still_be_recording_is_looked_for_with_less_haste() -> None:
+    started = recording("started")
+    assert started.due_at == NOW + DEFAULT_TERMS.quiet_look
+    unconfirmed, effects = apply(recording("accepted"), CameDue(), NOW + DEFAULT_TERMS.confirm)
+    assert (unconfirmed.state, effects) == ("unconfirmed", ())
+    assert unconfirmed.due_at == NOW + DEFAULT_TERMS.confirm + DEFAULT_TERMS.quiet_look
+
+
+def test_plivo_is_not_asked_for_ever() -> None:
+    record = recording("unknown")
+    while record.due_at is not None:
+        record, _ = apply(record, CameDue(), record.due_at)
+    assert record.state == "unknown"
+
+
+@pytest.mark.parametrize("state", ["not_sent", "rejected", "absent", "failed", "transcribed"])
+def test_what_is_settled_is_not_looked_after(state: RecordingState) -> None:
+    assert recording(state).due_at is None
+
+
+def test_a_recording_is_settled_when_it_is_over_unless_a_transcript_is_to_come() -> None:
+    without = plan("start-1", attrs.evolve(REQUEST, transcription_url=None), NOW)
+    assert after(without, SendingBegan(), ACCEPTED, ENDED).due_at is None
+    assert recording("recorded").due_at == NOW + DEFAULT_TERMS.follow
+    assert after(recording("recorded"), UNTRANSCRIBED).due_at is None
+
+
+def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -> None:
+    record = recording("recorded")
+    early, effects = apply(record, CameDue(), due_time(record) - SECOND)
+    assert (early, effects) == (record, ())
+    terms = attrs.evolve(DEFAULT_TERMS, handled=frozenset({"TranscriptionEnded"}))
+    late, effects = apply(record, CameDue(), due_time(record), terms)
+    assert (late.state, late.error) == ("recorded", "no transcript came within 2 days, 0:00:00 of the recording's end")
+    assert progress(late, "transcribed") == "lost"
+    assert late.steps[-1].evidence == "no transcript came in time"
+    [told] = effects
+    assert isinstance(told, HandOver)
+    assert told.event == late.transcription
+    handled = after(late, EventHandled(name="TranscriptionEnded"))
+    assert handled.due_at is None
+    at_last, effects = apply(handled, TRANSCRIBED, NOW, terms)
+    assert progress(at_last, "transcribed") == "reached"
+    assert effects == (HandOver(TRANSCRIBED),)
+
+
+def test_a_transcript_without_an_end_is_still_looked_after() -> None:
+    record = after(recording("accepted"), TRANSCRIBED)
+    assert (record.state, record.ended) == ("transcribed", None)
+    now = due_time(record)
+    assert apply(record, CameDue(), now)[1] == (Reconcile(),)
+    found = after(record, RecordingFound(recording=ROW))
+    assert (found.state, found.due_at) == ("transcribed", None)
+    assert found.ended is not None
+
+
+def test_after_the_end_of_the_conference_there_is_a_time_of_grace() -> None:
+    gone, _ = apply(recording("unknown"), ConferenceGone(), NOW + SECOND)
+    assert (gone.state, gone.gone_at) == ("unknown", NOW + SECOND)
+    assert gone.due_at == NOW + SECOND + DEFAULT_TERMS.grace + DEFAULT_TERMS.tick
+    assert after(gone, ConferenceGone()) is gone
+    absent = after(gone, NothingFound())
+    assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo lists no recording")
+
+
+def test_after_the_time_of_grace_it_is_looked_for_as_before() -> None:
+    gone = after(recording("started"), ConferenceGone())
+    over = due_time(gone)
+    late, _ = apply(gone, CameDue(), over)
+    assert late.due_at == over + (over - NOW)
+
+
+def test_the_time_of_grace_is_waited_for_whatever_plivo_s_clock_shows() -> None:
+    for ahead in (timedelta(hours=1), timedelta(hours=-1)):
+        gone, _ = apply(recording("unknown"), ConferenceGone(at=NOW + ahead), NOW)
+        assert gone.gone_at == NOW + ahead
+        assert gone.due_at == NOW + DEFAULT_TERMS.grace + DEFAULT_TERMS.tick
+
+
+def test_what_our_clocks_showed_is_kept_of_the_last_sending() -> None:
+    first, second = (Sending(steady=number, run="run", within=30) for number in (1.0, 2.0))
+    began = after(planned(), SendingBegan(sending=first))
+    assert began.sending == first
+    again = after(began, StartNotSent(words="refused"), SendingBegan(sending=second))
+    assert again.sending == second
+    assert begin("start-1", REQUEST, NOW, sending=first).sending == first
+
+
+# Handlers
+
+
+def test_an_event_with_handlers_is_handed_over_once_and_again_until_it_was_handled() -> None:
+    record, effects = apply(recording("accepted"), ENDED, NOW, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, effects) == (("RecordingEnded",), (HandOver(ENDED),))
+    assert apply(record, ENDED, NOW, TERMS_WITH_HANDLERS) == (record, ())
+    record, effects = apply(record, TRANSCRIBED, NOW, TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(TRANSCRIBED),)
+    assert record.due_at == NOW + DEFAULT_TERMS.handling
+
+    record, effects = apply(record, CameDue(), due_time(record), TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(ENDED), HandOver(TRANSCRIBED))
+
+    history = record.steps
+    record = after(record, EventHandled(name="RecordingEnded"), terms=TERMS_WITH_HANDLERS)
+    assert (record.unhandled, record.steps) == (("TranscriptionEnded",), history)
+    assert after(record, EventHandled(name="RecordingEnded")) is record
+    record = after(record, EventHandled(name="TranscriptionEnded"))
+    assert (record.unhandled, record.due_at) == ((), None)
+
+
+def ended_badly(**more: Any) -> HandlersEnded:
+    return HandlersEnded(name="RecordingEnded", done=frozenset({"a"}), failed=(("b", "ValueError: no"),), **more)
+
+
+def test_a_handler_that_failed_is_run_again_after_a_pause_and_the_others_are_not() -> None:
+    told = after(recording("accepted"), ENDED, terms=TERMS_WITH_HANDLERS)
+    record, effects = apply(told, ended_badly(), NOW, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, effects) == (("RecordingEnded",), ())
+    assert record.steps == told.steps, "a failing handler is no news of the recording"
+    assert record.due_at == NOW + DEFAULT_TERMS.handling
+    assert status_of(record).handler_error == (
+        "handler b of RecordingEnded failed once, the last time with ValueError: no; it runs again at "
+        "2026-03-01T12:01:00+00:00"
+    )
+    first_pause = due_time(record)
+    record, effects = apply(record, CameDue(), first_pause, TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(ENDED, skip=frozenset({"a"})),)
+    assert record.due_at == first_pause + DEFAULT_TERMS.handling
+    record, _ = apply(record, ended_badly(), first_pause, TERMS_WITH_HANDLERS)
+    assert record.due_at == first_pause + 2 * DEFAULT_TERMS.handling
+    record, _ = apply(record, EventHandled(name="RecordingEnded"), first_pause, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, record.handler_runs, record.due_at) == ((), (), due_time(record))
+    assert status_of(record).handler_error is None
+
+
+def test_what_else_is_learned_meanwhile_does_not_shorten_the_pause() -> None:
+    record = after(recording("accepted"), ENDED, ended_badly(), terms=TERMS_WITH_HANDLERS)
+    later = NOW + DEFAULT_TERMS.handling
+    record, _ = apply(record, CameDue(), later, TERMS_WITH_HANDLERS)
+    record, _ = apply(record, ended_badly(), later, TERMS_WITH_HANDLERS)
+    assert record.due_at == later + 2 * DEFAULT_TERMS.handling
+    record, effects = apply(record, TRANSCRIBED, later, TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(TRANSCRIBED),)
+    assert record.due_at == later + DEFAULT_TERMS.handling
+    record, effects = apply(record, CameDue(), due_time(record), TERMS_WITH_HANDLERS)
+    assert effects == (HandOver(ENDED, skip=frozenset({"a", "b"})), HandOver(TRANSCRIBED))
+
+
+def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() -> None:
+    record = after(recording("accepted"), ENDED, TRANSCRIBED, ended_badly(), terms=HANDLED)
+    now, effects = NOW, tuple[Effect, ...]()
+    while record.unhandled:
+        now = due_time(record)
+        record, effects = apply(record, CameDue(), now, HANDLED)
+        record, _ = apply(record, ended_badly(), now, HANDLED)
+    assert DEFAULT_TERMS.follow < now - NOW < DEFAULT_TERMS.follow + timedelta(hours=2)
+    [run] = [effect.run for effect in effects if isinstance(effect, GiveUp)]
+    assert (run.handler, run.failures) == ("b", 53)
+    assert run in record.handler_runs
+    assert status_of(record).handler_error == str(run)
+    assert str(run).endswith("it was given up")
+    assert (len(effects), record.due_at) == (1, None), "nothing is handed over any more"
+
+
+def test_handlers_that_were_given_up_do_not_keep_an_event_that_comes_anew_from_being_handled() -> None:
+    record = after(recording("accepted"), ENDED, UNTRANSCRIBED, terms=TERMS_WITH_HANDLERS)
+    run = HandlerRun(event="TranscriptionEnded", handler="a", since=NOW, failures=9, error="no")
+    record = attrs.evolve(record, unhandled=(), handler_runs=(run,))
+    record, effects = apply(record, TRANSCRIBED, NOW, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, record.handler_runs) == (("TranscriptionEnded",), ())
+    assert effects == (HandOver(TRANSCRIBED),)
+
+
+def test_what_one_handler_was_given_up_for_stays_when_the_others_have_run() -> None:
+    record = after(recording("accepted"), ENDED, terms=TERMS_WITH_HANDLERS)
+    run = HandlerRun(event="RecordingEnded", handler="a", since=NOW, failures=9, error="no")
+    done = HandlerRun(event="RecordingEnded", handler="b", since=NOW)
+    record = after(attrs.evolve(record, handler_runs=(run, done)), EventHandled(name="RecordingEnded"))
+    assert (record.unhandled, record.handler_runs) == ((), (run,))
+
+
+def test_how_handlers_stand_matters_only_while_their_event_is_unhandled() -> None:
+    record = recording("recorded")
+    assert after(record, ended_badly()) is record
+    noted = after(attrs.evolve(record, unhandled=("RecordingEnded",)), running := ended_badly())
+    assert noted.handler_runs
+    assert after(attrs.evolve(noted, unhandled=()), running) == attrs.evolve(noted, unhandled=())
+
+
+def test_an_event_without_handlers_is_not_handed_over() -> None:
+    record, effects = apply(recording("accepted"), CONFIRMED, NOW, TERMS_WITH_HANDLERS)
+    assert (record.unhandled, effects) == ((), ())
+
+
+def test_a_found_end_is_handed_over_too() -> None:
+    record, effects = apply(recording("unknown"), RecordingFound(recording=ROW), NOW, TERMS_WITH_HANDLERS)
+    assert record.ended is not None
+    assert effects == (HandOver(record.ended),)
+
+
+# Any order
+
+ids = st.sampled_from(["a", "b"])
+maybe = st.none() | ids
+fields = st.dictionaries(st.sampled_from(["x", "y"]), ids)
+callbacks = st.one_of(
+    st.builds(
+        ApiResponse,
+        api_id=ids,
+        message=maybe,
+        error=maybe,
+        answer=st.dictionaries(st.sampled_from(["recording_id", "url"]), ids),
+        raw=fields,
+    ),
+    st.builds(
+        RecordingEnded,
+        api_id=maybe,
+        record_url=st.just("https://f"),
+        recording_id=maybe,
+        duration_ms=st.none() | st.integers(0, 2),
+        raw=fields,
+    ),
+    st.builds(TranscriptionEnded, recording_id=ids, transcription=maybe, error=maybe, raw=fields),
+    st.builds(
+        RecordingBegan, recording=st.builds(Recording, recording_id=ids, recording_url=st.just("https://f"), raw=fields)
+    ),
+)
+answers: st.SearchStrategy[Evidence] = st.one_of(
+    st.builds(StartAccepted, words=st.just("202"), api_id=maybe, recording_id=maybe),
+    st.builds(StartRefused, words=st.just("404"), api_id=maybe),
+    st.builds(StartUnanswered, words=st.just("503"), api_id=maybe),
+    st.just(StartNotSent(words="refused")),
+    st.just(CameDue()),
+)
+
+
+def facts(record: FollowedRecording) -> dict[str, Any]:
+    """All that users and their handlers can see, apart from times and history."""
+    events = (record.response, record.begun, record.ended, record.transcription)
+    raws = [getattr(event, "raw", None) for event in events]
+    return {
+        "state": record.state,
+        "api_id": record.api_id,
+        "recording_id": record.recording_id,
+        "record_url": record.record_url,
+        "error": record.error,
+        "events": (record.answer, record.response, record.begun, record.ended, record.transcription),
+        "raws": raws,
+        "stages": [progress(record, stage) for stage in ("accepted", "recorded", "transcribed")],
+    }
+
+
+@given(st.data(), st.lists(callbacks, min_size=1, max_size=5), answers)
+def test_neither_order_nor_repetition_of_callbacks_makes_a_difference(
+    data: st.DataObject, called: list[Evidence], answer: Evidence
+) -> None:
+    def learned(evidence: Sequence[Evidence]) -> FollowedRecording:
+        """Time is not far gone: the lease of the sending may have run out."""
+        record = recording("sending")
+        for piece in evidence:
+            now = NOW + DEFAULT_TERMS.lease if isinstance(piece, CameDue) else NOW
+            record, _ = apply(record, piece, now)
+        return record
+
+    one = data.draw(st.permutations([*called, answer]))
+    # Each again, anywhere; the answer only once: there is one call.
+    other = data.draw(st.permutations([*called, *called[: data.draw(st.integers(0, len(called)))], answer]))
+    assert facts(learned(one)) == facts(learned(other))
+
+
+class Life(RuleBasedStateMachine):
+    """Plivo, our own sending, looks and time do what they like with one recording."""
+
+    seen: Bundle[Evidence] = Bundle("seen")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = NOW
+        self.record = planned()
+        self.before = self.record
+        self.outcomes = 0
+
+    def learn(self, evidence: Evidence) -> None:
+        self.before = self.record
+        if self.record.state in TABLE[kind_of(evidence)]:
+            self.record, _ = apply(self.record, evidence, self.now, TERMS_WITH_HANDLERS)
+        else:
+            with pytest.raises(ValueError, match="cannot meet"):
+                apply(self.record, evidence, self.now, TERMS_WITH_HANDLERS)
+
+    @initialize(sent=st.booleans())
+    def begin(self, *, sent: bool) -> None:
+        if sent:
+            self.learn(SendingBegan())
+
+    @rule(target=seen, event=callbacks)
+    def plivo_calls_back(self, event: Evidence) -> Evidence:
+        self.learn(event)
+        return event
+
+    @rule(event=seen)
+    def plivo_calls_back_again(self, event: Evidence) -> None:
+        self.learn(event)
+
+    @rule(answer=answers)
+    def an_answer_comes(self, answer: Evidence) -> None:
+        self.learn(answer)
+
+    @rule(
+        evidence=st.sampled_from(
+            [
+                SendingContinued(),
+                ConferenceGone(),
+                NothingFound(),
+                *(EVIDENCE[k] for k in KINDS if k.startswith("found")),
+            ]
+        )
+    )
+    def somebody_looks(self, evidence: Evidence) -> None:
+        self.learn(evidence)
+
+    @rule(name=st.sampled_from(["RecordingEnded", "TranscriptionEnded"]))
+    def handlers_run(self, name: Any) -> None:
+        self.learn(EventHandled(name=name))
+
+    @rule(seconds=st.sampled_from([1, 60, 3600]))
+    def time_passes(self, seconds: int) -> None:
+        self.now += seconds * SECOND
+        self.learn(CameDue())
+
+    @invariant()
+    def states_move_forward_only(self) -> None:
+        assert ORDER[self.record.state] >= ORDER[self.before.state]
+
+    @invariant()
+    def each_change_is_a_version(self) -> None:
+        assert self.record.version == self.before.version + (self.record is not self.before)
+
+    @invariant()
+    def no_fact_is_lost(self) -> None:
+        for name in ("answer", "response", "ended", "transcription", "gone_at"):
+            assert getattr(self.before, name) is None or getattr(self.record, name) is not None
+        assert self.record.steps[: len(self.before.steps)] == self.before.steps
+
+    @invariant()
+    def what_is_unfinished_is_looked_after(self) -> None:
+        young = self.now - NOW < DEFAULT_TERMS.follow
+        unfinished = self.record.state in {"planned", "sending", "unknown", "accepted", "unconfirmed", "started"}
+        if (young and unfinished) or self.record.unhandled:
+            assert self.record.due_at is not None
+
+    @invariant()
+    def a_reached_stage_stays_reached(self) -> None:
+        for stage in ("recorded", "transcribed"):
+            if progress(self.before, stage) == "reached":
+                assert progress(self.record, stage) == "reached"
+
+
+TestLife = Life.TestCase

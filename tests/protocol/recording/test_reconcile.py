@@ -1,0 +1,388 @@
+"""What a look at Plivo's lists proves, and what it does not."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import attrs
+import pytest
+
+from plivo_record_async.protocol.clocks import PlivoClock, Reading, Sending
+from plivo_record_async.protocol.models import ApiResponse, Recording
+from plivo_record_async.protocol.recording.evidence import (
+    CandidatesFound,
+    ConferenceGone,
+    NothingFound,
+    RecordingFound,
+    SendingBegan,
+    StartAccepted,
+    StartNotSent,
+    StartUnanswered,
+)
+from plivo_record_async.protocol.recording.lifecycle import apply, plan
+from plivo_record_async.protocol.recording.outcomes import evidence_of_event
+from plivo_record_async.protocol.recording.reconcile import (
+    Claim,
+    Finding,
+    Matches,
+    Search,
+    claim_of,
+    conclude,
+    matching,
+    search_for,
+    weigh,
+)
+from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording
+from tests.support.recordings import (
+    ACCEPTED,
+    CONFIRMED,
+    ENDED,
+    NOW,
+    OTHER_ROW,
+    REQUEST,
+    ROW,
+    SECOND,
+    TRANSCRIBED,
+    after,
+    planned,
+    recording,
+)
+
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+
+
+def reading(seconds: float, *, wrong: float = 0.0, run: str = "this run") -> Reading:
+    """Our clocks at so many seconds after `NOW`; the time of day is wrong by so many."""
+    return Reading(wall=NOW + (seconds + wrong) * SECOND, steady=1_000.0 + seconds, run=run)
+
+
+def measured(wrong: float = 0.0) -> PlivoClock:
+    """Plivo's clock, known to the second."""
+    clock = PlivoClock()
+    for _ in range(2):
+        clock.answered(
+            format_datetime(NOW + 99 * SECOND, usegmt=True), reading(100, wrong=wrong), reading(100, wrong=wrong)
+        )
+    return clock
+
+
+def began(seconds: float, *, within: float = 30.0, run: str = "this run", ahead: float | None = None) -> SendingBegan:
+    return SendingBegan(sending=Sending(steady=1_000.0 + seconds, run=run, ahead=ahead, within=within))
+
+
+def lived(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
+    """A recording that learned each of that at so many seconds, by a clock that was wrong by so many."""
+    record = plan("start-1", REQUEST, NOW + wrong * SECOND)
+    for seconds, evidence in moments:
+        record, _ = apply(record, evidence, NOW + (seconds + wrong) * SECOND)
+    return record
+
+
+UNANSWERED = lived((5, began(5)), (35, StartUnanswered(words="timeout")))
+"""Sent at 5 seconds, and not answered within 30."""
+
+SEARCH = Search(first=NOW - 25 * SECOND, last=NOW + 65 * SECOND, doubt=60 * SECOND)
+"""When it began: 30 seconds are left for what Plivo's machines do."""
+
+
+def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -> Recording:
+    return Recording(recording_id=recording_id, started_at=NOW + seconds * SECOND, **changes)
+
+
+# When it began
+
+
+@pytest.mark.parametrize(
+    ("record", "first", "last"),
+    [
+        (UNANSWERED, 5, 35),
+        (lived((5, began(5))), 5, 35),
+        (lived((5, began(5, within=600))), 5, 605),
+        (lived((5, began(5)), (7, StartAccepted(words="202"))), 5, 7),
+        (lived((5, began(5)), (3, StartAccepted(words="202"))), 5, 35),
+        (lived((5, began(5)), (6, CONFIRMED), (7, StartUnanswered(words="timeout"))), 5, 6),
+        (lived((5, began(5)), (100, StartAccepted(words="202"))), 5, 35),
+        # Of the first sending nothing left, so nothing that began then is this recording.
+        (
+            lived(
+                (5, began(5)),
+                (6, StartNotSent(words="refused")),
+                (60, began(60)),
+                (90, StartUnanswered(words="timeout")),
+            ),
+            60,
+            90,
+        ),
+    ],
+)
+def test_it_began_between_its_sending_and_an_answer_or_its_deadline(
+    record: FollowedRecording, first: float, last: float
+) -> None:
+    search = search_for(record, measured(), reading(100))
+    assert abs(search.first - (NOW + (first - 30) * SECOND)) <= 1.1 * SECOND
+    assert abs(search.last - (NOW + (last + 30) * SECOND)) <= 1.1 * SECOND
+
+
+@pytest.mark.parametrize("then", [60, -60, 7_200])
+@pytest.mark.parametrize("step", [0, 60, -120])
+def test_it_is_plivo_s_time_whatever_our_clock_showed(then: float, step: float) -> None:
+    record = lived((5, began(5)), (35, StartUnanswered(words="timeout")), wrong=then)
+    search = search_for(record, measured(then + step), reading(100, wrong=then + step))
+    assert SEARCH.first - (2 + abs(step)) * SECOND <= search.first <= SEARCH.first
+    assert SEARCH.last <= search.last <= SEARCH.last + (2 + abs(step)) * SECOND
+    assert search.doubt == timedelta(minutes=1)
+
+
+def test_what_another_run_knew_of_plivo_s_time_is_used() -> None:
+    record = lived((5, began(5, run="another run", ahead=-60)), wrong=60)
+    search = search_for(record, PlivoClock(), reading(100))
+    assert search == attrs.evolve(SEARCH, first=SEARCH.first - 5 * SECOND, last=SEARCH.last + 5 * SECOND)
+
+
+def test_without_plivo_s_time_much_more_is_in_doubt() -> None:
+    search = search_for(UNANSWERED, PlivoClock(), reading(100))
+    assert search == Search(first=NOW - 85 * SECOND, last=NOW + 125 * SECOND, doubt=DAY)
+    assert search_for(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == Search(
+        first=NOW - 90 * SECOND, last=NOW + 120 * SECOND, doubt=DAY
+    )
+    assert search_for(lived((5, began(5, run="another run"))), measured(), reading(100)).doubt == DAY
+
+
+def test_a_long_deadline_leaves_more_in_doubt() -> None:
+    assert search_for(lived((5, began(5, within=600))), measured(), reading(100)).doubt == 600 * SECOND
+
+
+def test_the_list_is_asked_for_all_that_is_in_doubt() -> None:
+    assert SEARCH.added_after == NOW - 85 * SECOND
+
+
+# Which rows are, or may be, the recording
+
+
+@pytest.mark.parametrize(
+    ("seconds", "kind"),
+    [
+        (-86, None),
+        (-85, "possible"),
+        (-25.001, "possible"),
+        (-25, "likely"),
+        (0, "likely"),
+        (65, "likely"),
+        (65.001, "possible"),
+        (125, "possible"),
+        (125.001, None),
+    ],
+)
+def test_rows_that_began_then_are_likely_and_rows_that_began_about_then_are_possible(
+    seconds: float, kind: str | None
+) -> None:
+    row = row_at(seconds)
+    matches = matching(UNANSWERED, [row], SEARCH)
+    assert {name: rows for name, rows in attrs.asdict(matches, recurse=False).items() if rows} == (
+        {} if kind is None else {kind: (row,)}
+    )
+
+
+LASTED: dict[str, Any] = {
+    "duration_ms": 3_600_000,
+    "ended_at": NOW + HOUR,
+    "added_at": NOW + HOUR + 5 * SECOND,
+}
+"""What is known of a recording of one hour that began at `NOW`."""
+
+UNKNOWN = ["", "ended_at", "added_at", "duration_ms", "duration_ms ended_at", "duration_ms added_at"]
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN)
+def test_without_a_start_time_the_rest_of_the_row_tells_when_it_began(unknown: str) -> None:
+    known = {name: value for name, value in LASTED.items() if name not in unknown.split()}
+    row = Recording(recording_id="rec-1", **known)
+    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
+
+
+def test_the_start_time_counts_more_than_the_time_when_it_was_added() -> None:
+    ours, later = Recording(started_at=NOW, **LASTED), Recording(started_at=NOW + HOUR, added_at=NOW + 30 * SECOND)
+    assert matching(UNANSWERED, [ours, later], SEARCH) == Matches(likely=(ours,))
+
+
+@pytest.mark.parametrize("hours", [2, 25.5])
+def test_without_a_start_time_what_began_later_is_not_taken(hours: float) -> None:
+    later = {name: value + hours * HOUR for name, value in LASTED.items() if name != "duration_ms"}
+    row = Recording(recording_id="rec-1", duration_ms=3_600_000, **later)
+    assert matching(UNANSWERED, [row], SEARCH) == Matches()
+
+
+def test_a_recording_may_be_added_an_hour_after_its_end() -> None:
+    row = Recording(recording_id="rec-1", duration_ms=60_000, added_at=NOW + HOUR + 90 * SECOND)
+    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
+    assert matching(UNANSWERED, [attrs.evolve(row, added_at=NOW + HOUR + 600 * SECOND)], SEARCH) == Matches()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        Recording(recording_id="rec-1"),
+        Recording(),
+        Recording(recording_id="rec-1", duration_ms=60_000),
+        row_at(-30 * 86_400, added_at=NOW + 60 * SECOND),
+        row_at(30 * 86_400, ended_at=NOW + 60 * SECOND),
+    ],
+)
+def test_a_row_that_does_not_tell_when_it_began_is_possible(row: Recording) -> None:
+    assert matching(UNANSWERED, [row], SEARCH) == Matches(possible=(row,))
+
+
+@pytest.mark.parametrize("name", ["standup", "Standup", " standup ", "\uff53tandup", None])
+def test_plivo_may_put_a_name_right(name: str | None) -> None:
+    row = row_at(0, conference_name=name)
+    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
+
+
+def test_a_row_with_another_name_is_only_possible() -> None:
+    others = (row_at(0, conference_name="stand"), Recording(conference_name="N/A"))
+    later = row_at(3_600, conference_name="another")
+    assert matching(UNANSWERED, [*others, later], SEARCH) == Matches(possible=others)
+
+
+def test_where_the_id_is_known_it_decides_whatever_the_times() -> None:
+    record = recording("accepted")
+    assert record.recording_id == ROW.recording_id
+    late = attrs.evolve(ROW, started_at=NOW + DAY, conference_name="another")
+    assert matching(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(certain=(late,))
+    assert matching(record, [row_at(0, "rec-0"), Recording()], SEARCH) == Matches()
+
+
+def test_the_address_of_the_file_decides_too() -> None:
+    record = lived((5, began(5)), (6, StartAccepted(words="202", url="https://f/1")))
+    row = row_at(9_999, recording_url="https://f/1")
+    assert matching(record, [row_at(0, "rec-0"), row], SEARCH) == Matches(certain=(row,))
+    assert matching(record, [row_at(0, "rec-0")], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
+
+
+def test_the_api_id_decides_where_the_times_do_not() -> None:
+    record = lived((5, began(5)), (6, StartAccepted(words="202", api_id="a")))
+    late, another = row_at(9_999, api_id="a"), row_at(9_999, api_id="b")
+    assert matching(record, [another, late], SEARCH) == Matches(likely=(late,))
+    assert matching(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
+    assert matching(UNANSWERED, [row_at(9_999)], SEARCH) == Matches()
+
+
+# Whose a row is
+
+
+def test_a_row_that_no_other_start_has_is_free() -> None:
+    assert claim_of(None, ROW, UNANSWERED) == "free"
+    assert claim_of(recording("recorded"), ROW, UNANSWERED) == "free"
+
+
+def another(*evidence: Any) -> FollowedRecording:
+    return after(planned("start-2"), SendingBegan(), *evidence)
+
+
+def test_a_row_that_another_start_was_only_found_by_may_be_this_one_s() -> None:
+    owner = another(StartUnanswered(words="timeout"), RecordingFound(recording=ROW))
+    assert owner.recording_id == "rec-1"
+    assert claim_of(owner, ROW, UNANSWERED) == "found"
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        ACCEPTED,
+        ENDED,
+        TRANSCRIBED,
+        ApiResponse(api_id="api-1", answer={"recording_id": "rec-1"}),
+        evidence_of_event(attrs.evolve(ENDED, duration_ms=None, ended_at=None, raw={"recording_duration": "-1"})),
+    ],
+)
+def test_a_row_that_plivo_gave_to_another_start_is_taken(evidence: Any) -> None:
+    owner = another(evidence)
+    assert owner.recording_id == "rec-1"
+    assert claim_of(owner, ROW, UNANSWERED) == "taken"
+    assert claim_of(after(owner, RecordingFound(recording=ROW)), ROW, UNANSWERED) == "taken"
+
+
+CLAIMS: list[tuple[Claim, Finding, Finding]] = [
+    ("free", Finding(found=(ROW,)), Finding(in_doubt=True)),
+    ("found", Finding(in_doubt=True), Finding(in_doubt=True)),
+    ("taken", Finding(), Finding()),
+]
+
+
+@pytest.mark.parametrize(("claim", "if_likely", "if_possible"), CLAIMS)
+def test_what_a_row_comes_to_depends_on_whose_it_is(claim: Claim, if_likely: Finding, if_possible: Finding) -> None:
+    assert weigh(UNANSWERED, Matches(likely=(ROW,)), {ROW: claim}, complete=True) == if_likely
+    assert weigh(UNANSWERED, Matches(possible=(ROW,)), {ROW: claim}, complete=True) == if_possible
+
+
+def test_a_row_that_is_certain_is_found_whatever_others_claim() -> None:
+    assert weigh(UNANSWERED, Matches(certain=(ROW,)), {}, complete=True) == Finding(found=(ROW,))
+
+
+def test_what_was_not_shown_whole_is_in_doubt() -> None:
+    assert weigh(UNANSWERED, Matches(), {}, complete=True) == Finding()
+    assert weigh(UNANSWERED, Matches(), {}, complete=False) == Finding(in_doubt=True)
+
+
+def test_what_plivo_gave_an_id_is_never_absent() -> None:
+    assert weigh(recording("unconfirmed"), Matches(), {}, complete=True) == Finding(in_doubt=True)
+
+
+def test_the_conference_matters_only_if_nothing_was_found_and_nothing_is_in_doubt() -> None:
+    assert Finding().is_open
+    assert not Finding(in_doubt=True).is_open
+    assert not Finding(found=(ROW,)).is_open
+
+
+# What follows
+
+
+def concluded(
+    record: FollowedRecording, *rows: Recording, live: bool = False, doubt: bool = False, at: float = 0
+) -> Any:
+    finding = Finding(found=rows, in_doubt=doubt)
+    return conclude(record, finding, live=live, plivo_time=NOW + at * SECOND)
+
+
+def test_one_row_is_the_recording_live_or_not() -> None:
+    for live in (True, False):
+        assert concluded(UNANSWERED, ROW, live=live) == RecordingFound(recording=ROW)
+
+
+def test_of_two_rows_both_are_reported() -> None:
+    assert concluded(UNANSWERED, ROW, OTHER_ROW) == CandidatesFound(recordings=(ROW, OTHER_ROW))
+
+
+def test_no_row_says_nothing_while_the_conference_is_live() -> None:
+    assert concluded(UNANSWERED, live=True, at=86_400) is None
+
+
+def test_when_the_conference_has_gone_a_time_of_grace_begins_by_plivo_s_clock() -> None:
+    evidence = concluded(UNANSWERED, at=17)
+    assert evidence == ConferenceGone(at=NOW + 17 * SECOND)
+    gone, _ = apply(UNANSWERED, evidence, NOW + DAY)
+    assert gone.gone_at == NOW + 17 * SECOND
+    assert gone.due_at == NOW + DAY + DEFAULT_TERMS.grace + DEFAULT_TERMS.tick
+
+
+def test_after_the_grace_it_is_certain_that_there_is_none() -> None:
+    gone, _ = apply(UNANSWERED, ConferenceGone(at=NOW), NOW)
+    over = DEFAULT_TERMS.grace.total_seconds()
+    assert concluded(gone, at=over - 1) is None
+    assert concluded(gone, at=over) == NothingFound()
+    assert concluded(gone, at=over, live=True) is None
+    assert concluded(gone, at=over, doubt=True) is None
+
+
+def test_until_plivo_s_time_is_known_nothing_is_concluded_from_nothing() -> None:
+    for gone_at in (None, NOW):
+        record = attrs.evolve(UNANSWERED, gone_at=gone_at)
+        assert conclude(record, Finding(), live=False, plivo_time=None) is None
+        assert conclude(record, Finding(found=(ROW,)), live=False, plivo_time=None) == RecordingFound(recording=ROW)
+
+
+def test_a_row_that_comes_late_still_counts() -> None:
+    gone, _ = apply(UNANSWERED, ConferenceGone(), NOW)
+    assert concluded(gone, ROW, at=86_400) == RecordingFound(recording=ROW)

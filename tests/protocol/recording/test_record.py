@@ -1,0 +1,129 @@
+"""What a record says: to those who look, and to those who wait."""
+
+from __future__ import annotations
+
+import attrs
+import pytest
+
+from plivo_record_async.protocol.models import ApiResponse, RecordingState, RecordingStatus, StartRequest
+from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, is_due, progress, status_of
+from tests.support.recordings import (
+    ACCEPTED,
+    CONFIRMED,
+    ENDED,
+    NOW,
+    SECOND,
+    TRANSCRIBED,
+    UNTRANSCRIBED,
+    after,
+    planned,
+    recording,
+)
+
+WAITING: dict[RecordingState, tuple[str, str, str]] = {
+    "planned": ("waiting", "waiting", "waiting"),
+    "sending": ("waiting", "waiting", "waiting"),
+    "unknown": ("waiting", "waiting", "waiting"),
+    "accepted": ("reached", "waiting", "waiting"),
+    "unconfirmed": ("reached", "waiting", "waiting"),
+    "started": ("reached", "waiting", "waiting"),
+    "recorded": ("reached", "reached", "waiting"),
+    "transcribed": ("reached", "reached", "reached"),
+    "not_sent": ("lost", "lost", "lost"),
+    "rejected": ("lost", "lost", "lost"),
+    "absent": ("lost", "lost", "lost"),
+    "failed": ("lost", "lost", "lost"),
+}
+
+
+@pytest.mark.parametrize("state", WAITING)
+def test_how_each_stage_stands_in_each_state(state: RecordingState) -> None:
+    stages: tuple[Stage, ...] = ("accepted", "recorded", "transcribed")
+    assert tuple(progress(recording(state), stage) for stage in stages) == WAITING[state]
+
+
+def test_who_waits_for_the_end_waits_for_the_end_even_if_the_transcript_is_there() -> None:
+    record = after(recording("accepted"), TRANSCRIBED)
+    assert (progress(record, "recorded"), progress(record, "transcribed")) == ("waiting", "reached")
+
+
+def test_a_transcription_that_failed_is_lost_and_the_recording_is_not() -> None:
+    record = after(recording("recorded"), UNTRANSCRIBED)
+    assert (progress(record, "recorded"), progress(record, "transcribed")) == ("reached", "lost")
+    assert record.error == "too long"
+
+
+def test_a_transcript_that_nobody_asked_for_does_not_come() -> None:
+    record = after(planned(request=StartRequest("standup")))
+    assert progress(record, "transcribed") == "lost"
+    assert progress(attrs.evolve(record, transcription=TRANSCRIBED), "transcribed") == "reached"
+
+
+def test_the_status_is_what_users_see() -> None:
+    assert status_of(recording("recorded")) == RecordingStatus(
+        start_id="start-1",
+        conference_name="standup",
+        state="recorded",
+        api_id="api-1",
+        recording_id="rec-1",
+        record_url="https://f/1.mp3",
+        error=None,
+        updated_at=NOW,
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "error"),
+    [
+        ("planned", None),
+        ("sending", None),
+        ("accepted", None),
+        ("started", None),
+        ("recorded", None),
+        ("not_sent", "connection refused"),
+        ("rejected", "404: not found"),
+        ("unknown", "read timeout"),
+        ("failed", "not found"),
+    ],
+)
+def test_what_went_wrong_in_words(state: RecordingState, error: str | None) -> None:
+    assert recording(state).error == error
+
+
+def test_an_error_goes_when_better_evidence_comes() -> None:
+    assert after(recording("unknown"), CONFIRMED).error is None
+
+
+def test_ids_come_from_whoever_knows_them() -> None:
+    later = ApiResponse(
+        api_id="api-9", message="m", answer={"api_id": "api-9", "recording_id": "rec-9", "url": "https://f/9", "n": 1}
+    )
+    ids = attrs.evolve(ENDED, api_id=None, recording_id=None)
+    told = after(recording("sending"), ids, later)
+    assert (told.api_id, told.recording_id, told.record_url) == ("api-9", "rec-9", "https://f/1.mp3")
+    answered = after(recording("sending"), ACCEPTED)
+    assert (answered.api_id, answered.recording_id, answered.record_url) == ("api-1", "rec-1", "https://f/1")
+    assert _nothing(planned())
+
+
+def test_the_end_knows_the_recording_best() -> None:
+    told = after(recording("accepted"), attrs.evolve(ENDED, recording_id="rec-2"))
+    assert told.recording_id == "rec-2"
+
+
+def test_only_words_are_ids() -> None:
+    odd = ApiResponse(api_id="api-9", message="m", answer={"recording_id": 7, "url": ""})
+    told = after(recording("sending"), odd)
+    assert (told.recording_id, told.record_url) == (None, None)
+
+
+def test_due_is_from_its_time_on() -> None:
+    record = planned()
+    assert record.due_at is not None
+    assert is_due(record, record.due_at)
+    assert not is_due(record, record.due_at - SECOND)
+    assert not is_due(recording("rejected"), NOW)
+
+
+def _nothing(record: FollowedRecording) -> bool:
+    return (record.api_id, record.recording_id, record.record_url, record.error) == (None, None, None, None)

@@ -1,0 +1,58 @@
+"""What a call came to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import Any, Protocol, TypeVar
+
+from plivo_record_async import PlivoRecordError, RecordClient
+from tests.support.fault_server import Exchange, Fault, FaultServer
+
+T = TypeVar("T")
+
+
+def client_of(server: FaultServer, *, base_url: str = "", **options: Any) -> RecordClient:
+    """A client of this server, with an account of its own making."""
+    return RecordClient("MA" + "X" * 18, "t" * 40, base_url=base_url or server.url, **options)
+
+
+class MakeClient(Protocol):
+    """Makes a client of the test's server, which is closed when the test is over."""
+
+    def __call__(self, **options: Any) -> RecordClient: ...
+
+
+SENT = "sending had begun"
+NOT_SENT = "it ended before sending began"
+NEVER_ITS_TURN = "its turn never came"
+CANNOT_TELL = "the transport does not report when sending begins"
+SERVER_ERROR = "a server error does not say whether the work was done before it"
+
+
+async def outcome(call: Awaitable[T]) -> T | PlivoRecordError:
+    """The one outcome of a call, returned or raised."""
+    try:
+        return await call
+    except PlivoRecordError as error:
+        return error
+
+
+def announced(fault: Fault) -> tuple[Fault, asyncio.Event]:
+    """The fault, and an event of this loop that is set when its request has been executed."""
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+
+    async def announcing(exchange: Exchange) -> None:
+        await exchange.execute()
+        loop.call_soon_threadsafe(event.set)
+        await fault(exchange)
+
+    return announcing, event
+
+
+async def works_again(client: RecordClient, server: FaultServer, name: str = "the next one") -> None:
+    """Check that nothing before has harmed this client: the answer to the next call is its own."""
+    before = server.executions(name)
+    started = await client.start_recording(name)
+    assert started.api_id == f"api-{name}"
+    assert server.executions(name) == before + 1

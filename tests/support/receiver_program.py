@@ -1,0 +1,70 @@
+"""A program that receives callbacks: ``receiver_program.py FILE [PUBLIC_URL [NOTES [stuck]]]``.
+
+It prints where it receives them, once it does. Into the file NOTES goes what its handler does, which may get stuck in
+the middle. It knows the account from the environment, like any program that uses the package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import uvicorn
+
+from plivo_record_async import RecordClient, RecordingEnded, RecordingTracker, SQLiteStore, Terms, TrackedRecording
+
+TERMS = Terms(handling=timedelta(seconds=0.5))
+
+
+class Server(uvicorn.Server):
+    """Says where it serves."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            print(url_of(listener), flush=True)  # noqa: T201
+
+
+def url_of(listener: socket.socket) -> str:
+    """Where a socket can be called."""
+    return "http://{}:{}".format(*listener.getsockname())
+
+
+def keep_notes(tracker: RecordingTracker, notes: Path, *, stuck: bool) -> None:
+    """Note when the handler begins, and when it ends."""
+
+    def note(words: str) -> None:
+        with notes.open("a") as file:
+            file.write(f"{words}\n")
+
+    @tracker.on(RecordingEnded)
+    async def handle(_: RecordingEnded, recording: TrackedRecording) -> None:
+        note(f"{recording.start_id} began")
+        if stuck:
+            await asyncio.Event().wait()
+        note(f"{recording.start_id} ended")
+
+
+async def receive(path: str, public_url: str = "", notes: str = "", stuck: str = "") -> None:
+    """Serve until SIGTERM."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it on such a listener
+        async with RecordClient() as client:
+            tracker = RecordingTracker(
+                client,
+                public_url=public_url or url_of(listener),
+                store=SQLiteStore(path, busy_timeout=0.5),
+                terms=TERMS,
+            )
+            if notes:
+                keep_notes(tracker, Path(notes), stuck=bool(stuck))
+            config = uvicorn.Config(tracker, log_level="critical", timeout_graceful_shutdown=1)
+            await Server(config).serve(sockets=[listener])
+
+
+if __name__ == "__main__":
+    asyncio.run(receive(*sys.argv[1:]))

@@ -1,0 +1,247 @@
+"""A machine whose clocks go wrong, and a Plivo that lists recordings late and oddly, in simulated time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import attrs
+
+from plivo_record_async.protocol.api.endpoints import Request, get_conference, get_recording, list_conferences
+from plivo_record_async.protocol.api.listing import Listing
+from plivo_record_async.protocol.api.responses import Reply, read
+from plivo_record_async.protocol.clocks import PlivoClock, Reading
+from plivo_record_async.protocol.models import Recording, StartRequest
+from plivo_record_async.protocol.recording.evidence import CameDue, StartAccepted, StartUnanswered
+from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, begin
+from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
+from plivo_record_async.protocol.recording.record import FollowedRecording
+
+__all__ = ["Machine", "Plivo", "Row", "moment"]
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def moment(seconds: float) -> datetime:
+    """The true time, so many seconds after noon."""
+    return NOON + timedelta(seconds=seconds)
+
+
+@attrs.frozen(kw_only=True)
+class Row:
+    """A recording that exists.
+
+    Attributes:
+        recording_id: Its id.
+        room: Its conference.
+        began: When it began, in true seconds.
+        ended: When it ended.
+        listed: When it is listed, as ended.
+        says: What its row says of it; ``None`` stands for what it does not say.
+    """
+
+    recording_id: str
+    room: str
+    began: float
+    ended: float
+    listed: float
+    says: Mapping[str, Any]
+
+
+@attrs.define(kw_only=True)
+class Plivo:
+    """Plivo: its clock is the true time, give or take a few seconds.
+
+    Attributes:
+        rows: The recordings that exist; those of our own starts come first.
+        conferences: When each conference ends.
+        dates: By how much the ``Date`` of its answers is off, one after another; None for an answer without one.
+        page: How many recordings it gives on one page.
+        follows: Whether it gives the address of the next page.
+        shows_running: Whether it lists recordings that have not ended.
+        asked: How many questions it was asked.
+    """
+
+    rows: list[Row] = attrs.field(factory=list[Row])
+    conferences: Mapping[str, float] = attrs.field(factory=dict[str, float])
+    dates: Sequence[float | None] = (0.0,)
+    page: int = 20
+    follows: bool = True
+    shows_running: bool = False
+    asked: int = 0
+
+    def answer(self, request: Request[Any], now: float) -> Reply:
+        """Answer a question at a true time."""
+        self.asked += 1
+        body: dict[str, Any]
+        path, query = urlsplit(request.path).path, dict(parse_qsl(urlsplit(request.path).query))
+        match path.strip("/").split("/"):
+            case ["Recording"]:
+                status, body = 200, self._list(query, now)
+            case ["Recording", recording_id]:
+                rows = [row for row in self.rows if row.recording_id == unquote(recording_id) and row.listed <= now]
+                status, body = (200, _words(rows[0], now)) if rows else (404, {"error": "not found"})
+            case ["Conference"]:
+                status, body = 200, {"conferences": list[str]()}
+            case [_, name]:
+                live = now < self.conferences[unquote(name)]
+                status, body = (200, {"conference_name": name}) if live else (404, {"error": "not found"})
+            case other:
+                raise AssertionError(other)
+        off = self.dates[self.asked % len(self.dates)]
+        headers = {} if off is None else {"date": format_datetime(moment(now + off), usegmt=True)}
+        return Reply(status=status, headers=headers, body=json.dumps(body).encode())
+
+    def _list(self, query: Mapping[str, str], now: float) -> dict[str, Any]:
+        since = datetime.fromisoformat(query["add_time__gte"]).replace(tzinfo=UTC)
+        listed = [
+            row
+            for row in self.rows
+            if row.room == query["conference_name"]
+            and (moment(row.listed) >= since if row.listed <= now else self.shows_running and row.began <= now)
+        ]
+        listed.sort(key=lambda row: row.listed, reverse=True)
+        offset = int(query["offset"])
+        end = offset + min(self.page, int(query["limit"]))
+        more = end < len(listed)
+        address = f"/v1/Account/MA/Recording/?limit={self.page}&offset={end}" if self.follows and more else None
+        return {
+            "meta": {"limit": self.page, "next": address, "total_count": len(listed)},
+            "objects": [_words(row, now) for row in listed[offset:end]],
+        }
+
+
+def _words(row: Row, now: float) -> dict[str, Any]:
+    """What a row says: all that the documents name, in their spelling, but for what is odd about it."""
+    ended = row.listed <= now
+    said = {
+        "recording_id": row.recording_id,
+        "conference_name": row.room,
+        "recording_url": f"https://media.example/{row.recording_id}.mp3",
+        "recording_start_ms": f"{moment(row.began).timestamp() * 1000:.5f}",
+        "recording_end_ms": f"{moment(row.ended).timestamp() * 1000:.5f}" if ended else "-1.00000",
+        "recording_duration_ms": f"{(row.ended - row.began) * 1000:.5f}" if ended else "-1.00000",
+        "add_time": f"{moment(row.listed if ended else row.began)}",
+    }
+    return {**said, **(row.says if ended else {})}
+
+
+@attrs.define(kw_only=True)
+class Machine:
+    """One program after another on one machine, and the store that outlives them.
+
+    Attributes:
+        plivo: What it asks.
+        offset: By how much its time of day is wrong at first.
+        gains: How many seconds its clocks gain in each.
+        steps: When its time of day is set, and by how much.
+        pauses: From when until when it is suspended.
+        stands_still: Whether its steady clock stands still meanwhile.
+        restarts: When the program ends and another begins.
+        trip: How long an answer takes.
+        records: What is stored.
+        said: What the store has said of each record so far.
+    """
+
+    plivo: Plivo
+    offset: float = 0.0
+    gains: float = 0.0
+    steps: Sequence[tuple[float, float]] = ()
+    pauses: Sequence[tuple[float, float]] = ()
+    stands_still: bool = False
+    restarts: Sequence[float] = ()
+    trip: float = 0.2
+    records: dict[str, FollowedRecording] = attrs.field(factory=dict[str, FollowedRecording])
+    _clocks: dict[int, PlivoClock] = attrs.field(factory=dict[int, PlivoClock])
+
+    def read(self, now: float) -> Reading:
+        """Its clocks at a true time."""
+        run = sum(restart <= now for restart in self.restarts)
+        gained = now * self.gains
+        step = sum(by for when, by in self.steps if when <= now)
+        lost = sum(min(until, now) - since for since, until in self.pauses if since < now) if self.stands_still else 0.0
+        return Reading(
+            wall=moment(now + self.offset + gained + step), steady=1e6 + now + gained - lost, run=f"run {run}"
+        )
+
+    @property
+    def changes(self) -> list[float]:
+        """When something happens to it; the first is that it is started."""
+        return [0.0, *(when for when, _ in self.steps), *(until for _, until in self.pauses), *self.restarts]
+
+    def is_awake(self, now: float) -> bool:
+        """Whether it is not suspended."""
+        return not any(since <= now < until for since, until in self.pauses)
+
+    def clock(self, now: float) -> PlivoClock:
+        """What the program that runs then has learned of Plivo's clock."""
+        return self._clocks.setdefault(sum(restart <= now for restart in self.restarts), PlivoClock())
+
+    def ask(self, request: Request[Any], now: float) -> Any:
+        """Ask, as a client does; None for what is not found."""
+        reply = self.plivo.answer(request, now)
+        before, after = self.read(now - self.trip / 2), self.read(now + self.trip / 2)
+        self.clock(now).answered(reply.headers.get("date", ""), before, after)
+        if reply.status == 404:
+            return None
+        return read(reply, request.read, request.operation, repeatable=True)
+
+    def greet(self, now: float) -> None:
+        """Ask something that has nothing to do with any recording."""
+        if self.is_awake(now):
+            self.ask(list_conferences(), now)
+
+    def start(self, start_id: str, room: str, now: float, *, within: float, answered: float | None) -> None:
+        """Send a start; it is answered after so many seconds, or not at all."""
+        clocks = self.read(now)
+        sending = self.clock(now).sending(clocks, within=within)
+        record = begin(start_id, StartRequest(room), clocks.wall, sending=sending)
+        if answered is None:
+            record, _ = apply(record, StartUnanswered(words="no answer"), self.read(now + within).wall)
+        else:
+            record, _ = apply(record, StartAccepted(words="202", api_id=start_id), self.read(now + answered).wall)
+        self.records[start_id] = record
+
+    def look_after(self, now: float) -> None:
+        """Do for each record what is due by our own time of day."""
+        if not self.is_awake(now):
+            return
+        for start_id, record in self.records.items():
+            changed, effects = apply(record, CameDue(), self.read(now).wall)
+            self.records[start_id] = changed
+            if Reconcile() in effects:
+                self.records[start_id] = self._look(changed, now)
+
+    def _look(self, record: FollowedRecording, now: float) -> FollowedRecording:
+        """As `Reconciler.look` does."""
+        rows, complete = self._listed(record, now)
+        matches = matching(record, rows, search_for(record, self.clock(now), self.read(now)))
+        claims: dict[Recording, Claim] = {
+            row: claim_of(self._owner(row), row, record) for row in (*matches.likely, *matches.possible)
+        }
+        finding = weigh(record, matches, claims, complete=complete)
+        live = finding.is_open and self.ask(get_conference(record.conference_name), now) is not None
+        evidence = conclude(record, finding, live=live, plivo_time=self.clock(now).time(self.read(now)))
+        return record if evidence is None else apply(record, evidence, self.read(now).wall)[0]
+
+    def _listed(self, record: FollowedRecording, now: float) -> tuple[list[Recording], bool]:
+        if record.recording_id is not None:
+            row = self.ask(get_recording(record.recording_id), now)
+            if row is not None:
+                return [row], True
+        search = search_for(record, self.clock(now), self.read(now))
+        listing = Listing(
+            conference_name=record.conference_name, added_after=search.added_after, now=self.read(now).wall
+        )
+        rows: list[Recording] = []
+        while listing.request is not None:
+            rows += listing.take(self.ask(listing.request, now))
+        return rows, listing.complete
+
+    def _owner(self, row: Recording) -> FollowedRecording | None:
+        owners = (record for record in self.records.values() if record.recording_id == row.recording_id)
+        return None if row.recording_id is None else next(owners, None)

@@ -1,0 +1,45 @@
+"""A program that starts many recordings: ``starter_program.py FILE COUNT``.
+
+It prints ``go`` when it begins, then each room that is done. It may be killed and run again: each room has its key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+
+from plivo_record_async import CallbackPolicy, RecordClient, RecordingTracker, SQLiteStore, Terms
+
+SECOND = timedelta(seconds=1)
+TERMS = Terms(lease=SECOND, confirm=2 * SECOND, first_look=2 * SECOND, quiet_look=2 * SECOND)
+"""So that nobody has to wait minutes for what is left of it."""
+
+
+def key(room: str) -> str:
+    """One start for each room."""
+    return f"monday {room}"
+
+
+async def start(path: str, count: int) -> None:
+    """Start them all; nobody listens to callbacks."""
+    async with (
+        RecordClient(rate_limit=None) as client,
+        RecordingTracker(
+            client,
+            public_url="http://127.0.0.1:9",
+            store=SQLiteStore(path),
+            policy=CallbackPolicy(retries=0),
+            terms=TERMS,
+        ) as tracker,
+    ):
+        print("go", flush=True)  # noqa: T201
+        rooms = (f"room-{number}" for number in range(count))
+        async for outcome in tracker.start_many(rooms, dedupe_key=key, concurrency=32):
+            if outcome.error is not None:
+                raise outcome.error
+            print(outcome.request, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    asyncio.run(start(sys.argv[1], int(sys.argv[2])))

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
+from typing import Any
+
+import httpx
+import pytest
+
+from plivo_record_async.errors import ConfigurationError
+from plivo_record_async.serving import is_loopback, listener, serving, url_of
+
+Message = MutableMapping[str, Any]
+
+
+async def hello(_scope: Message, _receive: Callable[[], Awaitable[Message]], send: Callable[..., Any]) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"5")]})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+async def test_it_serves_inside_its_block_and_leaves_the_signals_alone() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with listener("127.0.0.1", 0) as listening:
+        url = url_of(listening)
+        async with httpx.AsyncClient(trust_env=False) as http:
+            async with serving(hello, listening):
+                assert (await http.get(url)).text == "hello"
+                assert signal.getsignal(signal.SIGTERM) is before
+            with pytest.raises(httpx.ConnectError):
+                await http.get(url)
+
+
+async def test_it_stops_whatever_happens() -> None:
+    with listener("127.0.0.1", 0) as listening:
+        url = url_of(listening)
+        with suppress(ZeroDivisionError):
+            async with serving(hello, listening):
+                raise ZeroDivisionError
+        async with httpx.AsyncClient(trust_env=False) as http:
+            with pytest.raises(httpx.ConnectError):
+                await http.get(url)
+
+
+async def test_an_answer_under_way_is_finished() -> None:
+    asked, end = asyncio.Event(), asyncio.Event()
+
+    async def slow(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[..., Any]) -> None:
+        asked.set()
+        await end.wait()
+        await hello(scope, receive, send)
+
+    with listener("127.0.0.1", 0) as listening:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            async with serving(slow, listening):
+                answer = asyncio.create_task(http.get(url_of(listening)))
+                await asked.wait()
+                asyncio.get_running_loop().call_later(0.05, end.set)
+            assert (await answer).text == "hello"
+
+
+def test_addresses_of_both_families() -> None:
+    with listener("127.0.0.1", 0) as four, listener("::1", 0) as six, listener("0.0.0.0", 0) as everywhere:
+        assert url_of(four) == f"http://127.0.0.1:{four.getsockname()[1]}"
+        assert url_of(six) == f"http://[::1]:{six.getsockname()[1]}"
+        assert [is_loopback(each) for each in (four, six, everywhere)] == [True, True, False]
+
+
+def test_a_name_of_this_machine_is_an_address_too() -> None:
+    with listener("localhost", 0) as listening:
+        assert is_loopback(listening)
+
+
+def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
+    with listener("127.0.0.1", 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(ConfigurationError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: "):
+            listener("127.0.0.1", port)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "a..b", "ü..b", "a\0b"])
+def test_a_host_that_is_not_this_machine_s_is_a_wrong_configuration(host: str) -> None:
+    with pytest.raises(
+        ConfigurationError, match=rf"cannot listen on {re.escape(host)} port 0: .+\. Choose another host"
+    ):
+        listener(host, 0)

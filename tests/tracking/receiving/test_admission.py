@@ -1,0 +1,170 @@
+"""Who may send a body, and who has to make room."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from plivo_record_async.tracking.receiving.admission import REQUEST_BYTES, Admission, TooManyError, TooSlowError
+from plivo_record_async.tracking.receiving.request_head import LONGEST_BODY, HungUpError, Incoming, TooLargeError
+
+POST: dict[str, Any] = {"headers": [(b"transfer-encoding", b"chunked")]}
+ROOM_FOR_THREE = 3 * REQUEST_BYTES
+
+
+class Sender:
+    """A request whose body comes when the test says so."""
+
+    def __init__(self) -> None:
+        self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.receive = self._messages.get
+        self.incoming = Incoming(POST, self.receive)
+
+    def send(self, body: bytes, *, more_body: bool = True) -> None:
+        self._messages.put_nowait({"type": "http.request", "body": body, "more_body": more_body})
+
+    def hang_up(self) -> None:
+        self._messages.put_nowait({"type": "http.disconnect"})
+
+
+async def read(admission: Admission, sender: Sender, key: str | None = None) -> bytes:
+    async with admission.body(sender.incoming, key) as body:
+        return body
+
+
+@asynccontextmanager
+async def reading(admission: Admission, *keys: str) -> AsyncGenerator[list[tuple[Sender, asyncio.Task[bytes]]]]:
+    """Requests that have begun to send, in this order, and have not ended."""
+    senders = [Sender() for _ in keys]
+    tasks = [asyncio.create_task(read(admission, sender, key)) for sender, key in zip(senders, keys, strict=True)]
+    await asyncio.sleep(0)
+    yield list(zip(senders, tasks, strict=True))
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def prompt(body: bytes = b"a=b") -> Sender:
+    sender = Sender()
+    sender.send(body, more_body=False)
+    return sender
+
+
+async def test_a_body_is_read_to_its_end() -> None:
+    admission, sender = Admission(most_bytes=ROOM_FOR_THREE, seconds=10), Sender()
+    for piece in (b"a=", b"", b"b"):
+        sender.send(piece)
+    sender.send(b"&c=d", more_body=False)
+    assert await read(admission, sender) == b"a=b&c=d"
+
+
+async def test_a_request_without_a_body_waits_for_none() -> None:
+    async def receive() -> Any:
+        raise AssertionError("there is nothing to receive")
+
+    incoming = Incoming({"headers": [(b"content-length", b"0")]}, receive)
+    async with Admission(most_bytes=ROOM_FOR_THREE, seconds=10).body(incoming, None) as body:
+        assert body == b""
+
+
+async def test_a_body_that_was_not_announced_is_read() -> None:
+    """Whoever calls the application without a server between need not announce it."""
+    sender = prompt(b"a=b")
+    incoming = Incoming({"headers": []}, sender.receive)
+    async with Admission(most_bytes=ROOM_FOR_THREE, seconds=10).body(incoming, None) as body:
+        assert body == b"a=b"
+
+
+async def test_a_body_that_does_not_come_in_time_is_refused() -> None:
+    sender = Sender()
+    sender.send(b"a")
+    with pytest.raises(TooSlowError, match=r"^its body did not come within 0.01 seconds$") as refused:
+        await read(Admission(most_bytes=ROOM_FOR_THREE, seconds=0.01), sender)
+    assert refused.value.status == 408
+
+
+async def test_a_body_that_is_too_long_is_refused_as_soon_as_that_is_known() -> None:
+    sender = Sender()
+    sender.send(b"a" * LONGEST_BODY)
+    sender.send(b"a")
+    with pytest.raises(TooLargeError, match="longer than a callback's"):
+        await read(Admission(most_bytes=2 * LONGEST_BODY, seconds=10), sender)
+
+
+async def test_whoever_hangs_up_leaves_room() -> None:
+    admission = Admission(most_bytes=REQUEST_BYTES + 3, seconds=10)
+    for _ in range(5):
+        sender = Sender()
+        sender.hang_up()
+        with pytest.raises(HungUpError):
+            await read(admission, sender)
+    assert await read(admission, prompt()) == b"a=b"
+
+
+async def test_a_prompt_request_gets_in_though_slow_ones_take_up_everything() -> None:
+    admission = Admission(most_bytes=ROOM_FOR_THREE, seconds=10)
+    async with reading(admission, "a", "a", "a") as [(_, first), (_, second), (_, third)]:
+        assert await read(admission, prompt(b""), "b") == b""
+        with pytest.raises(TooManyError, match="at once") as refused:
+            await first
+        assert refused.value.status == 503
+        assert not second.done()
+        assert not third.done()
+
+
+async def test_whoever_takes_up_most_makes_room_and_of_these_the_one_who_came_first() -> None:
+    admission = Admission(most_bytes=4 * REQUEST_BYTES, seconds=10)
+    async with reading(admission, "genuine", "captured", "other", "captured") as [(one, genuine), *others]:
+        assert await read(admission, prompt(b""), "late") == b""
+        await asyncio.wait([task for _, task in others], return_when=asyncio.FIRST_COMPLETED)
+        assert [task.done() for _, task in others] == [True, False, False]
+        one.send(b"a=b", more_body=False)
+        assert await genuine == b"a=b"
+
+
+async def test_bytes_count_like_requests() -> None:
+    admission = Admission(most_bytes=5 * REQUEST_BYTES, seconds=10)
+    async with reading(admission, "a", "b") as [(small, first), (large, second)]:
+        small.send(b"a")
+        large.send(b"b" * 2 * REQUEST_BYTES)
+        await asyncio.sleep(0.01)
+        assert await read(admission, prompt(b"c" * REQUEST_BYTES), "c") == b"c" * REQUEST_BYTES
+        with pytest.raises(TooManyError):
+            await second
+        assert not first.done()
+
+
+async def test_a_request_may_have_to_make_room_itself() -> None:
+    admission = Admission(most_bytes=2 * REQUEST_BYTES, seconds=10)
+    async with reading(admission, "a") as [(_, first)]:
+        with pytest.raises(TooManyError):
+            await read(admission, prompt(b"b" * 2 * REQUEST_BYTES), "b")
+        assert not first.done()
+        assert await read(admission, prompt(b""), "c") == b""
+
+
+async def test_a_body_that_was_read_keeps_its_room_until_it_was_verified() -> None:
+    admission = Admission(most_bytes=2 * REQUEST_BYTES + 3, seconds=10)
+    async with AsyncExitStack() as verifying:
+        for key in ("a", "a"):
+            await verifying.enter_async_context(admission.body(prompt(b"").incoming, key))
+        with pytest.raises(TooManyError):
+            await read(admission, prompt(), "b")
+    assert await read(admission, prompt(), "b") == b"a=b"
+
+
+async def test_whoever_has_to_make_room_while_more_comes_takes_up_nothing_more() -> None:
+    admission = Admission(most_bytes=2 * REQUEST_BYTES, seconds=10)
+    async with reading(admission, "a", "a") as [(sender, first), (other, second)]:
+        sender.send(b"a" * REQUEST_BYTES)  # it is read at the moment in which the room is taken away
+        assert await read(admission, prompt(b""), "b") == b""
+        with pytest.raises(TooManyError):
+            await first
+        assert await read(admission, prompt(b""), "b") == b""
+        await asyncio.sleep(0)  # whoever would have to make room now is told
+        other.send(b"", more_body=False)
+        assert await second == b""

@@ -1,0 +1,903 @@
+"""What each callback is answered, over real HTTP, and what is stored of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urldefrag, urlencode, urlsplit
+from uuid import uuid4
+
+import attrs
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from plivo_record_async import CallbackPolicy, ClosedError, MemoryStore, RecordingTracker, SQLiteStore, StoreError
+from plivo_record_async._clock import now
+from plivo_record_async.emulator.callbacks import Callback, HttpCallback, Scheme
+from plivo_record_async.protocol.callbacks.url_tokens import Place, issue_url
+from plivo_record_async.protocol.models import RecordingEnded, StartRequest
+from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted
+from plivo_record_async.protocol.recording.lifecycle import apply, begin, plan
+from plivo_record_async.stores.interface import FollowedRecording, Store
+from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.tracking.receiving.admission import Admission
+from plivo_record_async.tracking.receiving.receiver import LONGEST_BODY, MOST_LINGERING, run_lifespan
+from tests.support.asgi_server import Caller, StartupFailedError, head, serving
+from tests.support.tracking import PUBLIC, TOKEN, FlakyStore, ScriptedPlivo, call_back, ended, others
+
+FIELDS = ended(api_id="api-1")
+
+
+def issued(place: Place = "recording", start_id: str = "start-1", *, public_url: str = PUBLIC) -> str:
+    return CallbackPolicy().apply(issue_url(public_url, place, start_id, TOKEN))
+
+
+def accepted(
+    start_id: str = "start-1",
+    *,
+    public_url: str = PUBLIC,
+    api_id: str | None = "api-1",
+    recording_id: str | None = None,
+) -> FollowedRecording:
+    """A recording whose callbacks are to come."""
+    request = StartRequest(
+        "standup",
+        callback_url=issued("recording", start_id, public_url=public_url),
+        transcription_url=issued("transcription", start_id, public_url=public_url),
+    )
+    record = plan(start_id, request, now())
+    for evidence in (SendingBegan(), StartAccepted(words="202", api_id=api_id, recording_id=recording_id)):
+        record, _ = apply(record, evidence, now())
+    return record
+
+
+def signed(
+    url: str | None = None,
+    fields: dict[str, str] | None = None,
+    *,
+    method: str = "POST",
+    token: str = TOKEN,
+    scheme: Scheme = "V3",
+) -> HttpCallback:
+    """A callback as Plivo makes it."""
+    callback = Callback(
+        kind="recording",
+        url=issued() if url is None else url,
+        method=method,
+        fields=FIELDS if fields is None else fields,
+        api_id="api-1",
+    )
+    return callback.signed(nonce=str(uuid4().int), auth_token=token, scheme=scheme)
+
+
+def target_of(callback: HttpCallback) -> str:
+    parts = urlsplit(callback.url)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
+
+
+async def deliver(caller: Caller, callback: HttpCallback) -> int:
+    reply = await caller.ask(callback.method, target_of(callback), dict(callback.headers), callback.content or b"")
+    return reply.status
+
+
+@asynccontextmanager
+async def receiving(
+    store: Store | None = None,
+    *,
+    public_url: str = PUBLIC,
+    plivo: ScriptedPlivo | None = None,
+    room: Admission | None = None,
+    mount: Callable[[RecordingTracker], Any] = lambda tracker: tracker,
+    **options: Any,
+) -> AsyncGenerator[tuple[Caller, Store]]:
+    """A tracker that uvicorn serves, a connection to it, and its store."""
+    kept = store or MemoryStore()
+    async with (plivo or ScriptedPlivo()).client() as client:
+        tracker = RecordingTracker(client, public_url=public_url, store=kept)
+        if room is not None:
+            receiver = tracker._receiver  # pyright: ignore[reportPrivateUsage]
+            tracker._receiver = attrs.evolve(receiver, issued=room, others=room)  # pyright: ignore[reportPrivateUsage]
+        async with serving(mount(tracker), **options) as url, Caller.to(url) as caller:
+            yield caller, kept
+
+
+async def state(store: Store, start_id: str = "start-1") -> str:
+    record = await store.get(start_id)
+    assert record is not None
+    return record.state
+
+
+# Taken in
+
+
+async def test_a_callback_is_stored_and_acknowledged() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        callback = signed()
+        reply = await caller.ask("POST", target_of(callback), dict(callback.headers), callback.content or b"")
+        assert (reply.status, reply.body) == (200, b"OK\n")
+        assert "connection" not in reply.headers
+        record = await store.get("start-1")
+        assert record is not None
+        assert isinstance(record.ended, RecordingEnded)
+        assert (record.state, record.ended.duration_ms) == ("recorded", 61_000)
+
+
+async def test_it_may_come_with_a_chunked_body() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        callback = signed()
+        content = callback.content or b""
+        chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (content[:10], content[10:])]
+        first = head("POST", target_of(callback), {**callback.headers, "Transfer-Encoding": "chunked"})
+        await caller.say(first, *chunks, b"0\r\n\r\n")
+        assert (await caller.hear()).status == 200
+        assert await state(store) == "recorded"
+
+
+async def test_each_kind_has_its_place() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        heard = {"recording_id": "rec-1", "transcription": "good morning", "duration": "61"}
+        assert await deliver(caller, signed(issued("transcription"), heard)) == 200
+        assert await state(store) == "transcribed"
+
+
+@pytest.mark.parametrize("early", [False, True])
+async def test_a_callback_that_it_has_begun_is_kept_as_that(*, early: bool) -> None:
+    """The Record XML element is known to call back when it begins too, with a length of -1."""
+    began = ended(recording_duration="-1", recording_duration_ms="-1", recording_end_ms="-1")
+    async with receiving() as (caller, store):
+        record = await store.create(begin("start-1", accepted().request, now()) if early else accepted())
+        assert await deliver(caller, signed(fields=began)) == 200
+        assert await state(store) == "started"
+        if early:
+            await Ledger(store=store).learn(record, StartAccepted(words="202"))
+        assert await deliver(caller, signed()) == 200
+        assert await state(store) == "recorded"
+
+
+async def test_signatures_may_come_as_a_list_or_twice() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        assert await deliver(caller, signed(scheme="V3 list")) == 200
+        callback = signed(fields={**FIELDS, "record_url": "https://media.example/rec-1.wav"})
+        wrong = head("POST", target_of(callback), {"X-Plivo-Signature-V3": "bm8="}).removesuffix(b"\r\n")
+        right = head("", "", {**callback.headers, "Content-Length": str(len(callback.content or b""))})
+        await caller.say(wrong, right.partition(b"internal\r\n")[2], callback.content or b"")
+        assert (await caller.hear()).status == 200
+        record = await store.get("start-1")
+        assert record is not None
+        assert record.record_url == "https://media.example/rec-1.wav"
+
+
+@pytest.mark.parametrize("copies", [2, 20])
+async def test_what_comes_more_than_once_is_stored_once(copies: int) -> None:
+    async with receiving() as (caller, store):
+        before = await store.create(accepted())
+        statuses = [await deliver(caller, signed()) for _ in range(copies)]
+        assert statuses == [200] * copies
+        record = await store.get("start-1")
+        assert record is not None
+        assert record.version == before.version + 1
+
+
+async def test_what_comes_more_than_once_at_the_same_time_is_stored_once() -> None:
+    store = MemoryStore()
+    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC, store=store) as tracker:
+        before = await store.create(accepted())
+        replies = await asyncio.gather(*(call_back(tracker, issued(), FIELDS) for _ in range(20)))
+        assert {reply.status_code for reply in replies} == {200}
+        record = await store.get("start-1")
+        assert record is not None
+        assert record.version == before.version + 1
+
+
+# Not believed
+
+
+UNREADABLE = {**FIELDS, "recording_duration_ms": "N/A"}
+
+
+@pytest.mark.parametrize(
+    ("url", "fields", "reason"),
+    [
+        (f"{PUBLIC}/recording", FIELDS, "its URL names no start"),
+        (f"{PUBLIC}/recording?room=a", {"api_id": "api-1", "message": "started"}, "its URL names no start"),
+        (f"{PUBLIC}/recording", {"a": "b"}, "its URL names no start; its fields are those of no known kind"),
+        (
+            issued(start_id="elsewhere"),
+            FIELDS,
+            "its start is not in this MemoryStore: another worker or an earlier run",
+        ),
+        (issued(), {"something": "new"}, "its fields are those of no known kind of callback"),
+        (issued(), {**FIELDS, "record_url": ""}, "record_url is missing"),
+        (issued(), {**FIELDS, "record_url": "https://h/a b.mp3"}, "record_url"),
+        (issued(), UNREADABLE, "recording_duration_ms"),
+        (issued(), {**FIELDS, "record_ur": "lhttps://media.example/"}, "'record_ur' may be a known field"),
+        (issued(), {"api_id": "api-2", "message": "started"}, "its api_id is 'api-2', but that of this recording is"),
+        (issued(), {**FIELDS, "api_id": "api-2"}, "its api_id is 'api-2', but that of this recording is"),
+        (issued("transcription"), {"recording_id": "rec-2", "transcription": "a"}, "its recording_id is 'rec-2', but"),
+    ],
+)
+async def test_what_is_not_believed_is_acknowledged_kept_with_its_reason_and_asked_about(
+    url: str, fields: dict[str, str], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    plivo = ScriptedPlivo()
+    async with receiving(plivo=plivo) as (caller, store):
+        record = await store.create(accepted(recording_id="rec-1"))
+        callback = signed(url, fields)
+        for _ in range(3):
+            assert await deliver(caller, callback) == 200
+        [orphan] = await store.orphans()
+        assert orphan.reason.startswith(reason)
+        assert orphan.event.raw == fields
+        assert orphan.start_id == (None if "?plivo" not in url else "elsewhere" if "elsewhere" in url else "start-1")
+        assert await store.get("start-1") == record
+        await settled(plivo)
+    assert plivo.looks.count("Recording/") == (0 if fields == {"a": "b"} else 1)
+    [line] = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
+    assert "a callback was kept as an orphan: " in line
+    assert len(line) <= 200
+    for hidden in ("https://", "rec-2", "api-2", "b.mp3", "proof", "N/A"):
+        assert hidden not in line
+
+
+async def test_callbacks_that_contradict_each_other_and_come_at_once_are_not_both_believed() -> None:
+    store = FlakyStore()
+    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC, store=store) as tracker:
+        await store.create(accepted())
+        hold = store.hold("replace")
+        calls = [call_back(tracker, issued(), ended(recording_id=f"rec-{number}")) for number in (1, 2)]
+        calling = asyncio.gather(*calls)
+        await store.called("replace", times=2)
+        hold.set()
+        assert [reply.status_code for reply in await calling] == [200, 200]
+        record = await store.get("start-1")
+        assert record is not None
+        [orphan] = await store.orphans()
+        assert {record.recording_id, orphan.event.raw["recording_id"]} == {"rec-1", "rec-2"}
+
+
+async def test_a_callback_without_a_token_changes_nothing_whatever_ids_it_names() -> None:
+    plivo = ScriptedPlivo()
+    async with receiving(plivo=plivo) as (caller, store):
+        record = await store.create(accepted(recording_id="rec-1"))
+        for fields in (FIELDS, {"recording_id": "rec-1", "transcription": "hello", "error": ""}):
+            assert await deliver(caller, signed(f"{PUBLIC}/recording", fields)) == 200
+        assert await store.get("start-1") == record
+        assert len(await store.orphans()) == 2
+        await settled(plivo)
+    assert plivo.looks.count("Recording/") == 1
+
+
+async def test_all_cuts_of_one_capture_are_one_orphan_of_its_start() -> None:
+    """Among them those that hide the token in a name, so that the URL seems to have none."""
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        callback = signed(fields={"something": "new", "zone": "x"})
+        headers, target = dict(callback.headers), target_of(callback)
+        address, _, query = target.partition("?")
+        start, proof = query.split("&")
+        hidden = f"{address}?{proof.replace('_', '%5F')}%26{quote(start, safe='')}"  # one pair, to whoever decodes it
+        for cut_target, body in (
+            (hidden, "something=new&zone=x"),
+            (target, "something=new&zone=x"),
+            (target, "somethingn=ew&zone=x"),
+            (target, "s=omethingnew&z=onex"),
+            (hidden, "somethin=gnew&zone=x"),
+        ):
+            reply = await caller.ask("POST", cut_target, headers, body.encode())
+            assert reply.status == 200, (cut_target, body)
+        [orphan] = await store.orphans()
+        assert orphan.start_id == "start-1"
+        await store.forget("start-1", now=now())
+        assert (await caller.ask("POST", hidden, headers, b"something=new&zone=x")).status == 200
+        assert await store.orphans() == []
+
+
+async def test_a_start_is_said_to_be_in_another_store_if_this_one_is_shared(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with receiving(SQLiteStore(tmp_path / "recordings.db")) as (caller, store):
+        assert await deliver(caller, signed()) == 200
+        [orphan] = await store.orphans()
+        await store.aclose()
+    assert orphan.reason == "its start is not in this store: another store has it, or it was pruned"
+    assert "start start-1: a callback was kept as an orphan: its start is not in this store" in caplog.text
+
+
+async def settled(plivo: ScriptedPlivo) -> None:
+    """Wait until nothing is asked any more."""
+    asked = -1
+    while asked != len(plivo.requests):
+        asked = len(plivo.requests)
+        await asyncio.sleep(0.05)
+
+
+async def test_what_is_pruned_at_that_moment_is_an_orphan() -> None:
+    store = FlakyStore()
+    async with receiving(store) as (caller, _):
+        await store.create(accepted())
+        hold = store.hold("replace")
+        delivery = asyncio.create_task(deliver(caller, signed()))
+        await store.called("replace")
+        await store.prune_one("start-1")
+        hold.set()
+        assert await delivery == 200
+        assert len(await store.orphans()) == 1
+
+
+# Refused
+
+
+async def refusals(caller: Caller) -> AsyncIterator[tuple[int, bytes]]:
+    """Each way to be refused: the status that is due, and the request."""
+    good = signed()
+    target, body = target_of(good), good.content or b""
+
+    def request(
+        method: str = "POST", target: str = target, headers: dict[str, str] | None = None, body: bytes = body
+    ) -> bytes:
+        given = dict(good.headers if headers is None else headers)
+        return head(method, target, {**given, "Content-Length": str(len(body))}) + body
+
+    def of(callback: HttpCallback) -> bytes:
+        return request(callback.method, target_of(callback), dict(callback.headers), callback.content or b"")
+
+    for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
+        yield 405, request(method)
+    yield 405, of(signed(method="GET"))
+    for place in ("", "/", "/recordings", "/recording/more", "/__emulator__/state"):
+        yield 404, request(target=f"/plivo{place}?{target.partition('?')[2]}")
+    for forged in (
+        issue_url(PUBLIC, "recording", "start-1", "foreign"),
+        issue_url(PUBLIC, "recording", "start-1", TOKEN) + "0",
+    ):
+        yield 403, of(signed(forged))
+    yield 403, of(signed(issued("transcription").replace("transcription?", "recording?")))
+    yield 403, of(signed(token="foreign"))
+    yield 403, of(signed(scheme="V2"))
+    yield 403, of(signed(scheme="none"))
+    yield 403, request(body=body + b"&more=1")
+    yield 403, request(headers={**good.headers, "X-Plivo-Signature-V3-Nonce": "1.2"})
+    yield 403, request(headers={**good.headers, "X-Plivo-Signature-V3-Nonce": "1" * 3000})
+    yield 403, request(headers={**good.headers, "X-Plivo-Signature-V3": ",".join(["bm8="] * 1000)})
+    yield 403, request(headers={**good.headers, **{f"X-Plivo-Signature-{number}": "a" for number in range(20)}})
+    yield 403, request(target=f"{target}&{target.partition('?')[2]}")
+    yield 400, request(target=f"/plivo/recording?a=b#{target.partition('?')[2]}")
+    yield 400, request(target=f"/plivo#/recording?{target.partition('?')[2]}")
+    yield 400, request(body=b"&".join([b"a"] * 1000))
+    yield 400, request(headers={**good.headers, "Content-Type": "application/json"}, body=b"{}")
+    yield 413, request(body=b"a" * (LONGEST_BODY + 1))
+
+
+async def test_what_is_refused_is_refused_in_constant_words_and_changes_nothing() -> None:
+    async with receiving() as (caller, store):
+        record = await store.create(accepted())
+        said: dict[int, set[bytes]] = {}
+        async for status, request in refusals(caller):
+            await caller.say(request)
+            reply = await caller.hear()
+            assert reply.status == status, request
+            said.setdefault(status, set()).add(reply.body)
+            assert reply.headers.get("allow") == ("POST" if status == 405 else None)
+        assert said.keys() == {400, 403, 404, 405, 413}
+        assert {len(bodies) for bodies in said.values()} == {1}
+        assert (await store.get("start-1"), await store.orphans()) == (record, [])
+        assert await deliver(caller, signed()) == 200  # the same connection all the time
+
+
+async def test_head_is_no_way_to_call_back() -> None:
+    async with receiving() as (caller, _):
+        await caller.say(head("HEAD", target_of(signed()), {}))
+        assert (await caller.hear_head()).status == 405
+
+
+async def test_what_is_refused_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with receiving() as (caller, _):
+        assert await deliver(caller, signed(token="foreign")) == 403
+    assert "a callback was refused with 403: none of its signatures fits" in caplog.text
+
+
+async def test_a_forged_url_is_refused_before_the_body_is_read_or_the_store_asked() -> None:
+    store = FlakyStore()
+    async with receiving(store) as (caller, _):
+        store.calls.clear()
+        callback = signed(issue_url(PUBLIC, "recording", "start-1", "foreign"))
+        await caller.say(head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"}))
+        reply = await caller.hear()
+        assert (reply.status, reply.headers["connection"]) == (403, "close")
+        assert "get" not in store.calls
+
+
+# Its size
+
+
+def padded(size: int) -> HttpCallback:
+    """A callback whose body is so many bytes long."""
+    short = len(urlencode({**FIELDS, "new": ""}))
+    callback = signed(fields={**FIELDS, "new": "a" * (size - short)})
+    assert len(callback.content or b"") == size
+    return callback
+
+
+async def test_a_body_of_2_mib_is_read() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        assert await deliver(caller, padded(LONGEST_BODY)) == 200
+        assert await state(store) == "recorded"
+
+
+async def test_a_longer_one_is_refused_and_the_connection_goes_on() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        assert await deliver(caller, padded(LONGEST_BODY + 1)) == 413
+        assert await state(store) == "accepted"
+        assert await deliver(caller, signed()) == 200
+
+
+async def test_a_longer_one_is_refused_by_its_announcement() -> None:
+    async with receiving() as (caller, _):
+        callback = signed()
+        await caller.say(head("POST", target_of(callback), {**callback.headers, "Content-Length": str(10**9)}))
+        assert (await caller.hear()).status == 413
+
+
+async def test_a_longer_one_is_refused_without_an_announcement_too() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        callback = padded(LONGEST_BODY + 1)
+        content = callback.content or b""
+        chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (content[:60_000], content[60_000:])]
+        await caller.say(
+            head("POST", target_of(callback), {**callback.headers, "Transfer-Encoding": "chunked"}), *chunks
+        )
+        reply = await caller.hear()  # though the body may go on for ever
+        assert (reply.status, reply.headers["connection"]) == (413, "close")
+
+
+@pytest.mark.parametrize(
+    ("announced", "status"),
+    [("9" * 5000, 413), (str(LONGEST_BODY + 1), 413), (str(LONGEST_BODY), 200), ("many", 200), ("", 200)],
+)
+async def test_the_announcement_is_read_with_care(announced: str, status: int) -> None:
+    """Whatever a server lets through."""
+    callback = signed(f"{PUBLIC}/recording")
+    sent = list[Any]()
+    headers = {**callback.headers, "Content-Length": announced}
+    scope = {
+        "type": "http",
+        "method": "POST",
+        "path": "/recording",
+        "headers": [(name.lower().encode(), value.encode()) for name, value in headers.items()],
+    }
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": callback.content}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC) as tracker:
+        await tracker(scope, receive, send)
+    assert sent[0]["status"] == status
+
+
+# Its time, and the room for it
+
+
+async def test_a_body_that_does_not_come_in_time_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+    async with receiving(room=Admission(most_bytes=10**6, seconds=0.05)) as (caller, _):
+        callback = signed()
+        await caller.say(head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"}), b"a=b")
+        reply = await caller.hear()
+        assert (reply.status, reply.headers["connection"]) == (408, "close")
+    assert "a callback was refused with 408: its body did not come within 0.05 seconds" in caplog.text
+
+
+async def test_a_genuine_callback_gets_in_though_outsiders_hold_every_place() -> None:
+    """Even if they captured its own URL, and even if it is the first of its start."""
+    async with AsyncExitStack() as stack:
+        caller, store = await stack.enter_async_context(receiving(room=Admission(most_bytes=10**6, seconds=60)))
+        await store.create(accepted())
+        callback = signed(token="foreign")
+        slow = head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"})
+        outsiders = [await stack.enter_async_context(Caller.to(caller.url)) for _ in range(40)]
+        for outsider in outsiders:
+            await outsider.say(slow)
+        assert (await outsiders[0].hear()).status == 503
+        assert await deliver(caller, signed()) == 200
+        assert await state(store) == "recorded"
+
+
+async def test_what_is_refused_by_its_first_lines_is_not_waited_for() -> None:
+    async with AsyncExitStack() as stack:
+        caller, _ = await stack.enter_async_context(receiving())
+        unsigned = head("POST", target_of(signed()), {"Content-Length": "1000"})
+        outsiders = [await stack.enter_async_context(Caller.to(caller.url)) for _ in range(2 * MOST_LINGERING)]
+        for outsider in outsiders:
+            await outsider.say(unsigned, b"a")
+        for outsider in outsiders:
+            reply = await outsider.hear()
+            assert (reply.status, reply.headers["connection"]) == (403, "close")
+
+
+async def test_a_refusal_is_heard_by_whoever_sends_on_at_once() -> None:
+    async with receiving() as (caller, _):
+        await caller.say(head("POST", target_of(signed()), {"Content-Length": "1000"}))
+        await caller.say(b"a" * 1000)
+        reply = await caller.hear()
+        assert (reply.status, reply.headers.get("connection")) == (403, None)
+        assert (await caller.ask("POST", "/plivo/nowhere")).status == 404
+
+
+async def test_a_connection_that_serves_other_requests_too_is_not_closed() -> None:
+    callback, sent = signed(), list[Any]()
+    scope: dict[str, Any] = {
+        "type": "http",
+        "http_version": "2",
+        "method": "POST",
+        "path": "/plivo/recording",
+        "query_string": b"",
+        "headers": [(b"content-type", b"text/plain")],
+    }
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC) as tracker:
+        await tracker(scope, receive, send)
+    assert callback.url
+    assert sent[0]["status"] == 403
+    assert b"connection" not in dict(sent[0]["headers"])
+
+
+# When the store fails
+
+
+@pytest.mark.parametrize("verb", ["get", "replace", "replaced"])
+async def test_while_the_store_is_down_plivo_is_told_to_try_again(verb: str, caplog: pytest.LogCaptureFixture) -> None:
+    store = FlakyStore()
+    async with receiving(store) as (caller, _):
+        await store.create(accepted())
+        store.broken = {verb}
+        reply = await caller.ask(
+            "POST", target_of(callback := signed()), dict(callback.headers), callback.content or b""
+        )
+        assert (reply.status, reply.body) == (503, b"Service Unavailable\n")
+        [line] = [record for record in caplog.records if record.levelname == "ERROR"]
+        assert "a callback could not be stored and was answered 503" in line.message
+        assert "the disk is full" in line.message
+        assert line.exc_info is None, "of many such lines each has to be short"
+        store.broken = set()
+        assert await deliver(caller, signed()) == 200
+        assert await state(store) == "recorded"
+
+
+async def test_orphans_are_not_lost_either() -> None:
+    store = FlakyStore()
+    async with receiving(store) as (caller, _):
+        store.broken = {"keep_orphan"}
+        assert await deliver(caller, signed(f"{PUBLIC}/recording")) == 503
+        store.broken = set()
+        assert await deliver(caller, signed(f"{PUBLIC}/recording")) == 200
+        assert len(await store.orphans()) == 1
+
+
+@pytest.mark.parametrize("verb", ["replace", "replaced"])
+async def test_nothing_is_acknowledged_before_it_is_stored(verb: str) -> None:
+    store = FlakyStore()
+    async with receiving(store) as (caller, _):
+        await store.create(accepted())
+        hold = store.hold(verb)
+        delivery = asyncio.create_task(deliver(caller, signed()))
+        await store.called(verb)
+        await asyncio.sleep(0.05)
+        assert not delivery.done()
+        hold.set()
+        assert await delivery == 200
+
+
+# Who hangs up
+
+
+@pytest.mark.parametrize("length", [0, 10])
+async def test_who_hangs_up_midway_has_said_nothing(length: int, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING)
+    store = FlakyStore()
+    async with receiving(store) as (caller, _):
+        await store.create(accepted())
+        callback = signed()
+        content = callback.content or b""
+        first = head("POST", target_of(callback), {**callback.headers, "Content-Length": str(len(content))})
+        await caller.say(first, content[:length])
+        await caller.hang_up()
+        await asyncio.sleep(0.05)
+        assert await state(store) == "accepted"
+    assert caplog.text == ""
+
+
+async def test_who_hangs_up_before_the_answer_is_stored_all_the_same() -> None:
+    store = FlakyStore()
+    async with receiving(store) as (caller, _):
+        before = await store.create(accepted())
+        hold = store.hold("replace")
+        callback = signed()
+        content = callback.content or b""
+        await caller.say(
+            head("POST", target_of(callback), {**callback.headers, "Content-Length": str(len(content))}), content
+        )
+        await store.called("replace")
+        await caller.hang_up()
+        hold.set()
+        async with asyncio.timeout(10):
+            changed = await store.watch("start-1", version=before.version)
+        assert changed is not None
+        assert changed.state == "recorded"
+
+
+async def test_a_network_that_fails_at_the_answer_does_not_cost_the_handlers() -> None:
+    store, handled = MemoryStore(), asyncio.Event()
+    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC, store=store) as tracker:
+
+        @tracker.on(RecordingEnded)
+        async def note(_: RecordingEnded) -> None:
+            handled.set()
+
+        await store.create(accepted())
+
+        async def broken(scope: Any, receive: Any, _: Any) -> None:
+            async def send(_: Any) -> None:
+                raise OSError("broken pipe")
+
+            await tracker(scope, receive, send)
+
+        with pytest.raises(OSError, match="broken pipe"):
+            await call_back(broken, issued(), FIELDS)
+        async with asyncio.timeout(10):
+            await handled.wait()
+
+
+# Where it is reached
+
+
+async def test_behind_a_proxy_that_ends_tls_nothing_needs_to_be_configured() -> None:
+    public_url = "https://hooks.me.example:8443/a%20path/plivo"
+    async with receiving(public_url=public_url) as (caller, store):
+        await store.create(accepted(public_url=public_url))
+        assert await deliver(caller, signed(issued(public_url=public_url))) == 200
+        assert await state(store) == "recorded"
+
+
+async def test_a_proxy_may_rewrite_the_path() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        callback = signed()
+        target = target_of(callback).replace("/plivo/", "/internal/service/7/")
+        assert (await caller.ask("POST", target, dict(callback.headers), callback.content or b"")).status == 200
+
+
+@pytest.mark.parametrize("change", ["reordered", "more", "repeated", "re-encoded"])
+async def test_a_gateway_may_change_the_query(change: str) -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        callback = signed()
+        address, _, query = target_of(callback).partition("?")
+        start, proof = query.split("&")
+        changed = {
+            "reordered": f"{proof}&{start}",
+            "more": f"trace=a%20b&{query}&utm_source=gateway",
+            "repeated": f"&&a=1&a=2&{query}&",
+            "re-encoded": f"{start.replace('-', '%2D')}&{proof}",
+        }[change]
+        reply = await caller.ask("POST", f"{address}?{changed}", dict(callback.headers), callback.content or b"")
+        assert reply.status == 200
+        assert await state(store) == "recorded"
+
+
+async def test_a_gateway_that_adds_to_a_url_without_a_token_is_not_believed() -> None:
+    async with receiving() as (caller, store):
+        callback = signed(f"{PUBLIC}/recording")
+        target = f"{target_of(callback)}?trace=1"
+        reply = await caller.ask("POST", target, dict(callback.headers), callback.content or b"")
+        assert (reply.status, await store.orphans()) == (403, [])
+
+
+async def test_a_framework_may_add_a_slash_to_the_path() -> None:
+    async with receiving() as (caller, store):
+        await store.create(accepted())
+        callback = signed()
+        target = target_of(callback).replace("?", "/?")
+        assert (await caller.ask("POST", target, dict(callback.headers), callback.content or b"")).status == 200
+
+
+async def test_after_a_move_the_urls_that_were_issued_before_still_hold() -> None:
+    old, new = "https://old.example/hooks", "https://new.example"
+    async with receiving(public_url=new) as (caller, store):
+        await store.create(accepted(public_url=old))
+        assert await deliver(caller, signed(issued(public_url=new))) == 403
+        assert await deliver(caller, signed(issued(public_url=old))) == 200
+        assert await state(store) == "recorded"
+
+
+async def test_a_recording_without_a_transcription_url_is_called_there_all_the_same() -> None:
+    async with receiving() as (caller, store):
+        record = accepted()
+        await store.create(attrs.evolve(record, request=attrs.evolve(record.request, transcription_url=None)))
+        heard = {"recording_id": "rec-1", "transcription": "good morning"}
+        assert await deliver(caller, signed(issued("transcription"), heard)) == 200
+        assert await state(store) == "transcribed"
+
+
+@pytest.mark.parametrize("framework", ["starlette", "nested", "fastapi", "fastapi nested", "root path"])
+async def test_it_may_be_mounted_anywhere(framework: str) -> None:
+    async with ScriptedPlivo().client() as client:
+        store = MemoryStore()
+        tracker = RecordingTracker(client, public_url=PUBLIC, store=store)
+
+        @asynccontextmanager
+        async def lifespan(_: object) -> AsyncGenerator[None]:
+            async with tracker:
+                yield
+
+        path, root_path = "/plivo", ""
+        application: Any
+        match framework:
+            case "starlette":
+                application = Starlette(routes=[Mount("/plivo", tracker)], lifespan=lifespan)
+            case "nested":
+                path = "/api/v1/plivo"
+                inner = Starlette(routes=[Mount("/plivo", tracker)])
+                application = Starlette(routes=[Mount("/api/v1", inner)], lifespan=lifespan)
+            case "fastapi":
+                application = FastAPI(lifespan=lifespan)
+                application.mount("/plivo", tracker)
+            case "fastapi nested":
+                path = "/api/plivo"
+                sub = FastAPI()
+                sub.mount("/plivo", tracker)
+                application = FastAPI(lifespan=lifespan)
+                application.mount("/api", sub)
+            case _:
+                application, root_path = tracker, "/plivo"
+
+        async with serving(application, root_path=root_path) as url, Caller.to(url) as caller:
+            await store.create(accepted())
+            callback = signed()
+            target = f"{path}/{target_of(callback).rpartition('/')[2]}"
+            reply = await caller.ask("POST", target, dict(callback.headers), callback.content or b"")
+            assert reply.status == 200
+            assert await state(store) == "recorded"
+
+
+# Served by itself
+
+
+async def test_uvicorn_alone_begins_and_ends_it() -> None:
+    store = FlakyStore()
+    async with ScriptedPlivo().client() as client:
+        tracker = RecordingTracker(client, public_url=PUBLIC, store=store)
+        async with serving(tracker, lifespan="on"):
+            await store.called("due", times=2)
+            await tracker.start("standup")
+        with pytest.raises(ClosedError):
+            await store.get("start-1")
+    assert others() == set()
+
+
+async def test_a_store_that_cannot_be_read_does_not_let_it_begin(caplog: pytest.LogCaptureFixture) -> None:
+    store = FlakyStore()
+    store.broken = {"due"}
+    with pytest.raises(StartupFailedError):
+        async with receiving(store):
+            pytest.fail("it began")
+    assert "the disk is full" in caplog.text
+
+
+class Breaking:
+    """A context that fails where it is told to."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    async def __aenter__(self) -> None:
+        if self.where == "startup":
+            raise StoreError("the disk is full")
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.where == "shutdown":
+            raise StoreError("the disk is full")
+
+
+@pytest.mark.parametrize("where", ["startup", "shutdown"])
+async def test_the_server_is_told_what_failed(where: str) -> None:
+    sent = list[Any]()
+
+    async def receive() -> Any:
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    with pytest.raises(StoreError):
+        await run_lifespan(receive, send, Breaking(where))
+    assert sent[-1] == {"type": f"lifespan.{where}.failed", "message": "the disk is full"}
+
+
+async def test_the_server_is_told_when_it_has_begun_and_ended() -> None:
+    sent = list[Any]()
+
+    async def receive() -> Any:
+        return {}
+
+    async def send(message: Any) -> None:
+        sent.append(message["type"])
+
+    await run_lifespan(receive, send, Breaking("nowhere"))
+    assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+
+
+def test_the_urls_here_are_called_without_their_fragment() -> None:
+    assert signed().url == urldefrag(issued()).url
+
+
+# What is written down
+
+
+def starlette(tracker: RecordingTracker) -> Any:
+    return Starlette(routes=[Mount("/plivo", tracker)])
+
+
+def fastapi(tracker: RecordingTracker) -> Any:
+    app = FastAPI()
+    app.mount("/plivo", tracker)
+    return app
+
+
+def by_itself(tracker: RecordingTracker) -> Any:
+    return tracker
+
+
+@pytest.mark.parametrize("http", ["h11", "httptools"])
+@pytest.mark.parametrize("mount", [by_itself, starlette, fastapi])
+async def test_no_proof_stands_in_the_access_log(
+    mount: Callable[[RecordingTracker], Any], http: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    async with receiving(mount=mount, http=http, access_log=True) as (caller, store):
+        await store.create(accepted())
+        assert await deliver(caller, signed()) == 200
+        assert await deliver(caller, signed(token="foreign")) == 403
+        assert await deliver(caller, signed(issue_url(PUBLIC, "recording", "start-1", "foreign"))) == 403
+        assert await deliver(caller, signed(method="GET")) == 405
+        assert await deliver(caller, signed(scheme="none")) == 403
+    lines = [record.getMessage() for record in caplog.records if record.name == "uvicorn.access"]
+    shown = [line.partition('"')[2] for line in lines]
+    assert shown == [
+        'POST /plivo/recording?plivo_record_start=start-1 HTTP/1.1" 200',
+        'POST /plivo/recording?plivo_record_start=start-1 HTTP/1.1" 403',
+        'POST /plivo/recording HTTP/1.1" 403',
+        'GET /plivo/recording HTTP/1.1" 405',
+        'POST /plivo/recording HTTP/1.1" 403',
+    ]
+
+
+async def test_outsiders_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    async with receiving() as (caller, _):
+        for _ in range(100):
+            target = f"/plivo/{'a' * 5000}?{'b' * 5000}"
+            reply = await caller.ask("POST", target, {"Content-Type": "c" * 5000, "X-Plivo-Signature-V3": "d" * 5000})
+            assert reply.status == 404
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) < 30
+    assert max(map(len, lines)) <= 200

@@ -1,0 +1,230 @@
+"""One handle: awaitable stages, what is known now, and a stop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+from typing import Any
+
+import attrs
+import pytest
+
+from plivo_record_async import (
+    ClosedError,
+    MemoryStore,
+    RecordClient,
+    RecordingFailedError,
+    RecordingStatus,
+    RecordingStopped,
+    TrackedRecording,
+    UnknownStartError,
+    WaitTimeoutError,
+)
+from plivo_record_async.protocol.models import RecordingState, StartRequest
+from plivo_record_async.protocol.recording.evidence import Evidence
+from plivo_record_async.stores.interface import FollowedRecording
+from plivo_record_async.tracking.ledger import Ledger
+from tests.support.recordings import (
+    ACCEPTED,
+    CONFIRMED,
+    ENDED,
+    EVIDENCE,
+    FAILED,
+    NOW,
+    SECOND,
+    TRANSCRIBED,
+    UNTRANSCRIBED,
+    planned,
+    recording,
+)
+from tests.support.tracking import ScriptedPlivo
+
+
+@attrs.frozen
+class Followed:
+    """A handle, and the way to make it learn."""
+
+    handle: TrackedRecording
+    ledger: Ledger
+    record: FollowedRecording
+
+    async def learns(self, *evidence: Evidence) -> None:
+        for piece in evidence:
+            await self.ledger.learn(self.record, piece)
+
+
+@pytest.fixture
+def plivo() -> ScriptedPlivo:
+    return ScriptedPlivo()
+
+
+@pytest.fixture
+async def client(plivo: ScriptedPlivo) -> AsyncGenerator[RecordClient]:
+    async with plivo.client() as client:
+        yield client
+
+
+async def followed(client: RecordClient, record: FollowedRecording) -> Followed:
+    ledger = Ledger(store=MemoryStore())
+    handle = TrackedRecording(
+        start_id=record.start_id, conference_name=record.conference_name, ledger=ledger, client=client
+    )
+    return Followed(handle, ledger, await ledger.store.create(record))
+
+
+async def test_a_stage_that_has_come_is_there_at_once(client: RecordClient) -> None:
+    its = await followed(client, recording("transcribed"))
+    assert await its.handle.accepted(timeout=0) == await its.handle.status()
+    assert await its.handle.recorded(timeout=0) == ENDED
+    assert await its.handle.transcribed(timeout=0) == TRANSCRIBED
+
+
+async def test_a_stage_that_is_to_come_is_waited_for(client: RecordClient) -> None:
+    its = await followed(client, recording("sending"))
+    waits = asyncio.gather(its.handle.accepted(), its.handle.recorded(), its.handle.transcribed(timeout=10))
+    for piece in (ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED):
+        await asyncio.sleep(0)
+        await its.learns(piece)
+    status, ended, transcribed = await waits
+    assert (status.state, ended, transcribed) == ("accepted", ENDED, TRANSCRIBED)
+
+
+async def test_the_recording_is_waited_for_even_if_the_transcript_came_first(client: RecordClient) -> None:
+    its = await followed(client, recording("accepted"))
+    wait = asyncio.create_task(its.handle.recorded())
+    await its.learns(TRANSCRIBED)
+    await asyncio.sleep(0.01)
+    assert not wait.done()
+    await its.learns(ENDED)
+    assert await wait == ENDED
+
+
+@pytest.mark.parametrize("state", ["accepted", "unconfirmed", "started", "recorded", "transcribed"])
+async def test_whatever_follows_the_acceptance_implies_it(client: RecordClient, state: RecordingState) -> None:
+    its = await followed(client, recording(state))
+    assert (await its.handle.accepted(timeout=0)).state == state
+
+
+@pytest.mark.parametrize("state", ["not_sent", "rejected", "failed", "absent"])
+async def test_what_can_no_longer_come_is_an_error_with_the_status(client: RecordClient, state: RecordingState) -> None:
+    its = await followed(client, recording(state))
+    for stage in (its.handle.accepted, its.handle.recorded, its.handle.transcribed):
+        with pytest.raises(RecordingFailedError, match=f"of 'standup' is {state} and cannot be ") as failed:
+            await stage(timeout=10)
+        assert failed.value.recording == await its.handle.status()
+        assert failed.value.recording.error is not None
+        assert failed.value.recording.error in str(failed.value)
+        assert str(failed.value).endswith(". To record the conference, start it again.")
+
+
+async def test_a_failure_wakes_who_waits(client: RecordClient) -> None:
+    its = await followed(client, recording("accepted"))
+    wait = asyncio.create_task(its.handle.recorded())
+    await asyncio.sleep(0)
+    await its.learns(FAILED)
+    with pytest.raises(RecordingFailedError, match="not found"):
+        await wait
+
+
+async def test_a_transcript_that_failed_can_no_longer_come(client: RecordClient) -> None:
+    its = await followed(client, recording("recorded"))
+    wait = asyncio.create_task(its.handle.transcribed())
+    await asyncio.sleep(0)
+    await its.learns(UNTRANSCRIBED)
+    with pytest.raises(
+        RecordingFailedError, match=r"cannot be transcribed: too long\. The recording itself is not"
+    ) as failed:
+        await wait
+    assert failed.value.recording.state == "recorded"
+    assert await its.handle.recorded() == ENDED
+
+
+async def test_a_transcript_that_nobody_asked_for_never_comes(client: RecordClient) -> None:
+    its = await followed(client, planned(request=StartRequest("standup", callback_url="https://me.example")))
+    with pytest.raises(RecordingFailedError, match=r"started without transcribe=True\. The recording itself is not"):
+        await its.handle.transcribed(timeout=10)
+
+
+@pytest.mark.parametrize("state", ["planned", "sending", "unknown", "unconfirmed", "accepted", "started"])
+async def test_a_wait_runs_out_and_harms_nothing(client: RecordClient, state: RecordingState) -> None:
+    its = await followed(client, recording(state))
+    with pytest.raises(WaitTimeoutError, match=rf"is not recorded after 0.01 s; it is {state}.*wait again, or") as late:
+        await its.handle.recorded(timeout=0.01)
+    assert isinstance(late.value, TimeoutError)
+    assert late.value.recording == await its.handle.status()
+    await its.learns(ENDED)
+    assert await its.handle.recorded(timeout=0) == ENDED
+
+
+async def test_the_status_is_what_is_known_now(client: RecordClient) -> None:
+    its = await followed(client, recording("sending"))
+    assert (await its.handle.status()).state == "sending"
+    await its.learns(EVIDENCE["accepted"], ENDED)
+    assert await its.handle.status() == RecordingStatus(
+        start_id="start-1",
+        conference_name="standup",
+        state="recorded",
+        api_id="api-1",
+        recording_id="rec-1",
+        record_url="https://f/1.mp3",
+        error=None,
+        updated_at=(await its.ledger.get("start-1")).updated_at,
+    )
+
+
+async def test_what_was_pruned_is_a_lookup_error(client: RecordClient) -> None:
+    its = await followed(client, recording("not_sent"))
+    await its.ledger.store.prune(NOW + SECOND)
+    for call in (its.handle.status, its.handle.recorded):
+        with pytest.raises(UnknownStartError, match="'start-1'"):
+            await call()
+
+
+async def test_what_is_pruned_under_a_wait_is_a_lookup_error(client: RecordClient) -> None:
+    its = await followed(client, attrs.evolve(recording("unknown"), due_at=None))
+    wait = asyncio.create_task(its.handle.recorded())
+    await asyncio.sleep(0)
+    await its.ledger.store.prune(NOW + SECOND)
+    with pytest.raises(UnknownStartError, match="'start-1'"):
+        await wait
+
+
+async def test_a_store_that_closes_ends_the_wait(client: RecordClient) -> None:
+    its = await followed(client, recording("accepted"))
+    wait = asyncio.create_task(its.handle.recorded())
+    await asyncio.sleep(0)
+    await its.ledger.store.aclose()
+    with pytest.raises(ClosedError):
+        await wait
+
+
+@pytest.mark.parametrize("timeout", ["1", True, timedelta(seconds=1)])
+async def test_a_timeout_that_is_no_number_is_named(client: RecordClient, timeout: Any) -> None:
+    its = await followed(client, recording("accepted"))
+    for wait in (its.handle.accepted, its.handle.recorded, its.handle.transcribed):
+        with pytest.raises(TypeError, match=r"timeout must be a number, not (str|bool|timedelta)"):
+            await wait(timeout=timeout)
+
+
+async def test_a_wait_may_be_cancelled(client: RecordClient) -> None:
+    its = await followed(client, recording("accepted"))
+    wait = asyncio.create_task(its.handle.recorded(timeout=10))
+    await asyncio.sleep(0)
+    wait.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await wait
+
+
+async def test_it_stops_the_conference_s_recording(client: RecordClient, plivo: ScriptedPlivo) -> None:
+    its = await followed(client, recording("started"))
+    assert await its.handle.stop(timeout=5) == RecordingStopped()
+    [request] = plivo.requests
+    assert (request.method, request.url.path.split("/", 4)[4]) == ("DELETE", "Conference/standup/Record/")
+
+
+async def test_handles_of_one_start_are_equal_and_show_no_secrets(client: RecordClient) -> None:
+    first, second = await followed(client, recording("started")), await followed(client, recording("started"))
+    assert first.handle == second.handle
+    assert len({first.handle, second.handle}) == 1
+    assert repr(first.handle) == "TrackedRecording(start_id='start-1', conference_name='standup')"

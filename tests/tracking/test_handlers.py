@@ -1,0 +1,125 @@
+"""The user's handlers: their names, what they raise, and what is to be stored of them."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import pytest
+
+from plivo_record_async.protocol.recording.evidence import EventHandled, HandlersEnded
+from plivo_record_async.stores.interface import FollowedRecording
+from plivo_record_async.tracking.handlers import EventRuns, Handler, Handlers, error_of, label_of
+from tests.support.recordings import ENDED, recording
+
+
+async def archive(_: Any, __: Any) -> None: ...
+
+
+class Archive:
+    async def __call__(self, _: Any, __: Any) -> None: ...
+
+    async def store(self, _: Any, __: Any) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("handler", "label"),
+    [
+        (archive, "archive"),
+        (partial(partial(archive), None), "archive"),
+        (Archive(), "Archive"),
+        (Archive().store, "Archive.store"),
+    ],
+)
+def test_a_handler_is_known_by_its_function_or_class(handler: object, label: str) -> None:
+    assert label_of(handler) == f"{__name__}.{label}"
+
+
+def test_handlers_of_one_name_are_numbered_for_each_event() -> None:
+    handlers = Handlers()
+    for _ in range(3):
+        handlers.add("RecordingEnded", archive, "archive")
+    handlers.add("ApiResponse", archive, "archive")
+    handlers.add("RecordingEnded", archive, "other")
+    assert list(handlers.of("RecordingEnded")) == ["archive", "archive#2", "archive#3", "other"]
+    assert list(handlers.of("ApiResponse")) == ["archive"]
+    assert handlers.of("TranscriptionEnded") == {}
+    assert handlers.events == {"RecordingEnded", "ApiResponse"}
+
+
+def raising(error: BaseException) -> Any:
+    async def handler(_: FollowedRecording, __: Any) -> None:
+        raise error
+
+    return handler
+
+
+async def test_a_handler_that_runs_to_its_end_has_no_error() -> None:
+    assert await error_of(archive, recording("recorded"), ENDED) is None
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), asyncio.CancelledError(), GeneratorExit(), BaseException("odd")])
+async def test_whatever_a_handler_raises_is_its_error(error: BaseException) -> None:
+    assert await error_of(raising(error), recording("recorded"), ENDED) is error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
+def test_what_ends_the_program_is_let_through(error: BaseException) -> None:
+    with pytest.raises(type(error)):
+        error_of(raising(error), recording("recorded"), ENDED).send(None)
+
+
+async def test_a_task_that_is_cancelled_is_cancelled() -> None:
+    async def wait(_: Any, __: Any) -> None:
+        await asyncio.sleep(10)
+
+    task = asyncio.create_task(error_of(wait, recording("recorded"), ENDED))
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+class UnprintableError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+HANDLERS: dict[str, Handler] = dict.fromkeys(("a", "b", "c"), archive)
+
+
+def ended(runs: EventRuns, label: str, error: BaseException | None = None) -> EventHandled | HandlersEnded | None:
+    runs.running.pop(label, None)
+    return runs.ended("RecordingEnded", HANDLERS, label, error)
+
+
+async def test_nothing_is_stored_until_all_have_run_or_one_has_failed() -> None:
+    task = asyncio.create_task(asyncio.sleep(0))
+    runs = EventRuns(running=dict.fromkeys(HANDLERS, task))
+    assert ended(runs, "a") is None
+    assert ended(runs, "b") is None
+    assert ended(runs, "c") == EventHandled(name="RecordingEnded")
+    runs = EventRuns(running=dict.fromkeys(HANDLERS, task))
+    assert ended(runs, "a") is None
+    assert ended(runs, "b", ValueError("no")) == HandlersEnded(
+        name="RecordingEnded", done=frozenset("a"), failed=(("b", "ValueError: no"),), running=frozenset("c")
+    )
+    assert ended(runs, "c") == HandlersEnded(name="RecordingEnded", done=frozenset("ac"))
+    assert ended(runs, "b") == EventHandled(name="RecordingEnded")
+    await task
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ValueError("first\nsecond"), "ValueError: first\nsecond"),
+        (ValueError("x" * 1000), f"ValueError: {'x' * 488}"),
+        (UnprintableError(), f"{__name__}.UnprintableError: <exception str() failed>"),
+        (ExceptionGroup("two", [ValueError(), KeyError()]), "ExceptionGroup: two (2 sub-exceptions)"),
+    ],
+)
+def test_an_error_is_kept_in_a_few_words(error: BaseException, words: str) -> None:
+    evidence = ended(EventRuns(), "a", error)
+    assert isinstance(evidence, HandlersEnded)
+    assert evidence.failed == (("a", words),)

@@ -1,0 +1,164 @@
+"""Evidence becomes a stored record, whoever else learns at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+
+import attrs
+import pytest
+
+from plivo_record_async import MemoryStore, StoreError, UnknownStartError
+from plivo_record_async.protocol.clocks import Reading
+from plivo_record_async.protocol.recording.evidence import (
+    Evidence,
+    SendingBegan,
+    SendingContinued,
+    StartAccepted,
+    StartNotSent,
+)
+from plivo_record_async.protocol.recording.lifecycle import HandOver, Reconcile
+from plivo_record_async.protocol.recording.record import FollowedRecording, Terms
+from plivo_record_async.tracking.ledger import DoubtfulError, Ledger
+from tests.support.recordings import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording
+from tests.support.tracking import FlakyStore
+
+HANDLED = Terms(handled=frozenset({"RecordingEnded"}))
+CANCELLED = StartNotSent(words="cancelled")
+
+
+async def test_what_is_learned_is_stored_and_its_effects_are_handed_out() -> None:
+    ledger = Ledger(store=MemoryStore(), terms=HANDLED)
+    record = await ledger.store.create(recording("accepted"))
+    learned, effects = await ledger.learn(record, ENDED)
+    assert learned == await ledger.get(record.start_id)
+    assert (learned.state, learned.version, learned.ended) == ("recorded", record.version + 1, ENDED)
+    assert effects == (HandOver(ENDED),)
+
+
+async def test_what_was_known_is_not_stored_again() -> None:
+    store = FlakyStore()
+    ledger = Ledger(store=store)
+    record = await store.create(recording("recorded"))
+    store.calls.clear()
+    assert await ledger.learn(record, ENDED) == (record, ())
+    assert store.calls == []
+
+
+async def test_whoever_was_faster_is_not_overwritten() -> None:
+    store = MemoryStore()
+    first, second = Ledger(store=store, terms=HANDLED), Ledger(store=store, terms=HANDLED)
+    record = await store.create(recording("sending"))
+    await second.learn(record, ENDED)
+    learned, effects = await first.learn(record, ACCEPTED)
+    assert (learned.state, learned.ended, learned.version) == ("recorded", ENDED, record.version + 2)
+    assert learned.answer is not None
+    assert effects == ()
+
+
+async def test_of_two_who_learn_the_same_one_gets_the_effects() -> None:
+    store = MemoryStore()
+    ledgers = [Ledger(store=store, terms=HANDLED) for _ in range(8)]
+    record = await store.create(recording("accepted"))
+    outcomes = await asyncio.gather(*(ledger.learn(record, ENDED) for ledger in ledgers))
+    assert [effects for _, effects in outcomes if effects] == [(HandOver(ENDED),)]
+    assert {learned.version for learned, _ in outcomes} == {record.version + 1}
+
+
+async def test_everybody_s_news_is_kept() -> None:
+    store = MemoryStore()
+    record = await store.create(recording("sending"))
+    news: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED]
+    await asyncio.gather(*(Ledger(store=store).learn(record, piece) for piece in news))
+    learned = await Ledger(store=store).get(record.start_id)
+    assert (learned.state, learned.response, learned.ended, learned.transcription) == (
+        "transcribed",
+        CONFIRMED,
+        ENDED,
+        TRANSCRIBED,
+    )
+
+
+@pytest.mark.parametrize("late", [CANCELLED, StartAccepted(words="202"), SendingContinued()])
+async def test_what_one_sending_tells_says_nothing_of_the_next(late: Evidence) -> None:
+    ledger = Ledger(store=MemoryStore())
+    first = await ledger.store.create(recording("sending"))
+    not_sent, _ = await ledger.learn(first, CANCELLED)
+    again, _ = await ledger.learn(not_sent, SendingBegan())
+    assert await ledger.learn(first, late) == (again, ())
+    assert await ledger.get(first.start_id) == again
+
+
+async def test_an_outcome_may_be_told_twice() -> None:
+    ledger = Ledger(store=MemoryStore())
+    sending = await ledger.store.create(recording("sending"))
+    once, _ = await ledger.learn(sending, CANCELLED)
+    assert await ledger.learn(sending, CANCELLED) == (once, ())
+
+
+async def test_a_pruned_record_learns_nothing() -> None:
+    store = MemoryStore()
+    record = await store.create(recording("failed"))
+    assert await store.prune(NOW + SECOND) == 1
+    with pytest.raises(UnknownStartError, match="no start with the id 'start-1'"):
+        await Ledger(store=store).learn(record, TRANSCRIBED)
+    with pytest.raises(UnknownStartError):
+        await Ledger(store=store).get(record.start_id)
+
+
+async def test_a_failing_store_learns_nothing() -> None:
+    store = FlakyStore()
+    ledger = Ledger(store=store)
+    record = await store.create(recording("accepted"))
+    store.broken = {"replace"}
+    with pytest.raises(StoreError):
+        await ledger.learn(record, ENDED)
+    assert await store.get(record.start_id) == record
+
+
+async def test_evidence_is_doubted_again_if_somebody_was_faster() -> None:
+    ledger = Ledger(store=MemoryStore())
+    record = await ledger.store.create(recording("accepted"))
+    known, _ = await ledger.learn(record, CONFIRMED)
+    doubted: list[FollowedRecording] = []
+
+    def doubt(current: FollowedRecording) -> str | None:
+        doubted.append(current)
+        return "it was confirmed" if current.response is not None else None
+
+    with pytest.raises(DoubtfulError, match="it was confirmed"):
+        await ledger.learn(record, ENDED, doubt=doubt)
+    assert doubted == [record, known]
+    assert await ledger.get(record.start_id) == known
+    learned, _ = await ledger.learn(record, ENDED, doubt=lambda _: None)
+    assert learned.ended == ENDED
+
+
+async def test_of_several_who_take_up_a_record_one_does() -> None:
+    store = MemoryStore()
+    ledgers = [Ledger(store=store) for _ in range(8)]
+    record = await store.create(recording("unknown"))
+    ends = await asyncio.gather(*(ledger.take_up(record) for ledger in ledgers))
+    [(taken, effects)] = filter(None, ends)
+    assert await store.get(record.start_id) == taken
+    assert (taken.version, effects) == (record.version + 1, (Reconcile(),))
+
+
+async def test_what_is_due_is_taken_up_although_our_clock_was_set_back() -> None:
+    store = MemoryStore()
+    record = await store.create(recording("unknown"))
+    assert record.due_at is not None
+    clocks = [Reading(wall=record.due_at, steady=0.0, run="run")]
+    ledger = Ledger(store=store, read=lambda: clocks[-1])
+    assert ledger.due_time() == record.due_at
+    clocks.append(Reading(wall=record.due_at - timedelta(seconds=119), steady=1.0, run="run"))
+    assert await store.due(clocks[-1].wall) == []
+    assert list(await store.due(ledger.due_time())) == [record]
+    assert await ledger.take_up(record) is not None
+
+
+async def test_a_record_that_is_due_for_nothing_is_named() -> None:
+    ledger = Ledger(store=MemoryStore())
+    record = await ledger.store.create(attrs.evolve(recording("rejected"), due_at=NOW))
+    with pytest.raises(ValueError, match=r"start start-1 is rejected and due at .*, but for nothing"):
+        await ledger.take_up(record)

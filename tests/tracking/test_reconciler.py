@@ -1,0 +1,338 @@
+"""Looking at Plivo: what it lists, whether the conference lives, and how seldom it is asked."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime, timedelta
+from typing import Any
+
+import attrs
+import httpx
+import pytest
+
+from plivo_record_async import MemoryStore, RateLimit, ServerError, _clock
+from plivo_record_async.protocol.clocks import PlivoClock, Reading
+from plivo_record_async.protocol.recording.evidence import (
+    CandidatesFound,
+    ConferenceGone,
+    NothingFound,
+    RecordingFound,
+    StartUnanswered,
+)
+from plivo_record_async.protocol.recording.lifecycle import apply, begin
+from plivo_record_async.protocol.recording.record import DEFAULT_TERMS
+from plivo_record_async.stores.interface import FollowedRecording
+from plivo_record_async.tracking.reconciler import Reconciler
+from tests.support import virtual_time
+from tests.support.recordings import NOW, REQUEST, ROW, SECOND, after, recording
+from tests.support.tracking import ScriptedPlivo
+
+UNKNOWN = recording("unknown")
+
+
+def listed(
+    recording_id: str | None, conference_name: str = "standup", at: datetime = NOW, **more: Any
+) -> dict[str, Any]:
+    return {
+        "recording_id": recording_id,
+        "conference_name": conference_name,
+        "recording_url": f"https://f/{recording_id}.mp3",
+        "recording_duration_ms": "61000.00000",
+        "recording_start_ms": f"{at.timestamp() * 1000:.5f}",
+        "recording_end_ms": f"{(at + 61 * SECOND).timestamp() * 1000:.5f}",
+        "add_time": f"{at + 62 * SECOND}",
+        **more,
+    }
+
+
+def at(moment: datetime) -> Reading:
+    """Our clocks, in a run of the program that sent nothing."""
+    return Reading(wall=moment, steady=0.0, run="another run")
+
+
+async def looked(
+    plivo: ScriptedPlivo,
+    record: FollowedRecording = UNKNOWN,
+    store: MemoryStore | None = None,
+    *,
+    now: datetime | None = NOW,
+) -> Any:
+    """What a look brings; the clocks are the real ones if there is no ``now``."""
+    async with plivo.client() as client:
+        read = _clock.read if now is None else lambda: at(now)
+        return await Reconciler(client, store or MemoryStore(), read=read).look(record, DEFAULT_TERMS)
+
+
+def id_of(evidence: Any) -> str | None:
+    assert isinstance(evidence, RecordingFound), evidence
+    return evidence.recording.recording_id
+
+
+async def test_the_one_row_of_the_time_is_the_recording() -> None:
+    plivo = ScriptedPlivo()
+    plivo.rows = [
+        listed("rec-1"),
+        listed("later", at=NOW + timedelta(hours=1)),
+        listed("elsewhere", conference_name="another"),
+    ]
+    assert id_of(await looked(plivo)) == "rec-1"
+    assert plivo.looks == ["Recording/"]
+
+
+async def test_it_asks_for_what_was_added_since_the_sending_began() -> None:
+    plivo = ScriptedPlivo()
+    await looked(plivo)
+    asked = plivo.requests[0].url.params
+    assert asked["conference_name"] == "standup"
+    assert asked["add_time__gte"].startswith("2026-02-28 11:58:30")
+
+
+async def test_two_rows_are_both_reported() -> None:
+    plivo = ScriptedPlivo()
+    plivo.rows = [listed("rec-1"), listed("rec-2")]
+    match await looked(plivo):
+        case CandidatesFound(recordings=rows):
+            assert [row.recording_id for row in rows] == ["rec-1", "rec-2"]
+        case other:
+            pytest.fail(f"{other}")
+
+
+# Whose a row is
+
+
+async def test_a_row_that_is_known_to_be_another_start_s_does_not_count() -> None:
+    plivo, store = ScriptedPlivo(), MemoryStore()
+    await store.create(recording("recorded", "another start"))  # it has rec-1
+    plivo.rows = [listed("rec-1"), listed("rec-2")]
+    assert id_of(await looked(plivo, store=store)) == "rec-2"
+
+
+async def test_a_row_that_is_known_to_be_its_own_counts() -> None:
+    plivo, store = ScriptedPlivo(), MemoryStore()
+    record = await store.create(recording("started"))
+    plivo.rows = [listed("rec-1"), listed("rec-2")]
+    assert id_of(await looked(plivo, record, store)) == "rec-1"
+
+
+GONE = attrs.evolve(UNKNOWN, gone_at=NOW - timedelta(hours=1))
+"""There is nothing to wait for any more: without a row that may be it, it is absent."""
+
+
+@pytest.mark.parametrize("seconds", [0, 3_600])
+async def test_what_another_start_only_found_may_be_this_one_s_all_the_same(seconds: float) -> None:
+    plivo, store = ScriptedPlivo(), MemoryStore()
+    plivo.live = False
+    plivo.rows = [listed("rec-1", at=NOW + seconds * SECOND)]
+    sibling = await store.create(after(recording("unknown", "another start"), RecordingFound(recording=ROW)))
+    assert sibling.recording_id == "rec-1"
+    assert await looked(plivo, GONE, store) is None
+    plivo.rows = []
+    assert await looked(plivo, GONE, store) == NothingFound()
+
+
+async def test_a_row_near_the_time_that_is_certainly_another_start_s_leaves_no_doubt() -> None:
+    plivo, store = ScriptedPlivo(), MemoryStore()
+    plivo.live = False
+    plivo.rows = [listed("rec-1", at=NOW + timedelta(hours=1))]
+    assert await looked(plivo, GONE, store) is None
+    await store.create(recording("recorded", "another start"))
+    assert await looked(plivo, GONE, store) == NothingFound()
+
+
+# Known by its id
+
+
+async def test_a_recording_whose_id_is_known_is_asked_for_by_it_whatever_the_times() -> None:
+    plivo = ScriptedPlivo()
+    plivo.rows = [listed("rec-0"), listed("rec-1", at=NOW + timedelta(days=2), conference_name="another")]
+    assert id_of(await looked(plivo, recording("unconfirmed"))) == "rec-1"
+    assert plivo.looks == ["Recording/rec-1/"]
+
+
+async def test_a_recording_that_is_not_found_by_its_id_is_looked_for_by_its_address() -> None:
+    plivo = ScriptedPlivo()
+    record = recording("unconfirmed")
+    plivo.rows = [listed("another id", recording_url=record.record_url)]
+    assert id_of(await looked(plivo, record)) == "another id"
+    plivo.rows = []
+    assert await looked(plivo, attrs.evolve(record, gone_at=GONE.gone_at)) is None
+    assert plivo.looks == ["Recording/rec-1/", "Recording/"] * 2
+
+
+# Nothing there
+
+
+async def test_no_row_says_nothing_while_the_conference_is_live() -> None:
+    plivo = ScriptedPlivo()
+    assert await looked(plivo) is None
+    assert plivo.looks == ["Recording/", "Conference/standup/"]
+
+
+async def test_no_row_and_no_conference_begin_the_grace_and_then_end_the_doubt() -> None:
+    plivo = ScriptedPlivo()
+    plivo.live = False
+    assert await looked(plivo) == ConferenceGone(at=NOW)
+    gone = attrs.evolve(UNKNOWN, gone_at=NOW)
+    assert await looked(plivo, gone) is None
+    assert await looked(plivo, gone, now=NOW + DEFAULT_TERMS.grace) == NothingFound()
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"recording_id": None, "conference_name": "standup"},
+        {"recording_id": "rec-1", "conference_name": "standup", "add_time": "N/A", "recording_start_ms": "NaN"},
+        listed("rec-1", at=NOW + timedelta(hours=1)),
+    ],
+)
+async def test_a_row_that_may_be_it_leaves_it_unknown(row: dict[str, Any]) -> None:
+    plivo = ScriptedPlivo()
+    plivo.live = False
+    plivo.rows = [row]
+    assert await looked(plivo, GONE) is None
+    assert plivo.looks == ["Recording/"]
+
+
+async def test_a_plivo_that_fails_proves_nothing() -> None:
+    plivo = ScriptedPlivo()
+    plivo.broken = True
+    with pytest.raises(ServerError):
+        await looked(plivo)
+
+
+# The list
+
+
+@pytest.mark.parametrize("count", [0, 1, 19, 20, 21, 40, 45])
+async def test_it_reads_every_page(count: int) -> None:
+    plivo = ScriptedPlivo()
+    plivo.rows = [listed(f"rec-{number}") for number in range(count)]
+    match await looked(plivo):
+        case CandidatesFound(recordings=rows):
+            assert {row.recording_id for row in rows} == {row["recording_id"] for row in plivo.rows}
+        case RecordingFound():
+            assert count == 1
+        case None:
+            assert count == 0
+        case other:
+            pytest.fail(f"{other}")
+
+
+async def test_a_list_that_never_ends_leaves_it_unknown() -> None:
+    requests: list[httpx.Request] = []
+
+    async def endless(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        rows = [listed(f"rec-{len(requests)}-{number}", "another") for number in range(20)]
+        return httpx.Response(200, json={"objects": rows, "meta": {"next": f"?offset={20 * len(requests)}"}})
+
+    async with ScriptedPlivo().client(transport=httpx.MockTransport(endless)) as client:
+        reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
+        assert await reconciler.look(GONE, DEFAULT_TERMS) is None
+    assert len(requests) == 50
+
+
+async def test_a_list_that_repeats_its_first_page_leaves_it_unknown() -> None:
+    requests: list[httpx.Request] = []
+
+    async def repeats(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        rows = [listed(f"rec-{number}", "another") for number in range(20)]
+        return httpx.Response(200, json={"objects": rows, "meta": {"total_count": 45}})
+
+    async with ScriptedPlivo().client(transport=httpx.MockTransport(repeats)) as client:
+        reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
+        assert await reconciler.look(GONE, DEFAULT_TERMS) is None
+    assert len(requests) == 2
+
+
+# Clocks
+
+
+def sent(wrong: float) -> FollowedRecording:
+    """A start that was sent just now and not answered, while our clock was wrong by so many seconds."""
+    clocks = _clock.read()
+    now = clocks.wall + wrong * SECOND
+    record = begin("start-1", REQUEST, now, sending=PlivoClock().sending(clocks, within=30))
+    unknown, _ = apply(record, StartUnanswered(words="timeout"), now + SECOND)
+    return unknown
+
+
+@pytest.mark.parametrize("wrong", [0, 60, -60, 86_400, -86_400])
+@pytest.mark.parametrize("then", [0, 120, -120])
+async def test_the_recording_is_found_although_our_clock_was_wrong_and_was_set(wrong: float, then: float) -> None:
+    """It was ``then`` further ahead when the start was sent than it is now. Nothing else was asked before."""
+    plivo = ScriptedPlivo()
+    plivo.ahead = -wrong * SECOND
+    plivo.rows = [listed("rec-1", at=_clock.now() - wrong * SECOND)]
+    record = sent(then)
+    async with plivo.client() as client:
+        reconciler = Reconciler(client, MemoryStore())
+        first = await reconciler.look(record, DEFAULT_TERMS)
+        assert id_of(first or await reconciler.look(record, DEFAULT_TERMS)) == "rec-1"
+
+
+@pytest.mark.parametrize("wrong", [0, 60, -60, 3_600])
+async def test_a_conference_has_gone_by_plivo_s_clock(wrong: float) -> None:
+    plivo = ScriptedPlivo()
+    plivo.live = False
+    plivo.ahead = -wrong * SECOND
+    evidence = await looked(plivo, sent(0), now=None)
+    assert isinstance(evidence, ConferenceGone)
+    assert evidence.at is not None
+    assert abs(evidence.at - (_clock.now() - wrong * SECOND)) < 3 * SECOND
+
+
+# A tenth of the quota
+
+
+def times_of_looks(
+    rate_limit: RateLimit | None, looks: int, rows: int = 1, *, answer: httpx.Response | None = None
+) -> list[float]:
+    """When each question is asked, where many are to be asked at once."""
+    times: list[float] = []
+
+    async def asking() -> None:
+        plivo = ScriptedPlivo()
+        plivo.rows = [listed(f"rec-{number}") for number in range(rows)]
+        loop = asyncio.get_running_loop()
+
+        async def noted(request: httpx.Request) -> httpx.Response:
+            times.append(loop.time())
+            return answer or await plivo(request)
+
+        async with plivo.client(
+            rate_limit=rate_limit, transport=httpx.MockTransport(noted), max_retries=5, timeout=600
+        ) as client:
+            reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
+            await asyncio.gather(
+                *(reconciler.look(UNKNOWN, DEFAULT_TERMS) for _ in range(looks)), return_exceptions=True
+            )
+
+    virtual_time.run(asking())
+    return times
+
+
+@pytest.mark.parametrize("rows", [1, 45])
+def test_a_tenth_of_the_account_s_rate_goes_into_it(rows: int) -> None:
+    times = times_of_looks(RateLimit(300, per=5.0), looks=40, rows=rows)
+    assert len(times) == 40 * (rows // 20 + 1)
+    for begin_ in times:
+        assert sum(begin_ <= time < begin_ + 5.0 for time in times) <= 30
+        assert sum(begin_ <= time < begin_ + 2.5 for time in times) <= 15
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_question_is_not_asked_again_without_its_turn(status: int) -> None:
+    answer = httpx.Response(status, headers={"Retry-After": "0"})
+    assert len(times_of_looks(RateLimit(300, per=5.0), looks=7, answer=answer)) == 7
+
+
+@pytest.mark.parametrize("limit", [1, 3, 19])
+def test_a_tenth_of_a_small_quota_is_a_tenth_too(limit: int) -> None:
+    times = times_of_looks(RateLimit(limit, per=1.0), looks=4)
+    assert times == pytest.approx([number * 10 / limit for number in range(4)], abs=0.1)
+
+
+def test_no_quota_means_no_waiting() -> None:
+    assert max(times_of_looks(None, looks=100)) == 0

@@ -1,0 +1,476 @@
+"""A start is stored first, sent once, and its outcome is kept, whoever goes away and whatever fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from plivo_record_async import (
+    ApiError,
+    CallbackPolicy,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    StartRequest,
+    StoreError,
+    UnexpectedResponseError,
+    _clock,
+)
+from plivo_record_async.protocol.callbacks.url_tokens import PLACES, read_start_id
+from plivo_record_async.protocol.models import RecordingState
+from tests.support.recordings import CONFIRMED, ENDED
+from tests.support.tracking import PUBLIC, TOKEN, Answer, Parts, ScriptedPlivo, accepted, others, parts, until
+
+REQUEST = partial(StartRequest, "standup")
+REFUSED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
+SENSELESS = httpx.Response(202, text="<html>")
+UNREACHABLE = httpx.ConnectError("refused")
+SILENT = httpx.ReadTimeout("no answer")
+
+
+def waiting(
+    go: asyncio.Event, then: Answer | None = None
+) -> tuple[asyncio.Event, Callable[[httpx.Request], Awaitable[httpx.Response]]]:
+    """An answer that does not come before ``go``, and the sign that it is waited for."""
+    arrived = asyncio.Event()
+    then = then or accepted("api-1")
+
+    async def answer(_: httpx.Request) -> httpx.Response:
+        arrived.set()
+        await go.wait()
+        if isinstance(then, Exception):
+            raise then
+        assert isinstance(then, httpx.Response)
+        return then
+
+    return arrived, answer
+
+
+async def only_record(its: Parts, *states: RecordingState) -> str:
+    """The start id of the one record, once it is in one of the states."""
+    [start_id] = its.store.start_ids
+    return (await until(its.store, start_id, *states)).start_id
+
+
+# What is sent
+
+
+async def test_what_is_stored_is_sent_byte_for_byte() -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+        request = partial(
+            StartRequest, "standup", file_format="wav", transcription_type="auto", transcription_method="GET"
+        )
+        record = await its.starter.start(request, transcribe=True)
+    [sent] = plivo.starts
+    assert sent == {
+        "file_format": "wav",
+        "transcription_type": "auto",
+        "transcription_method": "GET",
+        "callback_url": record.request.callback_url,
+        "transcription_url": record.request.transcription_url,
+    }
+    for place in PLACES:
+        url: str = sent["callback_url" if place == "recording" else "transcription_url"]
+        assert url.startswith(f"{PUBLIC}/{place}?")
+        assert url.endswith("#rc=5&rp=ct,rt,5xx&tt=55000")
+        assert url == CallbackPolicy().apply(url)
+        assert read_start_id(place, urlsplit(url).query, [TOKEN]) == record.start_id
+
+
+async def test_a_transcript_is_asked_for_only_where_it_is_wanted() -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+        await its.starter.start(REQUEST)
+    assert plivo.starts[0].keys() == {"callback_url"}
+
+
+async def test_it_is_stored_as_being_sent_before_anything_is_sent() -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+
+        async def answer(_: httpx.Request) -> httpx.Response:
+            await only_record(its, "sending")
+            return accepted()
+
+        plivo.answers.append(answer)
+        record = await its.starter.start(REQUEST, dedupe_key="monday")
+        assert [step.kind for step in record.steps] == ["planned", "sending_began", "accepted"]
+        assert record.dedupe_key == "monday"
+
+
+# How it ends
+
+
+async def test_it_returns_once_plivo_has_accepted() -> None:
+    async with parts(ScriptedPlivo(accepted("api-1"))) as its:
+        record = await its.starter.start(REQUEST)
+        assert (record.state, record.api_id) == ("accepted", "api-1")
+        assert await its.store.get(record.start_id) == record
+
+
+async def test_success_in_senseless_words_counts_as_accepted() -> None:
+    async with parts(ScriptedPlivo(SENSELESS)) as its:
+        record = await its.starter.start(REQUEST)
+        assert (record.state, record.api_id) == ("accepted", None)
+
+
+async def test_the_ids_of_a_success_that_cannot_be_read_are_kept() -> None:
+    cut_off = httpx.Response(202, text='{"api_id": "a-1", "recording_id": "rec-1", "mess')
+    async with parts(ScriptedPlivo(cut_off)) as its:
+        record = await its.starter.start(REQUEST)
+        assert (record.state, record.api_id, record.recording_id) == ("accepted", "a-1", "rec-1")
+
+
+async def test_what_our_clocks_show_is_kept_of_each_sending() -> None:
+    plivo = ScriptedPlivo(UNREACHABLE)
+    plivo.ahead = timedelta(hours=1)
+    async with parts(plivo) as its:
+        before = _clock.read().steady
+        with pytest.raises(NotSentError):
+            await its.starter.start(REQUEST, dedupe_key="key", timeout=7)
+        first = (await its.ledger.get(await only_record(its, "not_sent"))).sending
+        assert first is not None
+        assert before <= first.steady <= _clock.read().steady
+        assert first.ahead is None
+        assert 6 < first.within <= 7
+        for _ in range(2):
+            await its.starter.start(REQUEST)
+        again = (await its.starter.start(REQUEST, dedupe_key="key", timeout=70)).sending
+        assert again is not None
+        assert first.steady < again.steady
+        assert again.ahead == pytest.approx(3_600, abs=2)
+        assert 69 < again.within <= 70
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "state"),
+    [
+        (REFUSED, NotFoundError, "rejected"),
+        (UNREACHABLE, NotSentError, "not_sent"),
+        (SILENT, OutcomeUnknownError, "unknown"),
+        (httpx.Response(503, text=""), OutcomeUnknownError, "unknown"),
+        (httpx.Response(408, text=""), OutcomeUnknownError, "unknown"),
+        (httpx.Response(200, json={"api_id": "a-1", "error": "no"}), UnexpectedResponseError, "unknown"),
+        (httpx.Response(307, headers={"location": "https://elsewhere.example/"}), ApiError, "rejected"),
+    ],
+)
+async def test_each_other_end_is_stored_and_raised(
+    answer: Answer, error: type[Exception], state: RecordingState
+) -> None:
+    plivo = ScriptedPlivo(answer)
+    async with parts(plivo) as its:
+        with pytest.raises(error) as raised:
+            await its.starter.start(REQUEST)
+        start_id = await only_record(its, state)
+        assert len(plivo.starts) == 1
+        if isinstance(raised.value, OutcomeUnknownError | UnexpectedResponseError):
+            assert raised.value.start_id == start_id
+
+
+async def test_callbacks_may_be_faster_than_the_answer() -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+
+        async def answer(_: httpx.Request) -> httpx.Response:
+            record = await its.ledger.get(await only_record(its, "sending"))
+            await its.follower.learn(record, ENDED)
+            await its.follower.learn(record, CONFIRMED)
+            return accepted("api-1")
+
+        plivo.answers.append(answer)
+        record = await its.starter.start(REQUEST)
+        assert (record.state, record.ended, record.response) == ("recorded", ENDED, CONFIRMED)
+        assert record.answer is not None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "options"),
+    [
+        (ValueError, {"timeout": -1}),
+        (TypeError, {"timeout": "soon"}),
+        (ValueError, {"dedupe_key": ""}),
+        (ValueError, {"dedupe_key": "\ud800"}),
+        (TypeError, {"dedupe_key": 5}),
+        (ValueError, {"request_with": partial(StartRequest, "")}),
+    ],
+)
+async def test_what_is_wrong_is_neither_stored_nor_sent(wrong: type[Exception], options: dict[str, object]) -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+        with pytest.raises(wrong):
+            await its.starter.start(**{"request_with": REQUEST, **options})  # type: ignore[arg-type]
+        assert its.store.calls == []
+    assert plivo.requests == []
+
+
+# The same start twice
+
+
+async def test_the_same_key_brings_the_same_start() -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+        first = await its.starter.start(REQUEST, dedupe_key="monday")
+        assert await its.starter.start(partial(StartRequest, "another"), dedupe_key="monday") == first
+        assert await its.starter.start(REQUEST, dedupe_key="tuesday") != first
+        assert await its.starter.start(REQUEST) != await its.starter.start(REQUEST)
+    assert len(plivo.starts) == 4
+
+
+async def test_of_many_at_once_with_one_key_one_is_sent() -> None:
+    go = asyncio.Event()
+    plivo = ScriptedPlivo(waiting(go)[1])
+    async with parts(plivo) as its:
+        tasks = [asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday")) for _ in range(20)]
+        done, _ = await asyncio.wait(tasks, timeout=0.1)
+        assert {task.result().state for task in done} == {"sending"}
+        assert len(done) == 19
+        go.set()
+        records = await asyncio.gather(*tasks)
+        assert len({record.start_id for record in records}) == 1
+    assert len(plivo.starts) == 1
+
+
+@pytest.mark.parametrize("answer", [REFUSED, SILENT])
+async def test_what_was_sent_is_never_sent_again(answer: Answer) -> None:
+    plivo = ScriptedPlivo(answer)
+    async with parts(plivo) as its:
+        with pytest.raises((ApiError, OutcomeUnknownError)):
+            await its.starter.start(REQUEST, dedupe_key="monday")
+        again = await its.starter.start(REQUEST, dedupe_key="monday")
+        assert again.state in {"rejected", "unknown"}
+    assert len(plivo.starts) == 1
+
+
+async def test_what_never_left_is_sent_under_its_own_id() -> None:
+    plivo = ScriptedPlivo(UNREACHABLE)
+    async with parts(plivo) as its:
+        with pytest.raises(NotSentError):
+            await its.starter.start(REQUEST, dedupe_key="monday")
+        start_id = await only_record(its, "not_sent")
+        record = await its.starter.start(partial(StartRequest, "another"), dedupe_key="monday")
+        assert (record.start_id, record.state, record.conference_name) == (start_id, "accepted", "standup")
+        assert [start["callback_url"] for start in plivo.starts] == [record.request.callback_url] * 2
+
+
+async def test_of_many_that_send_again_one_does() -> None:
+    plivo = ScriptedPlivo(UNREACHABLE)
+    async with parts(plivo) as its:
+        with pytest.raises(NotSentError):
+            await its.starter.start(REQUEST, dedupe_key="monday")
+        hold = its.store.hold("replace")  # so that all have seen it as not sent
+        tasks = [asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday")) for _ in range(20)]
+        await its.store.called("replace", times=1 + len(tasks))
+        hold.set()
+        records = await asyncio.gather(*tasks)
+        assert {record.state for record in records} <= {"sending", "accepted"}
+        assert len({record.start_id for record in records}) == 1
+    assert len(plivo.starts) == 2
+
+
+async def test_it_may_never_leave_twice_either() -> None:
+    plivo = ScriptedPlivo(UNREACHABLE, UNREACHABLE)
+    async with parts(plivo) as its:
+        for _ in range(2):
+            with pytest.raises(NotSentError):
+                await its.starter.start(REQUEST, dedupe_key="monday")
+            await only_record(its, "not_sent")
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
+
+
+# Who goes away
+
+
+async def test_who_goes_away_while_it_waits_for_its_turn_leaves_it_unsent() -> None:
+    go = asyncio.Event()
+    arrived, answer = waiting(go)
+    plivo = ScriptedPlivo(answer)
+    async with parts(plivo, max_connections=1) as its:
+        first = asyncio.create_task(its.starter.start(REQUEST))
+        await arrived.wait()
+        second = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
+        await its.store.called("created", times=2)
+        await asyncio.sleep(0)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        record = await until(its.store, its.store.start_ids[1], "not_sent")
+        assert record.error == "cancelled while nothing of it was under way"
+        go.set()
+        assert (await first).state == "accepted"
+        assert len(plivo.starts) == 1
+        again = await its.starter.start(REQUEST, dedupe_key="monday")
+        assert (again.start_id, again.state) == (record.start_id, "accepted")
+
+
+@pytest.mark.parametrize(
+    ("answer", "state"),
+    [(accepted("api-1"), "accepted"), (REFUSED, "rejected"), (SENSELESS, "accepted"), (SILENT, "unknown")],
+)
+async def test_who_goes_away_while_it_is_under_way_leaves_its_outcome_stored(
+    answer: Answer, state: RecordingState
+) -> None:
+    go = asyncio.Event()
+    arrived, answering = waiting(go, answer)
+    plivo = ScriptedPlivo(answering)
+    async with parts(plivo) as its:
+        task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
+        await arrived.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await only_record(its, "sending")
+        go.set()
+        await only_record(its, state)
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == state
+    assert len(plivo.starts) == 1
+    assert others() == set()
+
+
+@pytest.mark.parametrize("verb", ["replace", "replaced"])
+async def test_who_goes_away_while_its_outcome_is_stored_leaves_it_stored(verb: str) -> None:
+    async with parts(ScriptedPlivo(accepted("api-1"))) as its:
+        hold = its.store.hold(verb)
+        task = asyncio.create_task(its.starter.start(REQUEST))
+        await its.store.called(verb)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        hold.set()
+        await only_record(its, "accepted")
+
+
+async def go_away_while(its: Parts, verb: str) -> None:
+    """Start, be cancelled while the store is at it, and let everything come to its end."""
+    its.store.calls.clear()
+    hold = its.store.hold(verb)
+    task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
+    await its.store.called(verb)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    hold.set()
+    while others():
+        await asyncio.wait(others())
+
+
+@pytest.mark.parametrize("verb", ["replace", "replaced"])
+async def test_who_goes_away_while_it_is_about_to_be_sent_again_leaves_it_unsent(verb: str) -> None:
+    plivo = ScriptedPlivo(UNREACHABLE)
+    async with parts(plivo) as its:
+        with pytest.raises(NotSentError):
+            await its.starter.start(REQUEST, dedupe_key="monday")
+        await go_away_while(its, verb)
+        await only_record(its, "not_sent")
+        assert len(plivo.starts) == 1
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
+
+
+async def test_a_start_that_was_cancelled_in_doubt_is_not_sent_again() -> None:
+    go = asyncio.Event()
+    arrived, refusing = waiting(go, REFUSED)
+    plivo = ScriptedPlivo(httpx.Response(503, json={"error": "executed, and then out of order"}), refusing)
+    async with parts(plivo, max_retries=1, retry_503_starts=True) as its:
+        task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
+        await arrived.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        go.set()
+        await only_record(its, "unknown")
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "unknown"
+    assert len(plivo.starts) == 2
+
+
+async def test_what_the_store_took_too_long_to_keep_is_not_sent() -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+        hold = its.store.hold("created")
+        task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday", timeout=0.01))
+        await its.store.called("created")
+        deadline = asyncio.get_running_loop().time() + 0.01  # the start's own is not later
+        while asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0)
+        hold.set()
+        with pytest.raises(NotSentError, match="the deadline passed before the store had written it"):
+            await task
+        await only_record(its, "not_sent")
+        assert plivo.starts == []
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
+
+
+@pytest.mark.parametrize(("verb", "kept"), [("create", False), ("created", True)])
+async def test_who_goes_away_while_it_is_created_leaves_it_unsent(verb: str, kept: bool) -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+        await go_away_while(its, verb)
+        assert [(await its.ledger.get(start_id)).state for start_id in its.store.start_ids] == ["not_sent"] * kept
+        assert plivo.starts == []
+        assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
+
+
+# What fails
+
+
+async def test_what_cannot_be_stored_is_not_sent() -> None:
+    plivo = ScriptedPlivo()
+    async with parts(plivo) as its:
+        its.store.broken = {"create"}
+        with pytest.raises(StoreError, match=r"^start of 'standup': nothing was sent, .*the disk is full"):
+            await its.starter.start(REQUEST)
+    assert plivo.requests == []
+
+
+async def test_what_cannot_be_stored_again_is_not_sent_again() -> None:
+    plivo = ScriptedPlivo(UNREACHABLE)
+    async with parts(plivo) as its:
+        with pytest.raises(NotSentError):
+            await its.starter.start(REQUEST, dedupe_key="monday")
+        its.store.broken = {"replace"}
+        with pytest.raises(StoreError, match=r"^start of 'standup': nothing was sent, .*the disk is full"):
+            await its.starter.start(REQUEST, dedupe_key="monday")
+    assert len(plivo.starts) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "error", "state"),
+    [
+        (accepted("api-1"), None, "accepted"),
+        (REFUSED, NotFoundError, "rejected"),
+        (UNREACHABLE, NotSentError, "not_sent"),
+        (SILENT, OutcomeUnknownError, "unknown"),
+    ],
+)
+@pytest.mark.parametrize("verb", ["replace", "replaced"])
+async def test_the_caller_is_told_the_outcome_even_if_the_store_fails_and_it_is_stored_later(
+    verb: str, answer: Answer, error: type[Exception] | None, state: RecordingState
+) -> None:
+    async with parts(ScriptedPlivo(answer)) as its:
+        its.store.broken = {verb}
+        if error is None:
+            assert (await its.starter.start(REQUEST)).state == "sending"
+        else:
+            with pytest.raises(error):
+                await its.starter.start(REQUEST)
+        await its.store.called(verb, times=2)
+        its.store.broken = set()
+        await only_record(its, state)
+
+
+async def test_an_outcome_that_outlives_its_tracker_is_told_to_the_caller_all_the_same() -> None:
+    go = asyncio.Event()
+    arrived, answer = waiting(go)
+    async with parts(ScriptedPlivo(answer)) as its:
+        task = asyncio.create_task(its.starter.start(REQUEST))
+        await arrived.wait()
+        await its.follower.aclose(grace=0)
+        go.set()
+        assert (await task).state == "sending"
+        while others():
+            await asyncio.wait(others())

@@ -1,0 +1,630 @@
+"""One attempt: its turn, its deadline, its owner, and what becomes of it when somebody goes away."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Coroutine
+from datetime import timedelta
+from email.utils import format_datetime
+from typing import Any
+
+import httpcore
+import httpx
+import pytest
+
+from plivo_record_async import ClosedError, ConfigurationError, NotSentError, OutcomeUnknownError, RateLimit, _clock
+from plivo_record_async.protocol.api import endpoints
+from plivo_record_async.protocol.models import StartRequest, StopRequest
+from plivo_record_async.settings import Settings
+from plivo_record_async.transport.connectors.choice import open_connector
+from plivo_record_async.transport.flight import Call
+from plivo_record_async.transport.limiter import Quota
+from plivo_record_async.transport.sender import LONGEST_PAUSE, WINDOW, Sender
+from tests.support import virtual_time
+
+SETTINGS = Settings(auth_id="MAXXXXXXXXXXXXXXXXXX", auth_token="t", base_url="http://h")
+
+Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def sender_over(handler: Handler, *, quota: Quota | None = None, max_connections: int = 32) -> Sender:
+    connector = open_connector(SETTINGS, httpx.MockTransport(handler))
+    return Sender(connector, quota or Quota(None), max_connections=max_connections)
+
+
+def sender_with(transport: httpx.AsyncBaseTransport) -> Sender:
+    return Sender(open_connector(SETTINGS, transport), Quota(None), max_connections=32)
+
+
+class Closes(httpx.MockTransport):
+    """Counts how often it is closed."""
+
+    closed = 0
+
+    async def aclose(self) -> None:
+        self.closed += 1
+
+
+def start(name: str = "standup", *, seconds: float = 30.0) -> Call[Any]:
+    return Call(request=endpoints.start_recording(StartRequest(name)), deadline=now() + seconds)
+
+
+def stop(name: str = "standup", *, seconds: float = 30.0) -> Call[Any]:
+    return Call(request=endpoints.stop_recording(StopRequest(name)), deadline=now() + seconds)
+
+
+async def sent(request: httpx.Request) -> None:
+    """Tell that sending begins, as httpcore does."""
+    info = {"request": httpcore.Request("POST", "http://h/")}
+    await request.extensions["trace"]("http11.send_request_headers.started", info)
+
+
+async def connecting(request: httpx.Request) -> None:
+    await request.extensions["trace"]("connection.connect_tcp.started", {})
+
+
+class Server:
+    """Takes ``seconds`` for each answer, after it said how far the request came."""
+
+    def __init__(
+        self, seconds: float = 1.0, *, tell: Callable[[httpx.Request], Coroutine[None, None, None]] = sent, **more: Any
+    ) -> None:
+        self.began: list[str] = []
+        self.ended: list[str] = []
+        self.under_way = self.most = 0
+        self._seconds = seconds
+        self._tell = tell
+        self._answer: dict[str, Any] = {"status_code": 202, "json": {"api_id": "a"}} | more
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        name = request.url.path.split("/")[-3]
+        self.began.append(name)
+        self.under_way += 1
+        self.most = max(self.most, self.under_way)
+        try:
+            await self._tell(request)
+            await asyncio.sleep(self._seconds)
+        finally:
+            self.under_way -= 1
+        self.ended.append(name)
+        return httpx.Response(**self._answer)
+
+
+def test_an_answer_is_brought_whole() -> None:
+    async def main() -> None:
+        sender = sender_over(Server(status_code=418, headers={"X-Tea": "Pot"}, json={"error": "tea"}))
+        reply = await sender.send(start())
+        assert (reply.status, reply.complete, reply.headers["x-tea"]) == (418, True, "Pot")
+        assert reply.data == {"error": "tea"}
+        assert reply.sent_at is not None
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("status", [202, 404, 429, 502])
+def test_every_answer_tells_what_time_it_is_at_plivo(status: int) -> None:
+    async def main() -> None:
+        tomorrow = _clock.now() + timedelta(days=1)
+        sender = sender_over(Server(status_code=status, headers={"Date": format_datetime(tomorrow, usegmt=True)}))
+        for _ in range(2):
+            await sender.send(start())
+        told = sender.plivo_clock.time(_clock.read())
+        assert told is not None
+        assert abs(told - tomorrow) < timedelta(seconds=10)
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("max_connections", [1, 3, 32])
+def test_no_more_are_under_way_than_allowed_and_all_get_their_turn(max_connections: int) -> None:
+    async def main() -> None:
+        server = Server()
+        sender = sender_over(server, max_connections=max_connections)
+        names = [f"room-{number}" for number in range(100)]
+        await asyncio.gather(*(sender.send(start(name, seconds=1_000)) for name in names))
+        assert server.most == max_connections
+        assert server.began == names
+
+    virtual_time.run(main())
+
+
+# Deadlines
+
+
+def test_who_waits_too_long_for_a_place_was_not_sent() -> None:
+    async def main() -> None:
+        server = Server(60.0)
+        sender = sender_over(server, max_connections=1)
+        first = asyncio.create_task(sender.send(start("first", seconds=100)))
+        await asyncio.sleep(1)
+        with pytest.raises(NotSentError, match="waiting for a free connection") as caught:
+            await sender.send(start("second", seconds=10))
+        assert now() == pytest.approx(11)
+        error = caught.value
+        assert (error.phase, error.attempts, error.operation) == ("queue", 1, "start of 'second'")
+        assert error.called_at is not None
+        assert error.failed_at is not None
+        await first
+        assert server.began == ["first"]
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("why", ["used up", "paused"])
+def test_who_waits_too_long_for_the_quota_was_not_sent(why: str) -> None:
+    async def main() -> None:
+        server, quota = Server(), Quota(RateLimit(1, per=60.0))
+        sender = sender_over(server, quota=quota)
+        if why == "used up":
+            await sender.send(start("first"))
+        else:
+            quota.pause(50)
+        before = now()
+        with pytest.raises(NotSentError, match="waiting for the account's quota") as caught:
+            await sender.send(start("second", seconds=10))
+        assert now() - before == pytest.approx(10)
+        assert caught.value.phase == "quota"
+        assert "second" not in server.began
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("call", [start, stop])
+def test_who_gets_no_answer_in_time_is_unknown(call: Callable[..., Call[Any]]) -> None:
+    async def main() -> None:
+        server = Server(1e6)
+        with pytest.raises(OutcomeUnknownError, match="the deadline passed") as caught:
+            await sender_over(server).send(call(seconds=10))
+        assert now() == pytest.approx(10)
+        assert server.under_way == 0
+        assert caught.value.repeatable is (call is stop)
+        assert caught.value.sent_at is not None
+
+    virtual_time.run(main())
+
+
+def test_who_does_not_connect_in_time_was_not_sent() -> None:
+    async def main() -> None:
+        with pytest.raises(NotSentError, match="the deadline passed") as caught:
+            await sender_over(Server(1e6, tell=connecting)).send(start(seconds=10))
+        assert caught.value.phase == "connect"
+        assert now() == pytest.approx(10)
+
+    virtual_time.run(main())
+
+
+def test_an_answer_that_stops_in_the_middle_keeps_what_came() -> None:
+    async def main() -> None:
+        async def half() -> AsyncIterator[bytes]:
+            yield b'{"api_id"'
+            await asyncio.sleep(1e6)
+
+        async def handler(request: httpx.Request) -> httpx.Response:
+            return httpx.Response(202, content=half())
+
+        reply = await sender_over(handler).send(start(seconds=10))
+        assert (reply.status, reply.body, reply.complete) == (202, b'{"api_id"', False)
+        assert now() == pytest.approx(10)
+
+    virtual_time.run(main())
+
+
+# The quota
+
+
+@pytest.mark.parametrize(
+    ("headers", "pause"),
+    [
+        ({}, WINDOW),
+        ({"Retry-After": "7"}, 7),
+        ({"Retry-After": "0"}, 0),
+        ({"Retry-After": "soon"}, WINDOW),
+        ({"Retry-After": "9" * 30}, LONGEST_PAUSE),
+        ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
+        ({"Retry-After": "Fri, 31 Dec 9999 00:00:00 GMT"}, LONGEST_PAUSE),
+    ],
+)
+def test_a_429_holds_all_calls_back(headers: dict[str, str], pause: float) -> None:
+    async def main() -> float:
+        quota = Quota(None)
+        sender = sender_over(Server(0.0, status_code=429, headers=headers), quota=quota)
+        reply = await sender.send(start())
+        assert reply.status == 429
+        return quota.paused_for
+
+    assert virtual_time.run(main()) == pytest.approx(pause)
+
+
+def test_the_quota_comes_back_at_once_if_nothing_was_sent() -> None:
+    async def refuse(request: httpx.Request) -> httpx.Response:
+        await connecting(request)
+        raise httpcore.ConnectError("refused")
+
+    async def main() -> None:
+        sender = sender_over(refuse, quota=Quota(RateLimit(1, per=60.0)))
+        for _ in range(100):
+            with pytest.raises(NotSentError, match="ConnectError: refused"):
+                await sender.send(start())
+        assert now() == 0.0
+
+    virtual_time.run(main())
+
+
+# Going away
+
+
+def test_a_caller_cancelled_in_the_queue_sends_nothing_and_leaves_nothing() -> None:
+    async def main() -> None:
+        server = Server(10.0)
+        sender = sender_over(server, quota=Quota(RateLimit(2, per=1.0)), max_connections=1)
+        first = asyncio.create_task(sender.send(start("first", seconds=100)))
+        await asyncio.sleep(1)
+        waiting = [asyncio.create_task(sender.send(start("second", seconds=100))) for _ in range(2_000)]
+        await asyncio.sleep(1)
+        for task in waiting:
+            task.cancel()
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(result) for result in results} == {asyncio.CancelledError}
+        await first
+        await sender.send(start("third"))
+        assert server.began == ["first", "third"]
+        assert len(asyncio.all_tasks()) == 1
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_who_goes_away_while_waiting_for_the_quota_gives_its_place_back(cancelled: bool) -> None:
+    async def main() -> None:
+        server, quota = Server(), Quota(RateLimit(1, per=60.0))
+        sender = sender_over(server, quota=quota, max_connections=1)
+        quota.pause(20)
+        task = asyncio.create_task(sender.send(start("first", seconds=10)))
+        await asyncio.sleep(1)
+        if cancelled:
+            task.cancel()
+        (end,) = await asyncio.gather(task, return_exceptions=True)
+        assert type(end) is (asyncio.CancelledError if cancelled else NotSentError)
+        await sender.send(start("second"))
+        assert server.began == ["second"]
+        assert now() == pytest.approx(21)
+
+    virtual_time.run(main())
+
+
+def test_a_caller_cancelled_before_sending_drops_the_request() -> None:
+    async def main() -> None:
+        server = Server(10.0, tell=connecting)
+        sender = sender_over(server, quota=Quota(RateLimit(1, per=60.0)), max_connections=1)
+        task = asyncio.create_task(sender.send(start("first")))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        before = now()
+        await sender.send(start("second"))
+        assert now() - before == pytest.approx(10)
+        assert (server.began, server.ended) == (["first", "second"], ["second"])
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"status_code": 202, "json": {"api_id": "api-1"}}, "ended as status 202, api_id api-1"),
+        ({"status_code": 503, "json": {}}, "ended as status 503, api_id None"),
+    ],
+)
+def test_a_caller_cancelled_after_sending_leaves_at_once_and_the_request_goes_on(
+    caplog: pytest.LogCaptureFixture, answer: dict[str, Any], words: str
+) -> None:
+    async def main() -> None:
+        server = Server(10.0, **answer)
+        sender = sender_over(server, max_connections=1)
+        task = asyncio.create_task(sender.send(start("first")))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert now() == pytest.approx(1)
+        await sender.send(start("second"))
+        assert server.ended == ["first", "second"]
+
+    virtual_time.run(main())
+    assert [record.levelno for record in caplog.records] == [logging.WARNING]
+    assert "start of 'first' was cancelled after it was sent" in caplog.text
+    assert words in caplog.text
+
+
+def test_a_cancelled_request_that_gets_no_answer_is_logged_as_unknown(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        task = asyncio.create_task(sender_over(Server(1e6)).send(start(seconds=20)))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        await asyncio.sleep(100)
+        assert len(asyncio.all_tasks()) == 1
+
+    virtual_time.run(main())
+    assert "ended as start of 'standup': the deadline passed. It was sent and may have been executed" in caplog.text
+
+
+# Closing
+
+
+def test_closing_waits_for_what_is_under_way() -> None:
+    async def main() -> None:
+        server = Server(5.0)
+        sender = sender_over(server)
+        tasks = [asyncio.create_task(sender.send(start())) for _ in range(10)]
+        await asyncio.sleep(1)
+        await sender.aclose(grace=10)
+        assert now() == pytest.approx(5)
+        assert [(await task).status for task in tasks] == [202] * 10
+
+    virtual_time.run(main())
+
+
+def test_closing_waits_no_longer_than_its_grace(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        server = Server(1e6)
+        sender = sender_over(server)
+        tasks = [asyncio.create_task(sender.send(start(seconds=1e5))) for _ in range(3)]
+        await asyncio.sleep(1)
+        await sender.aclose(grace=2)
+        assert server.under_way == 0
+        assert now() == pytest.approx(3)
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        assert {type(end) for end in ends} == {OutcomeUnknownError}
+        assert "the client was closed before it had ended" in str(ends[0])
+        assert len(asyncio.all_tasks()) == 1
+
+    virtual_time.run(main())
+    assert "the client was closed before 3 of its requests had an answer" in caplog.text
+
+
+def test_a_closed_sender_sends_nothing() -> None:
+    async def main() -> None:
+        server = Server()
+        sender = sender_over(server, quota=Quota(RateLimit(1, per=60.0)), max_connections=1)
+        await sender.aclose(grace=1)
+        await sender.aclose(grace=1)
+        for _ in range(3):
+            with pytest.raises(
+                ClosedError, match=r"start of 'standup': the client is closed, so nothing was sent\. Enter"
+            ):
+                await sender.send(start())
+        assert (server.began, now()) == ([], 0.0)
+
+    virtual_time.run(main())
+
+
+def test_a_closed_sender_says_so_at_once_whatever_the_quota() -> None:
+    async def story() -> None:
+        quota = Quota(None)
+        sender = sender_over(Server(), quota=quota)
+        quota.pause(3600)
+        await sender.aclose(grace=0)
+        began = now()
+        with pytest.raises(ClosedError):
+            await sender.send(start())
+        assert now() == began
+
+    virtual_time.run(story())
+
+
+@pytest.mark.parametrize("waits_for", ["queue", "quota"])
+def test_calls_that_wait_for_their_turn_end_at_once_when_it_is_closed(waits_for: str) -> None:
+    async def main() -> None:
+        server = Server(5.0)
+        quota = Quota(RateLimit(1, per=60.0)) if waits_for == "quota" else None
+        sender = sender_over(server, quota=quota, max_connections=32 if waits_for == "quota" else 1)
+        first = asyncio.create_task(sender.send(start("first")))
+        await asyncio.sleep(1)
+        waiting = [asyncio.create_task(sender.send(start("second"))) for _ in range(3)]
+        await asyncio.sleep(1)
+        closing = asyncio.create_task(sender.aclose(grace=10))
+        for task in waiting:
+            with pytest.raises(NotSentError, match="the client was closed") as caught:
+                await task
+            assert (caught.value.phase, caught.value.evidence) == (waits_for, "its turn never came")
+        assert now() == 2.0
+        await closing
+        assert (await first).status == 202
+        assert server.began == ["first"]
+
+    virtual_time.run(main())
+
+
+def test_a_call_that_gets_its_turn_as_it_is_closed_is_not_sent() -> None:
+    async def main() -> None:
+        server, quota = Server(5.0), Quota(RateLimit(1, per=1.0))
+        sender = sender_over(server, quota=quota)
+        await quota.acquire()
+        call = asyncio.create_task(sender.send(start()))
+        await asyncio.sleep(0)
+        quota.give_back(used=False)
+        await sender.aclose(grace=0)
+        with pytest.raises(NotSentError, match="the client was closed"):
+            await call
+        await quota.acquire()  # it was given back
+        assert (server.began, now()) == ([], 0.0)
+
+    virtual_time.run(main())
+
+
+def test_a_retry_after_the_client_was_closed_is_not_sent() -> None:
+    async def main() -> None:
+        server = Server()
+        sender = sender_over(server)
+        await sender.aclose(grace=0)
+        again = start()
+        again.attempt = 2
+        with pytest.raises(NotSentError, match="the client was closed"):
+            await sender.send(again)
+        assert server.began == []
+
+    virtual_time.run(main())
+
+
+# Entering again
+
+
+def test_it_takes_calls_again_when_it_is_entered_again() -> None:
+    async def main() -> None:
+        server = Server()
+        sender = sender_over(server)
+        for _ in range(3):
+            await sender.enter()
+            assert (await sender.send(start())).status == 202
+            await sender.leave()
+            with pytest.raises(ClosedError):
+                await sender.send(start())
+        assert len(server.ended) == 3
+
+    virtual_time.run(main())
+
+
+def test_the_last_one_to_leave_closes_it() -> None:
+    async def main() -> None:
+        sender = sender_over(Server())
+        await sender.enter()
+        await sender.enter()
+        await sender.leave()
+        assert (await sender.send(start())).status == 202
+        await sender.leave()
+        with pytest.raises(ClosedError):
+            await sender.send(start())
+
+    virtual_time.run(main())
+
+
+def test_closing_closes_it_whoever_has_entered() -> None:
+    async def main() -> None:
+        sender = sender_over(Server())
+        await sender.enter()
+        await sender.enter()
+        await sender.aclose(grace=0)
+        await sender.leave()
+        await sender.leave()
+        await sender.enter()
+        assert (await sender.send(start())).status == 202
+        await sender.leave()
+        with pytest.raises(ClosedError):
+            await sender.send(start())
+
+    virtual_time.run(main())
+
+
+def test_entering_waits_for_the_closing_that_is_under_way() -> None:
+    async def main() -> None:
+        transport = Closes(Server(5.0))
+        sender = sender_with(transport)
+        first = asyncio.create_task(sender.send(start("first")))
+        await asyncio.sleep(1)
+        closing = [asyncio.create_task(sender.aclose(grace=10)) for _ in range(2)]
+        await asyncio.sleep(1)
+        await sender.enter()
+        assert (now(), transport.closed) == (5.0, 1)
+        assert (await first).status == 202
+        await asyncio.gather(*closing)
+        assert (await sender.send(start("second"))).status == 202
+        assert transport.closed == 1
+
+    virtual_time.run(main())
+
+
+def test_a_closing_that_was_cancelled_is_taken_up_again() -> None:
+    async def main() -> None:
+        transport = Closes(Server(5.0))
+        sender = sender_with(transport)
+        call = asyncio.create_task(sender.send(start()))
+        await asyncio.sleep(1)
+        closing = asyncio.create_task(sender.aclose(grace=10))
+        await asyncio.sleep(1)
+        closing.cancel()
+        await asyncio.wait([closing])
+        assert transport.closed == 0
+        await sender.aclose(grace=10)
+        assert (now(), transport.closed) == (5.0, 1)
+        assert (await call).status == 202
+
+    virtual_time.run(main())
+
+
+# One event loop after another
+
+
+def test_it_serves_one_event_loop_after_another() -> None:
+    transport = Closes(Server(0.0))
+    sender = sender_with(transport)
+    for number in range(1, 4):
+        assert asyncio.run(sent_by(sender)).status == 202
+        assert transport.closed == number, "with its event loop"
+
+
+def test_what_an_event_loop_leaves_under_way_takes_no_place_in_the_next() -> None:
+    hangs = [True]
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await sent(request)
+        if hangs.pop():
+            hangs.append(False)
+            await asyncio.Event().wait()
+        return httpx.Response(202, json={"api_id": "a"})
+
+    async def leave_it_under_way() -> None:
+        call = asyncio.create_task(sent_by(sender))
+        while hangs == [True]:
+            await asyncio.sleep(0)
+        assert not call.done()
+
+    sender = sender_over(handler, max_connections=1)
+    asyncio.run(leave_it_under_way())
+    assert asyncio.run(sent_by(sender)).status == 202
+
+
+async def sent_by(sender: Sender) -> Any:
+    return await sender.send(start())
+
+
+def test_it_serves_one_event_loop_at_a_time() -> None:
+    transport = Closes(Server(0.0))
+    sender = sender_with(transport)
+    with asyncio.Runner() as first:
+        first.run(sent_by(sender))
+        with asyncio.Runner() as second:
+            for call in (sent_by(sender), sender.enter(), sender.aclose(grace=0)):
+                with pytest.raises(ConfigurationError, match=r"in another event loop.*close it there first"):
+                    second.run(call)
+        first.run(sender.aclose(grace=0))
+        assert transport.closed == 1
+        with asyncio.Runner() as second:
+            second.run(sender.enter())
+            assert second.run(sent_by(sender)).status == 202
+
+
+def test_an_event_loop_that_was_closed_without_being_ended_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+    class Breaks(Closes):
+        async def aclose(self) -> None:
+            await super().aclose()
+            if self.closed == 1:
+                raise RuntimeError("Event loop is closed")
+
+    caplog.set_level(logging.DEBUG, "plivo_record_async")
+    transport = Breaks(Server(0.0))
+    sender = sender_with(transport)
+    loop = asyncio.new_event_loop()
+    loop.run_until_complete(sent_by(sender))
+    loop.close()
+    assert transport.closed == 0
+    with asyncio.Runner() as runner:
+        assert runner.run(sent_by(sender)).status == 202
+        assert transport.closed == 1
+    assert caplog.messages == ["Connections of an event loop that has ended could not be closed"]
