@@ -6,7 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "plivo_record_async"
-WITHOUT_TESTS = {"_version.py", "interfaces.py"}  # a number; and what tests/stores/test_contract.py asks of every store
+WITHOUT_TESTS = {
+    "_version.py",
+    "stores/interface.py",
+}  # a number, and what tests/stores/test_contract.py asks of every store
 
 
 def test_every_source_file_has_its_test_file() -> None:

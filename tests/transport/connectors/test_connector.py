@@ -1,0 +1,195 @@
+"""What is observed of one exchange, which failures count as not sent, and which headers a request has."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import httpcore
+import httpx
+import pytest
+
+from plivo_record_async import NotSentError, OutcomeUnknownError, UnexpectedResponseError
+from plivo_record_async.protocol.api import endpoints
+from plivo_record_async.protocol.models import StartRequest, StopRequest
+from plivo_record_async.transport.connectors.connector import LONGEST_BODY, NEVER_CONNECTED, Exchange, own_headers
+from tests.support.clients import BASIC, TOKEN, error_of_start, report
+from tests.support.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
+
+
+def test_the_libraries_show_their_exceptions() -> None:
+    assert {"ReadTimeout", "ConnectError", "InvalidURL", "RemoteProtocolError"} <= {
+        cls.__name__ for cls in LIBRARY_FAILURES
+    }
+    assert len(LIBRARY_FAILURES) > 40
+    assert set(NEVER_CONNECTED) <= set(LIBRARY_FAILURES)
+
+
+@pytest.mark.parametrize("cls", LIBRARY_FAILURES + OTHER_FAILURES)
+async def test_a_failure_without_evidence_is_believed_only_if_it_never_connected(cls: type[Exception]) -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        raise instance(cls)
+
+    error = await error_of_start(handler)
+    assert type(error) is (NotSentError if issubclass(cls, NEVER_CONNECTED) else OutcomeUnknownError)
+    assert error.phase == "connect"
+    assert isinstance(error.__cause__, cls)
+
+
+@pytest.mark.parametrize("cls", LIBRARY_FAILURES + OTHER_FAILURES)
+async def test_a_failure_after_sending_began_is_unknown_whatever_its_name(cls: type[Exception]) -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await report(request, "connection.connect_tcp.complete.x", "http11.send_request_headers.started")
+        raise instance(cls)
+
+    error = await error_of_start(handler)
+    assert error.called_at <= error.sent_at <= error.failed_at
+    assert type(error) is OutcomeUnknownError
+    assert (error.phase, error.evidence) == ("send", "sending had begun")
+
+
+@pytest.mark.parametrize("cls", LIBRARY_FAILURES + OTHER_FAILURES)
+async def test_a_failure_before_sending_began_is_not_sent_whatever_its_name(cls: type[Exception]) -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await report(request, "connection.connect_tcp.started", "connection.start_tls.started")
+        raise instance(cls)
+
+    error = await error_of_start(handler)
+    assert type(error) is NotSentError
+    assert (error.phase, error.evidence) == ("connect", "it ended before sending began")
+
+
+@pytest.mark.parametrize("cls", LIBRARY_FAILURES)
+async def test_a_failure_in_the_middle_of_the_answer_keeps_the_status(cls: type[Exception]) -> None:
+    async def half() -> AsyncIterator[bytes]:
+        yield b'{"api_id": "a",'
+        raise instance(cls)
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(202, content=half())
+
+    error = await error_of_start(handler)
+    assert type(error) is UnexpectedResponseError
+    assert (error.status, error.body) == (202, '{"api_id": "a",')
+
+
+async def test_waiting_for_the_answer_is_a_phase_of_its_own() -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await report(
+            request,
+            "http11.send_request_headers.started",
+            "http11.send_request_body.complete",
+            "http11.receive_response_headers.started",
+        )
+        raise httpcore.ReadTimeout
+
+    assert (await error_of_start(handler)).phase == "answer"
+
+
+async def test_a_connect_to_a_proxy_is_not_yet_the_request() -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        await report(
+            request,
+            "http11.send_request_headers.started",
+            "http11.receive_response_headers.started",
+            method="CONNECT",
+        )
+        raise httpcore.RemoteProtocolError("the proxy is gone")
+
+    error = await error_of_start(handler)
+    assert (type(error), error.phase) == (NotSentError, "connect")
+
+
+def test_evidence_counts_only_what_happened() -> None:
+    exchange = Exchange()
+    assert not exchange.may_have_left()
+    exchange.phase = "connect"
+    assert exchange.may_have_left()
+    assert exchange.may_have_left(OSError())
+    assert not exchange.may_have_left(httpcore.ConnectError())
+    exchange.trusted = False
+    assert exchange.may_have_left(httpcore.ConnectError())
+
+
+class Clock:
+    """A clock that a test sets."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def test_what_is_left_of_the_time_is_never_less_than_nothing() -> None:
+    clock = Clock()
+    exchange = Exchange(deadline=10.0, clock=clock)
+    assert exchange.seconds_left == 10.0
+    clock.time = 11.0
+    assert exchange.seconds_left == 0.0
+    assert Exchange().seconds_left == float("inf")
+
+
+def test_nothing_is_sent_that_nobody_wants_any_more() -> None:
+    clock = Clock()
+    late = Exchange(deadline=10.0, clock=clock, phase="connect", traced=True)
+    clock.time = 10.0
+    with pytest.raises(TimeoutError):
+        late.sending()
+    abandoned = Exchange(phase="connect", traced=True, abandoned=True)
+    with pytest.raises(asyncio.CancelledError):
+        abandoned.sending()
+    for exchange in (late, abandoned):
+        assert (exchange.phase, exchange.sent_at, exchange.may_have_left()) == ("connect", None, False)
+
+
+@pytest.mark.parametrize("method", [b"CONNECT", b"POST"])
+async def test_a_request_that_nobody_wants_any_more_stops_before_it_is_sent(method: bytes) -> None:
+    exchange = Exchange(phase="connect", abandoned=True)
+    await exchange.trace("connection.connect_tcp.started", {})
+    with pytest.raises(asyncio.CancelledError):
+        await exchange.trace("http11.send_request_headers.started", {"request": httpcore.Request(method, "http://h/")})
+    assert not exchange.may_have_left()
+
+
+async def test_an_answer_that_nobody_wants_any_more_is_not_read_on() -> None:
+    exchange = Exchange()
+
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"first"
+        exchange.abandoned = True
+        yield b"second"
+
+    with pytest.raises(asyncio.CancelledError):
+        await exchange.collect(200, {}, chunks())
+    assert exchange.partial is not None
+    assert (exchange.partial.body, exchange.partial.complete) == (b"first", False)
+
+
+async def test_an_endless_answer_is_cut_off() -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b" " * (64 * 1024)
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(202, content=endless())
+
+    error = await error_of_start(handler)
+    assert type(error) is UnexpectedResponseError
+    assert LONGEST_BODY < len(error.body) <= LONGEST_BODY + 64 * 1024
+
+
+def test_only_a_stop_asks_to_close_the_connection() -> None:
+    start = own_headers(endpoints.start_recording(StartRequest("standup", file_format="wav")))
+    assert start == [(b"Content-Type", b"application/json"), (b"Content-Length", b"22")]
+    assert own_headers(endpoints.stop_recording(StopRequest("standup"))) == [(b"Connection", b"close")]
+    assert own_headers(endpoints.list_conferences()) == []
+
+
+async def test_no_error_shows_the_token() -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        raise httpx.ReadError("boom", request=request)
+
+    error = await error_of_start(handler)
+    assert TOKEN not in f"{error!r} {error} {vars(error)} {error.__cause__!r}"
+    assert BASIC not in f"{error!r} {error} {vars(error)} {error.__cause__!r}"
