@@ -21,7 +21,7 @@ nitpick_ignore_regex = [
         "py:class",
         (
             r"(.*\.)?(\w*T|\w*T_co|Answer|HandlerRun|Headers|Ledger|Missing|Phase|PlivoClock|Request|Sending|Settings|Step|Value"
-            r"|_AboutRecordingError)"
+            r"|_RecordingError)"
         ),
     ),
     # Docstrings name their neighbours in backticks; those that are in the reference become links.

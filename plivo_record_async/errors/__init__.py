@@ -1,0 +1,81 @@
+"""All exceptions that this package raises on its own, in one tree.
+
+::
+
+    PlivoRecordError
+    ├── ConfigurationError          a credential, an address or an option is missing or invalid
+    ├── NotSentError                no byte left this machine: it is safe to call again
+    ├── OutcomeUnknownError         no usable answer came: the request may have been executed
+    ├── ApiError                    Plivo answered with an error status
+    │   ├── BadRequestError             400, 409, 422
+    │   ├── AuthenticationError         401
+    │   ├── PermissionDeniedError       403
+    │   ├── NotFoundError               404
+    │   ├── MethodNotAllowedError       405
+    │   ├── RateLimitError              429, with ``retry_after``
+    │   └── ServerError                 5xx, except on a start
+    ├── UnexpectedResponseError     a success status with a body that cannot be read, or that carries an error
+    ├── CallbackRejectedError       a callback that cannot be trusted; ``status`` is the status to answer with
+    │   ├── SignatureMissingError       403
+    │   ├── SignatureMismatchError      403
+    │   └── MalformedCallbackError      400
+    ├── ClosedError                 a call on a client, tracker or store that is closed
+    ├── RecordingFailedError        the stage that was awaited cannot be reached any more
+    ├── WaitTimeoutError            the wait timed out (also a ``TimeoutError``)
+    ├── UnknownStartError           the store has no start with this ID (also a ``LookupError``)
+    └── StoreError                  the store of followed recordings could not read or write
+
+An invalid argument raises a plain ``ValueError`` or ``TypeError`` before anything is sent.
+
+The text of an error about a request says what happened, whether the request was sent, whether it is safe to repeat, and
+what to do next. The data is in attributes. All errors can be pickled. If an exception of the HTTP library caused the
+error, it is the ``__cause__``. An attribute named ``status`` is always an HTTP status.
+"""
+
+from plivo_record_async.errors.api import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    MethodNotAllowedError,
+    Missing,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+from plivo_record_async.errors.callbacks import (
+    CallbackRejectedError,
+    MalformedCallbackError,
+    SignatureMismatchError,
+    SignatureMissingError,
+)
+from plivo_record_async.errors.recordings import RecordingFailedError, UnknownStartError, WaitTimeoutError
+from plivo_record_async.errors.root import ClosedError, ConfigurationError, PlivoRecordError, StoreError
+from plivo_record_async.errors.sending import NotSentError, OutcomeUnknownError, Phase, UnexpectedResponseError
+
+__all__ = [
+    "ApiError",
+    "AuthenticationError",
+    "BadRequestError",
+    "CallbackRejectedError",
+    "ClosedError",
+    "ConfigurationError",
+    "MalformedCallbackError",
+    "MethodNotAllowedError",
+    "Missing",
+    "NotFoundError",
+    "NotSentError",
+    "OutcomeUnknownError",
+    "PermissionDeniedError",
+    "Phase",
+    "PlivoRecordError",
+    "RateLimitError",
+    "RecordingFailedError",
+    "ServerError",
+    "SignatureMismatchError",
+    "SignatureMissingError",
+    "StoreError",
+    "UnexpectedResponseError",
+    "UnknownStartError",
+    "WaitTimeoutError",
+]

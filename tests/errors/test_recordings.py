@@ -1,0 +1,19 @@
+"""Errors about followed recordings; `test_root` has the rules for all errors."""
+
+from __future__ import annotations
+
+from plivo_record_async.errors import UnknownStartError, WaitTimeoutError
+from tests.support.error_examples import STATUS
+
+
+def test_a_wait_that_ran_out_is_a_timeout_too() -> None:
+    error = WaitTimeoutError("ran out", recording=STATUS)
+    assert isinstance(error, TimeoutError)
+    assert error.recording is STATUS
+    assert error.args == ("ran out",)
+
+
+def test_an_unknown_start_is_a_failed_lookup_too() -> None:
+    error = UnknownStartError("start-9")
+    assert isinstance(error, LookupError)
+    assert error.start_id == "start-9"

@@ -1,0 +1,34 @@
+"""Errors of requests whose outcome is not sent or unknown; `test_root` has the rules for all errors."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from plivo_record_async.errors import NotSentError, OutcomeUnknownError, UnexpectedResponseError
+
+
+@pytest.mark.parametrize(
+    "error",
+    [OutcomeUnknownError("start", "cut", phase="send", evidence="e"), UnexpectedResponseError(200, "", "it is empty")],
+)
+def test_what_is_added_later_is_said_and_travels_too(error: OutcomeUnknownError | UnexpectedResponseError) -> None:
+    assert error.start_id is None
+    assert "client.list_recordings" in str(error)
+    error.start_id = "start-1"
+    assert "tracker.get('start-1')" in str(error)
+    error.add_note("seen in the night")
+    other = pickle.loads(pickle.dumps(error))
+    assert (other.start_id, other.__notes__) == ("start-1", ["seen in the night"])
+
+
+def test_not_sent_error_has_neither_status_nor_api_id() -> None:
+    assert (NotSentError.status, NotSentError.api_id) == (None, None)
+
+
+def test_unreadable_success_of_a_start_counts_as_executed() -> None:
+    assert "it counts as executed" in str(UnexpectedResponseError(202, "", "it is empty"))
+    error = UnexpectedResponseError(200, "{}", "its answer carries an error: no", message="no")
+    assert "it may have been executed all the same" in str(error)
+    assert "counts as executed" not in str(error)

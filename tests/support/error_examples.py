@@ -1,0 +1,115 @@
+"""One example of each error, with the words that its text must contain."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from plivo_record_async.errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    CallbackRejectedError,
+    ClosedError,
+    ConfigurationError,
+    MalformedCallbackError,
+    MethodNotAllowedError,
+    NotFoundError,
+    NotSentError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    PlivoRecordError,
+    RateLimitError,
+    RecordingFailedError,
+    ServerError,
+    SignatureMismatchError,
+    SignatureMissingError,
+    StoreError,
+    UnexpectedResponseError,
+    UnknownStartError,
+    WaitTimeoutError,
+)
+from plivo_record_async.protocol.models import RecordingStatus
+
+TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+STATUS = RecordingStatus(start_id="s", conference_name="standup", state="accepted", updated_at=TIME)
+
+
+def refused(kind: type[ApiError], status: int, **more: Any) -> ApiError:
+    """Return an error that Plivo answers, of that class and status."""
+    return kind(status, "api-1", "no", '{"error": "no"}', operation="start of 'standup'", **more)
+
+
+EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
+    (PlivoRecordError("something"), ["something"]),
+    (ConfigurationError("auth_id is missing"), ["auth_id is missing"]),
+    (
+        NotSentError(
+            "start of 'standup'",
+            "ConnectError: refused",
+            phase="connect",
+            evidence="it ended before sending began",
+            called_at=TIME,
+            failed_at=TIME,
+            attempts=3,
+        ),
+        ["start of 'standup'", "refused", "Nothing was sent", "safe to call again"],
+    ),
+    (
+        OutcomeUnknownError(
+            "start of 'standup'",
+            "ReadTimeout",
+            phase="answer",
+            evidence="sending had begun",
+            status=503,
+            api_id="api-1",
+            body="<html>",
+            called_at=TIME,
+            sent_at=TIME,
+            failed_at=TIME,
+            attempts=2,
+        ),
+        ["start of 'standup'", "ReadTimeout", "was sent", "may have been executed", "Do not repeat", "look for"],
+    ),
+    (
+        OutcomeUnknownError("stop", "cut", phase="send", evidence="e", repeatable=True),
+        ["It may have been sent and executed", "safe to repeat"],
+    ),
+    (refused(ApiError, 302), ["302", "(no)", "api_id api-1", "not executed", "Correct the request"]),
+    (refused(BadRequestError, 400), ["400", "not executed", "Correct the arguments"]),
+    (refused(AuthenticationError, 401), ["401", "not executed", "PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"]),
+    (refused(PermissionDeniedError, 403), ["403", "not executed", "allow-list"]),
+    (refused(NotFoundError, 404), ["404", "not executed", "Check base_url"]),
+    (
+        refused(NotFoundError, 404, missing="conference"),
+        ["404", "not executed", "no conference of this name is live", "Check the name"],
+    ),
+    (refused(NotFoundError, 404, missing="recording"), ["404", "not executed", "no recording with this id"]),
+    (refused(BadRequestError, 409), ["409", "not executed", "conflicts with the present state"]),
+    (refused(RateLimitError, 429), ["429", "safe to call again after a pause, "]),
+    (refused(MethodNotAllowedError, 405), ["405", "not executed", "base_url"]),
+    (
+        refused(RateLimitError, 429, retry_after=1.5),
+        ["429", "not executed", "safe to call again after a pause of 1.5 s"],
+    ),
+    (refused(ServerError, 503), ["503", "may or may not have been executed", "repeating this request is harmless"]),
+    (
+        UnexpectedResponseError(202, "<html>", "its body is not JSON", operation="start of 'standup'"),
+        ["202", "its body is not JSON", "Do not repeat it", "counts as executed"],
+    ),
+    (UnexpectedResponseError(204, "?", "x", repeatable=True), ["204", "safe to repeat"]),
+    (CallbackRejectedError("no"), ["no"]),
+    (SignatureMissingError("no signature"), ["no signature"]),
+    (SignatureMismatchError("none fits"), ["none fits"]),
+    (MalformedCallbackError("api_id twice"), ["api_id twice"]),
+    (RecordingFailedError("refused", recording=STATUS), ["refused"]),
+    (WaitTimeoutError("ran out", recording=STATUS), ["ran out"]),
+    (
+        UnknownStartError("start-9"),
+        ["no start with the id 'start-9'", "id is wrong", "deleted", "MemoryStore", "Nothing was sent"],
+    ),
+    (ClosedError("the store is closed"), ["the store is closed"]),
+    (StoreError("disk full"), ["disk full"]),
+]
+"""One error of each class, with every attribute set, and the words that its text must contain."""
