@@ -62,7 +62,7 @@ from plivo_record_async.transport.connectors.choice import fast_transport
 
 if TYPE_CHECKING:
     from plivo_record_async.protocol.error_responses import ErrorResponse, error_response
-    from plivo_record_async.protocol.recording.record import Terms
+    from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
     from plivo_record_async.stores import MemoryStore, SQLiteStore
     from plivo_record_async.tracker import RecordingTracker
     from plivo_record_async.tracking.handle import TrackedRecording
@@ -112,8 +112,8 @@ __all__ = [
     "StopRequest",
     "StoreError",
     "Succeeded",
-    "Terms",
     "TrackedRecording",
+    "TrackingPolicy",
     "TranscriptionEnded",
     "UnexpectedResponseError",
     "UnknownCallback",
@@ -132,8 +132,8 @@ _LATER = {
     "MemoryStore": "plivo_record_async.stores",
     "RecordingTracker": "plivo_record_async.tracker",
     "SQLiteStore": "plivo_record_async.stores",
-    "Terms": "plivo_record_async.protocol.recording.record",
     "TrackedRecording": "plivo_record_async.tracking.handle",
+    "TrackingPolicy": "plivo_record_async.protocol.recording.tracking_policy",
     "error_response": "plivo_record_async.protocol.error_responses",
 }
 

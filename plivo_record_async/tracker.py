@@ -28,8 +28,9 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 from plivo_record_async.protocol.policy import CallbackPolicy
-from plivo_record_async.protocol.recording.evidence import CallbackName
-from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording, Terms
+from plivo_record_async.protocol.recording.evidence import EventName
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.settings import address
 from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore
@@ -54,7 +55,7 @@ TranscriptHandlerT = TypeVar("TranscriptHandlerT", bound=HandlerOf[Transcription
 _ENDED: Final[frozenset[RecordingState]] = frozenset({"recorded", "transcribed"})
 _WITHOUT_A_FILE: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "failed", "absent"})
 
-_NAMES: dict[type[HandledEvent], CallbackName] = {
+_NAMES: dict[type[HandledEvent], EventName] = {
     ApiResponse: "ApiResponse",
     RecordingEnded: "RecordingEnded",
     TranscriptionEnded: "TranscriptionEnded",
@@ -99,7 +100,7 @@ class RecordingTracker:
         policy: How hard Plivo is to try to deliver.
         auth_tokens: The tokens that callbacks may be signed with; the client's own if absent. The first one also
             proves the issued URLs, so during a rotation the old one has to stay for as long as callbacks may come.
-        terms: How long what is waited for; all processes that share a store should have the same.
+        tracking: The intervals and timeouts.
 
     Raises:
         ConfigurationError: ``public_url`` is not an absolute http(s) URL without query and fragment; no token.
@@ -113,15 +114,15 @@ class RecordingTracker:
         store: Store | None = None,
         policy: CallbackPolicy = CallbackPolicy(),  # noqa: B008 - frozen
         auth_tokens: AuthTokens | None = None,
-        terms: Terms = DEFAULT_TERMS,
+        tracking: TrackingPolicy = DEFAULT_TRACKING,
     ) -> None:
-        _check(store, policy, terms)
+        _check(store, policy, tracking)
         public_url = address("public_url", public_url)
         tokens = listed(client.settings.auth_token if auth_tokens is None else auth_tokens)
         store = MemoryStore() if store is None else store
         self._client = client
         self._public_url = public_url
-        self._ledger = ledger = Ledger(store=store, terms=terms)
+        self._ledger = ledger = Ledger(store=store, tracking=tracking)
         self._follower = follower = Follower(ledger, Reconciler(client, store))
         self._starter = Starter(
             client=client,
@@ -399,10 +400,10 @@ class RecordingTracker:
         )
 
 
-def _check(store: object, policy: object, terms: object) -> None:
+def _check(store: object, policy: object, tracking: object) -> None:
     if isinstance(store, str | os.PathLike):
         raise TypeError(f"store must be a store, not {store!r}; SQLiteStore({store!r}) keeps recordings in that file")
-    for name, value, kind in (("policy", policy, CallbackPolicy), ("terms", terms, Terms)):
+    for name, value, kind in (("policy", policy, CallbackPolicy), ("tracking", tracking, TrackingPolicy)):
         if not isinstance(value, kind):
             raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
 

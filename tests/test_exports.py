@@ -36,7 +36,7 @@ CALLBACKS = {
     "parse_callback",
     "sign_callback_v3",
 }
-TRACKER = {"MemoryStore", "RecordingTracker", "SQLiteStore", "Terms", "TrackedRecording"}
+TRACKER = {"MemoryStore", "RecordingTracker", "SQLiteStore", "TrackingPolicy", "TrackedRecording"}
 IMPORTED_LATER = TRACKER | {"ErrorResponse", "error_response"}
 ERRORS = {
     "ApiError",

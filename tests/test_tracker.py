@@ -51,12 +51,12 @@ from tests.support.tracking import (
 
 OLD = "the-token-before-the-rotation"
 REFUSED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
-QUIET = attrs.evolve(SHORT, confirm=timedelta(hours=1))
+QUIET = attrs.evolve(SHORT, confirm_within=timedelta(hours=1))
 
 
 @asynccontextmanager
 async def tracking(plivo: ScriptedPlivo | None = None, **options: Any) -> AsyncGenerator[RecordingTracker]:
-    given: dict[str, Any] = {"public_url": PUBLIC, "terms": QUIET, **options}
+    given: dict[str, Any] = {"public_url": PUBLIC, "tracking": QUIET, **options}
     async with (plivo or ScriptedPlivo()).client() as client, RecordingTracker(client, **given) as tracker:
         yield tracker
 
@@ -298,7 +298,7 @@ async def test_only_events_of_recordings_have_handlers(event: Any) -> None:
     [
         ({"store": "recordings.db"}, r"SQLiteStore\('recordings.db'\) keeps recordings in that file"),
         ({"policy": "rc=5"}, "policy must be a CallbackPolicy, not 'rc=5'"),
-        ({"terms": 5}, "terms must be a Terms, not 5"),
+        ({"tracking": 5}, "tracking must be a TrackingPolicy, not 5"),
         ({"auth_tokens": b"token"}, "auth_tokens must be a text, or several"),
         ({"auth_tokens": ["token", None]}, "auth_tokens must be a text, or several"),
     ],
@@ -399,10 +399,10 @@ async def test_who_is_told_comes_after_the_acknowledgement() -> None:
 async def test_callbacks_may_be_signed_with_the_old_token_for_a_while() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     async with plivo.client() as client:
-        before = RecordingTracker(client, public_url=PUBLIC, store=store, auth_tokens=OLD, terms=QUIET)
+        before = RecordingTracker(client, public_url=PUBLIC, store=store, auth_tokens=OLD, tracking=QUIET)
         recording = await before.start("standup")
-        during = RecordingTracker(client, public_url=PUBLIC, store=store, auth_tokens=(TOKEN, OLD), terms=QUIET)
-        after = RecordingTracker(client, public_url=PUBLIC, store=store, terms=QUIET)
+        during = RecordingTracker(client, public_url=PUBLIC, store=store, auth_tokens=(TOKEN, OLD), tracking=QUIET)
+        after = RecordingTracker(client, public_url=PUBLIC, store=store, tracking=QUIET)
         url = called_url(plivo)
         assert (await call_back(after, url, ended(), token=OLD)).status_code == 403
         assert (await call_back(during, url, ended(), token="neither")).status_code == 403
@@ -604,7 +604,7 @@ async def test_closed_tracker_can_be_entered_again(kind: str, tmp_path: Path) ->
     plivo, told = ScriptedPlivo(), list[str]()
     store = MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "recordings.db")
     async with plivo.client() as client:
-        tracker = RecordingTracker(client, public_url=PUBLIC, terms=QUIET, store=store)
+        tracker = RecordingTracker(client, public_url=PUBLIC, tracking=QUIET, store=store)
 
         @tracker.on(RecordingEnded)
         async def archive(_: RecordingEnded, recording: TrackedRecording) -> None:

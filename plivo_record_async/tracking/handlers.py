@@ -11,7 +11,7 @@ from typing import Final
 import attrs
 
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded
-from plivo_record_async.protocol.recording.evidence import CallbackName, EventHandled, HandlersEnded
+from plivo_record_async.protocol.recording.evidence import EventHandled, EventName, HandlersEnded
 from plivo_record_async.protocol.recording.record import FollowedRecording
 
 __all__ = ["EventRuns", "HandledEvent", "Handler", "Handlers", "error_of", "label_of"]
@@ -32,9 +32,9 @@ class Handlers:
     """The handlers of each event, by name."""
 
     def __init__(self) -> None:
-        self._by_event: dict[CallbackName, dict[str, Handler]] = {}
+        self._by_event: dict[EventName, dict[str, Handler]] = {}
 
-    def add(self, name: CallbackName, handler: Handler, label: str) -> None:
+    def add(self, name: EventName, handler: Handler, label: str) -> None:
         """Add a handler of an event.
 
         Args:
@@ -46,12 +46,12 @@ class Handlers:
         number = 1 + sum(known.partition("#")[0] == label for known in handlers)
         handlers[label if number == 1 else f"{label}#{number}"] = handler
 
-    def of(self, name: CallbackName) -> Mapping[str, Handler]:
+    def of(self, name: EventName) -> Mapping[str, Handler]:
         """The handlers of an event."""
         return self._by_event.get(name, {})
 
     @property
-    def events(self) -> frozenset[CallbackName]:
+    def events(self) -> frozenset[EventName]:
         """The events that have handlers."""
         return frozenset(self._by_event)
 
@@ -71,7 +71,7 @@ class EventRuns:
     noted: bool = False
 
     def ended(
-        self, name: CallbackName, handlers: Mapping[str, Handler], label: str, error: BaseException | None
+        self, name: EventName, handlers: Mapping[str, Handler], label: str, error: BaseException | None
     ) -> EventHandled | HandlersEnded | None:
         """Take in that a handler has ended, and return what there is to store. If None, there is nothing.
 

@@ -7,7 +7,7 @@ acknowledged before it is stored.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 
 import attrs
@@ -17,6 +17,7 @@ from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.protocol.clocks import DueTime, Reading
 from plivo_record_async.protocol.recording.evidence import (
     CameDue,
+    EventName,
     Evidence,
     SendingContinued,
     StartAccepted,
@@ -25,7 +26,8 @@ from plivo_record_async.protocol.recording.evidence import (
     StartUnanswered,
 )
 from plivo_record_async.protocol.recording.lifecycle import Effect, apply
-from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording, Terms
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.stores.interface import Store
 
 __all__ = ["DoubtfulError", "Ledger"]
@@ -43,12 +45,14 @@ class Ledger:
 
     Attributes:
         store: Where they are kept.
-        terms: How long what is waited for, and what has handlers.
+        tracking: The intervals and timeouts.
+        handled: The events that have handlers.
         read: Reads the clocks that decide which records are due.
     """
 
     store: Store
-    terms: Terms = DEFAULT_TERMS
+    tracking: TrackingPolicy = DEFAULT_TRACKING
+    handled: Collection[EventName] = ()
     read: Callable[[], Reading] = _clock.read
     _due: DueTime = attrs.field(factory=DueTime)
 
@@ -81,7 +85,7 @@ class Ledger:
             ValueError: Nothing follows from its time, so it would be due for ever.
             StoreError: It could not be stored.
         """
-        changed, effects = apply(record, CameDue(), self.due_time(), self.terms)
+        changed, effects = apply(record, CameDue(), self.due_time(), self.tracking, handled=self.handled)
         if changed is record:
             raise ValueError(f"start {record.start_id} is {record.state} and due at {record.due_at}, but for nothing")
         return (changed, effects) if await self.store.replace(changed) else None
@@ -115,7 +119,7 @@ class Ledger:
             reason = doubt and doubt(record)
             if reason:
                 raise DoubtfulError(reason)
-            changed, effects = apply(record, evidence, _clock.now(), self.terms)
+            changed, effects = apply(record, evidence, _clock.now(), self.tracking, handled=self.handled)
             if changed is record:
                 return record, ()
             if await self.store.replace(changed):

@@ -14,7 +14,8 @@ from plivo_record_async.protocol.clocks import Reading
 from plivo_record_async.protocol.models import RateLimit, Recording
 from plivo_record_async.protocol.recording.evidence import Evidence
 from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
-from plivo_record_async.protocol.recording.record import FollowedRecording, Terms
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import Store
 from plivo_record_async.transport.limiter import Quota
 
@@ -44,7 +45,7 @@ class Reconciler:
         self._read = read
         self._quota = Quota(client.rate_limit and _share_of(client.rate_limit))
 
-    async def look(self, record: FollowedRecording, terms: Terms) -> Evidence | None:
+    async def look(self, record: FollowedRecording, tracking: TrackingPolicy) -> Evidence | None:
         """Return the evidence that Plivo has on a recording, or None if there is nothing to tell yet.
 
         Raises:
@@ -58,7 +59,7 @@ class Reconciler:
         finding = weigh(record, matches, claims, complete=complete)
         live = finding.is_open and await self._is_live(record.conference_name)
         plivo_time = self._client.plivo_clock.time(self._read())
-        return conclude(record, finding, live=live, plivo_time=plivo_time, terms=terms)
+        return conclude(record, finding, live=live, plivo_time=plivo_time, tracking=tracking)
 
     async def _listed(self, record: FollowedRecording) -> tuple[Sequence[Recording], bool]:
         """Return what Plivo lists of the recording's conference, and whether that is all."""

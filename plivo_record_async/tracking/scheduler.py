@@ -22,8 +22,8 @@ from plivo_record_async import _clock
 from plivo_record_async._event_loop import Home
 from plivo_record_async.errors import ClosedError, StoreError, UnknownStartError
 from plivo_record_async.protocol.recording.evidence import (
-    CallbackName,
     EventHandled,
+    EventName,
     Evidence,
     HandlersEnded,
     SendingContinued,
@@ -75,7 +75,7 @@ class _Work:
     """
 
     entered: int = 0
-    handling: dict[tuple[str, CallbackName], EventRuns] = attrs.field(factory=dict[tuple[str, CallbackName], EventRuns])
+    handling: dict[tuple[str, EventName], EventRuns] = attrs.field(factory=dict[tuple[str, EventName], EventRuns])
     sending: dict[str, FollowedRecording] = attrs.field(factory=dict[str, FollowedRecording])
     all_sent: asyncio.Event = attrs.field(factory=asyncio.Event)
     silent: dict[str, bool] = attrs.field(factory=dict[str, bool])
@@ -126,7 +126,7 @@ class Follower:
             raise ClosedError("this tracker is closed; enter it again with `async with` to go on using it")
         _ = self._here
 
-    def add_handler(self, name: CallbackName, handler: Handler, label: str | None = None) -> None:
+    def add_handler(self, name: EventName, handler: Handler, label: str | None = None) -> None:
         """Run ``handler`` for each event of that name that is stored from now on.
 
         Args:
@@ -135,7 +135,7 @@ class Follower:
             label: What it is called in records and logs. If None, the name of its function or class.
         """
         self._handlers.add(name, handler, label or label_of(handler))
-        self._ledger.terms = attrs.evolve(self._ledger.terms, handled=self._handlers.events)
+        self._ledger.handled = self._handlers.events
 
     async def open(self) -> None:
         """Start processing due records. Works again after `aclose`, and in a new event loop once the old one has ended.
@@ -220,7 +220,7 @@ class Follower:
                 )
             else:
                 return
-            await asyncio.sleep(self._ledger.terms.tick.total_seconds())
+            await asyncio.sleep(self._ledger.tracking.poll_interval.total_seconds())
 
     def act(self, record: FollowedRecording, effects: Sequence[Effect], *, again: bool = False) -> None:
         """Begin to do what follows from a change that is stored.
@@ -280,7 +280,7 @@ class Follower:
                 trouble = repr(error)
             else:
                 trouble = ""
-            await asyncio.sleep(self._ledger.terms.tick.total_seconds())
+            await asyncio.sleep(self._ledger.tracking.poll_interval.total_seconds())
 
     async def _take_up_the_due(self) -> None:
         async def act(taken: Sequence[Taken]) -> None:
@@ -313,7 +313,7 @@ class Follower:
             raise ExceptionGroup("some recordings that came due could not be taken up", list(errors.values()))
 
     async def _renew_leases(self) -> None:
-        half_time = _clock.now() + self._ledger.terms.lease / 2
+        half_time = _clock.now() + self._ledger.tracking.lease / 2
         sending = self._here.sending
         for start_id, record in tuple(sending.items()):
             if is_due(record, half_time):
@@ -343,7 +343,7 @@ class Follower:
             record = await self._ledger.get(start_id)  # it may have waited long, and come to its end meanwhile
             if not (although_known or lacks_end(record)):
                 return
-            evidence = await self._reconciler.look(record, self._ledger.terms)
+            evidence = await self._reconciler.look(record, self._ledger.tracking)
             if evidence is not None:
                 await self.learn(record, evidence)
         except UnknownStartError:
@@ -379,7 +379,7 @@ class Follower:
     async def _run(self, work: _Work, record: FollowedRecording, event: HandledEvent, label: str) -> None:
         """Run one handler, and store what comes of it as far as it matters."""
         name = event_name(event)
-        key: tuple[str, CallbackName] = (record.start_id, name)
+        key: tuple[str, EventName] = (record.start_id, name)
         handlers, runs = self._handlers.of(name), work.handling[key]
         try:
             error = await error_of(handlers[label], record, event)
@@ -400,10 +400,10 @@ class Follower:
         if runs is not None and run.handler in runs.running:
             runs.running[run.handler].cancel()
 
-    def _leave_to_others(self, record: FollowedRecording, name: CallbackName) -> None:
+    def _leave_to_others(self, record: FollowedRecording, name: EventName) -> None:
         """Another process may have the handlers that this one lacks, but not for ever."""
         waited = _clock.now() - record.updated_at
-        if waited > self._ledger.terms.follow:
+        if waited > self._ledger.tracking.give_up_after:
             log.warning(
                 "start %s: no process has run handlers for its %s for %s; that event is given up",
                 record.start_id,

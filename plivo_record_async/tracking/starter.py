@@ -85,7 +85,7 @@ class Starter:
             clocks.wall,
             sending=self.client.plivo_clock.sending(clocks, within=deadline - _loop_time()),
             dedupe_key=dedupe_key,
-            terms=self.ledger.terms,
+            tracking=self.ledger.tracking,
         )
         record = await self._create(sending)
         if record.start_id == start_id:
@@ -110,7 +110,7 @@ class Starter:
         """Send what has never left; of several who try, one does."""
         clocks = _clock.read()
         began = SendingBegan(sending=self.client.plivo_clock.sending(clocks, within=deadline - _loop_time()))
-        sending, _ = apply(record, began, clocks.wall, self.ledger.terms)
+        sending, _ = apply(record, began, clocks.wall, self.ledger.tracking)
         try:
             replaced = await self.ledger.store.replace(sending)
         except asyncio.CancelledError:  # the store may have it all the same

@@ -138,7 +138,7 @@ class AnyOrder(RuleBasedStateMachine):
         await self.open()
 
     async def open(self) -> None:
-        self.tracker = RecordingTracker(self.client, public_url=PUBLIC, store=self.store, terms=SHORT)
+        self.tracker = RecordingTracker(self.client, public_url=PUBLIC, store=self.store, tracking=SHORT)
 
         @self.tracker.on(RecordingEnded)
         async def note(_: RecordingEnded, recording: TrackedRecording) -> None:
@@ -219,7 +219,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(ticks=st.integers(1, 5))
     def wait(self, ticks: int) -> None:
-        self.run(asyncio.sleep(ticks * SHORT.tick.total_seconds()))
+        self.run(asyncio.sleep(ticks * SHORT.poll_interval.total_seconds()))
 
     # What must hold
 

@@ -43,7 +43,7 @@ def test_a_recording_is_followed_through_many_event_loops(store: Store, run: Run
     """Entered and left, entered and never left, and never entered at all."""
     plivo = ScriptedPlivo(httpx.ReadTimeout("no answer"))
     client = plivo.client()
-    tracker = RecordingTracker(client, public_url=PUBLIC, store=store, terms=SHORT)
+    tracker = RecordingTracker(client, public_url=PUBLIC, store=store, tracking=SHORT)
     url: list[str] = []
 
     async def start_without_entering() -> str:
@@ -90,7 +90,7 @@ def test_many_event_loops_that_end_without_closing_leave_nothing(tmp_path: Path)
 
     async def forget_to_close(number: int) -> None:
         tracker = RecordingTracker(
-            plivo.client(), public_url=PUBLIC, store=SQLiteStore(tmp_path / f"{number % 3}.db"), terms=SHORT
+            plivo.client(), public_url=PUBLIC, store=SQLiteStore(tmp_path / f"{number % 3}.db"), tracking=SHORT
         )
         if number % 2:
             await tracker.__aenter__()

@@ -51,7 +51,11 @@ async def following(
     """A tracker that uvicorn serves, and whose callbacks come in, unless it is said to be elsewhere."""
     with free_listener() as listener:
         async with account(plivo) as client:
-            given: dict[str, Any] = {"public_url": public_url or f"{url_of(listener)}/plivo", "terms": SHORT, **options}
+            given: dict[str, Any] = {
+                "public_url": public_url or f"{url_of(listener)}/plivo",
+                "tracking": SHORT,
+                **options,
+            }
             tracker = RecordingTracker(client, store=store, **given)
             async with serving(tracker, listener=listener):
                 yield tracker
@@ -123,7 +127,9 @@ async def test_from_start_to_transcript_in_every_dialect(dialect: str, store: SQ
 
 async def test_many_at_once(plivo_emulator: Emulator, store: SQLiteStore) -> None:
     rooms = [f"room {number}" for number in range(40)]
-    async with following(plivo_emulator, store, terms=attrs.evolve(SHORT, confirm=SHORT.follow)) as tracker:
+    async with following(
+        plivo_emulator, store, tracking=attrs.evolve(SHORT, confirm_within=SHORT.give_up_after)
+    ) as tracker:
         outcomes = [outcome async for outcome in tracker.start_many(rooms, concurrency=16)]
         recordings = [outcome.result for outcome in outcomes if outcome.result]
         assert {recording.conference_name for recording in recordings} == set(rooms)
@@ -144,8 +150,8 @@ async def test_a_start_that_plivo_could_not_execute_says_why(store: SQLiteStore)
 async def test_plivo_tries_again_until_the_store_is_back(plivo_emulator: Emulator) -> None:
     """The policy asks for it: by itself Plivo would not."""
     store, hour = FlakyStore(), timedelta(hours=1)
-    terms = attrs.evolve(SHORT, confirm=hour, quiet_look=hour)  # only callbacks change a record
-    async with following(plivo_emulator, store, terms=terms) as tracker:
+    tracking = attrs.evolve(SHORT, confirm_within=hour, idle_backoff=hour)  # only callbacks change a record
+    async with following(plivo_emulator, store, tracking=tracking) as tracker:
         recording = await tracker.start("standup")
         await until(store, recording.start_id, "started")
         store.calls.clear()

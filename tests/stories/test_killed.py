@@ -293,7 +293,7 @@ async def reconciled(path: Path, base_url: str, rooms: Sequence[str]) -> dict[st
     store = SQLiteStore(path)
     async with (
         RecordClient(AUTH_ID, TOKEN, base_url=base_url, rate_limit=None) as client,
-        RecordingTracker(client, public_url=PUBLIC, store=store, terms=SHORT) as tracker,
+        RecordingTracker(client, public_url=PUBLIC, store=store, tracking=SHORT) as tracker,
     ):
         handles = [await tracker.start(room, dedupe_key=f"monday {room}") for room in rooms]
         assert len({handle.start_id for handle in handles}) == len(rooms)

@@ -14,9 +14,16 @@ from pathlib import Path
 
 import uvicorn
 
-from plivo_record_async import RecordClient, RecordingEnded, RecordingTracker, SQLiteStore, Terms, TrackedRecording
+from plivo_record_async import (
+    RecordClient,
+    RecordingEnded,
+    RecordingTracker,
+    SQLiteStore,
+    TrackedRecording,
+    TrackingPolicy,
+)
 
-TERMS = Terms(handling=timedelta(seconds=0.5))
+TRACKING = TrackingPolicy(handler_lease=timedelta(seconds=0.5))
 
 
 class Server(uvicorn.Server):
@@ -58,7 +65,7 @@ async def receive(path: str, public_url: str = "", notes: str = "", stuck: str =
                 client,
                 public_url=public_url or url_of(listener),
                 store=SQLiteStore(path, busy_timeout=0.5),
-                terms=TERMS,
+                tracking=TRACKING,
             )
             if notes:
                 keep_notes(tracker, Path(notes), stuck=bool(stuck))

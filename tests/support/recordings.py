@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any, get_args
 
@@ -20,6 +21,7 @@ from plivo_record_async.protocol.recording.evidence import (
     CandidatesFound,
     ConferenceGone,
     EventHandled,
+    EventName,
     Evidence,
     HandlersEnded,
     Kind,
@@ -34,7 +36,7 @@ from plivo_record_async.protocol.recording.evidence import (
     StartUnanswered,
 )
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
-from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording, Terms
+from plivo_record_async.protocol.recording.record import FollowedRecording
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -130,10 +132,10 @@ def due_time(record: FollowedRecording) -> datetime:
     return NOW if record.due_at is None else record.due_at
 
 
-def after(record: FollowedRecording, *evidence: Evidence, terms: Terms = DEFAULT_TERMS) -> FollowedRecording:
+def after(record: FollowedRecording, *evidence: Evidence, handled: Collection[EventName] = ()) -> FollowedRecording:
     """The record once all of that was learned, in that order."""
     for piece in evidence:
-        record, _ = apply(record, piece, due_time(record) if isinstance(piece, CameDue) else NOW, terms)
+        record, _ = apply(record, piece, due_time(record) if isinstance(piece, CameDue) else NOW, handled=handled)
     return record
 
 

@@ -9,10 +9,10 @@ import asyncio
 import sys
 from datetime import timedelta
 
-from plivo_record_async import CallbackPolicy, RecordClient, RecordingTracker, SQLiteStore, Terms
+from plivo_record_async import CallbackPolicy, RecordClient, RecordingTracker, SQLiteStore, TrackingPolicy
 
 SECOND = timedelta(seconds=1)
-TERMS = Terms(lease=SECOND, confirm=2 * SECOND, first_look=2 * SECOND, quiet_look=2 * SECOND)
+TRACKING = TrackingPolicy(lease=SECOND, confirm_within=2 * SECOND, initial_backoff=2 * SECOND, idle_backoff=2 * SECOND)
 """So that nobody has to wait minutes for what is left of it."""
 
 
@@ -30,7 +30,7 @@ async def start(path: str, count: int) -> None:
             public_url="http://127.0.0.1:9",
             store=SQLiteStore(path),
             policy=CallbackPolicy(retries=0),
-            terms=TERMS,
+            tracking=TRACKING,
         ) as tracker,
     ):
         print("go", flush=True)  # noqa: T201

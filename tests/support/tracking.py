@@ -1,4 +1,4 @@
-"""What tests of followed recordings share: a Plivo that is a function, a store that fails, callbacks, short terms."""
+"""What tests of followed recordings share: a scripted Plivo, a store that fails, callbacks, short intervals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import httpx
 from plivo_record_async import CallbackPolicy, MemoryStore, RecordClient, StoreError, _clock
 from plivo_record_async.emulator.callbacks import Callback, Scheme
 from plivo_record_async.protocol.models import RecordingState
-from plivo_record_async.protocol.recording.record import Terms
+from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import FollowedRecording, Orphan, PlivoId, Store
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.receiver import Receive, Scope, Send
@@ -49,16 +49,16 @@ AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "the-account's-auth-token-of-forty-letters"
 PUBLIC = "https://me.example/plivo"
 
-SHORT = Terms(
-    tick=timedelta(milliseconds=10),
+SHORT = TrackingPolicy(
+    poll_interval=timedelta(milliseconds=10),
     lease=timedelta(milliseconds=200),
-    confirm=timedelta(milliseconds=100),
-    first_look=timedelta(milliseconds=30),
-    quiet_look=timedelta(milliseconds=30),
-    longest_look=timedelta(milliseconds=100),
-    grace=timedelta(milliseconds=50),
-    handling=timedelta(milliseconds=100),
-    follow=timedelta(seconds=30),
+    confirm_within=timedelta(milliseconds=100),
+    initial_backoff=timedelta(milliseconds=30),
+    idle_backoff=timedelta(milliseconds=30),
+    max_backoff=timedelta(milliseconds=100),
+    absence_grace=timedelta(milliseconds=50),
+    handler_lease=timedelta(milliseconds=100),
+    give_up_after=timedelta(seconds=30),
 )
 """What takes minutes, in fractions of a second."""
 
@@ -285,12 +285,12 @@ class Parts:
 
 @asynccontextmanager
 async def parts(
-    plivo: ScriptedPlivo, *, terms: Terms = SHORT, store: FlakyStore | None = None, **options: Any
+    plivo: ScriptedPlivo, *, tracking: TrackingPolicy = SHORT, store: FlakyStore | None = None, **options: Any
 ) -> AsyncGenerator[Parts]:
     """The parts, and their end; `Follower.open` is left to the test."""
     async with plivo.client(**options) as client:
         store = store or FlakyStore()
-        ledger = Ledger(store=store, terms=terms)
+        ledger = Ledger(store=store, tracking=tracking)
         follower = Follower(ledger, Reconciler(client, store))
         starter = Starter(
             client=client,

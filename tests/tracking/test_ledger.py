@@ -11,6 +11,7 @@ import pytest
 from plivo_record_async import MemoryStore, StoreError, UnknownStartError
 from plivo_record_async.protocol.clocks import Reading
 from plivo_record_async.protocol.recording.evidence import (
+    EventName,
     Evidence,
     SendingBegan,
     SendingContinued,
@@ -18,17 +19,17 @@ from plivo_record_async.protocol.recording.evidence import (
     StartNotSent,
 )
 from plivo_record_async.protocol.recording.lifecycle import HandOver, Reconcile
-from plivo_record_async.protocol.recording.record import FollowedRecording, Terms
+from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.tracking.ledger import DoubtfulError, Ledger
 from tests.support.recordings import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording
 from tests.support.tracking import FlakyStore
 
-HANDLED = Terms(handled=frozenset({"RecordingEnded"}))
+HANDLED: frozenset[EventName] = frozenset({"RecordingEnded"})
 CANCELLED = StartNotSent(words="cancelled")
 
 
 async def test_what_is_learned_is_stored_and_its_effects_are_handed_out() -> None:
-    ledger = Ledger(store=MemoryStore(), terms=HANDLED)
+    ledger = Ledger(store=MemoryStore(), handled=HANDLED)
     record = await ledger.store.create(recording("accepted"))
     learned, effects = await ledger.learn(record, ENDED)
     assert learned == await ledger.get(record.start_id)
@@ -47,7 +48,7 @@ async def test_what_was_known_is_not_stored_again() -> None:
 
 async def test_whoever_was_faster_is_not_overwritten() -> None:
     store = MemoryStore()
-    first, second = Ledger(store=store, terms=HANDLED), Ledger(store=store, terms=HANDLED)
+    first, second = Ledger(store=store, handled=HANDLED), Ledger(store=store, handled=HANDLED)
     record = await store.create(recording("sending"))
     await second.learn(record, ENDED)
     learned, effects = await first.learn(record, ACCEPTED)
@@ -58,7 +59,7 @@ async def test_whoever_was_faster_is_not_overwritten() -> None:
 
 async def test_of_two_who_learn_the_same_one_gets_the_effects() -> None:
     store = MemoryStore()
-    ledgers = [Ledger(store=store, terms=HANDLED) for _ in range(8)]
+    ledgers = [Ledger(store=store, handled=HANDLED) for _ in range(8)]
     record = await store.create(recording("accepted"))
     outcomes = await asyncio.gather(*(ledger.learn(record, ENDED) for ledger in ledgers))
     assert [effects for _, effects in outcomes if effects] == [(HandOver(ENDED),)]

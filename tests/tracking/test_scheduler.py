@@ -17,7 +17,8 @@ from plivo_record_async import ClosedError, StoreError, _clock
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.recording.evidence import HandlersEnded, SendingBegan, StartAccepted, StartUnanswered
 from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, plan
-from plivo_record_async.protocol.recording.record import Terms, status_of
+from plivo_record_async.protocol.recording.record import status_of
+from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking import scheduler as follower
 from plivo_record_async.tracking.handlers import HandledEvent
@@ -28,18 +29,24 @@ from tests.support.virtual_time import run
 
 ANSWERED = StartAccepted(words="202", api_id="api-1")
 DOUBTFUL = StartUnanswered(words="read timeout")
-HANDLED = attrs.evolve(SHORT, handled=frozenset({"RecordingEnded"}))
-PATIENT = attrs.evolve(SHORT, first_look=timedelta(hours=1), quiet_look=timedelta(hours=1))
+PATIENT = attrs.evolve(SHORT, initial_backoff=timedelta(hours=1), idle_backoff=timedelta(hours=1))
 """Nothing silent comes due by itself."""
 
 
-def sending(start_id: str = "start-1", *, terms: Terms = SHORT) -> FollowedRecording:
-    record = plan(start_id, StartRequest("standup", callback_url="https://me.example/"), _clock.now(), terms=terms)
-    return apply(record, SendingBegan(), _clock.now(), terms)[0]
+def sending(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT) -> FollowedRecording:
+    record = plan(
+        start_id, StartRequest("standup", callback_url="https://me.example/"), _clock.now(), tracking=tracking
+    )
+    return apply(record, SendingBegan(), _clock.now(), tracking)[0]
 
 
-def unknown(start_id: str = "start-1", *, terms: Terms = SHORT) -> FollowedRecording:
-    return apply(sending(start_id, terms=terms), DOUBTFUL, _clock.now(), terms)[0]
+def unknown(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT) -> FollowedRecording:
+    return apply(sending(start_id, tracking=tracking), DOUBTFUL, _clock.now(), tracking)[0]
+
+
+def unhandled(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT) -> FollowedRecording:
+    """A record whose handlers for its end have not run."""
+    return apply(sending(start_id, tracking=tracking), ENDED, _clock.now(), tracking, handled={"RecordingEnded"})[0]
 
 
 class Told:
@@ -77,16 +84,16 @@ async def handled(its: Parts, start_id: str = "start-1") -> FollowedRecording:
 
 
 async def test_a_start_that_nobody_sends_any_more_is_unknown_after_its_lease() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
-        await its.store.create(sending(terms=PATIENT))
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         record = await until(its.store, "start-1", "unknown")
         assert record.since - record.created_at >= SHORT.lease
 
 
 async def test_a_start_that_is_being_sent_keeps_its_lease() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
-        record = await its.store.create(sending(terms=PATIENT))
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        record = await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         with its.follower.sending(record):
             while _clock.now() < record.created_at + 2.5 * SHORT.lease:
@@ -98,8 +105,8 @@ async def test_a_start_that_is_being_sent_keeps_its_lease() -> None:
 
 
 async def test_a_start_may_end_while_its_lease_is_renewed() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
-        record = await its.store.create(sending(terms=PATIENT))
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        record = await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         hold = its.store.hold("replaced")
         with its.follower.sending(record):
@@ -109,26 +116,26 @@ async def test_a_start_may_end_while_its_lease_is_renewed() -> None:
 
 
 async def test_a_start_whose_callback_was_faster_needs_no_lease() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
-        record = await its.store.create(sending(terms=PATIENT))
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        record = await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         with its.follower.sending(record):
             recorded = await its.follower.learn(record, ENDED)
             while _clock.now() < record.created_at + SHORT.lease:
-                await asyncio.sleep(SHORT.tick.total_seconds())
+                await asyncio.sleep(SHORT.poll_interval.total_seconds())
         assert await its.ledger.get("start-1") == recorded
 
 
 async def test_a_start_that_no_callback_confirms_is_unconfirmed() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
-        await its.follower.learn(await its.store.create(sending(terms=PATIENT)), ANSWERED)
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        await its.follower.learn(await its.store.create(sending(tracking=PATIENT)), ANSWERED)
         await its.follower.open()
         await until(its.store, "start-1", "unconfirmed")
 
 
 async def test_what_fails_once_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
-        await its.store.create(sending(terms=PATIENT))
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         its.store.broken = {"due"}
         await its.store.called("due", times=4)
@@ -138,9 +145,9 @@ async def test_what_fails_once_is_tried_again(caplog: pytest.LogCaptureFixture) 
 
 
 async def test_what_is_pruned_meanwhile_harms_nobody() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
         for start_id in ("start-1", "start-2"):
-            accepted, _ = apply(sending(start_id, terms=PATIENT), ANSWERED, _clock.now(), PATIENT)
+            accepted, _ = apply(sending(start_id, tracking=PATIENT), ANSWERED, _clock.now(), PATIENT)
             await its.store.create(attrs.evolve(accepted, due_at=EPOCH))
         hold = its.store.hold("replace")
         await its.follower.open()
@@ -152,8 +159,10 @@ async def test_what_is_pruned_meanwhile_harms_nobody() -> None:
 
 async def test_a_start_that_is_forgotten_meanwhile_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
-        one, other = [await its.store.create(sending(start_id, terms=PATIENT)) for start_id in ("start-1", "start-2")]
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        one, other = [
+            await its.store.create(sending(start_id, tracking=PATIENT)) for start_id in ("start-1", "start-2")
+        ]
         with its.follower.sending(one), its.follower.sending(other):
             await its.store.forget("start-1", now=_clock.now())
             its.follower.ask("start-1")
@@ -177,23 +186,23 @@ async def all_in(its: Parts, state: str, start_ids: Sequence[str]) -> None:
 
 
 async def test_all_that_is_due_is_taken_up_at_once() -> None:
-    terms = attrs.evolve(PATIENT, tick=timedelta(hours=1))
-    async with parts(ScriptedPlivo(), terms=terms) as its:
+    tracking = attrs.evolve(PATIENT, poll_interval=timedelta(hours=1))
+    async with parts(ScriptedPlivo(), tracking=tracking) as its:
         start_ids = [f"start-{number:04}" for number in range(10 * BATCH + 1)]
         for start_id in start_ids:
-            await its.store.create(attrs.evolve(sending(start_id, terms=terms), due_at=_clock.now()))
+            await its.store.create(attrs.evolve(sending(start_id, tracking=tracking), due_at=_clock.now()))
         await its.follower.open()
         await all_in(its, "unknown", start_ids)
 
 
 async def test_one_that_cannot_be_taken_up_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
-    terms = attrs.evolve(PATIENT, tick=timedelta(hours=1))
-    async with parts(ScriptedPlivo(), terms=terms) as its:
+    tracking = attrs.evolve(PATIENT, poll_interval=timedelta(hours=1))
+    async with parts(ScriptedPlivo(), tracking=tracking) as its:
         start_ids = [f"start-{number:04}" for number in range(3 * BATCH)]
         for number in range(BATCH + 1):
             await its.store.create(attrs.evolve(recording("rejected", f"odd-{number}"), due_at=EPOCH))
         for start_id in start_ids:
-            await its.store.create(attrs.evolve(sending(start_id, terms=terms), due_at=_clock.now()))
+            await its.store.create(attrs.evolve(sending(start_id, tracking=tracking), due_at=_clock.now()))
         await its.follower.open()
         await all_in(its, "unknown", start_ids)
         while not caplog.records:
@@ -205,12 +214,12 @@ async def test_one_that_cannot_be_taken_up_holds_up_no_other(caplog: pytest.LogC
 async def test_silent_recordings_wait_in_the_store_and_hold_up_no_others() -> None:
     plivo, go = ScriptedPlivo(), asyncio.Event()
     waiting, transport = gated(plivo, go)
-    async with parts(plivo, terms=PATIENT, transport=transport) as its:
+    async with parts(plivo, tracking=PATIENT, transport=transport) as its:
         for number in range(50):
-            await its.store.create(attrs.evolve(unknown(f"silent-{number}", terms=PATIENT), due_at=EPOCH))
+            await its.store.create(attrs.evolve(unknown(f"silent-{number}", tracking=PATIENT), due_at=EPOCH))
         start_ids = [f"start-{number}" for number in range(50)]
         for start_id in start_ids:
-            await its.store.create(attrs.evolve(sending(start_id, terms=PATIENT), due_at=_clock.now()))
+            await its.store.create(attrs.evolve(sending(start_id, tracking=PATIENT), due_at=_clock.now()))
         await its.follower.open()
         await all_in(its, "unknown", start_ids)
         while waiting[0] < LOOKERS:
@@ -228,11 +237,11 @@ async def test_when_much_goes_on_already_what_comes_due_again_is_left_to_that(mo
     monkeypatch.setattr(follower, "MOST", 5)
     plivo, go = ScriptedPlivo(), asyncio.Event()
     _, transport = gated(plivo, go)
-    async with parts(plivo, terms=HANDLED, transport=transport) as its:
+    async with parts(plivo, transport=transport) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
-        ended = [apply(sending(f"start-{number}"), ENDED, _clock.now(), HANDLED)[0] for number in range(20)]
+        ended = [unhandled(f"start-{number}") for number in range(20)]
         for record in ended:
             await its.store.create(attrs.evolve(record, due_at=_clock.now()))
         await its.follower.open()
@@ -249,18 +258,18 @@ async def test_when_much_goes_on_already_what_comes_due_again_is_left_to_that(mo
 
 
 async def test_of_two_processes_each_record_is_taken_up_by_one() -> None:
-    store, terms = FlakyStore(), attrs.evolve(HANDLED, handling=timedelta(hours=1))
+    store, tracking = FlakyStore(), attrs.evolve(SHORT, handler_lease=timedelta(hours=1))
     told = list[str]()
 
     async def tell(record: FollowedRecording, _: HandledEvent) -> None:
         told.append(record.start_id)
 
     for number in range(4 * BATCH):
-        record = apply(sending(f"start-{number}"), ENDED, _clock.now(), terms)[0]
+        record = unhandled(f"start-{number}", tracking=tracking)
         await store.create(attrs.evolve(record, due_at=_clock.now()))
     async with (
-        parts(ScriptedPlivo(), terms=terms, store=store) as one,
-        parts(ScriptedPlivo(), terms=terms, store=store) as other,
+        parts(ScriptedPlivo(), tracking=tracking, store=store) as one,
+        parts(ScriptedPlivo(), tracking=tracking, store=store) as other,
     ):
         for its in (one, other):
             its.follower.add_handler("RecordingEnded", tell)
@@ -280,17 +289,17 @@ async def test_a_silent_recording_is_asked_about_until_there_is_evidence() -> No
         await its.store.create(unknown())
         await its.follower.open()
         while len(plivo.looks) < 2:
-            await asyncio.sleep(SHORT.tick.total_seconds())
+            await asyncio.sleep(SHORT.poll_interval.total_seconds())
         plivo.broken, plivo.live = False, False
         record = await until(its.store, "start-1", "absent")
         assert record.gone_at is not None
-        assert record.since - record.gone_at >= SHORT.grace
+        assert record.since - record.gone_at >= SHORT.absence_grace
 
 
 def test_a_recording_is_asked_about_at_most_once_a_minute() -> None:
     async def main() -> None:
         plivo = ScriptedPlivo()
-        async with parts(plivo, terms=PATIENT) as its:
+        async with parts(plivo, tracking=PATIENT) as its:
             for start_id in ("start-1", "start-2"):
                 await its.store.create(apply(sending(start_id), ANSWERED, _clock.now(), PATIENT)[0])
             for _ in range(100):
@@ -311,8 +320,8 @@ def test_a_recording_is_asked_about_at_most_once_a_minute() -> None:
 def test_nothing_is_asked_any_more_once_it_is_closed() -> None:
     async def main() -> None:
         plivo = ScriptedPlivo()
-        async with parts(plivo, terms=PATIENT) as its:
-            await its.store.create(unknown(terms=PATIENT))
+        async with parts(plivo, tracking=PATIENT) as its:
+            await its.store.create(unknown(tracking=PATIENT))
             for _ in range(2):
                 its.follower.ask("start-1")
         asked = len(plivo.looks)
@@ -359,8 +368,8 @@ def gated(plivo: ScriptedPlivo, go: asyncio.Event) -> tuple[list[int], httpx.Moc
 async def test_few_are_asked_about_at_once_and_each_waits_once() -> None:
     plivo, go = ScriptedPlivo(), asyncio.Event()
     waiting, transport = gated(plivo, go)
-    async with parts(plivo, terms=PATIENT, transport=transport) as its:
-        records = [await its.store.create(unknown(f"start-{number}", terms=PATIENT)) for number in range(50)]
+    async with parts(plivo, tracking=PATIENT, transport=transport) as its:
+        records = [await its.store.create(unknown(f"start-{number}", tracking=PATIENT)) for number in range(50)]
         for record in records * 3:
             its.follower.act(record, [Reconcile()])
         while waiting[0] < LOOKERS:
@@ -374,8 +383,8 @@ async def test_few_are_asked_about_at_once_and_each_waits_once() -> None:
 
 async def test_who_has_come_to_an_end_while_it_waited_is_not_asked_about() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo, terms=PATIENT) as its:
-        record = await its.store.create(unknown(terms=PATIENT))
+    async with parts(plivo, tracking=PATIENT) as its:
+        record = await its.store.create(unknown(tracking=PATIENT))
         its.follower.act(record, [Reconcile()])
         await its.follower.learn(record, ENDED)
         while others():
@@ -387,11 +396,11 @@ async def test_who_has_come_to_an_end_while_it_waited_is_not_asked_about() -> No
 
 
 async def test_a_handler_runs_for_each_event_and_that_is_kept() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
         ends, failures = Told(), Told()
         its.follower.add_handler("RecordingEnded", ends)
         its.follower.add_handler("ApiResponse", failures)
-        record = await its.store.create(sending(terms=PATIENT))
+        record = await its.store.create(sending(tracking=PATIENT))
         await its.follower.learn(record, FAILED)
         await its.follower.learn(record, ENDED)
         await its.follower.learn(record, ENDED)
@@ -405,7 +414,7 @@ async def test_a_handler_runs_for_each_event_and_that_is_kept() -> None:
 async def test_a_handler_that_failed_runs_again_and_the_others_do_not(
     order: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with parts(ScriptedPlivo(), terms=HANDLED) as its:
+    async with parts(ScriptedPlivo()) as its:
         good, bad = Told(), Told(ValueError("not yet"), KeyError("nor now"))
         its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order < 0])
         its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order > 0])
@@ -454,7 +463,7 @@ async def fail(error: BaseException) -> None:
 async def test_whatever_a_handler_raises_the_others_run_and_it_is_run_again(
     raise_it: Callable[[], Awaitable[None]], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with parts(ScriptedPlivo(), terms=HANDLED) as its:
+    async with parts(ScriptedPlivo()) as its:
         before, after, times = Told(), Told(), list[int]()
 
         async def bad(_: FollowedRecording, __: HandledEvent) -> None:
@@ -481,9 +490,9 @@ def test_a_handler_may_end_the_program(error: BaseException) -> None:
         raise error
 
     async def program() -> None:
-        async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+        async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
             its.follower.add_handler("RecordingEnded", end)
-            await its.follower.learn(await its.store.create(sending(terms=PATIENT)), ENDED)
+            await its.follower.learn(await its.store.create(sending(tracking=PATIENT)), ENDED)
             await asyncio.sleep(10)
 
     with pytest.raises(type(error)):
@@ -491,14 +500,14 @@ def test_a_handler_may_end_the_program(error: BaseException) -> None:
 
 
 async def test_a_handler_that_never_ends_holds_up_no_other_and_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    terms = attrs.evolve(HANDLED, follow=timedelta(milliseconds=300))
-    async with parts(ScriptedPlivo(), terms=terms) as its:
+    tracking = attrs.evolve(SHORT, give_up_after=timedelta(milliseconds=300))
+    async with parts(ScriptedPlivo(), tracking=tracking) as its:
         endless, good, bad = Told(), Told(), Told(ValueError("not yet"), ValueError("nor now"))
         endless.go.clear()
         for handler, label in ((endless, "endless"), (good, "good"), (bad, "bad")):
             its.follower.add_handler("RecordingEnded", handler, label)
         await its.follower.open()
-        await its.follower.learn(await its.store.create(sending(terms=terms)), ENDED)
+        await its.follower.learn(await its.store.create(sending(tracking=tracking)), ENDED)
         record = await handled(its)
         assert (endless.times, good.times, bad.times) == (1, 1, 3)
         assert status_of(record).handler_error == "handler endless of RecordingEnded did not end; it was given up"
@@ -511,7 +520,7 @@ async def test_a_handler_that_never_ends_holds_up_no_other_and_is_given_up(caplo
 async def test_a_handler_that_is_cut_off_when_the_tracker_closes_has_not_failed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with parts(ScriptedPlivo(), terms=HANDLED) as its:
+    async with parts(ScriptedPlivo()) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
@@ -526,12 +535,12 @@ async def test_a_handler_that_is_cut_off_when_the_tracker_closes_has_not_failed(
 
 async def test_after_a_restart_only_the_handlers_that_failed_run_again() -> None:
     store = FlakyStore()
-    async with parts(ScriptedPlivo(), terms=HANDLED, store=store) as before:
+    async with parts(ScriptedPlivo(), store=store) as before:
         for handler, label in ((Told(), "good"), (Told(ValueError("no")), "bad")):
             before.follower.add_handler("RecordingEnded", handler, label)
         record = await before.follower.learn(await store.create(sending()), ENDED)
         assert await store.watch("start-1", version=record.version)
-    async with parts(ScriptedPlivo(), terms=HANDLED, store=store) as its:
+    async with parts(ScriptedPlivo(), store=store) as its:
         good, bad = Told(), Told()
         for handler, label in ((good, "good"), (bad, "bad")):
             its.follower.add_handler("RecordingEnded", handler, label)
@@ -541,19 +550,19 @@ async def test_after_a_restart_only_the_handlers_that_failed_run_again() -> None
 
 
 async def test_a_handler_that_failed_under_a_name_that_is_no_more_is_not_waited_for() -> None:
-    failed = apply(sending(), ENDED, _clock.now(), HANDLED)[0]
+    failed = unhandled()
     old = HandlersEnded(name="RecordingEnded", done=frozenset({"kept"}), failed=(("old", "no"),))
-    async with parts(ScriptedPlivo(), terms=HANDLED) as its:
+    async with parts(ScriptedPlivo()) as its:
         kept = Told()
         its.follower.add_handler("RecordingEnded", kept, "kept")
-        await its.store.create(apply(failed, old, _clock.now(), HANDLED)[0])
+        await its.store.create(apply(failed, old, _clock.now(), SHORT)[0])
         await its.follower.open()
         await handled(its)
         assert kept.times == 0
 
 
 async def test_what_a_crash_left_unhandled_is_handled_after_it() -> None:
-    crashed = apply(sending(), ENDED, _clock.now(), HANDLED)[0]
+    crashed = unhandled()
     assert crashed.unhandled == ("RecordingEnded",)
     async with parts(ScriptedPlivo()) as its:
         handler = Told()
@@ -599,11 +608,11 @@ async def test_that_handlers_take_long_is_noted() -> None:
 
 
 async def test_that_it_ran_is_kept_even_if_the_store_fails_at_that_moment() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
-        await its.follower.learn(await its.store.create(sending(terms=PATIENT)), ENDED)
+        await its.follower.learn(await its.store.create(sending(tracking=PATIENT)), ENDED)
         await told(handler)
         its.store.broken = {"replace"}
         handler.go.set()
@@ -614,7 +623,7 @@ async def test_that_it_ran_is_kept_even_if_the_store_fails_at_that_moment() -> N
 
 
 async def test_a_handler_may_close_what_runs_it_and_is_run_again_when_it_is_opened_next() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
         kept: list[FollowedRecording | None] = []
 
         async def close(record: FollowedRecording, _: HandledEvent) -> None:
@@ -622,7 +631,7 @@ async def test_a_handler_may_close_what_runs_it_and_is_run_again_when_it_is_open
             kept.append(record)
 
         its.follower.add_handler("RecordingEnded", close)
-        record = await its.store.create(sending(terms=PATIENT))
+        record = await its.store.create(sending(tracking=PATIENT))
         learned = await its.follower.learn(record, ENDED)
         while others():
             await asyncio.wait(others())
@@ -631,7 +640,7 @@ async def test_a_handler_may_close_what_runs_it_and_is_run_again_when_it_is_open
 
 
 async def test_without_handlers_it_is_left_to_a_process_that_has_them() -> None:
-    crashed = apply(sending(), ENDED, _clock.now(), HANDLED)[0]
+    crashed = unhandled()
     async with parts(ScriptedPlivo()) as without:
         await without.store.create(crashed)
         await without.follower.open()
@@ -641,9 +650,9 @@ async def test_without_handlers_it_is_left_to_a_process_that_has_them() -> None:
 
 
 async def test_what_nobody_handles_is_given_up_in_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    terms = attrs.evolve(HANDLED, follow=timedelta(milliseconds=150))
-    async with parts(ScriptedPlivo(), terms=terms) as its:
-        await its.store.create(apply(sending(), ENDED, _clock.now(), terms)[0])
+    tracking = attrs.evolve(SHORT, give_up_after=timedelta(milliseconds=150))
+    async with parts(ScriptedPlivo(), tracking=tracking) as its:
+        await its.store.create(unhandled(tracking=tracking))
         await its.follower.open()
         assert (await handled(its)).due_at is None
     assert "no process has run handlers for its RecordingEnded" in caplog.text
@@ -653,7 +662,7 @@ async def test_what_nobody_handles_is_given_up_in_the_end(caplog: pytest.LogCapt
 
 
 async def test_of_several_that_cannot_be_taken_up_each_is_told_and_once(caplog: pytest.LogCaptureFixture) -> None:
-    async with parts(ScriptedPlivo(), terms=SHORT) as its:
+    async with parts(ScriptedPlivo(), tracking=SHORT) as its:
         for number in range(3):
             await its.store.create(attrs.evolve(sending(f"start-{number}"), due_at=_clock.now()))
         its.store.broken = {"replace"}
@@ -680,8 +689,8 @@ async def test_a_store_that_cannot_be_read_is_told_at_once() -> None:
 
 
 async def test_what_was_closed_can_be_opened_again() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
-        await its.store.create(sending(terms=PATIENT))
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        await its.store.create(sending(tracking=PATIENT))
         for _ in range(2):
             await its.follower.aclose(grace=0)
             with pytest.raises(ClosedError):
@@ -692,7 +701,7 @@ async def test_what_was_closed_can_be_opened_again() -> None:
 
 
 async def test_who_opens_it_while_it_is_being_opened_begins_nothing_twice() -> None:
-    async with parts(ScriptedPlivo(), terms=PATIENT) as its:
+    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
         hold = its.store.hold("due")
         opening = [asyncio.create_task(its.follower.open()) for _ in range(3)]
         await its.store.called("due")
@@ -765,7 +774,7 @@ async def test_closing_drops_what_can_be_done_again() -> None:
         await its.store.create(unknown())
         await its.follower.open()
         while not waiting[0]:
-            await asyncio.sleep(SHORT.tick.total_seconds())
+            await asyncio.sleep(SHORT.poll_interval.total_seconds())
         async with asyncio.timeout(1):
             await its.follower.aclose(grace=10)
         go.set()

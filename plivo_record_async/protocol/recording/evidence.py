@@ -21,11 +21,11 @@ from plivo_record_async.protocol.models import (
 )
 
 __all__ = [
-    "CallbackName",
     "CameDue",
     "CandidatesFound",
     "ConferenceGone",
     "EventHandled",
+    "EventName",
     "Evidence",
     "HandlersEnded",
     "Kind",
@@ -67,7 +67,7 @@ Kind = Literal[
 ]
 """The kinds of evidence that the table of the lifecycle knows."""
 
-CallbackName = Literal["ApiResponse", "RecordingEnded", "TranscriptionEnded"]
+EventName = Literal["ApiResponse", "RecordingEnded", "TranscriptionEnded"]
 """The events that users may handle."""
 
 
@@ -218,7 +218,7 @@ class HandlersEnded:
         running: The handlers that are running.
     """
 
-    name: CallbackName
+    name: EventName
     done: frozenset[str] = frozenset()
     failed: tuple[tuple[str, str], ...] = ()
     running: frozenset[str] = frozenset()
@@ -232,7 +232,7 @@ class EventHandled:
         name: Of which event.
     """
 
-    name: CallbackName
+    name: EventName
 
 
 Evidence = (
@@ -297,7 +297,7 @@ _DUE_WORDS: dict[RecordingState, str] = {
 }
 
 
-def event_name(event: ApiResponse | RecordingEnded | TranscriptionEnded) -> CallbackName:
+def event_name(event: ApiResponse | RecordingEnded | TranscriptionEnded) -> EventName:
     """What users call the event."""
     match event:
         case ApiResponse():

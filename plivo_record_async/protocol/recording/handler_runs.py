@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from plivo_record_async.protocol.recording.evidence import CallbackName, HandlersEnded
+from plivo_record_async.protocol.recording.evidence import EventName, HandlersEnded
 
 __all__ = ["HandlerRun", "come_due", "described", "next_run", "noted", "unfinished", "without"]
 
@@ -30,7 +30,7 @@ class HandlerRun:
             has run to its end or was given up.
     """
 
-    event: CallbackName
+    event: EventName
     handler: str
     since: datetime
     failures: int = 0
@@ -108,19 +108,19 @@ def come_due(runs: Runs, now: datetime, *, lease: timedelta, give_up_after: time
     return tuple([due(run) for run in runs])
 
 
-def without(runs: Runs, event: CallbackName, *, but_given_up: bool = False) -> Runs:
+def without(runs: Runs, event: EventName, *, but_given_up: bool = False) -> Runs:
     """Drop what is noted of an event, all or all but the handlers that were given up."""
     return tuple([run for run in runs if run.event != event or (but_given_up and run.given_up)])
 
 
-def unfinished(unhandled: tuple[CallbackName, ...], runs: Runs) -> tuple[CallbackName, ...]:
+def unfinished(unhandled: tuple[EventName, ...], runs: Runs) -> tuple[EventName, ...]:
     """Of the events that are unhandled, those of which a handler is still to run, or nothing is noted."""
     known = {run.event for run in runs}
     waiting = {run.event for run in runs if run.due_at is not None}
     return tuple([name for name in unhandled if name in waiting or name not in known])
 
 
-def next_run(runs: Runs, event: CallbackName) -> datetime | None:
+def next_run(runs: Runs, event: EventName) -> datetime | None:
     """When the first of an event's handlers has to be run again. None if nothing is noted of them."""
     return min((run.due_at for run in runs if run.event == event and run.due_at is not None), default=None)
 

@@ -11,7 +11,7 @@ The rules it keeps, whatever comes in whatever order:
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any, Final
 
@@ -28,10 +28,10 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 from plivo_record_async.protocol.recording.evidence import (
-    CallbackName,
     CandidatesFound,
     ConferenceGone,
     EventHandled,
+    EventName,
     Evidence,
     HandlersEnded,
     Kind,
@@ -47,16 +47,15 @@ from plivo_record_async.protocol.recording.evidence import (
 )
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun, come_due, noted, unfinished, without
 from plivo_record_async.protocol.recording.record import (
-    DEFAULT_TERMS,
     Answer,
     FollowedRecording,
     Step,
-    Terms,
     is_due,
     lacks_end,
     lacks_text,
     next_due,
 )
+from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
 __all__ = ["IGNORED", "TABLE", "Effect", "GiveUp", "HandOver", "Reconcile", "apply", "begin", "plan"]
 
@@ -188,10 +187,15 @@ Effect = Reconcile | HandOver | GiveUp
 
 
 def plan(
-    start_id: str, request: StartRequest, now: datetime, *, dedupe_key: str | None = None, terms: Terms = DEFAULT_TERMS
+    start_id: str,
+    request: StartRequest,
+    now: datetime,
+    *,
+    dedupe_key: str | None = None,
+    tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> FollowedRecording:
     """A start of which nothing has been sent."""
-    return _new(start_id, request, now, dedupe_key, terms, _planned(now))
+    return _new(start_id, request, now, dedupe_key, tracking, _planned(now))
 
 
 def begin(
@@ -201,11 +205,11 @@ def begin(
     *,
     sending: Sending | None = None,
     dedupe_key: str | None = None,
-    terms: Terms = DEFAULT_TERMS,
+    tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> FollowedRecording:
     """A start that is sent as soon as it is stored: `plan` and `SendingBegan` in one, as one write keeps both."""
     began = Step(kind="sending_began", state="sending", at=now, evidence=words_of(SendingBegan(), "sending"))
-    return attrs.evolve(_new(start_id, request, now, dedupe_key, terms, _planned(now), began), sending=sending)
+    return attrs.evolve(_new(start_id, request, now, dedupe_key, tracking, _planned(now), began), sending=sending)
 
 
 def _planned(now: datetime) -> Step:
@@ -213,7 +217,7 @@ def _planned(now: datetime) -> Step:
 
 
 def _new(
-    start_id: str, request: StartRequest, now: datetime, dedupe_key: str | None, terms: Terms, *steps: Step
+    start_id: str, request: StartRequest, now: datetime, dedupe_key: str | None, tracking: TrackingPolicy, *steps: Step
 ) -> FollowedRecording:
     return FollowedRecording(
         start_id=start_id,
@@ -221,15 +225,27 @@ def _new(
         dedupe_key=dedupe_key,
         version=len(steps) - 1,
         state=steps[-1].state,
-        due_at=now + terms.lease,
+        due_at=now + tracking.lease,
         steps=steps,
     )
 
 
 def apply(
-    record: FollowedRecording, evidence: Evidence, now: datetime, terms: Terms = DEFAULT_TERMS
+    record: FollowedRecording,
+    evidence: Evidence,
+    now: datetime,
+    tracking: TrackingPolicy = DEFAULT_TRACKING,
+    *,
+    handled: Collection[EventName] = (),
 ) -> tuple[FollowedRecording, tuple[Effect, ...]]:
-    """Learn.
+    """Apply one piece of evidence to a record.
+
+    Args:
+        record: The record before the change.
+        evidence: What was learned.
+        now: The time (aware).
+        tracking: The intervals and timeouts.
+        handled: The events that have handlers.
 
     Returns:
         The record as it is now, the very same object if nothing changed; and what to do once it is stored.
@@ -244,7 +260,10 @@ def apply(
     state = row[record.state]
     if state is None or (kind == "came_due" and not is_due(record, now)):
         return record, ()
-    facts = _passed(record, now, terms) if kind == "came_due" else _facts(record, evidence, now, terms)
+    if kind == "came_due":
+        facts = _passed(record, now, tracking, handled)
+    else:
+        facts = _facts(record, evidence, now, tracking, handled)
     if state == record.state and not facts and kind not in {"came_due", "sending_continued"}:
         return record, ()
     if state != record.state:
@@ -252,7 +271,7 @@ def apply(
     if facts.keys() - {"unhandled", "handler_runs"}:
         step = Step(kind=kind, state=state, at=now, evidence=words_of(evidence, state))
         facts["steps"] = (*record.steps, step)
-    due_at = next_due(record, facts, now, terms)
+    due_at = next_due(record, facts, now, tracking)
     learned = attrs.evolve(record, **facts, version=record.version + 1, due_at=due_at)
     return learned, _effects(record, learned, kind)
 
@@ -260,7 +279,7 @@ def apply(
 # What is kept of the evidence
 
 
-_SLOTS: Final[Mapping[CallbackName, str]] = {
+_SLOTS: Final[Mapping[EventName, str]] = {
     "ApiResponse": "response",
     "RecordingEnded": "ended",
     "TranscriptionEnded": "transcription",
@@ -268,12 +287,18 @@ _SLOTS: Final[Mapping[CallbackName, str]] = {
 """Where a record keeps what a callback said."""
 
 
-def _facts(record: FollowedRecording, evidence: Evidence, now: datetime, terms: Terms) -> dict[str, Any]:
+def _facts(
+    record: FollowedRecording,
+    evidence: Evidence,
+    now: datetime,
+    tracking: TrackingPolicy,
+    handled: Collection[EventName],
+) -> dict[str, Any]:
     """The attributes that the evidence changes, apart from the state."""
     facts: dict[str, Any] = {}
     match evidence:
         case ApiResponse() | RecordingEnded() | TranscriptionEnded():
-            facts = _reported(record, evidence, terms)
+            facts = _reported(record, evidence, handled)
         case StartAccepted(api_id=api_id, recording_id=recording_id, url=url):
             facts = _kept(record, "answer", Answer(api_id=api_id, recording_id=recording_id, url=url))
         case StartRefused(api_id=api_id) | StartUnanswered(api_id=api_id):
@@ -283,13 +308,13 @@ def _facts(record: FollowedRecording, evidence: Evidence, now: datetime, terms: 
         case RecordingFound(recording=row):
             facts = _listed(record, (row,))
             if kind_of(evidence) == "found_ended" and record.ended is None:
-                facts |= _reported(record, _ended_by(record, row), terms)
+                facts |= _reported(record, _ended_by(record, row), handled)
         case CandidatesFound(recordings=rows):
             facts = _listed(record, tuple(sorted(rows, key=lambda row: row.recording_id or "")))
         case SendingBegan() | ConferenceGone():
             facts = _noted(record, evidence, now)
         case EventHandled() | HandlersEnded():
-            facts = _handlers(record, evidence, now, terms)
+            facts = _handlers(record, evidence, now, tracking)
         case _:
             pass
     return facts
@@ -302,12 +327,14 @@ def _noted(record: FollowedRecording, evidence: SendingBegan | ConferenceGone, n
 
 
 def _reported(
-    record: FollowedRecording, event: ApiResponse | RecordingEnded | TranscriptionEnded, terms: Terms
+    record: FollowedRecording,
+    event: ApiResponse | RecordingEnded | TranscriptionEnded,
+    handled: Collection[EventName],
 ) -> dict[str, Any]:
     name = event_name(event)
     old, kept = getattr(record, _SLOTS[name]), _kept(record, _SLOTS[name], event)
     is_news = bool(kept) and (old is None or _weight(old)[0] != _weight(event)[0])
-    if is_news and name in terms.handled and name not in record.unhandled:
+    if is_news and name in handled and name not in record.unhandled:
         return kept | {"unhandled": (*record.unhandled, name), "handler_runs": without(record.handler_runs, name)}
     return kept
 
@@ -348,28 +375,30 @@ def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
     )
 
 
-def _passed(record: FollowedRecording, now: datetime, terms: Terms) -> dict[str, Any]:
+def _passed(
+    record: FollowedRecording, now: datetime, tracking: TrackingPolicy, handled: Collection[EventName]
+) -> dict[str, Any]:
     """What the passing of time changes: a transcript that never came has failed, until it comes all the same."""
     facts: dict[str, Any] = {}
-    if lacks_text(record) and now >= record.since + terms.follow:
-        error = f"no transcript came within {terms.follow} of the recording's end"
-        facts = _reported(record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), terms)
+    if lacks_text(record) and now >= record.since + tracking.give_up_after:
+        error = f"no transcript came within {tracking.give_up_after} of the recording's end"
+        facts = _reported(record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), handled)
     runs: tuple[HandlerRun, ...] = facts.get("handler_runs", record.handler_runs)
-    due = come_due(runs, now, lease=terms.handling, give_up_after=terms.follow)
+    due = come_due(runs, now, lease=tracking.handler_lease, give_up_after=tracking.give_up_after)
     if due != runs:
         facts |= {"handler_runs": due, "unhandled": unfinished(facts.get("unhandled", record.unhandled), due)}
     return facts
 
 
 def _handlers(
-    record: FollowedRecording, evidence: EventHandled | HandlersEnded, now: datetime, terms: Terms
+    record: FollowedRecording, evidence: EventHandled | HandlersEnded, now: datetime, tracking: TrackingPolicy
 ) -> dict[str, Any]:
     """What it changes that handlers of the user's have run."""
     name, runs = evidence.name, record.handler_runs
     if name not in record.unhandled:
         return {}
     if isinstance(evidence, HandlersEnded):
-        runs = noted(runs, evidence, now, lease=terms.handling, longest=terms.longest_look)
+        runs = noted(runs, evidence, now, lease=tracking.handler_lease, longest=tracking.max_backoff)
         return {} if runs == record.handler_runs else {"handler_runs": runs}
     unhandled = tuple(other for other in record.unhandled if other != name)
     return {"unhandled": unhandled, "handler_runs": without(runs, name, but_given_up=True)}
@@ -380,7 +409,7 @@ def _handlers(
 
 def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) -> tuple[Effect, ...]:
     came_due = kind == "came_due"
-    known: tuple[CallbackName, ...] = () if came_due else before.unhandled
+    known: tuple[EventName, ...] = () if came_due else before.unhandled
     handed = tuple([_hand_over(before, after, name) for name in after.unhandled if name not in known])
     if not came_due:
         return handed
@@ -389,7 +418,7 @@ def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) ->
     return (*given_up, *handed, Reconcile()) if looks else (*given_up, *handed)
 
 
-def _hand_over(before: FollowedRecording, after: FollowedRecording, name: CallbackName) -> HandOver:
+def _hand_over(before: FollowedRecording, after: FollowedRecording, name: EventName) -> HandOver:
     """All handlers, but for those of which is noted that they are not to be run now."""
     runs = [run for run in after.handler_runs if run.event == name]
     skip = frozenset([run.handler for run in runs if run.due_at is None or run in before.handler_runs])

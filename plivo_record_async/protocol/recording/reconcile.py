@@ -23,7 +23,8 @@ from plivo_record_async.protocol.recording.evidence import (
     NothingFound,
     RecordingFound,
 )
-from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording, Terms
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
 __all__ = ["Claim", "Finding", "Matches", "Search", "claim_of", "conclude", "matching", "search_for", "weigh"]
 
@@ -191,7 +192,7 @@ def conclude(
     *,
     live: bool,
     plivo_time: datetime | None,
-    terms: Terms = DEFAULT_TERMS,
+    tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> Evidence | None:
     """Return what to make of it, or None to look again later.
 
@@ -200,7 +201,7 @@ def conclude(
         finding: What the list came to.
         live: Whether its conference is live; it matters only if nothing was found.
         plivo_time: The time at Plivo; None if it is not known yet.
-        terms: How long to wait for what.
+        tracking: The intervals and timeouts.
     """
     match finding.found:
         case [row]:
@@ -212,7 +213,7 @@ def conclude(
         case _ if record.gone_at is None:
             return ConferenceGone(at=plivo_time)
         case _:
-            return NothingFound() if plivo_time >= record.gone_at + terms.grace else None
+            return NothingFound() if plivo_time >= record.gone_at + tracking.absence_grace else None
 
 
 def _was_named(owner: FollowedRecording, recording_id: str | None) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import takewhile
 from typing import Any, Final, Literal
 
@@ -20,17 +20,16 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     TranscriptionEnded,
 )
-from plivo_record_async.protocol.recording.evidence import CallbackName, Kind
+from plivo_record_async.protocol.recording.evidence import EventName, Kind
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun, described, next_run
+from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
 
 __all__ = [
-    "DEFAULT_TERMS",
     "Answer",
     "FollowedRecording",
     "Progress",
     "Stage",
     "Step",
-    "Terms",
     "is_due",
     "is_silent",
     "lacks_end",
@@ -50,43 +49,6 @@ _LOST: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "ab
 _ACCEPTED: Final[frozenset[RecordingState]] = frozenset(
     {"accepted", "unconfirmed", "started", "recorded", "transcribed"}
 )
-
-
-@attrs.frozen(kw_only=True)
-class Terms(Value):
-    """How long what is waited for, and what the user wants to be told.
-
-    Attributes:
-        tick: How often it is looked for what has come due.
-        lease: How long a plan or a sending counts as alive without being renewed.
-        confirm: How long after the acceptance the first callback may take. Plivo delivers for 55 s at most:
-            https://plivo.com/docs/voice/concepts/callback-configurations.md
-        first_look: When an unknown outcome is looked for first; then at twice the age, and so on.
-        quiet_look: The same where a callback is expected and the recording may simply still be running.
-        longest_look: The longest time between two looks.
-        grace: How long after the end of a conference its recording may take to be listed.
-        handling: How long the handlers may take before they are run again, perhaps by another process. A handler that
-            failed is run again after that time, then after twice that time, and so on up to ``longest_look``.
-        follow: For how long Plivo is asked, after the end of a recording its transcript waited for, and a handler that
-            fails run again. A conference lasts 24 hours at most:
-            https://plivo.com/docs/voice/concepts/account-limits.md
-        handled: The events that have handlers; a tracker fills it in by itself.
-    """
-
-    tick: timedelta = timedelta(seconds=1)
-    lease: timedelta = timedelta(seconds=10)
-    confirm: timedelta = timedelta(minutes=2)
-    first_look: timedelta = timedelta(seconds=15)
-    quiet_look: timedelta = timedelta(minutes=5)
-    longest_look: timedelta = timedelta(hours=1)
-    grace: timedelta = timedelta(minutes=5)
-    handling: timedelta = timedelta(minutes=1)
-    follow: timedelta = timedelta(hours=48)
-    handled: frozenset[CallbackName] = frozenset()
-
-
-DEFAULT_TERMS: Final = Terms()
-"""What holds unless somebody says otherwise; nothing has handlers."""
 
 
 @attrs.frozen(kw_only=True)
@@ -153,7 +115,7 @@ class FollowedRecording(Value):
     ended: RecordingEnded | None = None
     transcription: TranscriptionEnded | None = None
     candidates: tuple[Recording, ...] = ()
-    unhandled: tuple[CallbackName, ...] = ()
+    unhandled: tuple[EventName, ...] = ()
     handler_runs: tuple[HandlerRun, ...] = ()
     steps: tuple[Step, ...]
 
@@ -283,38 +245,44 @@ def is_silent(record: FollowedRecording) -> bool:
     return record.due_at is not None and not record.unhandled and lacks_end(record)
 
 
-def next_due(record: FollowedRecording, changes: Mapping[str, Any], now: datetime, terms: Terms) -> datetime | None:
+def next_due(
+    record: FollowedRecording, changes: Mapping[str, Any], now: datetime, tracking: TrackingPolicy
+) -> datetime | None:
     """When somebody has to look after the record again, or ``None`` if nobody has to.
 
     Args:
         record: The record before its change.
         changes: The attributes that change.
         now: The time.
-        terms: How long what is waited for.
+        tracking: The intervals and timeouts.
     """
-    look_at = _look_at(record, changes, now, terms)
-    unhandled: tuple[CallbackName, ...] = changes.get("unhandled", record.unhandled)
+    look_at = _look_at(record, changes, now, tracking)
+    unhandled: tuple[EventName, ...] = changes.get("unhandled", record.unhandled)
     runs: tuple[HandlerRun, ...] = changes.get("handler_runs", record.handler_runs)
-    times = [next_run(runs, name) or now + terms.handling for name in unhandled]
+    times = [next_run(runs, name) or now + tracking.handler_lease for name in unhandled]
     return min(times if look_at is None else [*times, look_at], default=None)
 
 
-def _look_at(record: FollowedRecording, changes: Mapping[str, Any], now: datetime, terms: Terms) -> datetime | None:
+def _look_at(
+    record: FollowedRecording, changes: Mapping[str, Any], now: datetime, tracking: TrackingPolicy
+) -> datetime | None:
     """When to look after the recording itself: the older the silence, the longer the next one."""
     state: RecordingState = changes.get("state", record.state)
     since = record.since if state == record.state else now
     if state in {"planned", "sending"}:
-        return now + terms.lease
+        return now + tracking.lease
     if state == "accepted":
-        return since + terms.confirm
+        return since + tracking.confirm_within
     if not _lacks_end(state, changes.get("ended", record.ended)):
-        return since + terms.follow if _lacks_text(record, state, changes) else None
-    if now - record.created_at > terms.follow:
+        return since + tracking.give_up_after if _lacks_text(record, state, changes) else None
+    if now - record.created_at > tracking.give_up_after:
         return None
     if "gone_at" in changes:
-        return now + terms.grace + terms.tick  # the clock that the grace is measured with is Plivo's
-    first = terms.first_look if state == "unknown" else terms.quiet_look
-    return now + min(max(first, now - since), terms.longest_look)
+        return (
+            now + tracking.absence_grace + tracking.poll_interval
+        )  # the clock that the grace is measured with is Plivo's
+    first = tracking.initial_backoff if state == "unknown" else tracking.idle_backoff
+    return now + min(max(first, now - since), tracking.max_backoff)
 
 
 def lacks_text(record: FollowedRecording) -> bool:

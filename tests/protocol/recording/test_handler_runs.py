@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.recording.evidence import CallbackName, HandlersEnded
+from plivo_record_async.protocol.recording.evidence import EventName, HandlersEnded
 from plivo_record_async.protocol.recording.handler_runs import (
     HandlerRun,
     Runs,
@@ -126,7 +126,7 @@ def test_what_fails_for_too_long_is_given_up(failures: int) -> None:
 def test_an_event_is_finished_when_no_handler_of_it_waits() -> None:
     done = HandlerRun(event="RecordingEnded", handler="a", since=NOW)
     waiting = HandlerRun(event="ApiResponse", handler="a", since=NOW, due_at=NOW)
-    unhandled: tuple[CallbackName, ...] = ("RecordingEnded", "ApiResponse", "TranscriptionEnded")
+    unhandled: tuple[EventName, ...] = ("RecordingEnded", "ApiResponse", "TranscriptionEnded")
     assert unfinished(unhandled, (done, waiting)) == ("ApiResponse", "TranscriptionEnded")
 
 

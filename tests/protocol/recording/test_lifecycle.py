@@ -25,6 +25,7 @@ from plivo_record_async.protocol.recording.evidence import (
     CandidatesFound,
     ConferenceGone,
     EventHandled,
+    EventName,
     Evidence,
     HandlersEnded,
     Kind,
@@ -50,7 +51,8 @@ from plivo_record_async.protocol.recording.lifecycle import (
     begin,
     plan,
 )
-from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording, Terms, progress, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, progress, status_of
+from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING
 from tests.support.recordings import (
     ACCEPTED,
     CONFIRMED,
@@ -95,8 +97,8 @@ CALLBACKS: tuple[Kind, ...] = (
     "transcribed",
     "transcription_failed",
 )
-HANDLED = Terms(handled=frozenset({"RecordingEnded"}))
-TERMS_WITH_HANDLERS = Terms(handled=frozenset({"RecordingEnded", "TranscriptionEnded"}))
+HANDLED: frozenset[EventName] = frozenset({"RecordingEnded"})
+TWO_HANDLED: frozenset[EventName] = frozenset({"RecordingEnded", "TranscriptionEnded"})
 
 
 # The table
@@ -191,7 +193,7 @@ def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
     told: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, EventHandled(name="RecordingEnded")]
     changes = [SendingBegan(), SendingContinued(), EVIDENCE["unanswered"], *looks, *told]
     for version, evidence in enumerate(changes, start=1):
-        record = after(record, evidence, terms=TERMS_WITH_HANDLERS)
+        record = after(record, evidence, handled=TWO_HANDLED)
         assert record.version == version
         assert after(record, SendingContinued()).version == version + (record.state == "sending")
 
@@ -244,9 +246,9 @@ def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
 
 def test_a_plan_and_a_sending_live_as_long_as_their_lease() -> None:
     record = recording("sending")
-    assert record.due_at == NOW + DEFAULT_TERMS.lease
+    assert record.due_at == NOW + DEFAULT_TRACKING.lease
     renewed, effects = apply(record, SendingContinued(), NOW + 9 * SECOND)
-    assert (renewed.due_at, renewed.updated_at, effects) == (NOW + 9 * SECOND + DEFAULT_TERMS.lease, NOW, ())
+    assert (renewed.due_at, renewed.updated_at, effects) == (NOW + 9 * SECOND + DEFAULT_TRACKING.lease, NOW, ())
     assert len(renewed.steps) == len(record.steps)
 
 
@@ -277,10 +279,10 @@ def test_who_is_silent_is_looked_for_at_twice_its_age_each_time() -> None:
 
 def test_who_may_still_be_recording_is_looked_for_with_less_haste() -> None:
     started = recording("started")
-    assert started.due_at == NOW + DEFAULT_TERMS.quiet_look
-    unconfirmed, effects = apply(recording("accepted"), CameDue(), NOW + DEFAULT_TERMS.confirm)
+    assert started.due_at == NOW + DEFAULT_TRACKING.idle_backoff
+    unconfirmed, effects = apply(recording("accepted"), CameDue(), NOW + DEFAULT_TRACKING.confirm_within)
     assert (unconfirmed.state, effects) == ("unconfirmed", ())
-    assert unconfirmed.due_at == NOW + DEFAULT_TERMS.confirm + DEFAULT_TERMS.quiet_look
+    assert unconfirmed.due_at == NOW + DEFAULT_TRACKING.confirm_within + DEFAULT_TRACKING.idle_backoff
 
 
 def test_plivo_is_not_asked_for_ever() -> None:
@@ -298,7 +300,7 @@ def test_what_is_settled_is_not_looked_after(state: RecordingState) -> None:
 def test_a_recording_is_settled_when_it_is_over_unless_a_transcript_is_to_come() -> None:
     without = plan("start-1", attrs.evolve(REQUEST, transcription_url=None), NOW)
     assert after(without, SendingBegan(), ACCEPTED, ENDED).due_at is None
-    assert recording("recorded").due_at == NOW + DEFAULT_TERMS.follow
+    assert recording("recorded").due_at == NOW + DEFAULT_TRACKING.give_up_after
     assert after(recording("recorded"), UNTRANSCRIBED).due_at is None
 
 
@@ -306,8 +308,8 @@ def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -
     record = recording("recorded")
     early, effects = apply(record, CameDue(), due_time(record) - SECOND)
     assert (early, effects) == (record, ())
-    terms = attrs.evolve(DEFAULT_TERMS, handled=frozenset({"TranscriptionEnded"}))
-    late, effects = apply(record, CameDue(), due_time(record), terms)
+    handled_events: frozenset[EventName] = frozenset({"TranscriptionEnded"})
+    late, effects = apply(record, CameDue(), due_time(record), handled=handled_events)
     assert (late.state, late.error) == ("recorded", "no transcript came within 2 days, 0:00:00 of the recording's end")
     assert progress(late, "transcribed") == "lost"
     assert late.steps[-1].evidence == "no transcript came in time"
@@ -316,7 +318,7 @@ def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -
     assert told.event == late.transcription
     handled = after(late, EventHandled(name="TranscriptionEnded"))
     assert handled.due_at is None
-    at_last, effects = apply(handled, TRANSCRIBED, NOW, terms)
+    at_last, effects = apply(handled, TRANSCRIBED, NOW, handled=handled_events)
     assert progress(at_last, "transcribed") == "reached"
     assert effects == (HandOver(TRANSCRIBED),)
 
@@ -334,7 +336,7 @@ def test_a_transcript_without_an_end_is_still_looked_after() -> None:
 def test_after_the_end_of_the_conference_there_is_a_time_of_grace() -> None:
     gone, _ = apply(recording("unknown"), ConferenceGone(), NOW + SECOND)
     assert (gone.state, gone.gone_at) == ("unknown", NOW + SECOND)
-    assert gone.due_at == NOW + SECOND + DEFAULT_TERMS.grace + DEFAULT_TERMS.tick
+    assert gone.due_at == NOW + SECOND + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
     assert after(gone, ConferenceGone()) is gone
     absent = after(gone, NothingFound())
     assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo lists no recording")
@@ -351,7 +353,7 @@ def test_the_time_of_grace_is_waited_for_whatever_plivo_s_clock_shows() -> None:
     for ahead in (timedelta(hours=1), timedelta(hours=-1)):
         gone, _ = apply(recording("unknown"), ConferenceGone(at=NOW + ahead), NOW)
         assert gone.gone_at == NOW + ahead
-        assert gone.due_at == NOW + DEFAULT_TERMS.grace + DEFAULT_TERMS.tick
+        assert gone.due_at == NOW + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
 
 
 def test_what_our_clocks_showed_is_kept_of_the_last_sending() -> None:
@@ -367,18 +369,18 @@ def test_what_our_clocks_showed_is_kept_of_the_last_sending() -> None:
 
 
 def test_an_event_with_handlers_is_handed_over_once_and_again_until_it_was_handled() -> None:
-    record, effects = apply(recording("accepted"), ENDED, NOW, TERMS_WITH_HANDLERS)
+    record, effects = apply(recording("accepted"), ENDED, NOW, handled=TWO_HANDLED)
     assert (record.unhandled, effects) == (("RecordingEnded",), (HandOver(ENDED),))
-    assert apply(record, ENDED, NOW, TERMS_WITH_HANDLERS) == (record, ())
-    record, effects = apply(record, TRANSCRIBED, NOW, TERMS_WITH_HANDLERS)
+    assert apply(record, ENDED, NOW, handled=TWO_HANDLED) == (record, ())
+    record, effects = apply(record, TRANSCRIBED, NOW, handled=TWO_HANDLED)
     assert effects == (HandOver(TRANSCRIBED),)
-    assert record.due_at == NOW + DEFAULT_TERMS.handling
+    assert record.due_at == NOW + DEFAULT_TRACKING.handler_lease
 
-    record, effects = apply(record, CameDue(), due_time(record), TERMS_WITH_HANDLERS)
+    record, effects = apply(record, CameDue(), due_time(record), handled=TWO_HANDLED)
     assert effects == (HandOver(ENDED), HandOver(TRANSCRIBED))
 
     history = record.steps
-    record = after(record, EventHandled(name="RecordingEnded"), terms=TERMS_WITH_HANDLERS)
+    record = after(record, EventHandled(name="RecordingEnded"), handled=TWO_HANDLED)
     assert (record.unhandled, record.steps) == (("TranscriptionEnded",), history)
     assert after(record, EventHandled(name="RecordingEnded")) is record
     record = after(record, EventHandled(name="TranscriptionEnded"))
@@ -390,47 +392,47 @@ def ended_badly(**more: Any) -> HandlersEnded:
 
 
 def test_a_handler_that_failed_is_run_again_after_a_pause_and_the_others_are_not() -> None:
-    told = after(recording("accepted"), ENDED, terms=TERMS_WITH_HANDLERS)
-    record, effects = apply(told, ended_badly(), NOW, TERMS_WITH_HANDLERS)
+    told = after(recording("accepted"), ENDED, handled=TWO_HANDLED)
+    record, effects = apply(told, ended_badly(), NOW, handled=TWO_HANDLED)
     assert (record.unhandled, effects) == (("RecordingEnded",), ())
     assert record.steps == told.steps, "a failing handler is no news of the recording"
-    assert record.due_at == NOW + DEFAULT_TERMS.handling
+    assert record.due_at == NOW + DEFAULT_TRACKING.handler_lease
     assert status_of(record).handler_error == (
         "handler b of RecordingEnded failed once, the last time with ValueError: no; it runs again at "
         "2026-03-01T12:01:00+00:00"
     )
     first_pause = due_time(record)
-    record, effects = apply(record, CameDue(), first_pause, TERMS_WITH_HANDLERS)
+    record, effects = apply(record, CameDue(), first_pause, handled=TWO_HANDLED)
     assert effects == (HandOver(ENDED, skip=frozenset({"a"})),)
-    assert record.due_at == first_pause + DEFAULT_TERMS.handling
-    record, _ = apply(record, ended_badly(), first_pause, TERMS_WITH_HANDLERS)
-    assert record.due_at == first_pause + 2 * DEFAULT_TERMS.handling
-    record, _ = apply(record, EventHandled(name="RecordingEnded"), first_pause, TERMS_WITH_HANDLERS)
+    assert record.due_at == first_pause + DEFAULT_TRACKING.handler_lease
+    record, _ = apply(record, ended_badly(), first_pause, handled=TWO_HANDLED)
+    assert record.due_at == first_pause + 2 * DEFAULT_TRACKING.handler_lease
+    record, _ = apply(record, EventHandled(name="RecordingEnded"), first_pause, handled=TWO_HANDLED)
     assert (record.unhandled, record.handler_runs, record.due_at) == ((), (), due_time(record))
     assert status_of(record).handler_error is None
 
 
 def test_what_else_is_learned_meanwhile_does_not_shorten_the_pause() -> None:
-    record = after(recording("accepted"), ENDED, ended_badly(), terms=TERMS_WITH_HANDLERS)
-    later = NOW + DEFAULT_TERMS.handling
-    record, _ = apply(record, CameDue(), later, TERMS_WITH_HANDLERS)
-    record, _ = apply(record, ended_badly(), later, TERMS_WITH_HANDLERS)
-    assert record.due_at == later + 2 * DEFAULT_TERMS.handling
-    record, effects = apply(record, TRANSCRIBED, later, TERMS_WITH_HANDLERS)
+    record = after(recording("accepted"), ENDED, ended_badly(), handled=TWO_HANDLED)
+    later = NOW + DEFAULT_TRACKING.handler_lease
+    record, _ = apply(record, CameDue(), later, handled=TWO_HANDLED)
+    record, _ = apply(record, ended_badly(), later, handled=TWO_HANDLED)
+    assert record.due_at == later + 2 * DEFAULT_TRACKING.handler_lease
+    record, effects = apply(record, TRANSCRIBED, later, handled=TWO_HANDLED)
     assert effects == (HandOver(TRANSCRIBED),)
-    assert record.due_at == later + DEFAULT_TERMS.handling
-    record, effects = apply(record, CameDue(), due_time(record), TERMS_WITH_HANDLERS)
+    assert record.due_at == later + DEFAULT_TRACKING.handler_lease
+    record, effects = apply(record, CameDue(), due_time(record), handled=TWO_HANDLED)
     assert effects == (HandOver(ENDED, skip=frozenset({"a", "b"})), HandOver(TRANSCRIBED))
 
 
 def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() -> None:
-    record = after(recording("accepted"), ENDED, TRANSCRIBED, ended_badly(), terms=HANDLED)
+    record = after(recording("accepted"), ENDED, TRANSCRIBED, ended_badly(), handled=HANDLED)
     now, effects = NOW, tuple[Effect, ...]()
     while record.unhandled:
         now = due_time(record)
-        record, effects = apply(record, CameDue(), now, HANDLED)
-        record, _ = apply(record, ended_badly(), now, HANDLED)
-    assert DEFAULT_TERMS.follow < now - NOW < DEFAULT_TERMS.follow + timedelta(hours=2)
+        record, effects = apply(record, CameDue(), now, handled=HANDLED)
+        record, _ = apply(record, ended_badly(), now, handled=HANDLED)
+    assert DEFAULT_TRACKING.give_up_after < now - NOW < DEFAULT_TRACKING.give_up_after + timedelta(hours=2)
     [run] = [effect.run for effect in effects if isinstance(effect, GiveUp)]
     assert (run.handler, run.failures) == ("b", 53)
     assert run in record.handler_runs
@@ -440,16 +442,16 @@ def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() 
 
 
 def test_handlers_that_were_given_up_do_not_keep_an_event_that_comes_anew_from_being_handled() -> None:
-    record = after(recording("accepted"), ENDED, UNTRANSCRIBED, terms=TERMS_WITH_HANDLERS)
+    record = after(recording("accepted"), ENDED, UNTRANSCRIBED, handled=TWO_HANDLED)
     run = HandlerRun(event="TranscriptionEnded", handler="a", since=NOW, failures=9, error="no")
     record = attrs.evolve(record, unhandled=(), handler_runs=(run,))
-    record, effects = apply(record, TRANSCRIBED, NOW, TERMS_WITH_HANDLERS)
+    record, effects = apply(record, TRANSCRIBED, NOW, handled=TWO_HANDLED)
     assert (record.unhandled, record.handler_runs) == (("TranscriptionEnded",), ())
     assert effects == (HandOver(TRANSCRIBED),)
 
 
 def test_what_one_handler_was_given_up_for_stays_when_the_others_have_run() -> None:
-    record = after(recording("accepted"), ENDED, terms=TERMS_WITH_HANDLERS)
+    record = after(recording("accepted"), ENDED, handled=TWO_HANDLED)
     run = HandlerRun(event="RecordingEnded", handler="a", since=NOW, failures=9, error="no")
     done = HandlerRun(event="RecordingEnded", handler="b", since=NOW)
     record = after(attrs.evolve(record, handler_runs=(run, done)), EventHandled(name="RecordingEnded"))
@@ -465,12 +467,12 @@ def test_how_handlers_stand_matters_only_while_their_event_is_unhandled() -> Non
 
 
 def test_an_event_without_handlers_is_not_handed_over() -> None:
-    record, effects = apply(recording("accepted"), CONFIRMED, NOW, TERMS_WITH_HANDLERS)
+    record, effects = apply(recording("accepted"), CONFIRMED, NOW, handled=TWO_HANDLED)
     assert (record.unhandled, effects) == ((), ())
 
 
 def test_a_found_end_is_handed_over_too() -> None:
-    record, effects = apply(recording("unknown"), RecordingFound(recording=ROW), NOW, TERMS_WITH_HANDLERS)
+    record, effects = apply(recording("unknown"), RecordingFound(recording=ROW), NOW, handled=TWO_HANDLED)
     assert record.ended is not None
     assert effects == (HandOver(record.ended),)
 
@@ -535,7 +537,7 @@ def test_neither_order_nor_repetition_of_callbacks_makes_a_difference(
         """Time is not far gone: the lease of the sending may have run out."""
         record = recording("sending")
         for piece in evidence:
-            now = NOW + DEFAULT_TERMS.lease if isinstance(piece, CameDue) else NOW
+            now = NOW + DEFAULT_TRACKING.lease if isinstance(piece, CameDue) else NOW
             record, _ = apply(record, piece, now)
         return record
 
@@ -560,10 +562,10 @@ class Life(RuleBasedStateMachine):
     def learn(self, evidence: Evidence) -> None:
         self.before = self.record
         if self.record.state in TABLE[kind_of(evidence)]:
-            self.record, _ = apply(self.record, evidence, self.now, TERMS_WITH_HANDLERS)
+            self.record, _ = apply(self.record, evidence, self.now, handled=TWO_HANDLED)
         else:
             with pytest.raises(ValueError, match="cannot meet"):
-                apply(self.record, evidence, self.now, TERMS_WITH_HANDLERS)
+                apply(self.record, evidence, self.now, handled=TWO_HANDLED)
 
     @initialize(sent=st.booleans())
     def begin(self, *, sent: bool) -> None:
@@ -621,7 +623,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def what_is_unfinished_is_looked_after(self) -> None:
-        young = self.now - NOW < DEFAULT_TERMS.follow
+        young = self.now - NOW < DEFAULT_TRACKING.give_up_after
         unfinished = self.record.state in {"planned", "sending", "unknown", "accepted", "unconfirmed", "started"}
         if (young and unfinished) or self.record.unhandled:
             assert self.record.due_at is not None

@@ -34,7 +34,8 @@ from plivo_record_async.protocol.recording.reconcile import (
     search_for,
     weigh,
 )
-from plivo_record_async.protocol.recording.record import DEFAULT_TERMS, FollowedRecording
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING
 from tests.support.recordings import (
     ACCEPTED,
     CONFIRMED,
@@ -364,12 +365,12 @@ def test_when_the_conference_has_gone_a_time_of_grace_begins_by_plivo_s_clock() 
     assert evidence == ConferenceGone(at=NOW + 17 * SECOND)
     gone, _ = apply(UNANSWERED, evidence, NOW + DAY)
     assert gone.gone_at == NOW + 17 * SECOND
-    assert gone.due_at == NOW + DAY + DEFAULT_TERMS.grace + DEFAULT_TERMS.tick
+    assert gone.due_at == NOW + DAY + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
 
 
 def test_after_the_grace_it_is_certain_that_there_is_none() -> None:
     gone, _ = apply(UNANSWERED, ConferenceGone(at=NOW), NOW)
-    over = DEFAULT_TERMS.grace.total_seconds()
+    over = DEFAULT_TRACKING.absence_grace.total_seconds()
     assert concluded(gone, at=over - 1) is None
     assert concluded(gone, at=over) == NothingFound()
     assert concluded(gone, at=over, live=True) is None
