@@ -1,7 +1,7 @@
-"""The event loop and the process in which an object works: one of each at a time.
+"""Which event loop and which process an object belongs to: one of each at a time.
 
-An object may move to another event loop once its own has ended, so one that a module defines serves every loop that the
-program runs, one after another.
+An object may move to another event loop once its own has ended, so one that a module defines serves every event loop
+that the program runs, one after another.
 """
 
 from __future__ import annotations
@@ -12,52 +12,60 @@ import weakref
 
 from plivo_record_async.errors import ConfigurationError
 
-__all__ = ["Home"]
+__all__ = ["LoopBinding"]
 
 
-class Home:
-    """Where an object works.
+class LoopBinding:
+    """The event loop and the process that an object belongs to.
 
     Args:
-        name: The object, as errors name it.
+        name: What errors call the object.
+        until_closed: Whether the object stays bound to an event loop that has stopped but is not closed, because it has
+            connections there that only this loop can close. Otherwise another event loop may take it over as soon as
+            its own is not running.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, *, until_closed: bool = False) -> None:
         self._name = name
+        self._until_closed = until_closed
         self._loop: weakref.ref[asyncio.AbstractEventLoop] | None = None
         self._process = 0
 
-    def claim(self) -> bool:
-        """Make the running event loop the object's own.
+    def bind(self) -> bool:
+        """Bind the object to the running event loop.
 
         Returns:
-            Whether it is a new one.
+            Whether it was not bound to this event loop before.
 
         Raises:
-            ConfigurationError: The object works in another event loop that is running, or the process was forked while
-                it worked.
+            ConfigurationError: The object is in use in another event loop, or the process was forked while the object
+                was in use.
         """
         if self.is_forked:  # first of all, because a forked process has no running event loop
             raise ConfigurationError(
-                f"{self._name} was in use before this process was forked; make one in each process, after the fork"
+                f"{self._name} was in use before this process was forked; make one in each process, after the fork, "
+                "or close it before the fork"
             )
         loop = asyncio.get_running_loop()
         own = None if self._loop is None else self._loop()
         if own is loop:
             return False
-        if own is not None and own.is_running():
+        if own is not None and self._is_in_use(own):
             raise ConfigurationError(
-                f"{self._name} is in use in another event loop that is still running; make one in each event loop, or "
-                "close it there first"
+                f"{self._name} is in use in another event loop that is still "
+                f"{'open' if self._until_closed else 'running'}; make one in each event loop, or close it there first"
             )
         self._loop, self._process = weakref.ref(loop), os.getpid()
         return True
 
     @property
     def is_forked(self) -> bool:
-        """Whether this process was forked from the one in which the object works."""
+        """Whether this process was forked from the process that the object belongs to."""
         return self._process not in {0, os.getpid()}
 
-    def leave(self) -> None:
-        """Let the next event loop have the object, in a forked process too."""
+    def unbind(self) -> None:
+        """Let any event loop bind the object next, in a forked process too."""
         self._loop, self._process = None, 0
+
+    def _is_in_use(self, loop: asyncio.AbstractEventLoop) -> bool:
+        return not loop.is_closed() if self._until_closed else loop.is_running()

@@ -1,4 +1,4 @@
-"""One event loop and one process at a time."""
+"""An object belongs to one event loop and one process at a time."""
 
 from __future__ import annotations
 
@@ -9,59 +9,71 @@ import os
 import pytest
 
 from plivo_record_async import ConfigurationError
-from plivo_record_async._event_loop import Home
+from plivo_record_async._event_loop import LoopBinding
 
 
-async def claimed(home: Home) -> bool:
-    return home.claim()
+async def bound(binding: LoopBinding) -> bool:
+    return binding.bind()
 
 
-async def test_a_home_is_claimed_once() -> None:
-    home = Home("it")
-    assert home.claim()
-    assert not home.claim()
+async def test_an_object_is_bound_once() -> None:
+    binding = LoopBinding("it")
+    assert binding.bind()
+    assert not binding.bind()
 
 
-def test_another_loop_may_claim_what_one_that_ended_has_left() -> None:
-    home = Home("it")
-    assert asyncio.run(claimed(home))
-    assert asyncio.run(claimed(home))
+@pytest.mark.parametrize("until_closed", [False, True])
+def test_another_loop_may_bind_an_object_whose_loop_was_closed(until_closed: bool) -> None:
+    binding = LoopBinding("it", until_closed=until_closed)
+    assert asyncio.run(bound(binding))
+    assert asyncio.run(bound(binding))
 
 
-def test_a_loop_that_stands_still_holds_nothing() -> None:
-    home, still = Home("it"), asyncio.new_event_loop()
-    assert still.run_until_complete(claimed(home))
-    assert asyncio.run(claimed(home))
-    assert still.run_until_complete(claimed(home))
-    still.close()
+def test_a_loop_that_has_stopped_does_not_keep_an_object() -> None:
+    binding, stopped = LoopBinding("it"), asyncio.new_event_loop()
+    assert stopped.run_until_complete(bound(binding))
+    assert asyncio.run(bound(binding))
+    assert stopped.run_until_complete(bound(binding))
+    stopped.close()
 
 
-def test_a_loop_that_nobody_holds_is_not_held() -> None:
-    home, dropped = Home("it"), asyncio.new_event_loop()
-    assert dropped.run_until_complete(claimed(home))
-    dropped.close()
-    del dropped
+def test_a_loop_that_has_stopped_keeps_an_object_with_connections_until_it_is_closed() -> None:
+    binding = LoopBinding("it", until_closed=True)
+    with asyncio.Runner() as stopped:
+        assert stopped.run(bound(binding))
+        assert not stopped.run(bound(binding))
+        with pytest.raises(ConfigurationError, match="it is in use in another event loop that is still open; make one"):
+            asyncio.run(bound(binding))
+    assert asyncio.run(bound(binding))
+
+
+def test_a_loop_that_was_deleted_does_not_keep_an_object() -> None:
+    binding, deleted = LoopBinding("it"), asyncio.new_event_loop()
+    assert deleted.run_until_complete(bound(binding))
+    deleted.close()
+    del deleted
     gc.collect()
-    assert asyncio.run(claimed(home))
+    assert asyncio.run(bound(binding))
 
 
-async def test_two_loops_at_once_are_refused() -> None:
-    home = Home("it")
-    home.claim()
-    with pytest.raises(ConfigurationError, match="it is in use in another event loop that is still running; make one"):
-        await asyncio.to_thread(asyncio.run, claimed(home))
-    home.leave()
-    assert await asyncio.to_thread(asyncio.run, claimed(home))
+@pytest.mark.parametrize("until_closed", [False, True])
+async def test_a_second_running_loop_is_refused(until_closed: bool) -> None:
+    binding = LoopBinding("it", until_closed=until_closed)
+    binding.bind()
+    with pytest.raises(ConfigurationError, match=r"it is in use in another event loop that is still \w+; make one"):
+        await asyncio.to_thread(asyncio.run, bound(binding))
+    binding.unbind()
+    assert await asyncio.to_thread(asyncio.run, bound(binding))
 
 
-async def test_a_forked_process_is_refused_what_was_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
-    used, unused, left = Home("it"), Home("it"), Home("it")
-    used.claim()
-    left.claim()
-    left.leave()
+async def test_a_forked_process_may_not_use_an_object_that_was_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    used, unused, closed = LoopBinding("it"), LoopBinding("it"), LoopBinding("it")
+    used.bind()
+    closed.bind()
+    closed.unbind()
     monkeypatch.setattr(os, "getpid", lambda: -1)
-    assert [home.is_forked for home in (used, unused, left)] == [True, False, False]
+    assert [binding.is_forked for binding in (used, unused, closed)] == [True, False, False]
     with pytest.raises(ConfigurationError, match="it was in use before this process was forked; make one in each"):
-        used.claim()
-    assert unused.claim()
-    assert left.claim()
+        used.bind()
+    assert unused.bind()
+    assert closed.bind()

@@ -13,7 +13,7 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from plivo_record_async._event_loop import Home
+from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError
 from plivo_record_async.protocol.callbacks.fields import named_ids
 from plivo_record_async.protocol.recording.record import is_silent
@@ -47,7 +47,7 @@ class MemoryStore:
         self._forgotten: dict[str, datetime] = {}
         self._due: dict[bool, list[tuple[datetime, str]]] = {True: [], False: []}
         self._watchers: dict[str, set[asyncio.Future[None]]] = {}
-        self._home = Home("MemoryStore()")
+        self._binding = LoopBinding("MemoryStore()")
         self._closed = False
 
     async def __aenter__(self) -> Self:
@@ -170,14 +170,14 @@ class MemoryStore:
     async def aclose(self) -> None:
         """End all watching with `ClosedError`; nothing can be kept or read before it is entered again."""
         self._closed = True
-        if not self._home.is_forked:
+        if not self._binding.is_forked:
             self._end_watching()
-            self._home.leave()
+            self._binding.unbind()
 
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("MemoryStore() is closed; enter it again with `async with` to go on using it")
-        if self._home.claim():
+        if self._binding.bind():
             self._end_watching()
 
     def _end_watching(self) -> None:

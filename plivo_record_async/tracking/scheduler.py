@@ -19,7 +19,7 @@ from typing import Any
 import attrs
 
 from plivo_record_async import _clock
-from plivo_record_async._event_loop import Home
+from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError, StoreError, UnknownStartError
 from plivo_record_async.protocol.recording.evidence import (
     EventHandled,
@@ -100,7 +100,7 @@ class Follower:
         self._ledger = ledger
         self._reconciler = reconciler
         self._handlers = Handlers()
-        self._home = Home("this tracker")
+        self._binding = LoopBinding("this tracker")
         self._work = _Work()
         self._closed = False
 
@@ -111,7 +111,7 @@ class Follower:
         Raises:
             ConfigurationError: The tracker is in use in another event loop, or was before this process was forked.
         """
-        if not self._closed and self._home.claim():
+        if not self._closed and self._binding.bind():
             self._work = _Work()
         return self._work
 
@@ -146,7 +146,7 @@ class Follower:
             StoreError: The store cannot be read.
             ConfigurationError: It is in use in another event loop, or was before this process was forked.
         """
-        if self._home.claim():
+        if self._binding.bind():
             self._work = _Work()
         work = self._work
         work.entered += 1
@@ -177,7 +177,7 @@ class Follower:
         Raises:
             ConfigurationError: It is in use in another event loop.
         """
-        work = _Work() if self._home.is_forked else self._here
+        work = _Work() if self._binding.is_forked else self._here
         try:
             await _cancelled(_others(work.to_drop))
             await _settled(work, grace)
@@ -185,8 +185,8 @@ class Follower:
         finally:
             self._closed = True
             await self._ledger.store.aclose()
-            if not self._home.is_forked:
-                self._home.leave()
+            if not self._binding.is_forked:
+                self._binding.unbind()
 
     def soon(self, work: Coroutine[Any, Any, None]) -> None:
         """Do something in the background that must come to its end."""

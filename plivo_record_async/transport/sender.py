@@ -19,6 +19,7 @@ from http import HTTPStatus
 from typing import Any
 
 from plivo_record_async import _clock
+from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import NotSentError
 from plivo_record_async.protocol.api.responses import Reply
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
@@ -54,6 +55,7 @@ class Sender:
         self._connector = connector
         self._quota = quota
         self._max_connections = max_connections
+        self._binding = LoopBinding("this client", until_closed=True)
         self._session: Session | None = None
         self._closed = False
 
@@ -119,11 +121,12 @@ class Sender:
                 await _give_up(list(session.under_way))
             await session.end()
             self._session = None
+            self._binding.unbind()
 
     async def _session_here(self) -> Session:
-        """Return the session of the running event loop; begin one if there is none, or if its loop has ended."""
+        """Return the session of the running event loop. Begin one if there is none, or if its event loop has ended."""
         before = self._session
-        if before is not None and not before.is_over():
+        if not self._binding.bind() and before is not None:
             return before
         session = self._session = await Session.begin(self._max_connections, self._connector.aclose)
         if before is not None:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import attrs
 
-from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.transport.flight import Flight
 
 __all__ = ["Session"]
@@ -33,8 +31,6 @@ class Session:
     entered: int = 0
     closed: bool = False
     closing: asyncio.Lock = attrs.field(factory=asyncio.Lock)
-    _loop: asyncio.AbstractEventLoop = attrs.field(factory=asyncio.get_running_loop)
-    _process: int = attrs.field(factory=os.getpid)
     _at_end: AsyncGenerator[None, None] = attrs.field(alias="at_end")
 
     @classmethod
@@ -60,20 +56,3 @@ class Session:
     async def end(self) -> None:
         """Close the connections, if the end of the event loop has not done so."""
         await self._at_end.aclose()
-
-    def is_over(self) -> bool:
-        """Whether its event loop has ended, so that another one may begin.
-
-        Raises:
-            ConfigurationError: It is in use in another event loop, or was used before this process was forked.
-        """
-        if self._process != os.getpid():
-            raise ConfigurationError(
-                "this client was used before the process forked: make one in each process, or close it before the fork"
-            )
-        if self._loop is not asyncio.get_running_loop() and not self._loop.is_closed():
-            raise ConfigurationError(
-                "this client is in use in another event loop, and a client serves one event loop at a time: "
-                "close it there first (await client.aclose()), or make one in each event loop"
-            )
-        return self._loop.is_closed()

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import pytest
-
-from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.transport.session import Session
 
 
@@ -45,15 +42,3 @@ async def test_it_has_a_place_for_each_connection() -> None:
         await session.places.acquire()
     assert session.places.locked()
     await session.end()
-
-
-def test_it_belongs_to_its_event_loop_until_that_is_closed() -> None:
-    async def is_over() -> bool:
-        return session.is_over()
-
-    with asyncio.Runner() as runner:
-        session = runner.run(begin(Connections()))
-        assert runner.run(is_over()) is False
-        with pytest.raises(ConfigurationError, match="in use in another event loop"):
-            asyncio.run(is_over())
-    assert asyncio.run(is_over()) is True

@@ -15,7 +15,7 @@ from contextlib import suppress
 from types import AsyncGeneratorType
 from typing import Any, Final, NamedTuple, Protocol, cast
 
-from plivo_record_async._event_loop import Home
+from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError
 
 __all__ = ["Answer", "Desk", "Job", "Rounds"]
@@ -71,7 +71,7 @@ class Rounds:
     def __init__(self, desk: Desk, name: str) -> None:
         self._desk = desk
         self._name = name
-        self._home = Home(name)
+        self._binding = LoopBinding(name)
         self._worker: _Worker | None = None
         self._closed = False
 
@@ -92,7 +92,7 @@ class Rounds:
         """
         if self._closed:
             raise ClosedError(f"{self._name} is closed; enter it again with `async with` to go on using it")
-        is_new = self._home.claim()
+        is_new = self._binding.bind()
         if self._worker is None or is_new or self._worker.is_ending:
             self._worker = _Worker(self._desk, self._name, self._worker)
         return self._worker.ask(work, writes=writes)
@@ -101,12 +101,12 @@ class Rounds:
         """Finish the jobs that are waiting, then let go of everything. Harmless if it is closed already."""
         self._closed = True
         worker = self._worker
-        if worker is None or self._home.is_forked:  # a forked process has no thread, and no say
+        if worker is None or self._binding.is_forked:  # a forked process has no thread, and no say
             return
         await worker.aclose()
         if self._worker is worker:
             self._worker = None
-            self._home.leave()
+            self._binding.unbind()
 
 
 class _Worker:

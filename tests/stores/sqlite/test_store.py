@@ -296,9 +296,9 @@ async def test_who_watches_a_file_that_breaks_is_told(path: Path) -> None:
 
 def test_a_store_that_was_forked_says_so(path: Path) -> None:
     [line] = said(writer("fork", path))
-    assert (
-        line
-        == f"SQLiteStore('{path}') was in use before this process was forked; make one in each process, after the fork"
+    assert line == (
+        f"SQLiteStore('{path}') was in use before this process was forked; make one in each process, after the fork, "
+        "or close it before the fork"
     )
 
 
