@@ -1,11 +1,10 @@
-"""A web server inside a command: an ASGI application on a socket, for as long as a block lasts. Needs uvicorn."""
+"""Serve an ASGI application inside a running event loop. This is the only module that imports uvicorn."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,39 +12,36 @@ import uvicorn
 
 from plivo_record_async.errors import ConfigurationError
 
-__all__ = ["is_loopback", "listener", "serving", "url_of"]
+__all__ = ["StartupFailedError", "is_loopback", "open_listener", "serving", "url_of"]
+
+_SETTINGS: dict[str, Any] = {
+    "ws": "none",
+    "lifespan": "off",
+    "log_config": None,
+    "access_log": False,
+    "server_header": False,
+    "date_header": False,
+    "timeout_graceful_shutdown": 5,
+}
 
 
-class _Server(uvicorn.Server):
-    """Leaves the process's signals alone, and waits to be told to leave instead of looking ten times a second."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.leave = asyncio.Event()
-
-    @contextmanager
-    def capture_signals(self) -> Generator[None, None, None]:
-        """Capture none."""
-        yield
-
-    async def main_loop(self) -> None:
-        """Wait."""
-        await self.leave.wait()
+class StartupFailedError(Exception):
+    """The application's lifespan failed to start."""
 
 
-def listener(host: str, port: int) -> socket.socket:
-    """A socket that takes connections from now on; they are answered once it is served.
+def open_listener(host: str, port: int) -> socket.socket:
+    """Return a socket that accepts connections from now on; they are answered once it is served.
 
     Args:
         host: The address to listen on.
-        port: The port; 0 takes any free one.
+        port: The port to listen on. If 0, any free port.
 
     Raises:
-        ConfigurationError: The port is taken, or the address is not this machine's.
+        ConfigurationError: The port is taken, or the address does not belong to this machine.
     """
     try:
         socket.getaddrinfo(host, port)  # create_server leaves a socket open if the name cannot be encoded
-        listening = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
@@ -53,39 +49,46 @@ def listener(host: str, port: int) -> socket.socket:
         ) from error
     # Accepted sockets inherit it. asyncio does not set it on those of a listener that was made like this, and every
     # answer on a kept connection would wait for an acknowledgement, 40 ms on Linux.
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listening
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
 
 
-def url_of(listening: socket.socket) -> str:
-    """The address of a listener."""
-    host, port = listening.getsockname()[:2]
+def url_of(listener: socket.socket) -> str:
+    """Return the URL of a listener, without a slash at its end."""
+    host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
-def is_loopback(listening: socket.socket) -> bool:
-    """Whether only this machine can reach it."""
-    return ip_address(listening.getsockname()[0]).is_loopback
+def is_loopback(listener: socket.socket) -> bool:
+    """Return whether only this machine can reach a listener."""
+    return ip_address(listener.getsockname()[0]).is_loopback
 
 
 @asynccontextmanager
-async def serving(app: Any, listening: socket.socket) -> AsyncGenerator[None]:
-    """Serve an ASGI application inside this block; answers under way at its end have five seconds to finish."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            date_header=False,
-            timeout_graceful_shutdown=5,
-        )
-    )
-    running = asyncio.create_task(server.serve(sockets=[listening]))
+async def serving(app: Any, listener: socket.socket, **settings: Any) -> AsyncGenerator[None]:
+    """Serve an ASGI application inside this block.
+
+    The signal handlers of the process stay as they are. At the end of the block, requests in progress have five
+    seconds to finish.
+
+    Args:
+        app: The application. Its lifespan is not run unless the settings say so.
+        listener: The socket to accept connections on. It is closed at the end.
+        **settings: Arguments of `uvicorn.Config` that replace the ones of this module.
+
+    Raises:
+        StartupFailedError: The application's lifespan failed to start; the log says why.
+    """
+    config = uvicorn.Config(app, **_SETTINGS | settings)
+    config.load()
+    server = uvicorn.Server(config)
+    server.lifespan = config.lifespan_class(config)
+    # `Server.serve` would replace the signal handlers, and look ten times a second whether it is to end.
+    try:
+        await server.startup([listener])
+    except SystemExit as error:
+        raise StartupFailedError("the application's lifespan failed to start; the log says why") from error
     try:
         yield
     finally:
-        server.leave.set()
-        await running
+        await server.shutdown([listener])

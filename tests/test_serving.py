@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.serving import is_loopback, listener, serving, url_of
+from plivo_record_async.serving import StartupFailedError, is_loopback, open_listener, serving, url_of
 
 Message = MutableMapping[str, Any]
 
@@ -23,7 +23,7 @@ async def hello(_scope: Message, _receive: Callable[[], Awaitable[Message]], sen
 
 async def test_it_serves_inside_its_block_and_leaves_the_signals_alone() -> None:
     before = signal.getsignal(signal.SIGTERM)
-    with listener("127.0.0.1", 0) as listening:
+    with open_listener("127.0.0.1", 0) as listening:
         url = url_of(listening)
         async with httpx.AsyncClient(trust_env=False) as http:
             async with serving(hello, listening):
@@ -34,7 +34,7 @@ async def test_it_serves_inside_its_block_and_leaves_the_signals_alone() -> None
 
 
 async def test_it_stops_whatever_happens() -> None:
-    with listener("127.0.0.1", 0) as listening:
+    with open_listener("127.0.0.1", 0) as listening:
         url = url_of(listening)
         with suppress(ZeroDivisionError):
             async with serving(hello, listening):
@@ -52,7 +52,7 @@ async def test_an_answer_under_way_is_finished() -> None:
         await end.wait()
         await hello(scope, receive, send)
 
-    with listener("127.0.0.1", 0) as listening:
+    with open_listener("127.0.0.1", 0) as listening:
         async with httpx.AsyncClient(trust_env=False) as http:
             async with serving(slow, listening):
                 answer = asyncio.create_task(http.get(url_of(listening)))
@@ -61,23 +61,37 @@ async def test_an_answer_under_way_is_finished() -> None:
             assert (await answer).text == "hello"
 
 
+async def test_a_lifespan_that_fails_to_start_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
+    async def failing(_scope: Message, _receive: Callable[[], Awaitable[Message]], _send: Callable[..., Any]) -> None:
+        raise ZeroDivisionError
+
+    with open_listener("127.0.0.1", 0) as listening, pytest.raises(StartupFailedError, match="failed to start"):
+        async with serving(failing, listening, lifespan="on"):
+            pytest.fail("it was served")
+    assert "ZeroDivisionError" in caplog.text
+
+
 def test_addresses_of_both_families() -> None:
-    with listener("127.0.0.1", 0) as four, listener("::1", 0) as six, listener("0.0.0.0", 0) as everywhere:
+    with (
+        open_listener("127.0.0.1", 0) as four,
+        open_listener("::1", 0) as six,
+        open_listener("0.0.0.0", 0) as everywhere,
+    ):
         assert url_of(four) == f"http://127.0.0.1:{four.getsockname()[1]}"
         assert url_of(six) == f"http://[::1]:{six.getsockname()[1]}"
         assert [is_loopback(each) for each in (four, six, everywhere)] == [True, True, False]
 
 
 def test_a_name_of_this_machine_is_an_address_too() -> None:
-    with listener("localhost", 0) as listening:
+    with open_listener("localhost", 0) as listening:
         assert is_loopback(listening)
 
 
 def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
-    with listener("127.0.0.1", 0) as first:
+    with open_listener("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: "):
-            listener("127.0.0.1", port)
+            open_listener("127.0.0.1", port)
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "a..b", "ü..b", "a\0b"])
@@ -85,4 +99,4 @@ def test_a_host_that_is_not_this_machine_s_is_a_wrong_configuration(host: str) -
     with pytest.raises(
         ConfigurationError, match=rf"cannot listen on {re.escape(host)} port 0: .+\. Choose another host"
     ):
-        listener(host, 0)
+        open_listener(host, 0)

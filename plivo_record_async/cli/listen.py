@@ -66,8 +66,8 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
       plivo-record listen --public-url https://me.example/plivo --db recordings.db --json
     """  # noqa: D301 - click wants the control character
     with needed_extra("emulator"):
-        from plivo_record_async.serving import is_loopback, listener, url_of  # noqa: PLC0415 - it needs the extra
-    with closing(listener(host, port)) as listening:
+        from plivo_record_async.serving import is_loopback, open_listener, url_of  # noqa: PLC0415 - it needs the extra
+    with closing(open_listener(host, port)) as listening:
         if public_url is None and not is_loopback(listening):
             raise click.UsageError(
                 "--public-url is missing: callbacks are verified against the address that Plivo calls, "

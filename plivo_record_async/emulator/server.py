@@ -1,16 +1,13 @@
-"""The emulator as a server of its own: uvicorn, embedded in whatever event loop the user has."""
+"""The emulator as a server inside the event loop of its user."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import re
-import socket
 from collections.abc import AsyncGenerator, Coroutine
 from types import TracebackType
 from typing import Any, Self
-
-import uvicorn
 
 from plivo_record_async.emulator.app import EmulatorApp
 from plivo_record_async.emulator.arguments import RefusedError
@@ -18,32 +15,19 @@ from plivo_record_async.emulator.deliver import Attempt, Deliverer
 from plivo_record_async.emulator.dialect import Dialect, Fault
 from plivo_record_async.emulator.world import World
 from plivo_record_async.errors import ConfigurationError
+from plivo_record_async.serving import open_listener, serving, url_of
 
 __all__ = ["Emulator"]
 
 DEFAULT_AUTH_ID = "MAEMULATEDACCOUNT000"
 DEFAULT_AUTH_TOKEN = "emulated-auth-token-not-a-secret-0000000"  # noqa: S105 - it opens nothing but the emulator
-_CALLED_AS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nobody listens there: this is how not to call it
 _NOT_RUNNING = "the emulator is not running: it does inside of async with"
-
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers and its polling: it is told when to leave, and tells when it is up."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-        self.leave = asyncio.Event()
-
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
-        return contextlib.nullcontext()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.up.set()
-
-    async def main_loop(self) -> None:
-        await self.leave.wait()
+_SERVER_SETTINGS: dict[str, Any] = {
+    "http": "h11",
+    "proxy_headers": False,
+    "timeout_keep_alive": 75,
+    "timeout_graceful_shutdown": 1,
+}
 
 
 class Emulator:
@@ -203,10 +187,8 @@ class Emulator:
 
     @contextlib.asynccontextmanager
     async def _serving(self) -> AsyncGenerator[None]:
-        with _listener(self._host, self._port) as listener:
-            bound: str = listener.getsockname()[0]
-            host, port = _CALLED_AS.get(bound, bound), listener.getsockname()[1]
-            url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        with open_listener(self._host, self._port) as listener:
+            url = url_of(listener).replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
             attempts: list[Attempt] = []
             deliverer = Deliverer(auth_token=self.auth_token, report=attempts.append, dialect=self._dialect)
             app = EmulatorApp(
@@ -216,54 +198,9 @@ class Emulator:
                 host=self._host,
                 attempts=attempts,
             )
-            async with contextlib.aclosing(deliverer), _uvicorn(app, listener):
+            async with contextlib.aclosing(deliverer), serving(app, listener, **_SERVER_SETTINGS):
                 self._app, self._deliverer, self._loop = app, deliverer, asyncio.get_running_loop()
                 try:
                     yield
                 finally:
                     self._loop = None
-
-
-def _listener(host: str, port: int) -> socket.socket:
-    try:
-        socket.getaddrinfo(host, port)  # create_server leaves a socket open if the name cannot be encoded
-        listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except (OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ConfigurationError(
-            f"the emulator cannot listen on {host} port {port}: {reason}. Choose another host or port; "
-            "port 0 takes any free one"
-        ) from error
-    # Accepted sockets inherit it. asyncio does not set it on those of a listener that was made like this, and every
-    # answer on a kept connection would wait for an acknowledgement, 40 ms on Linux.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-@contextlib.asynccontextmanager
-async def _uvicorn(app: EmulatorApp, listener: socket.socket) -> AsyncGenerator[None]:
-    """Serve from the moment of entering to that of leaving, when answers under way have a second to finish."""
-    server = _Server(
-        uvicorn.Config(
-            app,
-            http="h11",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            date_header=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=1,
-        )
-    )
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    up = asyncio.create_task(server.up.wait())
-    try:
-        await asyncio.wait({serving, up}, return_when=asyncio.FIRST_COMPLETED)
-        yield
-    finally:
-        up.cancel()
-        server.leave.set()
-        await serving

@@ -184,16 +184,16 @@ async def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
     async with emulator("--port", "0") as (_, url):
         port = url.rpartition(":")[2]
         said = await refused("--port", port)
-    assert said.startswith(f"error: the emulator cannot listen on 127.0.0.1 port {port}: Address already in use")
+    assert said.startswith(f"error: cannot listen on 127.0.0.1 port {port}: Address already in use")
     assert said.endswith(". Choose another host or port; port 0 takes any free one\n")
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (("--host", "192.0.2.1"), "the emulator cannot listen on 192.0.2.1 port 8765: Cannot assign requested address"),
-        (("--host", "no.such.host.invalid"), "the emulator cannot listen on no.such.host.invalid port 8765: "),
-        (("--host", "a..b"), "the emulator cannot listen on a..b port 8765: "),
+        (("--host", "192.0.2.1"), "cannot listen on 192.0.2.1 port 8765: Cannot assign requested address"),
+        (("--host", "no.such.host.invalid"), "cannot listen on no.such.host.invalid port 8765: "),
+        (("--host", "a..b"), "cannot listen on a..b port 8765: "),
         (("--host", ""), "host must not be empty"),
         (("--port", "65536"), "Invalid value for '--port': 65536 is not in the range 0<=x<=65535. Try: "),
         (("--auth-id", "me"), "auth_id must be MA or SA and 18 more of A-Z and 0-9, not 'me'"),

@@ -1,4 +1,4 @@
-"""An ASGI application behind uvicorn on a real socket, and a client that says what it is told, byte for byte."""
+"""An ASGI application on a real socket, and a client that sends exactly the bytes that a test gives it."""
 
 from __future__ import annotations
 
@@ -9,77 +9,30 @@ from collections.abc import AsyncGenerator
 from typing import Any, Self
 
 import attrs
-import uvicorn
+
+from plivo_record_async import serving as embedded
+from plivo_record_async.serving import StartupFailedError, url_of
 
 __all__ = ["Caller", "Reply", "StartupFailedError", "free_listener", "head", "serving", "url_of"]
 
 
-class StartupFailedError(Exception):
-    """The server ended before it had begun to serve."""
+@contextlib.asynccontextmanager
+async def serving(application: Any, *, listener: socket.socket | None = None, **settings: Any) -> AsyncGenerator[str]:
+    """Serve an application, with its lifespan if it has one, inside this block; yield its URL.
 
-
-class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers; it tells when it is up, and is told when to leave."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.up = asyncio.Event()
-        self.leave = asyncio.Event()
-
-    def capture_signals(self) -> contextlib.AbstractContextManager[None]:  # type: ignore[override]
-        return contextlib.nullcontext()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        try:
-            await super().startup(sockets)
-        except SystemExit as error:  # it would end the test run
-            raise StartupFailedError from error
-        self.up.set()
-
-    async def main_loop(self) -> None:
-        await self.leave.wait()
+    Raises:
+        StartupFailedError: Its lifespan failed to start.
+    """
+    with listener or free_listener() as listening:
+        url = url_of(listening)
+        defaults: dict[str, Any] = {"http": "h11", "lifespan": "auto", "timeout_graceful_shutdown": 1}
+        async with embedded.serving(application, listening, **defaults | settings):
+            yield url
 
 
 def free_listener() -> socket.socket:
-    """A socket that listens on a free port of this machine, and whose connections answer without delay."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
-def url_of(listener: socket.socket) -> str:
-    """Where a socket can be called."""
-    return "http://{}:{}".format(*listener.getsockname())
-
-
-@contextlib.asynccontextmanager
-async def serving(application: Any, *, listener: socket.socket | None = None, **options: Any) -> AsyncGenerator[str]:
-    """Serve an application until the end; its URL.
-
-    Raises:
-        StartupFailedError: Its lifespan did not begin.
-    """
-    with listener or free_listener() as listening:
-        defaults: dict[str, Any] = {
-            "http": "h11",
-            "log_config": None,
-            "access_log": False,
-            "timeout_graceful_shutdown": 1,
-            "ws": "none",
-        }
-        server = _Server(uvicorn.Config(application, **defaults | options))
-        serve = asyncio.create_task(server.serve(sockets=[listening]))
-        up = asyncio.create_task(server.up.wait())
-        try:
-            await asyncio.wait({serve, up}, return_when=asyncio.FIRST_COMPLETED)
-            if serve.done():
-                await serve
-            yield url_of(listening)
-        finally:
-            up.cancel()
-            server.leave.set()
-            if not serve.done():
-                await serve
+    """Return a socket that listens on a free port of this machine."""
+    return embedded.open_listener("127.0.0.1", 0)
 
 
 @attrs.frozen

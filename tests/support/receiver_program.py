@@ -22,6 +22,7 @@ from plivo_record_async import (
     TrackedRecording,
     TrackingPolicy,
 )
+from plivo_record_async.serving import open_listener, url_of
 
 TRACKING = TrackingPolicy(handler_lease=timedelta(seconds=0.5))
 
@@ -34,11 +35,6 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         for listener in sockets or []:
             print(url_of(listener), flush=True)  # noqa: T201
-
-
-def url_of(listener: socket.socket) -> str:
-    """Where a socket can be called."""
-    return "http://{}:{}".format(*listener.getsockname())
 
 
 def keep_notes(tracker: RecordingTracker, notes: Path, *, stuck: bool) -> None:
@@ -58,8 +54,7 @@ def keep_notes(tracker: RecordingTracker, notes: Path, *, stuck: bool) -> None:
 
 async def receive(path: str, public_url: str = "", notes: str = "", stuck: str = "") -> None:
     """Serve until SIGTERM."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it on such a listener
+    with open_listener("127.0.0.1", 0) as listener:
         async with RecordClient() as client:
             tracker = RecordingTracker(
                 client,

@@ -11,7 +11,7 @@ from plivo_record_async.cli.demo.events import Room
 from plivo_record_async.cli.demo.story import Followed, Plan
 from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Emulator
-from plivo_record_async.serving import listener, serving, url_of
+from plivo_record_async.serving import open_listener, serving, url_of
 from plivo_record_async.stores import SQLiteStore
 from plivo_record_async.tracker import RecordingTracker
 
@@ -77,7 +77,7 @@ async def _following(
     client: RecordClient, *, port: int, public_url: str | None = None, db: Path
 ) -> AsyncGenerator[Followed]:
     store = SQLiteStore(db)
-    with closing(listener("127.0.0.1", port)) as listening:
+    with closing(open_listener("127.0.0.1", port)) as listening:
         url = url_of(listening)
         tracker = RecordingTracker(client, public_url=public_url or url, store=store)
         async with tracker, serving(tracker, listening):

@@ -14,7 +14,7 @@ from plivo_record_async.cli.demo.story import Followed, Plan, Story
 from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Dialect, Emulator
 from plivo_record_async.errors import NotFoundError, OutcomeUnknownError, RecordingFailedError
-from plivo_record_async.serving import listener, serving, url_of
+from plivo_record_async.serving import open_listener, serving, url_of
 from plivo_record_async.stores import MemoryStore
 from plivo_record_async.tracker import RecordingTracker
 
@@ -28,7 +28,7 @@ def ignore(_event: Event) -> None:
 @asynccontextmanager
 async def planned(plivo: Emulator, *rooms: Room, served: bool = True, **changes: Any) -> AsyncGenerator[Plan]:
     store = MemoryStore()
-    with listener("127.0.0.1", 0) as listening:
+    with open_listener("127.0.0.1", 0) as listening:
         url = url_of(listening) if served else "http://127.0.0.1:9"
         async with RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
             tracker = RecordingTracker(client, public_url=url, store=store)
