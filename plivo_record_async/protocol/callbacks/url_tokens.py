@@ -1,7 +1,7 @@
 """The tokens in issued callback URLs: which start, which kind of callback, and a proof that we issued them.
 
-A callback finds its recording by its URL alone, before anything in it is believed, and a foreign or forged one is
-turned away for the price of one hash. Plivo signs the query with the rest, so it comes back as it was issued.
+A callback finds its recording by its URL alone, before anything in it is believed. Plivo signs the query with the rest,
+so it comes back as it was issued.
 """
 
 from __future__ import annotations
@@ -14,9 +14,7 @@ from hashlib import blake2s
 from typing import Literal, get_args
 from urllib.parse import quote, unquote_plus
 
-from plivo_record_async.errors import CallbackRejectedError
-
-__all__ = ["PLACES", "Place", "TokenRefusedError", "find_start_id", "issue_url", "read_start_id", "without_proof"]
+__all__ = ["PLACES", "Place", "find_start_id", "issue_url", "names_start", "read_start_id", "without_proof"]
 
 Place = Literal["recording", "transcription"]
 """The last segment of an issued URL: the first takes the asynchronous response and the end of the recording."""
@@ -27,10 +25,6 @@ _START, _PROOF = "plivo_record_start", "plivo_record_proof"
 _STARTS, _PROOFS = (re.compile(f"(?:^|&){name}=([^&]*)") for name in (_START, _PROOF))
 _IN_TEXT = re.compile(f"{_PROOF}=([0-9a-f]+)&{_START}=([A-Za-z0-9_-]+)")  # a query is signed sorted and decoded
 _PURPOSE = b"plivo-record-async callback URL"
-
-
-class TokenRefusedError(CallbackRejectedError):
-    """The URL carries a start id that we did not issue, or for another place."""
 
 
 def issue_url(public_url: str, place: Place, start_id: str, auth_token: str) -> str:
@@ -47,7 +41,7 @@ def issue_url(public_url: str, place: Place, start_id: str, auth_token: str) -> 
 
 
 def read_start_id(place: Place, query: str, auth_tokens: Sequence[str]) -> str | None:
-    """Return the start that a called URL was issued for, or None if it names none.
+    """Return the start that a called URL was issued for, or None if it names none, or one without a good proof.
 
     Nothing of the query has been proven yet, so only the two names are looked for, as they were issued.
 
@@ -55,20 +49,17 @@ def read_start_id(place: Place, query: str, auth_tokens: Sequence[str]) -> str |
         place: Where the callback came in.
         query: The query of the URL as it came.
         auth_tokens: The tokens that may have given the proof.
-
-    Raises:
-        TokenRefusedError: It names one without the proof that one of ``auth_tokens`` gives.
     """
     match _STARTS.findall(query), _PROOFS.findall(query):
-        case [], []:
-            return None
         case [named], [proof] if _is_proven(place, start_id := unquote_plus(named), proof, auth_tokens):
             return start_id
         case _:
-            raise TokenRefusedError(
-                "the callback's URL names a start that was not issued here, or not with one of auth_tokens; "
-                "keep a replaced auth token among them for as long as callbacks may come"
-            )
+            return None
+
+
+def names_start(query: str) -> bool:
+    """Return whether the query of a called URL names a start, whether or not a good proof comes with it."""
+    return _STARTS.search(query) is not None
 
 
 def find_start_id(place: Place, text: str, auth_tokens: Sequence[str]) -> str | None:

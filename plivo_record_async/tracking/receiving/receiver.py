@@ -29,7 +29,7 @@ from plivo_record_async.errors import (
 from plivo_record_async.protocol.callbacks.events import read_event
 from plivo_record_async.protocol.callbacks.fields import named_ids
 from plivo_record_async.protocol.callbacks.parsing import verify_callback
-from plivo_record_async.protocol.callbacks.url_tokens import find_start_id, issue_url
+from plivo_record_async.protocol.callbacks.url_tokens import find_start_id, issue_url, names_start
 from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
 from plivo_record_async.protocol.recording.contradictions import contradiction
@@ -173,7 +173,7 @@ class Receiver:
         start_id, reason = head.start_id, event.reason if isinstance(event, UnknownCallback) else ""
         if start_id is None:
             start_id = find_start_id(head.place, callback.signed_text, self.auth_tokens)
-            reason = f"its URL names no start; {reason}" if reason else "its URL names no start"
+            reason = "; ".join(filter(None, (_why_no_start(head.query), reason)))
         elif record is None:
             reason = self._why_unknown()
         elif not isinstance(event, UnknownCallback):
@@ -246,6 +246,15 @@ async def run_lifespan(receive: Receive, send: Send, running: AbstractAsyncConte
         await send({"type": f"lifespan.{phase}.failed", "message": str(error)})
         raise
     await send({"type": "lifespan.shutdown.complete"})
+
+
+def _why_no_start(query: str) -> str:
+    if not names_start(query):
+        return "its URL names no start"
+    return (
+        "its URL names a start, but none of auth_tokens gives the proof in it; "
+        "keep a replaced auth token among them for as long as callbacks may come"
+    )
 
 
 def _without_values(reason: str) -> str:
