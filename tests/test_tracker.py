@@ -35,28 +35,19 @@ from plivo_record_async import (
     UnknownCallback,
     UnknownStartError,
 )
-from tests.support.tracking import (
-    AUTH_ID,
-    PUBLIC,
-    SHORT,
-    TOKEN,
-    FlakyStore,
-    ScriptedPlivo,
-    accepted,
-    call_back,
-    ended,
-    others,
-    until,
-)
+from tests.support.tracker.callbacks import deliver_callback, ended_fields
+from tests.support.tracker.flaky_store import FlakyStore
+from tests.support.tracker.parts import PUBLIC_URL, SHORT_INTERVALS, other_tasks, wait_for_state
+from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN, ScriptedPlivo, accepted_response
 
 OLD = "the-token-before-the-rotation"
 REFUSED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
-QUIET = attrs.evolve(SHORT, confirm_within=timedelta(hours=1))
+QUIET = attrs.evolve(SHORT_INTERVALS, confirm_within=timedelta(hours=1))
 
 
 @asynccontextmanager
 async def tracking(plivo: ScriptedPlivo | None = None, **options: Any) -> AsyncGenerator[RecordingTracker]:
-    given: dict[str, Any] = {"public_url": PUBLIC, "tracking": QUIET, **options}
+    given: dict[str, Any] = {"public_url": PUBLIC_URL, "tracking": QUIET, **options}
     async with (plivo or ScriptedPlivo()).client() as client, RecordingTracker(client, **given) as tracker:
         yield tracker
 
@@ -82,27 +73,27 @@ async def test_the_public_url_must_be_one(url: Any) -> None:
 async def test_there_must_be_auth_tokens(tokens: Any) -> None:
     async with ScriptedPlivo().client() as client:
         with pytest.raises(ConfigurationError, match=r"^auth_tokens must hold"):
-            RecordingTracker(client, public_url=PUBLIC, auth_tokens=tokens)
+            RecordingTracker(client, public_url=PUBLIC_URL, auth_tokens=tokens)
 
 
 async def test_it_shows_no_secrets() -> None:
     client_shown = f"RecordClient(auth_id={AUTH_ID!r}, base_url='https://api.example')"
     async with tracking(auth_tokens=(TOKEN, OLD)) as tracker:
-        assert repr(tracker) == f"RecordingTracker({client_shown}, public_url={PUBLIC!r})"
+        assert repr(tracker) == f"RecordingTracker({client_shown}, public_url={PUBLIC_URL!r})"
 
 
 async def test_a_slash_at_the_end_of_the_public_url_does_not_matter() -> None:
     plivo = ScriptedPlivo()
-    async with tracking(plivo, public_url=f"{PUBLIC}/") as tracker:
+    async with tracking(plivo, public_url=f"{PUBLIC_URL}/") as tracker:
         await tracker.start("standup")
-    assert called_url(plivo).startswith(f"{PUBLIC}/recording?")
+    assert called_url(plivo).startswith(f"{PUBLIC_URL}/recording?")
 
 
 # Starting
 
 
 async def test_a_start_is_followed_from_its_acceptance_to_its_transcript() -> None:
-    plivo = ScriptedPlivo(accepted("api-1"))
+    plivo = ScriptedPlivo(accepted_response("api-1"))
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup", file_format="wav", transcribe=True, transcription_type="auto")
         assert (recording.conference_name, (await recording.status()).state) == ("standup", "accepted")
@@ -111,10 +102,10 @@ async def test_a_start_is_followed_from_its_acceptance_to_its_transcript() -> No
         response = {"response": '{"api_id": "api-1", "message": "conference recording started"}'}
         for url, fields in [
             (sent["callback_url"], response),
-            (sent["callback_url"], ended()),
+            (sent["callback_url"], ended_fields()),
             (sent["transcription_url"], {"recording_id": "rec-1", "transcription": "good morning"}),
         ]:
-            assert (await call_back(tracker, url, fields)).status_code == 200
+            assert (await deliver_callback(tracker, url, fields)).status_code == 200
         assert (await recording.recorded(timeout=0)).duration_ms == 61_000
         assert (await recording.transcribed(timeout=0)).transcription == "good morning"
         assert (await recording.status()).state == "transcribed"
@@ -137,7 +128,7 @@ async def test_an_unknown_outcome_can_be_followed_on() -> None:
         recording = await tracker.get(unknown.value.start_id)
         assert (await recording.status()).state == "unknown"
         wait = asyncio.create_task(recording.recorded(timeout=10))
-        assert (await call_back(tracker, called_url(plivo), ended())).status_code == 200
+        assert (await deliver_callback(tracker, called_url(plivo), ended_fields())).status_code == 200
         assert (await wait).recording_id == "rec-1"
 
 
@@ -209,7 +200,7 @@ async def test_many_are_started_as_one_is() -> None:
 
 
 async def test_each_of_many_has_its_own_outcome() -> None:
-    plivo = ScriptedPlivo(accepted(), REFUSED, httpx.ReadTimeout("no answer"))
+    plivo = ScriptedPlivo(accepted_response(), REFUSED, httpx.ReadTimeout("no answer"))
     async with tracking(plivo) as tracker:
         outcomes = [outcome async for outcome in tracker.start_many(["a", "b", "c"], concurrency=1)]
         assert [type(outcome.error) for outcome in outcomes] == [type(None), NotFoundError, OutcomeUnknownError]
@@ -224,15 +215,15 @@ async def test_who_leaves_a_batch_early_leaves_each_start_s_outcome_stored() -> 
 
     async def waiting(_: httpx.Request) -> httpx.Response:
         await go.wait()
-        return accepted()
+        return accepted_response()
 
-    async with tracking(ScriptedPlivo(accepted(), waiting, waiting), store=store) as tracker:
+    async with tracking(ScriptedPlivo(accepted_response(), waiting, waiting), store=store) as tracker:
         batch = tracker.start_many(["a", "b", "c"], concurrency=3)
         assert (await anext(batch)).ok
         await batch.aclose()
         go.set()
         for start_id in store.start_ids:
-            await until(store, start_id, "accepted")
+            await wait_for_state(store, start_id, "accepted")
 
 
 async def test_a_batch_with_keys_may_be_run_again() -> None:
@@ -255,7 +246,7 @@ async def test_a_batch_with_keys_may_be_run_again() -> None:
 
 
 async def test_handlers_are_told_of_events_and_may_want_the_recording_too() -> None:
-    plivo, told = ScriptedPlivo(accepted("api-1")), asyncio.Queue[Any]()
+    plivo, told = ScriptedPlivo(accepted_response("api-1")), asyncio.Queue[Any]()
     async with tracking(plivo) as tracker:
 
         @tracker.on(RecordingEnded)
@@ -276,12 +267,12 @@ async def test_handlers_are_told_of_events_and_may_want_the_recording_too() -> N
 
         recording = await tracker.start("standup", transcribe=True)
         urls = plivo.starts[0]
-        await call_back(tracker, urls["callback_url"], ended())
+        await deliver_callback(tracker, urls["callback_url"], ended_fields())
         event, its_recording = await told.get()
         assert (event, its_recording) == (await recording.recorded(), recording)
-        await call_back(tracker, urls["transcription_url"], {"recording_id": "rec-1", "transcription": "hello"})
+        await deliver_callback(tracker, urls["transcription_url"], {"recording_id": "rec-1", "transcription": "hello"})
         assert await told.get() == await recording.transcribed()
-        await call_back(tracker, urls["callback_url"], {"api_id": "api-1", "message": "started"})
+        await deliver_callback(tracker, urls["callback_url"], {"api_id": "api-1", "message": "started"})
         assert isinstance(await told.get(), ApiResponse)
     assert told.empty()
 
@@ -306,7 +297,7 @@ async def test_only_events_of_recordings_have_handlers(event: Any) -> None:
 async def test_what_is_no_part_of_a_tracker_is_named(arguments: dict[str, Any], words: str) -> None:
     async with ScriptedPlivo().client() as client:
         with pytest.raises(TypeError, match=words):
-            RecordingTracker(client, public_url=PUBLIC, **arguments)
+            RecordingTracker(client, public_url=PUBLIC_URL, **arguments)
 
 
 async def test_a_handler_must_be_async() -> None:
@@ -347,7 +338,7 @@ async def test_a_handler_is_called_with_what_it_can_take() -> None:
         tracker.on(RecordingEnded)(partial(archive, bucket="az"))
         tracker.on(RecordingEnded)(archive.keep)
         recording = await tracker.start("standup")
-        await call_back(tracker, called_url(plivo), ended())
+        await deliver_callback(tracker, called_url(plivo), ended_fields())
         event = await recording.recorded(timeout=10)
         while len(got) < 5:
             await asyncio.sleep(0)
@@ -389,7 +380,7 @@ async def test_who_is_told_comes_after_the_acknowledgement() -> None:
 
             await tracker(scope, receive, sending)
 
-        await call_back(slow_network, called_url(plivo), ended())
+        await deliver_callback(slow_network, called_url(plivo), ended_fields())
     assert order == ["http.response.start", "http.response.body", "handled"]
 
 
@@ -399,18 +390,18 @@ async def test_who_is_told_comes_after_the_acknowledgement() -> None:
 async def test_callbacks_may_be_signed_with_the_old_token_for_a_while() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     async with plivo.client() as client:
-        before = RecordingTracker(client, public_url=PUBLIC, store=store, auth_tokens=OLD, tracking=QUIET)
+        before = RecordingTracker(client, public_url=PUBLIC_URL, store=store, auth_tokens=OLD, tracking=QUIET)
         recording = await before.start("standup")
-        during = RecordingTracker(client, public_url=PUBLIC, store=store, auth_tokens=(TOKEN, OLD), tracking=QUIET)
-        after = RecordingTracker(client, public_url=PUBLIC, store=store, tracking=QUIET)
+        during = RecordingTracker(client, public_url=PUBLIC_URL, store=store, auth_tokens=(TOKEN, OLD), tracking=QUIET)
+        after = RecordingTracker(client, public_url=PUBLIC_URL, store=store, tracking=QUIET)
         url = called_url(plivo)
-        assert (await call_back(after, url, ended(), token=OLD)).status_code == 403
-        assert (await call_back(during, url, ended(), token="neither")).status_code == 403
+        assert (await deliver_callback(after, url, ended_fields(), token=OLD)).status_code == 403
+        assert (await deliver_callback(during, url, ended_fields(), token="neither")).status_code == 403
         assert (await recording.status()).state == "accepted"
-        assert (await call_back(during, url, ended(), token=OLD)).status_code == 200
+        assert (await deliver_callback(during, url, ended_fields(), token=OLD)).status_code == 200
         assert (await recording.status()).state == "recorded"
         again = await during.start("standup")
-        assert (await call_back(after, called_url(plivo), ended(), scheme="V3 list")).status_code == 200
+        assert (await deliver_callback(after, called_url(plivo), ended_fields(), scheme="V3 list")).status_code == 200
         assert (await again.status()).state == "recorded"
         await during.aclose()
 
@@ -422,7 +413,9 @@ async def test_what_belongs_to_no_recording_is_kept_as_an_orphan() -> None:
     async with tracking() as tracker:
         before = datetime.now(UTC)
         for number in range(3):
-            assert (await call_back(tracker, f"{PUBLIC}/recording", ended(recording_id=f"rec-{number}"))).is_success
+            assert (
+                await deliver_callback(tracker, f"{PUBLIC_URL}/recording", ended_fields(recording_id=f"rec-{number}"))
+            ).is_success
         orphans = await tracker.orphans()
         assert [orphan.event.raw["recording_id"] for orphan in orphans] == ["rec-2", "rec-1", "rec-0"]
         assert all(before <= orphan.received_at <= datetime.now(UTC) for orphan in orphans)
@@ -433,14 +426,14 @@ async def test_old_recordings_are_forgotten_on_demand() -> None:
     plivo = ScriptedPlivo()
     async with tracking(plivo) as tracker:
         running, over = await tracker.start("standup"), await tracker.start("standup")
-        await call_back(tracker, called_url(plivo), ended())
+        await deliver_callback(tracker, called_url(plivo), ended_fields())
         assert await tracker.prune(before=datetime.now(UTC) - timedelta(days=1)) == 0
         assert await tracker.prune(before=datetime.now(UTC) + timedelta(days=1)) == 1
         with pytest.raises(UnknownStartError):
             await tracker.get(over.start_id)
         assert await tracker.get(running.start_id) == running
         # Plivo may say it once more.
-        assert (await call_back(tracker, called_url(plivo), ended())).status_code == 200
+        assert (await deliver_callback(tracker, called_url(plivo), ended_fields())).status_code == 200
         assert len(await tracker.orphans()) == 1
 
 
@@ -457,7 +450,7 @@ async def test_a_recording_is_forgotten_with_its_orphans_and_those_who_wait_lear
     plivo = ScriptedPlivo()
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup", dedupe_key="monday")
-        assert (await call_back(tracker, called_url(plivo), {"something": "odd"})).status_code == 200
+        assert (await deliver_callback(tracker, called_url(plivo), {"something": "odd"})).status_code == 200
         assert len(await tracker.orphans()) == 1
         waiting = asyncio.create_task(recording.recorded())
         await asyncio.sleep(0)
@@ -476,7 +469,7 @@ async def test_what_comes_after_a_start_was_forgotten_is_acknowledged_and_not_ke
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup")
         await tracker.forget(recording.start_id)
-        assert (await call_back(tracker, called_url(plivo), ended())).status_code == 200
+        assert (await deliver_callback(tracker, called_url(plivo), ended_fields())).status_code == 200
         assert await tracker.orphans() == []
 
 
@@ -486,7 +479,7 @@ async def test_a_start_can_be_forgotten_while_it_is_being_sent() -> None:
     async def answer(_: httpx.Request) -> httpx.Response:
         reached.set()
         await go.wait()
-        return accepted()
+        return accepted_response()
 
     async with tracking(ScriptedPlivo(answer), store=store) as tracker:
         starting = asyncio.create_task(tracker.start("standup"))
@@ -511,7 +504,7 @@ async def test_plivo_s_file_is_deleted_first_if_it_is_still_there(status: int) -
     plivo.deletion = httpx.Response(status, json={"api_id": "a", "error": "not found"} if status == 404 else None)
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup")
-        await call_back(tracker, called_url(plivo), ended())
+        await deliver_callback(tracker, called_url(plivo), ended_fields())
         await tracker.forget(recording.start_id, delete_recording=True)
         assert plivo.deleted == ["Recording/rec-1/"]
         with pytest.raises(UnknownStartError):
@@ -523,19 +516,19 @@ async def test_nothing_is_forgotten_if_plivo_does_not_delete_its_file() -> None:
     plivo.deletion = httpx.Response(403, json={"api_id": "a", "error": "not yours"})
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup")
-        await call_back(tracker, called_url(plivo), ended())
+        await deliver_callback(tracker, called_url(plivo), ended_fields())
         with pytest.raises(PermissionDeniedError):
             await tracker.forget(recording.start_id, delete_recording=True)
         assert (await recording.status()).state == "recorded"
 
 
-@pytest.mark.parametrize("fields", [None, {"api_id": "api-1", "message": "started"}, ended(recording_id="")])
+@pytest.mark.parametrize("fields", [None, {"api_id": "api-1", "message": "started"}, ended_fields(recording_id="")])
 async def test_a_file_that_is_not_there_yet_or_has_no_known_id_cannot_be_deleted(fields: dict[str, str] | None) -> None:
-    plivo = ScriptedPlivo(accepted("api-1"))
+    plivo = ScriptedPlivo(accepted_response("api-1"))
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup")
         if fields is not None:
-            assert (await call_back(tracker, called_url(plivo), fields)).status_code == 200
+            assert (await deliver_callback(tracker, called_url(plivo), fields)).status_code == 200
         state = (await recording.status()).state
         with pytest.raises(ValueError, match=f"cannot be deleted, because the recording is {state} and"):
             await tracker.forget(recording.start_id, delete_recording=True)
@@ -561,15 +554,15 @@ async def test_while_it_runs_it_looks_after_what_is_silent() -> None:
     async with tracking(plivo, store=store) as tracker:
         with pytest.raises(OutcomeUnknownError):
             await tracker.start("standup")
-        await until(store, store.start_ids[0], "absent")
+        await wait_for_state(store, store.start_ids[0], "absent")
 
 
 async def test_leaving_it_leaves_nothing_behind() -> None:
     store = FlakyStore()
     async with tracking(store=store) as tracker:
         recording = await tracker.start("standup")
-        assert len(others()) == 3
-    assert others() == set()
+        assert len(other_tasks()) == 3
+    assert other_tasks() == set()
     handles: list[Callable[[], Awaitable[Any]]] = [recording.status, recording.recorded]
     for call in handles:
         with pytest.raises(ClosedError, match="is closed; enter it again"):
@@ -595,7 +588,7 @@ async def test_calls_on_a_closed_tracker_raise_closed_error() -> None:
             await call()
     [outcome] = [outcome async for outcome in tracker.start_many(["standup"])]
     assert isinstance(outcome.error, ClosedError)
-    assert (await call_back(tracker, called_url(plivo), ended())).status_code == 503
+    assert (await deliver_callback(tracker, called_url(plivo), ended_fields())).status_code == 503
     assert len(plivo.starts) == 1
 
 
@@ -604,7 +597,7 @@ async def test_closed_tracker_can_be_entered_again(kind: str, tmp_path: Path) ->
     plivo, told = ScriptedPlivo(), list[str]()
     store = MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "recordings.db")
     async with plivo.client() as client:
-        tracker = RecordingTracker(client, public_url=PUBLIC, tracking=QUIET, store=store)
+        tracker = RecordingTracker(client, public_url=PUBLIC_URL, tracking=QUIET, store=store)
 
         @tracker.on(RecordingEnded)
         async def archive(_: RecordingEnded, recording: TrackedRecording) -> None:
@@ -615,10 +608,12 @@ async def test_closed_tracker_can_be_entered_again(kind: str, tmp_path: Path) ->
             async with tracker:
                 recordings.append(await tracker.start(f"room-{number}"))
                 assert [(await one.status()).state for one in recordings[:-1]] == ["recorded"] * number
-                assert (await call_back(tracker, called_url(plivo), ended(f"room-{number}"))).status_code == 200
+                assert (
+                    await deliver_callback(tracker, called_url(plivo), ended_fields(f"room-{number}"))
+                ).status_code == 200
                 await recordings[-1].recorded(timeout=10)
         assert told == [one.start_id for one in recordings], "handlers are those of the tracker, not of one entry"
-    assert others() == set()
+    assert other_tasks() == set()
 
 
 async def test_after_it_was_entered_again_it_looks_after_what_is_silent() -> None:
@@ -628,7 +623,7 @@ async def test_after_it_was_entered_again_it_looks_after_what_is_silent() -> Non
             await tracker.start("standup")
     plivo.live = False
     async with tracker._client, tracker:  # pyright: ignore[reportPrivateUsage]
-        await until(store, store.start_ids[0], "absent")
+        await wait_for_state(store, store.start_ids[0], "absent")
 
 
 async def test_tracker_closes_when_the_last_block_is_left() -> None:
@@ -672,7 +667,7 @@ async def test_a_store_that_cannot_be_read_does_not_let_it_begin() -> None:
     store = FlakyStore()
     store.broken = {"due"}
     async with ScriptedPlivo().client() as client:
-        tracker = RecordingTracker(client, public_url=PUBLIC, store=store)
+        tracker = RecordingTracker(client, public_url=PUBLIC_URL, store=store)
         with pytest.raises(StoreError):
             await tracker.__aenter__()
         store.broken = set()

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from plivo_record_async.cli.root import plivo_record
 from plivo_record_async.emulator import Emulator
-from tests.support.cli_process import AUTH_ID, AUTH_TOKEN
+from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN
 
 Command = Callable[..., Awaitable[Result]]
 

@@ -12,7 +12,7 @@ import pytest
 from click.testing import Result
 
 from plivo_record_async.emulator import Emulator
-from tests.support.cli_process import answering, records, run
+from tests.support.programs.cli_process import json_lines, serve_answers, start_command
 
 Command = Callable[..., Awaitable[Result]]
 CALLBACK = "http://127.0.0.1:9/callback"
@@ -21,7 +21,7 @@ CALLBACK = "http://127.0.0.1:9/callback"
 async def test_batch_takes_names_and_requests_and_prints_each_outcome(command: Command, plivo: Emulator) -> None:
     request = json.dumps({"conference_name": "c", "file_format": "wav", "callback_url": CALLBACK})
     ended = await command("batch", "start", "-", "--json", stdin=f"a\n\n b \r\n{request}\n".encode())
-    *outcomes, summary = records(ended.stdout)
+    *outcomes, summary = json_lines(ended.stdout)
     assert (ended.exit_code, ended.stderr) == (0, "")
     assert {(each["conference_name"], each["type"]) for each in outcomes} == {
         ("a", "RecordingStarted"),
@@ -71,7 +71,7 @@ async def test_a_line_that_is_no_request_stops_no_other(
 
 async def test_a_line_that_is_no_request_is_given_back_to_machines(command: Command) -> None:
     ended = await command("batch", "stop", "--json", stdin=b".\n")
-    refused, summary = records(ended.stdout)
+    refused, summary = json_lines(ended.stdout)
     assert (refused["line"], refused["line_number"], refused["ok"], refused["type"]) == (".", 1, False, "ValueError")
     assert summary["failed"] == 1
 
@@ -84,7 +84,7 @@ async def test_unknown_outcomes_outweigh_failures(command: Command, broken: str)
 
 
 async def test_an_outcome_is_printed_before_the_next_line_is_there_and_ctrl_c_ends_the_wait(account: Emulator) -> None:
-    process = await run(account.url, "batch", "start", stdout=subprocess.PIPE)
+    process = await start_command(account.url, "batch", "start", stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
     assert process.stderr is not None
@@ -114,7 +114,7 @@ async def test_when_outcomes_cannot_be_printed_what_is_under_way_is_finished_and
     full = await asyncio.to_thread(os.open, "/dev/full", os.O_WRONLY)
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
-        process = await run(f"http://{host}:{port}", "batch", "stop", "--concurrency", "2", stdout=full)
+        process = await start_command(f"http://{host}:{port}", "batch", "stop", "--concurrency", "2", stdout=full)
         os.close(full)
         assert process.stdin is not None
         assert process.stderr is not None
@@ -129,7 +129,7 @@ async def test_when_outcomes_cannot_be_printed_what_is_under_way_is_finished_and
 
 async def test_a_summary_that_cannot_be_printed_is_a_failure(account: Emulator) -> None:
     reading, writing = os.pipe()
-    process = await run(account.url, "batch", "start", stdout=writing)
+    process = await start_command(account.url, "batch", "start", stdout=writing)
     os.close(writing)
     assert process.stdin is not None
     process.stdin.write(b"a\n")
@@ -164,9 +164,9 @@ INPUT = "\n\n".join(NAMES).encode()
 @pytest.mark.parametrize("others", [b"401 Unauthorized", b"403 Forbidden"])
 async def test_an_account_that_is_refused_ends_the_batch_at_once(command: Command, word: str, others: bytes) -> None:
     plivo = Plivo(others=others)
-    async with answering(plivo.answer) as url:
+    async with serve_answers(plivo.answer) as url:
         ended = await command("batch", word, "--json", stdin=INPUT, PLIVO_BASE_URL=url)
-    *outcomes, summary = records(ended.stdout)
+    *outcomes, summary = json_lines(ended.stdout)
     assert ended.exit_code == 1
     assert len(plivo.asked) == len(outcomes) <= 32
     assert {each["status"] for each in outcomes} == {int(others[:3])}
@@ -179,14 +179,14 @@ async def test_an_account_that_is_refused_ends_the_batch_at_once(command: Comman
         "not_begun": left,
         "all_read": True,
     }
-    (error,) = records(ended.stderr)
+    (error,) = json_lines(ended.stderr)
     assert (error["type"], error["status"]) == ("BatchEndedEarlyError", int(others[:3]))
     assert error["error"].endswith("The lines without an outcome were not begun; run the batch again with them")
 
 
 async def test_people_are_told_in_words(command: Command) -> None:
     plivo = Plivo(others=b"401 Unauthorized")
-    async with answering(plivo.answer) as url:
+    async with serve_answers(plivo.answer) as url:
         ended = await command("batch", "start", "--concurrency", "1", stdin=INPUT, PLIVO_BASE_URL=url)
     assert ended.stdout.endswith("summary: 0 done, 1 failed, 0 unknown, 1999 not begun\n")
     assert ended.stderr.startswith("error: the batch ended early, because Plivo answered 401 (")
@@ -206,9 +206,9 @@ async def test_calls_that_wait_for_the_quota_are_dropped_too(command: Command) -
         await used_up.wait()
         return b"401 Unauthorized"
 
-    async with answering(answer) as url:
+    async with serve_answers(answer) as url:
         ended = await command("batch", "start", "--json", "--concurrency", "2000", stdin=INPUT, PLIVO_BASE_URL=url)
-    *outcomes, summary = records(ended.stdout)
+    *outcomes, summary = json_lines(ended.stdout)
     assert len(asked) == len(outcomes) == 300
     assert (summary["failed"], summary["not_begun"]) == (300, 1700)
 
@@ -225,11 +225,11 @@ async def test_calls_under_way_come_to_their_end(command: Command) -> None:
         asyncio.get_running_loop().call_soon(refused.set)
         return b"401 Unauthorized"
 
-    async with answering(answer) as url:
+    async with serve_answers(answer) as url:
         ended = await command(
             *("batch", "start", "--json", "--concurrency", "2"), stdin=b"slow\nrefused\nc\nd\ne", PLIVO_BASE_URL=url
         )
-    *outcomes, summary = records(ended.stdout)
+    *outcomes, summary = json_lines(ended.stdout)
     assert {each["conference_name"]: each.get("status") for each in outcomes} == {"refused": 401, "slow": 202}
     assert ended.exit_code == 3, "an empty answer to a start is accepted in words that make no sense"
     assert (summary["failed"], summary["unknown"], summary["not_begun"]) == (1, 1, 3)
@@ -237,7 +237,7 @@ async def test_calls_under_way_come_to_their_end(command: Command) -> None:
 
 async def test_a_403_among_others_ends_nothing(command: Command) -> None:
     plivo = Plivo(first=b"204 No Content", forbidden=b"403 Forbidden", others=b"204 No Content")
-    async with answering(plivo.answer) as url:
+    async with serve_answers(plivo.answer) as url:
         ended = await command(
             *("batch", "stop", "--concurrency", "1"), stdin=b"first\nforbidden\nlast", PLIVO_BASE_URL=url
         )
@@ -249,20 +249,20 @@ async def test_a_403_among_others_ends_nothing(command: Command) -> None:
 
 async def test_a_401_ends_it_whatever_was_done_before(command: Command) -> None:
     plivo = Plivo(refused=b"401 Unauthorized", others=b"204 No Content")
-    async with answering(plivo.answer) as url:
+    async with serve_answers(plivo.answer) as url:
         ended = await command("batch", "stop", "--concurrency", "1", stdin=b"a\nrefused\nb\nc", PLIVO_BASE_URL=url)
     assert ended.stdout.endswith("summary: 1 done, 1 failed, 0 unknown, 2 not begun\n")
     assert plivo.asked == ["a", "refused"]
 
 
 async def test_an_input_that_goes_on_is_not_waited_for(account: Emulator) -> None:
-    process = await run(account.url, "batch", "start", "--json", "--concurrency", "2", token="wrong")
+    process = await start_command(account.url, "batch", "start", "--json", "--concurrency", "2", token="wrong")
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(b"a\nb\nc\nd\n")
     out = await process.stdout.read()
     assert await process.wait() == 1
-    *outcomes, summary = records(out.decode())
+    *outcomes, summary = json_lines(out.decode())
     assert summary["all_read"] is False
     assert len(outcomes) + summary["not_begun"] == 4
     process.stdin.close()
@@ -287,7 +287,7 @@ async def test_an_input_that_cannot_be_read_to_its_end_is_named(command: Command
 async def test_an_input_that_does_not_block_is_waited_for(account: Emulator) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
-    process = await run(account.url, "batch", "start", stdin=reading)
+    process = await start_command(account.url, "batch", "start", stdin=reading)
     os.close(reading)
     assert process.stdout is not None
     for name in (b"a", b"b"):
@@ -304,7 +304,7 @@ async def test_whatever_a_line_holds_is_json(command: Command) -> None:
     for line in ended.stdout.splitlines():
         assert line.isascii()
         json.loads(line, parse_constant=pytest.fail)["type"].encode()
-    *outcomes, _ = records(ended.stdout)
+    *outcomes, _ = json_lines(ended.stdout)
     assert {each.get("line") for each in outcomes if not each["ok"]} == {
         *("\\xff\\xfe", "\\xed\\xa0\\x80", '{"conference_name": "\\ud800"}')
     }

@@ -9,7 +9,7 @@ import pytest
 from click.testing import Result
 
 from plivo_record_async.emulator import Emulator
-from tests.support.cli_process import answering, records, run
+from tests.support.programs.cli_process import json_lines, serve_answers, start_command
 
 Command = Callable[..., Awaitable[Result]]
 CALLBACK = "http://127.0.0.1:9/callback"
@@ -38,7 +38,7 @@ async def test_start_passes_every_option_on(command: Command, plivo: Emulator) -
     ]
     options += ["--transcription-url", CALLBACK, "--transcription-method", "POST", "--timeout", "5"]
     ended = await command("start", "standup", "--json", *options)
-    (answer,) = records(ended.stdout)
+    (answer,) = json_lines(ended.stdout)
     assert ended.exit_code == 0
     assert answer == {"type": "PendingResponse", "conference_name": "standup", "ok": True, "api_id": answer["api_id"]}
     recording = plivo.state()["recordings"][0]
@@ -77,18 +77,18 @@ async def test_a_refusal_is_one_line_on_stderr(command: Command) -> None:
 @pytest.mark.parametrize("word", ["start", "stop"])
 async def test_a_refusal_is_one_object_on_stdout_for_machines_as_in_a_batch(command: Command, word: str) -> None:
     ended = await command(word, "standup", "--json", PLIVO_AUTH_TOKEN="wrong")
-    (error,) = records(ended.stdout)
+    (error,) = json_lines(ended.stdout)
     assert (ended.exit_code, ended.stderr) == (1, "")
     assert (error["type"], error["status"], error["ok"]) == ("AuthenticationError", 401, False)
     assert error["conference_name"] == "standup"
     assert "PLIVO_AUTH_ID" in error["error"]
     in_a_batch = await command("batch", word, "--json", stdin=b"standup", PLIVO_AUTH_TOKEN="wrong")
-    assert records(in_a_batch.stdout)[0] == error
+    assert json_lines(in_a_batch.stdout)[0] == error
 
 
 async def test_an_unknown_outcome_is_an_object_on_stdout_too(command: Command, broken: str) -> None:
     ended = await command("start", "standup", "--json", PLIVO_BASE_URL=broken)
-    (error,) = records(ended.stdout)
+    (error,) = json_lines(ended.stdout)
     assert (ended.exit_code, ended.stderr) == (3, "")
     assert (error["type"], error["status"], error["phase"]) == ("OutcomeUnknownError", 503, "answer")
 
@@ -96,7 +96,7 @@ async def test_an_unknown_outcome_is_an_object_on_stdout_too(command: Command, b
 async def test_what_keeps_a_call_from_being_made_is_an_object_on_stderr(command: Command) -> None:
     for words, auth_id in (("start standup --json", None), ("start . --json", "ignored"), ("stop --json", "ignored")):
         ended = await command(*words.split(), PLIVO_AUTH_ID=auth_id)
-        (error,) = records(ended.stderr)
+        (error,) = json_lines(ended.stderr)
         assert (ended.exit_code, ended.stdout) == (2, "")
         assert error["type"] == ("UsageError" if auth_id else "ConfigurationError")
 
@@ -155,7 +155,7 @@ async def test_a_call_that_was_certainly_not_sent_has_failed(command: Command, u
 
 @pytest.mark.parametrize("words", [["start", "a"], ["stop", "a"], ["batch", "start"], ["batch", "stop", "--json"]])
 async def test_an_outcome_that_nobody_was_told_is_unknown(account: Emulator, unread: int, words: list[str]) -> None:
-    process = await run(account.url, *words, stdout=unread)
+    process = await start_command(account.url, *words, stdout=unread)
     assert process.stdin is not None
     process.stdin.write(b"a\n")
     await process.stdin.drain()
@@ -168,10 +168,10 @@ async def test_an_outcome_that_nobody_was_told_is_unknown(account: Emulator, unr
 async def test_a_refusal_that_cannot_be_printed_is_still_a_refusal(account: Emulator) -> None:
     full = await asyncio.to_thread(os.open, "/dev/full", os.O_WRONLY)
     for words in (["start", "a", "--json"], ["start", "a"]):
-        process = await run(account.url, *words, stdout=full, token="wrong")
+        process = await start_command(account.url, *words, stdout=full, token="wrong")
         _, err = await process.communicate()
         assert (process.returncode, err.count(b"\n")) == (1, 1)
-    process = await run(account.url, "start", "a", stdout=full)
+    process = await start_command(account.url, "start", "a", stdout=full)
     _, err = await process.communicate()
     assert process.returncode == 3
     assert err == b"error: The call was made, but its outcome cannot be printed: [Errno 28] No space left on device\n"
@@ -191,8 +191,8 @@ async def test_a_signal_ends_the_wait_and_what_became_of_the_call_is_told(
         await ended.wait()
         return b"404 Not Found"
 
-    async with answering(keep_silent) as url:
-        process = await run(url, "start", "a", "--timeout", "3")
+    async with serve_answers(keep_silent) as url:
+        process = await start_command(url, "start", "a", "--timeout", "3")
         await asked.wait()
         process.send_signal(number)
         out, err = await process.communicate()

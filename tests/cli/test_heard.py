@@ -18,7 +18,7 @@ from plivo_record_async.protocol.models import (
 from plivo_record_async.protocol.recording.evidence import CameDue, Evidence, SendingBegan, StartAccepted
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
-from tests.support.orphans import orphan
+from tests.support.samples.orphans import orphan
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ANSWERED = ApiResponse(api_id="an-api-id", message="conference recording started")

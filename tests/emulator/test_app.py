@@ -18,7 +18,7 @@ from plivo_record_async.emulator.app import EmulatorApp
 from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.dialect import Dialect
 from plivo_record_async.emulator.world import World
-from tests.support.judges import miniaudio
+from tests.support.untyped_libraries import miniaudio
 
 AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plivo_record_async.emulator.callbacks import Callback, DeliveryOptions, HttpCallback
-from tests.support.judges import plivo
+from tests.support.untyped_libraries import plivo
 
 TOKEN = "a-token"
 NONCE = "12345678901234567890"

@@ -15,8 +15,8 @@ import trustme
 from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.deliver import Attempt, Deliverer
 from plivo_record_async.emulator.dialect import Dialect
-from tests.support.callback_server import Behaviour, Receiver
-from tests.support.judges import plivo
+from tests.support.servers.callback_server import Behaviour, CallbackServer
+from tests.support.untyped_libraries import plivo
 
 TOKEN = "a-token"
 
@@ -40,7 +40,7 @@ async def delivering(dialect: Dialect | None = None, **options: Any) -> AsyncGen
 
 async def outcomes(path: str, *behaviours: Behaviour) -> list[tuple[int, int | None, str | None]]:
     """What became of one callback: attempt, status and the first words of the error of each attempt."""
-    async with Receiver.listening(*behaviours) as receiver, delivering() as (deliverer, attempts):
+    async with CallbackServer.listening(*behaviours) as receiver, delivering() as (deliverer, attempts):
         deliverer.send_soon(callback(receiver.url + path))
         await deliverer.settled()
         return [(each.attempt, each.status, each.error and each.error.split("(")[0]) for each in attempts]
@@ -48,7 +48,7 @@ async def outcomes(path: str, *behaviours: Behaviour) -> list[tuple[int, int | N
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_callback_arrives_signed(method: str) -> None:
-    async with Receiver.listening() as receiver, delivering() as (deliverer, attempts):
+    async with CallbackServer.listening() as receiver, delivering() as (deliverer, attempts):
         deliverer.send_soon(callback(f"{receiver.url}/cb?q=1#rc=3", method))
         await deliverer.settled()
         received = receiver.received.get_nowait()
@@ -160,7 +160,7 @@ def trusted(
 
 
 async def test_a_secure_receiver_must_be_trusted(trusted: bool, tls: ssl.SSLContext) -> None:
-    async with Receiver.listening(tls=tls) as receiver, delivering() as (deliverer, attempts):
+    async with CallbackServer.listening(tls=tls) as receiver, delivering() as (deliverer, attempts):
         deliverer.send_soon(callback(receiver.url.replace("https:", "HTTPS:") + "/#rc=0"))
         await deliverer.settled()
         assert receiver.received.qsize() == trusted
@@ -170,7 +170,7 @@ async def test_a_secure_receiver_must_be_trusted(trusted: bool, tls: ssl.SSLCont
 
 
 async def test_only_so_many_at_a_time() -> None:
-    async with Receiver.listening() as receiver, delivering(concurrency=3) as (deliverer, attempts):
+    async with CallbackServer.listening() as receiver, delivering(concurrency=3) as (deliverer, attempts):
         receiver.go.clear()
         for _ in range(10):
             deliverer.send_soon(callback(receiver.url))
@@ -182,7 +182,7 @@ async def test_only_so_many_at_a_time() -> None:
 
 
 async def test_copies_arrive_as_often_as_the_dialect_says() -> None:
-    async with Receiver.listening() as receiver, delivering(Dialect(copies=3)) as (deliverer, attempts):
+    async with CallbackServer.listening() as receiver, delivering(Dialect(copies=3)) as (deliverer, attempts):
         deliverer.send_soon(callback(receiver.url))
         await deliverer.settled()
         assert receiver.received.qsize() == 3
@@ -191,7 +191,7 @@ async def test_copies_arrive_as_often_as_the_dialect_says() -> None:
 
 async def test_a_late_callback_is_late() -> None:
     loop = asyncio.get_running_loop()
-    async with Receiver.listening() as receiver, delivering(Dialect(delay_s=0.05)) as (deliverer, _):
+    async with CallbackServer.listening() as receiver, delivering(Dialect(delay_s=0.05)) as (deliverer, _):
         began = loop.time()
         deliverer.send_soon(callback(receiver.url))
         await receiver.received.get()
@@ -199,7 +199,7 @@ async def test_a_late_callback_is_late() -> None:
 
 
 async def test_a_retry_is_signed_anew() -> None:
-    async with Receiver.listening(500) as receiver, delivering() as (deliverer, _):
+    async with CallbackServer.listening(500) as receiver, delivering() as (deliverer, _):
         deliverer.send_soon(callback(f"{receiver.url}/#rp=5xx"))
         await deliverer.settled()
         nonces = {receiver.received.get_nowait().headers["x-plivo-signature-v3-nonce"] for _ in range(2)}
@@ -207,14 +207,14 @@ async def test_a_retry_is_signed_anew() -> None:
 
 
 async def test_closing_waits_for_what_is_quick() -> None:
-    async with Receiver.listening() as receiver:
+    async with CallbackServer.listening() as receiver:
         async with delivering() as (deliverer, attempts):
             deliverer.send_soon(callback(receiver.url))
         assert [each.status for each in attempts] == [200]
 
 
 async def test_closing_drops_what_is_slow_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    async with Receiver.listening() as receiver, delivering() as (deliverer, attempts):
+    async with CallbackServer.listening() as receiver, delivering() as (deliverer, attempts):
         receiver.go.clear()
         deliverer.send_soon(callback(receiver.url))
         await receiver.received.get()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plivo_record_async.emulator.media import Media, byte_range, media_file
-from tests.support.judges import miniaudio
+from tests.support.untyped_libraries import miniaudio
 
 FRAME_S = 0.036
 

@@ -16,7 +16,7 @@ import pytest
 
 from plivo_record_async.emulator import Dialect, Emulator
 from plivo_record_async.errors import ConfigurationError
-from tests.support.callback_server import Receiver
+from tests.support.servers.callback_server import CallbackServer
 
 
 async def ask(plivo: Emulator, method: str, path: str, **options: Any) -> httpx.Response:
@@ -35,7 +35,7 @@ async def raw(plivo: Emulator, request: bytes) -> bytes:
 
 
 async def test_a_recording_from_start_to_end() -> None:
-    async with Receiver.listening() as receiver, Emulator() as plivo:
+    async with CallbackServer.listening() as receiver, Emulator() as plivo:
         given = {"callback_url": f"{receiver.url}/cb", "transcription_url": f"{receiver.url}/text"}
         started = await ask(plivo, "POST", "Conference/standup/Record/", json=given)
         assert (started.status_code, started.json()["message"]) == (202, "async api spawned")
@@ -54,7 +54,7 @@ async def test_a_recording_from_start_to_end() -> None:
 
 
 async def test_a_callback_does_not_hold_up_the_answer() -> None:
-    async with Receiver.listening() as receiver, Emulator() as plivo:
+    async with CallbackServer.listening() as receiver, Emulator() as plivo:
         receiver.go.clear()
         given = {"callback_url": receiver.url}
         assert (await ask(plivo, "POST", "Conference/x/Record/", json=given)).status_code == 202
@@ -108,7 +108,7 @@ async def test_odd_callback_urls_are_refused_or_noted_as_not_delivered() -> None
         *("http://[v1.a]/", "http://[::1%25none]:9/", "http://u:p@127.0.0.1:9/", "http://@127.0.0.1:9/", "http://%00/"),
         *("http://127.0.0.1:9/%", "http://127.0.0.1:9/ü?ü", "http://*/", f"http://127.0.0.1:9/{'a' * 70_000}"),
     ]
-    async with Receiver.listening() as receiver, Emulator() as plivo:
+    async with CallbackServer.listening() as receiver, Emulator() as plivo:
         for url in impossible:
             refused = await ask(plivo, "POST", "Conference/x/Record/", content=json.dumps({"callback_url": url}))
             assert (refused.status_code, "callback_url" in refused.json()["error"]) == (400, True)
@@ -203,7 +203,7 @@ async def test_strict() -> None:
 
 
 async def test_faults_and_dialects() -> None:
-    async with Receiver.listening() as receiver, Emulator(dialect=Dialect(start_status=201, copies=2)) as plivo:
+    async with CallbackServer.listening() as receiver, Emulator(dialect=Dialect(start_status=201, copies=2)) as plivo:
         plivo.fail_next(429, retry_after="1", times=2)
         plivo.fail_next(503, executed=True)
         statuses = [
@@ -352,7 +352,7 @@ async def test_an_open_connection_does_not_hold_up_the_end() -> None:
 
 
 async def test_it_can_be_used_from_another_thread_and_loop() -> None:
-    async with Receiver.listening() as receiver, Emulator() as plivo:
+    async with CallbackServer.listening() as receiver, Emulator() as plivo:
 
         async def elsewhere() -> None:
             given = {"callback_url": receiver.url}

@@ -15,11 +15,11 @@ import pytest
 import trustme
 
 from plivo_record_async import RecordClient
-from tests.support.background_loop import Background, background
-from tests.support.fault_server import FaultServer
-from tests.support.outcomes import MakeClient, client_of
-from tests.support.transports import DIRECT, Way
-from tests.support.tunnels import Proxy
+from tests.support.client_calls import MakeClient, client_for
+from tests.support.routes import DIRECT, Route
+from tests.support.servers.background_loop import BackgroundLoop, background_loop
+from tests.support.servers.fault_server import FaultServer
+from tests.support.servers.proxies import ConnectProxy
 
 collect_ignore_glob = [] if sys.platform == "linux" else ["test_*.py"]  # the server asks Linux about its connections
 
@@ -41,20 +41,20 @@ def no_garbage(complaints: list[dict[str, Any]]) -> Iterator[None]:
 
 
 @pytest.fixture(scope="session")
-def apart() -> Iterator[Background]:
+def apart() -> Iterator[BackgroundLoop]:
     """The event loop of the servers, which is not that of the clients."""
-    with background() as loop:
+    with background_loop() as loop:
         yield loop
 
 
 @pytest.fixture
-def way() -> Way:
+def way() -> Route:
     """How clients send; `over_every_way` puts others in its place."""
     return DIRECT
 
 
 @pytest.fixture
-def server(way: Way, apart: Background, request: pytest.FixtureRequest) -> Iterator[FaultServer]:
+def server(way: Route, apart: BackgroundLoop, request: pytest.FixtureRequest) -> Iterator[FaultServer]:
     """What is called that way: for a forward proxy, the proxy itself."""
     if way.through == "tunnel":
         request.getfixturevalue("trusted")
@@ -66,8 +66,8 @@ def server(way: Way, apart: Background, request: pytest.FixtureRequest) -> Itera
 
 
 @pytest.fixture
-def proxy(apart: Background) -> Iterator[Proxy]:
-    with apart.enter(Proxy()) as running:
+def proxy(apart: BackgroundLoop) -> Iterator[ConnectProxy]:
+    with apart.enter(ConnectProxy()) as running:
         yield running
 
 
@@ -85,7 +85,7 @@ def certified(authority: trustme.CA) -> ssl.SSLContext:
 
 
 @pytest.fixture
-def tls_server(apart: Background, certified: ssl.SSLContext) -> Iterator[FaultServer]:
+def tls_server(apart: BackgroundLoop, certified: ssl.SSLContext) -> Iterator[FaultServer]:
     """The same behind TLS; nobody trusts its certificate unless the test sees to it."""
     with apart.enter(FaultServer(certified)) as running:
         yield running
@@ -115,7 +115,7 @@ def full_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def new_client(way: Way, server: FaultServer, request: pytest.FixtureRequest) -> MakeClient:
+def new_client(way: Route, server: FaultServer, request: pytest.FixtureRequest) -> MakeClient:
     """Makes a client that calls the server that way; nobody closes it."""
     proxy, base_url = None, server.url
     if way.through == "forward":
@@ -124,7 +124,7 @@ def new_client(way: Way, server: FaultServer, request: pytest.FixtureRequest) ->
         proxy = request.getfixturevalue("proxy").url
 
     def make(*, pool: dict[str, Any] | None = None, **options: Any) -> RecordClient:
-        return client_of(server, **{"base_url": base_url} | way.options(proxy, **(pool or {})) | options)
+        return client_for(server, **{"base_url": base_url} | way.options(proxy, **(pool or {})) | options)
 
     return make
 

@@ -24,12 +24,12 @@ from plivo_record_async import (
     RecordClient,
     RecordingStarted,
 )
-from tests.support import faults as f
-from tests.support.background_loop import Background
-from tests.support.fault_server import Exchange, Fault, FaultServer
-from tests.support.outcomes import MakeClient, announced, client_of, outcome, works_again
-from tests.support.transports import Way, over_every_way
-from tests.support.tunnels import Proxy
+from tests.support.client_calls import MakeClient, announcing_execution, check_next_call, client_for, result_or_error
+from tests.support.routes import Route, over_all_routes
+from tests.support.servers import faults
+from tests.support.servers.background_loop import BackgroundLoop
+from tests.support.servers.fault_server import Fault, FaultServer, ServerRequest
+from tests.support.servers.proxies import ConnectProxy
 
 MakeLoop = Callable[[], asyncio.AbstractEventLoop]
 
@@ -40,11 +40,17 @@ CANCELLED = "cancelled"
 
 def moody(chance: random.Random) -> Fault:
     """Mostly slow, now and then broken."""
-    broken: list[Fault] = [f.resets_unread, f.executes_and_closes, f.cut_in_body, f.garbage, f.answers_and_closes]
-    moods = [*[f.works] * 15, *broken]
+    broken: list[Fault] = [
+        faults.resets_unread,
+        faults.executes_and_closes,
+        faults.cuts_in_body,
+        faults.answers_garbage,
+        faults.answers_and_closes,
+    ]
+    moods = [*[faults.succeeds] * 15, *broken]
 
-    async def mood(exchange: Exchange) -> None:
-        await f.slowly(chance.choice([0.0, 0.0, 0.002, 0.02]), chance.choice(moods))(exchange)
+    async def mood(exchange: ServerRequest) -> None:
+        await faults.delayed(chance.choice([0.0, 0.0, 0.002, 0.02]), chance.choice(moods))(exchange)
 
     return mood
 
@@ -53,8 +59,8 @@ async def interrupted(client: RecordClient, name: str, chance: random.Random, sl
     """One call that runs out of time or is cancelled, if it does not end before."""
     seconds = 0.0001 + slowness * chance.choice([0.001, 0.01, 0.1]) * chance.random()
     if chance.random() < 0.5:
-        return await outcome(client.start_recording(name, timeout=seconds))
-    call = asyncio.create_task(outcome(client.start_recording(name)))
+        return await result_or_error(client.start_recording(name, timeout=seconds))
+    call = asyncio.create_task(result_or_error(client.start_recording(name)))
     await asyncio.sleep(seconds)
     call.cancel()
     try:
@@ -78,14 +84,14 @@ async def storm(client: RecordClient, calls: int, slowness: float) -> dict[str, 
 
 
 async def check_storm(
-    server: FaultServer, apart: Background, client: RecordClient, *, calls: int, slowness: float = 1
+    server: FaultServer, apart: BackgroundLoop, client: RecordClient, *, calls: int, slowness: float = 1
 ) -> None:
     """The storm, and what is true after it."""
     server.always = moody(random.Random(2))
     ends = await storm(client, calls, slowness)
     assert len(ends) == calls
 
-    server.always = f.works
+    server.always = faults.succeeds
     await apart.run(server.settle())
     after = [f"after {number}" for number in range(20)]
     answers = await asyncio.gather(*(client.start_recording(name, timeout=20) for name in after))
@@ -111,17 +117,17 @@ def told_truly(ends: dict[str, object], executions: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def test_storm(make_loop: MakeLoop, server: FaultServer, apart: Background) -> None:
+def test_storm(make_loop: MakeLoop, server: FaultServer, apart: BackgroundLoop) -> None:
     """Through the package's own connections: there are never more of them than allowed."""
-    client = client_of(server, rate_limit=None, max_connections=MAX_CONNECTIONS)
+    client = client_for(server, rate_limit=None, max_connections=MAX_CONNECTIONS)
     with asyncio.Runner(loop_factory=make_loop) as runner:
         runner.run(check_storm(server, apart, client, calls=2000))
     assert server.most_open <= MAX_CONNECTIONS
 
 
-@over_every_way
+@over_all_routes
 async def test_storm_over_every_way(
-    way: Way, server: FaultServer, proxy: Proxy, new_client: MakeClient, apart: Background
+    way: Route, server: FaultServer, proxy: ConnectProxy, new_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     client = new_client(rate_limit=None, max_connections=MAX_CONNECTIONS)
     slowness = 10 if way.through == "tunnel" else 1
@@ -130,14 +136,14 @@ async def test_storm_over_every_way(
     assert first.most_open <= MAX_CONNECTIONS
 
 
-async def test_storm_through_a_small_pool(server: FaultServer, new_client: MakeClient, apart: Background) -> None:
+async def test_storm_through_a_small_pool(server: FaultServer, new_client: MakeClient, apart: BackgroundLoop) -> None:
     """Requests wait in httpx's own queue too."""
     pool = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=MAX_CONNECTIONS // 2))
     client = new_client(transport=pool, rate_limit=None, max_connections=MAX_CONNECTIONS)
     await check_storm(server, apart, client, calls=1000)
 
 
-async def test_a_pool_is_not_cancelled(server: FaultServer, make_client: MakeClient, apart: Background) -> None:
+async def test_a_pool_is_not_cancelled(server: FaultServer, make_client: MakeClient, apart: BackgroundLoop) -> None:
     """httpx's pool loses a connection for good now and then when it is. What was given up is not sent all the same."""
     cancellations = 0
 
@@ -151,26 +157,26 @@ async def test_a_pool_is_not_cancelled(server: FaultServer, make_client: MakeCli
                 raise
 
     client = make_client(transport=Watched(limits=httpx.Limits(max_connections=1)))
-    fault, executed = announced(f.executes_and_stalls)
+    fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("first", fault)
     first = asyncio.create_task(client.start_recording("first"))
     await executed.wait()
-    assert isinstance(await outcome(client.start_recording("room", timeout=0.1)), OutcomeUnknownError)
+    assert isinstance(await result_or_error(client.start_recording("room", timeout=0.1)), OutcomeUnknownError)
     assert cancellations == 0
     await apart.run(server.release())
     assert (await first).api_id == "api-first"
-    await works_again(client, server)
+    await check_next_call(client, server)
     assert server.requests("room") == 0
 
 
 # Closing
 
 
-@over_every_way
+@over_all_routes
 async def test_closing_waits_for_what_is_under_way(
-    server: FaultServer, client: RecordClient, apart: Background
+    server: FaultServer, client: RecordClient, apart: BackgroundLoop
 ) -> None:
-    fault, executed = announced(f.executes_and_stalls)
+    fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("room", fault)
     room = asyncio.create_task(client.start_recording("room"))
     await executed.wait()
@@ -182,13 +188,13 @@ async def test_closing_waits_for_what_is_under_way(
     await closing
 
 
-@over_every_way
+@over_all_routes
 async def test_closing_waits_no_longer_than_its_grace(
     server: FaultServer, client: RecordClient, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fault, executed = announced(f.executes_and_stalls)
+    fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("room", fault)
-    room = asyncio.create_task(outcome(client.start_recording("room", timeout=600)))
+    room = asyncio.create_task(result_or_error(client.start_recording("room", timeout=600)))
     await executed.wait()
     with caplog.at_level(logging.WARNING, "plivo_record_async"):
         await asyncio.wait_for(client.aclose(grace=0.1), 10)
@@ -198,11 +204,11 @@ async def test_closing_waits_no_longer_than_its_grace(
     ]
 
 
-@over_every_way
+@over_all_routes
 async def test_nothing_is_sent_after_closing(server: FaultServer, client: RecordClient) -> None:
-    await works_again(client, server)
+    await check_next_call(client, server)
     await client.aclose()
-    assert isinstance(await outcome(client.start_recording("room")), ClosedError)
+    assert isinstance(await result_or_error(client.start_recording("room")), ClosedError)
     assert server.requests("room") == 0
 
 
@@ -210,9 +216,9 @@ async def test_nothing_is_sent_after_closing(server: FaultServer, client: Record
 
 
 def test_second_event_loop(server: FaultServer) -> None:
-    client = client_of(server)
+    client = client_for(server)
     with asyncio.Runner() as first:
-        first.run(works_again(client, server))
+        first.run(check_next_call(client, server))
         with pytest.raises(ConfigurationError, match="another event loop"), asyncio.Runner() as second:
             second.run(client.start_recording("room"))
         first.run(client.aclose())

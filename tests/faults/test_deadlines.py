@@ -19,13 +19,19 @@ from plivo_record_async import (
     RecordingStarted,
     UnexpectedResponseError,
 )
-from tests.support import faults as f
-from tests.support.background_loop import Background
-from tests.support.fault_server import FaultServer
-from tests.support.open_sockets import connections_to, until
-from tests.support.outcomes import NEVER_ITS_TURN, MakeClient, announced, outcome, works_again
-from tests.support.transports import EVERY_WAY, Way, over_every_way, over_ways
-from tests.support.tunnels import Proxy
+from tests.support.client_calls import (
+    NEVER_ITS_TURN,
+    MakeClient,
+    announcing_execution,
+    check_next_call,
+    result_or_error,
+)
+from tests.support.routes import ALL_ROUTES, Route, over_all_routes, over_routes
+from tests.support.servers import faults
+from tests.support.servers.background_loop import BackgroundLoop
+from tests.support.servers.fault_server import FaultServer
+from tests.support.servers.open_sockets import connections_to, wait_until
+from tests.support.servers.proxies import ConnectProxy
 
 pytestmark = pytest.mark.usefixtures("no_garbage")
 
@@ -73,7 +79,7 @@ async def full_listener() -> AsyncIterator[FullListener]:
 
 
 @pytest.fixture
-def connecting(way: Way, full_listener: FullListener, make_client: MakeClient) -> RecordClient:
+def connecting(way: Route, full_listener: FullListener, make_client: MakeClient) -> RecordClient:
     """A client whose connections are not accepted, by the API or by the proxy."""
     if way.through == "nothing":
         return make_client(base_url=full_listener.url)
@@ -88,13 +94,13 @@ CALLS: dict[str, Callable[[RecordClient, float], Any]] = {
 }
 
 
-@over_every_way
+@over_all_routes
 @pytest.mark.parametrize("call", CALLS)
 async def test_nothing_leaves_after_the_deadline(
-    call: str, way: Way, connecting: RecordClient, full_listener: FullListener
+    call: str, way: Route, connecting: RecordClient, full_listener: FullListener
 ) -> None:
     """The queue becomes free after the deadline, and the kernel connects what is still connecting."""
-    end = await outcome(CALLS[call](connecting, 0.3))
+    end = await result_or_error(CALLS[call](connecting, 0.3))
     told = way.tells_of("POST" if call == "start" else "GET")
     assert isinstance(end, NotSentError if told else OutcomeUnknownError), repr(end)
     assert end.phase == "connect"
@@ -102,17 +108,17 @@ async def test_nothing_leaves_after_the_deadline(
     assert b"".join(heard) == b""
 
 
-def requests_in(heard: list[bytes], way: Way) -> list[bytes]:
+def requests_in(heard: list[bytes], way: Route) -> list[bytes]:
     """What was heard of requests. pyreqwest may still ask a proxy for a tunnel until the deadline; that is none."""
     tunnel = b"CONNECT " if str(way) == "fast tunnel" else b"\0"
     return [each for each in heard if each and not (each.startswith(tunnel) and b"Authorization" not in each)]
 
 
-@over_every_way
-async def test_nothing_leaves_after_closing(way: Way, connecting: RecordClient, full_listener: FullListener) -> None:
+@over_all_routes
+async def test_nothing_leaves_after_closing(way: Route, connecting: RecordClient, full_listener: FullListener) -> None:
     """With `fast_transport` the connection itself is given up only at the deadline."""
-    start = asyncio.create_task(outcome(connecting.start_recording("room", timeout=2)))
-    await until(lambda: connections_to(full_listener.url) > 0)
+    start = asyncio.create_task(result_or_error(connecting.start_recording("room", timeout=2)))
+    await wait_until(lambda: connections_to(full_listener.url) > 0)
     await connecting.aclose(grace=0)
     end = await start
     assert isinstance(end, NotSentError), repr(end)
@@ -120,42 +126,42 @@ async def test_nothing_leaves_after_closing(way: Way, connecting: RecordClient, 
     assert requests_in(heard, way) == []
 
 
-@over_every_way
+@over_all_routes
 async def test_nothing_leaves_after_a_cancellation(
-    way: Way, connecting: RecordClient, full_listener: FullListener
+    way: Route, connecting: RecordClient, full_listener: FullListener
 ) -> None:
     start = asyncio.create_task(connecting.start_recording("room", timeout=2))
-    await until(lambda: connections_to(full_listener.url) > 0)
+    await wait_until(lambda: connections_to(full_listener.url) > 0)
     start.cancel()
     await asyncio.wait([start])
     heard = await asyncio.to_thread(full_listener.accept)
     assert requests_in(heard, way) == []
 
 
-@over_every_way
+@over_all_routes
 async def test_a_deadline_that_passes_before_anything_was_done(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client()
     for kept in (False, True):
         for timeout in (1e-9, 1e-5):
-            end = await outcome(client.start_recording("room", timeout=timeout))
+            end = await result_or_error(client.start_recording("room", timeout=timeout))
             assert isinstance(end, NotSentError), repr(end)
         if not kept:
-            await works_again(client, server)
+            await check_next_call(client, server)
     assert server.requests("room") == 0
 
 
-@over_every_way
+@over_all_routes
 async def test_deadlines_around_the_moment_of_sending(
-    server: FaultServer, make_client: MakeClient, apart: Background
+    server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     """What is called not sent has not been, however near the deadline was."""
     client = make_client(max_connections=4, rate_limit=None)
     ends: dict[str, object] = {}
     for number in range(150):
         name = f"room {number}"
-        ends[name] = await outcome(client.start_recording(name, timeout=number * 2e-5 + 1e-6))
+        ends[name] = await result_or_error(client.start_recording(name, timeout=number * 2e-5 + 1e-6))
         if number % 10 == 0:
-            await works_again(client, server)
+            await check_next_call(client, server)
     await client.aclose()
     await apart.run(server.settle())
     for name, end in ends.items():
@@ -168,14 +174,14 @@ async def test_deadlines_around_the_moment_of_sending(
                 assert isinstance(end, OutcomeUnknownError), repr(end)
 
 
-@over_every_way
-async def test_queued_behind_a_silent_api(server: FaultServer, make_client: MakeClient, apart: Background) -> None:
+@over_all_routes
+async def test_queued_behind_a_silent_api(server: FaultServer, make_client: MakeClient, apart: BackgroundLoop) -> None:
     client = make_client(max_connections=1)
-    fault, executed = announced(f.executes_and_stalls)
+    fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("first", fault)
     first = asyncio.create_task(client.start_recording("first"))
     await executed.wait()
-    end = await outcome(client.start_recording("room", timeout=0.1))
+    end = await result_or_error(client.start_recording("room", timeout=0.1))
     assert isinstance(end, NotSentError), repr(end)
     assert (end.phase, end.evidence) == ("queue", NEVER_ITS_TURN)
     await apart.run(server.release())
@@ -183,17 +189,17 @@ async def test_queued_behind_a_silent_api(server: FaultServer, make_client: Make
     assert server.requests("room") == 0
 
 
-@over_ways(way for way in EVERY_WAY if way.transport == "httpx")
+@over_routes(way for way in ALL_ROUTES if way.transport == "httpx")
 async def test_queued_in_a_pool_behind_a_silent_api(
-    server: FaultServer, make_client: MakeClient, apart: Background
+    server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     """httpx's pool may be smaller than ours: then its queue is waited in, and abandoned."""
     client = make_client(pool={"limits": httpx.Limits(max_connections=1)})
-    fault, executed = announced(f.executes_and_stalls)
+    fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("first", fault)
     first = asyncio.create_task(client.start_recording("first"))
     await executed.wait()
-    end = await outcome(client.start_recording("room", timeout=0.1))
+    end = await result_or_error(client.start_recording("room", timeout=0.1))
     assert isinstance(end, NotSentError), repr(end)
     gone = asyncio.create_task(client.start_recording("gone"))
     await asyncio.sleep(0)
@@ -201,16 +207,16 @@ async def test_queued_in_a_pool_behind_a_silent_api(
     await asyncio.wait([gone])
     await apart.run(server.release())
     assert (await first).api_id == "api-first"
-    await works_again(client, server)
+    await check_next_call(client, server)
     assert server.requests("room") + server.requests("gone") == 0
 
 
-@over_every_way
+@over_all_routes
 async def test_connections_of_calls_that_are_never_answered(
-    way: Way, server: FaultServer, proxy: Proxy, make_client: MakeClient
+    way: Route, server: FaultServer, proxy: ConnectProxy, make_client: MakeClient
 ) -> None:
     """Never more than allowed, and none when all have been given up."""
-    server.always = f.stalls_unread
+    server.always = faults.stalls_unread
     client = make_client(max_connections=20, rate_limit=None, max_retries=0)
     url = proxy.url if way.through == "tunnel" else server.url
     over = asyncio.Event()
@@ -227,19 +233,19 @@ async def test_connections_of_calls_that_are_never_answered(
     over.set()
     counts = await watching  # and whatever went wrong with counting
     await client.aclose()
-    await until(lambda: connections_to(url) == 0)
+    await wait_until(lambda: connections_to(url) == 0)
     assert 0 < max(counts) <= 20, counts
     assert (proxy if way.through == "tunnel" else server).most_open <= 20
 
 
-@over_every_way
+@over_all_routes
 async def test_a_closed_client_has_no_connections(
-    way: Way, server: FaultServer, proxy: Proxy, make_client: MakeClient
+    way: Route, server: FaultServer, proxy: ConnectProxy, make_client: MakeClient
 ) -> None:
     client = make_client()
     url = proxy.url if way.through == "tunnel" else server.url
     for _ in range(2):
         async with client:
-            await asyncio.gather(*(works_again(client, server, f"room {n}") for n in range(10)))
+            await asyncio.gather(*(check_next_call(client, server, f"room {n}") for n in range(10)))
             assert await asyncio.to_thread(connections_to, url)
-        await until(lambda: connections_to(url) == 0)
+        await wait_until(lambda: connections_to(url) == 0)

@@ -12,9 +12,9 @@ import uvloop
 from anyio.from_thread import start_blocking_portal
 
 from plivo_record_async import ClosedError, RecordClient, fast_transport
-from tests.support.fault_server import FaultServer
-from tests.support.open_sockets import connections_to, descriptors, until
-from tests.support.outcomes import client_of, works_again
+from tests.support.client_calls import check_next_call, client_for
+from tests.support.servers.fault_server import FaultServer
+from tests.support.servers.open_sockets import connections_to, open_descriptors, wait_until
 
 MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
 
@@ -30,30 +30,30 @@ over_each_transport = pytest.mark.parametrize(
 
 async def entered(client: RecordClient, server: FaultServer) -> None:
     async with client:
-        await works_again(client, server)
+        await check_next_call(client, server)
 
 
 async def no_connections(server: FaultServer) -> None:
     """Check that none is left; the threads of `fast_transport` close theirs in their own time."""
-    await until(lambda: connections_to(server.url) == 0)
+    await wait_until(lambda: connections_to(server.url) == 0)
 
 
 async def twice_at_once(client: RecordClient, server: FaultServer) -> None:
     """Over two connections."""
-    await asyncio.gather(works_again(client, server, "one"), works_again(client, server, "another"))
+    await asyncio.gather(check_next_call(client, server, "one"), check_next_call(client, server, "another"))
 
 
 @over_each_transport
 def test_event_loops_that_end_without_closing_the_client_leave_no_descriptor(
     transport: MakeTransport, server: FaultServer
 ) -> None:
-    client = client_of(server, transport=transport(), rate_limit=None)
-    asyncio.run(works_again(client, server))
-    before = descriptors()
+    client = client_for(server, transport=transport(), rate_limit=None)
+    asyncio.run(check_next_call(client, server))
+    before = open_descriptors()
     for _ in range(50):
-        asyncio.run(works_again(client, server))
+        asyncio.run(check_next_call(client, server))
         asyncio.run(no_connections(server))
-    assert descriptors() <= before
+    assert open_descriptors() <= before
     asyncio.run(client.aclose())
 
 
@@ -62,7 +62,7 @@ def test_event_loops_that_end_without_closing_the_client_leave_no_descriptor(
 def test_a_client_is_closed_and_entered_again(
     transport: MakeTransport, make_loop: Callable[[], asyncio.AbstractEventLoop], server: FaultServer
 ) -> None:
-    client = client_of(server, transport=transport())
+    client = client_for(server, transport=transport())
     for _ in range(3):
         with asyncio.Runner(loop_factory=make_loop) as runner:
             for _ in range(2):
@@ -78,7 +78,7 @@ def test_a_client_is_closed_and_entered_again(
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_event_loop_that_is_closed_without_being_ended(transport: MakeTransport, server: FaultServer) -> None:
     """Nothing can be closed in good order then, and what remains is not used in the next event loop."""
-    client = client_of(server, transport=transport())
+    client = client_for(server, transport=transport())
     for _ in range(3):
         loop = asyncio.new_event_loop()
         loop.run_until_complete(twice_at_once(client, server))
@@ -91,20 +91,20 @@ def test_an_event_loop_that_is_closed_without_being_ended(transport: MakeTranspo
 @over_each_transport
 def test_an_application_that_is_started_twice(transport: MakeTransport, server: FaultServer) -> None:
     """As starlette's TestClient does it: an event loop in a thread of its own for each block."""
-    client = client_of(server, transport=transport())
+    client = client_for(server, transport=transport())
     for _ in range(2):
         with start_blocking_portal() as portal, portal.wrap_async_context_manager(client):
-            portal.call(works_again, client, server)
+            portal.call(check_next_call, client, server)
         asyncio.run(no_connections(server))
 
 
 @over_each_transport
 def test_an_application_without_a_lifespan(transport: MakeTransport, server: FaultServer) -> None:
     """Each request has an event loop of its own, as in a function that is called by a cloud."""
-    client = client_of(server, transport=transport())
+    client = client_for(server, transport=transport())
     for _ in range(3):
         with start_blocking_portal() as portal:
-            portal.call(works_again, client, server)
+            portal.call(check_next_call, client, server)
         asyncio.run(no_connections(server))
 
 
@@ -113,7 +113,7 @@ def test_a_client_that_is_forgotten_without_being_closed(transport: MakeTranspor
     """Its connections are closed with its event loop, which nobody but itself refers to."""
 
     async def forget() -> None:
-        await works_again(client_of(server, transport=transport()), server)
+        await check_next_call(client_for(server, transport=transport()), server)
 
     asyncio.run(forget())
     asyncio.run(no_connections(server))

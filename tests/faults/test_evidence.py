@@ -15,12 +15,12 @@ from httpx_aiohttp import AiohttpTransport
 from pyreqwest.compatibility.httpx import HttpxTransport as PyreqwestTransport
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient, RecordingStarted, fast_transport
-from tests.support import faults as f
-from tests.support.background_loop import Background
-from tests.support.fault_server import Fault, FaultServer
-from tests.support.outcomes import CANNOT_TELL, NOT_SENT, SENT, MakeClient, outcome, works_again
-from tests.support.transports import over_every_way
-from tests.support.tunnels import Proxy
+from tests.support.client_calls import CANNOT_TELL, NOT_SENT, SENT, MakeClient, check_next_call, result_or_error
+from tests.support.routes import over_all_routes
+from tests.support.servers import faults
+from tests.support.servers.background_loop import BackgroundLoop
+from tests.support.servers.fault_server import Fault, FaultServer
+from tests.support.servers.proxies import ConnectProxy
 
 MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
 
@@ -53,56 +53,60 @@ def over(transports: dict[str, MakeTransport]) -> Callable[..., Any]:
 @over(ALL)
 async def test_answered(transport: MakeTransport, server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(transport=transport())
-    await works_again(client, server)
-    await works_again(client, server)
+    await check_next_call(client, server)
+    await check_next_call(client, server)
 
 
-@pytest.mark.parametrize("fault", [f.answers_twice, f.no_content_declared, f.no_content_undeclared])
-@over_every_way
+@pytest.mark.parametrize(
+    "fault", [faults.answers_twice, faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body]
+)
+@over_all_routes
 async def test_more_than_the_answer(
-    fault: Fault, server: FaultServer, make_client: MakeClient, apart: Background
+    fault: Fault, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     """The surplus does not pass for the answer to the next request."""
     client = make_client()
     server.plan("room", fault)
-    await outcome(client.start_recording("room"))
+    await result_or_error(client.start_recording("room"))
     await apart.run(server.settle())
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
-@pytest.mark.parametrize("fault", [f.answers_twice, f.no_content_declared, f.no_content_undeclared])
-@over_every_way
+@pytest.mark.parametrize(
+    "fault", [faults.answers_twice, faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body]
+)
+@over_all_routes
 async def test_more_than_the_answer_to_a_look(
-    fault: Fault, server: FaultServer, make_client: MakeClient, apart: Background
+    fault: Fault, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     """A start must not meet what a look has left on the connection."""
     client = make_client()
     server.plan("room", fault)
-    await outcome(client.get_recording("room", timeout=5))
+    await result_or_error(client.get_recording("room", timeout=5))
     await apart.run(server.settle())
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
-@pytest.mark.parametrize("fault", [f.no_content_declared, f.no_content_undeclared])
+@pytest.mark.parametrize("fault", [faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body])
 @over(ALL)
 async def test_a_stop_that_brings_more_than_the_answer(
-    transport: MakeTransport, fault: Fault, server: FaultServer, make_client: MakeClient, apart: Background
+    transport: MakeTransport, fault: Fault, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     """Plivo's own documents show it, so it harms no transport's next request."""
     client = make_client(transport=transport())
     server.plan("room", fault)
     await client.stop_recording("room")
     await apart.run(server.settle())
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
 SENT_AND_LOST: list[Fault] = [
-    f.resets_unread,
-    f.closes_unread,
-    f.executes_and_resets,
-    f.executes_and_closes,
-    f.cut_in_head,
-    f.garbage,
+    faults.resets_unread,
+    faults.closes_unread,
+    faults.executes_and_resets,
+    faults.executes_and_closes,
+    faults.cuts_in_head,
+    faults.answers_garbage,
 ]
 
 
@@ -114,13 +118,13 @@ async def test_sent_and_no_answer(
 ) -> None:
     client = make_client(transport=transport())
     if kept:
-        await works_again(client, server)
+        await check_next_call(client, server)
     server.plan("room", fault)
-    end = await outcome(client.start_recording("room"))
+    end = await result_or_error(client.start_recording("room"))
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert end.evidence == (SENT if transport in TELLING.values() else CANNOT_TELL)
     assert server.requests("room") == 1
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
 @over(ALL)
@@ -128,35 +132,35 @@ async def test_sent_and_the_deadline_passed(
     transport: MakeTransport, server: FaultServer, make_client: MakeClient
 ) -> None:
     client = make_client(transport=transport())
-    server.plan("room", f.executes_and_stalls)
-    end = await outcome(client.start_recording("room", timeout=0.75))
+    server.plan("room", faults.executes_and_stalls)
+    end = await result_or_error(client.start_recording("room", timeout=0.75))
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert end.evidence == (SENT if transport in TELLING.values() else CANNOT_TELL)
     assert (server.requests("room"), server.executions("room")) == (1, 1)
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
 @over(TELLING)
 async def test_refused(
-    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: Background
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     client = make_client(transport=transport())
     await apart.run(server.refuse())
-    end = await outcome(client.start_recording("room"))
+    end = await result_or_error(client.start_recording("room"))
     assert isinstance(end, NotSentError), repr(end)
     assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
     await apart.run(server.listen())
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
 @over(MISLEADING)
 async def test_refused_as_a_misleading_transport_tells_it(
-    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: Background
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     """It says the same of a reset after sending, so nothing can be made of it."""
     client = make_client(transport=transport())
     await apart.run(server.refuse())
-    end = await outcome(client.start_recording("room"))
+    end = await result_or_error(client.start_recording("room"))
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert (end.evidence, end.attempts) == (CANNOT_TELL, 1)
 
@@ -164,7 +168,7 @@ async def test_refused_as_a_misleading_transport_tells_it(
 @over(TELLING)
 async def test_deadline_while_connecting(transport: MakeTransport, full_port: int, make_client: MakeClient) -> None:
     client = make_client(base_url=f"http://127.0.0.1:{full_port}", transport=transport())
-    end = await outcome(client.start_recording("room", timeout=0.3))
+    end = await result_or_error(client.start_recording("room", timeout=0.3))
     assert isinstance(end, NotSentError), repr(end)
     assert (end.phase, end.evidence) == ("connect", NOT_SENT)
 
@@ -174,7 +178,7 @@ async def test_deadline_while_a_misleading_transport_connects(
     transport: MakeTransport, full_port: int, make_client: MakeClient
 ) -> None:
     client = make_client(base_url=f"http://127.0.0.1:{full_port}", transport=transport())
-    end = await outcome(client.start_recording("room", timeout=0.3))
+    end = await result_or_error(client.start_recording("room", timeout=0.3))
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert end.evidence == CANNOT_TELL
 
@@ -208,7 +212,7 @@ async def test_mock_transport(raised: Exception, verdict: type[Exception], make_
         raise raised
 
     client = make_client(transport=httpx.MockTransport(handle))
-    end = await outcome(client.start_recording("room"))
+    end = await result_or_error(client.start_recording("room"))
     assert isinstance(end, Exception)
     assert (type(end), end.__cause__) == (verdict, raised)
     assert asked == (3 if verdict is NotSentError else 1)
@@ -226,7 +230,7 @@ async def test_asgi_transport(breaks: bool, make_client: MakeClient) -> None:
         await send({"type": "http.response.start", "status": 202, "headers": []})
         await send({"type": "http.response.body", "body": b'{"api_id": "api-room"}'})
 
-    end = await outcome(make_client(transport=httpx.ASGITransport(app)).start_recording("room"))
+    end = await result_or_error(make_client(transport=httpx.ASGITransport(app)).start_recording("room"))
     assert isinstance(end, OutcomeUnknownError if breaks else RecordingStarted)
     assert executions == 1
 
@@ -235,37 +239,37 @@ async def test_asgi_transport(breaks: bool, make_client: MakeClient) -> None:
 
 
 @pytest.fixture
-def tunnelled(proxy: Proxy, tls_server: FaultServer, trusted: str, make_client: MakeClient) -> RecordClient:
+def tunnelled(proxy: ConnectProxy, tls_server: FaultServer, trusted: str, make_client: MakeClient) -> RecordClient:
     context = ssl.create_default_context(cafile=trusted)
     return make_client(base_url=tls_server.url, transport=httpx.AsyncHTTPTransport(proxy=proxy.url, verify=context))
 
 
-async def test_tunnel(tunnelled: RecordClient, proxy: Proxy, tls_server: FaultServer) -> None:
-    await works_again(tunnelled, tls_server)
-    tls_server.plan("room", f.executes_and_resets)
-    end = await outcome(tunnelled.start_recording("room"))
+async def test_tunnel(tunnelled: RecordClient, proxy: ConnectProxy, tls_server: FaultServer) -> None:
+    await check_next_call(tunnelled, tls_server)
+    tls_server.plan("room", faults.executes_and_resets)
+    end = await result_or_error(tunnelled.start_recording("room"))
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert (end.evidence, tls_server.executions("room")) == (SENT, 1)
-    await works_again(tunnelled, tls_server)
+    await check_next_call(tunnelled, tls_server)
     assert proxy.connects == 2
 
 
-async def test_tunnel_refused(tunnelled: RecordClient, proxy: Proxy, tls_server: FaultServer) -> None:
+async def test_tunnel_refused(tunnelled: RecordClient, proxy: ConnectProxy, tls_server: FaultServer) -> None:
     proxy.refuses = 403
-    end = await outcome(tunnelled.start_recording("room"))
+    end = await result_or_error(tunnelled.start_recording("room"))
     assert isinstance(end, NotSentError), repr(end)
     assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
     assert proxy.connects == 3
     assert tls_server.arrivals == []
     proxy.refuses = None
-    await works_again(tunnelled, tls_server)
+    await check_next_call(tunnelled, tls_server)
 
 
 async def test_forward_proxy_that_loses_the_answer(server: FaultServer, make_client: MakeClient) -> None:
     """To a plain http address a proxy gets the request itself: it has left."""
     client = make_client(base_url="http://api.invalid", transport=httpx.AsyncHTTPTransport(proxy=server.url))
-    server.plan("room", f.executes_and_resets)
-    end = await outcome(client.start_recording("room"))
+    server.plan("room", faults.executes_and_resets)
+    end = await result_or_error(client.start_recording("room"))
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert (end.evidence, server.executions("room")) == (SENT, 1)
-    await works_again(client, server)
+    await check_next_call(client, server)

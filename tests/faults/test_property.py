@@ -23,45 +23,45 @@ from plivo_record_async import (
     RecordingStopped,
     UnexpectedResponseError,
 )
-from tests.support import faults as f
-from tests.support.background_loop import Background
-from tests.support.fault_server import Exchange, Fault, FaultServer, Welcome
-from tests.support.outcomes import client_of, outcome, works_again
-from tests.support.transports import DIRECT, Way, over_every_way
-from tests.support.tunnels import Proxy
+from tests.support.client_calls import check_next_call, client_for, result_or_error
+from tests.support.routes import DIRECT, Route, over_all_routes
+from tests.support.servers import faults
+from tests.support.servers.background_loop import BackgroundLoop
+from tests.support.servers.fault_server import ConnectionFault, Fault, FaultServer, ServerRequest
+from tests.support.servers.proxies import ConnectProxy
 
 CANCELLED = "cancelled"
 
 FAULTS: list[Fault] = [
-    f.works,
-    f.resets_unread,
-    f.closes_unread,
-    f.executes_and_resets,
-    f.executes_and_closes,
-    f.cut_in_head,
-    f.cut_in_body,
-    f.duplicate_status_line,
-    f.garbage,
-    f.huge_header,
-    f.senseless,
-    f.no_content_declared,
-    f.no_content_undeclared,
-    f.answers_twice,
-    f.answers_and_closes,
-    f.answers_early,
-    f.slowly(0.05),
-    f.slowly(0.05, f.executes_and_resets),
-    f.throttles(0.01),
-    f.throttles(0.3),
-    f.fails(400),
-    f.fails(404),
-    f.fails(500),
-    f.fails(500, executed=True),
-    f.fails(503),
-    f.fails(503, executed=True, api_id="api-of-the-error"),
+    faults.succeeds,
+    faults.resets_unread,
+    faults.closes_unread,
+    faults.executes_and_resets,
+    faults.executes_and_closes,
+    faults.cuts_in_head,
+    faults.cuts_in_body,
+    faults.answers_duplicate_status_line,
+    faults.answers_garbage,
+    faults.answers_huge_header,
+    faults.answers_html,
+    faults.answers_204_with_declared_body,
+    faults.answers_204_with_undeclared_body,
+    faults.answers_twice,
+    faults.answers_and_closes,
+    faults.answers_400_before_the_body,
+    faults.delayed(0.05),
+    faults.delayed(0.05, faults.executes_and_resets),
+    faults.answers_429(0.01),
+    faults.answers_429(0.3),
+    faults.answers_error(400),
+    faults.answers_error(404),
+    faults.answers_error(500),
+    faults.answers_error(500, executed=True),
+    faults.answers_error(503),
+    faults.answers_error(503, executed=True, api_id="api-of-the-error"),
 ]
 
-WELCOMES: list[Welcome] = [f.resets_on_accept, f.speaks_first]
+WELCOMES: list[ConnectionFault] = [faults.resets_on_accept, faults.sends_408_on_accept]
 
 
 @attrs.frozen
@@ -83,16 +83,16 @@ PLANS = st.builds(
 )
 
 
-async def stops_once(exchange: Exchange) -> None:
+async def stops_once(exchange: ServerRequest) -> None:
     """As Plivo's conferences: what is no longer recorded cannot be stopped."""
     server, name = exchange.server, exchange.name
     if exchange.arrival.method == "DELETE" and server.executions(name, "DELETE"):
-        await f.fails(404)(exchange)
+        await faults.answers_error(404)(exchange)
     else:
-        await f.works(exchange)
+        await faults.succeeds(exchange)
 
 
-def machine(way: Way, apart: Background, certified: ssl.SSLContext) -> type[RuleBasedStateMachine]:
+def machine(way: Route, apart: BackgroundLoop, certified: ssl.SSLContext) -> type[RuleBasedStateMachine]:
     """Clients and servers live in event loops of their own; rules take turns with them."""
     tls = certified if way.through == "tunnel" else None
 
@@ -101,7 +101,7 @@ def machine(way: Way, apart: Background, certified: ssl.SSLContext) -> type[Rule
             super().__init__()
             self.stack = ExitStack()
             self.server = self.stack.enter_context(apart.enter(FaultServer(tls)))
-            self.proxy = self.stack.enter_context(apart.enter(Proxy()))
+            self.proxy = self.stack.enter_context(apart.enter(ConnectProxy()))
             self.server.always = stops_once
             self.runner = self.stack.enter_context(asyncio.Runner())
             base_url, proxy = {
@@ -109,7 +109,7 @@ def machine(way: Way, apart: Background, certified: ssl.SSLContext) -> type[Rule
                 "forward": ("http://api.invalid", self.server.url),
                 "tunnel": (self.server.url, self.proxy.url),
             }[way.through]
-            self.client = client_of(self.server, base_url=base_url, max_connections=3, **way.options(proxy))
+            self.client = client_for(self.server, base_url=base_url, max_connections=3, **way.options(proxy))
             self.ends: dict[str, tuple[Plan, object]] = {}
             self.refusing = False
 
@@ -125,7 +125,7 @@ def machine(way: Way, apart: Background, certified: ssl.SSLContext) -> type[Rule
         async def one(self, plan: Plan, name: str) -> None:
             self.server.plan(name, *plan.faults)
             start = self.client.start_recording if plan.method == "POST" else self.client.stop_recording
-            call: asyncio.Task[Any] = asyncio.create_task(outcome(start(name, timeout=plan.timeout)))
+            call: asyncio.Task[Any] = asyncio.create_task(result_or_error(start(name, timeout=plan.timeout)))
             if plan.cancelled_after is not None:
                 await asyncio.wait([call], timeout=plan.cancelled_after)
                 call.cancel()
@@ -137,7 +137,7 @@ def machine(way: Way, apart: Background, certified: ssl.SSLContext) -> type[Rule
             self.ends[name] = plan, end
 
         @rule(welcomes=st.lists(st.sampled_from(WELCOMES), min_size=1, max_size=2))
-        def welcome(self, welcomes: list[Welcome]) -> None:
+        def welcome(self, welcomes: list[ConnectionFault]) -> None:
             """The next connections end before a word was said."""
             self.server.welcome.extend(welcomes)
 
@@ -178,7 +178,7 @@ def machine(way: Way, apart: Background, certified: ssl.SSLContext) -> type[Rule
 
         async def finish(self) -> None:
             await apart.run(self.server.settle())
-            await works_again(self.client, self.server)
+            await check_next_call(self.client, self.server)
             await self.client.aclose()
             assert asyncio.all_tasks() == {asyncio.current_task()}
 
@@ -212,9 +212,9 @@ def check_stop(end: object, executions: int, _api_id: str) -> None:
             raise AssertionError(end)
 
 
-@over_every_way
+@over_all_routes
 @pytest.mark.usefixtures("trusted")
-def test_one_known_outcome(way: Way, apart: Background, certified: ssl.SSLContext) -> None:
+def test_one_known_outcome(way: Route, apart: BackgroundLoop, certified: ssl.SSLContext) -> None:
     run_state_machine_as_test(
         machine(way, apart, certified),
         settings=settings(

@@ -18,14 +18,14 @@ import respx
 import trustme
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordingStarted
-from tests.support import faults as f
-from tests.support.background_loop import Background
-from tests.support.fault_server import Exchange, FaultServer
-from tests.support.outcomes import NOT_SENT, client_of, outcome, works_again
-from tests.support.transports import Way, over_ways
-from tests.support.tunnels import Proxy, Socks
+from tests.support.client_calls import NOT_SENT, check_next_call, client_for, result_or_error
+from tests.support.routes import Route, over_routes
+from tests.support.servers import faults
+from tests.support.servers.background_loop import BackgroundLoop
+from tests.support.servers.fault_server import FaultServer, ServerRequest
+from tests.support.servers.proxies import ConnectProxy, SocksProxy
 
-OWN = [Way("default"), Way("fast")]
+OWN = [Route("default"), Route("fast")]
 """The transports that ask the environment."""
 
 
@@ -37,8 +37,8 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def socks(apart: Background) -> Iterator[Socks]:
-    with apart.enter(Socks()) as running:
+def socks(apart: BackgroundLoop) -> Iterator[SocksProxy]:
+    with apart.enter(SocksProxy()) as running:
         yield running
 
 
@@ -48,88 +48,90 @@ class Overhearing:
 
     headers: list[dict[str, str]] = attrs.field(factory=list[dict[str, str]])
 
-    async def __call__(self, exchange: Exchange) -> None:
+    async def __call__(self, exchange: ServerRequest) -> None:
         self.headers.append(dict(exchange.headers))
-        await f.works(exchange)
+        await faults.succeeds(exchange)
 
 
 def basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-@over_ways(OWN)
+@over_routes(OWN)
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.usefixtures("trusted")
 async def test_the_environment_leads_through_a_tunnel(
-    name: str, way: Way, proxy: Proxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    name: str, way: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, proxy.url)
-    async with client_of(tls_server, **way.options()) as client:
-        await works_again(client, tls_server)
-        await works_again(client, tls_server)
+    async with client_for(tls_server, **way.options()) as client:
+        await check_next_call(client, tls_server)
+        await check_next_call(client, tls_server)
     assert proxy.connects == 1
 
 
-@over_ways(OWN)
+@over_routes(OWN)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "all_proxy"])
 async def test_the_environment_leads_through_a_forward_proxy(
-    name: str, way: Way, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    name: str, way: Route, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, server.url)
-    async with client_of(server, base_url="http://api.invalid", **way.options()) as client:
-        await works_again(client, server)
+    async with client_for(server, base_url="http://api.invalid", **way.options()) as client:
+        await check_next_call(client, server)
 
 
-@over_ways(OWN)
+@over_routes(OWN)
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "*"])
 @pytest.mark.usefixtures("trusted")
 async def test_the_environment_names_what_is_called_directly(
-    no_proxy: str, way: Way, proxy: Proxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    no_proxy: str, way: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", no_proxy)
-    async with client_of(tls_server, **way.options()) as client:
-        await works_again(client, tls_server)
+    async with client_for(tls_server, **way.options()) as client:
+        await check_next_call(client, tls_server)
     assert proxy.connects == 0
 
 
-@over_ways(OWN)
+@over_routes(OWN)
 async def test_the_environment_can_be_switched_off(
-    way: Way, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    way: Route, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    async with client_of(server, trust_env=False, **way.options()) as client:
-        await works_again(client, server)
+    async with client_for(server, trust_env=False, **way.options()) as client:
+        await check_next_call(client, server)
 
 
 @pytest.mark.usefixtures("trusted")
 async def test_certificates_of_the_environment_can_be_switched_off(tls_server: FaultServer) -> None:
-    async with client_of(tls_server, trust_env=False) as client:
-        assert isinstance(await outcome(client.start_recording("room")), NotSentError)
+    async with client_for(tls_server, trust_env=False) as client:
+        assert isinstance(await result_or_error(client.start_recording("room")), NotSentError)
     assert tls_server.arrivals == []
 
 
-@over_ways(OWN)
+@over_routes(OWN)
 @pytest.mark.usefixtures("trusted")
 async def test_the_users_proxy_comes_before_the_environment(
-    way: Way, proxy: Proxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    way: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "*")
     for chosen in (proxy.url, httpx.Proxy(proxy.url)):
         options: dict[str, Any] = way.options() | {"proxy": chosen}
-        async with client_of(tls_server, **options) as client:
-            await works_again(client, tls_server)
+        async with client_for(tls_server, **options) as client:
+            await check_next_call(client, tls_server)
     assert proxy.connects == 2
 
 
-@over_ways(OWN)
+@over_routes(OWN)
 @pytest.mark.usefixtures("trusted")
-async def test_credentials_stay_where_they_belong_in_a_tunnel(way: Way, proxy: Proxy, tls_server: FaultServer) -> None:
+async def test_credentials_stay_where_they_belong_in_a_tunnel(
+    way: Route, proxy: ConnectProxy, tls_server: FaultServer
+) -> None:
     tls_server.always = overhearing = Overhearing()
     user = httpx.Proxy(proxy.url.replace("http://", "http://me:p%40ss@"), headers={"X-Team": "a"})
     options: dict[str, Any] = way.options() | {"proxy": user}
-    async with client_of(tls_server, **options) as client:
+    async with client_for(tls_server, **options) as client:
         await client.start_recording("room")
     (head,) = proxy.heads
     asked = dict(line.lower().split(": ", 1) for line in head.decode().split("\r\n")[1:] if line)
@@ -141,84 +143,84 @@ async def test_credentials_stay_where_they_belong_in_a_tunnel(way: Way, proxy: P
     assert not {"proxy-authorization", "x-team"} & sent.keys()
 
 
-@over_ways(OWN)
-async def test_credentials_for_a_forward_proxy_go_with_each_request(way: Way, server: FaultServer) -> None:
+@over_routes(OWN)
+async def test_credentials_for_a_forward_proxy_go_with_each_request(way: Route, server: FaultServer) -> None:
     server.always = overhearing = Overhearing()
     user = server.url.replace("http://", "http://me:p%40ss@")
-    async with client_of(server, base_url="http://api.invalid", **{**way.options(), "proxy": user}) as client:
+    async with client_for(server, base_url="http://api.invalid", **{**way.options(), "proxy": user}) as client:
         await client.start_recording("room")
         await client.stop_recording("room")
     assert [sent["proxy-authorization"] for sent in overhearing.headers] == [basic("me", "p@ss")] * 2
     assert {sent["host"] for sent in overhearing.headers} == {"api.invalid"}
 
 
-@over_ways([*OWN, Way("httpx")])
+@over_routes([*OWN, Route("httpx")])
 @pytest.mark.parametrize("status", [403, 407, 502, 503])
 @pytest.mark.usefixtures("trusted")
 async def test_a_tunnel_that_is_refused_is_not_sent(
-    status: int, way: Way, proxy: Proxy, tls_server: FaultServer
+    status: int, way: Route, proxy: ConnectProxy, tls_server: FaultServer
 ) -> None:
     """Whatever the proxy says, it is not Plivo who says it."""
     proxy.refuses = status
-    async with client_of(tls_server, **way.options(proxy.url)) as client:
-        end = await outcome(client.start_recording("room"))
+    async with client_for(tls_server, **way.options(proxy.url)) as client:
+        end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, NotSentError), repr(end)
         assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
         proxy.refuses = None
-        await works_again(client, tls_server)
+        await check_next_call(client, tls_server)
     assert tls_server.requests("room") == 0
 
 
-@over_ways([*OWN, Way("httpx")])
+@over_routes([*OWN, Route("httpx")])
 @pytest.mark.usefixtures("trusted")
 async def test_a_tunnel_that_ends_nowhere_is_not_sent(
-    way: Way, proxy: Proxy, tls_server: FaultServer, apart: Background
+    way: Route, proxy: ConnectProxy, tls_server: FaultServer, apart: BackgroundLoop
 ) -> None:
     await apart.run(tls_server.refuse())
-    async with client_of(tls_server, **way.options(proxy.url)) as client:
-        end = await outcome(client.start_recording("room"))
+    async with client_for(tls_server, **way.options(proxy.url)) as client:
+        end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, NotSentError), repr(end)
         await apart.run(tls_server.listen())
-        await works_again(client, tls_server)
+        await check_next_call(client, tls_server)
 
 
-@over_ways([*OWN, Way("httpx")])
-async def test_an_error_of_a_forward_proxy_may_come_after_the_work_was_done(way: Way, server: FaultServer) -> None:
-    server.plan("room", f.fails(502, executed=True))
-    async with client_of(server, base_url="http://api.invalid", **way.options(server.url)) as client:
-        end = await outcome(client.start_recording("room"))
+@over_routes([*OWN, Route("httpx")])
+async def test_an_error_of_a_forward_proxy_may_come_after_the_work_was_done(way: Route, server: FaultServer) -> None:
+    server.plan("room", faults.answers_error(502, executed=True))
+    async with client_for(server, base_url="http://api.invalid", **way.options(server.url)) as client:
+        end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, OutcomeUnknownError), repr(end)
         assert (end.status, server.executions("room")) == (502, 1)
 
 
-@over_ways([*OWN, Way("httpx")])
+@over_routes([*OWN, Route("httpx")])
 @pytest.mark.usefixtures("trusted")
-async def test_socks(way: Way, socks: Socks, tls_server: FaultServer) -> None:
+async def test_socks(way: Route, socks: SocksProxy, tls_server: FaultServer) -> None:
     url = socks.url.replace("http", "socks5h")
-    async with client_of(tls_server, **way.options(url)) as client:
-        await works_again(client, tls_server)
-        tls_server.plan("room", f.executes_and_resets)
-        end = await outcome(client.start_recording("room"))
+    async with client_for(tls_server, **way.options(url)) as client:
+        await check_next_call(client, tls_server)
+        tls_server.plan("room", faults.executes_and_resets)
+        end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, OutcomeUnknownError), repr(end)
         assert end.evidence == "sending had begun"
         socks.refuses = 1
-        end = await outcome(client.start_recording("room"))
+        end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, NotSentError), repr(end)
         socks.refuses = None
-        await works_again(client, tls_server)
+        await check_next_call(client, tls_server)
     assert tls_server.requests("room") == 1
 
 
 @pytest.fixture
-def tls_proxy(apart: Background, certified: ssl.SSLContext) -> Iterator[Proxy]:
-    with apart.enter(Proxy(certified)) as running:
+def tls_proxy(apart: BackgroundLoop, certified: ssl.SSLContext) -> Iterator[ConnectProxy]:
+    with apart.enter(ConnectProxy(certified)) as running:
         yield running
 
 
 @pytest.mark.usefixtures("trusted")
-async def test_a_proxy_that_is_called_over_tls(tls_proxy: Proxy, tls_server: FaultServer) -> None:
-    async with client_of(tls_server, proxy=tls_proxy.url) as client:
-        await works_again(client, tls_server)
+async def test_a_proxy_that_is_called_over_tls(tls_proxy: ConnectProxy, tls_server: FaultServer) -> None:
+    async with client_for(tls_server, proxy=tls_proxy.url) as client:
+        await check_next_call(client, tls_server)
     assert tls_proxy.connects == 1
 
 
@@ -231,9 +233,9 @@ async def test_respx_stands_for_the_api_whatever_proxy_is_set(
 ) -> None:
     """It also does for a client that has already used its proxy."""
     monkeypatch.setenv("ALL_PROXY", server.url)
-    async with client_of(server, base_url=base_url) as client:
+    async with client_for(server, base_url=base_url) as client:
         if base_url.startswith("http:"):
-            await works_again(client, server)
+            await check_next_call(client, server)
         before = len(server.arrivals)
         with respx.mock:
             route = respx.post(url__startswith=base_url).respond(202, json={"api_id": "a"})
@@ -256,8 +258,8 @@ async def test_a_file_of_certificates_replaces_the_others(
 ) -> None:
     for name, ends in ((trusted, RecordingStarted), (other_certificates, NotSentError)):
         monkeypatch.setenv("SSL_CERT_FILE", name)
-        async with client_of(tls_server, max_retries=0) as client:
-            assert isinstance(await outcome(client.start_recording("room")), ends)
+        async with client_for(tls_server, max_retries=0) as client:
+            assert isinstance(await result_or_error(client.start_recording("room")), ends)
 
 
 @pytest.fixture
@@ -276,5 +278,5 @@ async def test_a_directory_of_certificates(
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     monkeypatch.setenv("SSL_CERT_DIR", directory_of_certificates)
-    async with client_of(tls_server) as client:
-        await works_again(client, tls_server)
+    async with client_for(tls_server) as client:
+        await check_next_call(client, tls_server)

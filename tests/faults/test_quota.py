@@ -7,12 +7,12 @@ from collections import deque
 from itertools import pairwise
 
 from plivo_record_async import NotSentError, RateLimit, RecordingStarted
-from tests.support import faults as f
-from tests.support.fault_server import Exchange, Fault, FaultServer
-from tests.support.outcomes import MakeClient, outcome
-from tests.support.transports import EVERY_WAY, over_every_way, over_ways
+from tests.support.client_calls import MakeClient, result_or_error
+from tests.support.routes import ALL_ROUTES, over_all_routes, over_routes
+from tests.support.servers import faults
+from tests.support.servers.fault_server import Fault, FaultServer, ServerRequest
 
-DIRECTLY = [way for way in EVERY_WAY if way.through == "nothing"]
+DIRECTLY = [way for way in ALL_ROUTES if way.through == "nothing"]
 
 LIMIT, PER = 100, 0.5
 """Plivo's 300 in 5 seconds, made smaller and quicker."""
@@ -23,7 +23,7 @@ def shortest_span(times: list[float], count: int) -> float:
     return min(last - first for first, last in zip(times, times[count - 1 :], strict=False))
 
 
-@over_every_way
+@over_all_routes
 async def test_no_window_is_ever_too_full(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER))
     names = [f"room {number}" for number in range(4 * LIMIT)]
@@ -34,12 +34,15 @@ async def test_no_window_is_ever_too_full(server: FaultServer, make_client: Make
     assert shortest_span(arrivals, LIMIT + 1) > PER
 
 
-@over_every_way
+@over_all_routes
 async def test_refused_and_broken_requests_count_too(server: FaultServer, make_client: MakeClient) -> None:
     """What is sent again needs a place in the window again."""
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER), max_retries=3)
     for number in range(3 * LIMIT):
-        server.plan(f"room {number}", *[f.throttles(0), f.resets_unread, f.fails(503), f.works][number % 4 :])
+        server.plan(
+            f"room {number}",
+            *[faults.answers_429(0), faults.resets_unread, faults.answers_error(503), faults.succeeds][number % 4 :],
+        )
     names = [f"room {number}" for number in range(3 * LIMIT)]
     outcomes = [outcome async for outcome in client.stop_many(names, concurrency=64, timeout=60)]
     assert len(outcomes) == len(names)
@@ -52,19 +55,19 @@ def shared(limit: int, per: float) -> Fault:
     """The server's own count: somebody else has used the rest of the account's quota."""
     taken: deque[float] = deque()
 
-    async def count(exchange: Exchange) -> None:
+    async def count(exchange: ServerRequest) -> None:
         while taken and taken[0] <= exchange.arrival.at - per:
             taken.popleft()
         if len(taken) < limit:
             taken.append(exchange.arrival.at)
-            await f.works(exchange)
+            await faults.succeeds(exchange)
         else:
-            await f.throttles(per)(exchange)
+            await faults.answers_429(per)(exchange)
 
     return count
 
 
-@over_ways(DIRECTLY)
+@over_routes(DIRECTLY)
 async def test_a_quota_shared_with_others(server: FaultServer, make_client: MakeClient) -> None:
     """A 429 holds all calls back; in the end each one has been executed, once."""
     server.always = shared(60, PER)
@@ -84,10 +87,10 @@ async def test_a_quota_shared_with_others(server: FaultServer, make_client: Make
     assert len(refused) <= bursts * 2 * 8
 
 
-@over_ways(DIRECTLY)
+@over_routes(DIRECTLY)
 async def test_who_waits_too_long_was_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(50, per=60.0))
-    ends = await asyncio.gather(*(outcome(client.start_recording(f"room {n}", timeout=3)) for n in range(300)))
+    ends = await asyncio.gather(*(result_or_error(client.start_recording(f"room {n}", timeout=3)) for n in range(300)))
     started = [end for end in ends if isinstance(end, RecordingStarted)]
     not_sent = [end for end in ends if isinstance(end, NotSentError)]
     assert (len(started), len(not_sent)) == (50, 250)

@@ -35,20 +35,20 @@ from plivo_record_async import (
     UnexpectedResponseError,
 )
 from plivo_record_async.transport.connectors.network import AsyncioBackend
-from tests.support import faults as f
-from tests.support.background_loop import Background
-from tests.support.fault_server import Connection, Fault, FaultServer, head
-from tests.support.outcomes import (
+from tests.support.client_calls import (
     NEVER_ITS_TURN,
     NOT_SENT,
     SENT,
     SERVER_ERROR,
     MakeClient,
-    announced,
-    outcome,
-    works_again,
+    announcing_execution,
+    check_next_call,
+    result_or_error,
 )
-from tests.support.transports import DIRECT, EVERY_WAY, Way, over_every_way, over_ways
+from tests.support.routes import ALL_ROUTES, DIRECT, Route, over_all_routes, over_routes
+from tests.support.servers import faults
+from tests.support.servers.background_loop import BackgroundLoop
+from tests.support.servers.fault_server import Connection, Fault, FaultServer, response_head
 
 BRIEF = 0.75
 """Seconds until the deadline of a call that will never be answered: long enough for any machine to send it."""
@@ -72,7 +72,7 @@ class Row:
         return bool(self.having.get("evidence") == SENT)
 
 
-def check(end: Any, row: Row, way: Way = DIRECT, method: str = "POST") -> None:
+def check(end: Any, row: Row, way: Route = DIRECT, method: str = "POST") -> None:
     having = {name: way.sent(method).get(name, value) if row.sent else value for name, value in row.having.items()}
     assert type(end) is row.ends, repr(end)
     assert {name: getattr(end, name) for name in having} == having
@@ -91,13 +91,13 @@ def unknown(*faults: Fault, executed: bool, timeout: float = 20.0) -> Row:
 def server_error(status: int, *, api_id: str | None, executed: bool) -> Row:
     """Answered with 5xx, and not repeated."""
     having = {"phase": "answer", "evidence": SERVER_ERROR, "status": status, "api_id": api_id, "attempts": 1}
-    fault = f.fails(status, api_id=api_id, executed=executed)
+    fault = faults.answers_error(status, api_id=api_id, executed=executed)
     return Row([fault], OutcomeUnknownError, having=having, executions=int(executed))
 
 
 def refused(status: int, error: type[ApiError]) -> Row:
     having = {"status": status, "api_id": "api-of-the-refusal", "message": "out of order"}
-    return Row([f.fails(status, api_id="api-of-the-refusal")], error, having=having, executions=0)
+    return Row([faults.answers_error(status, api_id="api-of-the-refusal")], error, having=having, executions=0)
 
 
 def accepted(*faults: Fault, status: int = 202, timeout: float = 20.0) -> Row:
@@ -106,11 +106,13 @@ def accepted(*faults: Fault, status: int = 202, timeout: float = 20.0) -> Row:
 
 
 STARTS = {
-    "well: answered in good order": Row([f.works], RecordingStarted, having={"api_id": "api-room"}, executions=1),
-    "well: closes the connection that it had promised to keep": Row(
-        [f.answers_and_closes], RecordingStarted, having={"api_id": "api-room"}, executions=1
+    "well: answered in good order": Row(
+        [faults.succeeds], RecordingStarted, having={"api_id": "api-room"}, executions=1
     ),
-    "well: answers twice": Row([f.answers_twice], RecordingStarted, having={"api_id": "api-room"}, executions=1),
+    "well: closes the connection that it had promised to keep": Row(
+        [faults.answers_and_closes], RecordingStarted, having={"api_id": "api-room"}, executions=1
+    ),
+    "well: answers twice": Row([faults.answers_twice], RecordingStarted, having={"api_id": "api-room"}, executions=1),
     "refused: 400": refused(400, BadRequestError),
     "refused: 401": refused(401, AuthenticationError),
     "refused: 403": refused(403, PermissionDeniedError),
@@ -119,14 +121,18 @@ STARTS = {
     "refused: 409": refused(409, BadRequestError),
     "refused: 422": refused(422, BadRequestError),
     "refused: before the whole request was read": Row(
-        [f.answers_early], BadRequestError, having={"message": "too much for me"}, executions=0
+        [faults.answers_400_before_the_body], BadRequestError, having={"message": "too much for me"}, executions=0
     ),
-    "refused: elsewhere": Row([f.answers(307)], ApiError, having={"status": 307}, executions=0),
+    "refused: elsewhere": Row([faults.answers(307)], ApiError, having={"status": 307}, executions=0),
     "429: as often as it is tried": Row(
-        3 * [f.throttles(0.1)], RateLimitError, having={"status": 429, "retry_after": 0.1}, requests=3, executions=0
+        3 * [faults.answers_429(0.1)],
+        RateLimitError,
+        having={"status": 429, "retry_after": 0.1},
+        requests=3,
+        executions=0,
     ),
     "429: a pause longer than the deadline": Row(
-        [f.throttles(0.2)], RateLimitError, having={"retry_after": 0.2}, executions=0, timeout=0.2
+        [faults.answers_429(0.2)], RateLimitError, having={"retry_after": 0.2}, executions=0, timeout=0.2
     ),
     "5xx: 500 without api_id, not executed": server_error(500, api_id=None, executed=False),
     "5xx: 500 with api_id, executed": server_error(500, api_id="api-of-the-error", executed=True),
@@ -135,7 +141,7 @@ STARTS = {
     "5xx: 503 with api_id, executed": server_error(503, api_id="api-of-the-error", executed=True),
     "5xx: 504 without api_id, executed": server_error(504, api_id=None, executed=True),
     "5xx: 503 without api_id, the user opted in": Row(
-        [f.fails(503), f.works],
+        [faults.answers_error(503), faults.succeeds],
         RecordingStarted,
         requests=2,
         executions=1,
@@ -147,54 +153,54 @@ STARTS = {
     "5xx: 502 without api_id, the user opted in": attrs.evolve(
         server_error(502, api_id=None, executed=True), options={"retry_503_starts": True}
     ),
-    "no answer: reset before it was read": unknown(f.resets_unread, executed=False),
-    "no answer: closed before it was read": unknown(f.closes_unread, executed=False),
-    "no answer: reset after it was executed": unknown(f.executes_and_resets, executed=True),
-    "no answer: closed after it was executed": unknown(f.executes_and_closes, executed=True),
-    "no answer: stalled before it was read": unknown(f.stalls_unread, executed=False, timeout=BRIEF),
-    "no answer: stalled after it was executed": unknown(f.executes_and_stalls, executed=True, timeout=BRIEF),
-    "no answer: cut in the head": unknown(f.cut_in_head, executed=True),
-    "no answer: two status lines": unknown(f.duplicate_status_line, executed=True),
-    "no answer: garbage": unknown(f.garbage, executed=True),
-    "no answer: a header of 1 MB": unknown(f.huge_header, executed=True),
-    "unreadable success: cut in the body": accepted(f.cut_in_body),
-    "unreadable success: cut at the end of the body": accepted(f.cut_at_the_end),
-    "unreadable success: stalled in the body": accepted(f.stalls_in_body, timeout=BRIEF),
-    "unreadable success: dripping": accepted(f.drips, timeout=BRIEF),
-    "unreadable success: HTML": accepted(f.senseless),
-    "unreadable success: 204 with a body and its length": accepted(f.no_content_declared, status=204),
-    "unreadable success: 204 with an undeclared body": accepted(f.no_content_undeclared, status=204),
+    "no answer: reset before it was read": unknown(faults.resets_unread, executed=False),
+    "no answer: closed before it was read": unknown(faults.closes_unread, executed=False),
+    "no answer: reset after it was executed": unknown(faults.executes_and_resets, executed=True),
+    "no answer: closed after it was executed": unknown(faults.executes_and_closes, executed=True),
+    "no answer: stalled before it was read": unknown(faults.stalls_unread, executed=False, timeout=BRIEF),
+    "no answer: stalled after it was executed": unknown(faults.executes_and_stalls, executed=True, timeout=BRIEF),
+    "no answer: cut in the head": unknown(faults.cuts_in_head, executed=True),
+    "no answer: two status lines": unknown(faults.answers_duplicate_status_line, executed=True),
+    "no answer: garbage": unknown(faults.answers_garbage, executed=True),
+    "no answer: a header of 1 MB": unknown(faults.answers_huge_header, executed=True),
+    "unreadable success: cut in the body": accepted(faults.cuts_in_body),
+    "unreadable success: cut at the end of the body": accepted(faults.cuts_before_last_chunk),
+    "unreadable success: stalled in the body": accepted(faults.stalls_in_body, timeout=BRIEF),
+    "unreadable success: dripping": accepted(faults.answers_byte_by_byte, timeout=BRIEF),
+    "unreadable success: HTML": accepted(faults.answers_html),
+    "unreadable success: 204 with a body and its length": accepted(faults.answers_204_with_declared_body, status=204),
+    "unreadable success: 204 with an undeclared body": accepted(faults.answers_204_with_undeclared_body, status=204),
 }
 
 
 @rows(STARTS)
-@over_every_way
-async def test_start(row: Row, way: Way, server: FaultServer, make_client: MakeClient, apart: Background) -> None:
+@over_all_routes
+async def test_start(row: Row, way: Route, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop) -> None:
     client = make_client(**row.options)
-    await works_again(client, server, "the one before")  # so that what follows meets a connection that was kept
+    await check_next_call(client, server, "the one before")  # so that what follows meets a connection that was kept
     server.plan("room", *row.faults)
-    end = await outcome(client.start_recording("room", timeout=row.timeout))
+    end = await result_or_error(client.start_recording("room", timeout=row.timeout))
     check(end, row, way)
     assert server.requests("room") == row.requests
     assert server.executions("room") == row.executions
     await apart.run(server.settle())
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
-@over_every_way
+@over_all_routes
 async def test_a_body_without_end(server: FaultServer, client: RecordClient) -> None:
-    server.plan("room", f.huge_body)
-    end = await outcome(client.start_recording("room", timeout=60))
+    server.plan("room", faults.answers_endless_body)
+    end = await result_or_error(client.start_recording("room", timeout=60))
     assert isinstance(end, UnexpectedResponseError)
     assert len(end.body) < 5_000_000
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
-@over_every_way
+@over_all_routes
 async def test_unknown_outcome_carries_its_times(server: FaultServer, client: RecordClient) -> None:
-    server.plan("room", f.executes_and_resets)
+    server.plan("room", faults.executes_and_resets)
     before = datetime.now(UTC)
-    end = await outcome(client.start_recording("room"))
+    end = await result_or_error(client.start_recording("room"))
     assert isinstance(end, OutcomeUnknownError)
     assert end.called_at is not None
     assert end.sent_at is not None
@@ -207,106 +213,122 @@ def repeatable(error: type[Any], **having: Any) -> dict[str, Any]:
 
 
 STOPS = {
-    "well: the usual 204": Row([f.works], RecordingStopped, having={"api_id": None}, executions=1),
-    "well: 204 with a body and its length": Row([f.no_content_declared], RecordingStopped, executions=1),
-    "well: 204 with an undeclared body": Row([f.no_content_undeclared], RecordingStopped, executions=1),
+    "well: the usual 204": Row([faults.succeeds], RecordingStopped, having={"api_id": None}, executions=1),
+    "well: 204 with a body and its length": Row(
+        [faults.answers_204_with_declared_body], RecordingStopped, executions=1
+    ),
+    "well: 204 with an undeclared body": Row([faults.answers_204_with_undeclared_body], RecordingStopped, executions=1),
     "refused: 404": refused(404, NotFoundError),
     "refused: 400": refused(400, BadRequestError),
-    "429: then it works": Row([f.throttles(0.1), f.works], RecordingStopped, requests=2, executions=1),
-    "5xx: then it works": Row([f.fails(503), f.works], RecordingStopped, requests=2, executions=1),
+    "429: then it works": Row([faults.answers_429(0.1), faults.succeeds], RecordingStopped, requests=2, executions=1),
+    "5xx: then it works": Row([faults.answers_error(503), faults.succeeds], RecordingStopped, requests=2, executions=1),
     "5xx: then it is gone": Row(
-        [f.fails(500, executed=True), f.fails(404)], RecordingStopped, requests=2, executions=1
+        [faults.answers_error(500, executed=True), faults.answers_error(404)],
+        RecordingStopped,
+        requests=2,
+        executions=1,
     ),
     "5xx: for good": Row(
-        3 * [f.fails(500)], ServerError, having={"status": 500, "api_id": None}, requests=3, executions=0
+        3 * [faults.answers_error(500)], ServerError, having={"status": 500, "api_id": None}, requests=3, executions=0
     ),
     "no answer: reset before it was read, then it works": Row(
-        [f.resets_unread, f.works], RecordingStopped, requests=2, executions=1
+        [faults.resets_unread, faults.succeeds], RecordingStopped, requests=2, executions=1
     ),
     "no answer: executed, then it works": Row(
-        [f.executes_and_resets, f.works], RecordingStopped, requests=2, executions=2
+        [faults.executes_and_resets, faults.succeeds], RecordingStopped, requests=2, executions=2
     ),
     "no answer: executed, then it is gone": Row(
-        [f.executes_and_closes, f.fails(404)], RecordingStopped, requests=2, executions=1
+        [faults.executes_and_closes, faults.answers_error(404)], RecordingStopped, requests=2, executions=1
     ),
     "no answer: executed, then 429, then it is gone": Row(
-        [f.executes_and_closes, f.throttles(0.1), f.fails(404)], RecordingStopped, requests=3, executions=1
+        [faults.executes_and_closes, faults.answers_429(0.1), faults.answers_error(404)],
+        RecordingStopped,
+        requests=3,
+        executions=1,
     ),
     "no answer: at first, and then 429 for good": Row(
-        [f.executes_and_closes, f.throttles(0.1), f.throttles(0.1)],
+        [faults.executes_and_closes, faults.answers_429(0.1), faults.answers_429(0.1)],
         OutcomeUnknownError,
         having={"evidence": SENT, "repeatable": True},
         requests=3,
         executions=1,
     ),
     "no answer: for good": Row(
-        3 * [f.garbage],
+        3 * [faults.answers_garbage],
         OutcomeUnknownError,
         having={"phase": "answer", "evidence": SENT, "attempts": 3, "repeatable": True},
         requests=3,
         executions=3,
     ),
     "no answer: until the deadline": Row(
-        [f.stalls_unread],
+        [faults.stalls_unread],
         OutcomeUnknownError,
         having={"phase": "answer", "evidence": SENT, "attempts": 1, "repeatable": True},
         executions=0,
         timeout=BRIEF,
     ),
     "unreadable success: then it is gone": Row(
-        [f.cut_in_body, f.fails(404)], RecordingStopped, requests=2, executions=1
+        [faults.cuts_in_body, faults.answers_error(404)], RecordingStopped, requests=2, executions=1
     ),
     "unreadable success: for good": Row(
-        3 * [f.senseless], UnexpectedResponseError, having={"status": 202}, requests=3, executions=3
+        3 * [faults.answers_html], UnexpectedResponseError, having={"status": 202}, requests=3, executions=3
     ),
 }
 
 
 @rows(STOPS)
-@over_every_way
-async def test_stop(row: Row, way: Way, server: FaultServer, client: RecordClient) -> None:
+@over_all_routes
+async def test_stop(row: Row, way: Route, server: FaultServer, client: RecordClient) -> None:
     server.plan("room", *row.faults)
-    end = await outcome(client.stop_recording("room", timeout=row.timeout))
+    end = await result_or_error(client.stop_recording("room", timeout=row.timeout))
     check(end, row, way, "DELETE")
     assert server.requests("room") == row.requests
     assert server.executions("room", "DELETE") == row.executions
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
 LOOKS = {
-    "well": Row([f.works], Recording, having={"recording_id": "room"}, executions=1),
+    "well": Row([faults.succeeds], Recording, having={"recording_id": "room"}, executions=1),
     "refused: 404": refused(404, NotFoundError),
-    "429: then it works": Row([f.throttles(0.1), f.works], Recording, requests=2, executions=1),
-    "5xx: then it works": Row([f.fails(503), f.works], Recording, requests=2, executions=1),
-    "5xx: then it is gone": Row([f.fails(500), f.fails(404)], NotFoundError, requests=2, executions=0),
-    "5xx: for good": Row(3 * [f.fails(500)], ServerError, requests=3, executions=0),
+    "429: then it works": Row([faults.answers_429(0.1), faults.succeeds], Recording, requests=2, executions=1),
+    "5xx: then it works": Row([faults.answers_error(503), faults.succeeds], Recording, requests=2, executions=1),
+    "5xx: then it is gone": Row(
+        [faults.answers_error(500), faults.answers_error(404)], NotFoundError, requests=2, executions=0
+    ),
+    "5xx: for good": Row(3 * [faults.answers_error(500)], ServerError, requests=3, executions=0),
     "no answer: twice, then it works": Row(
-        [f.resets_unread, f.cut_in_head, f.works], Recording, requests=3, executions=2
+        [faults.resets_unread, faults.cuts_in_head, faults.succeeds], Recording, requests=3, executions=2
     ),
     "no answer: for good": Row(
-        3 * [f.closes_unread], OutcomeUnknownError, having={"repeatable": True, "attempts": 3}, requests=3, executions=0
+        3 * [faults.closes_unread],
+        OutcomeUnknownError,
+        having={"repeatable": True, "attempts": 3},
+        requests=3,
+        executions=0,
     ),
-    "unreadable success: then it works": Row([f.cut_in_body, f.works], Recording, requests=2, executions=2),
+    "unreadable success: then it works": Row(
+        [faults.cuts_in_body, faults.succeeds], Recording, requests=2, executions=2
+    ),
 }
 
 
 @rows(LOOKS)
-@over_every_way
-async def test_look(row: Row, way: Way, server: FaultServer, client: RecordClient) -> None:
+@over_all_routes
+async def test_look(row: Row, way: Route, server: FaultServer, client: RecordClient) -> None:
     server.plan("room", *row.faults)
-    end = await outcome(client.get_recording("room", timeout=row.timeout))
+    end = await result_or_error(client.get_recording("room", timeout=row.timeout))
     check(end, row, way, "GET")
     assert server.requests("room") == row.requests
     assert server.executions("room", "GET") == row.executions
-    await works_again(client, server)
+    await check_next_call(client, server)
 
 
-@over_every_way
+@over_all_routes
 async def test_a_broken_api_is_not_hammered(server: FaultServer, client: RecordClient) -> None:
     """A tenth of a client's calls may be retries, and a reserve of ten: the rest fail at the first attempt."""
-    server.always = f.fails(500)
+    server.always = faults.answers_error(500)
     for _ in range(20):
-        assert isinstance(await outcome(client.get_recording("room")), ServerError)
+        assert isinstance(await result_or_error(client.get_recording("room")), ServerError)
     assert server.requests("room") <= 20 + 10 + 20 / 10
 
 
@@ -341,40 +363,40 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 # Not sent
 
 
-@over_every_way
+@over_all_routes
 async def test_the_deadline_passes_in_the_queue(
-    server: FaultServer, make_client: MakeClient, apart: Background
+    server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     client = make_client(max_connections=1)
-    fault, executed = announced(f.executes_and_stalls)
+    fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("first", fault)
     first = asyncio.create_task(client.start_recording("first"))
     await executed.wait()
-    end = await outcome(client.start_recording("room", timeout=0.05))
+    end = await result_or_error(client.start_recording("room", timeout=0.05))
     check(end, Row([], NotSentError, having={"phase": "queue", "evidence": NEVER_ITS_TURN}, executions=0))
     await apart.run(server.release())
     assert (await first).api_id == "api-first"
-    await works_again(client, server)
+    await check_next_call(client, server)
     assert server.requests("room") == 0
 
 
-@over_every_way
+@over_all_routes
 async def test_the_deadline_passes_while_waiting_for_the_quota(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(1, per=1.5))
     await client.start_recording("first")
-    end = await outcome(client.start_recording("room", timeout=0.05))
+    end = await result_or_error(client.start_recording("room", timeout=0.05))
     check(end, Row([], NotSentError, having={"phase": "quota", "evidence": NEVER_ITS_TURN}, executions=0))
-    await works_again(client, server)
+    await check_next_call(client, server)
     assert server.requests("room") == 0
 
 
-@over_every_way
+@over_all_routes
 @pytest.mark.parametrize("options", [{"max_connections": 1}, {"rate_limit": RateLimit(1, per=60.0)}])
 async def test_cancelled_before_sending(
-    options: dict[str, Any], server: FaultServer, make_client: MakeClient, apart: Background
+    options: dict[str, Any], server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     client = make_client(**options)
-    fault, executed = announced(f.executes_and_stalls)
+    fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("first", fault)
     first = asyncio.create_task(client.start_recording("first"))
     await executed.wait()
@@ -392,13 +414,13 @@ async def test_cancelled_before_sending(
 NEVER_CONNECTED = {"phase": "connect", "evidence": NOT_SENT, "status": None, "api_id": None}
 
 
-@over_every_way
-async def test_connection_refused(server: FaultServer, client: RecordClient, apart: Background) -> None:
+@over_all_routes
+async def test_connection_refused(server: FaultServer, client: RecordClient, apart: BackgroundLoop) -> None:
     await apart.run(server.refuse())
-    end = await outcome(client.start_recording("room"))
+    end = await result_or_error(client.start_recording("room"))
     check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
     await apart.run(server.listen())
-    await works_again(client, server)
+    await check_next_call(client, server)
     assert server.requests("room") == 0
 
 
@@ -421,20 +443,20 @@ async def test_connection_refused_at_first(server: FaultServer, make_client: Mak
 
 async def test_connect_timeout(full_port: int, make_client: MakeClient) -> None:
     client = make_client(base_url=f"http://127.0.0.1:{full_port}")
-    end = await outcome(client.start_recording("room", timeout=0.2))
+    end = await result_or_error(client.start_recording("room", timeout=0.2))
     check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
 
 
 @pytest.mark.parametrize("host", ["plivo.invalid", "x" * 64 + ".invalid"])
 async def test_no_such_host(host: str, make_client: MakeClient) -> None:
     client = make_client(base_url=f"http://{host}")
-    end = await outcome(client.start_recording("room", timeout=5))
+    end = await result_or_error(client.start_recording("room", timeout=5))
     check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
 
 
 async def test_tls_certificate_is_not_trusted(tls_server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(base_url=tls_server.url)
-    end = await outcome(client.start_recording("room"))
+    end = await result_or_error(client.start_recording("room"))
     check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
     assert tls_server.arrivals == []
 
@@ -442,15 +464,15 @@ async def test_tls_certificate_is_not_trusted(tls_server: FaultServer, make_clie
 @pytest.mark.usefixtures("trusted")
 async def test_tls(tls_server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(base_url=tls_server.url)
-    tls_server.plan("room", f.executes_and_resets)
-    check(await outcome(client.start_recording("room")), unknown(executed=True))
-    await works_again(client, tls_server)
+    tls_server.plan("room", faults.executes_and_resets)
+    check(await result_or_error(client.start_recording("room")), unknown(executed=True))
+    await check_next_call(client, tls_server)
 
 
 async def test_no_tls_spoken_there(server: FaultServer, make_client: MakeClient) -> None:
-    server.welcome.extend(3 * [f.speaks_first])
+    server.welcome.extend(3 * [faults.sends_408_on_accept])
     client = make_client(base_url=server.url.replace("http", "https"))
-    end = await outcome(client.start_recording("room"))
+    end = await result_or_error(client.start_recording("room"))
     check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
     assert server.arrivals == []
 
@@ -473,7 +495,7 @@ async def test_tls_handshake_never_ends(server: FaultServer, make_client: MakeCl
     never = NeverShakesHands()
     server.welcome.append(never)
     client = make_client(base_url=server.url.replace("http", "https"))
-    end = await outcome(client.start_recording("room", timeout=0.3))
+    end = await result_or_error(client.start_recording("room", timeout=0.3))
     check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
     await asyncio.wait_for(never.left.wait(), 10)
 
@@ -497,7 +519,7 @@ async def test_plain_text_before_the_tls_handshake(
     """What came before the handshake came from anybody: it must not pass for an answer."""
 
     async def forge(connection: Connection) -> None:
-        await connection.send(head(202, {"Content-Length": "30"}) + b'{"api_id": "somebody else\'s"}  ')
+        await connection.send(response_head(202, {"Content-Length": "30"}) + b'{"api_id": "somebody else\'s"}  ')
         transport = connection.writer.transport
         loop = asyncio.get_running_loop()
         await loop.start_tls(transport, transport.get_protocol(), certified, server_side=True)
@@ -514,20 +536,20 @@ async def test_plain_text_before_the_tls_handshake(
 
 @pytest.mark.usefixtures("trusted")
 async def test_tls_connection_is_closed_without_waiting_for_the_peer(
-    tls_server: FaultServer, make_client: MakeClient, apart: Background
+    tls_server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
 ) -> None:
     client = make_client(base_url=tls_server.url, max_connections=1)
     for _ in range(3):
-        tls_server.plan("room", f.executes_and_stalls)
-        check(await outcome(client.start_recording("room", timeout=0.3)), unknown(executed=True))
-    await works_again(client, tls_server)
+        tls_server.plan("room", faults.executes_and_stalls)
+        check(await result_or_error(client.start_recording("room", timeout=0.3)), unknown(executed=True))
+    await check_next_call(client, tls_server)
     assert tls_server.most_open == 1
 
 
 # 429
 
 
-@over_ways(way for way in EVERY_WAY if way.through == "nothing")
+@over_routes(way for way in ALL_ROUTES if way.through == "nothing")
 @pytest.mark.parametrize(
     ("headers", "least"),
     [
@@ -542,7 +564,7 @@ async def test_429_pauses_all_calls(
     """The other call was waiting for the place that the refused one had."""
 
     async def refused_once(room: str, retry_after: object) -> None:
-        server.plan(room, f.throttles(retry_after))
+        server.plan(room, faults.answers_429(retry_after))
         client = make_client(max_connections=1)
         await asyncio.gather(client.start_recording(room), client.start_recording(f"other {room}"))
         throttled, *later = (arrival.at for arrival in server.arrivals if arrival.name.endswith(room))
@@ -555,11 +577,11 @@ async def test_429_pauses_all_calls(
 # Cancelled after bytes left
 
 
-@over_every_way
+@over_all_routes
 async def test_cancelled_after_sending(
-    server: FaultServer, client: RecordClient, apart: Background, caplog: pytest.LogCaptureFixture
+    server: FaultServer, client: RecordClient, apart: BackgroundLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
-    fault, executed = announced(f.executes_and_stalls)
+    fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("room", fault)
     room = asyncio.create_task(client.start_recording("room"))
     await executed.wait()
@@ -579,32 +601,32 @@ async def test_cancelled_after_sending(
 # A connection that was kept
 
 
-@over_every_way
+@over_all_routes
 async def test_kept_connection_is_used_again(server: FaultServer, client: RecordClient) -> None:
     for _ in range(5):
-        await works_again(client, server)
+        await check_next_call(client, server)
     assert server.accepted == 1
 
 
-@over_ways(way for way in EVERY_WAY if way.through != "tunnel")  # there the proxy has to pass it on first
+@over_routes(way for way in ALL_ROUTES if way.through != "tunnel")  # there the proxy has to pass it on first
 async def test_kept_connection_was_closed_meanwhile(
-    server: FaultServer, client: RecordClient, apart: Background, blockbuster: BlockBuster
+    server: FaultServer, client: RecordClient, apart: BackgroundLoop, blockbuster: BlockBuster
 ) -> None:
     """What is known to be dead is not used, even if this event loop was too busy to be told."""
-    await works_again(client, server, "the one before")
+    await check_next_call(client, server, "the one before")
     blockbuster.deactivate()
     asyncio.run_coroutine_threadsafe(server.close_connections(), apart.loop).result(10)
     assert (await client.start_recording("room")).api_id == "api-room"
     assert (server.requests("room"), server.executions("room")) == (1, 1)
 
 
-@over_every_way
+@over_all_routes
 async def test_kept_connection_got_an_answer_that_nobody_asked_for(
-    server: FaultServer, client: RecordClient, apart: Background
+    server: FaultServer, client: RecordClient, apart: BackgroundLoop
 ) -> None:
     """Servers tell an idle connection that its time is over; that is not the answer to the next request."""
-    await works_again(client, server, "the one before")
+    await check_next_call(client, server, "the one before")
     (connection,) = server.connections
-    await apart.run(f.speaks_first(connection))
+    await apart.run(faults.sends_408_on_accept(connection))
     assert (await client.start_recording("room")).api_id == "api-room"
     assert (server.requests("room"), server.executions("room")) == (1, 1)

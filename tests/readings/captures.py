@@ -8,7 +8,7 @@ from random import Random
 
 import attrs
 
-from tests.support.callbacks import (
+from tests.support.samples.callbacks import (
     RECORDING_ENDED,
     RECORDING_ENDED_2012,
     RECORDING_ENDED_CAMEL_CASE,

@@ -24,8 +24,8 @@ from plivo_record_async.protocol.recording.contradictions import contradiction
 from plivo_record_async.protocol.recording.evidence import StartAccepted
 from plivo_record_async.protocol.recording.lifecycle import apply, begin
 from tests.readings.captures import INNOCENT, Capture, Pairs, capture_of, joined
-from tests.support.callbacks import NONCE, RECORDING_ENDED
-from tests.support.recordings import NOW
+from tests.support.samples.callbacks import NONCE, RECORDING_ENDED
+from tests.support.samples.recordings import NOW
 
 __all__ = [
     "ADDRESS",

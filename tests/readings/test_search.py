@@ -36,7 +36,7 @@ from tests.readings.search import (
     verified,
     without_pins,
 )
-from tests.support.callbacks import NONCE, TOKEN, V3, V3_NONCE
+from tests.support.samples.callbacks import NONCE, TOKEN, V3, V3_NONCE
 
 COUNT = int(os.environ.get("READINGS", "8000"))
 """How many second readings are tried; ``nox -s readings`` tries a million."""

@@ -18,8 +18,8 @@ from plivo_record_async.protocol.recording.evidence import CandidatesFound
 from plivo_record_async.protocol.recording.lifecycle import plan
 from plivo_record_async.stores import MemoryStore, SQLiteStore
 from plivo_record_async.stores.interface import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, FollowedRecording, Store
-from tests.support.orphans import orphan
-from tests.support.recordings import (
+from tests.support.samples.orphans import orphan
+from tests.support.samples.recordings import (
     CONFIRMED,
     ENDED,
     NOW,
@@ -29,11 +29,11 @@ from tests.support.recordings import (
     STATES,
     TRANSCRIBED,
     UNTRANSCRIBED,
-    after,
-    last_heard_of,
     next_version,
     planned,
+    record_after,
     recording,
+    with_last_step_at,
 )
 
 STORES: dict[str, Callable[[Path], Store]] = {
@@ -129,7 +129,9 @@ async def test_a_record_in_any_state_comes_back_as_it_was(store: Store, state: s
 
 
 async def test_what_callbacks_said_comes_back_whole(store: Store) -> None:
-    record = after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)), CONFIRMED, ENDED, UNTRANSCRIBED)
+    record = record_after(
+        recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)), CONFIRMED, ENDED, UNTRANSCRIBED
+    )
     record = attrs.evolve(record, unhandled=("RecordingEnded",))
     await store.create(record)
     kept = await store.get("start-1")
@@ -156,7 +158,7 @@ async def test_any_text_can_be_kept_and_found(store: Store, text: str) -> None:
         api_id=f"api {text}", message=text, answer={"recording_id": f"rec {text}", "n": [1.5, None, text]}
     )
     request = StartRequest(f"room {text}".replace("\ud83d", "?"))
-    record = after(plan(start_id, request, NOW, dedupe_key=f"key {text}"), told)
+    record = record_after(plan(start_id, request, NOW, dedupe_key=f"key {text}"), told)
     await store.create(record)
     assert await store.get(start_id) == record
     assert await store.find("api_id", f"api {text}") == record
@@ -186,7 +188,7 @@ async def test_an_id_that_is_learned_later_is_found_and_one_that_was_wrong_is_no
     assert await store.find("api_id", "api-1") is None
     record = await changed(store, attrs.evolve(recording("accepted"), version=record.version))
     assert await store.find("api_id", "api-1") == record
-    record = after(record, attrs.evolve(ENDED, recording_id="rec-2"))
+    record = record_after(record, attrs.evolve(ENDED, recording_id="rec-2"))
     assert await store.replace(record)
     assert await store.find("recording_id", "rec-2") == record
     assert await store.find("recording_id", "rec-1") is None
@@ -382,7 +384,7 @@ async def test_of_callbacks_without_a_start_the_latest_are_kept(store: Store) ->
 
 
 async def test_a_start_is_forgotten_with_everything_that_is_kept_of_it(store: Store) -> None:
-    record = await store.create(attrs.evolve(after(recording("accepted"), ENDED), dedupe_key="monday"))
+    record = await store.create(attrs.evolve(record_after(recording("accepted"), ENDED), dedupe_key="monday"))
     other = await store.create(planned("start-2"))
     for kept in (
         orphan(UnknownCallback(raw={"a": "b"}), start_id="start-1"),
@@ -410,7 +412,7 @@ async def test_a_watcher_learns_at_once_that_a_start_was_forgotten(store: Store)
 
 
 async def test_nothing_is_kept_of_a_start_that_was_forgotten(store: Store) -> None:
-    record = await store.create(after(recording("accepted"), ENDED))
+    record = await store.create(record_after(recording("accepted"), ENDED))
     await store.forget("start-1", now=NOW)
     for late in (
         orphan(ENDED, start_id="start-1"),
@@ -447,7 +449,7 @@ async def test_that_a_start_was_forgotten_is_remembered_until_it_is_pruned(store
 
 async def test_what_is_old_and_at_rest_is_forgotten(store: Store) -> None:
     await store.create(attrs.evolve(recording("rejected", "old"), dedupe_key="monday"))
-    await store.create(last_heard_of(recording("recorded", "young"), NOW + SECOND))
+    await store.create(with_last_step_at(recording("recorded", "young"), NOW + SECOND))
     await store.create(recording("started", "running"))
     assert await store.prune(NOW) == 0
     assert await store.prune(NOW + SECOND) == 1

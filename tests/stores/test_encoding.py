@@ -23,8 +23,8 @@ from plivo_record_async.protocol.models import (
 from plivo_record_async.protocol.recording.record import Answer, Step
 from plivo_record_async.stores.encoding import decode, encode, micros
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
-from tests.support.orphans import orphan
-from tests.support.recordings import KINDS, STATES, planned
+from tests.support.samples.orphans import orphan
+from tests.support.samples.recordings import KINDS, STATES, planned
 
 texts = st.text(st.characters(), max_size=5)
 maybe = st.none() | texts

@@ -7,7 +7,7 @@ import asyncio
 import attrs
 
 from plivo_record_async.stores import MemoryStore
-from tests.support.recordings import NOW, SECOND, next_version, planned
+from tests.support.samples.recordings import NOW, SECOND, next_version, planned
 
 
 async def test_it_keeps_the_values_themselves() -> None:

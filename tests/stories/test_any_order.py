@@ -30,7 +30,9 @@ from plivo_record_async.emulator.recording import Recording
 from plivo_record_async.emulator.world import World
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.stores.interface import FollowedRecording
-from tests.support.tracking import AUTH_ID, PUBLIC, SHORT, TOKEN, call_back
+from tests.support.tracker.callbacks import deliver_callback
+from tests.support.tracker.parts import PUBLIC_URL, SHORT_INTERVALS
+from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN
 
 T = TypeVar("T")
 
@@ -138,7 +140,7 @@ class AnyOrder(RuleBasedStateMachine):
         await self.open()
 
     async def open(self) -> None:
-        self.tracker = RecordingTracker(self.client, public_url=PUBLIC, store=self.store, tracking=SHORT)
+        self.tracker = RecordingTracker(self.client, public_url=PUBLIC_URL, store=self.store, tracking=SHORT_INTERVALS)
 
         @self.tracker.on(RecordingEnded)
         async def note(_: RecordingEnded, recording: TrackedRecording) -> None:
@@ -147,7 +149,7 @@ class AnyOrder(RuleBasedStateMachine):
         await self.tracker.__aenter__()
 
     async def call(self, callback: Callback) -> None:
-        reply = await call_back(self.tracker, callback.url, callback.fields, method=callback.method)
+        reply = await deliver_callback(self.tracker, callback.url, callback.fields, method=callback.method)
         assert reply.status_code == 200
         self.heard.add((callback.kind, callback.api_id))
 
@@ -219,7 +221,7 @@ class AnyOrder(RuleBasedStateMachine):
 
     @rule(ticks=st.integers(1, 5))
     def wait(self, ticks: int) -> None:
-        self.run(asyncio.sleep(ticks * SHORT.poll_interval.total_seconds()))
+        self.run(asyncio.sleep(ticks * SHORT_INTERVALS.poll_interval.total_seconds()))
 
     # What must hold
 

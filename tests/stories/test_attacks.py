@@ -27,7 +27,8 @@ from plivo_record_async import (
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.stores.interface import Store
-from tests.support.asgi_server import Caller, Reply, free_listener, head, serving, url_of
+from tests.support.servers.asgi_server import free_listener, serving, url_of
+from tests.support.servers.raw_http_client import RawHttpClient, Response, request_head
 
 FORM = "application/x-www-form-urlencoded"
 
@@ -94,11 +95,11 @@ class Scene:
     transport: Counting
     listening: Eavesdropper
     public_url: str
-    attacker: Caller
+    attacker: RawHttpClient
 
     async def send(
         self, target: str, fields: dict[str, str] | str, headers: dict[str, str], *, method: str = "POST"
-    ) -> Reply:
+    ) -> Response:
         body = (fields if isinstance(fields, str) else urlencode(fields)).encode()
         return await self.attacker.ask(method, target, {"Content-Type": FORM, **headers}, body)
 
@@ -143,7 +144,7 @@ async def scene(store: Store | None = None, *, public_url: str | None = None) ->
         tracker = RecordingTracker(client, public_url=public_url, store=store)
         listening = Eavesdropper(tracker)
         url = await stack.enter_async_context(serving(listening, listener=listener))
-        attacker = await stack.enter_async_context(Caller.to(url))
+        attacker = await stack.enter_async_context(RawHttpClient.to(url))
         yield Scene(
             plivo=plivo,
             tracker=tracker,
@@ -364,8 +365,8 @@ async def test_slow_bodies_are_refused_by_their_first_lines_and_genuine_callback
         client = await stack.enter_async_context(RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url))
         tracker = RecordingTracker(client, public_url=f"{url_of(listener)}/plivo")
         url = await stack.enter_async_context(serving(tracker, listener=listener, http=http))
-        slow = head("POST", "/plivo/recording", {"Content-Type": FORM, "Content-Length": "100000"})
-        outsiders = [await stack.enter_async_context(Caller.to(url)) for _ in range(300)]
+        slow = request_head("POST", "/plivo/recording", {"Content-Type": FORM, "Content-Length": "100000"})
+        outsiders = [await stack.enter_async_context(RawHttpClient.to(url)) for _ in range(300)]
         for outsider in outsiders:
             await outsider.say(slow)
         recording = await tracker.start("board")

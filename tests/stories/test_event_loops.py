@@ -23,7 +23,9 @@ from plivo_record_async import (
     StoreError,
 )
 from plivo_record_async.stores.interface import Store
-from tests.support.tracking import PUBLIC, SHORT, ScriptedPlivo, call_back, ended, until
+from tests.support.tracker.callbacks import deliver_callback, ended_fields
+from tests.support.tracker.parts import PUBLIC_URL, SHORT_INTERVALS, wait_for_state
+from tests.support.tracker.scripted_plivo import ScriptedPlivo
 
 Run = Callable[[Coroutine[Any, Any, Any]], Any]
 
@@ -43,7 +45,7 @@ def test_a_recording_is_followed_through_many_event_loops(store: Store, run: Run
     """Entered and left, entered and never left, and never entered at all."""
     plivo = ScriptedPlivo(httpx.ReadTimeout("no answer"))
     client = plivo.client()
-    tracker = RecordingTracker(client, public_url=PUBLIC, store=store, tracking=SHORT)
+    tracker = RecordingTracker(client, public_url=PUBLIC_URL, store=store, tracking=SHORT_INTERVALS)
     url: list[str] = []
 
     async def start_without_entering() -> str:
@@ -57,7 +59,7 @@ def test_a_recording_is_followed_through_many_event_loops(store: Store, run: Run
         async with client, tracker:
             waiting = asyncio.create_task((await tracker.get(start_id)).recorded(timeout=10))
             await asyncio.sleep(0)
-            assert (await call_back(tracker, url[0], ended())).status_code == 200
+            assert (await deliver_callback(tracker, url[0], ended_fields())).status_code == 200
             assert (await waiting).recording_id == "rec-1"
 
     async def enter_and_never_leave(start_id: str) -> None:
@@ -70,8 +72,8 @@ def test_a_recording_is_followed_through_many_event_loops(store: Store, run: Run
     async def hear_the_end(start_id: str) -> None:
         async with client, tracker:
             text = {"recording_id": "rec-1", "transcription": "good morning"}
-            assert (await call_back(tracker, url[1], text)).status_code == 200
-            await until(store, start_id, "transcribed")
+            assert (await deliver_callback(tracker, url[1], text)).status_code == 200
+            await wait_for_state(store, start_id, "transcribed")
 
     waiting: list[asyncio.Task[Any]] = []
     run(asyncio.sleep(0))  # uvloop keeps two descriptors of its first event loop
@@ -90,7 +92,10 @@ def test_many_event_loops_that_end_without_closing_leave_nothing(tmp_path: Path)
 
     async def forget_to_close(number: int) -> None:
         tracker = RecordingTracker(
-            plivo.client(), public_url=PUBLIC, store=SQLiteStore(tmp_path / f"{number % 3}.db"), tracking=SHORT
+            plivo.client(),
+            public_url=PUBLIC_URL,
+            store=SQLiteStore(tmp_path / f"{number % 3}.db"),
+            tracking=SHORT_INTERVALS,
         )
         if number % 2:
             await tracker.__aenter__()
@@ -104,7 +109,7 @@ def test_many_event_loops_that_end_without_closing_leave_nothing(tmp_path: Path)
 
 async def test_a_tracker_in_use_in_one_event_loop_is_refused_in_another(store: Store) -> None:
     plivo = ScriptedPlivo()
-    async with plivo.client() as client, RecordingTracker(client, public_url=PUBLIC, store=store) as tracker:
+    async with plivo.client() as client, RecordingTracker(client, public_url=PUBLIC_URL, store=store) as tracker:
         recording = await tracker.start("standup")
         url: str = plivo.starts[0]["callback_url"]
 
@@ -115,7 +120,7 @@ async def test_a_tracker_in_use_in_one_event_loop_is_refused_in_another(store: S
         for call in (enter, lambda: tracker.start("standup"), lambda: tracker.get(recording.start_id), tracker.aclose):
             with pytest.raises(ConfigurationError, match="in use in another event loop that is still running; make"):
                 await asyncio.to_thread(asyncio.run, call())
-        reply = await asyncio.to_thread(asyncio.run, call_back(tracker, url, ended()))
+        reply = await asyncio.to_thread(asyncio.run, deliver_callback(tracker, url, ended_fields()))
         assert reply.status_code == 503, "Plivo tries again, perhaps where it is in use"
         assert (await recording.status()).state == "accepted"
         assert len(plivo.starts) == 1
@@ -123,7 +128,7 @@ async def test_a_tracker_in_use_in_one_event_loop_is_refused_in_another(store: S
 
 def test_a_forked_process_is_told_to_make_its_own(tmp_path: Path) -> None:
     tracker = RecordingTracker(
-        ScriptedPlivo().client(), public_url=PUBLIC, store=SQLiteStore(tmp_path / "recordings.db")
+        ScriptedPlivo().client(), public_url=PUBLIC_URL, store=SQLiteStore(tmp_path / "recordings.db")
     )
 
     async def fork() -> int:
@@ -153,14 +158,14 @@ def test_a_forked_process_is_told_to_make_its_own(tmp_path: Path) -> None:
 async def test_nothing_is_acknowledged_once_the_file_is_another(tmp_path: Path, action: str) -> None:
     path = tmp_path / "recordings.db"
     plivo, store = ScriptedPlivo(), SQLiteStore(path)
-    async with plivo.client() as client, RecordingTracker(client, public_url=PUBLIC, store=store) as tracker:
+    async with plivo.client() as client, RecordingTracker(client, public_url=PUBLIC_URL, store=store) as tracker:
         recording = await tracker.start("standup")
         if action == "replace":
             await asyncio.to_thread(shutil.copy, path, tmp_path / "copy.db")
             await asyncio.to_thread((tmp_path / "copy.db").rename, path)
         else:
             await asyncio.to_thread(path.unlink)
-        assert (await call_back(tracker, plivo.starts[0]["callback_url"], ended())).status_code == 503
+        assert (await deliver_callback(tracker, plivo.starts[0]["callback_url"], ended_fields())).status_code == 503
         for call in (recording.status, tracker.check, lambda: tracker.start("other")):
             with pytest.raises(StoreError, match="while it was in use"):
                 await call()

@@ -30,10 +30,11 @@ from plivo_record_async import (
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.emulator.dialect import Dialect
 from plivo_record_async.stores.interface import Store
-from tests.support.asgi_server import free_listener, serving, url_of
-from tests.support.tracking import SHORT, FlakyStore, until
+from tests.support.servers.asgi_server import free_listener, serving, url_of
+from tests.support.tracker.flaky_store import FlakyStore
+from tests.support.tracker.parts import SHORT_INTERVALS, wait_for_state
 
-RECEIVER = Path(__file__).parents[1] / "support" / "receiver_program.py"
+RECEIVER = Path(__file__).parents[1] / "support" / "programs" / "receiver_program.py"
 DEAD = "http://127.0.0.1:9/plivo"
 """Where nobody listens: no callback ever comes."""
 
@@ -53,7 +54,7 @@ async def following(
         async with account(plivo) as client:
             given: dict[str, Any] = {
                 "public_url": public_url or f"{url_of(listener)}/plivo",
-                "tracking": SHORT,
+                "tracking": SHORT_INTERVALS,
                 **options,
             }
             tracker = RecordingTracker(client, store=store, **given)
@@ -105,7 +106,7 @@ async def test_from_start_to_transcript_in_every_dialect(dialect: str, store: SQ
             handled.append("transcribed")
 
         recording = await tracker.start("stand/up ü", file_format="wav", transcribe=True)
-        await until(store, recording.start_id, "started")
+        await wait_for_state(store, recording.start_id, "started")
         await plivo.callbacks_settled()
         assert (await recording.status()).state == "started"
         await recording.stop()
@@ -128,7 +129,7 @@ async def test_from_start_to_transcript_in_every_dialect(dialect: str, store: SQ
 async def test_many_at_once(plivo_emulator: Emulator, store: SQLiteStore) -> None:
     rooms = [f"room {number}" for number in range(40)]
     async with following(
-        plivo_emulator, store, tracking=attrs.evolve(SHORT, confirm_within=SHORT.give_up_after)
+        plivo_emulator, store, tracking=attrs.evolve(SHORT_INTERVALS, confirm_within=SHORT_INTERVALS.give_up_after)
     ) as tracker:
         outcomes = [outcome async for outcome in tracker.start_many(rooms, concurrency=16)]
         recordings = [outcome.result for outcome in outcomes if outcome.result]
@@ -150,10 +151,10 @@ async def test_a_start_that_plivo_could_not_execute_says_why(store: SQLiteStore)
 async def test_plivo_tries_again_until_the_store_is_back(plivo_emulator: Emulator) -> None:
     """The policy asks for it: by itself Plivo would not."""
     store, hour = FlakyStore(), timedelta(hours=1)
-    tracking = attrs.evolve(SHORT, confirm_within=hour, idle_backoff=hour)  # only callbacks change a record
+    tracking = attrs.evolve(SHORT_INTERVALS, confirm_within=hour, idle_backoff=hour)  # only callbacks change a record
     async with following(plivo_emulator, store, tracking=tracking) as tracker:
         recording = await tracker.start("standup")
-        await until(store, recording.start_id, "started")
+        await wait_for_state(store, recording.start_id, "started")
         store.calls.clear()
         store.broken = {"replace"}
         await plivo_emulator.end_conference("standup")
@@ -211,7 +212,7 @@ async def test_of_two_recordings_that_may_be_it_both_are_reported(plivo_emulator
         await ends(plivo_emulator, "standup")
         recording = await tracker.get(start_id)
         async with asyncio.timeout(10):
-            record = await until(store, start_id, "unknown")
+            record = await wait_for_state(store, start_id, "unknown")
             while len(record.candidates) < 2:
                 record = await store.watch(start_id, version=record.version) or record
         status = await recording.status()
@@ -225,7 +226,7 @@ async def test_an_unknown_start_was_not_executed_says_the_end_of_its_conference(
     async with Emulator(strict=True) as plivo:
         await plivo.open_conference("standup")
         async with in_doubt(plivo, store, executed=False) as (tracker, start_id):
-            record = await until(store, start_id, "unknown")
+            record = await wait_for_state(store, start_id, "unknown")
             async with asyncio.timeout(10):
                 for _ in range(3):  # each time that it comes due is a change
                     record = await store.watch(start_id, version=record.version) or record
@@ -241,7 +242,7 @@ async def test_an_accepted_start_that_no_callback_confirms_is_found_by_looking(
 ) -> None:
     async with following(plivo_emulator, store, public_url=DEAD, policy=ONE_ATTEMPT) as tracker:
         recording = await tracker.start("standup")
-        await until(store, recording.start_id, "unconfirmed")
+        await wait_for_state(store, recording.start_id, "unconfirmed")
         await ends(plivo_emulator, "standup")
         assert (await recording.recorded(timeout=10)).conference_name == "standup"
 
@@ -251,7 +252,7 @@ async def test_callbacks_that_were_lost_are_made_up_for(plivo_emulator: Emulator
     store = SQLiteStore(path)
     async with following(plivo_emulator, store, policy=ONE_ATTEMPT) as tracker:
         start_id = (await tracker.start("standup")).start_id
-        await until(store, start_id, "started")
+        await wait_for_state(store, start_id, "started")
         await plivo_emulator.callbacks_settled()
     await ends(plivo_emulator, "standup")
     async with following(plivo_emulator, SQLiteStore(path), public_url=DEAD) as tracker:
@@ -324,7 +325,9 @@ async def test_who_waits_in_another_process_wakes_within_half_a_second(
                     wake("recording", recording.recorded(timeout=10)),
                     wake("transcription", recording.transcribed(timeout=10)),
                 )
-                await until(store, recording.start_id, "started")  # news from there, which they saw too: they do wait
+                await wait_for_state(
+                    store, recording.start_id, "started"
+                )  # news from there, which they saw too: they do wait
                 assert not woken
                 await ends(plivo_emulator, "standup")
                 await waits

@@ -29,10 +29,11 @@ from plivo_record_async.protocol.models import RecordingState, StartRequest
 from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.stores.interface import FollowedRecording
-from tests.support.asgi_server import Caller
-from tests.support.tracking import AUTH_ID, PUBLIC, SHORT, TOKEN, until
+from tests.support.servers.raw_http_client import RawHttpClient
+from tests.support.tracker.parts import PUBLIC_URL, SHORT_INTERVALS, wait_for_state
+from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN
 
-PROGRAMS = Path(__file__).parents[1] / "support"
+PROGRAMS = Path(__file__).parents[1] / "support" / "programs"
 ACCOUNT = {**os.environ, "PLIVO_AUTH_ID": AUTH_ID, "PLIVO_AUTH_TOKEN": TOKEN}
 
 
@@ -80,8 +81,8 @@ class Sent:
 def accepted(start_id: str) -> FollowedRecording:
     request = StartRequest(
         f"room {start_id}",
-        callback_url=issue_url(PUBLIC, "recording", start_id, TOKEN),
-        transcription_url=issue_url(PUBLIC, "transcription", start_id, TOKEN),
+        callback_url=issue_url(PUBLIC_URL, "recording", start_id, TOKEN),
+        transcription_url=issue_url(PUBLIC_URL, "transcription", start_id, TOKEN),
     )
     record = plan(start_id, request, _clock.now())
     for evidence in (SendingBegan(), StartAccepted(words="202", api_id=f"api-{start_id}")):
@@ -118,7 +119,7 @@ async def send_at_full_speed(
     ``then`` is called after each answer.
     """
     with suppress(OSError, asyncio.IncompleteReadError):
-        async with Caller.to(url) as caller:
+        async with RawHttpClient.to(url) as caller:
             while queue:
                 sent = queue.pop()
                 try:
@@ -135,7 +136,7 @@ async def send_at_full_speed(
 
 async def receive_for_a_life(path: Path, queue: list[Sent], acknowledged: list[Sent], killed_at: int | None) -> None:
     """One life of a receiver: it is killed once so many are acknowledged, or ends when everything has come."""
-    with running(PROGRAMS / "receiver_program.py", path, PUBLIC) as (process, url):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC_URL) as (process, url):
 
         def then() -> None:
             if len(acknowledged) == killed_at:
@@ -189,7 +190,7 @@ async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
     store = SQLiteStore(path)
     async with (
         RecordClient(AUTH_ID, TOKEN) as client,
-        RecordingTracker(client, public_url=PUBLIC, store=store) as tracker,
+        RecordingTracker(client, public_url=PUBLIC_URL, store=store) as tracker,
     ):
         for start_id in start_ids[:50]:
             assert (await (await tracker.get(start_id)).transcribed(timeout=0)).transcription == "hi"
@@ -221,16 +222,16 @@ async def test_a_handler_that_was_killed_runs_again(path: Path) -> None:
     await store.aclose()
     *ends, last = [sent for record in records for sent in callbacks_of(record) if sent.kind == "ended"]
     acknowledged: list[Sent] = []
-    with running(PROGRAMS / "receiver_program.py", path, PUBLIC, notes, "stuck") as (process, url):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC_URL, notes, "stuck") as (process, url):
         await send_at_full_speed(url, ends, acknowledged)
         await noted(notes, "start-0 began", "start-1 began", "start-2 began")
         process.send_signal(signal.SIGKILL)
     assert len(acknowledged) == 3
-    with running(PROGRAMS / "receiver_program.py", path, PUBLIC, notes):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC_URL, notes):
         lines = await noted(notes, "start-0 ended", "start-1 ended", "start-2 ended")
         await all_handled(path, records[:3])
     assert lines.count("start-0 began") == 2
-    with running(PROGRAMS / "receiver_program.py", path, PUBLIC, notes) as (_, url):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC_URL, notes) as (_, url):
         again = [last, *(sent for record in records[:3] for sent in callbacks_of(record) if sent.kind == "ended")]
         await send_at_full_speed(url, again, acknowledged)  # the last of the list first
         await noted(notes, "start-3 ended")
@@ -293,11 +294,11 @@ async def reconciled(path: Path, base_url: str, rooms: Sequence[str]) -> dict[st
     store = SQLiteStore(path)
     async with (
         RecordClient(AUTH_ID, TOKEN, base_url=base_url, rate_limit=None) as client,
-        RecordingTracker(client, public_url=PUBLIC, store=store, tracking=SHORT) as tracker,
+        RecordingTracker(client, public_url=PUBLIC_URL, store=store, tracking=SHORT_INTERVALS) as tracker,
     ):
         handles = [await tracker.start(room, dedupe_key=f"monday {room}") for room in rooms]
         assert len({handle.start_id for handle in handles}) == len(rooms)
-        records = [await until(store, handle.start_id, "recorded", "absent") for handle in handles]
+        records = [await wait_for_state(store, handle.start_id, "recorded", "absent") for handle in handles]
     return {record.conference_name: record.state for record in records}
 
 
@@ -315,11 +316,11 @@ async def receiver_with_a_past(
     await store.aclose()
     queue = [sent for record in records for sent in callbacks_of(record)]
     acknowledged: list[Sent] = []
-    with running(PROGRAMS / "receiver_program.py", path, PUBLIC) as (process, url):
+    with running(PROGRAMS / "receiver_program.py", path, PUBLIC_URL) as (process, url):
 
         async def send(count: int) -> list[int]:
             statuses: list[int] = []
-            async with Caller.to(url) as caller:
+            async with RawHttpClient.to(url) as caller:
                 for sent in queue[:count]:
                     parts = urlsplit(sent.callback.url)
                     reply = await caller.ask(

@@ -9,7 +9,7 @@ import pytest
 
 from plivo_record_async.protocol.recording.lifecycle import TABLE
 from tests.support.lifecycle_diagram import mermaid, transitions
-from tests.support.recordings import STATES
+from tests.support.samples.recordings import STATES
 
 PAGES = Path(__file__).parents[2] / "docs" / "explanation"
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from plivo_record_async.protocol.models import RecordingState
-from tests.support.simulated_plivo import Machine, Plivo, Row
+from tests.support.simulated_plivo import SimulatedMachine, SimulatedPlivo, SimulatedRecording
 
 LATEST_LISTED = 280.0
 """Seconds after the end of its conference by which a recording is listed; the time of grace is 300."""
@@ -54,7 +54,7 @@ class Story:
     """
 
     starts: Sequence[Start]
-    machine: Machine
+    machine: SimulatedMachine
     talkative: bool
 
     def play(self) -> dict[str, set[RecordingState]]:
@@ -99,12 +99,12 @@ def oddities(draw: st.DrawFn, *, fields: Sequence[str]) -> Mapping[str, Any]:
 
 
 @st.composite
-def machines(draw: st.DrawFn, plivo: Plivo, *, mishaps: Sequence[str]) -> Machine:
+def machines(draw: st.DrawFn, plivo: SimulatedPlivo, *, mishaps: Sequence[str]) -> SimulatedMachine:
     """A machine to which some of that happens."""
     times = st.floats(0, 4 * HOUR)
     steps = st.lists(st.tuples(times, st.floats(-2 * HOUR, 2 * HOUR)), min_size=1, max_size=2)
     pauses = st.lists(st.tuples(times, st.floats(1, 2 * HOUR)), min_size=1, max_size=2)
-    return Machine(
+    return SimulatedMachine(
         plivo=plivo,
         offset=draw(st.sampled_from([0.0, 60.0, -60.0]) | st.floats(-DAY, DAY)),
         gains=draw(st.floats(-5e-5, 5e-5)),
@@ -132,10 +132,10 @@ def starts_of_ours(draw: st.DrawFn, rooms: Sequence[str], latest: float) -> Star
 @st.composite
 def rows(
     draw: st.DrawFn, began: Sequence[tuple[str, float]], ends: Mapping[str, float], fields: Sequence[str]
-) -> list[Row]:
+) -> list[SimulatedRecording]:
     """Of recordings that began in those conferences at those times."""
     return [
-        Row(
+        SimulatedRecording(
             recording_id=f"rec-{number}",
             room=room,
             began=at + draw(st.floats(-20, 20)),  # by the clock of the machine that records
@@ -155,7 +155,7 @@ def stories(draw: st.DrawFn) -> Story:
     began = [(start.room, start.at + start.executed_after) for start in starts if start.executed_after is not None]
     others = st.lists(st.tuples(st.sampled_from(sorted(ends)), st.floats(0, HOUR - 60)), max_size=25)
     began += draw(st.just([]) | others)
-    plivo = Plivo(
+    plivo = SimulatedPlivo(
         rows=draw(rows(began, ends, FIELDS)),
         conferences=ends,
         dates=[*draw(st.tuples(*[st.floats(-2, 2)] * 3)), *draw(st.lists(st.none() | st.just(-HOUR), max_size=1))],
@@ -179,7 +179,7 @@ def quiet_stories(draw: st.DrawFn) -> Story:
     ends = {room: draw(st.floats(HOUR, 3 * HOUR)) for room in rooms}
     starts = [draw(starts_of_ours([room], 0.0)) for room in rooms]
     executed = [(start.room, start.at + start.executed_after) for start in starts if start.executed_after is not None]
-    plivo = Plivo(
+    plivo = SimulatedPlivo(
         rows=draw(rows(executed, ends, TIMES[:2])),
         conferences=ends,
         dates=draw(st.tuples(*[st.floats(-2, 2)] * 3)),

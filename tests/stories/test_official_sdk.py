@@ -12,9 +12,9 @@ import pytest
 
 from plivo_record_async import PendingResponse, RecordClient, RecordingStarted, RecordingStopped
 from plivo_record_async.emulator import Emulator
-from tests.support.callback_server import Received, Receiver
-from tests.support.judges import plivo, plivo_exceptions, requests
-from tests.support.official_client import official_client
+from tests.support.official_sdk import official_client
+from tests.support.servers.callback_server import CallbackServer, ReceivedCallback
+from tests.support.untyped_libraries import plivo, plivo_exceptions, requests
 
 START_KEYS = {"api_id", "message", "recording_id", "url"}
 
@@ -35,7 +35,7 @@ def facts(answer: Any) -> dict[str, Any]:
     return fields
 
 
-def believed(received: Received, receiver: Receiver, auth_token: str) -> bool:
+def believed(received: ReceivedCallback, receiver: CallbackServer, auth_token: str) -> bool:
     """Whether the SDK's own check believes both signatures of a callback."""
     form = received.fields if received.method == "POST" else {}
     nonce = received.headers["x-plivo-signature-v3-nonce"]
@@ -60,7 +60,7 @@ def test_start_and_stop(sdk: Any, plivo_emulator: Emulator, options: dict[str, s
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_every_option_and_every_callback(sdk: Any, plivo_emulator: Emulator, method: str) -> None:
-    async with Receiver.listening() as receiver:
+    async with CallbackServer.listening() as receiver:
         spawned = await asyncio.to_thread(
             sdk.conferences.record,
             "My Conf Room",
@@ -101,10 +101,10 @@ async def test_every_option_and_every_callback(sdk: Any, plivo_emulator: Emulato
 
 
 async def test_a_tampered_callback_is_not_believed(sdk: Any, plivo_emulator: Emulator) -> None:
-    async with Receiver.listening() as receiver:
+    async with CallbackServer.listening() as receiver:
         await asyncio.to_thread(sdk.conferences.record, "x", callback_url=f"{receiver.url}/cb")
         response = await receiver.received.get()
-    tampered = Received(response.method, response.target, response.headers, response.body + b"&more=1")
+    tampered = ReceivedCallback(response.method, response.target, response.headers, response.body + b"&more=1")
     assert believed(response, receiver, plivo_emulator.auth_token)
     assert not believed(tampered, receiver, plivo_emulator.auth_token)
 

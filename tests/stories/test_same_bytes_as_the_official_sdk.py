@@ -13,9 +13,9 @@ from urllib.parse import parse_qsl
 import pytest
 
 from plivo_record_async import RecordClient, fast_transport
-from tests.support.judges import plivo
-from tests.support.official_client import official_client
-from tests.support.raw_server import Heard, Wiretap
+from tests.support.official_sdk import official_client
+from tests.support.servers.request_recorder import RecordedRequest, RequestRecorder
+from tests.support.untyped_libraries import plivo
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "tokentokentokentokentokentokentokentoken"
@@ -55,10 +55,12 @@ def way(request: pytest.FixtureRequest) -> str:
     return way
 
 
-async def both(way: str, ours: str, theirs: str, name: str, options: dict[str, Any]) -> tuple[Heard, Heard]:
+async def both(
+    way: str, ours: str, theirs: str, name: str, options: dict[str, Any]
+) -> tuple[RecordedRequest, RecordedRequest]:
     """What the same call sends, ours first."""
     transport = fast_transport() if way == "fast" else None
-    async with Wiretap() as wiretap:
+    async with RequestRecorder() as wiretap:
         async with RecordClient(AUTH_ID, TOKEN, base_url=wiretap.url, transport=transport) as client:
             await getattr(client, ours)(name, **options)
         with official_client(wiretap.url, AUTH_ID, TOKEN) as official:
@@ -67,11 +69,11 @@ async def both(way: str, ours: str, theirs: str, name: str, options: dict[str, A
     return our_request, their_request
 
 
-async def starts(way: str, name: str, options: dict[str, Any]) -> tuple[Heard, Heard]:
+async def starts(way: str, name: str, options: dict[str, Any]) -> tuple[RecordedRequest, RecordedRequest]:
     return await both(way, "start_recording", "record", name, options)
 
 
-async def stops(way: str, name: str, options: dict[str, Any]) -> tuple[Heard, Heard]:
+async def stops(way: str, name: str, options: dict[str, Any]) -> tuple[RecordedRequest, RecordedRequest]:
     return await both(way, "stop_recording", "record_stop", name, options)
 
 
@@ -142,7 +144,7 @@ async def test_every_name_is_encoded_whole(way: str, name: str, ours_says: str, 
 
 
 async def test_no_name_climbs_out_of_its_folder() -> None:
-    async with Wiretap() as wiretap:
+    async with RequestRecorder() as wiretap:
         async with RecordClient(AUTH_ID, TOKEN, base_url=wiretap.url) as client:
             with pytest.raises(ValueError, match=r"conference_name must not be '\.\.'"):
                 await client.start_recording("..")

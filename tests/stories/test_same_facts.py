@@ -25,8 +25,8 @@ from plivo_record_async import (
     ServerError,
 )
 from plivo_record_async.emulator import Dialect, Emulator
-from tests.support.judges import plivo_exceptions
-from tests.support.official_client import official_client
+from tests.support.official_sdk import official_client
+from tests.support.untyped_libraries import plivo_exceptions
 
 
 @attrs.frozen

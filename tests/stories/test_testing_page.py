@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from blockbuster import BlockBuster
 
-from tests.support.isolated_venv import make_environment
+from tests.support.programs.isolated_venv import make_environment
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "testing.md").read_text(encoding="utf-8")
 [INSTALL] = re.findall(r"^\.venv/bin/pip install (.+)$", PAGE, re.MULTILINE)

@@ -21,7 +21,7 @@ from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, be
 from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
 from plivo_record_async.protocol.recording.record import FollowedRecording
 
-__all__ = ["Machine", "Plivo", "Row", "moment"]
+__all__ = ["SimulatedMachine", "SimulatedPlivo", "SimulatedRecording", "moment"]
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -32,7 +32,7 @@ def moment(seconds: float) -> datetime:
 
 
 @attrs.frozen(kw_only=True)
-class Row:
+class SimulatedRecording:
     """A recording that exists.
 
     Attributes:
@@ -53,7 +53,7 @@ class Row:
 
 
 @attrs.define(kw_only=True)
-class Plivo:
+class SimulatedPlivo:
     """Plivo: its clock is the true time, give or take a few seconds.
 
     Attributes:
@@ -66,7 +66,7 @@ class Plivo:
         asked: How many questions it was asked.
     """
 
-    rows: list[Row] = attrs.field(factory=list[Row])
+    rows: list[SimulatedRecording] = attrs.field(factory=list[SimulatedRecording])
     conferences: Mapping[str, float] = attrs.field(factory=dict[str, float])
     dates: Sequence[float | None] = (0.0,)
     page: int = 20
@@ -115,7 +115,7 @@ class Plivo:
         }
 
 
-def _words(row: Row, now: float) -> dict[str, Any]:
+def _words(row: SimulatedRecording, now: float) -> dict[str, Any]:
     """What a row says: all that the documents name, in their spelling, but for what is odd about it."""
     ended = row.listed <= now
     said = {
@@ -131,7 +131,7 @@ def _words(row: Row, now: float) -> dict[str, Any]:
 
 
 @attrs.define(kw_only=True)
-class Machine:
+class SimulatedMachine:
     """One program after another on one machine, and the store that outlives them.
 
     Attributes:
@@ -147,7 +147,7 @@ class Machine:
         said: What the store has said of each record so far.
     """
 
-    plivo: Plivo
+    plivo: SimulatedPlivo
     offset: float = 0.0
     gains: float = 0.0
     steps: Sequence[tuple[float, float]] = ()

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 
-WRITER = Path(__file__).with_name("sqlite_writer.py")
+WRITER = Path(__file__).parent / "programs" / "sqlite_writer.py"
 
 
-def writer(*arguments: object) -> subprocess.Popen[str]:
+def start_writer(*arguments: object) -> subprocess.Popen[str]:
     """Another process that has the file open; see there."""
     return subprocess.Popen(
         [sys.executable, str(WRITER), *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
 
-def said(process: subprocess.Popen[str]) -> list[str]:
+def output_of(process: subprocess.Popen[str]) -> list[str]:
     """What it has said when it has ended."""
     assert process.stdin is not None
     assert process.stdout is not None
@@ -33,7 +33,7 @@ def said(process: subprocess.Popen[str]) -> list[str]:
 
 
 @contextmanager
-def file_of(path: Path) -> Generator[sqlite3.Connection]:
+def other_connection(path: Path) -> Generator[sqlite3.Connection]:
     """Another program that looks at the file, or has it locked."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
@@ -42,7 +42,7 @@ def file_of(path: Path) -> Generator[sqlite3.Connection]:
         connection.close()
 
 
-async def ask(store: SQLiteStore, statement: str, *, writes: bool = False) -> list[tuple[object, ...]]:
+async def execute_sql(store: SQLiteStore, statement: str, *, writes: bool = False) -> list[tuple[object, ...]]:
     """Say something to SQLite that no verb says, on the store's own connection."""
     rounds = store._rounds  # pyright: ignore[reportPrivateUsage]
     answer: list[tuple[object, ...]] = await rounds.ask(lambda c: c.execute(statement).fetchall(), writes=writes)

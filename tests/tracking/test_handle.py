@@ -25,7 +25,7 @@ from plivo_record_async.protocol.models import RecordingState, StartRequest
 from plivo_record_async.protocol.recording.evidence import Evidence
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking.ledger import Ledger
-from tests.support.recordings import (
+from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
     ENDED,
@@ -38,7 +38,7 @@ from tests.support.recordings import (
     planned,
     recording,
 )
-from tests.support.tracking import ScriptedPlivo
+from tests.support.tracker.scripted_plivo import ScriptedPlivo
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ import pytest
 from plivo_record_async.protocol.recording.evidence import EventHandled, HandlersEnded
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking.handlers import EventRuns, Handler, Handlers, error_of, label_of
-from tests.support.recordings import ENDED, recording
+from tests.support.samples.recordings import ENDED, recording
 
 
 async def archive(_: Any, __: Any) -> None: ...

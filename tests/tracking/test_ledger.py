@@ -21,8 +21,8 @@ from plivo_record_async.protocol.recording.evidence import (
 from plivo_record_async.protocol.recording.lifecycle import HandOver, Reconcile
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.tracking.ledger import DoubtfulError, Ledger
-from tests.support.recordings import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording
-from tests.support.tracking import FlakyStore
+from tests.support.samples.recordings import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording
+from tests.support.tracker.flaky_store import FlakyStore
 
 HANDLED: frozenset[EventName] = frozenset({"RecordingEnded"})
 CANCELLED = StartNotSent(words="cancelled")

@@ -24,8 +24,8 @@ from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKI
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking.reconciler import Reconciler
 from tests.support import virtual_time
-from tests.support.recordings import NOW, REQUEST, ROW, SECOND, after, recording
-from tests.support.tracking import ScriptedPlivo
+from tests.support.samples.recordings import NOW, REQUEST, ROW, SECOND, record_after, recording
+from tests.support.tracker.scripted_plivo import ScriptedPlivo
 
 UNKNOWN = recording("unknown")
 
@@ -123,7 +123,7 @@ async def test_what_another_start_only_found_may_be_this_one_s_all_the_same(seco
     plivo, store = ScriptedPlivo(), MemoryStore()
     plivo.live = False
     plivo.rows = [listed("rec-1", at=NOW + seconds * SECOND)]
-    sibling = await store.create(after(recording("unknown", "another start"), RecordingFound(recording=ROW)))
+    sibling = await store.create(record_after(recording("unknown", "another start"), RecordingFound(recording=ROW)))
     assert sibling.recording_id == "rec-1"
     assert await looked(plivo, GONE, store) is None
     plivo.rows = []

@@ -23,28 +23,30 @@ from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking import scheduler as follower
 from plivo_record_async.tracking.handlers import HandledEvent
 from plivo_record_async.tracking.scheduler import ASK_PAUSE, BATCH, LOOKERS
-from tests.support.recordings import ENDED, FAILED, TRANSCRIBED, recording
-from tests.support.tracking import EPOCH, SHORT, FlakyStore, Parts, ScriptedPlivo, others, parts, until
+from tests.support.samples.recordings import ENDED, FAILED, TRANSCRIBED, recording
+from tests.support.tracker.flaky_store import EPOCH, FlakyStore
+from tests.support.tracker.parts import SHORT_INTERVALS, TrackerParts, other_tasks, tracker_parts, wait_for_state
+from tests.support.tracker.scripted_plivo import ScriptedPlivo
 from tests.support.virtual_time import run
 
 ANSWERED = StartAccepted(words="202", api_id="api-1")
 DOUBTFUL = StartUnanswered(words="read timeout")
-PATIENT = attrs.evolve(SHORT, initial_backoff=timedelta(hours=1), idle_backoff=timedelta(hours=1))
+PATIENT = attrs.evolve(SHORT_INTERVALS, initial_backoff=timedelta(hours=1), idle_backoff=timedelta(hours=1))
 """Nothing silent comes due by itself."""
 
 
-def sending(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT) -> FollowedRecording:
+def sending(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:
     record = plan(
         start_id, StartRequest("standup", callback_url="https://me.example/"), _clock.now(), tracking=tracking
     )
     return apply(record, SendingBegan(), _clock.now(), tracking)[0]
 
 
-def unknown(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT) -> FollowedRecording:
+def unknown(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:
     return apply(sending(start_id, tracking=tracking), DOUBTFUL, _clock.now(), tracking)[0]
 
 
-def unhandled(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT) -> FollowedRecording:
+def unhandled(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:
     """A record whose handlers for its end have not run."""
     return apply(sending(start_id, tracking=tracking), ENDED, _clock.now(), tracking, handled={"RecordingEnded"})[0]
 
@@ -71,7 +73,7 @@ async def told(handler: Told) -> HandledEvent:
     return await asyncio.wait_for(handler.events.get(), timeout=10)
 
 
-async def handled(its: Parts, start_id: str = "start-1") -> FollowedRecording:
+async def handled(its: TrackerParts, start_id: str = "start-1") -> FollowedRecording:
     """The record, once no event of it is unhandled."""
     async with asyncio.timeout(10):
         record = await its.ledger.get(start_id)
@@ -84,68 +86,68 @@ async def handled(its: Parts, start_id: str = "start-1") -> FollowedRecording:
 
 
 async def test_a_start_that_nobody_sends_any_more_is_unknown_after_its_lease() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
-        record = await until(its.store, "start-1", "unknown")
-        assert record.since - record.created_at >= SHORT.lease
+        record = await wait_for_state(its.store, "start-1", "unknown")
+        assert record.since - record.created_at >= SHORT_INTERVALS.lease
 
 
 async def test_a_start_that_is_being_sent_keeps_its_lease() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         record = await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         with its.follower.sending(record):
-            while _clock.now() < record.created_at + 2.5 * SHORT.lease:
+            while _clock.now() < record.created_at + 2.5 * SHORT_INTERVALS.lease:
                 kept = await its.ledger.get("start-1")
                 assert kept.state == "sending"
                 async with asyncio.timeout(1):
                     await its.store.watch("start-1", version=kept.version)
-        await until(its.store, "start-1", "unknown")
+        await wait_for_state(its.store, "start-1", "unknown")
 
 
 async def test_a_start_may_end_while_its_lease_is_renewed() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         record = await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         hold = its.store.hold("replaced")
         with its.follower.sending(record):
             await its.store.called("replaced")
         hold.set()
-        await until(its.store, "start-1", "unknown")
+        await wait_for_state(its.store, "start-1", "unknown")
 
 
 async def test_a_start_whose_callback_was_faster_needs_no_lease() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         record = await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         with its.follower.sending(record):
             recorded = await its.follower.learn(record, ENDED)
-            while _clock.now() < record.created_at + SHORT.lease:
-                await asyncio.sleep(SHORT.poll_interval.total_seconds())
+            while _clock.now() < record.created_at + SHORT_INTERVALS.lease:
+                await asyncio.sleep(SHORT_INTERVALS.poll_interval.total_seconds())
         assert await its.ledger.get("start-1") == recorded
 
 
 async def test_a_start_that_no_callback_confirms_is_unconfirmed() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.follower.learn(await its.store.create(sending(tracking=PATIENT)), ANSWERED)
         await its.follower.open()
-        await until(its.store, "start-1", "unconfirmed")
+        await wait_for_state(its.store, "start-1", "unconfirmed")
 
 
 async def test_what_fails_once_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         its.store.broken = {"due"}
         await its.store.called("due", times=4)
         its.store.broken = set()
-        await until(its.store, "start-1", "unknown")
+        await wait_for_state(its.store, "start-1", "unknown")
     assert "it is tried again" in caplog.text
 
 
 async def test_what_is_pruned_meanwhile_harms_nobody() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         for start_id in ("start-1", "start-2"):
             accepted, _ = apply(sending(start_id, tracking=PATIENT), ANSWERED, _clock.now(), PATIENT)
             await its.store.create(attrs.evolve(accepted, due_at=EPOCH))
@@ -154,12 +156,12 @@ async def test_what_is_pruned_meanwhile_harms_nobody() -> None:
         await its.store.called("replace", times=2)
         await its.store.prune_one("start-1")
         hold.set()
-        await until(its.store, "start-2", "unconfirmed")
+        await wait_for_state(its.store, "start-2", "unconfirmed")
 
 
 async def test_a_start_that_is_forgotten_meanwhile_harms_nobody(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         one, other = [
             await its.store.create(sending(start_id, tracking=PATIENT)) for start_id in ("start-1", "start-2")
         ]
@@ -175,7 +177,7 @@ async def test_a_start_that_is_forgotten_meanwhile_harms_nobody(caplog: pytest.L
 # Much at once
 
 
-async def all_in(its: Parts, state: str, start_ids: Sequence[str]) -> None:
+async def all_in(its: TrackerParts, state: str, start_ids: Sequence[str]) -> None:
     async with asyncio.timeout(20):
         for start_id in start_ids:
             record = await its.ledger.get(start_id)
@@ -187,7 +189,7 @@ async def all_in(its: Parts, state: str, start_ids: Sequence[str]) -> None:
 
 async def test_all_that_is_due_is_taken_up_at_once() -> None:
     tracking = attrs.evolve(PATIENT, poll_interval=timedelta(hours=1))
-    async with parts(ScriptedPlivo(), tracking=tracking) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=tracking) as its:
         start_ids = [f"start-{number:04}" for number in range(10 * BATCH + 1)]
         for start_id in start_ids:
             await its.store.create(attrs.evolve(sending(start_id, tracking=tracking), due_at=_clock.now()))
@@ -197,7 +199,7 @@ async def test_all_that_is_due_is_taken_up_at_once() -> None:
 
 async def test_one_that_cannot_be_taken_up_holds_up_no_other(caplog: pytest.LogCaptureFixture) -> None:
     tracking = attrs.evolve(PATIENT, poll_interval=timedelta(hours=1))
-    async with parts(ScriptedPlivo(), tracking=tracking) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=tracking) as its:
         start_ids = [f"start-{number:04}" for number in range(3 * BATCH)]
         for number in range(BATCH + 1):
             await its.store.create(attrs.evolve(recording("rejected", f"odd-{number}"), due_at=EPOCH))
@@ -214,7 +216,7 @@ async def test_one_that_cannot_be_taken_up_holds_up_no_other(caplog: pytest.LogC
 async def test_silent_recordings_wait_in_the_store_and_hold_up_no_others() -> None:
     plivo, go = ScriptedPlivo(), asyncio.Event()
     waiting, transport = gated(plivo, go)
-    async with parts(plivo, tracking=PATIENT, transport=transport) as its:
+    async with tracker_parts(plivo, tracking=PATIENT, transport=transport) as its:
         for number in range(50):
             await its.store.create(attrs.evolve(unknown(f"silent-{number}", tracking=PATIENT), due_at=EPOCH))
         start_ids = [f"start-{number}" for number in range(50)]
@@ -237,7 +239,7 @@ async def test_when_much_goes_on_already_what_comes_due_again_is_left_to_that(mo
     monkeypatch.setattr(follower, "MOST", 5)
     plivo, go = ScriptedPlivo(), asyncio.Event()
     _, transport = gated(plivo, go)
-    async with parts(plivo, transport=transport) as its:
+    async with tracker_parts(plivo, transport=transport) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
@@ -258,7 +260,7 @@ async def test_when_much_goes_on_already_what_comes_due_again_is_left_to_that(mo
 
 
 async def test_of_two_processes_each_record_is_taken_up_by_one() -> None:
-    store, tracking = FlakyStore(), attrs.evolve(SHORT, handler_lease=timedelta(hours=1))
+    store, tracking = FlakyStore(), attrs.evolve(SHORT_INTERVALS, handler_lease=timedelta(hours=1))
     told = list[str]()
 
     async def tell(record: FollowedRecording, _: HandledEvent) -> None:
@@ -268,8 +270,8 @@ async def test_of_two_processes_each_record_is_taken_up_by_one() -> None:
         record = unhandled(f"start-{number}", tracking=tracking)
         await store.create(attrs.evolve(record, due_at=_clock.now()))
     async with (
-        parts(ScriptedPlivo(), tracking=tracking, store=store) as one,
-        parts(ScriptedPlivo(), tracking=tracking, store=store) as other,
+        tracker_parts(ScriptedPlivo(), tracking=tracking, store=store) as one,
+        tracker_parts(ScriptedPlivo(), tracking=tracking, store=store) as other,
     ):
         for its in (one, other):
             its.follower.add_handler("RecordingEnded", tell)
@@ -285,21 +287,21 @@ async def test_of_two_processes_each_record_is_taken_up_by_one() -> None:
 async def test_a_silent_recording_is_asked_about_until_there_is_evidence() -> None:
     plivo = ScriptedPlivo()
     plivo.broken = True
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         await its.store.create(unknown())
         await its.follower.open()
         while len(plivo.looks) < 2:
-            await asyncio.sleep(SHORT.poll_interval.total_seconds())
+            await asyncio.sleep(SHORT_INTERVALS.poll_interval.total_seconds())
         plivo.broken, plivo.live = False, False
-        record = await until(its.store, "start-1", "absent")
+        record = await wait_for_state(its.store, "start-1", "absent")
         assert record.gone_at is not None
-        assert record.since - record.gone_at >= SHORT.absence_grace
+        assert record.since - record.gone_at >= SHORT_INTERVALS.absence_grace
 
 
 def test_a_recording_is_asked_about_at_most_once_a_minute() -> None:
     async def main() -> None:
         plivo = ScriptedPlivo()
-        async with parts(plivo, tracking=PATIENT) as its:
+        async with tracker_parts(plivo, tracking=PATIENT) as its:
             for start_id in ("start-1", "start-2"):
                 await its.store.create(apply(sending(start_id), ANSWERED, _clock.now(), PATIENT)[0])
             for _ in range(100):
@@ -320,7 +322,7 @@ def test_a_recording_is_asked_about_at_most_once_a_minute() -> None:
 def test_nothing_is_asked_any_more_once_it_is_closed() -> None:
     async def main() -> None:
         plivo = ScriptedPlivo()
-        async with parts(plivo, tracking=PATIENT) as its:
+        async with tracker_parts(plivo, tracking=PATIENT) as its:
             await its.store.create(unknown(tracking=PATIENT))
             for _ in range(2):
                 its.follower.ask("start-1")
@@ -344,12 +346,12 @@ async def test_it_may_be_found() -> None:
             "recording_end_ms": f"{now + 61000:.5f}",
         }
     ]
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         handler = Told()
         its.follower.add_handler("RecordingEnded", handler)
         await its.store.create(unknown())
         await its.follower.open()
-        assert (await until(its.store, "start-1", "recorded")).recording_id == "rec-1"
+        assert (await wait_for_state(its.store, "start-1", "recorded")).recording_id == "rec-1"
         assert (await told(handler)).raw["recording_id"] == "rec-1"
 
 
@@ -368,27 +370,27 @@ def gated(plivo: ScriptedPlivo, go: asyncio.Event) -> tuple[list[int], httpx.Moc
 async def test_few_are_asked_about_at_once_and_each_waits_once() -> None:
     plivo, go = ScriptedPlivo(), asyncio.Event()
     waiting, transport = gated(plivo, go)
-    async with parts(plivo, tracking=PATIENT, transport=transport) as its:
+    async with tracker_parts(plivo, tracking=PATIENT, transport=transport) as its:
         records = [await its.store.create(unknown(f"start-{number}", tracking=PATIENT)) for number in range(50)]
         for record in records * 3:
             its.follower.act(record, [Reconcile()])
         while waiting[0] < LOOKERS:
             await asyncio.sleep(0)
-        assert len(others()) == 2 * LOOKERS  # each looker, and its request
+        assert len(other_tasks()) == 2 * LOOKERS  # each looker, and its request
         go.set()
-        while others():
-            await asyncio.wait(others())
+        while other_tasks():
+            await asyncio.wait(other_tasks())
         assert plivo.looks.count("Recording/") == len(records)
 
 
 async def test_who_has_come_to_an_end_while_it_waited_is_not_asked_about() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo, tracking=PATIENT) as its:
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
         record = await its.store.create(unknown(tracking=PATIENT))
         its.follower.act(record, [Reconcile()])
         await its.follower.learn(record, ENDED)
-        while others():
-            await asyncio.wait(others())
+        while other_tasks():
+            await asyncio.wait(other_tasks())
     assert plivo.requests == []
 
 
@@ -396,7 +398,7 @@ async def test_who_has_come_to_an_end_while_it_waited_is_not_asked_about() -> No
 
 
 async def test_a_handler_runs_for_each_event_and_that_is_kept() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         ends, failures = Told(), Told()
         its.follower.add_handler("RecordingEnded", ends)
         its.follower.add_handler("ApiResponse", failures)
@@ -414,7 +416,7 @@ async def test_a_handler_runs_for_each_event_and_that_is_kept() -> None:
 async def test_a_handler_that_failed_runs_again_and_the_others_do_not(
     order: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         good, bad = Told(), Told(ValueError("not yet"), KeyError("nor now"))
         its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order < 0])
         its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order > 0])
@@ -463,7 +465,7 @@ async def fail(error: BaseException) -> None:
 async def test_whatever_a_handler_raises_the_others_run_and_it_is_run_again(
     raise_it: Callable[[], Awaitable[None]], said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         before, after, times = Told(), Told(), list[int]()
 
         async def bad(_: FollowedRecording, __: HandledEvent) -> None:
@@ -490,7 +492,7 @@ def test_a_handler_may_end_the_program(error: BaseException) -> None:
         raise error
 
     async def program() -> None:
-        async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
             its.follower.add_handler("RecordingEnded", end)
             await its.follower.learn(await its.store.create(sending(tracking=PATIENT)), ENDED)
             await asyncio.sleep(10)
@@ -500,8 +502,8 @@ def test_a_handler_may_end_the_program(error: BaseException) -> None:
 
 
 async def test_a_handler_that_never_ends_holds_up_no_other_and_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
-    tracking = attrs.evolve(SHORT, give_up_after=timedelta(milliseconds=300))
-    async with parts(ScriptedPlivo(), tracking=tracking) as its:
+    tracking = attrs.evolve(SHORT_INTERVALS, give_up_after=timedelta(milliseconds=300))
+    async with tracker_parts(ScriptedPlivo(), tracking=tracking) as its:
         endless, good, bad = Told(), Told(), Told(ValueError("not yet"), ValueError("nor now"))
         endless.go.clear()
         for handler, label in ((endless, "endless"), (good, "good"), (bad, "bad")):
@@ -520,7 +522,7 @@ async def test_a_handler_that_never_ends_holds_up_no_other_and_is_given_up(caplo
 async def test_a_handler_that_is_cut_off_when_the_tracker_closes_has_not_failed(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
@@ -529,18 +531,18 @@ async def test_a_handler_that_is_cut_off_when_the_tracker_closes_has_not_failed(
         await its.follower.aclose(grace=0)
         await its.store.open()
         assert await its.ledger.get("start-1") == record
-        assert others() == set()
+        assert other_tasks() == set()
     assert caplog.text == ""
 
 
 async def test_after_a_restart_only_the_handlers_that_failed_run_again() -> None:
     store = FlakyStore()
-    async with parts(ScriptedPlivo(), store=store) as before:
+    async with tracker_parts(ScriptedPlivo(), store=store) as before:
         for handler, label in ((Told(), "good"), (Told(ValueError("no")), "bad")):
             before.follower.add_handler("RecordingEnded", handler, label)
         record = await before.follower.learn(await store.create(sending()), ENDED)
         assert await store.watch("start-1", version=record.version)
-    async with parts(ScriptedPlivo(), store=store) as its:
+    async with tracker_parts(ScriptedPlivo(), store=store) as its:
         good, bad = Told(), Told()
         for handler, label in ((good, "good"), (bad, "bad")):
             its.follower.add_handler("RecordingEnded", handler, label)
@@ -552,10 +554,10 @@ async def test_after_a_restart_only_the_handlers_that_failed_run_again() -> None
 async def test_a_handler_that_failed_under_a_name_that_is_no_more_is_not_waited_for() -> None:
     failed = unhandled()
     old = HandlersEnded(name="RecordingEnded", done=frozenset({"kept"}), failed=(("old", "no"),))
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         kept = Told()
         its.follower.add_handler("RecordingEnded", kept, "kept")
-        await its.store.create(apply(failed, old, _clock.now(), SHORT)[0])
+        await its.store.create(apply(failed, old, _clock.now(), SHORT_INTERVALS)[0])
         await its.follower.open()
         await handled(its)
         assert kept.times == 0
@@ -564,7 +566,7 @@ async def test_a_handler_that_failed_under_a_name_that_is_no_more_is_not_waited_
 async def test_what_a_crash_left_unhandled_is_handled_after_it() -> None:
     crashed = unhandled()
     assert crashed.unhandled == ("RecordingEnded",)
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         handler = Told()
         its.follower.add_handler("RecordingEnded", handler)
         await its.store.create(crashed)
@@ -575,7 +577,7 @@ async def test_what_a_crash_left_unhandled_is_handled_after_it() -> None:
 
 
 async def test_a_handler_that_takes_long_is_not_run_a_second_time_beside_itself() -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
@@ -591,7 +593,7 @@ async def test_a_handler_that_takes_long_is_not_run_a_second_time_beside_itself(
 
 
 async def test_that_handlers_take_long_is_noted() -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler, "slow")
@@ -608,7 +610,7 @@ async def test_that_handlers_take_long_is_noted() -> None:
 
 
 async def test_that_it_ran_is_kept_even_if_the_store_fails_at_that_moment() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
@@ -623,7 +625,7 @@ async def test_that_it_ran_is_kept_even_if_the_store_fails_at_that_moment() -> N
 
 
 async def test_a_handler_may_close_what_runs_it_and_is_run_again_when_it_is_opened_next() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         kept: list[FollowedRecording | None] = []
 
         async def close(record: FollowedRecording, _: HandledEvent) -> None:
@@ -633,15 +635,15 @@ async def test_a_handler_may_close_what_runs_it_and_is_run_again_when_it_is_open
         its.follower.add_handler("RecordingEnded", close)
         record = await its.store.create(sending(tracking=PATIENT))
         learned = await its.follower.learn(record, ENDED)
-        while others():
-            await asyncio.wait(others())
+        while other_tasks():
+            await asyncio.wait(other_tasks())
         assert kept == [learned]
         assert learned.unhandled == ("RecordingEnded",)
 
 
 async def test_without_handlers_it_is_left_to_a_process_that_has_them() -> None:
     crashed = unhandled()
-    async with parts(ScriptedPlivo()) as without:
+    async with tracker_parts(ScriptedPlivo()) as without:
         await without.store.create(crashed)
         await without.follower.open()
         record = await without.store.watch("start-1", version=crashed.version)
@@ -650,8 +652,8 @@ async def test_without_handlers_it_is_left_to_a_process_that_has_them() -> None:
 
 
 async def test_what_nobody_handles_is_given_up_in_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    tracking = attrs.evolve(SHORT, give_up_after=timedelta(milliseconds=150))
-    async with parts(ScriptedPlivo(), tracking=tracking) as its:
+    tracking = attrs.evolve(SHORT_INTERVALS, give_up_after=timedelta(milliseconds=150))
+    async with tracker_parts(ScriptedPlivo(), tracking=tracking) as its:
         await its.store.create(unhandled(tracking=tracking))
         await its.follower.open()
         assert (await handled(its)).due_at is None
@@ -662,7 +664,7 @@ async def test_what_nobody_handles_is_given_up_in_the_end(caplog: pytest.LogCapt
 
 
 async def test_of_several_that_cannot_be_taken_up_each_is_told_and_once(caplog: pytest.LogCaptureFixture) -> None:
-    async with parts(ScriptedPlivo(), tracking=SHORT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=SHORT_INTERVALS) as its:
         for number in range(3):
             await its.store.create(attrs.evolve(sending(f"start-{number}"), due_at=_clock.now()))
         its.store.broken = {"replace"}
@@ -673,7 +675,7 @@ async def test_of_several_that_cannot_be_taken_up_each_is_told_and_once(caplog: 
         failed = cast("ExceptionGroup[Exception]", line.exc_info[1])
         assert [type(error) for error in failed.exceptions] == [StoreError] * 3
         its.store.broken = set()
-        await until(its.store, "start-2", "unknown")
+        await wait_for_state(its.store, "start-2", "unknown")
         its.store.broken = {"due"}
         while "due: the disk is full" not in caplog.text:
             await asyncio.sleep(0)
@@ -681,15 +683,15 @@ async def test_of_several_that_cannot_be_taken_up_each_is_told_and_once(caplog: 
 
 
 async def test_a_store_that_cannot_be_read_is_told_at_once() -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         its.store.broken = {"due"}
         with pytest.raises(StoreError):
             await its.follower.open()
-        assert others() == set()
+        assert other_tasks() == set()
 
 
 async def test_what_was_closed_can_be_opened_again() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.store.create(sending(tracking=PATIENT))
         for _ in range(2):
             await its.follower.aclose(grace=0)
@@ -697,21 +699,21 @@ async def test_what_was_closed_can_be_opened_again() -> None:
                 its.follower.ensure_open()
         await its.follower.open()
         its.follower.ensure_open()
-        await until(its.store, "start-1", "unknown")
+        await wait_for_state(its.store, "start-1", "unknown")
 
 
 async def test_who_opens_it_while_it_is_being_opened_begins_nothing_twice() -> None:
-    async with parts(ScriptedPlivo(), tracking=PATIENT) as its:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         hold = its.store.hold("due")
         opening = [asyncio.create_task(its.follower.open()) for _ in range(3)]
         await its.store.called("due")
         hold.set()
         await asyncio.gather(*opening)
-        assert len(others()) == 3
+        assert len(other_tasks()) == 3
 
 
 async def test_a_store_that_cannot_be_read_when_it_is_opened_again_leaves_it_closed() -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         await its.follower.aclose(grace=0)
         its.store.broken = {"due"}
         with pytest.raises(StoreError):
@@ -721,7 +723,7 @@ async def test_a_store_that_cannot_be_read_when_it_is_opened_again_leaves_it_clo
 
 
 async def test_closing_waits_for_handlers_and_for_what_follows_from_them() -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
@@ -735,11 +737,11 @@ async def test_closing_waits_for_handlers_and_for_what_follows_from_them() -> No
         handler.go.set()
         await closing
         assert "replaced" in its.store.calls
-        assert others() == set()
+        assert other_tasks() == set()
 
 
 async def test_closing_waits_for_starts() -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         record = await its.store.create(sending())
 
         async def sent() -> None:
@@ -755,7 +757,7 @@ async def test_closing_waits_for_starts() -> None:
 
 
 async def test_closing_does_not_wait_for_ever() -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
@@ -764,24 +766,24 @@ async def test_closing_does_not_wait_for_ever() -> None:
         await told(handler)
         with its.follower.sending(record):
             await its.follower.aclose(grace=0.05)
-        assert others() == set()
+        assert other_tasks() == set()
 
 
 async def test_closing_drops_what_can_be_done_again() -> None:
     plivo, go = ScriptedPlivo(), asyncio.Event()
     waiting, transport = gated(plivo, go)
-    async with parts(plivo, transport=transport) as its:
+    async with tracker_parts(plivo, transport=transport) as its:
         await its.store.create(unknown())
         await its.follower.open()
         while not waiting[0]:
-            await asyncio.sleep(SHORT.poll_interval.total_seconds())
+            await asyncio.sleep(SHORT_INTERVALS.poll_interval.total_seconds())
         async with asyncio.timeout(1):
             await its.follower.aclose(grace=10)
         go.set()
 
 
 async def test_what_is_learned_too_late_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         record = await its.store.create(sending())
         await its.follower.aclose(grace=0)
         await its.follower.learn_surely(record, ANSWERED)
@@ -789,6 +791,6 @@ async def test_what_is_learned_too_late_is_logged(caplog: pytest.LogCaptureFixtu
 
 
 async def test_nothing_is_learned_of_what_was_never_stored() -> None:
-    async with parts(ScriptedPlivo()) as its:
+    async with tracker_parts(ScriptedPlivo()) as its:
         await its.follower.learn_surely(sending(), ANSWERED)
         assert its.store.calls == ["replace", "replaced", "get"]

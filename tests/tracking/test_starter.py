@@ -24,8 +24,9 @@ from plivo_record_async import (
 )
 from plivo_record_async.protocol.callbacks.url_tokens import PLACES, read_start_id
 from plivo_record_async.protocol.models import RecordingState
-from tests.support.recordings import CONFIRMED, ENDED
-from tests.support.tracking import PUBLIC, TOKEN, Answer, Parts, ScriptedPlivo, accepted, others, parts, until
+from tests.support.samples.recordings import CONFIRMED, ENDED
+from tests.support.tracker.parts import PUBLIC_URL, TrackerParts, other_tasks, tracker_parts, wait_for_state
+from tests.support.tracker.scripted_plivo import TOKEN, Answer, ScriptedPlivo, accepted_response
 
 REQUEST = partial(StartRequest, "standup")
 REFUSED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
@@ -39,7 +40,7 @@ def waiting(
 ) -> tuple[asyncio.Event, Callable[[httpx.Request], Awaitable[httpx.Response]]]:
     """An answer that does not come before ``go``, and the sign that it is waited for."""
     arrived = asyncio.Event()
-    then = then or accepted("api-1")
+    then = then or accepted_response("api-1")
 
     async def answer(_: httpx.Request) -> httpx.Response:
         arrived.set()
@@ -52,10 +53,10 @@ def waiting(
     return arrived, answer
 
 
-async def only_record(its: Parts, *states: RecordingState) -> str:
+async def only_record(its: TrackerParts, *states: RecordingState) -> str:
     """The start id of the one record, once it is in one of the states."""
     [start_id] = its.store.start_ids
-    return (await until(its.store, start_id, *states)).start_id
+    return (await wait_for_state(its.store, start_id, *states)).start_id
 
 
 # What is sent
@@ -63,7 +64,7 @@ async def only_record(its: Parts, *states: RecordingState) -> str:
 
 async def test_what_is_stored_is_sent_byte_for_byte() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         request = partial(
             StartRequest, "standup", file_format="wav", transcription_type="auto", transcription_method="GET"
         )
@@ -78,7 +79,7 @@ async def test_what_is_stored_is_sent_byte_for_byte() -> None:
     }
     for place in PLACES:
         url: str = sent["callback_url" if place == "recording" else "transcription_url"]
-        assert url.startswith(f"{PUBLIC}/{place}?")
+        assert url.startswith(f"{PUBLIC_URL}/{place}?")
         assert url.endswith("#rc=5&rp=ct,rt,5xx&tt=55000")
         assert url == CallbackPolicy().apply(url)
         assert read_start_id(place, urlsplit(url).query, [TOKEN]) == record.start_id
@@ -86,18 +87,18 @@ async def test_what_is_stored_is_sent_byte_for_byte() -> None:
 
 async def test_a_transcript_is_asked_for_only_where_it_is_wanted() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         await its.starter.start(REQUEST)
     assert plivo.starts[0].keys() == {"callback_url"}
 
 
 async def test_it_is_stored_as_being_sent_before_anything_is_sent() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
 
         async def answer(_: httpx.Request) -> httpx.Response:
             await only_record(its, "sending")
-            return accepted()
+            return accepted_response()
 
         plivo.answers.append(answer)
         record = await its.starter.start(REQUEST, dedupe_key="monday")
@@ -109,21 +110,21 @@ async def test_it_is_stored_as_being_sent_before_anything_is_sent() -> None:
 
 
 async def test_it_returns_once_plivo_has_accepted() -> None:
-    async with parts(ScriptedPlivo(accepted("api-1"))) as its:
+    async with tracker_parts(ScriptedPlivo(accepted_response("api-1"))) as its:
         record = await its.starter.start(REQUEST)
         assert (record.state, record.api_id) == ("accepted", "api-1")
         assert await its.store.get(record.start_id) == record
 
 
 async def test_success_in_senseless_words_counts_as_accepted() -> None:
-    async with parts(ScriptedPlivo(SENSELESS)) as its:
+    async with tracker_parts(ScriptedPlivo(SENSELESS)) as its:
         record = await its.starter.start(REQUEST)
         assert (record.state, record.api_id) == ("accepted", None)
 
 
 async def test_the_ids_of_a_success_that_cannot_be_read_are_kept() -> None:
     cut_off = httpx.Response(202, text='{"api_id": "a-1", "recording_id": "rec-1", "mess')
-    async with parts(ScriptedPlivo(cut_off)) as its:
+    async with tracker_parts(ScriptedPlivo(cut_off)) as its:
         record = await its.starter.start(REQUEST)
         assert (record.state, record.api_id, record.recording_id) == ("accepted", "a-1", "rec-1")
 
@@ -131,7 +132,7 @@ async def test_the_ids_of_a_success_that_cannot_be_read_are_kept() -> None:
 async def test_what_our_clocks_show_is_kept_of_each_sending() -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
     plivo.ahead = timedelta(hours=1)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         before = _clock.read().steady
         with pytest.raises(NotSentError):
             await its.starter.start(REQUEST, dedupe_key="key", timeout=7)
@@ -165,7 +166,7 @@ async def test_each_other_end_is_stored_and_raised(
     answer: Answer, error: type[Exception], state: RecordingState
 ) -> None:
     plivo = ScriptedPlivo(answer)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         with pytest.raises(error) as raised:
             await its.starter.start(REQUEST)
         start_id = await only_record(its, state)
@@ -176,13 +177,13 @@ async def test_each_other_end_is_stored_and_raised(
 
 async def test_callbacks_may_be_faster_than_the_answer() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
 
         async def answer(_: httpx.Request) -> httpx.Response:
             record = await its.ledger.get(await only_record(its, "sending"))
             await its.follower.learn(record, ENDED)
             await its.follower.learn(record, CONFIRMED)
-            return accepted("api-1")
+            return accepted_response("api-1")
 
         plivo.answers.append(answer)
         record = await its.starter.start(REQUEST)
@@ -203,7 +204,7 @@ async def test_callbacks_may_be_faster_than_the_answer() -> None:
 )
 async def test_what_is_wrong_is_neither_stored_nor_sent(wrong: type[Exception], options: dict[str, object]) -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         with pytest.raises(wrong):
             await its.starter.start(**{"request_with": REQUEST, **options})  # type: ignore[arg-type]
         assert its.store.calls == []
@@ -215,7 +216,7 @@ async def test_what_is_wrong_is_neither_stored_nor_sent(wrong: type[Exception], 
 
 async def test_the_same_key_brings_the_same_start() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         first = await its.starter.start(REQUEST, dedupe_key="monday")
         assert await its.starter.start(partial(StartRequest, "another"), dedupe_key="monday") == first
         assert await its.starter.start(REQUEST, dedupe_key="tuesday") != first
@@ -226,7 +227,7 @@ async def test_the_same_key_brings_the_same_start() -> None:
 async def test_of_many_at_once_with_one_key_one_is_sent() -> None:
     go = asyncio.Event()
     plivo = ScriptedPlivo(waiting(go)[1])
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         tasks = [asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday")) for _ in range(20)]
         done, _ = await asyncio.wait(tasks, timeout=0.1)
         assert {task.result().state for task in done} == {"sending"}
@@ -240,7 +241,7 @@ async def test_of_many_at_once_with_one_key_one_is_sent() -> None:
 @pytest.mark.parametrize("answer", [REFUSED, SILENT])
 async def test_what_was_sent_is_never_sent_again(answer: Answer) -> None:
     plivo = ScriptedPlivo(answer)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         with pytest.raises((ApiError, OutcomeUnknownError)):
             await its.starter.start(REQUEST, dedupe_key="monday")
         again = await its.starter.start(REQUEST, dedupe_key="monday")
@@ -250,7 +251,7 @@ async def test_what_was_sent_is_never_sent_again(answer: Answer) -> None:
 
 async def test_what_never_left_is_sent_under_its_own_id() -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         with pytest.raises(NotSentError):
             await its.starter.start(REQUEST, dedupe_key="monday")
         start_id = await only_record(its, "not_sent")
@@ -261,7 +262,7 @@ async def test_what_never_left_is_sent_under_its_own_id() -> None:
 
 async def test_of_many_that_send_again_one_does() -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         with pytest.raises(NotSentError):
             await its.starter.start(REQUEST, dedupe_key="monday")
         hold = its.store.hold("replace")  # so that all have seen it as not sent
@@ -276,7 +277,7 @@ async def test_of_many_that_send_again_one_does() -> None:
 
 async def test_it_may_never_leave_twice_either() -> None:
     plivo = ScriptedPlivo(UNREACHABLE, UNREACHABLE)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         for _ in range(2):
             with pytest.raises(NotSentError):
                 await its.starter.start(REQUEST, dedupe_key="monday")
@@ -291,7 +292,7 @@ async def test_who_goes_away_while_it_waits_for_its_turn_leaves_it_unsent() -> N
     go = asyncio.Event()
     arrived, answer = waiting(go)
     plivo = ScriptedPlivo(answer)
-    async with parts(plivo, max_connections=1) as its:
+    async with tracker_parts(plivo, max_connections=1) as its:
         first = asyncio.create_task(its.starter.start(REQUEST))
         await arrived.wait()
         second = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
@@ -300,7 +301,7 @@ async def test_who_goes_away_while_it_waits_for_its_turn_leaves_it_unsent() -> N
         second.cancel()
         with pytest.raises(asyncio.CancelledError):
             await second
-        record = await until(its.store, its.store.start_ids[1], "not_sent")
+        record = await wait_for_state(its.store, its.store.start_ids[1], "not_sent")
         assert record.error == "cancelled while nothing of it was under way"
         go.set()
         assert (await first).state == "accepted"
@@ -311,7 +312,7 @@ async def test_who_goes_away_while_it_waits_for_its_turn_leaves_it_unsent() -> N
 
 @pytest.mark.parametrize(
     ("answer", "state"),
-    [(accepted("api-1"), "accepted"), (REFUSED, "rejected"), (SENSELESS, "accepted"), (SILENT, "unknown")],
+    [(accepted_response("api-1"), "accepted"), (REFUSED, "rejected"), (SENSELESS, "accepted"), (SILENT, "unknown")],
 )
 async def test_who_goes_away_while_it_is_under_way_leaves_its_outcome_stored(
     answer: Answer, state: RecordingState
@@ -319,7 +320,7 @@ async def test_who_goes_away_while_it_is_under_way_leaves_its_outcome_stored(
     go = asyncio.Event()
     arrived, answering = waiting(go, answer)
     plivo = ScriptedPlivo(answering)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
         await arrived.wait()
         task.cancel()
@@ -330,12 +331,12 @@ async def test_who_goes_away_while_it_is_under_way_leaves_its_outcome_stored(
         await only_record(its, state)
         assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == state
     assert len(plivo.starts) == 1
-    assert others() == set()
+    assert other_tasks() == set()
 
 
 @pytest.mark.parametrize("verb", ["replace", "replaced"])
 async def test_who_goes_away_while_its_outcome_is_stored_leaves_it_stored(verb: str) -> None:
-    async with parts(ScriptedPlivo(accepted("api-1"))) as its:
+    async with tracker_parts(ScriptedPlivo(accepted_response("api-1"))) as its:
         hold = its.store.hold(verb)
         task = asyncio.create_task(its.starter.start(REQUEST))
         await its.store.called(verb)
@@ -346,7 +347,7 @@ async def test_who_goes_away_while_its_outcome_is_stored_leaves_it_stored(verb: 
         await only_record(its, "accepted")
 
 
-async def go_away_while(its: Parts, verb: str) -> None:
+async def go_away_while(its: TrackerParts, verb: str) -> None:
     """Start, be cancelled while the store is at it, and let everything come to its end."""
     its.store.calls.clear()
     hold = its.store.hold(verb)
@@ -356,14 +357,14 @@ async def go_away_while(its: Parts, verb: str) -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     hold.set()
-    while others():
-        await asyncio.wait(others())
+    while other_tasks():
+        await asyncio.wait(other_tasks())
 
 
 @pytest.mark.parametrize("verb", ["replace", "replaced"])
 async def test_who_goes_away_while_it_is_about_to_be_sent_again_leaves_it_unsent(verb: str) -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         with pytest.raises(NotSentError):
             await its.starter.start(REQUEST, dedupe_key="monday")
         await go_away_while(its, verb)
@@ -376,7 +377,7 @@ async def test_a_start_that_was_cancelled_in_doubt_is_not_sent_again() -> None:
     go = asyncio.Event()
     arrived, refusing = waiting(go, REFUSED)
     plivo = ScriptedPlivo(httpx.Response(503, json={"error": "executed, and then out of order"}), refusing)
-    async with parts(plivo, max_retries=1, retry_503_starts=True) as its:
+    async with tracker_parts(plivo, max_retries=1, retry_503_starts=True) as its:
         task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
         await arrived.wait()
         task.cancel()
@@ -390,7 +391,7 @@ async def test_a_start_that_was_cancelled_in_doubt_is_not_sent_again() -> None:
 
 async def test_what_the_store_took_too_long_to_keep_is_not_sent() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         hold = its.store.hold("created")
         task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday", timeout=0.01))
         await its.store.called("created")
@@ -408,7 +409,7 @@ async def test_what_the_store_took_too_long_to_keep_is_not_sent() -> None:
 @pytest.mark.parametrize(("verb", "kept"), [("create", False), ("created", True)])
 async def test_who_goes_away_while_it_is_created_leaves_it_unsent(verb: str, kept: bool) -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         await go_away_while(its, verb)
         assert [(await its.ledger.get(start_id)).state for start_id in its.store.start_ids] == ["not_sent"] * kept
         assert plivo.starts == []
@@ -420,7 +421,7 @@ async def test_who_goes_away_while_it_is_created_leaves_it_unsent(verb: str, kep
 
 async def test_what_cannot_be_stored_is_not_sent() -> None:
     plivo = ScriptedPlivo()
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         its.store.broken = {"create"}
         with pytest.raises(StoreError, match=r"^start of 'standup': nothing was sent, .*the disk is full"):
             await its.starter.start(REQUEST)
@@ -429,7 +430,7 @@ async def test_what_cannot_be_stored_is_not_sent() -> None:
 
 async def test_what_cannot_be_stored_again_is_not_sent_again() -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
-    async with parts(plivo) as its:
+    async with tracker_parts(plivo) as its:
         with pytest.raises(NotSentError):
             await its.starter.start(REQUEST, dedupe_key="monday")
         its.store.broken = {"replace"}
@@ -441,7 +442,7 @@ async def test_what_cannot_be_stored_again_is_not_sent_again() -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "state"),
     [
-        (accepted("api-1"), None, "accepted"),
+        (accepted_response("api-1"), None, "accepted"),
         (REFUSED, NotFoundError, "rejected"),
         (UNREACHABLE, NotSentError, "not_sent"),
         (SILENT, OutcomeUnknownError, "unknown"),
@@ -451,7 +452,7 @@ async def test_what_cannot_be_stored_again_is_not_sent_again() -> None:
 async def test_the_caller_is_told_the_outcome_even_if_the_store_fails_and_it_is_stored_later(
     verb: str, answer: Answer, error: type[Exception] | None, state: RecordingState
 ) -> None:
-    async with parts(ScriptedPlivo(answer)) as its:
+    async with tracker_parts(ScriptedPlivo(answer)) as its:
         its.store.broken = {verb}
         if error is None:
             assert (await its.starter.start(REQUEST)).state == "sending"
@@ -466,11 +467,11 @@ async def test_the_caller_is_told_the_outcome_even_if_the_store_fails_and_it_is_
 async def test_an_outcome_that_outlives_its_tracker_is_told_to_the_caller_all_the_same() -> None:
     go = asyncio.Event()
     arrived, answer = waiting(go)
-    async with parts(ScriptedPlivo(answer)) as its:
+    async with tracker_parts(ScriptedPlivo(answer)) as its:
         task = asyncio.create_task(its.starter.start(REQUEST))
         await arrived.wait()
         await its.follower.aclose(grace=0)
         go.set()
         assert (await task).state == "sending"
-        while others():
-            await asyncio.wait(others())
+        while other_tasks():
+            await asyncio.wait(other_tasks())

@@ -11,7 +11,7 @@ from plivo_record_async.protocol.callbacks.diagnostics import SignatureReport, e
 from plivo_record_async.protocol.callbacks.parsing import parse_callback
 from plivo_record_async.protocol.callbacks.signatures import SignatureClaim
 from plivo_record_async.protocol.models import UnknownCallback
-from tests.support.callbacks import MA_V3, NONCE, RECORDING_ENDED, TOKEN, URL, V3, V3_NONCE, callback
+from tests.support.samples.callbacks import MA_V3, NONCE, RECORDING_ENDED, TOKEN, URL, V3, V3_NONCE, callback
 
 ANOTHER = "it was signed with another auth token, for another URL, or was changed on its way"
 

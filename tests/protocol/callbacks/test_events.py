@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from plivo_record_async.protocol.callbacks.events import read as read_reading
 from plivo_record_async.protocol.callbacks.events import read_event
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded, UnknownCallback
-from tests.support.callbacks import (
+from tests.support.samples.callbacks import (
     RECORDING_ENDED,
     RECORDING_ENDED_2012,
     RECORDING_ENDED_CAMEL_CASE,

@@ -13,7 +13,7 @@ from plivo_record_async.protocol.callbacks.field_confusion import find_recut
 from plivo_record_async.protocol.callbacks.known_fields import KNOWN
 from plivo_record_async.protocol.callbacks.parsing import parse_callback
 from plivo_record_async.protocol.models import RecordingEnded, UnknownCallback
-from tests.support.callbacks import (
+from tests.support.samples.callbacks import (
     HONEST,
     RECORDING_ENDED,
     RECORDING_ENDED_2012,

@@ -15,7 +15,7 @@ from plivo_record_async.protocol.callbacks.known_fields import (
     holds_known_name,
     missing,
 )
-from tests.support.callbacks import (
+from tests.support.samples.callbacks import (
     HONEST,
     RECORDING_ENDED,
     RECORDING_ENDED_2012,

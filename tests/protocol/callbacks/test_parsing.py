@@ -27,7 +27,7 @@ from plivo_record_async.protocol.callbacks.parsing import parse_callback, read_f
 from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 from plivo_record_async.protocol.callbacks.urlencoded import read_pairs
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded, UnknownCallback
-from tests.support.callbacks import (
+from tests.support.samples.callbacks import (
     MA_V3,
     NONCE,
     RECORDING_ENDED,

@@ -19,7 +19,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from tests.support.callbacks import (
+from tests.support.samples.callbacks import (
     HONEST,
     NONCE,
     RECORDING_ENDED,

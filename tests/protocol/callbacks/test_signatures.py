@@ -26,8 +26,8 @@ from plivo_record_async.protocol.callbacks.signatures import (
     signed_texts,
     split_url,
 )
-from tests.support.callbacks import MA_V3, NONCE, TOKEN, URL, V3, V3_NONCE
-from tests.support.official_signatures import Form, accepts_v2, accepts_v3
+from tests.support.official_sdk import Form, accepts_v2, accepts_v3
+from tests.support.samples.callbacks import MA_V3, NONCE, TOKEN, URL, V3, V3_NONCE
 
 EXAMPLES = int(os.environ.get("SIGNATURE_EXAMPLES", "500"))
 """How many random callbacks the official SDK judges; ``SIGNATURE_EXAMPLES=20000`` takes minutes."""

@@ -26,7 +26,7 @@ from plivo_record_async.protocol.recording.evidence import (
 )
 from plivo_record_async.protocol.recording.lifecycle import apply, begin
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from tests.support.recordings import NOW, ROW
+from tests.support.samples.recordings import NOW, ROW
 
 URL = "https://f/1.mp3"
 ANSWER = StartAccepted(words="202", api_id="api-1", recording_id="rec-1", url=URL)

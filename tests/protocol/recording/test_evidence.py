@@ -6,7 +6,7 @@ import pytest
 
 from plivo_record_async.protocol.models import Recording
 from plivo_record_async.protocol.recording.evidence import Evidence, Kind, RecordingFound, event_name, kind_of, words_of
-from tests.support.recordings import CONFIRMED, ENDED, EVIDENCE, FAILED, KINDS, NOW, TRANSCRIBED, UNTRANSCRIBED
+from tests.support.samples.recordings import CONFIRMED, ENDED, EVIDENCE, FAILED, KINDS, NOW, TRANSCRIBED, UNTRANSCRIBED
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ from plivo_record_async.protocol.recording.handler_runs import (
     unfinished,
     without,
 )
-from tests.support.recordings import NOW, SECOND
+from tests.support.samples.recordings import NOW, SECOND
 
 A = frozenset({"a"})
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

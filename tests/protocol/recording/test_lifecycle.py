@@ -53,7 +53,7 @@ from plivo_record_async.protocol.recording.lifecycle import (
 )
 from plivo_record_async.protocol.recording.record import FollowedRecording, progress, status_of
 from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING
-from tests.support.recordings import (
+from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
     ENDED,
@@ -69,9 +69,9 @@ from tests.support.recordings import (
     STATES,
     TRANSCRIBED,
     UNTRANSCRIBED,
-    after,
     due_time,
     planned,
+    record_after,
     recording,
 )
 
@@ -149,7 +149,7 @@ def test_every_pair_does_what_the_table_says(kind: Kind, state: RecordingState) 
 def test_the_same_again_changes_nothing(kind: Kind, state: RecordingState) -> None:
     if TABLE[kind].get(state) is None:
         return
-    once = after(recording(state), EVIDENCE[kind])
+    once = record_after(recording(state), EVIDENCE[kind])
     again, effects = apply(once, EVIDENCE[kind], NOW + SECOND)
     assert again is once
     assert effects == ()
@@ -175,7 +175,7 @@ def test_each_step_keeps_its_time_and_its_evidence() -> None:
 
 
 def test_a_fact_without_a_new_state_is_news_but_the_state_keeps_its_age() -> None:
-    early = after(recording("sending"), ENDED)
+    early = record_after(recording("sending"), ENDED)
     record, effects = apply(early, ACCEPTED, NOW + SECOND)
     assert (record.state, record.since, record.updated_at, effects) == ("recorded", NOW, NOW + SECOND, ())
     assert record.answer is not None
@@ -184,7 +184,7 @@ def test_a_fact_without_a_new_state_is_news_but_the_state_keeps_its_age() -> Non
 
 def test_what_is_sent_at_once_is_planned_and_sent_in_one() -> None:
     begun = begin("start-1", REQUEST, NOW, dedupe_key="monday")
-    assert begun == after(planned(dedupe_key="monday"), SendingBegan())
+    assert begun == record_after(planned(dedupe_key="monday"), SendingBegan())
 
 
 def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
@@ -193,9 +193,9 @@ def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
     told: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, EventHandled(name="RecordingEnded")]
     changes = [SendingBegan(), SendingContinued(), EVIDENCE["unanswered"], *looks, *told]
     for version, evidence in enumerate(changes, start=1):
-        record = after(record, evidence, handled=TWO_HANDLED)
+        record = record_after(record, evidence, handled=TWO_HANDLED)
         assert record.version == version
-        assert after(record, SendingContinued()).version == version + (record.state == "sending")
+        assert record_after(record, SendingContinued()).version == version + (record.state == "sending")
 
 
 # Facts
@@ -203,19 +203,19 @@ def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
 
 def test_of_two_callbacks_of_one_kind_the_one_that_says_more_is_kept() -> None:
     short = RecordingEnded(record_url="https://f/1.mp3", api_id="api-1")
-    assert after(recording("accepted"), short, ENDED).ended == ENDED
-    assert after(recording("accepted"), ENDED, short).ended == ENDED
+    assert record_after(recording("accepted"), short, ENDED).ended == ENDED
+    assert record_after(recording("accepted"), ENDED, short).ended == ENDED
 
 
 def test_a_transcript_outweighs_an_error_and_an_error_outweighs_a_confirmation() -> None:
-    transcribed = after(recording("recorded"), UNTRANSCRIBED, TRANSCRIBED)
+    transcribed = record_after(recording("recorded"), UNTRANSCRIBED, TRANSCRIBED)
     assert (transcribed.state, transcribed.transcription, transcribed.error) == ("transcribed", TRANSCRIBED, None)
-    failed = after(recording("accepted"), FAILED, CONFIRMED)
+    failed = record_after(recording("accepted"), FAILED, CONFIRMED)
     assert (failed.state, failed.response, failed.error) == ("failed", FAILED, "not found")
 
 
 def test_a_row_in_the_list_stands_in_for_a_callback_that_never_came() -> None:
-    found = after(recording("unknown"), RecordingFound(recording=ROW))
+    found = record_after(recording("unknown"), RecordingFound(recording=ROW))
     assert found.ended == attrs.evolve(ENDED, api_id="api-1")
     assert found.ended is not None
     assert found.ended.raw == ROW.raw
@@ -223,19 +223,19 @@ def test_a_row_in_the_list_stands_in_for_a_callback_that_never_came() -> None:
 
 
 def test_a_row_does_not_replace_what_a_callback_said() -> None:
-    told = after(recording("accepted"), ENDED)
-    found = after(told, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
+    told = record_after(recording("accepted"), ENDED)
+    found = record_after(told, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
     assert found.ended is told.ended
 
 
 def test_a_row_of_a_running_recording_is_no_end() -> None:
-    running = after(recording("unknown"), RecordingFound(recording=RUNNING_ROW))
+    running = record_after(recording("unknown"), RecordingFound(recording=RUNNING_ROW))
     assert (running.state, running.ended, running.recording_id) == ("started", None, "rec-1")
-    assert after(running, RecordingFound(recording=RUNNING_ROW)) is running
+    assert record_after(running, RecordingFound(recording=RUNNING_ROW)) is running
 
 
 def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
-    record = after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)))
+    record = record_after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)))
     assert record.candidates == (OTHER_ROW, ROW)
     assert (record.state, record.recording_id) == ("unknown", None)
     assert record.error == "read timeout; it may be any of the recordings rec-0, rec-1"
@@ -260,8 +260,8 @@ def test_before_it_is_due_nothing_comes_due(state: RecordingState) -> None:
 
 
 def test_what_came_due_says_why() -> None:
-    assert after(planned(), CameDue()).error == "the program ended before it sent anything"
-    lost = after(recording("sending"), CameDue())
+    assert record_after(planned(), CameDue()).error == "the program ended before it sent anything"
+    lost = record_after(recording("sending"), CameDue())
     assert lost.error == "the program ended, or lost its store, while it was sending"
     assert recording("unconfirmed").error == "Plivo accepted it, but no callback came in time"
 
@@ -299,9 +299,9 @@ def test_what_is_settled_is_not_looked_after(state: RecordingState) -> None:
 
 def test_a_recording_is_settled_when_it_is_over_unless_a_transcript_is_to_come() -> None:
     without = plan("start-1", attrs.evolve(REQUEST, transcription_url=None), NOW)
-    assert after(without, SendingBegan(), ACCEPTED, ENDED).due_at is None
+    assert record_after(without, SendingBegan(), ACCEPTED, ENDED).due_at is None
     assert recording("recorded").due_at == NOW + DEFAULT_TRACKING.give_up_after
-    assert after(recording("recorded"), UNTRANSCRIBED).due_at is None
+    assert record_after(recording("recorded"), UNTRANSCRIBED).due_at is None
 
 
 def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -> None:
@@ -316,7 +316,7 @@ def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -
     [told] = effects
     assert isinstance(told, HandOver)
     assert told.event == late.transcription
-    handled = after(late, EventHandled(name="TranscriptionEnded"))
+    handled = record_after(late, EventHandled(name="TranscriptionEnded"))
     assert handled.due_at is None
     at_last, effects = apply(handled, TRANSCRIBED, NOW, handled=handled_events)
     assert progress(at_last, "transcribed") == "reached"
@@ -324,11 +324,11 @@ def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -
 
 
 def test_a_transcript_without_an_end_is_still_looked_after() -> None:
-    record = after(recording("accepted"), TRANSCRIBED)
+    record = record_after(recording("accepted"), TRANSCRIBED)
     assert (record.state, record.ended) == ("transcribed", None)
     now = due_time(record)
     assert apply(record, CameDue(), now)[1] == (Reconcile(),)
-    found = after(record, RecordingFound(recording=ROW))
+    found = record_after(record, RecordingFound(recording=ROW))
     assert (found.state, found.due_at) == ("transcribed", None)
     assert found.ended is not None
 
@@ -337,13 +337,13 @@ def test_after_the_end_of_the_conference_there_is_a_time_of_grace() -> None:
     gone, _ = apply(recording("unknown"), ConferenceGone(), NOW + SECOND)
     assert (gone.state, gone.gone_at) == ("unknown", NOW + SECOND)
     assert gone.due_at == NOW + SECOND + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
-    assert after(gone, ConferenceGone()) is gone
-    absent = after(gone, NothingFound())
+    assert record_after(gone, ConferenceGone()) is gone
+    absent = record_after(gone, NothingFound())
     assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo lists no recording")
 
 
 def test_after_the_time_of_grace_it_is_looked_for_as_before() -> None:
-    gone = after(recording("started"), ConferenceGone())
+    gone = record_after(recording("started"), ConferenceGone())
     over = due_time(gone)
     late, _ = apply(gone, CameDue(), over)
     assert late.due_at == over + (over - NOW)
@@ -358,9 +358,9 @@ def test_the_time_of_grace_is_waited_for_whatever_plivo_s_clock_shows() -> None:
 
 def test_what_our_clocks_showed_is_kept_of_the_last_sending() -> None:
     first, second = (Sending(steady=number, run="run", within=30) for number in (1.0, 2.0))
-    began = after(planned(), SendingBegan(sending=first))
+    began = record_after(planned(), SendingBegan(sending=first))
     assert began.sending == first
-    again = after(began, StartNotSent(words="refused"), SendingBegan(sending=second))
+    again = record_after(began, StartNotSent(words="refused"), SendingBegan(sending=second))
     assert again.sending == second
     assert begin("start-1", REQUEST, NOW, sending=first).sending == first
 
@@ -380,10 +380,10 @@ def test_an_event_with_handlers_is_handed_over_once_and_again_until_it_was_handl
     assert effects == (HandOver(ENDED), HandOver(TRANSCRIBED))
 
     history = record.steps
-    record = after(record, EventHandled(name="RecordingEnded"), handled=TWO_HANDLED)
+    record = record_after(record, EventHandled(name="RecordingEnded"), handled=TWO_HANDLED)
     assert (record.unhandled, record.steps) == (("TranscriptionEnded",), history)
-    assert after(record, EventHandled(name="RecordingEnded")) is record
-    record = after(record, EventHandled(name="TranscriptionEnded"))
+    assert record_after(record, EventHandled(name="RecordingEnded")) is record
+    record = record_after(record, EventHandled(name="TranscriptionEnded"))
     assert (record.unhandled, record.due_at) == ((), None)
 
 
@@ -392,7 +392,7 @@ def ended_badly(**more: Any) -> HandlersEnded:
 
 
 def test_a_handler_that_failed_is_run_again_after_a_pause_and_the_others_are_not() -> None:
-    told = after(recording("accepted"), ENDED, handled=TWO_HANDLED)
+    told = record_after(recording("accepted"), ENDED, handled=TWO_HANDLED)
     record, effects = apply(told, ended_badly(), NOW, handled=TWO_HANDLED)
     assert (record.unhandled, effects) == (("RecordingEnded",), ())
     assert record.steps == told.steps, "a failing handler is no news of the recording"
@@ -413,7 +413,7 @@ def test_a_handler_that_failed_is_run_again_after_a_pause_and_the_others_are_not
 
 
 def test_what_else_is_learned_meanwhile_does_not_shorten_the_pause() -> None:
-    record = after(recording("accepted"), ENDED, ended_badly(), handled=TWO_HANDLED)
+    record = record_after(recording("accepted"), ENDED, ended_badly(), handled=TWO_HANDLED)
     later = NOW + DEFAULT_TRACKING.handler_lease
     record, _ = apply(record, CameDue(), later, handled=TWO_HANDLED)
     record, _ = apply(record, ended_badly(), later, handled=TWO_HANDLED)
@@ -426,7 +426,7 @@ def test_what_else_is_learned_meanwhile_does_not_shorten_the_pause() -> None:
 
 
 def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() -> None:
-    record = after(recording("accepted"), ENDED, TRANSCRIBED, ended_badly(), handled=HANDLED)
+    record = record_after(recording("accepted"), ENDED, TRANSCRIBED, ended_badly(), handled=HANDLED)
     now, effects = NOW, tuple[Effect, ...]()
     while record.unhandled:
         now = due_time(record)
@@ -442,7 +442,7 @@ def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() 
 
 
 def test_handlers_that_were_given_up_do_not_keep_an_event_that_comes_anew_from_being_handled() -> None:
-    record = after(recording("accepted"), ENDED, UNTRANSCRIBED, handled=TWO_HANDLED)
+    record = record_after(recording("accepted"), ENDED, UNTRANSCRIBED, handled=TWO_HANDLED)
     run = HandlerRun(event="TranscriptionEnded", handler="a", since=NOW, failures=9, error="no")
     record = attrs.evolve(record, unhandled=(), handler_runs=(run,))
     record, effects = apply(record, TRANSCRIBED, NOW, handled=TWO_HANDLED)
@@ -451,19 +451,19 @@ def test_handlers_that_were_given_up_do_not_keep_an_event_that_comes_anew_from_b
 
 
 def test_what_one_handler_was_given_up_for_stays_when_the_others_have_run() -> None:
-    record = after(recording("accepted"), ENDED, handled=TWO_HANDLED)
+    record = record_after(recording("accepted"), ENDED, handled=TWO_HANDLED)
     run = HandlerRun(event="RecordingEnded", handler="a", since=NOW, failures=9, error="no")
     done = HandlerRun(event="RecordingEnded", handler="b", since=NOW)
-    record = after(attrs.evolve(record, handler_runs=(run, done)), EventHandled(name="RecordingEnded"))
+    record = record_after(attrs.evolve(record, handler_runs=(run, done)), EventHandled(name="RecordingEnded"))
     assert (record.unhandled, record.handler_runs) == ((), (run,))
 
 
 def test_how_handlers_stand_matters_only_while_their_event_is_unhandled() -> None:
     record = recording("recorded")
-    assert after(record, ended_badly()) is record
-    noted = after(attrs.evolve(record, unhandled=("RecordingEnded",)), running := ended_badly())
+    assert record_after(record, ended_badly()) is record
+    noted = record_after(attrs.evolve(record, unhandled=("RecordingEnded",)), running := ended_badly())
     assert noted.handler_runs
-    assert after(attrs.evolve(noted, unhandled=()), running) == attrs.evolve(noted, unhandled=())
+    assert record_after(attrs.evolve(noted, unhandled=()), running) == attrs.evolve(noted, unhandled=())
 
 
 def test_an_event_without_handlers_is_not_handed_over() -> None:

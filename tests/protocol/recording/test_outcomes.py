@@ -28,8 +28,8 @@ from plivo_record_async.protocol.recording.evidence import (
     kind_of,
 )
 from plivo_record_async.protocol.recording.outcomes import evidence_of_answer, evidence_of_error, evidence_of_event
-from tests.support.callbacks import verified
-from tests.support.recordings import CONFIRMED, ENDED, FAILED, TRANSCRIBED, UNTRANSCRIBED
+from tests.support.samples.callbacks import verified
+from tests.support.samples.recordings import CONFIRMED, ENDED, FAILED, TRANSCRIBED, UNTRANSCRIBED
 
 NOT_SENT = NotSentError("start", "refused", phase="connect", evidence="it never connected")
 TIMED_OUT = OutcomeUnknownError("start", "read timeout", phase="answer", evidence="it was sent")

@@ -36,7 +36,7 @@ from plivo_record_async.protocol.recording.reconcile import (
 )
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING
-from tests.support.recordings import (
+from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
     ENDED,
@@ -46,8 +46,8 @@ from tests.support.recordings import (
     ROW,
     SECOND,
     TRANSCRIBED,
-    after,
     planned,
+    record_after,
     recording,
 )
 
@@ -279,7 +279,7 @@ def test_a_row_that_no_other_start_has_is_free() -> None:
 
 
 def another(*evidence: Any) -> FollowedRecording:
-    return after(planned("start-2"), SendingBegan(), *evidence)
+    return record_after(planned("start-2"), SendingBegan(), *evidence)
 
 
 def test_a_row_that_another_start_was_only_found_by_may_be_this_one_s() -> None:
@@ -302,7 +302,7 @@ def test_a_row_that_plivo_gave_to_another_start_is_taken(evidence: Any) -> None:
     owner = another(evidence)
     assert owner.recording_id == "rec-1"
     assert claim_of(owner, ROW, UNANSWERED) == "taken"
-    assert claim_of(after(owner, RecordingFound(recording=ROW)), ROW, UNANSWERED) == "taken"
+    assert claim_of(record_after(owner, RecordingFound(recording=ROW)), ROW, UNANSWERED) == "taken"
 
 
 CLAIMS: list[tuple[Claim, Finding, Finding]] = [

@@ -7,7 +7,7 @@ import pytest
 
 from plivo_record_async.protocol.models import ApiResponse, RecordingState, RecordingStatus, StartRequest
 from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, is_due, progress, status_of
-from tests.support.recordings import (
+from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
     ENDED,
@@ -15,8 +15,8 @@ from tests.support.recordings import (
     SECOND,
     TRANSCRIBED,
     UNTRANSCRIBED,
-    after,
     planned,
+    record_after,
     recording,
 )
 
@@ -43,18 +43,18 @@ def test_how_each_stage_stands_in_each_state(state: RecordingState) -> None:
 
 
 def test_who_waits_for_the_end_waits_for_the_end_even_if_the_transcript_is_there() -> None:
-    record = after(recording("accepted"), TRANSCRIBED)
+    record = record_after(recording("accepted"), TRANSCRIBED)
     assert (progress(record, "recorded"), progress(record, "transcribed")) == ("waiting", "reached")
 
 
 def test_a_transcription_that_failed_is_lost_and_the_recording_is_not() -> None:
-    record = after(recording("recorded"), UNTRANSCRIBED)
+    record = record_after(recording("recorded"), UNTRANSCRIBED)
     assert (progress(record, "recorded"), progress(record, "transcribed")) == ("reached", "lost")
     assert record.error == "too long"
 
 
 def test_a_transcript_that_nobody_asked_for_does_not_come() -> None:
-    record = after(planned(request=StartRequest("standup")))
+    record = record_after(planned(request=StartRequest("standup")))
     assert progress(record, "transcribed") == "lost"
     assert progress(attrs.evolve(record, transcription=TRANSCRIBED), "transcribed") == "reached"
 
@@ -91,7 +91,7 @@ def test_what_went_wrong_in_words(state: RecordingState, error: str | None) -> N
 
 
 def test_an_error_goes_when_better_evidence_comes() -> None:
-    assert after(recording("unknown"), CONFIRMED).error is None
+    assert record_after(recording("unknown"), CONFIRMED).error is None
 
 
 def test_ids_come_from_whoever_knows_them() -> None:
@@ -99,21 +99,21 @@ def test_ids_come_from_whoever_knows_them() -> None:
         api_id="api-9", message="m", answer={"api_id": "api-9", "recording_id": "rec-9", "url": "https://f/9", "n": 1}
     )
     ids = attrs.evolve(ENDED, api_id=None, recording_id=None)
-    told = after(recording("sending"), ids, later)
+    told = record_after(recording("sending"), ids, later)
     assert (told.api_id, told.recording_id, told.record_url) == ("api-9", "rec-9", "https://f/1.mp3")
-    answered = after(recording("sending"), ACCEPTED)
+    answered = record_after(recording("sending"), ACCEPTED)
     assert (answered.api_id, answered.recording_id, answered.record_url) == ("api-1", "rec-1", "https://f/1")
     assert _nothing(planned())
 
 
 def test_the_end_knows_the_recording_best() -> None:
-    told = after(recording("accepted"), attrs.evolve(ENDED, recording_id="rec-2"))
+    told = record_after(recording("accepted"), attrs.evolve(ENDED, recording_id="rec-2"))
     assert told.recording_id == "rec-2"
 
 
 def test_only_words_are_ids() -> None:
     odd = ApiResponse(api_id="api-9", message="m", answer={"recording_id": 7, "url": ""})
-    told = after(recording("sending"), odd)
+    told = record_after(recording("sending"), odd)
     assert (told.recording_id, told.record_url) == (None, None)
 
 

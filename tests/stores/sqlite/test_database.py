@@ -24,8 +24,8 @@ from plivo_record_async.stores.sqlite.database import migrate
 from plivo_record_async.stores.sqlite.same_file import SameFile
 from plivo_record_async.stores.sqlite.statements import APPLICATION_ID, MIGRATIONS
 from plivo_record_async.stores.sqlite.store import SQLiteStore
-from tests.support.orphans import orphan
-from tests.support.recordings import (
+from tests.support.samples.orphans import orphan
+from tests.support.samples.recordings import (
     CONFIRMED,
     ENDED,
     NOW,
@@ -35,12 +35,12 @@ from tests.support.recordings import (
     STATES,
     TRANSCRIBED,
     UNTRANSCRIBED,
-    after,
     next_version,
     planned,
+    record_after,
     recording,
 )
-from tests.support.sqlite_files import ask, file_of, said, writer
+from tests.support.sqlite_files import execute_sql, other_connection, output_of, start_writer
 
 # What goes wrong
 
@@ -48,8 +48,8 @@ from tests.support.sqlite_files import ask, file_of, said, writer
 async def test_a_full_database_refuses_and_forgets_nothing(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned("first"))
-    [(pages,)] = await ask(store, "PRAGMA page_count")
-    await ask(store, f"PRAGMA max_page_count = {int(str(pages)) + 3}")
+    [(pages,)] = await execute_sql(store, "PRAGMA page_count")
+    await execute_sql(store, f"PRAGMA max_page_count = {int(str(pages)) + 3}")
     kept: list[str] = ["first"]
 
     async def fill() -> None:
@@ -61,13 +61,13 @@ async def test_a_full_database_refuses_and_forgets_nothing(path: Path) -> None:
     assert [await store.get(start_id) is None for start_id in kept] == [False] * len(kept)
     results = await asyncio.gather(*(store.create(planned(f"more-{n}")) for n in range(5)), return_exceptions=True)
     assert any(isinstance(result, StoreError) for result in results)
-    await ask(store, "PRAGMA max_page_count = 100000")
+    await execute_sql(store, "PRAGMA max_page_count = 100000")
     assert await store.create(planned("after")) == planned("after")
     await store.aclose()
 
 
 def test_a_disk_that_takes_no_more_bytes_refuses_and_forgets_nothing(path: Path) -> None:
-    lines = said(writer("full", path, 400_000))
+    lines = output_of(start_writer("full", path, 400_000))
     [refused] = [line for line in lines if line.startswith("refused")]
     assert f"{path}: the disk failed" in refused
     assert "what was acknowledged before is not affected" in refused
@@ -86,7 +86,7 @@ def test_a_disk_that_takes_no_more_bytes_refuses_and_forgets_nothing(path: Path)
 async def test_a_locked_file_refuses_writers_and_not_readers(path: Path) -> None:
     store = SQLiteStore(path, busy_timeout=0.05)
     record = await store.create(planned())
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("BEGIN IMMEDIATE")
         writing = [store.replace(next_version(record, gone_at=NOW)), store.create(planned("start-2"))]
         for result in await asyncio.gather(*writing, return_exceptions=True):
@@ -102,7 +102,7 @@ async def test_a_locked_file_refuses_writers_and_not_readers(path: Path) -> None
 async def test_who_waits_for_a_lock_writes_when_it_is_free(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("BEGIN IMMEDIATE")
         writing = asyncio.create_task(store.create(planned("start-2")))
         await asyncio.sleep(0)
@@ -113,7 +113,7 @@ async def test_who_waits_for_a_lock_writes_when_it_is_free(path: Path) -> None:
 
 async def test_a_file_that_is_locked_at_first_is_opened_later(path: Path) -> None:
     store = SQLiteStore(path, busy_timeout=0.05)
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="another process keeps it locked"):
             await store.get("start-1")
@@ -132,7 +132,7 @@ async def test_a_file_that_is_locked_at_first_is_waited_for_once(path: Path, mon
 
     monkeypatch.setattr(sqlite_file, "time", SimpleNamespace(monotonic=itertools.count().__next__, sleep=pauses.append))
     store = SQLiteStore(path, busy_timeout=5)
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("BEGIN EXCLUSIVE")
         monkeypatch.setattr(sqlite3, "connect", impatient)
         with pytest.raises(StoreError, match="another process keeps it locked"):
@@ -178,7 +178,7 @@ async def test_damage_is_called_damage(path: Path) -> None:
 async def test_a_damaged_record_is_not_guessed_at(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
-    await ask(store, "UPDATE recording SET value = substr(value, 1, 40)", writes=True)
+    await execute_sql(store, "UPDATE recording SET value = substr(value, 1, 40)", writes=True)
     with pytest.raises(StoreError, match="no FollowedRecording that this version of the package can read"):
         await store.get("start-1")
     await store.aclose()
@@ -192,7 +192,7 @@ async def test_records_that_cannot_be_read_do_not_keep_the_others_from_coming_du
     for number in range(6):
         await store.create(attrs.evolve(planned(f"start-{number}"), due_at=NOW + number * SECOND))
     newer = "UPDATE recording SET value = json_set(value, '$.colour', 'green') WHERE start_id < 'start-3'"
-    await ask(store, newer, writes=True)
+    await execute_sql(store, newer, writes=True)
     for _ in range(2):
         due = await store.due(NOW + 9 * SECOND, limit=limit)
         assert [record.start_id for record in due] == ["start-3", "start-4", "start-5"][:limit]
@@ -204,7 +204,7 @@ async def test_orphans_that_cannot_be_read_do_not_hide_the_others(path: Path) ->
     store = SQLiteStore(path)
     for number in range(3):
         await store.keep_orphan(orphan(UnknownCallback(raw={"n": number}), received_at=NOW + number * SECOND))
-    await ask(store, "UPDATE orphan SET value = json_set(value, '$.colour', 'green') WHERE id = 2", writes=True)
+    await execute_sql(store, "UPDATE orphan SET value = json_set(value, '$.colour', 'green') WHERE id = 2", writes=True)
     assert [orphan.event.raw["n"] for orphan in await store.orphans()] == [2, 0]
     await store.aclose()
 
@@ -212,7 +212,7 @@ async def test_orphans_that_cannot_be_read_do_not_hide_the_others(path: Path) ->
 async def test_a_file_that_may_only_be_read_is_read(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
-    await ask(store, "PRAGMA query_only = ON")
+    await execute_sql(store, "PRAGMA query_only = ON")
     with pytest.raises(StoreError, match="it may only be read"):
         await store.create(planned("start-2"))
     assert await store.get("start-1") == planned()
@@ -292,7 +292,7 @@ WAYS = (
 async def filled(path: Path) -> AsyncIterator[SQLiteStore]:
     store = SQLiteStore(path)
     await asyncio.gather(*(store.create(planned(f"start-{number}")) for number in range(200)))
-    await ask(store, "PRAGMA wal_checkpoint(TRUNCATE)")
+    await execute_sql(store, "PRAGMA wal_checkpoint(TRUNCATE)")
     await store.check()
     yield store
     await store.aclose()
@@ -371,8 +371,8 @@ async def test_entered_again_it_begins_with_what_is_there(filled: SQLiteStore, p
 
 async def test_a_vacuum_is_no_damage(filled: SQLiteStore, path: Path, caplog: pytest.LogCaptureFixture) -> None:
     before = path.stat().st_size
-    await ask(filled, "DELETE FROM recording WHERE start_id > 'start-1'", writes=True)
-    with file_of(path) as other:
+    await execute_sql(filled, "DELETE FROM recording WHERE start_id > 'start-1'", writes=True)
+    with other_connection(path) as other:
         other.execute("VACUUM")
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert path.stat().st_size < before
@@ -415,16 +415,16 @@ async def test_checking_really_commits(path: Path) -> None:
     size = log.stat().st_size
     await store.check()
     assert log.stat().st_size > size
-    [(before,)] = await ask(store, "PRAGMA user_version")
-    with file_of(path) as other:
+    [(before,)] = await execute_sql(store, "PRAGMA user_version")
+    with other_connection(path) as other:
         other.execute("BEGIN IMMEDIATE")
         with pytest.raises(StoreError, match="another process keeps it locked"):
             await store.check()
         other.execute("ROLLBACK")
-    await ask(store, "PRAGMA query_only = ON")
+    await execute_sql(store, "PRAGMA query_only = ON")
     with pytest.raises(StoreError, match="it may only be read"):
         await store.check()
-    assert await ask(store, "PRAGMA user_version") == [(before,)]
+    assert await execute_sql(store, "PRAGMA user_version") == [(before,)]
     await store.aclose()
 
 
@@ -434,7 +434,7 @@ STEPS = (("CREATE TABLE a (x)", "INSERT INTO a VALUES (1)"), ("ALTER TABLE a ADD
 
 
 def test_a_new_file_gets_every_step_and_an_old_one_what_it_lacks(path: Path) -> None:
-    with file_of(path) as connection:
+    with other_connection(path) as connection:
         migrate(connection, STEPS[:1], "path")
         assert connection.execute("SELECT * FROM a").fetchall() == [(1,)]
         migrate(connection, STEPS, "path")
@@ -444,11 +444,11 @@ def test_a_new_file_gets_every_step_and_an_old_one_what_it_lacks(path: Path) -> 
 
 
 def test_a_step_that_fails_leaves_the_schema_as_it_was(path: Path) -> None:
-    with file_of(path) as connection:
+    with other_connection(path) as connection:
         migrate(connection, STEPS[:1], "path")
         with pytest.raises(sqlite3.OperationalError, match="no such table: b"):
             migrate(connection, (*STEPS, ("INSERT INTO b VALUES (1)",)), "path")
-    with file_of(path) as connection:
+    with other_connection(path) as connection:
         assert connection.execute("SELECT * FROM a").fetchall() == [(1,)]
         assert connection.execute("PRAGMA user_version").fetchall() == [(1,)]
 
@@ -492,7 +492,7 @@ async def test_file_of_the_first_schema_is_read_and_written_on(schema_1: Path) -
 
 
 async def test_orphans_of_the_first_schema_are_found_by_their_ids_and_one_that_is_damaged_stays(schema_1: Path) -> None:
-    with file_of(schema_1) as other:
+    with other_connection(schema_1) as other:
         other.execute("UPDATE orphan SET value = 'damaged' WHERE id = 1")
     store = SQLiteStore(schema_1)
     kept = await store.orphans()
@@ -542,9 +542,9 @@ def bytes_beside(path: Path) -> bytes:
 async def test_no_byte_of_what_was_forgotten_stays_on_the_disk(path: Path) -> None:
     store = SQLiteStore(path)
     for number in range(20):
-        record = await store.create(after(recording("accepted", f"start-{number}"), ENDED))
+        record = await store.create(record_after(recording("accepted", f"start-{number}"), ENDED))
         text = f"{SPOKEN}{number:02} " * 500  # longer than a page
-        assert await store.replace(record := after(record, attrs.evolve(TRANSCRIBED, transcription=text)))
+        assert await store.replace(record := record_after(record, attrs.evolve(TRANSCRIBED, transcription=text)))
         assert await store.replace(next_version(record, gone_at=NOW))  # what it replaces must not be left either
         await store.keep_orphan(orphan(UnknownCallback(raw={"text": text}), start_id=f"start-{number}"))
     before = bytes_beside(path)
@@ -560,7 +560,7 @@ async def test_no_byte_of_what_was_forgotten_stays_on_the_disk(path: Path) -> No
 async def test_a_journal_that_another_process_reads_is_reported_and_can_be_emptied_later(path: Path) -> None:
     store = SQLiteStore(path, busy_timeout=0.05)
     await store.create(attrs.evolve(planned(), dedupe_key=SPOKEN))
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("BEGIN")
         other.execute("SELECT * FROM recording").fetchall()
         with pytest.raises(StoreError, match="still in its journal, because another process reads it"):
@@ -577,18 +577,18 @@ NEWER = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1000"
 
 
 async def test_a_file_of_a_newer_version_is_refused_and_left_alone(path: Path) -> None:
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.executescript(NEWER)
     store = SQLiteStore(path)
     with pytest.raises(StoreError, match=r"recordings.db: its schema is version 1000, .* upgrade the package"):
         await store.create(planned())
     await store.aclose()
-    with file_of(path) as other:
+    with other_connection(path) as other:
         assert other.execute("SELECT * FROM sqlite_master").fetchall() == []
 
 
 async def test_a_file_from_before_files_were_marked_is_told_what_to_do_with(path: Path) -> None:
-    with file_of(path) as other:
+    with other_connection(path) as other:
         for statement in MIGRATIONS[0]:
             other.execute(statement)
         other.execute("PRAGMA user_version = 1")
@@ -602,7 +602,7 @@ async def test_a_file_from_before_files_were_marked_is_told_what_to_do_with(path
 
 @pytest.mark.parametrize("mark", ["user_version = 0", "user_version = 1", "application_id = 1"])
 async def test_the_database_of_another_program_is_left_alone(path: Path, mark: str) -> None:
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("CREATE TABLE customers (name)")
         other.execute(f"PRAGMA {mark}")
     before = path.read_bytes()
@@ -615,7 +615,7 @@ async def test_the_database_of_another_program_is_left_alone(path: Path, mark: s
 
 async def test_a_schema_that_appears_while_waiting_for_the_lock_is_taken_as_it_is(path: Path) -> None:
     store = SQLiteStore(path)
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("PRAGMA journal_mode = WAL")
         other.execute("BEGIN IMMEDIATE")
         for pragma in NEWER.split(";"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plivo_record_async.stores.sqlite.statements import MIGRATIONS, TROUBLES, column, row
-from tests.support.recordings import planned, recording
+from tests.support.samples.recordings import planned, recording
 
 
 def test_a_row_has_what_a_record_is_found_by() -> None:

@@ -21,9 +21,9 @@ from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.sqlite import database as sqlite_file
 from plivo_record_async.stores.sqlite import store as sqlite_store
 from plivo_record_async.stores.sqlite.store import SQLiteStore
-from tests.support.orphans import orphan
-from tests.support.recordings import ENDED, NOW, SECOND, next_version, planned, recording
-from tests.support.sqlite_files import ask, file_of, said, writer
+from tests.support.samples.orphans import orphan
+from tests.support.samples.recordings import ENDED, NOW, SECOND, next_version, planned, recording
+from tests.support.sqlite_files import execute_sql, other_connection, output_of, start_writer
 
 # The file
 
@@ -85,7 +85,7 @@ async def test_a_commit_is_on_the_disk(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
     pragmas = "SELECT (SELECT * FROM pragma_journal_mode), (SELECT * FROM pragma_synchronous)"
-    rows = await ask(store, pragmas)
+    rows = await execute_sql(store, pragmas)
     assert rows == [("wal", 2)]  # 2 is FULL: https://www.sqlite.org/pragma.html#pragma_synchronous
     await store.aclose()
 
@@ -94,7 +94,7 @@ def test_what_a_loop_asked_for_before_it_was_closed_is_done(path: Path) -> None:
     store = SQLiteStore(path)
     ended = asyncio.new_event_loop()
     asking = ended.create_task(store.create(planned()))
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("BEGIN EXCLUSIVE")  # so that the answer comes when its loop is closed
         ended.run_until_complete(asyncio.sleep(0))
         ended.run_until_complete(asyncio.sleep(0))
@@ -160,7 +160,7 @@ async def test_one_writer_that_fails_does_not_spoil_the_others(path: Path) -> No
     before = [store.create(planned(f"before-{number}")) for number in range(5)]
     after = [store.create(planned(f"after-{number}")) for number in range(5)]
     results = await asyncio.gather(
-        *before, ask(store, "INSERT INTO nowhere VALUES (1)", writes=True), *after, return_exceptions=True
+        *before, execute_sql(store, "INSERT INTO nowhere VALUES (1)", writes=True), *after, return_exceptions=True
     )
     failed = results.pop(5)
     assert isinstance(failed, StoreError)
@@ -208,9 +208,9 @@ def test_of_processes_that_contend_none_loses_a_change(path: Path) -> None:
         return record.version
 
     asyncio.run(prepare())
-    processes = [writer("count", path, "start-1", 40) for _ in range(3)]
+    processes = [start_writer("count", path, "start-1", 40) for _ in range(3)]
     for process in processes:
-        said(process)
+        output_of(process)
     assert asyncio.run(version()) == 3 * 40
 
 
@@ -243,7 +243,7 @@ def test_a_watcher_in_another_process_wakes_within_half_a_second(path: Path) -> 
         await store.aclose()
         return waited
 
-    with writer("touch", path, "start-1") as process:
+    with start_writer("touch", path, "start-1") as process:
         assert min(asyncio.run(latencies(process))) < 0.5
 
 
@@ -286,7 +286,7 @@ async def test_who_watches_a_file_that_breaks_is_told(path: Path) -> None:
     await store.create(planned())
     watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(2)]
     await asyncio.sleep(0)
-    with file_of(path) as other:
+    with other_connection(path) as other:
         other.execute("DROP TABLE recording")
     for watcher in watchers:
         with pytest.raises(StoreError, match="no such table"):
@@ -295,7 +295,7 @@ async def test_who_watches_a_file_that_breaks_is_told(path: Path) -> None:
 
 
 def test_a_store_that_was_forked_says_so(path: Path) -> None:
-    [line] = said(writer("fork", path))
+    [line] = output_of(start_writer("fork", path))
     assert line == (
         f"SQLiteStore('{path}') was in use before this process was forked; make one in each process, after the fork, "
         "or close it before the fork"
@@ -303,7 +303,7 @@ def test_a_store_that_was_forked_says_so(path: Path) -> None:
 
 
 def test_a_forked_process_can_close_what_it_was_given(path: Path) -> None:
-    [line] = said(writer("fork_and_close", path))
+    [line] = output_of(start_writer("fork_and_close", path))
     assert line == "closed"
 
 
@@ -332,9 +332,9 @@ async def test_a_record_that_cannot_be_read_harms_only_those_who_watch_it(path: 
     records = [await store.create(planned(f"start-{number}")) for number in range(3)]
     watchers = [asyncio.create_task(store.watch(record.start_id, version=0)) for record in records]
     await store.get("nobody")
-    await ask(store, "UPDATE recording SET version = 1, value = json_set(value, '$.version', 1)", writes=True)
-    await ask(store, "UPDATE recording SET value = CAST(x'ff' AS TEXT) WHERE start_id = 'start-1'", writes=True)
-    with file_of(path) as other:
+    await execute_sql(store, "UPDATE recording SET version = 1, value = json_set(value, '$.version', 1)", writes=True)
+    await execute_sql(store, "UPDATE recording SET value = CAST(x'ff' AS TEXT) WHERE start_id = 'start-1'", writes=True)
+    with other_connection(path) as other:
         other.execute("PRAGMA user_version = 1")  # any write of another connection
     ends = await asyncio.wait_for(asyncio.gather(*watchers, return_exceptions=True), 5)
     assert [type(end) for end in ends] == [FollowedRecording, StoreError, FollowedRecording]
@@ -366,7 +366,7 @@ async def test_much_is_forgotten_in_slices_between_which_others_have_their_turn(
 def test_what_was_acknowledged_survives_kill_9(path: Path, seconds: float) -> None:
     acknowledged: dict[str, int] = {}
     for life in range(2):
-        with writer("create", path, f"life{life}", 20) as process:
+        with start_writer("create", path, f"life{life}", 20) as process:
             assert process.stdout is not None
             lines = [process.stdout.readline()]
             time.sleep(seconds)
@@ -383,7 +383,7 @@ def test_what_was_acknowledged_survives_kill_9(path: Path, seconds: float) -> No
             assert kept is not None, start_id
             assert kept.version >= version
             assert kept.gone_at == (None if kept.version == 0 else NOW + (kept.version - 1) * SECOND)
-        assert await ask(store, "PRAGMA integrity_check") == [("ok",)]
+        assert await execute_sql(store, "PRAGMA integrity_check") == [("ok",)]
         await store.aclose()
 
     assert len(acknowledged) >= 2

@@ -28,20 +28,24 @@ from plivo_record_async.stores.interface import FollowedRecording, Store
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.admission import Admission
 from plivo_record_async.tracking.receiving.receiver import LONGEST_BODY, MOST_LINGERING, run_lifespan
-from tests.support.asgi_server import Caller, StartupFailedError, head, serving
-from tests.support.tracking import PUBLIC, TOKEN, FlakyStore, ScriptedPlivo, call_back, ended, others
+from tests.support.servers.asgi_server import StartupFailedError, serving
+from tests.support.servers.raw_http_client import RawHttpClient, request_head
+from tests.support.tracker.callbacks import deliver_callback, ended_fields
+from tests.support.tracker.flaky_store import FlakyStore
+from tests.support.tracker.parts import PUBLIC_URL, other_tasks
+from tests.support.tracker.scripted_plivo import TOKEN, ScriptedPlivo
 
-FIELDS = ended(api_id="api-1")
+FIELDS = ended_fields(api_id="api-1")
 
 
-def issued(place: Place = "recording", start_id: str = "start-1", *, public_url: str = PUBLIC) -> str:
+def issued(place: Place = "recording", start_id: str = "start-1", *, public_url: str = PUBLIC_URL) -> str:
     return CallbackPolicy().apply(issue_url(public_url, place, start_id, TOKEN))
 
 
 def accepted(
     start_id: str = "start-1",
     *,
-    public_url: str = PUBLIC,
+    public_url: str = PUBLIC_URL,
     api_id: str | None = "api-1",
     recording_id: str | None = None,
 ) -> FollowedRecording:
@@ -81,7 +85,7 @@ def target_of(callback: HttpCallback) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-async def deliver(caller: Caller, callback: HttpCallback) -> int:
+async def deliver(caller: RawHttpClient, callback: HttpCallback) -> int:
     reply = await caller.ask(callback.method, target_of(callback), dict(callback.headers), callback.content or b"")
     return reply.status
 
@@ -90,12 +94,12 @@ async def deliver(caller: Caller, callback: HttpCallback) -> int:
 async def receiving(
     store: Store | None = None,
     *,
-    public_url: str = PUBLIC,
+    public_url: str = PUBLIC_URL,
     plivo: ScriptedPlivo | None = None,
     room: Admission | None = None,
     mount: Callable[[RecordingTracker], Any] = lambda tracker: tracker,
     **options: Any,
-) -> AsyncGenerator[tuple[Caller, Store]]:
+) -> AsyncGenerator[tuple[RawHttpClient, Store]]:
     """A tracker that uvicorn serves, a connection to it, and its store."""
     kept = store or MemoryStore()
     async with (plivo or ScriptedPlivo()).client() as client:
@@ -103,7 +107,7 @@ async def receiving(
         if room is not None:
             receiver = tracker._receiver  # pyright: ignore[reportPrivateUsage]
             tracker._receiver = attrs.evolve(receiver, issued=room, others=room)  # pyright: ignore[reportPrivateUsage]
-        async with serving(mount(tracker), **options) as url, Caller.to(url) as caller:
+        async with serving(mount(tracker), **options) as url, RawHttpClient.to(url) as caller:
             yield caller, kept
 
 
@@ -135,7 +139,7 @@ async def test_it_may_come_with_a_chunked_body() -> None:
         callback = signed()
         content = callback.content or b""
         chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (content[:10], content[10:])]
-        first = head("POST", target_of(callback), {**callback.headers, "Transfer-Encoding": "chunked"})
+        first = request_head("POST", target_of(callback), {**callback.headers, "Transfer-Encoding": "chunked"})
         await caller.say(first, *chunks, b"0\r\n\r\n")
         assert (await caller.hear()).status == 200
         assert await state(store) == "recorded"
@@ -152,7 +156,7 @@ async def test_each_kind_has_its_place() -> None:
 @pytest.mark.parametrize("early", [False, True])
 async def test_a_callback_that_it_has_begun_is_kept_as_that(*, early: bool) -> None:
     """The Record XML element is known to call back when it begins too, with a length of -1."""
-    began = ended(recording_duration="-1", recording_duration_ms="-1", recording_end_ms="-1")
+    began = ended_fields(recording_duration="-1", recording_duration_ms="-1", recording_end_ms="-1")
     async with receiving() as (caller, store):
         record = await store.create(begin("start-1", accepted().request, now()) if early else accepted())
         assert await deliver(caller, signed(fields=began)) == 200
@@ -168,8 +172,8 @@ async def test_signatures_may_come_as_a_list_or_twice() -> None:
         await store.create(accepted())
         assert await deliver(caller, signed(scheme="V3 list")) == 200
         callback = signed(fields={**FIELDS, "record_url": "https://media.example/rec-1.wav"})
-        wrong = head("POST", target_of(callback), {"X-Plivo-Signature-V3": "bm8="}).removesuffix(b"\r\n")
-        right = head("", "", {**callback.headers, "Content-Length": str(len(callback.content or b""))})
+        wrong = request_head("POST", target_of(callback), {"X-Plivo-Signature-V3": "bm8="}).removesuffix(b"\r\n")
+        right = request_head("", "", {**callback.headers, "Content-Length": str(len(callback.content or b""))})
         await caller.say(wrong, right.partition(b"internal\r\n")[2], callback.content or b"")
         assert (await caller.hear()).status == 200
         record = await store.get("start-1")
@@ -190,9 +194,12 @@ async def test_what_comes_more_than_once_is_stored_once(copies: int) -> None:
 
 async def test_what_comes_more_than_once_at_the_same_time_is_stored_once() -> None:
     store = MemoryStore()
-    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC, store=store) as tracker:
+    async with (
+        ScriptedPlivo().client() as client,
+        RecordingTracker(client, public_url=PUBLIC_URL, store=store) as tracker,
+    ):
         before = await store.create(accepted())
-        replies = await asyncio.gather(*(call_back(tracker, issued(), FIELDS) for _ in range(20)))
+        replies = await asyncio.gather(*(deliver_callback(tracker, issued(), FIELDS) for _ in range(20)))
         assert {reply.status_code for reply in replies} == {200}
         record = await store.get("start-1")
         assert record is not None
@@ -208,9 +215,9 @@ UNREADABLE = {**FIELDS, "recording_duration_ms": "N/A"}
 @pytest.mark.parametrize(
     ("url", "fields", "reason"),
     [
-        (f"{PUBLIC}/recording", FIELDS, "its URL names no start"),
-        (f"{PUBLIC}/recording?room=a", {"api_id": "api-1", "message": "started"}, "its URL names no start"),
-        (f"{PUBLIC}/recording", {"a": "b"}, "its URL names no start; its fields are those of no known kind"),
+        (f"{PUBLIC_URL}/recording", FIELDS, "its URL names no start"),
+        (f"{PUBLIC_URL}/recording?room=a", {"api_id": "api-1", "message": "started"}, "its URL names no start"),
+        (f"{PUBLIC_URL}/recording", {"a": "b"}, "its URL names no start; its fields are those of no known kind"),
         (
             issued(start_id="elsewhere"),
             FIELDS,
@@ -251,10 +258,13 @@ async def test_what_is_not_believed_is_acknowledged_kept_with_its_reason_and_ask
 
 async def test_callbacks_that_contradict_each_other_and_come_at_once_are_not_both_believed() -> None:
     store = FlakyStore()
-    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC, store=store) as tracker:
+    async with (
+        ScriptedPlivo().client() as client,
+        RecordingTracker(client, public_url=PUBLIC_URL, store=store) as tracker,
+    ):
         await store.create(accepted())
         hold = store.hold("replace")
-        calls = [call_back(tracker, issued(), ended(recording_id=f"rec-{number}")) for number in (1, 2)]
+        calls = [deliver_callback(tracker, issued(), ended_fields(recording_id=f"rec-{number}")) for number in (1, 2)]
         calling = asyncio.gather(*calls)
         await store.called("replace", times=2)
         hold.set()
@@ -270,7 +280,7 @@ async def test_a_callback_without_a_token_changes_nothing_whatever_ids_it_names(
     async with receiving(plivo=plivo) as (caller, store):
         record = await store.create(accepted(recording_id="rec-1"))
         for fields in (FIELDS, {"recording_id": "rec-1", "transcription": "hello", "error": ""}):
-            assert await deliver(caller, signed(f"{PUBLIC}/recording", fields)) == 200
+            assert await deliver(caller, signed(f"{PUBLIC_URL}/recording", fields)) == 200
         assert await store.get("start-1") == record
         assert len(await store.orphans()) == 2
         await settled(plivo)
@@ -337,7 +347,7 @@ async def test_what_is_pruned_at_that_moment_is_an_orphan() -> None:
 # Refused
 
 
-async def refusals(caller: Caller) -> AsyncIterator[tuple[int, bytes]]:
+async def refusals(caller: RawHttpClient) -> AsyncIterator[tuple[int, bytes]]:
     """Each way to be refused: the status that is due, and the request."""
     good = signed()
     target, body = target_of(good), good.content or b""
@@ -346,7 +356,7 @@ async def refusals(caller: Caller) -> AsyncIterator[tuple[int, bytes]]:
         method: str = "POST", target: str = target, headers: dict[str, str] | None = None, body: bytes = body
     ) -> bytes:
         given = dict(good.headers if headers is None else headers)
-        return head(method, target, {**given, "Content-Length": str(len(body))}) + body
+        return request_head(method, target, {**given, "Content-Length": str(len(body))}) + body
 
     def of(callback: HttpCallback) -> bytes:
         return request(callback.method, target_of(callback), dict(callback.headers), callback.content or b"")
@@ -357,8 +367,8 @@ async def refusals(caller: Caller) -> AsyncIterator[tuple[int, bytes]]:
     for place in ("", "/", "/recordings", "/recording/more", "/__emulator__/state"):
         yield 404, request(target=f"/plivo{place}?{target.partition('?')[2]}")
     for forged in (
-        issue_url(PUBLIC, "recording", "start-1", "foreign"),
-        issue_url(PUBLIC, "recording", "start-1", TOKEN) + "0",
+        issue_url(PUBLIC_URL, "recording", "start-1", "foreign"),
+        issue_url(PUBLIC_URL, "recording", "start-1", TOKEN) + "0",
         issued("transcription").replace("transcription?", "recording?"),
     ):
         yield 403, of(signed(forged, token="foreign"))
@@ -396,7 +406,7 @@ async def test_what_is_refused_is_refused_in_constant_words_and_changes_nothing(
 
 async def test_head_is_no_way_to_call_back() -> None:
     async with receiving() as (caller, _):
-        await caller.say(head("HEAD", target_of(signed()), {}))
+        await caller.say(request_head("HEAD", target_of(signed()), {}))
         assert (await caller.hear_head()).status == 405
 
 
@@ -411,7 +421,8 @@ async def test_a_forged_callback_to_a_forged_url_is_refused_without_asking_the_s
     async with receiving(store) as (caller, _):
         store.calls.clear()
         assert (
-            await deliver(caller, signed(issue_url(PUBLIC, "recording", "start-1", "foreign"), token="foreign")) == 403
+            await deliver(caller, signed(issue_url(PUBLIC_URL, "recording", "start-1", "foreign"), token="foreign"))
+            == 403
         )
         assert "get" not in store.calls
 
@@ -419,9 +430,9 @@ async def test_a_forged_callback_to_a_forged_url_is_refused_without_asking_the_s
 @pytest.mark.parametrize(
     "url",
     [
-        issue_url(PUBLIC, "recording", "start-1", "a token that was replaced"),
-        issue_url(PUBLIC, "recording", "start-1", TOKEN) + "0",
-        issue_url(PUBLIC, "transcription", "start-1", TOKEN).replace("transcription?", "recording?"),
+        issue_url(PUBLIC_URL, "recording", "start-1", "a token that was replaced"),
+        issue_url(PUBLIC_URL, "recording", "start-1", TOKEN) + "0",
+        issue_url(PUBLIC_URL, "transcription", "start-1", TOKEN).replace("transcription?", "recording?"),
     ],
 )
 async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_kept_and_changes_nothing(url: str) -> None:
@@ -462,7 +473,7 @@ async def test_a_longer_one_is_refused_and_the_connection_goes_on() -> None:
 async def test_a_longer_one_is_refused_by_its_announcement() -> None:
     async with receiving() as (caller, _):
         callback = signed()
-        await caller.say(head("POST", target_of(callback), {**callback.headers, "Content-Length": str(10**9)}))
+        await caller.say(request_head("POST", target_of(callback), {**callback.headers, "Content-Length": str(10**9)}))
         assert (await caller.hear()).status == 413
 
 
@@ -473,7 +484,7 @@ async def test_a_longer_one_is_refused_without_an_announcement_too() -> None:
         content = callback.content or b""
         chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (content[:60_000], content[60_000:])]
         await caller.say(
-            head("POST", target_of(callback), {**callback.headers, "Transfer-Encoding": "chunked"}), *chunks
+            request_head("POST", target_of(callback), {**callback.headers, "Transfer-Encoding": "chunked"}), *chunks
         )
         reply = await caller.hear()  # though the body may go on for ever
         assert (reply.status, reply.headers["connection"]) == (413, "close")
@@ -485,7 +496,7 @@ async def test_a_longer_one_is_refused_without_an_announcement_too() -> None:
 )
 async def test_the_announcement_is_read_with_care(announced: str, status: int) -> None:
     """Whatever a server lets through."""
-    callback = signed(f"{PUBLIC}/recording")
+    callback = signed(f"{PUBLIC_URL}/recording")
     sent = list[Any]()
     headers = {**callback.headers, "Content-Length": announced}
     scope = {
@@ -501,7 +512,7 @@ async def test_the_announcement_is_read_with_care(announced: str, status: int) -
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC) as tracker:
+    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC_URL) as tracker:
         await tracker(scope, receive, send)
     assert sent[0]["status"] == status
 
@@ -512,7 +523,9 @@ async def test_the_announcement_is_read_with_care(announced: str, status: int) -
 async def test_a_body_that_does_not_come_in_time_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     async with receiving(room=Admission(most_bytes=10**6, seconds=0.05)) as (caller, _):
         callback = signed()
-        await caller.say(head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"}), b"a=b")
+        await caller.say(
+            request_head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"}), b"a=b"
+        )
         reply = await caller.hear()
         assert (reply.status, reply.headers["connection"]) == (408, "close")
     assert "a callback was refused with 408: its body did not come within 0.05 seconds" in caplog.text
@@ -524,8 +537,8 @@ async def test_a_genuine_callback_gets_in_though_outsiders_hold_every_place() ->
         caller, store = await stack.enter_async_context(receiving(room=Admission(most_bytes=10**6, seconds=60)))
         await store.create(accepted())
         callback = signed(token="foreign")
-        slow = head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"})
-        outsiders = [await stack.enter_async_context(Caller.to(caller.url)) for _ in range(40)]
+        slow = request_head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"})
+        outsiders = [await stack.enter_async_context(RawHttpClient.to(caller.url)) for _ in range(40)]
         for outsider in outsiders:
             await outsider.say(slow)
         assert (await outsiders[0].hear()).status == 503
@@ -536,8 +549,8 @@ async def test_a_genuine_callback_gets_in_though_outsiders_hold_every_place() ->
 async def test_what_is_refused_by_its_first_lines_is_not_waited_for() -> None:
     async with AsyncExitStack() as stack:
         caller, _ = await stack.enter_async_context(receiving())
-        unsigned = head("POST", target_of(signed()), {"Content-Length": "1000"})
-        outsiders = [await stack.enter_async_context(Caller.to(caller.url)) for _ in range(2 * MOST_LINGERING)]
+        unsigned = request_head("POST", target_of(signed()), {"Content-Length": "1000"})
+        outsiders = [await stack.enter_async_context(RawHttpClient.to(caller.url)) for _ in range(2 * MOST_LINGERING)]
         for outsider in outsiders:
             await outsider.say(unsigned, b"a")
         for outsider in outsiders:
@@ -547,7 +560,7 @@ async def test_what_is_refused_by_its_first_lines_is_not_waited_for() -> None:
 
 async def test_a_refusal_is_heard_by_whoever_sends_on_at_once() -> None:
     async with receiving() as (caller, _):
-        await caller.say(head("POST", target_of(signed()), {"Content-Length": "1000"}))
+        await caller.say(request_head("POST", target_of(signed()), {"Content-Length": "1000"}))
         await caller.say(b"a" * 1000)
         reply = await caller.hear()
         assert (reply.status, reply.headers.get("connection")) == (403, None)
@@ -571,7 +584,7 @@ async def test_a_connection_that_serves_other_requests_too_is_not_closed() -> No
     async def send(message: Any) -> None:
         sent.append(message)
 
-    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC) as tracker:
+    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC_URL) as tracker:
         await tracker(scope, receive, send)
     assert callback.url
     assert sent[0]["status"] == 403
@@ -604,9 +617,9 @@ async def test_orphans_are_not_lost_either() -> None:
     store = FlakyStore()
     async with receiving(store) as (caller, _):
         store.broken = {"keep_orphan"}
-        assert await deliver(caller, signed(f"{PUBLIC}/recording")) == 503
+        assert await deliver(caller, signed(f"{PUBLIC_URL}/recording")) == 503
         store.broken = set()
-        assert await deliver(caller, signed(f"{PUBLIC}/recording")) == 200
+        assert await deliver(caller, signed(f"{PUBLIC_URL}/recording")) == 200
         assert len(await store.orphans()) == 1
 
 
@@ -635,7 +648,7 @@ async def test_who_hangs_up_midway_has_said_nothing(length: int, caplog: pytest.
         await store.create(accepted())
         callback = signed()
         content = callback.content or b""
-        first = head("POST", target_of(callback), {**callback.headers, "Content-Length": str(len(content))})
+        first = request_head("POST", target_of(callback), {**callback.headers, "Content-Length": str(len(content))})
         await caller.say(first, content[:length])
         await caller.hang_up()
         await asyncio.sleep(0.05)
@@ -651,7 +664,8 @@ async def test_who_hangs_up_before_the_answer_is_stored_all_the_same() -> None:
         callback = signed()
         content = callback.content or b""
         await caller.say(
-            head("POST", target_of(callback), {**callback.headers, "Content-Length": str(len(content))}), content
+            request_head("POST", target_of(callback), {**callback.headers, "Content-Length": str(len(content))}),
+            content,
         )
         await store.called("replace")
         await caller.hang_up()
@@ -664,7 +678,10 @@ async def test_who_hangs_up_before_the_answer_is_stored_all_the_same() -> None:
 
 async def test_a_network_that_fails_at_the_answer_does_not_cost_the_handlers() -> None:
     store, handled = MemoryStore(), asyncio.Event()
-    async with ScriptedPlivo().client() as client, RecordingTracker(client, public_url=PUBLIC, store=store) as tracker:
+    async with (
+        ScriptedPlivo().client() as client,
+        RecordingTracker(client, public_url=PUBLIC_URL, store=store) as tracker,
+    ):
 
         @tracker.on(RecordingEnded)
         async def note(_: RecordingEnded) -> None:
@@ -679,7 +696,7 @@ async def test_a_network_that_fails_at_the_answer_does_not_cost_the_handlers() -
             await tracker(scope, receive, send)
 
         with pytest.raises(OSError, match="broken pipe"):
-            await call_back(broken, issued(), FIELDS)
+            await deliver_callback(broken, issued(), FIELDS)
         async with asyncio.timeout(10):
             await handled.wait()
 
@@ -723,7 +740,7 @@ async def test_a_gateway_may_change_the_query(change: str) -> None:
 
 async def test_a_gateway_that_adds_to_a_url_without_a_token_is_not_believed() -> None:
     async with receiving() as (caller, store):
-        callback = signed(f"{PUBLIC}/recording")
+        callback = signed(f"{PUBLIC_URL}/recording")
         target = f"{target_of(callback)}?trace=1"
         reply = await caller.ask("POST", target, dict(callback.headers), callback.content or b"")
         assert (reply.status, await store.orphans()) == (403, [])
@@ -759,7 +776,7 @@ async def test_a_recording_without_a_transcription_url_is_called_there_all_the_s
 async def test_it_may_be_mounted_anywhere(framework: str) -> None:
     async with ScriptedPlivo().client() as client:
         store = MemoryStore()
-        tracker = RecordingTracker(client, public_url=PUBLIC, store=store)
+        tracker = RecordingTracker(client, public_url=PUBLIC_URL, store=store)
 
         @asynccontextmanager
         async def lifespan(_: object) -> AsyncGenerator[None]:
@@ -787,7 +804,7 @@ async def test_it_may_be_mounted_anywhere(framework: str) -> None:
             case _:
                 application, root_path = tracker, "/plivo"
 
-        async with serving(application, root_path=root_path) as url, Caller.to(url) as caller:
+        async with serving(application, root_path=root_path) as url, RawHttpClient.to(url) as caller:
             await store.create(accepted())
             callback = signed()
             target = f"{path}/{target_of(callback).rpartition('/')[2]}"
@@ -802,13 +819,13 @@ async def test_it_may_be_mounted_anywhere(framework: str) -> None:
 async def test_uvicorn_alone_begins_and_ends_it() -> None:
     store = FlakyStore()
     async with ScriptedPlivo().client() as client:
-        tracker = RecordingTracker(client, public_url=PUBLIC, store=store)
+        tracker = RecordingTracker(client, public_url=PUBLIC_URL, store=store)
         async with serving(tracker, lifespan="on"):
             await store.called("due", times=2)
             await tracker.start("standup")
         with pytest.raises(ClosedError):
             await store.get("start-1")
-    assert others() == set()
+    assert other_tasks() == set()
 
 
 async def test_a_store_that_cannot_be_read_does_not_let_it_begin(caplog: pytest.LogCaptureFixture) -> None:
@@ -895,7 +912,8 @@ async def test_no_proof_stands_in_the_access_log(
         assert await deliver(caller, signed()) == 200
         assert await deliver(caller, signed(token="foreign")) == 403
         assert (
-            await deliver(caller, signed(issue_url(PUBLIC, "recording", "start-1", "foreign"), token="foreign")) == 403
+            await deliver(caller, signed(issue_url(PUBLIC_URL, "recording", "start-1", "foreign"), token="foreign"))
+            == 403
         )
         assert await deliver(caller, signed(method="GET")) == 405
         assert await deliver(caller, signed(scheme="none")) == 403

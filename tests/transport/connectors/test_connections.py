@@ -22,7 +22,7 @@ from plivo_record_async import (
 from plivo_record_async.transport.connectors.connector import KEEPALIVE, NEVER_CONNECTED
 from tests.support.clients import AUTH_ID, BASIC, RECORD, TOKEN, client_over
 from tests.support.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
-from tests.support.raw_server import Wiretap
+from tests.support.servers.request_recorder import RequestRecorder
 
 
 @pytest.mark.parametrize("cls", LIBRARY_FAILURES + OTHER_FAILURES)
@@ -36,7 +36,7 @@ async def test_every_failure_on_the_default_way_is_ours(cls: type[Exception]) ->
 
 
 async def test_the_request_on_the_wire() -> None:
-    async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
         assert await client.start_recording("a/b c?", file_format="wav") == RecordingStarted(
             api_id="2867b6e2", message="conference recording started", recording_id="r", url="http://u"
         )
@@ -56,13 +56,13 @@ async def test_the_request_on_the_wire() -> None:
 
 
 async def test_a_user_agent_without_secrets_names_the_library() -> None:
-    async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
         await client.start_recording("standup")
         assert f"httpx {httpx.__version__}" in wiretap.heard[0].headers["user-agent"]
 
 
 async def test_a_connection_is_used_again_but_not_after_a_stop() -> None:
-    async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
         for _ in range(3):
             await client.start_recording("standup")
         assert wiretap.connections == 1
@@ -72,7 +72,7 @@ async def test_a_connection_is_used_again_but_not_after_a_stop() -> None:
 
 
 async def test_a_connection_that_a_stop_opened_is_closed_after_it() -> None:
-    async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
         await client.stop_recording("standup")
         async with asyncio.timeout(10):
             while wiretap.open:
@@ -80,7 +80,7 @@ async def test_a_connection_that_a_stop_opened_is_closed_after_it() -> None:
 
 
 async def test_there_are_no_more_connections_than_allowed() -> None:
-    async with Wiretap() as wiretap, client_over(base_url=wiretap.url, max_connections=3) as client:
+    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url, max_connections=3) as client:
         outcomes = [outcome async for outcome in client.start_many([f"room {n}" for n in range(60)])]
         assert all(outcome.ok for outcome in outcomes)
         assert wiretap.connections <= 3
@@ -88,7 +88,7 @@ async def test_there_are_no_more_connections_than_allowed() -> None:
 
 @pytest.mark.parametrize(("host", "path"), [("127.0.0.1", ""), ("127.0.0.1", "/plivo/v2/"), ("::1", "/x")])
 async def test_an_address_with_port_and_path(host: str, path: str) -> None:
-    async with Wiretap(host) as wiretap, client_over(base_url=wiretap.url + path) as client:
+    async with RequestRecorder(host) as wiretap, client_over(base_url=wiretap.url + path) as client:
         await client.start_recording("standup")
         assert wiretap.heard[0].target == path.rstrip("/") + RECORD
         assert wiretap.heard[0].headers["host"] == wiretap.url.removeprefix("http://")
@@ -96,7 +96,7 @@ async def test_an_address_with_port_and_path(host: str, path: str) -> None:
 
 async def test_no_log_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
         await client.start_recording("standup")
         await client.stop_recording("standup")
     assert {"httpcore.connection", "httpcore.http11"} <= {record.name for record in caplog.records}
@@ -125,7 +125,7 @@ async def turns_of_the_loop() -> None:
 
 
 async def test_a_connection_that_the_server_has_left_is_not_used_again() -> None:
-    async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
         await client.start_recording("standup")
         wiretap.open[1].write_eof()
         await turns_of_the_loop()
@@ -136,7 +136,7 @@ async def test_a_connection_that_the_server_has_left_is_not_used_again() -> None
 async def test_connections_that_nobody_needs_any_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, leaps = time.monotonic, [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(leaps))
-    async with Wiretap() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
         await asyncio.gather(*(client.start_recording("standup") for _ in range(2)))
         for _ in range(2):
             assert wiretap.open.keys() == {1, 2}
@@ -150,7 +150,7 @@ async def test_connections_that_nobody_needs_any_more_are_closed(monkeypatch: py
 
 
 async def test_closing_the_client_closes_its_connections() -> None:
-    async with Wiretap() as wiretap:
+    async with RequestRecorder() as wiretap:
         async with client_over(base_url=wiretap.url) as client:
             await asyncio.gather(*(client.start_recording("standup") for _ in range(5)))
             assert wiretap.open

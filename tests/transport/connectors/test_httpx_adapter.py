@@ -14,7 +14,7 @@ import pytest
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordingStarted
 from tests.support.clients import AUTH_ID, STARTED, client_over
-from tests.support.raw_server import STARTED as WIRETAP_STARTED
+from tests.support.servers.request_recorder import STARTED as WIRETAP_STARTED
 
 
 class FromAiohttp(httpx.AsyncBaseTransport):

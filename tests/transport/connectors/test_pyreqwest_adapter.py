@@ -21,7 +21,7 @@ from plivo_record_async import (
     RecordingStopped,
     fast_transport,
 )
-from tests.support.raw_server import Wiretap
+from tests.support.servers.request_recorder import RequestRecorder
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "tokentokentokentokentokentokentokentoken"
@@ -32,7 +32,7 @@ def client(base_url: str, **options: Any) -> RecordClient:
 
 
 async def test_it_starts_and_stops_and_keeps_its_connection_between() -> None:
-    async with Wiretap() as wiretap, client(wiretap.url + "/prefix") as calls:
+    async with RequestRecorder() as wiretap, client(wiretap.url + "/prefix") as calls:
         for name in ("standup", "a/b ä"):
             assert (await calls.start_recording(name, file_format="wav")).recording_id == "r"
         assert await calls.stop_recording("standup") == RecordingStopped()
@@ -45,7 +45,7 @@ async def test_it_starts_and_stops_and_keeps_its_connection_between() -> None:
 
 
 async def test_it_serves_many_tasks() -> None:
-    async with Wiretap() as wiretap, client(wiretap.url) as calls:
+    async with RequestRecorder() as wiretap, client(wiretap.url) as calls:
         outcomes = [outcome async for outcome in calls.start_many([f"room {n}" for n in range(200)])]
         assert all(outcome.ok for outcome in outcomes)
         assert len(wiretap.heard) == 200
@@ -74,7 +74,7 @@ async def test_a_disconnect_is_unknown() -> None:
 
 async def test_a_start_has_the_length_that_it_says() -> None:
     """Its body is given when it is asked for, but not in chunks."""
-    async with Wiretap() as wiretap, client(wiretap.url) as calls:
+    async with RequestRecorder() as wiretap, client(wiretap.url) as calls:
         await calls.start_recording("standup")
         await calls.get_recording("r")
     start, look = wiretap.heard
@@ -83,7 +83,7 @@ async def test_a_start_has_the_length_that_it_says() -> None:
 
 
 async def test_it_sends_through_a_proxy_with_its_credentials() -> None:
-    async with Wiretap() as wiretap:
+    async with RequestRecorder() as wiretap:
         proxy = httpx.Proxy(wiretap.url, auth=("me", "p@ss"), headers={"X-Team": "a"})
         async with client("http://api.invalid", proxy=proxy) as calls:
             assert (await calls.start_recording("standup")).recording_id == "r"
@@ -94,7 +94,7 @@ async def test_it_sends_through_a_proxy_with_its_credentials() -> None:
 
 
 async def test_it_can_be_closed_and_entered_again() -> None:
-    async with Wiretap() as wiretap:
+    async with RequestRecorder() as wiretap:
         calls = client(wiretap.url)
         for _ in range(2):
             async with calls:
@@ -117,7 +117,7 @@ def test_the_certificates_of_a_proxy_are_refused() -> None:
 
 
 async def test_a_timeout_may_be_longer_than_rust_can_count() -> None:
-    async with Wiretap() as wiretap, client(wiretap.url) as calls:
+    async with RequestRecorder() as wiretap, client(wiretap.url) as calls:
         assert (await calls.start_recording("standup", timeout=1e300)).recording_id == "r"
 
 
@@ -164,6 +164,6 @@ def test_a_program_may_end_while_it_connects() -> None:
 
 
 async def test_it_is_an_httpx_transport_like_any_other() -> None:
-    async with Wiretap() as wiretap, httpx.AsyncClient(transport=fast_transport()) as plain:
+    async with RequestRecorder() as wiretap, httpx.AsyncClient(transport=fast_transport()) as plain:
         answer = await plain.post(wiretap.url, json={})
         assert (answer.status_code, answer.json()["api_id"]) == (202, "2867b6e2")

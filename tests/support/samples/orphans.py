@@ -7,7 +7,7 @@ from hashlib import sha256
 
 from plivo_record_async.protocol.models import CallbackEvent
 from plivo_record_async.stores.interface import Orphan
-from tests.support.recordings import NOW
+from tests.support.samples.recordings import NOW
 
 __all__ = ["orphan"]
 

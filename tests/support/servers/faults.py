@@ -7,8 +7,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
-from tests.support.fault_server import Connection, Exchange, Fault, head, started
-from tests.support.fault_server import works as works  # noqa: PLC0414 - the one fault that is none
+from tests.support.servers.fault_server import Connection, Fault, ServerRequest, response_head, started_body
+from tests.support.servers.fault_server import succeeds as succeeds  # noqa: PLC0414 - the one fault that is none
 
 # Before the request was read: nothing is executed
 
@@ -17,104 +17,106 @@ async def resets_on_accept(connection: Connection) -> None:
     connection.reset()
 
 
-async def speaks_first(connection: Connection) -> None:
+async def sends_408_on_accept(connection: Connection) -> None:
     """As a server does that tells an idle connection its time is over."""
-    await connection.send(head(408, {"Connection": "close", "Content-Length": "0"}))
+    await connection.send(response_head(408, {"Connection": "close", "Content-Length": "0"}))
     await connection.close()
 
 
-async def resets_unread(exchange: Exchange) -> None:
+async def resets_unread(exchange: ServerRequest) -> None:
     exchange.reset()
 
 
-async def closes_unread(exchange: Exchange) -> None:
+async def closes_unread(exchange: ServerRequest) -> None:
     await exchange.close()
 
 
-async def stalls_unread(exchange: Exchange) -> None:
+async def stalls_unread(exchange: ServerRequest) -> None:
     await exchange.stall()
 
 
 # After the work was done: no answer, or a wrong one
 
 
-async def executes_and_resets(exchange: Exchange) -> None:
+async def executes_and_resets(exchange: ServerRequest) -> None:
     await exchange.execute()
     exchange.reset()
 
 
-async def executes_and_closes(exchange: Exchange) -> None:
+async def executes_and_closes(exchange: ServerRequest) -> None:
     await exchange.execute()
     await exchange.close()
 
 
-async def executes_and_stalls(exchange: Exchange) -> None:
+async def executes_and_stalls(exchange: ServerRequest) -> None:
     """Answers in the end, if somebody releases it."""
     await exchange.execute()
     await exchange.stall()
-    await works(exchange)
+    await succeeds(exchange)
 
 
-async def cut_in_head(exchange: Exchange) -> None:
+async def cuts_in_head(exchange: ServerRequest) -> None:
     await exchange.execute()
-    await exchange.send(head(202, {"Content-Length": "9"})[:-3])
+    await exchange.send(response_head(202, {"Content-Length": "9"})[:-3])
     await exchange.close()
 
 
-async def cut_in_body(exchange: Exchange) -> None:
+async def cuts_in_body(exchange: ServerRequest) -> None:
     await exchange.execute()
-    body = started(exchange.name)
-    await exchange.send(head(202, {"Content-Length": str(len(body))}) + body[: len(body) // 2])
+    body = started_body(exchange.name)
+    await exchange.send(response_head(202, {"Content-Length": str(len(body))}) + body[: len(body) // 2])
     await exchange.close()
 
 
-async def cut_at_the_end(exchange: Exchange) -> None:
+async def cuts_before_last_chunk(exchange: ServerRequest) -> None:
     """All of the JSON came, but not the mark that this was all."""
     await exchange.execute()
-    body = started(exchange.name)
-    await exchange.send(head(202, {"Transfer-Encoding": "chunked"}) + f"{len(body):x}\r\n".encode() + body + b"\r\n")
+    body = started_body(exchange.name)
+    await exchange.send(
+        response_head(202, {"Transfer-Encoding": "chunked"}) + f"{len(body):x}\r\n".encode() + body + b"\r\n"
+    )
     await exchange.close()
 
 
-async def stalls_in_body(exchange: Exchange) -> None:
+async def stalls_in_body(exchange: ServerRequest) -> None:
     await exchange.execute()
-    await exchange.send(head(202, {"Content-Length": "99"}) + b'{"api_id"')
+    await exchange.send(response_head(202, {"Content-Length": "99"}) + b'{"api_id"')
     await exchange.stall()
 
 
-async def duplicate_status_line(exchange: Exchange) -> None:
+async def answers_duplicate_status_line(exchange: ServerRequest) -> None:
     await exchange.execute()
-    await exchange.send(b"HTTP/1.1 202 Accepted\r\n" + head(202, {"Content-Length": "2"}) + b"{}")
+    await exchange.send(b"HTTP/1.1 202 Accepted\r\n" + response_head(202, {"Content-Length": "2"}) + b"{}")
 
 
-async def garbage(exchange: Exchange) -> None:
+async def answers_garbage(exchange: ServerRequest) -> None:
     await exchange.execute()
     await exchange.send(b"\x16\x03\x01 this is not HTTP\r\n\r\n")
 
 
-async def huge_header(exchange: Exchange) -> None:
+async def answers_huge_header(exchange: ServerRequest) -> None:
     await exchange.execute()
-    await exchange.send(head(202, {"Content-Length": "2", "X-Padding": "x" * 1_000_000}) + b"{}")
+    await exchange.send(response_head(202, {"Content-Length": "2", "X-Padding": "x" * 1_000_000}) + b"{}")
 
 
-async def huge_body(exchange: Exchange) -> None:
+async def answers_endless_body(exchange: ServerRequest) -> None:
     """An answer that never ends, as fast as it is taken."""
     await exchange.execute()
-    await exchange.send(head(202, {"Transfer-Encoding": "chunked"}))
+    await exchange.send(response_head(202, {"Transfer-Encoding": "chunked"}))
     while True:
         await exchange.send(b"10000\r\n" + b" " * 0x10000 + b"\r\n")
 
 
-async def drips(exchange: Exchange) -> None:
+async def answers_byte_by_byte(exchange: ServerRequest) -> None:
     """A byte now and then: each read succeeds, and it never ends."""
     await exchange.execute()
-    await exchange.send(head(202, {"Content-Length": "1000"}))
+    await exchange.send(response_head(202, {"Content-Length": "1000"}))
     while True:
         await exchange.send(b" ")
         await asyncio.sleep(0.02)
 
 
-async def senseless(exchange: Exchange) -> None:
+async def answers_html(exchange: ServerRequest) -> None:
     await exchange.execute()
     await exchange.answer(202, b"<html>It works!</html>")
 
@@ -122,32 +124,32 @@ async def senseless(exchange: Exchange) -> None:
 # In good order, but harmful to the next request if the client is not careful
 
 
-async def no_content_declared(exchange: Exchange) -> None:
+async def answers_204_with_declared_body(exchange: ServerRequest) -> None:
     """A 204 with a body and its length, as http://plivo.com/docs/api/conference/record/ shows it."""
     await exchange.execute()
     body = json.dumps({"message": "conference recording stopped", "api_id": "api-of-the-204"}).encode()
-    await exchange.send(head(204, {"Content-Length": str(len(body))}) + body)
+    await exchange.send(response_head(204, {"Content-Length": str(len(body))}) + body)
 
 
-async def no_content_undeclared(exchange: Exchange) -> None:
+async def answers_204_with_undeclared_body(exchange: ServerRequest) -> None:
     await exchange.execute()
-    await exchange.send(head(204, {}) + b'{"message": "conference recording stopped"}')
+    await exchange.send(response_head(204, {}) + b'{"message": "conference recording stopped"}')
 
 
-async def answers_twice(exchange: Exchange) -> None:
+async def answers_twice(exchange: ServerRequest) -> None:
     """The second answer must not pass for the answer to the next request."""
     await exchange.execute()
-    body = started(exchange.name)
-    await exchange.send(2 * (head(202, {"Content-Length": str(len(body))}) + body))
+    body = started_body(exchange.name)
+    await exchange.send(2 * (response_head(202, {"Content-Length": str(len(body))}) + body))
 
 
-async def answers_and_closes(exchange: Exchange) -> None:
+async def answers_and_closes(exchange: ServerRequest) -> None:
     """Closes a connection that it had promised to keep."""
-    await works(exchange)
+    await succeeds(exchange)
     await exchange.close()
 
 
-async def answers_early(exchange: Exchange) -> None:
+async def answers_400_before_the_body(exchange: ServerRequest) -> None:
     """Refuses when it has seen the head only."""
     await exchange.answer(400, b'{"error": "too much for me"}')
 
@@ -156,22 +158,22 @@ async def answers_early(exchange: Exchange) -> None:
 
 
 def answers(status: int, body: bytes = b"", *, executed: bool = False) -> Fault:
-    async def answer(exchange: Exchange) -> None:
+    async def answer(exchange: ServerRequest) -> None:
         await (exchange.execute() if executed else exchange.read())
         await exchange.answer(status, body)
 
     return answer
 
 
-def fails(status: int, *, api_id: str | None = None, executed: bool = False) -> Fault:
+def answers_error(status: int, *, api_id: str | None = None, executed: bool = False) -> Fault:
     words = {"error": "out of order"} | ({} if api_id is None else {"api_id": api_id})
     return answers(status, json.dumps(words).encode(), executed=executed)
 
 
-def throttles(retry_after: object = None) -> Fault:
+def answers_429(retry_after: object = None) -> Fault:
     """429; ``retry_after`` is what the header says, or a `timedelta` to say it as an HTTP date."""
 
-    async def throttle(exchange: Exchange) -> None:
+    async def throttle(exchange: ServerRequest) -> None:
         await exchange.read()
         match retry_after:
             case None:
@@ -185,8 +187,8 @@ def throttles(retry_after: object = None) -> Fault:
     return throttle
 
 
-def slowly(seconds: float, fault: Fault = works) -> Fault:
-    async def slow(exchange: Exchange) -> None:
+def delayed(seconds: float, fault: Fault = succeeds) -> Fault:
+    async def slow(exchange: ServerRequest) -> None:
         await asyncio.sleep(seconds)
         await fault(exchange)
 

@@ -7,12 +7,12 @@ from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
 from plivo_record_async import PlivoRecordError, RecordClient
-from tests.support.fault_server import Exchange, Fault, FaultServer
+from tests.support.servers.fault_server import Fault, FaultServer, ServerRequest
 
 T = TypeVar("T")
 
 
-def client_of(server: FaultServer, *, base_url: str = "", **options: Any) -> RecordClient:
+def client_for(server: FaultServer, *, base_url: str = "", **options: Any) -> RecordClient:
     """A client of this server, with an account of its own making."""
     return RecordClient("MA" + "X" * 18, "t" * 40, base_url=base_url or server.url, **options)
 
@@ -30,7 +30,7 @@ CANNOT_TELL = "the transport does not report when sending begins"
 SERVER_ERROR = "a server error does not say whether the work was done before it"
 
 
-async def outcome(call: Awaitable[T]) -> T | PlivoRecordError:
+async def result_or_error(call: Awaitable[T]) -> T | PlivoRecordError:
     """The one outcome of a call, returned or raised."""
     try:
         return await call
@@ -38,11 +38,11 @@ async def outcome(call: Awaitable[T]) -> T | PlivoRecordError:
         return error
 
 
-def announced(fault: Fault) -> tuple[Fault, asyncio.Event]:
+def announcing_execution(fault: Fault) -> tuple[Fault, asyncio.Event]:
     """The fault, and an event of this loop that is set when its request has been executed."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
 
-    async def announcing(exchange: Exchange) -> None:
+    async def announcing(exchange: ServerRequest) -> None:
         await exchange.execute()
         loop.call_soon_threadsafe(event.set)
         await fault(exchange)
@@ -50,7 +50,7 @@ def announced(fault: Fault) -> tuple[Fault, asyncio.Event]:
     return announcing, event
 
 
-async def works_again(client: RecordClient, server: FaultServer, name: str = "the next one") -> None:
+async def check_next_call(client: RecordClient, server: FaultServer, name: str = "the next one") -> None:
     """Check that nothing before has harmed this client: the answer to the next call is its own."""
     before = server.executions(name)
     started = await client.start_recording(name)

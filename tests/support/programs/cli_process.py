@@ -15,12 +15,12 @@ from urllib.parse import unquote
 AUTH_ID, AUTH_TOKEN = "MAABCDEFGHIJKLMNOPQR", "token"
 
 
-def records(text: str) -> list[dict[str, Any]]:
+def json_lines(text: str) -> list[dict[str, Any]]:
     """The JSON objects, one a line."""
     return [json.loads(line) for line in text.splitlines()]
 
 
-async def run(
+async def start_command(
     url: str, *words: str, stdout: int = subprocess.PIPE, stdin: int = subprocess.PIPE, token: str = AUTH_TOKEN
 ) -> asyncio.subprocess.Process:
     """Begin a process."""
@@ -35,7 +35,7 @@ async def run(
 
 
 @asynccontextmanager
-async def answering(answer: Callable[[str], Awaitable[bytes]]) -> AsyncGenerator[str]:
+async def serve_answers(answer: Callable[[str], Awaitable[bytes]]) -> AsyncGenerator[str]:
     """Something that answers each request on a connection of its own, as is said for the conference's name; its URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

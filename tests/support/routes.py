@@ -10,13 +10,13 @@ import httpx
 import pytest
 
 from plivo_record_async import fast_transport
-from tests.support.outcomes import CANNOT_TELL, SENT
+from tests.support.client_calls import CANNOT_TELL, SENT
 
-__all__ = ["DIRECT", "EVERY_WAY", "Way", "over_every_way", "over_ways"]
+__all__ = ["ALL_ROUTES", "DIRECT", "Route", "over_all_routes", "over_routes"]
 
 
 @attrs.frozen
-class Way:
+class Route:
     """One way to send.
 
     Attributes:
@@ -51,17 +51,17 @@ class Way:
         return {"phase": "send" if self.transport == "fast" else "answer", "evidence": SENT}
 
 
-DIRECT = Way("default")
+DIRECT = Route("default")
 
-EVERY_WAY = [
-    Way(transport, through)
+ALL_ROUTES = [
+    Route(transport, through)
     for through in ("nothing", "forward", "tunnel")
     for transport in ("default", "httpx", "fast")
 ]
 
 
-def over_ways(ways: Iterable[Way]) -> Callable[..., Any]:
+def over_routes(ways: Iterable[Route]) -> Callable[..., Any]:
     return pytest.mark.parametrize("way", [pytest.param(way, id=str(way)) for way in ways])
 
 
-over_every_way = over_ways(EVERY_WAY)
+over_all_routes = over_routes(ALL_ROUTES)

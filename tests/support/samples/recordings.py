@@ -132,7 +132,9 @@ def due_time(record: FollowedRecording) -> datetime:
     return NOW if record.due_at is None else record.due_at
 
 
-def after(record: FollowedRecording, *evidence: Evidence, handled: Collection[EventName] = ()) -> FollowedRecording:
+def record_after(
+    record: FollowedRecording, *evidence: Evidence, handled: Collection[EventName] = ()
+) -> FollowedRecording:
     """The record once all of that was learned, in that order."""
     for piece in evidence:
         record, _ = apply(record, piece, due_time(record) if isinstance(piece, CameDue) else NOW, handled=handled)
@@ -144,13 +146,13 @@ def next_version(record: FollowedRecording, **changes: Any) -> FollowedRecording
     return attrs.evolve(record, version=record.version + 1, **changes)
 
 
-def last_heard_of(record: FollowedRecording, at: datetime) -> FollowedRecording:
+def with_last_step_at(record: FollowedRecording, at: datetime) -> FollowedRecording:
     """The record, its last news at that time."""
     return attrs.evolve(record, steps=(*record.steps[:-1], attrs.evolve(record.steps[-1], at=at)))
 
 
 def recording(state: RecordingState, start_id: str = "start-1") -> FollowedRecording:
     """A recording that has come to be in that state."""
-    record = after(planned(start_id), *(EVIDENCE[kind] for kind in PATHS[state]))
+    record = record_after(planned(start_id), *(EVIDENCE[kind] for kind in PATHS[state]))
     assert record.state == state
     return record

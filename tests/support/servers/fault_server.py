@@ -2,7 +2,7 @@
 
 It lives in an event loop of its own, in a thread of its own (`background.background`), so nothing that the client
 does to its own loop can hide a fault. What a request meets is a `Fault`: a coroutine function that gets the
-`Exchange` and does with it what it likes.
+`ServerRequest` and does with it what it likes.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Connection:
 
 
 @attrs.define(eq=False, kw_only=True)
-class Exchange(Connection):
+class ServerRequest(Connection):
     """One request on its connection: the head was read, the body not yet."""
 
     arrival: Arrival
@@ -97,7 +97,7 @@ class Exchange(Connection):
         named = {"Content-Length": str(len(body)), **{key.replace("_", "-"): value for key, value in headers.items()}}
         if status == 204:
             del named["Content-Length"]
-        await self.send(head(status, named) + body)
+        await self.send(response_head(status, named) + body)
 
 
 def is_open(sock: socket.socket) -> bool:
@@ -108,26 +108,26 @@ def is_open(sock: socket.socket) -> bool:
     return state == ESTABLISHED
 
 
-Fault = Callable[[Exchange], Awaitable[None]]
-Welcome = Callable[[Connection], Awaitable[None]]
+Fault = Callable[[ServerRequest], Awaitable[None]]
+ConnectionFault = Callable[[Connection], Awaitable[None]]
 
 
-def head(status: int, headers: Mapping[str, str]) -> bytes:
+def response_head(status: int, headers: Mapping[str, str]) -> bytes:
     lines = [f"HTTP/1.1 {status} Whatever", *(f"{key}: {value}" for key, value in headers.items()), "", ""]
     return "\r\n".join(lines).encode()
 
 
-def started(name: str) -> bytes:
+def started_body(name: str) -> bytes:
     """The body of a start's answer; its ids tell which request it belongs to."""
     return json.dumps({"api_id": f"api-{name}", "message": "conference recording started"}).encode()
 
 
-async def works(exchange: Exchange) -> None:
+async def succeeds(exchange: ServerRequest) -> None:
     """What a request meets that nothing was planned for."""
     await exchange.execute()
     match exchange.arrival.method:
         case "POST":
-            await exchange.answer(202, started(exchange.name))
+            await exchange.answer(202, started_body(exchange.name))
         case "GET":
             await exchange.answer(200, json.dumps({"recording_id": exchange.name}).encode())
         case _:
@@ -147,8 +147,8 @@ class FaultServer:
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.welcome: deque[Welcome] = deque()
-        self.always: Fault = works
+        self.welcome: deque[ConnectionFault] = deque()
+        self.always: Fault = succeeds
         self.arrivals: list[Arrival] = []
         self.accepted = 0
         self.most_open = 0
@@ -278,7 +278,7 @@ class FaultServer:
             connection.over |= exchange.over or exchange.headers.get("connection") == "close"
             connection.busy = False
 
-    async def _next(self, connection: Connection) -> Exchange:
+    async def _next(self, connection: Connection) -> ServerRequest:
         lines = (await connection.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
         method, target, _ = lines[0].split(" ")
         # …/v1/Account/{auth_id}/{Conference or Recording}/{name}/…
@@ -287,4 +287,6 @@ class FaultServer:
         self.arrivals.append(arrival)
         fields = (line.partition(":") for line in lines[1:] if line)
         headers = {key.lower(): value.strip() for key, _, value in fields}
-        return Exchange(self, connection.sock, connection.reader, connection.writer, arrival=arrival, headers=headers)
+        return ServerRequest(
+            self, connection.sock, connection.reader, connection.writer, arrival=arrival, headers=headers
+        )

@@ -1,12 +1,11 @@
-"""Judges from outside: the official SDK with the library that it sends with, and a decoder of sound.
-
-They have no types.
-"""
+"""Libraries without type annotations, imported as `Any`: the official SDK, its HTTP library and an audio decoder."""
 
 from __future__ import annotations
 
 from importlib import import_module
 from typing import Any
+
+__all__ = ["miniaudio", "plivo", "plivo_exceptions", "requests"]
 
 miniaudio: Any = import_module("miniaudio")
 plivo: Any = import_module("plivo")

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["connections_to", "descriptors", "until"]
+__all__ = ["connections_to", "open_descriptors", "wait_until"]
 
 _DESCRIPTORS = Path("/proc/self/fd")
 
 
-def descriptors() -> int:
+def open_descriptors() -> int:
     """Return how many descriptors of any kind are open."""
     return len(list(_DESCRIPTORS.iterdir()))
 
@@ -31,7 +31,7 @@ def connections_to(url: str) -> int:
     return len({row[9] for row in rows if row[2].endswith(f":{port}")} & held)
 
 
-async def until(condition: Callable[[], bool]) -> None:
+async def wait_until(condition: Callable[[], bool]) -> None:
     """Wait for what other threads do: those of the server, those of a transport."""
     async with asyncio.timeout(10):
         while not await asyncio.to_thread(condition):

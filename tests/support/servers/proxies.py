@@ -10,10 +10,10 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from tests.support.fault_server import is_open
+from tests.support.servers.fault_server import is_open
 
 
-class Proxy:
+class ConnectProxy:
     """Listens on 127.0.0.1.
 
     Attributes:
@@ -76,7 +76,7 @@ class Proxy:
         await _join((reader, writer), upstream)
 
 
-class Socks(Proxy):
+class SocksProxy(ConnectProxy):
     """SOCKS 5 without authentication: https://www.rfc-editor.org/rfc/rfc1928"""
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

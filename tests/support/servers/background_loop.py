@@ -14,7 +14,7 @@ ContextT = TypeVar("ContextT")
 
 
 @attrs.frozen
-class Background:
+class BackgroundLoop:
     """An event loop in a thread of its own, and a way to have things done there."""
 
     portal: BlockingPortal
@@ -31,10 +31,10 @@ class Background:
 
 
 @contextmanager
-def background() -> Generator[Background]:
+def background_loop() -> Generator[BackgroundLoop]:
     """An event loop in a thread of its own, for the length of the block."""
     with start_blocking_portal() as portal:
-        yield Background(portal, portal.call(running_loop))
+        yield BackgroundLoop(portal, portal.call(running_loop))
 
 
 async def running_loop() -> asyncio.AbstractEventLoop:

@@ -9,7 +9,7 @@ from typing import Self
 
 import attrs
 
-__all__ = ["STARTED", "STOPPED", "Heard", "Wiretap"]
+__all__ = ["STARTED", "STOPPED", "RecordedRequest", "RequestRecorder"]
 
 _STARTED = b'{"api_id": "2867b6e2", "message": "conference recording started", "recording_id": "r", "url": "http://u"}'
 
@@ -21,7 +21,7 @@ STOPPED = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 
 @attrs.frozen(kw_only=True)
-class Heard:
+class RecordedRequest:
     """One request.
 
     Attributes:
@@ -39,7 +39,7 @@ class Heard:
     body: bytes
 
 
-class Wiretap:
+class RequestRecorder:
     """Answers every start and every stop with success, in either mode, and keeps what it heard.
 
     Args:
@@ -53,7 +53,7 @@ class Wiretap:
     """
 
     def __init__(self, host: str = "127.0.0.1", *, started: bytes = STARTED) -> None:
-        self.heard: list[Heard] = []
+        self.heard: list[RecordedRequest] = []
         self.connections = 0
         self._host = host
         self._started = started
@@ -90,7 +90,7 @@ class Wiretap:
         writer.close()
 
 
-async def _hear(reader: asyncio.StreamReader, connection: int) -> Heard | None:
+async def _hear(reader: asyncio.StreamReader, connection: int) -> RecordedRequest | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):
@@ -99,4 +99,4 @@ async def _hear(reader: asyncio.StreamReader, connection: int) -> Heard | None:
     method, target, _ = request_line.split(" ")
     headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
     body = await reader.readexactly(int(headers.get("content-length", 0)))
-    return Heard(connection=connection, method=method, target=target, headers=headers, body=body)
+    return RecordedRequest(connection=connection, method=method, target=target, headers=headers, body=body)

@@ -16,7 +16,7 @@ Behaviour = int | Literal["hang up", "keep silent", "break off"]
 
 
 @attrs.frozen
-class Received:
+class ReceivedCallback:
     method: str
     target: str
     headers: dict[str, str]
@@ -36,7 +36,7 @@ class Received:
 
 
 @attrs.define(eq=False)
-class Receiver:
+class CallbackServer:
     """Answers one callback after the other with its behaviours, and any further one with 200.
 
     Attributes:
@@ -48,7 +48,7 @@ class Receiver:
 
     url: str = ""
     behaviours: list[Behaviour] = attrs.field(factory=list[Behaviour])
-    received: asyncio.Queue[Received] = attrs.field(factory=asyncio.Queue[Received])
+    received: asyncio.Queue[ReceivedCallback] = attrs.field(factory=asyncio.Queue[ReceivedCallback])
     most_at_once: int = 0
     go: asyncio.Event = attrs.field(factory=asyncio.Event)
     _answering: set[asyncio.Task[None]] = attrs.field(factory=set[asyncio.Task[None]])
@@ -62,7 +62,7 @@ class Receiver:
         behaviour = self.behaviours.pop(0) if self.behaviours else 200
         self.most_at_once = max(self.most_at_once, len(self._answering))
         try:
-            await self.received.put(await Received.read(reader))
+            await self.received.put(await ReceivedCallback.read(reader))
             await self.go.wait()
             match behaviour:
                 case "hang up":
