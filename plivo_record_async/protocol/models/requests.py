@@ -1,0 +1,115 @@
+"""What users ask for."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+from attrs import field
+
+from plivo_record_async._value import Value
+from plivo_record_async.protocol.arguments import conference_name, one_of, optional, positive, text, web_address, whole
+
+__all__ = ["FileFormat", "HttpMethod", "RateLimit", "StartRequest", "StopRequest"]
+
+FileFormat = Literal["mp3", "wav"]
+"""The format of a recording's file. Plivo's default is ``mp3``."""
+
+HttpMethod = Literal["GET", "POST"]
+"""The HTTP method of a callback. Plivo's default is ``POST``."""
+
+
+def _check_callback_method(request: StartRequest | StopRequest) -> None:
+    if request.callback_method is not None and request.callback_url is None:
+        raise ValueError("callback_method was given without callback_url: there is no address to call with it")
+    if request.callback_method == "GET" and not {"&", "="}.isdisjoint(request.conference_name):
+        raise ValueError(
+            f"callback_method must not be GET for the conference {request.conference_name!r}: the signature of a GET "
+            "does not distinguish the '&' and '=' of a name from those between its fields, so another callback could "
+            "be made of it. Use POST, the default, which is safe"
+        )
+
+
+@attrs.frozen
+class StartRequest(Value):
+    """A request to start a recording. An attribute that is None is not sent, so Plivo's own default applies.
+
+    https://plivo.com/docs/voice/api/conferences
+
+    Attributes:
+        conference_name: The name of the conference. Any text is a legal name.
+        file_format: ``mp3`` or ``wav``.
+        transcription_type: The type of the transcription, which is passed on as given. Plivo's documents name ``auto``
+            and, in older versions, ``hybrid``.
+        transcription_url: The URL to which Plivo sends the transcript.
+        transcription_method: The HTTP method for ``transcription_url``: ``GET`` or ``POST``.
+        callback_url: The URL to which Plivo sends the response and later the end of the recording. It switches to
+            asynchronous mode. It is sent byte for byte, including its fragment, which holds Plivo's delivery options.
+        callback_method: The HTTP method for ``callback_url``: ``GET`` or ``POST``. It requires ``callback_url``.
+            ``GET`` is refused for a name that holds ``&`` or ``=``, because the signature of a GET does not distinguish
+            these from the ``&`` and ``=`` between fields.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: Plivo could not act on an argument.
+    """
+
+    conference_name: str = field(validator=conference_name)
+    file_format: FileFormat | None = field(default=None, validator=optional(one_of("mp3", "wav")), kw_only=True)
+    transcription_type: str | None = field(default=None, validator=optional(text), kw_only=True)
+    transcription_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    transcription_method: HttpMethod | None = field(
+        default=None, validator=optional(one_of("GET", "POST")), kw_only=True
+    )
+    callback_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        _check_callback_method(self)
+
+
+@attrs.frozen
+class StopRequest(Value):
+    """A request to stop all recordings of a conference.
+
+    https://plivo.com/docs/voice/api/conferences
+
+    Attributes:
+        conference_name: The name of the conference. Any text is a legal name.
+        callback_url: The URL to which Plivo sends the response. It switches to asynchronous mode.
+        callback_method: The HTTP method for ``callback_url``, as for a `StartRequest`.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: Plivo could not act on an argument.
+    """
+
+    conference_name: str = field(validator=conference_name)
+    callback_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        _check_callback_method(self)
+
+
+@attrs.frozen
+class RateLimit(Value):
+    """A limit on the rate of requests. Plivo allows an account 300 requests in any 5 seconds.
+
+    https://plivo.com/docs/voice/concepts/account-limits.md
+
+    Attributes:
+        limit: The number of requests that are allowed.
+        per: The length of the window, in seconds.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: ``limit`` is less than 1, or ``per`` is not a finite number above 0.
+    """
+
+    limit: int
+    per: float = field(kw_only=True)
+
+    def __attrs_post_init__(self) -> None:
+        whole("limit", self.limit, least=1)
+        positive("per", self.per)

@@ -1,0 +1,47 @@
+"""One example of each value that users hold."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    Conference,
+    Failed,
+    PendingResponse,
+    RateLimit,
+    Recording,
+    RecordingEnded,
+    RecordingStarted,
+    RecordingStatus,
+    RecordingStopped,
+    StartRequest,
+    StopRequest,
+    Succeeded,
+    TranscriptionEnded,
+    UnknownCallback,
+)
+
+CALLBACK = "https://me.example/cb?room=a%20b#ct=2000"
+
+REFUSED = ValueError("no")
+
+VALUES: list[Any] = [
+    StartRequest("standup", file_format="wav", callback_url=CALLBACK, callback_method="GET"),
+    StopRequest("standup", callback_url=CALLBACK, callback_method="POST"),
+    RateLimit(300, per=5.0),
+    RecordingStarted(api_id="a", message="m", url="u", recording_id="r", raw={"x": 1}),
+    RecordingStopped(api_id="a", message="m"),
+    PendingResponse("a"),
+    Succeeded("standup", PendingResponse("a")),
+    Failed("standup", REFUSED),
+    Recording(recording_id="r", duration_ms=1),
+    Conference(conference_name="standup", member_count=2),
+    ApiResponse(api_id="a", message="m"),
+    RecordingEnded(record_url="u", ended_at=datetime(2026, 1, 2, tzinfo=UTC)),
+    TranscriptionEnded(recording_id="r", transcription="hello"),
+    UnknownCallback(raw={"x": "y"}),
+    RecordingStatus(start_id="s", conference_name="c", state="planned", updated_at=datetime(2026, 1, 2, tzinfo=UTC)),
+]
+"""One value of each class."""
