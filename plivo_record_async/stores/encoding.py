@@ -1,7 +1,7 @@
-"""How followed recordings and orphans are written down, for stores that keep text.
+"""The JSON of followed recordings and orphans, for stores that keep text.
 
-JSON, by one cattrs converter; times are microseconds since 1970. What a newer version of this package wrote and this
-one does not know is refused, not dropped: writing the record back would lose it.
+Times are microseconds since 1970. A record that has an attribute which this version of the package does not know is
+refused, because writing it back would lose the attribute.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from plivo_record_async.protocol.models import CallbackEvent
 from plivo_record_async.protocol.recording.record import Step
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
 
-__all__ = ["T", "decode", "encode", "micros"]
+__all__ = ["StoredT", "decode", "encode", "to_microseconds"]
 
-T = TypeVar("T", FollowedRecording, Orphan)
-"""What is written down."""
+StoredT = TypeVar("StoredT", FollowedRecording, Orphan)
+"""A kind of value that is stored."""
 
 
 def _is_raw(cls: Any) -> bool:
@@ -33,13 +33,13 @@ def _is_raw(cls: Any) -> bool:
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def micros(time: datetime) -> int:
-    """Microseconds since 1970, exactly."""
+def to_microseconds(time: datetime) -> int:
+    """Return the exact number of microseconds from 1970 to an aware time."""
     since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _moment(microseconds: int, _: object = None) -> datetime:
+def _from_microseconds(microseconds: int, _: object = None) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
@@ -47,40 +47,49 @@ def _is_history(cls: Any) -> bool:
     return bool(cls == tuple[Step, ...])
 
 
-def _lines(steps: tuple[Step, ...]) -> list[tuple[str, str, int, str]]:
-    """A history is written again with each change of its record, so its lines are short: the values alone."""
-    return [(step.kind, step.state, micros(step.at), step.evidence) for step in steps]
+def _encode_steps(steps: tuple[Step, ...]) -> list[tuple[str, str, int, str]]:
+    """Keep only the values, because the whole history is written with each change of its record."""
+    return [(step.kind, step.state, to_microseconds(step.at), step.evidence) for step in steps]
 
 
-def _steps(lines: list[Any], _: object) -> tuple[Step, ...]:
-    return tuple([Step(kind=kind, state=state, at=_moment(at), evidence=words) for kind, state, at, words in lines])
+def _decode_steps(values: list[Any], _: object) -> tuple[Step, ...]:
+    return tuple(
+        [
+            Step(kind=kind, state=state, at=_from_microseconds(at), evidence=evidence)
+            for kind, state, at, evidence in values
+        ]
+    )
 
 
 def _make_converter() -> Converter:
     converter = make_converter(forbid_extra_keys=True, omit_if_default=True, detailed_validation=False)
-    # ``raw`` came out of a form or out of JSON, so it goes into JSON as it is.
+    # ``raw`` was parsed from a form or from JSON, so JSON can represent it.
     converter.register_unstructure_hook_func(_is_raw, dict)
     converter.register_structure_hook_func(_is_raw, lambda raw, _: dict(raw))
-    converter.register_unstructure_hook(datetime, micros)
-    converter.register_structure_hook(datetime, _moment)
-    converter.register_unstructure_hook_func(_is_history, _lines)
-    converter.register_structure_hook_func(_is_history, _steps)
-    configure_tagged_union(CallbackEvent, converter, tag_name="event")  # with the hooks that are there by now
+    converter.register_unstructure_hook(datetime, to_microseconds)
+    converter.register_structure_hook(datetime, _from_microseconds)
+    converter.register_unstructure_hook_func(_is_history, _encode_steps)
+    converter.register_structure_hook_func(_is_history, _decode_steps)
+    configure_tagged_union(CallbackEvent, converter, tag_name="event")  # must come after the hooks above
     return converter
 
 
 _converter = _make_converter()
-# `json.dumps` would make an encoder for each value; the converter's output holds no circles.
+# `json.dumps` would create an encoder for each value. The converter's output has no cycles to check for.
 _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def encode(value: FollowedRecording | Orphan) -> str:
-    """The value as JSON, in ASCII only, so that any text in it can be stored."""
+    """Return a value as JSON in ASCII, so that any text in it can be stored."""
     return _to_json(_converter.unstructure(value))
 
 
-def decode(text: str, cls: type[T]) -> T:
-    """The value that was encoded.
+def decode(text: str, cls: type[StoredT]) -> StoredT:
+    """Return the value that was encoded.
+
+    Args:
+        text: The JSON.
+        cls: The type of the value.
 
     Raises:
         StoreError: The text was damaged, or written by a newer version of this package.
@@ -88,7 +97,7 @@ def decode(text: str, cls: type[T]) -> T:
     try:
         data: Any = json.loads(text)
         return _converter.structure(data, cls)
-    except Exception as error:  # a damaged text can make the converter raise anything
+    except Exception as error:  # the converter can raise anything for a damaged text
         raise StoreError(
             f"what the store holds is no {cls.__name__} that this version of the package can read ({error}): it was "
             f"damaged, or written by a newer version. It was left as it is: {text[:200]!r}"

@@ -17,7 +17,7 @@ from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError
 from plivo_record_async.protocol.callbacks.fields import named_ids
 from plivo_record_async.protocol.recording.record import is_silent
-from plivo_record_async.stores.forgotten import marks
+from plivo_record_async.stores.id_hashes import id_hashes
 from plivo_record_async.stores.interface import (
     ORPHANS_OF_A_START,
     ORPHANS_OF_NO_START,
@@ -117,7 +117,7 @@ class MemoryStore:
     async def keep_orphan(self, orphan: Orphan) -> bool:
         """Keep a callback that was not believed, once for each digest."""
         self._check_open()
-        if orphan.digest in self._orphans or not self._forgotten.keys().isdisjoint(_marks_of_orphan(orphan)):
+        if orphan.digest in self._orphans or not self._forgotten.keys().isdisjoint(_id_hashes_of_orphan(orphan)):
             return False
         self._orphans[orphan.digest] = orphan
         digests = self._digests[orphan.start_id]
@@ -135,20 +135,22 @@ class MemoryStore:
         """Erase a record and its orphans, and remember that the start was forgotten."""
         self._check_open()
         record = self._records.get(start_id)
-        known = marks(
+        hashes = id_hashes(
             start_id=start_id,
             api_id=None if record is None else record.api_id,
             recording_id=None if record is None else record.recording_id,
         )
-        orphans = [orphan for orphan in self._orphans.values() if not set(known).isdisjoint(_marks_of_orphan(orphan))]
+        orphans = [
+            orphan for orphan in self._orphans.values() if not set(hashes).isdisjoint(_id_hashes_of_orphan(orphan))
+        ]
         if record is None and not orphans:
-            return known[0] in self._forgotten
+            return hashes[0] in self._forgotten
         for orphan in orphans:
             self._drop_orphan(orphan)
         if record is not None:
             self._forget(record)
             self._wake(start_id)
-        self._forgotten |= dict.fromkeys(known, now)
+        self._forgotten |= dict.fromkeys(hashes, now)
         return True
 
     async def prune(self, before: datetime) -> int:
@@ -160,7 +162,7 @@ class MemoryStore:
             self._wake(record.start_id)
         for orphan in [orphan for orphan in self._orphans.values() if orphan.received_at < before]:
             self._drop_orphan(orphan)
-        self._forgotten = {mark: at for mark, at in self._forgotten.items() if at >= before}
+        self._forgotten = {each: at for each, at in self._forgotten.items() if at >= before}
         return len(old)
 
     async def check(self) -> None:
@@ -252,6 +254,6 @@ def _plivo_ids(record: FollowedRecording) -> tuple[_PlivoIdValue, ...]:
     return tuple([(kind, value) for kind, value in ids if value is not None])
 
 
-def _marks_of_orphan(orphan: Orphan) -> tuple[str, ...]:
+def _id_hashes_of_orphan(orphan: Orphan) -> tuple[str, ...]:
     ids = named_ids(orphan.event.raw)
-    return marks(start_id=orphan.start_id, api_id=ids.get("api_id"), recording_id=ids.get("recording_id"))
+    return id_hashes(start_id=orphan.start_id, api_id=ids.get("api_id"), recording_id=ids.get("recording_id"))

@@ -10,7 +10,7 @@ import pytest
 from plivo_record_async import SQLiteStore
 from plivo_record_async.cli.database import usable_file
 from plivo_record_async.errors import ConfigurationError, StoreError
-from plivo_record_async.stores.sqlite.statements import APPLICATION_ID
+from plivo_record_async.stores.sqlite.schema import APPLICATION_ID
 
 
 @pytest.fixture

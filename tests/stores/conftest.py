@@ -1,4 +1,4 @@
-"""One SQLite file for each test of it, and a watch over what blocks."""
+"""A path for an SQLite file, and a check that the package does not block the event loop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import plivo_record_async
 
 @pytest.fixture(autouse=True)
 def blockbuster() -> Generator[BlockBuster]:
-    """These tests look at the file themselves; only the package must not block."""
+    """Let the tests themselves read files, and only the package must not block."""
     with blockbuster_ctx(plivo_record_async) as watch:
         yield watch
 

@@ -21,7 +21,7 @@ from plivo_record_async.protocol.models import (
     UnknownCallback,
 )
 from plivo_record_async.protocol.recording.record import Answer, Step
-from plivo_record_async.stores.encoding import decode, encode, micros
+from plivo_record_async.stores.encoding import decode, encode, to_microseconds
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
 from tests.support.samples.orphans import orphan
 from tests.support.samples.recordings import KINDS, STATES, planned
@@ -197,4 +197,4 @@ def test_an_event_of_a_kind_that_is_not_known_is_refused() -> None:
     ],
 )
 def test_times_are_counted_exactly(time: datetime, count: int) -> None:
-    assert micros(time) == count
+    assert to_microseconds(time) == count

@@ -1,4 +1,4 @@
-"""What the package of stores shows, and what it does not import."""
+"""The public names of the package of stores, and what it does not import."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 
 
-def test_both_stores_are_there() -> None:
+def test_both_stores_are_public() -> None:
     assert {name: getattr(stores, name) for name in stores.__all__} == {
         "MemoryStore": MemoryStore,
         "SQLiteStore": SQLiteStore,
     }
 
 
-def test_dir_shows_both_stores() -> None:
+def test_dir_lists_both_stores() -> None:
     assert set(dir(stores)) >= {*stores.__all__, "__doc__"}
 
 
-def test_nothing_else_is() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'RedisStore'"):
         getattr(stores, "RedisStore")  # noqa: B009 - so that type checkers do not see it
 
 
-def test_whoever_needs_no_file_does_not_import_sqlite3() -> None:
+def test_memory_store_does_not_import_sqlite3() -> None:
     program = """if True:
         import sys
         before = set(sys.modules)

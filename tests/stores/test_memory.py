@@ -1,4 +1,4 @@
-"""What only a store in memory has; what all stores must do is in the contract."""
+"""What only the memory store does; what every store must do is in the contract."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from plivo_record_async.stores import MemoryStore
 from tests.support.samples.recordings import NOW, SECOND, next_version, planned
 
 
-async def test_it_keeps_the_values_themselves() -> None:
+async def test_store_returns_the_values_themselves() -> None:
     store = MemoryStore()
     record = planned()
     assert await store.create(record) is record
     assert await store.get("start-1") is record
 
 
-async def test_two_stores_have_nothing_in_common() -> None:
+async def test_two_stores_share_nothing() -> None:
     await MemoryStore().create(planned())
     assert await MemoryStore().get("start-1") is None
 
 
-async def test_who_watches_leaves_no_trace() -> None:
+async def test_finished_watchers_use_no_memory() -> None:
     store = MemoryStore()
     record = await store.create(planned())
     watchers = [asyncio.create_task(store.watch("start-1", version=record.version)) for _ in range(3)]
@@ -34,7 +34,7 @@ async def test_who_watches_leaves_no_trace() -> None:
     assert store._watchers == {}  # pyright: ignore[reportPrivateUsage]
 
 
-async def test_what_is_due_is_found_by_time_however_often_it_was_put_off() -> None:
+async def test_postponed_records_are_due_at_their_new_times() -> None:
     store = MemoryStore()
     records = [await store.create(attrs.evolve(planned(f"start-{n}"), due_at=NOW + n * SECOND)) for n in range(100)]
     for number, record in enumerate(records):

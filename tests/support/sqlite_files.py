@@ -44,6 +44,6 @@ def other_connection(path: Path) -> Generator[sqlite3.Connection]:
 
 async def execute_sql(store: SQLiteStore, statement: str, *, writes: bool = False) -> list[tuple[object, ...]]:
     """Say something to SQLite that no verb says, on the store's own connection."""
-    rounds = store._rounds  # pyright: ignore[reportPrivateUsage]
-    answer: list[tuple[object, ...]] = await rounds.ask(lambda c: c.execute(statement).fetchall(), writes=writes)
-    return answer
+    worker = store._worker  # pyright: ignore[reportPrivateUsage]
+    rows: list[tuple[object, ...]] = await worker.submit(lambda c: c.execute(statement).fetchall(), writes=writes)
+    return rows

@@ -1,8 +1,8 @@
 """Followed recordings in an SQLite file: durable, and shared by the processes of one machine.
 
-One thread has the file. All writes that wait when a round begins share one transaction, so the more callers write at
-once, the less each pays for the disk. What is read is decoded there too: one record after another costs half of what
-each costs among everything else that an event loop does.
+One thread uses the file. All writes that are waiting when a batch begins share one transaction, so each pays less for
+the disk the more of them there are. Records are also decoded in the thread, in a row, which takes half as long as
+decoding them between the other work of an event loop.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import Final, Self
 
 from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.protocol.arguments import positive
-from plivo_record_async.stores.encoding import T, micros
+from plivo_record_async.stores.encoding import StoredT, to_microseconds
 from plivo_record_async.stores.interface import (
     ORPHANS_OF_A_START,
     ORPHANS_OF_NO_START,
@@ -29,31 +29,35 @@ from plivo_record_async.stores.interface import (
     Orphan,
     PlivoId,
 )
+from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
-from plivo_record_async.stores.sqlite.database import File, create, keep_orphan, read_each, read_one, rewrite
-from plivo_record_async.stores.sqlite.worker import Rounds
+from plivo_record_async.stores.sqlite.database import Database
+from plivo_record_async.stores.sqlite.worker import BatchWorker
 
 __all__ = ["SQLiteStore"]
 
-_SLICE: Final = 500
-"""What is pruned in one round, at most: a transaction keeps the file from all other writers."""
+_PRUNED_AT_ONCE: Final = 500
+"""How many rows one transaction deletes at most, because other writers have to wait for it."""
 
 log = logging.getLogger("plivo_record_async")
 
 
 class SQLiteStore:
-    """A `Store` in a file. Processes of one machine may share it; a network file system is no place for it.
+    """A `Store` in a file that the processes of one machine may share. A network file system is not suitable.
 
-    The file is opened, and made if need be, with the first call. If it is deleted or replaced while it is in use, that
-    is noticed within a second: an ERROR is logged, and all calls raise `StoreError` until the file is back or the store
-    was closed and entered again.
+    The first call opens the file, and creates it if it does not exist. If the file is deleted or replaced while it is
+    in use, this is noticed within a second: an ERROR is logged, and all calls raise `StoreError` until the file is back
+    or the store was closed and entered again.
 
-    One instance serves one event loop after another, and each process needs its own. A loop that ends (``asyncio.run``)
-    closes the file; the next call in another loop opens it again.
+    One instance serves one event loop after another, and each process needs an instance of its own. When an event loop
+    ends (``asyncio.run``), the file is closed; the next call in another event loop opens it again.
 
     Args:
-        path: The file; its directory must exist. A relative path is meant from the directory that is current now.
-        busy_timeout: Seconds to wait while another process has the file locked, before `StoreError`.
+        path: The file. Its directory must exist. A relative path is relative to the current directory of this moment.
+        busy_timeout: How many seconds to wait while another process has the file locked, before `StoreError` is raised.
+
+    Raises:
+        ValueError: The path names no file, or the timeout is not positive.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, busy_timeout: float = 5.0) -> None:
@@ -63,8 +67,8 @@ class SQLiteStore:
         if not Path(self._path).is_absolute():
             # As bytes, because tools that look for blocking calls take `os.getcwd` for one.
             self._path = str(Path(os.fsdecode(os.getcwdb()), self._path))  # noqa: PTH109
-        self._file = File(self._path, positive("busy_timeout", busy_timeout))
-        self._rounds = Rounds(self._file, repr(self))
+        self._database = Database(self._path, positive("busy_timeout", busy_timeout))
+        self._worker = BatchWorker(self._database, repr(self))
         self._unreadable: set[int] = set()
 
     def __repr__(self) -> str:
@@ -81,11 +85,13 @@ class SQLiteStore:
 
     async def open(self) -> None:
         """Allow calls again after `aclose`; the next one opens the file."""
-        self._rounds.open()
+        self._worker.open()
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         """Keep a new record, or return the kept one with its ``start_id`` or ``dedupe_key``."""
-        kept: FollowedRecording = await self._rounds.ask(partial(create, record, sql.row(record)), writes=True)
+        kept: FollowedRecording = await self._worker.submit(
+            partial(queries.create, record, sql.row(record)), writes=True
+        )
         return kept
 
     async def get(self, start_id: str) -> FollowedRecording | None:
@@ -94,7 +100,7 @@ class SQLiteStore:
 
     async def replace(self, record: FollowedRecording) -> bool:
         """Keep a changed record, unless it was changed or forgotten in between."""
-        replaced: bool = await self._rounds.ask(partial(self._file.replace, sql.row(record)), writes=True)
+        replaced: bool = await self._worker.submit(partial(self._database.replace, sql.row(record)), writes=True)
         return replaced
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
@@ -102,24 +108,26 @@ class SQLiteStore:
         return await self._record(sql.BY_PLIVO_ID[kind], value)
 
     async def _record(self, query: str, key: str) -> FollowedRecording | None:
-        record: FollowedRecording | None = await self._rounds.ask(partial(read_one, query, sql.column(key)))
+        record: FollowedRecording | None = await self._worker.submit(partial(queries.read_one, query, sql.column(key)))
         return record
 
     async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
         """Return the records that are due by now; those that cannot be read are left to whoever can."""
         found: list[FollowedRecording] = []
         for offset in itertools.count(step=limit):
-            page = await self._read(FollowedRecording, sql.DUE[silent], micros(now), limit, offset)
+            page = await self._read(FollowedRecording, sql.DUE[silent], to_microseconds(now), limit, offset)
             found += self._readable(page)
             if len(page) < limit or len(found) >= limit:
                 break
         return found[:limit]
 
-    async def _read(self, cls: type[T], query: str, *parameters: int) -> list[T | StoreError]:
-        values: list[T | StoreError] = await self._rounds.ask(partial(read_each, cls, query, parameters))
+    async def _read(self, cls: type[StoredT], query: str, *parameters: int) -> list[StoredT | StoreError]:
+        values: list[StoredT | StoreError] = await self._worker.submit(
+            partial(queries.read_each, cls, query, parameters)
+        )
         return values
 
-    def _readable(self, values: Iterable[T | StoreError]) -> Iterator[T]:
+    def _readable(self, values: Iterable[StoredT | StoreError]) -> Iterator[StoredT]:
         for value in values:
             if not isinstance(value, StoreError):
                 yield value
@@ -132,18 +140,18 @@ class SQLiteStore:
         changed: asyncio.Future[FollowedRecording | None] = asyncio.get_running_loop().create_future()
         key = sql.column(start_id)
         try:
-            await self._rounds.ask(partial(self._file.watch, key, version, changed))
+            await self._worker.submit(partial(self._database.watch, key, version, changed))
             return await changed
         except asyncio.CancelledError:
             with suppress(ClosedError):  # nobody watches any more
-                self._rounds.ask(partial(self._file.unwatch, key, changed)).cancel()  # done, but not waited for
+                self._worker.submit(partial(self._database.unwatch, key, changed)).cancel()  # done, but not waited for
             raise
 
     async def keep_orphan(self, orphan: Orphan) -> bool:
         """Keep a callback that was not believed, once for each digest."""
         most = ORPHANS_OF_NO_START if orphan.start_id is None else ORPHANS_OF_A_START
-        work = partial(keep_orphan, sql.orphan_row(orphan), most)
-        kept: bool = await self._rounds.ask(work, writes=True)
+        work = partial(queries.keep_orphan, sql.orphan_row(orphan), most)
+        kept: bool = await self._worker.submit(work, writes=True)
         return kept
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
@@ -152,10 +160,10 @@ class SQLiteStore:
 
     async def forget(self, start_id: str, *, now: datetime) -> bool:
         """Erase a record and its orphans, in the file and in its journal, and remember that the start was forgotten."""
-        work = partial(self._file.forget, sql.column(start_id), micros(now))
-        known: bool = await self._rounds.ask(work, writes=True)
+        work = partial(self._database.forget, sql.column(start_id), to_microseconds(now))
+        known: bool = await self._worker.submit(work, writes=True)
         if known:
-            await self._rounds.ask(self._file.empty_journal)
+            await self._worker.submit(partial(queries.empty_journal, self._path))
         return known
 
     async def prune(self, before: datetime) -> int:
@@ -166,16 +174,18 @@ class SQLiteStore:
 
     async def _prune(self, statement: str, before: datetime) -> int:
         """In slices, between which others have their turn."""
-        pruned, count = 0, _SLICE
-        while count == _SLICE:
-            count = await self._rounds.ask(partial(self._file.prune, statement, micros(before), _SLICE), writes=True)
+        pruned, count = 0, _PRUNED_AT_ONCE
+        while count == _PRUNED_AT_ONCE:
+            count = await self._worker.submit(
+                partial(self._database.delete_old, statement, to_microseconds(before), _PRUNED_AT_ONCE), writes=True
+            )
             pruned += count
         return pruned
 
     async def check(self) -> None:
         """Commit something that changes nothing."""
-        await self._rounds.ask(rewrite, writes=True)
+        await self._worker.submit(queries.rewrite_version, writes=True)
 
     async def aclose(self) -> None:
         """Finish what was begun, end all watching with `ClosedError`, close the file."""
-        await self._rounds.aclose()
+        await self._worker.aclose()

@@ -1,6 +1,6 @@
-"""One thread for what blocks, working in rounds: all jobs that wait when a round begins are done together.
+"""One thread that runs blocking jobs in batches: all jobs that are waiting when a batch begins are run together.
 
-It knows nothing of databases; what is done in a round is the `Desk`'s business.
+The thread knows nothing of databases: a `Backend` runs the jobs.
 """
 
 from __future__ import annotations
@@ -18,215 +18,241 @@ from typing import Any, Final, NamedTuple, Protocol, cast
 from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError
 
-__all__ = ["Answer", "Desk", "Job", "Rounds"]
+__all__ = ["Backend", "BatchWorker", "Job", "JobResult"]
 
-_MOST: Final = 500
-"""Jobs in one round, about: more would keep the first of them waiting."""
+_BATCH_SIZE: Final = 500
+"""The approximate maximum of jobs in one batch. In a larger batch, the first jobs would wait too long."""
 
 
 class Job(NamedTuple):
-    """Something to do on the thread, and where its answer goes."""
+    """Something to do in the thread.
+
+    Attributes:
+        work: Does it. The argument is whatever the backend passes to its jobs.
+        future: Receives the result.
+        writes: Whether the work changes anything.
+    """
 
     work: Callable[[Any], Any]
     future: asyncio.Future[Any]
     writes: bool
 
 
-class Answer(NamedTuple):
-    """What goes back to a caller: a value or an error."""
+class JobResult(NamedTuple):
+    """What a future receives: the error, or the value if there is no error."""
 
     future: asyncio.Future[Any]
     value: Any = None
     error: Exception | None = None
 
 
-class Desk(Protocol):
-    """Where the thread works. One thread at a time calls these, never two."""
+class Backend(Protocol):
+    """What the thread works with. Only one thread at a time calls it."""
 
     @property
-    def patience(self) -> float:
-        """Seconds to wait for a job before a round without one."""
+    def poll_interval(self) -> float:
+        """How many seconds to wait for a job before an empty batch is run."""
         ...
 
-    def do(self, jobs: list[Job]) -> list[Answer]:
-        """One round: the answers to these jobs, and to earlier ones that can be answered now."""
+    def run(self, jobs: list[Job]) -> list[JobResult]:
+        """Run one batch.
+
+        Returns:
+            The results of these jobs, and of earlier ones that can be completed now.
+        """
         ...
 
-    def close(self) -> list[Answer]:
-        """Let go of everything: the last answers. It may be used again afterwards."""
+    def close(self) -> list[JobResult]:
+        """Release all resources. The backend may be used again afterwards.
+
+        Returns:
+            The results of all jobs that have not been completed.
+        """
         ...
 
 
-class Rounds:
-    """The thread, for one event loop after another.
+class BatchWorker:
+    """The thread of a backend, which serves one event loop after another.
 
-    It starts with the first job. It ends, after the jobs before that, with `aclose`; or else by itself, when its event
-    loop has ended or nobody holds this object any more.
+    The thread starts with the first job. It ends with `aclose`, after the jobs that were submitted before. It also ends
+    when its event loop has ended, or when this object is garbage collected.
 
     Args:
-        desk: Where the thread works.
-        name: The store, as errors and the thread's name have it.
+        backend: Runs the jobs.
+        name: The name of the store, for error messages and for the thread.
     """
 
-    def __init__(self, desk: Desk, name: str) -> None:
-        self._desk = desk
+    def __init__(self, backend: Backend, name: str) -> None:
+        self._backend = backend
         self._name = name
         self._binding = LoopBinding(name)
-        self._worker: _Worker | None = None
+        self._thread: _Thread | None = None
         self._closed = False
 
     def __del__(self) -> None:
-        if self._worker is not None:
-            self._worker.end()
+        if self._thread is not None:
+            self._thread.end()
 
     def open(self) -> None:
-        """Take jobs again after `aclose`."""
+        """Accept jobs again after `aclose`."""
         self._closed = False
 
-    def ask(self, work: Callable[[Any], Any], *, writes: bool = False) -> asyncio.Future[Any]:
-        """Have something done. It is done even if the future is cancelled.
+    def submit(self, work: Callable[[Any], Any], *, writes: bool = False) -> asyncio.Future[Any]:
+        """Have a job run in the thread. It is run even if the future is cancelled.
+
+        Args:
+            work: The job.
+            writes: Whether it changes anything.
+
+        Returns:
+            A future for what the job returns.
 
         Raises:
-            ClosedError: It is closed.
-            ConfigurationError: It is in use in another event loop, or was before this process was forked.
+            ClosedError: The worker is closed.
+            ConfigurationError: The worker is in use in another event loop, or it was in use before this process was
+                forked.
         """
         if self._closed:
             raise ClosedError(f"{self._name} is closed; enter it again with `async with` to go on using it")
         is_new = self._binding.bind()
-        if self._worker is None or is_new or self._worker.is_ending:
-            self._worker = _Worker(self._desk, self._name, self._worker)
-        return self._worker.ask(work, writes=writes)
+        if self._thread is None or is_new or self._thread.is_ending:
+            self._thread = _Thread(self._backend, self._name, self._thread)
+        return self._thread.submit(work, writes=writes)
 
     async def aclose(self) -> None:
-        """Finish the jobs that are waiting, then let go of everything. Harmless if it is closed already."""
+        """Run the jobs that are waiting, then close the backend. Does nothing if it is closed already."""
         self._closed = True
-        worker = self._worker
-        if worker is None or self._binding.is_forked:  # a forked process has no thread, and no say
+        thread = self._thread
+        if thread is None or self._binding.is_forked:  # a forked process has no thread and must not touch the file
             return
-        await worker.aclose()
-        if self._worker is worker:
-            self._worker = None
+        await thread.aclose()
+        if self._thread is thread:
+            self._thread = None
             self._binding.unbind()
 
 
-class _Worker:
+class _Thread:
     """The thread that works for one event loop.
 
     Args:
-        desk: Where it works.
+        backend: Runs the jobs.
         name: The thread's name.
-        previous: Who worked there before; it is waited for, on the thread.
+        previous: The thread that used the backend before. The new thread waits until it has ended.
     """
 
-    def __init__(self, desk: Desk, name: str, previous: _Worker | None) -> None:
-        self._desk = desk
+    def __init__(self, backend: Backend, name: str, previous: _Thread | None) -> None:
+        self._backend = backend
         self._loop = asyncio.get_running_loop()
         self._previous = previous
-        self._asked: list[Job] = []
-        self._jobs: queue.SimpleQueue[Sequence[Job | None]] = queue.SimpleQueue()  # ``None`` is the end
+        self._submitted: list[Job] = []
+        self._queue: queue.SimpleQueue[Sequence[Job | None]] = queue.SimpleQueue()  # None ends the thread
         self._ended: Future[None] = Future()
         self._ended.set_running_or_notify_cancel()  # so that a caller that is cancelled does not cancel it
         self.is_ending = False
         if previous is not None:
             previous.end()
-        # A daemon: a program that forgot to close its store ends all the same, like one that is killed.
+        # A daemon thread, so that a program that does not close its store can end.
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
         self._at_loop_end = cast("AsyncGeneratorType[None, None]", self._when_the_loop_ends())
-        with suppress(StopIteration):  # it waits for nothing on its way to its `yield`
+        with suppress(StopIteration):  # the generator waits for nothing before its `yield`
             self._at_loop_end.__anext__().send(None)
 
     async def _when_the_loop_ends(self) -> AsyncGenerator[None, None]:
-        """End with the event loop: one that is shut down, as by ``asyncio.run``, closes its asynchronous generators.
+        """End with the event loop, which closes its asynchronous generators when ``asyncio.run`` shuts it down.
 
-        It gives no other sign of its end.
+        An event loop reports its end in no other way.
         https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.shutdown_asyncgens
         """
         try:
             yield
         finally:
-            await self._ending()
+            await self._wait_until_ended()
 
-    def ask(self, work: Callable[[Any], Any], *, writes: bool) -> asyncio.Future[Any]:
-        """Have something done, from the worker's own event loop."""
-        if not self._asked:
-            # What is asked in one pass of the loop goes to the thread together; it would make a round of each.
+    def submit(self, work: Callable[[Any], Any], *, writes: bool) -> asyncio.Future[Any]:
+        """Have a job run. Must be called in the event loop of this thread."""
+        if not self._submitted:
+            # All jobs of one pass of the event loop go to the thread together; one by one, each would be a batch.
             self._loop.call_soon(self._hand_over)
         future = self._loop.create_future()
-        self._asked.append(Job(work, future, writes))
+        self._submitted.append(Job(work, future, writes))
         return future
 
     def _hand_over(self) -> None:
-        asked, self._asked = self._asked, []
-        for first in range(0, len(asked), _MOST):
-            self._jobs.put(asked[first : first + _MOST])
+        submitted, self._submitted = self._submitted, []
+        for first in range(0, len(submitted), _BATCH_SIZE):
+            self._queue.put(submitted[first : first + _BATCH_SIZE])
 
     def end(self) -> None:
-        """Let the thread end after the jobs that were asked for so far."""
+        """Let the thread end after the jobs that have been submitted."""
         if not self.is_ending:
             self.is_ending = True
             self._hand_over()
-            self._jobs.put([None])
+            self._queue.put([None])
 
     async def aclose(self) -> None:
-        """Let the thread end, and wait for it."""
-        await self._ending()
-        if not self._at_loop_end.ag_running:  # or else the loop is just closing it
+        """End the thread and wait for its end."""
+        await self._wait_until_ended()
+        if not self._at_loop_end.ag_running:  # otherwise the event loop is closing the generator now
             await self._at_loop_end.aclose()
 
-    async def _ending(self) -> None:
+    async def _wait_until_ended(self) -> None:
         self.end()
         if not self._ended.done():
             await asyncio.wrap_future(self._ended)
-        while self._thread.is_alive():  # noqa: ASYNC110 - it has said its last; what it still does gives no sign
+        while self._thread.is_alive():  # noqa: ASYNC110 - all its work is done, and its last steps give no signal
             await asyncio.sleep(0)
 
     def _run(self) -> None:
         if self._previous is not None:
-            self._previous._thread.join()  # noqa: SLF001 - of its own kind
+            self._previous._thread.join()  # noqa: SLF001 - of the same class
             self._previous = None
         try:
-            while self._round():
+            while self._run_batch():
                 pass
-            _send(self._desk.close())
+            _deliver(self._backend.close())
         finally:
             self._ended.set_result(None)
 
-    def _round(self) -> bool:
-        """Do what waits. Whether there is another round."""
+    def _run_batch(self) -> bool:
+        """Run the jobs that are waiting.
+
+        Returns:
+            Whether the thread goes on.
+        """
         taken = self._take()
         jobs = [job for job in taken if job is not None]
         try:
-            _send(self._desk.do(jobs))
-        except Exception as error:  # noqa: BLE001 - a thread that dies would leave all callers waiting
-            _send(Answer(job.future, error=error) for job in jobs)
+            _deliver(self._backend.run(jobs))
+        except Exception as error:  # noqa: BLE001 - if the thread died, its callers would wait for ever
+            _deliver(JobResult(job.future, error=error) for job in jobs)
         return len(jobs) == len(taken) and (bool(jobs) or not self._loop.is_closed())
 
     def _take(self) -> list[Job | None]:
-        """Wait for jobs, and take those that wait behind them."""
+        """Wait for a job, and return it together with those that are waiting behind it."""
         taken: list[Job | None] = []
         with suppress(queue.Empty):
-            taken += self._jobs.get(timeout=self._desk.patience)
-            while len(taken) < _MOST:
-                taken += self._jobs.get_nowait()
+            taken += self._queue.get(timeout=self._backend.poll_interval)
+            while len(taken) < _BATCH_SIZE:
+                taken += self._queue.get_nowait()
         return taken
 
 
-def _send(answers: Iterable[Answer]) -> None:
-    """Bring all answers to a loop in one call: each call wakes the loop."""
-    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Answer]] = defaultdict(list)
-    for answer in answers:
-        by_loop[answer.future.get_loop()].append(answer)
-    for loop, its_answers in by_loop.items():
-        with suppress(RuntimeError):  # that loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(_tell, its_answers)
+def _deliver(results: Iterable[JobResult]) -> None:
+    """Pass all results for an event loop to it in one call, because each call wakes the event loop."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[JobResult]] = defaultdict(list)
+    for result in results:
+        by_loop[result.future.get_loop()].append(result)
+    for loop, its_results in by_loop.items():
+        with suppress(RuntimeError):  # the event loop is closed, so nobody waits for the results
+            loop.call_soon_threadsafe(_complete, its_results)
 
 
-def _tell(answers: Iterable[Answer]) -> None:
-    for answer in answers:
-        if answer.future.done():
+def _complete(results: Iterable[JobResult]) -> None:
+    for result in results:
+        if result.future.done():
             continue  # its caller was cancelled
-        if answer.error is None:
-            answer.future.set_result(answer.value)
+        if result.error is None:
+            result.future.set_result(result.value)
         else:
-            answer.future.set_exception(answer.error)
+            result.future.set_exception(result.error)

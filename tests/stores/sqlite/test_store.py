@@ -1,4 +1,4 @@
-"""What only a store in a file has: restarts, group commit, other processes, sudden death."""
+"""What only the SQLite store does: restarts, transactions that many share, other processes, kill -9."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import uvloop
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.stores.sqlite import database as sqlite_file
+from plivo_record_async.stores.sqlite import database
 from plivo_record_async.stores.sqlite import store as sqlite_store
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 from tests.support.samples.orphans import orphan
@@ -28,7 +28,7 @@ from tests.support.sqlite_files import execute_sql, other_connection, output_of,
 # The file
 
 
-async def test_what_was_kept_is_there_after_a_restart(path: Path) -> None:
+async def test_records_survive_a_restart(path: Path) -> None:
     first = SQLiteStore(path)
     await first.create(recording("recorded"))
     await first.aclose()
@@ -37,7 +37,7 @@ async def test_what_was_kept_is_there_after_a_restart(path: Path) -> None:
     await second.aclose()
 
 
-async def test_closing_ends_the_thread_and_lets_go_of_the_file(path: Path) -> None:
+async def test_closing_ends_the_thread_and_closes_the_file(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
     names = {thread.name for thread in threading.enumerate()}
@@ -51,7 +51,7 @@ async def test_closing_ends_the_thread_and_lets_go_of_the_file(path: Path) -> No
     assert not path.with_name("recordings.db-wal").exists()
 
 
-async def test_nothing_is_opened_before_the_first_call(path: Path) -> None:
+async def test_file_is_not_opened_before_the_first_call(path: Path) -> None:
     store = SQLiteStore(path)
     assert repr(store) == f"SQLiteStore('{path}')"
     await store.aclose()
@@ -59,12 +59,12 @@ async def test_nothing_is_opened_before_the_first_call(path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", ":memory:", b":memory:", "a\0b"])
-def test_a_file_has_a_name(bad: str) -> None:
+def test_path_that_names_no_file_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match="MemoryStore"):
         SQLiteStore(bad)
 
 
-def test_a_relative_path_is_meant_from_where_the_store_was_made(
+def test_relative_path_is_relative_to_the_directory_at_construction(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -76,12 +76,12 @@ def test_a_relative_path_is_meant_from_where_the_store_was_made(
     assert (tmp_path / "recordings.db").exists()
 
 
-def test_waiting_takes_time(path: Path) -> None:
+def test_busy_timeout_must_be_positive(path: Path) -> None:
     with pytest.raises(ValueError, match="busy_timeout"):
         SQLiteStore(path, busy_timeout=0)
 
 
-async def test_a_commit_is_on_the_disk(path: Path) -> None:
+async def test_file_uses_wal_with_full_synchronization(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
     pragmas = "SELECT (SELECT * FROM pragma_journal_mode), (SELECT * FROM pragma_synchronous)"
@@ -90,7 +90,7 @@ async def test_a_commit_is_on_the_disk(path: Path) -> None:
     await store.aclose()
 
 
-def test_what_a_loop_asked_for_before_it_was_closed_is_done(path: Path) -> None:
+def test_write_that_was_submitted_before_its_event_loop_was_closed_is_done(path: Path) -> None:
     store = SQLiteStore(path)
     ended = asyncio.new_event_loop()
     asking = ended.create_task(store.create(planned()))
@@ -130,7 +130,7 @@ def test_event_loops_that_end_without_closing_leave_no_thread_and_no_descriptor(
         assert open_files(path) == []
 
 
-# Group commit
+# Shared transactions
 
 
 def commits(path: Path) -> int:
@@ -142,7 +142,7 @@ def commits(path: Path) -> int:
     return sum(wal[at + 4 : at + 8] != b"\0\0\0\0" for at in frames if wal[at + 8 : at + 16] == salt)
 
 
-async def test_writers_who_wait_share_a_transaction(path: Path) -> None:
+async def test_waiting_writes_share_a_transaction(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned("first"))
     before = commits(path)
@@ -155,7 +155,7 @@ async def test_writers_who_wait_share_a_transaction(path: Path) -> None:
     await store.aclose()
 
 
-async def test_one_writer_that_fails_does_not_spoil_the_others(path: Path) -> None:
+async def test_failed_write_does_not_affect_the_others_of_its_batch(path: Path) -> None:
     store = SQLiteStore(path)
     before = [store.create(planned(f"before-{number}")) for number in range(5)]
     after = [store.create(planned(f"after-{number}")) for number in range(5)]
@@ -170,11 +170,11 @@ async def test_one_writer_that_fails_does_not_spoil_the_others(path: Path) -> No
     await store.aclose()
 
 
-async def test_a_connection_that_is_lost_is_made_anew(path: Path) -> None:
+async def test_lost_connection_is_replaced(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
     with pytest.raises(StoreError, match="closed database"):
-        await store._rounds.ask(lambda c: c.close(), writes=True)  # pyright: ignore[reportPrivateUsage]
+        await store._worker.submit(lambda c: c.close(), writes=True)  # pyright: ignore[reportPrivateUsage]
     assert await store.create(planned("start-2")) == planned("start-2")
     await store.aclose()
 
@@ -194,7 +194,7 @@ async def test_two_stores_on_one_file_see_each_other(path: Path) -> None:
     await other.aclose()
 
 
-def test_of_processes_that_contend_none_loses_a_change(path: Path) -> None:
+def test_no_change_is_lost_when_processes_contend(path: Path) -> None:
     async def prepare() -> None:
         store = SQLiteStore(path)
         await store.create(planned())
@@ -214,7 +214,7 @@ def test_of_processes_that_contend_none_loses_a_change(path: Path) -> None:
     assert asyncio.run(version()) == 3 * 40
 
 
-async def test_many_may_make_the_file_at_the_same_time(tmp_path: Path) -> None:
+async def test_several_stores_can_create_the_file_at_the_same_time(tmp_path: Path) -> None:
     for attempt in range(5):
         stores = [SQLiteStore(tmp_path / f"{attempt}.db") for _ in range(8)]
         created = await asyncio.gather(*(store.create(planned(f"start-{n}")) for n, store in enumerate(stores)))
@@ -223,7 +223,7 @@ async def test_many_may_make_the_file_at_the_same_time(tmp_path: Path) -> None:
             await store.aclose()
 
 
-def test_a_watcher_in_another_process_wakes_within_half_a_second(path: Path) -> None:
+def test_change_by_another_process_wakes_a_watcher_within_half_a_second(path: Path) -> None:
     async def latencies(process: subprocess.Popen[str]) -> list[float]:
         assert process.stdin is not None
         assert process.stdout is not None
@@ -247,28 +247,28 @@ def test_a_watcher_in_another_process_wakes_within_half_a_second(path: Path) -> 
         assert min(asyncio.run(latencies(process))) < 0.5
 
 
-async def test_changes_of_others_are_looked_for_only_while_somebody_watches(path: Path) -> None:
+async def test_changes_of_other_processes_are_polled_only_while_records_are_watched(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
-    assert not looks(store)
+    assert not polls(store)
     watcher = asyncio.create_task(store.watch("start-1", version=0))
     await asyncio.sleep(0)
     await store.get("start-1")
-    assert looks(store)
+    assert polls(store)
     watcher.cancel()
     with pytest.raises(asyncio.CancelledError):
         await watcher
     await store.get("start-1")
-    assert not looks(store)
+    assert not polls(store)
     await store.aclose()
 
 
-def looks(store: SQLiteStore) -> bool:
-    """Whether it looks as often as watchers need it."""
-    return store._file.patience == sqlite_file._POLL  # pyright: ignore[reportPrivateUsage]
+def polls(store: SQLiteStore) -> bool:
+    """Whether it polls as often as watchers need it."""
+    return store._database.poll_interval == database._WATCH_INTERVAL  # pyright: ignore[reportPrivateUsage]
 
 
-async def test_a_watcher_that_is_cancelled_after_closing_is_only_cancelled(path: Path) -> None:
+async def test_watcher_that_is_cancelled_while_the_store_closes_raises_cancelled_error(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
     watcher = asyncio.create_task(store.watch("start-1", version=0))
@@ -281,7 +281,7 @@ async def test_a_watcher_that_is_cancelled_after_closing_is_only_cancelled(path:
     await closing
 
 
-async def test_who_watches_a_file_that_breaks_is_told(path: Path) -> None:
+async def test_watchers_of_a_broken_file_get_store_error(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
     watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(2)]
@@ -294,7 +294,7 @@ async def test_who_watches_a_file_that_breaks_is_told(path: Path) -> None:
     await store.aclose()
 
 
-def test_a_store_that_was_forked_says_so(path: Path) -> None:
+def test_call_in_a_forked_process_raises_configuration_error(path: Path) -> None:
     [line] = output_of(start_writer("fork", path))
     assert line == (
         f"SQLiteStore('{path}') was in use before this process was forked; make one in each process, after the fork, "
@@ -302,14 +302,12 @@ def test_a_store_that_was_forked_says_so(path: Path) -> None:
     )
 
 
-def test_a_forked_process_can_close_what_it_was_given(path: Path) -> None:
+def test_forked_process_can_close_an_inherited_store(path: Path) -> None:
     [line] = output_of(start_writer("fork_and_close", path))
     assert line == "closed"
 
 
-async def test_what_goes_wrong_unexpectedly_is_told_and_harms_no_later_call(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_unexpected_error_is_raised_and_later_calls_succeed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = SQLiteStore(path)
     with monkeypatch.context() as patch:
         patch.setattr(sqlite3, "connect", raising(MemoryError("no room")))
@@ -327,7 +325,7 @@ def raising(error: Exception) -> Callable[..., Any]:
     return call
 
 
-async def test_a_record_that_cannot_be_read_harms_only_those_who_watch_it(path: Path) -> None:
+async def test_unreadable_record_fails_only_its_own_watchers(path: Path) -> None:
     store = SQLiteStore(path)
     records = [await store.create(planned(f"start-{number}")) for number in range(3)]
     watchers = [asyncio.create_task(store.watch(record.start_id, version=0)) for record in records]
@@ -341,10 +339,10 @@ async def test_a_record_that_cannot_be_read_harms_only_those_who_watch_it(path: 
     await store.aclose()
 
 
-async def test_much_is_forgotten_in_slices_between_which_others_have_their_turn(
+async def test_prune_deletes_in_several_transactions_between_which_others_can_write(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "_SLICE", 10)
+    monkeypatch.setattr(sqlite_store, "_PRUNED_AT_ONCE", 10)
     store = SQLiteStore(path)
     old = [recording("rejected", f"start-{number}") for number in range(25)]
     await asyncio.gather(*map(store.create, old))
@@ -359,11 +357,11 @@ async def test_much_is_forgotten_in_slices_between_which_others_have_their_turn(
     await store.aclose()
 
 
-# Sudden death
+# kill -9
 
 
 @pytest.mark.parametrize("seconds", [0.01, 0.03, 0.07, 0.12, 0.18, 0.25])
-def test_what_was_acknowledged_survives_kill_9(path: Path, seconds: float) -> None:
+def test_acknowledged_changes_survive_kill_9(path: Path, seconds: float) -> None:
     acknowledged: dict[str, int] = {}
     for life in range(2):
         with start_writer("create", path, f"life{life}", 20) as process:

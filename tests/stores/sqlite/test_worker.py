@@ -1,4 +1,4 @@
-"""The thread that works in rounds, with a desk that only writes down what it was given."""
+"""The thread that runs jobs in batches, with a backend that records the sizes of its batches."""
 
 from __future__ import annotations
 
@@ -11,136 +11,136 @@ from functools import partial
 import pytest
 
 from plivo_record_async.errors import ClosedError, ConfigurationError
-from plivo_record_async.stores.sqlite.worker import Answer, Job, Rounds
+from plivo_record_async.stores.sqlite.worker import BatchWorker, Job, JobResult
 
 
-def pair(number: int, desk: object) -> tuple[int, object]:
-    return number, desk
+def pair(number: int, backend: object) -> tuple[int, object]:
+    return number, backend
 
 
-class Notebook:
-    """A desk that can be held up."""
+class FakeBackend:
+    """A backend that can be made to wait."""
 
     def __init__(self) -> None:
-        self.rounds: list[int] = []
-        self.patience = 10.0
+        self.batches: list[int] = []
+        self.poll_interval = 10.0
         self.free = threading.Event()
         self.begun = threading.Event()
         self.waited = threading.Event()
         self.closed = False
 
-    def do(self, jobs: list[Job]) -> list[Answer]:
+    def run(self, jobs: list[Job]) -> list[JobResult]:
         (self.begun if jobs else self.waited).set()
         self.free.wait(10)
-        self.rounds.append(len(jobs))
+        self.batches.append(len(jobs))
         return [self.answer(job) for job in jobs]
 
-    def answer(self, job: Job) -> Answer:
+    def answer(self, job: Job) -> JobResult:
         try:
-            return Answer(job.future, job.work(self))
+            return JobResult(job.future, job.work(self))
         except ValueError as error:
-            return Answer(job.future, error=error)
+            return JobResult(job.future, error=error)
 
-    def close(self) -> list[Answer]:
+    def close(self) -> list[JobResult]:
         self.closed = True
         return []
 
 
 @pytest.fixture
-def desk() -> Notebook:
-    desk = Notebook()
-    desk.free.set()
-    return desk
+def backend() -> FakeBackend:
+    backend = FakeBackend()
+    backend.free.set()
+    return backend
 
 
 @pytest.fixture
-async def rounds(desk: Notebook) -> AsyncIterator[Rounds]:
-    rounds = Rounds(desk, "the store")
-    yield rounds
-    desk.free.set()
-    await rounds.aclose()
+async def worker(backend: FakeBackend) -> AsyncIterator[BatchWorker]:
+    worker = BatchWorker(backend, "the store")
+    yield worker
+    backend.free.set()
+    await worker.aclose()
 
 
-async def test_the_work_is_done_on_the_thread_and_answered_here(rounds: Rounds) -> None:
-    assert await rounds.ask(lambda _: threading.current_thread().name) == "the store"
+async def test_job_runs_in_the_thread_and_its_result_arrives_in_the_event_loop(worker: BatchWorker) -> None:
+    assert await worker.submit(lambda _: threading.current_thread().name) == "the store"
 
 
-async def test_an_error_is_an_answer(rounds: Rounds) -> None:
+async def test_error_of_a_job_is_raised_at_its_caller(worker: BatchWorker) -> None:
     with pytest.raises(ValueError, match="invalid literal"):
-        await rounds.ask(lambda _: int("x"))
+        await worker.submit(lambda _: int("x"))
 
 
-async def test_what_is_asked_in_one_pass_of_the_loop_is_done_in_one_round(rounds: Rounds, desk: Notebook) -> None:
-    await asyncio.gather(*(rounds.ask(partial(pair, number)) for number in range(50)))
-    assert desk.rounds == [50]
+async def test_jobs_of_one_pass_of_the_event_loop_are_one_batch(worker: BatchWorker, backend: FakeBackend) -> None:
+    await asyncio.gather(*(worker.submit(partial(pair, number)) for number in range(50)))
+    assert backend.batches == [50]
 
 
-async def test_what_waits_is_done_together_but_not_too_much_of_it(rounds: Rounds, desk: Notebook) -> None:
-    desk.free.clear()
-    first = rounds.ask(lambda _: "first")
-    assert await asyncio.to_thread(desk.begun.wait, 10)
-    others = [rounds.ask(partial(pair, number)) for number in range(1200)]
-    desk.free.set()
+async def test_waiting_jobs_run_in_batches_of_limited_size(worker: BatchWorker, backend: FakeBackend) -> None:
+    backend.free.clear()
+    first = worker.submit(lambda _: "first")
+    assert await asyncio.to_thread(backend.begun.wait, 10)
+    others = [worker.submit(partial(pair, number)) for number in range(1200)]
+    backend.free.set()
     assert await first == "first"
-    assert await asyncio.gather(*others) == [(number, desk) for number in range(1200)]
-    assert desk.rounds == [1, 500, 500, 200]
+    assert await asyncio.gather(*others) == [(number, backend) for number in range(1200)]
+    assert backend.batches == [1, 500, 500, 200]
 
 
-async def test_what_was_asked_is_done_even_if_nobody_waits_any_more(rounds: Rounds) -> None:
+async def test_job_runs_even_if_its_caller_is_cancelled(worker: BatchWorker) -> None:
     done: list[str] = []
-    rounds.ask(lambda _: done.append("done")).cancel()
-    await rounds.ask(lambda _: None)
+    worker.submit(lambda _: done.append("done")).cancel()
+    await worker.submit(lambda _: None)
     assert done == ["done"]
 
 
-async def test_an_impatient_desk_gets_rounds_without_jobs(rounds: Rounds, desk: Notebook) -> None:
-    desk.patience = 0.001
-    await rounds.ask(lambda _: None)
-    assert await asyncio.to_thread(desk.waited.wait, 10)
+async def test_empty_batch_runs_after_the_poll_interval(worker: BatchWorker, backend: FakeBackend) -> None:
+    backend.poll_interval = 0.001
+    await worker.submit(lambda _: None)
+    assert await asyncio.to_thread(backend.waited.wait, 10)
 
 
-async def test_closing_waits_for_the_jobs_before_it_and_refuses_those_after(rounds: Rounds, desk: Notebook) -> None:
-    desk.free.clear()
-    before = rounds.ask(lambda _: "before")
-    closing = asyncio.create_task(rounds.aclose())
+async def test_closing_runs_earlier_jobs_and_refuses_later_ones(worker: BatchWorker, backend: FakeBackend) -> None:
+    backend.free.clear()
+    before = worker.submit(lambda _: "before")
+    closing = asyncio.create_task(worker.aclose())
     await asyncio.sleep(0)
     with pytest.raises(ClosedError, match="the store is closed; enter it again"):
-        rounds.ask(lambda _: "after")
+        worker.submit(lambda _: "after")
     assert not closing.done()
-    desk.free.set()
+    backend.free.set()
     await closing
     assert await before == "before"
-    assert desk.closed
+    assert backend.closed
 
 
-async def test_who_gives_up_closing_does_not_keep_it_from_closing(rounds: Rounds, desk: Notebook) -> None:
-    desk.free.clear()
-    rounds.ask(lambda _: None)
-    impatient = asyncio.create_task(rounds.aclose())
+async def test_cancelled_closing_can_be_repeated(worker: BatchWorker, backend: FakeBackend) -> None:
+    backend.free.clear()
+    worker.submit(lambda _: None)
+    impatient = asyncio.create_task(worker.aclose())
     await asyncio.sleep(0)
     impatient.cancel()
     await asyncio.gather(impatient, return_exceptions=True)
-    desk.free.set()
-    await rounds.aclose()
-    assert desk.closed
+    backend.free.set()
+    await worker.aclose()
+    assert backend.closed
 
 
-async def test_a_thread_that_was_never_needed_never_was(desk: Notebook) -> None:
-    await Rounds(desk, "the store").aclose()
-    assert not desk.closed
+async def test_closing_an_unused_worker_starts_no_thread(backend: FakeBackend) -> None:
+    await BatchWorker(backend, "the store").aclose()
+    assert not backend.closed
 
 
-async def test_a_forked_process_is_told(rounds: Rounds, monkeypatch: pytest.MonkeyPatch) -> None:
-    await rounds.ask(lambda _: None)
+async def test_forked_process_gets_an_error(worker: BatchWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    await worker.submit(lambda _: None)
     monkeypatch.setattr(os, "getpid", lambda: -1)
     with pytest.raises(ConfigurationError, match="before this process was forked; make one in each process"):
-        rounds.ask(lambda _: None)
-    await rounds.aclose()
-    rounds.open()
+        worker.submit(lambda _: None)
+    await worker.aclose()
+    worker.open()
     with pytest.raises(ConfigurationError, match="before this process was forked; make one in each process"):
-        rounds.ask(lambda _: None)
+        worker.submit(lambda _: None)
     monkeypatch.undo()
-    assert await rounds.ask(lambda _: "of the parent") == "of the parent"
+    assert await worker.submit(lambda _: "of the parent") == "of the parent"
 
 
 # One event loop after another
@@ -150,80 +150,80 @@ def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "the store"]
 
 
-async def test_closing_ends_the_thread_and_opening_begins_another(rounds: Rounds, desk: Notebook) -> None:
+async def test_closing_ends_the_thread_and_reopening_starts_another(worker: BatchWorker, backend: FakeBackend) -> None:
     for _ in range(2):
-        [thread] = [await rounds.ask(lambda _: threading.current_thread())]
+        [thread] = [await worker.submit(lambda _: threading.current_thread())]
         assert threads() == [thread]
-        await rounds.aclose()
+        await worker.aclose()
         assert not thread.is_alive()
-        assert desk.closed
-        rounds.open()
+        assert backend.closed
+        worker.open()
 
 
-async def test_what_is_opened_again_while_it_closes_is_open(rounds: Rounds, desk: Notebook) -> None:
-    desk.free.clear()
-    before = rounds.ask(lambda _: threading.current_thread())
-    closing = asyncio.create_task(rounds.aclose())
+async def test_worker_can_be_reopened_while_it_is_closing(worker: BatchWorker, backend: FakeBackend) -> None:
+    backend.free.clear()
+    before = worker.submit(lambda _: threading.current_thread())
+    closing = asyncio.create_task(worker.aclose())
     await asyncio.sleep(0)
-    rounds.open()
-    after = rounds.ask(lambda _: threading.current_thread())
-    desk.free.set()
+    worker.open()
+    after = worker.submit(lambda _: threading.current_thread())
+    backend.free.set()
     await closing
     assert await before != await after
-    assert threads() == [await after], "one at a time works at the desk"
+    assert threads() == [await after], "only one thread at a time uses the backend"
 
 
-def test_a_loop_that_ends_ends_the_thread_after_its_jobs(desk: Notebook) -> None:
-    rounds = Rounds(desk, "the store")
+def test_end_of_the_event_loop_ends_the_thread_after_its_jobs(backend: FakeBackend) -> None:
+    worker = BatchWorker(backend, "the store")
     done: list[str] = []
 
     async def leave() -> None:
-        rounds.ask(lambda _: done.append("done"))
+        worker.submit(lambda _: done.append("done"))
 
     for number in range(1, 4):
         asyncio.run(leave())
         assert done == ["done"] * number
-        assert desk.closed
+        assert backend.closed
         assert threads() == []
 
 
-def test_a_loop_that_is_closed_without_a_sign_ends_the_thread_too(desk: Notebook) -> None:
-    rounds = Rounds(desk, "the store")
-    desk.patience = 0.001
+def test_thread_ends_when_its_event_loop_was_closed_without_shutdown(backend: FakeBackend) -> None:
+    worker = BatchWorker(backend, "the store")
+    backend.poll_interval = 0.001
     loop = asyncio.new_event_loop()
 
-    async def ask() -> threading.Thread:
-        thread: threading.Thread = await rounds.ask(lambda _: threading.current_thread())
+    async def execute_sql() -> threading.Thread:
+        thread: threading.Thread = await worker.submit(lambda _: threading.current_thread())
         return thread
 
-    thread = loop.run_until_complete(ask())
+    thread = loop.run_until_complete(execute_sql())
     assert thread.is_alive()
     loop.close()
     thread.join(10)
     assert not thread.is_alive()
-    assert asyncio.run(ask()) is not thread
+    assert asyncio.run(execute_sql()) is not thread
 
 
-async def test_whoever_drops_it_ends_the_thread(desk: Notebook) -> None:
-    rounds = Rounds(desk, "the store")
-    await rounds.ask(lambda _: None)
+async def test_garbage_collected_worker_ends_its_thread(backend: FakeBackend) -> None:
+    worker = BatchWorker(backend, "the store")
+    await worker.submit(lambda _: None)
     [thread] = threads()
-    del rounds
+    del worker
     await asyncio.to_thread(thread.join, 10)
     assert not thread.is_alive()
 
 
-def test_a_loop_and_its_generators_may_end_at_the_same_time(desk: Notebook) -> None:
-    """What a program began in a generator it may end when the loop ends the generators."""
-    rounds = Rounds(desk, "the store")
+def test_worker_can_be_closed_by_a_generator_that_the_event_loop_closes(backend: FakeBackend) -> None:
+    """A generator may close in its `finally` what it has opened."""
+    worker = BatchWorker(backend, "the store")
     closed: list[str] = []
 
     async def resource() -> AsyncIterator[None]:
-        await rounds.ask(lambda _: None)
+        await worker.submit(lambda _: None)
         try:
             yield
         finally:
-            await rounds.aclose()
+            await worker.aclose()
             closed.append("closed")
 
     async def leave() -> None:
@@ -236,37 +236,37 @@ def test_a_loop_and_its_generators_may_end_at_the_same_time(desk: Notebook) -> N
     assert threads() == []
 
 
-def test_an_answer_for_a_loop_that_is_gone_disturbs_nobody(desk: Notebook) -> None:
-    rounds = Rounds(desk, "the store")
-    desk.free.clear()
+def test_result_for_a_closed_event_loop_is_dropped(backend: FakeBackend) -> None:
+    worker = BatchWorker(backend, "the store")
+    backend.free.clear()
     ended = asyncio.new_event_loop()
-    ended.call_soon(lambda: rounds.ask(lambda _: "for nobody"))
+    ended.call_soon(lambda: worker.submit(lambda _: "for nobody"))
     ended.run_until_complete(asyncio.sleep(0))
     ended.close()
 
     async def come() -> str:
-        answer: str = await rounds.ask(lambda _: "for me")
+        answer: str = await worker.submit(lambda _: "for me")
         return answer
 
     async def story() -> None:
         coming = asyncio.create_task(come())
         await asyncio.sleep(0)
-        desk.free.set()
+        backend.free.set()
         assert await coming == "for me"
 
     asyncio.run(story())
 
 
-def test_a_loop_that_ends_in_the_middle_of_its_pass_holds_up_no_other(desk: Notebook) -> None:
-    rounds = Rounds(desk, "the store")
+def test_event_loop_that_is_closed_before_handing_over_its_jobs_does_not_delay_the_next(backend: FakeBackend) -> None:
+    worker = BatchWorker(backend, "the store")
     ended = asyncio.new_event_loop()
-    ended.call_soon(lambda: rounds.ask(partial(pair, 1)))
+    ended.call_soon(lambda: worker.submit(partial(pair, 1)))
     ended.call_soon(ended.stop)
     ended.run_forever()
     ended.close()
 
     async def story() -> tuple[int, object]:
-        answer: tuple[int, object] = await asyncio.wait_for(rounds.ask(partial(pair, 2)), 10)
+        answer: tuple[int, object] = await asyncio.wait_for(worker.submit(partial(pair, 2)), 10)
         return answer
 
-    assert asyncio.run(story()) == (2, desk)
+    assert asyncio.run(story()) == (2, backend)

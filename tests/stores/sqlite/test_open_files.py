@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from plivo_record_async.stores.sqlite.same_file import SameFile
+from plivo_record_async.stores.sqlite.open_files import OpenFiles
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def database(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @pytest.fixture
-def files(path: Path, database: sqlite3.Connection) -> SameFile:
-    return SameFile(str(path))
+def files(path: Path, database: sqlite3.Connection) -> OpenFiles:
+    return OpenFiles(str(path))
 
 
-def test_files_in_their_places_are_no_problem(files: SameFile, database: sqlite3.Connection) -> None:
+def test_unchanged_files_are_no_problem(files: OpenFiles, database: sqlite3.Connection) -> None:
     assert files.problem(is_open=True) is None
     database.execute("INSERT INTO t VALUES (zeroblob(100000))")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -34,7 +34,7 @@ def test_files_in_their_places_are_no_problem(files: SameFile, database: sqlite3
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
-def test_each_file_that_is_deleted_is_named(files: SameFile, path: Path, suffix: str) -> None:
+def test_deleted_file_is_named(files: OpenFiles, path: Path, suffix: str) -> None:
     file = Path(f"{path}{suffix}")
     kept = file.rename(file.with_suffix(".kept"))
     problem = files.problem(is_open=True)
@@ -44,7 +44,7 @@ def test_each_file_that_is_deleted_is_named(files: SameFile, path: Path, suffix:
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm"])
-def test_each_file_that_is_replaced_is_named(files: SameFile, path: Path, suffix: str) -> None:
+def test_replaced_file_is_named(files: OpenFiles, path: Path, suffix: str) -> None:
     file = Path(f"{path}{suffix}")
     copy = file.with_suffix(".copy")
     copy.write_bytes(file.read_bytes())
@@ -52,8 +52,8 @@ def test_each_file_that_is_replaced_is_named(files: SameFile, path: Path, suffix
     assert files.problem(is_open=True) == f"{file} was replaced by another file while it was in use"
 
 
-def test_after_it_was_closed_only_the_database_has_to_be_there(
-    files: SameFile, path: Path, database: sqlite3.Connection
+def test_only_the_database_file_is_checked_when_it_is_closed(
+    files: OpenFiles, path: Path, database: sqlite3.Connection
 ) -> None:
     database.close()
     assert not path.with_name("recordings.db-wal").exists()
@@ -62,9 +62,7 @@ def test_after_it_was_closed_only_the_database_has_to_be_there(
     assert files.problem(is_open=False) is not None
 
 
-def test_a_directory_that_is_moved_takes_the_file_with_it(
-    files: SameFile, path: Path, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_moved_directory_is_noticed(files: OpenFiles, path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     elsewhere = tmp_path_factory.mktemp("elsewhere") / "moved"
     path.parent.rename(elsewhere)
     assert files.problem(is_open=True) is not None
@@ -72,12 +70,12 @@ def test_a_directory_that_is_moved_takes_the_file_with_it(
     assert files.problem(is_open=True) is None
 
 
-def test_a_file_that_is_emptied_is_named(files: SameFile, path: Path) -> None:
+def test_emptied_file_is_named(files: OpenFiles, path: Path) -> None:
     path.write_bytes(b"")
     assert files.problem(is_open=True) == f"{path} was emptied while it was in use"
 
 
-def test_a_file_that_shrinks_is_told_of_once(files: SameFile, path: Path, database: sqlite3.Connection) -> None:
+def test_shrinking_is_reported_once(files: OpenFiles, path: Path, database: sqlite3.Connection) -> None:
     database.execute("INSERT INTO t VALUES (zeroblob(100000))")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     assert files.problem(is_open=True) is None
@@ -89,10 +87,10 @@ def test_a_file_that_shrinks_is_told_of_once(files: SameFile, path: Path, databa
     assert not files.has_shrunk()
 
 
-def test_beside_a_link_lies_nothing(path: Path, database: sqlite3.Connection, tmp_path: Path) -> None:
+def test_link_to_another_file_is_noticed(path: Path, database: sqlite3.Connection, tmp_path: Path) -> None:
     link, other = tmp_path / "link.db", tmp_path / "other.db"
     link.symlink_to(path)
-    files = SameFile(str(link))
+    files = OpenFiles(str(link))
     assert files.problem(is_open=True) is None
     other.write_bytes(path.read_bytes())
     link.unlink()
@@ -100,6 +98,6 @@ def test_beside_a_link_lies_nothing(path: Path, database: sqlite3.Connection, tm
     assert files.problem(is_open=True) == f"{link} was replaced by another file while it was in use"
 
 
-def test_what_is_not_there_cannot_be_watched(path: Path) -> None:
+def test_missing_file_raises_file_not_found_error(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        SameFile(str(path))
+        OpenFiles(str(path))

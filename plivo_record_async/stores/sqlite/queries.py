@@ -1,0 +1,130 @@
+"""What is read from the SQLite file and written to it: one function for each job."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
+
+from plivo_record_async.errors import StoreError
+from plivo_record_async.stores.encoding import StoredT, decode
+from plivo_record_async.stores.id_hashes import id_hashes
+from plivo_record_async.stores.interface import FollowedRecording
+from plivo_record_async.stores.sqlite import statements as sql
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = [
+    "create",
+    "delete_old",
+    "empty_journal",
+    "forget",
+    "keep_orphan",
+    "read_each",
+    "read_one",
+    "replace",
+    "rewrite_version",
+    "versions",
+]
+
+
+def create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:
+    """Insert a new record.
+
+    Returns:
+        The record itself, or the stored record that has its ``start_id`` or ``dedupe_key``.
+    """
+    if connection.execute(sql.INSERT, row).rowcount == 1:
+        return record
+    [existing] = _values(sql.SELECT_EXISTING, (row.start_id, row.dedupe_key), connection)
+    return decode(existing, FollowedRecording)
+
+
+def replace(row: sql.Row, connection: sqlite3.Connection) -> bool:
+    """Update a record whose stored version is the one before the row's, and return whether it was updated."""
+    return connection.execute(sql.REPLACE, row).rowcount == 1
+
+
+def keep_orphan(row: sql.OrphanRow, limit: int, connection: sqlite3.Connection) -> bool:
+    """Insert an orphan unless its digest is stored or one of its IDs was erased, and return whether it was inserted.
+
+    Args:
+        row: The orphan.
+        limit: How many orphans of its start are kept; the oldest ones beyond that are deleted.
+        connection: The database.
+    """
+    if connection.execute(sql.KEEP_ORPHAN, row).rowcount != 1:
+        return False
+    connection.execute(sql.DROP_OLDEST_ORPHANS, (row.start_id, limit))
+    return True
+
+
+def forget(start_id: str, now: int, connection: sqlite3.Connection) -> bool:
+    """Delete a record and its orphans, and store hashes of its IDs.
+
+    Returns:
+        Whether anything was deleted, or the start had been erased before.
+    """
+    ids = connection.execute(sql.PLIVO_IDS, (start_id,)).fetchone()
+    api_id, recording_id = ids or (None, None)
+    deleted = connection.execute(sql.FORGET, (start_id,)).rowcount
+    deleted += connection.execute(sql.FORGET_ORPHANS, (start_id, api_id, recording_id)).rowcount
+    hashes = id_hashes(start_id=start_id, api_id=api_id, recording_id=recording_id)
+    if not deleted:
+        return connection.execute(sql.FORGOTTEN, hashes[:1]).fetchone() is not None
+    connection.executemany(sql.REMEMBER_FORGOTTEN, [(each, now) for each in hashes])
+    return True
+
+
+def empty_journal(path: str, connection: sqlite3.Connection) -> None:
+    """Leave no byte in the journal.
+
+    Raises:
+        StoreError: Another process is reading the journal.
+    """
+    [(is_busy, *_)] = connection.execute(sql.EMPTY_JOURNAL)
+    if is_busy:
+        raise StoreError(
+            f"{path}: what was erased is still in its journal, because another process reads it; do the same again "
+            "when that has ended"
+        )
+
+
+def delete_old(statement: str, before: int, limit: int, connection: sqlite3.Connection) -> int:
+    """Delete at most ``limit`` rows that are older than ``before``, and return how many were deleted."""
+    return connection.execute(statement, (before, limit)).rowcount
+
+
+def read_one(query: str, key: str, connection: sqlite3.Connection) -> FollowedRecording | None:
+    """Return the first record that the query finds, or None."""
+    texts = _values(query, (key,), connection)
+    return decode(texts[0], FollowedRecording) if texts else None
+
+
+def read_each(
+    cls: type[StoredT], query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection
+) -> list[StoredT | StoreError]:
+    """Return all values that the query finds, with an error in place of each value that cannot be read."""
+    values: list[StoredT | StoreError] = []
+    for text in _values(query, parameters, connection):
+        try:
+            values.append(decode(text, cls))
+        except StoreError as error:
+            values.append(error)
+    return values
+
+
+def versions(start_ids: Collection[str], connection: sqlite3.Connection) -> dict[str, int]:
+    """Return the versions of those of the records that exist."""
+    return dict(connection.execute(sql.VERSIONS, (json.dumps(list(start_ids)),)))
+
+
+def rewrite_version(connection: sqlite3.Connection) -> None:
+    """Write the version of the schema without changing it, as a commit that proves that the file is writable."""
+    [(version,)] = connection.execute("PRAGMA user_version")
+    connection.execute(f"PRAGMA user_version = {version}")
+
+
+def _values(query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection) -> list[str]:
+    return [value for (value,) in connection.execute(query, parameters)]

@@ -1,0 +1,148 @@
+"""The schema of the SQLite file and the migration of older files to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+from plivo_record_async.errors import StoreError
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate", "schema_version"]
+
+MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
+    (
+        """
+        CREATE TABLE recording (
+            start_id TEXT PRIMARY KEY,
+            dedupe_key TEXT UNIQUE,
+            version INTEGER NOT NULL,
+            api_id TEXT,
+            recording_id TEXT,
+            due_at INTEGER,
+            updated_at INTEGER NOT NULL,
+            value TEXT NOT NULL
+        )
+        """,
+        "CREATE INDEX recording_by_api_id ON recording (api_id) WHERE api_id IS NOT NULL",
+        "CREATE INDEX recording_by_recording_id ON recording (recording_id) WHERE recording_id IS NOT NULL",
+        "CREATE INDEX recording_due ON recording (due_at) WHERE due_at IS NOT NULL",
+        "CREATE INDEX recording_at_rest ON recording (updated_at) WHERE due_at IS NULL",
+        "CREATE TABLE orphan (id INTEGER PRIMARY KEY, received_at INTEGER NOT NULL, value TEXT NOT NULL)",
+        "CREATE INDEX orphan_by_age ON orphan (received_at)",
+    ),
+    (
+        "ALTER TABLE orphan RENAME TO old_orphan",
+        "DROP INDEX orphan_by_age",
+        """
+        CREATE TABLE orphan (
+            id INTEGER PRIMARY KEY,
+            digest TEXT NOT NULL UNIQUE,
+            start_id TEXT,
+            api_id TEXT,
+            recording_id TEXT,
+            received_at INTEGER NOT NULL,
+            value TEXT NOT NULL
+        )
+        """,
+        # A value that is not JSON stays as it is; whoever reads it gets an error.
+        """
+        INSERT INTO orphan (id, digest, api_id, recording_id, received_at, value)
+        SELECT
+            id,
+            'of schema 1: ' || id,
+            CASE WHEN json_valid(value) THEN json_extract(value, '$.event.api_id') END,
+            CASE WHEN json_valid(value) THEN json_extract(value, '$.event.recording_id') END,
+            received_at,
+            CASE WHEN json_valid(value) THEN json_set(
+                value,
+                '$.digest', 'of schema 1: ' || id,
+                '$.reason', 'an earlier version of this package kept it, which did not write down why'
+            ) ELSE value END
+        FROM old_orphan
+        """,
+        "DROP TABLE old_orphan",
+        "CREATE INDEX orphan_by_age ON orphan (received_at)",
+        "CREATE INDEX orphan_by_start_id ON orphan (start_id)",
+        "CREATE INDEX orphan_by_api_id ON orphan (api_id) WHERE api_id IS NOT NULL",
+        "CREATE INDEX orphan_by_recording_id ON orphan (recording_id) WHERE recording_id IS NOT NULL",
+        "CREATE TABLE forgotten (mark TEXT PRIMARY KEY, forgotten_at INTEGER NOT NULL)",
+    ),
+    (
+        # The next change of a record writes its real value here, so the records that exist need no other.
+        "ALTER TABLE recording ADD COLUMN silent INTEGER NOT NULL DEFAULT 0",
+        "DROP INDEX recording_due",
+        "CREATE INDEX recording_due ON recording (silent, due_at) WHERE due_at IS NOT NULL",
+    ),
+)
+"""Each tuple of statements migrates the schema to the next version; ``user_version`` counts them.
+
+Times are microseconds since 1970. ``value`` holds the whole record, and the other columns are what it is found by.
+"""
+
+APPLICATION_ID: Final = int.from_bytes(b"PlRe")
+"""Identifies the files of this package: https://www.sqlite.org/pragma.html#pragma_application_id"""
+
+FILE_IDENTITY: Final = """
+    SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master),
+        (SELECT count(*) = 2 FROM pragma_table_info('recording') WHERE name IN ('start_id', 'dedupe_key'))
+    FROM pragma_application_id, pragma_user_version
+"""
+"""The application ID, the version of the schema, how many tables and indexes there are, and whether our table exists.
+
+It is one statement, because another process may be creating the schema at this moment.
+"""
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]], path: str) -> None:
+    """Migrate the schema to the latest version in one transaction.
+
+    Args:
+        connection: The database.
+        migrations: The statements that lead from each version to the next.
+        path: The file, for error messages.
+
+    Raises:
+        StoreError: A newer version of this package wrote the file, or it is another program's database.
+    """
+    latest = len(migrations)
+    if schema_version(connection, latest, path) == latest:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    version = schema_version(connection, latest, path)  # another process may have migrated it in the meantime
+    for statements in migrations[version:]:
+        for statement in statements:
+            connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    connection.execute(f"PRAGMA user_version = {latest}")
+    connection.execute("COMMIT")
+
+
+def schema_version(connection: sqlite3.Connection, latest: int, path: str) -> int:
+    """Return the version of the file's schema, or 0 if the file is new.
+
+    Args:
+        connection: The database.
+        latest: The latest version that is known.
+        path: The file, for error messages.
+
+    Raises:
+        StoreError: A newer version of this package wrote the file, or it is another program's database.
+    """
+    [(application, version, tables, has_our_table)] = connection.execute(FILE_IDENTITY)
+    if application == 0 and has_our_table:
+        raise StoreError(
+            f"{path}: a development version of this package wrote it, before its files were marked; this version does "
+            "not read such files. Follow its recordings to their end with the version that wrote it, and choose "
+            "another file for this one"
+        )
+    if application != APPLICATION_ID and (application, version, tables) != (0, 0, 0):
+        raise StoreError(f"{path}: it is the database of another program; choose another file")
+    if version > latest:
+        raise StoreError(
+            f"{path}: its schema is version {version}, and this version of the package knows only {latest}: "
+            "a newer one wrote it; upgrade the package"
+        )
+    return int(version)

@@ -1,0 +1,77 @@
+"""The futures of those who wait for a record to change."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from plivo_record_async.stores.sqlite.queries import versions
+
+if TYPE_CHECKING:
+    import sqlite3
+
+__all__ = ["Watchers"]
+
+
+class Watchers:
+    """The futures by ``start_id``, and the records that may have changed since they were last compared."""
+
+    def __init__(self) -> None:
+        self._futures: defaultdict[str, dict[asyncio.Future[Any], int]] = defaultdict(dict)
+        self._candidates: set[str] = set()
+        self._data_version = 0
+
+    def __bool__(self) -> bool:
+        return bool(self._futures)
+
+    def add(self, start_id: str, version: int, future: asyncio.Future[Any]) -> None:
+        """Let a future wait until the record's version is not ``version``."""
+        self._futures[start_id][future] = version
+        self._candidates.add(start_id)
+
+    def discard(self, start_id: str, future: asyncio.Future[Any]) -> None:
+        """Let a future wait no longer."""
+        self._futures[start_id].pop(future, None)
+        if not self._futures[start_id]:
+            del self._futures[start_id]
+            self._candidates.discard(start_id)
+
+    def may_have_changed(self, start_id: str) -> None:
+        """Compare this record next time, if it is watched."""
+        if start_id in self._futures:
+            self._candidates.add(start_id)
+
+    def all_may_have_changed(self) -> None:
+        """Compare all records next time."""
+        self._candidates.update(self._futures)
+
+    def clear(self) -> list[asyncio.Future[Any]]:
+        """Forget all futures and return them."""
+        futures = [future for waiting in self._futures.values() for future in waiting]
+        self._futures.clear()
+        self._candidates.clear()
+        return futures
+
+    def changed(self, connection: sqlite3.Connection) -> Iterator[tuple[str, list[asyncio.Future[Any]]]]:
+        """Forget the futures whose record has another version or is gone, and yield them by ``start_id``.
+
+        All records are compared if another connection has committed anything.
+        """
+        # https://www.sqlite.org/pragma.html#pragma_data_version
+        [(data_version,)] = connection.execute("PRAGMA data_version")
+        candidates = self._candidates & self._futures.keys() if data_version == self._data_version else self._futures
+        self._data_version = data_version
+        start_ids = list(candidates)
+        self._candidates.clear()
+        current = versions(start_ids, connection) if start_ids else {}
+        for start_id in start_ids:
+            waiting = self._futures[start_id]
+            futures = [future for future, version in waiting.items() if current.get(start_id) != version]
+            if futures:
+                for future in futures:
+                    del waiting[future]
+                if not waiting:
+                    del self._futures[start_id]
+                yield start_id, futures
