@@ -34,12 +34,12 @@ from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKI
 from plivo_record_async.settings import address
 from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore
+from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.handle import TrackedRecording
 from plivo_record_async.tracking.handlers import HandledEvent, label_of
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.receiver import Receive, Receiver, Scope, Send, run_lifespan
 from plivo_record_async.tracking.reconciler import Reconciler
-from plivo_record_async.tracking.scheduler import Follower
 from plivo_record_async.tracking.starter import Starter
 from plivo_record_async.transport.batch import run_many
 

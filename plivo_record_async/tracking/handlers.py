@@ -8,13 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Final
 
-import attrs
-
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded
-from plivo_record_async.protocol.recording.evidence import EventHandled, EventName, HandlersEnded
+from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.record import FollowedRecording
 
-__all__ = ["EventRuns", "HandledEvent", "Handler", "Handlers", "error_of", "label_of"]
+__all__ = ["HandledEvent", "Handler", "Handlers", "describe_error", "error_of", "label_of"]
 
 HandledEvent = ApiResponse | RecordingEnded | TranscriptionEnded
 Handler = Callable[[FollowedRecording, HandledEvent], Awaitable[object]]
@@ -23,7 +21,7 @@ _LONGEST: Final = 500
 """Letters of an error that are kept in the record."""
 
 
-def in_words(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return the error as the last line of its traceback has it, shortened."""
     return traceback.format_exception_only(error)[-1].strip()[:_LONGEST]
 
@@ -54,42 +52,6 @@ class Handlers:
     def events(self) -> frozenset[EventName]:
         """The events that have handlers."""
         return frozenset(self._by_event)
-
-
-@attrs.define(eq=False)
-class EventRuns:
-    """The handlers of one event of one recording, as they run in this process.
-
-    Attributes:
-        running: The tasks of those that are running.
-        done: Those that are not to be run any more.
-        noted: Whether the record says how they stand. It says nothing as long as none of them fails.
-    """
-
-    running: dict[str, asyncio.Task[None]] = attrs.field(factory=dict[str, "asyncio.Task[None]"])
-    done: set[str] = attrs.field(factory=set[str])
-    noted: bool = False
-
-    def ended(
-        self, name: EventName, handlers: Mapping[str, Handler], label: str, error: BaseException | None
-    ) -> EventHandled | HandlersEnded | None:
-        """Take in that a handler has ended, and return what there is to store. If None, there is nothing.
-
-        Args:
-            name: The event.
-            handlers: All its handlers.
-            label: The one that has ended.
-            error: What it raised. If None, it has run to its end.
-        """
-        if error is None:
-            self.done.add(label)
-        if handlers.keys() <= self.done:
-            return EventHandled(name=name)
-        self.noted = self.noted or error is not None
-        if not self.noted:
-            return None
-        failed = () if error is None else ((label, in_words(error)),)
-        return HandlersEnded(name=name, done=frozenset(self.done), failed=failed, running=frozenset(self.running))
 
 
 async def error_of(handler: Handler, record: FollowedRecording, event: HandledEvent) -> BaseException | None:

@@ -30,12 +30,12 @@ from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.stores.interface import Store
 
-__all__ = ["DoubtfulError", "Ledger"]
+__all__ = ["ContradictionError", "Ledger"]
 
 _OF_ONE_SENDING = (SendingContinued, StartAccepted, StartNotSent, StartRefused, StartUnanswered)
 
 
-class DoubtfulError(Exception):
+class ContradictionError(Exception):
     """Evidence contradicts what is known, so nothing was learned; the text says in what."""
 
 
@@ -72,14 +72,14 @@ class Ledger:
             raise UnknownStartError(start_id)
         return record
 
-    async def take_up(self, record: FollowedRecording) -> tuple[FollowedRecording, tuple[Effect, ...]] | None:
+    async def apply_due(self, record: FollowedRecording) -> tuple[FollowedRecording, tuple[Effect, ...]] | None:
         """Store that the time of a record has come. Of several who try, one does.
 
         Args:
             record: The record as the store returned it.
 
         Returns:
-            As `learn`; None if somebody has changed the record since.
+            As `apply`; None if somebody has changed the record since.
 
         Raises:
             ValueError: Nothing follows from its time, so it would be due for ever.
@@ -90,12 +90,12 @@ class Ledger:
             raise ValueError(f"start {record.start_id} is {record.state} and due at {record.due_at}, but for nothing")
         return (changed, effects) if await self.store.replace(changed) else None
 
-    async def learn(
+    async def apply(
         self,
         record: FollowedRecording,
         evidence: Evidence,
         *,
-        doubt: Callable[[FollowedRecording], str | None] | None = None,
+        contradiction: Callable[[FollowedRecording], str | None] | None = None,
     ) -> tuple[FollowedRecording, tuple[Effect, ...]]:
         """Take in one piece of evidence.
 
@@ -103,22 +103,22 @@ class Ledger:
             record: What was known last; it need not be the newest.
             evidence: What is new. What our own sending tells counts for the sending that ``record`` knows of: if
                 another has begun since, it says nothing.
-            doubt: Says in what the evidence contradicts the record; asked for each state of the record that the
+            contradiction: Says in what the evidence contradicts the record; asked for each state of the record that the
                 evidence would change. If None, the evidence is believed.
 
         Returns:
             The record as it is stored now, with or without a change; and what is to be done.
 
         Raises:
-            DoubtfulError: The evidence contradicts the record.
+            ContradictionError: The evidence contradicts the record.
             UnknownStartError: The record was pruned meanwhile.
             StoreError: It could not be stored, so nothing was learned.
         """
         known = record
         while True:
-            reason = doubt and doubt(record)
+            reason = contradiction and contradiction(record)
             if reason:
-                raise DoubtfulError(reason)
+                raise ContradictionError(reason)
             changed, effects = apply(record, evidence, _clock.now(), self.tracking, handled=self.handled)
             if changed is record:
                 return record, ()

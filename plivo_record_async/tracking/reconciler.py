@@ -45,7 +45,7 @@ class Reconciler:
         self._read = read
         self._quota = Quota(client.rate_limit and _share_of(client.rate_limit))
 
-    async def look(self, record: FollowedRecording, tracking: TrackingPolicy) -> Evidence | None:
+    async def reconcile(self, record: FollowedRecording, tracking: TrackingPolicy) -> Evidence | None:
         """Return the evidence that Plivo has on a recording, or None if there is nothing to tell yet.
 
         Raises:

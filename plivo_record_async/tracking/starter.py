@@ -26,8 +26,8 @@ from plivo_record_async.protocol.recording.evidence import Evidence, SendingBega
 from plivo_record_async.protocol.recording.lifecycle import apply, begin
 from plivo_record_async.protocol.recording.outcomes import Started, evidence_of_answer, evidence_of_error
 from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import Ledger
-from plivo_record_async.tracking.scheduler import Follower
 
 __all__ = ["Starter"]
 
@@ -101,7 +101,7 @@ class Starter:
         try:
             return await self.ledger.store.create(sending)
         except asyncio.CancelledError:  # the store may have it all the same
-            self.follower.soon(self.follower.learn_surely(sending, _CANCELLED))
+            self.follower.spawn(self.follower.apply_with_retry(sending, _CANCELLED))
             raise
         except StoreError as error:
             raise _not_stored(sending, error) from error
@@ -114,7 +114,7 @@ class Starter:
         try:
             replaced = await self.ledger.store.replace(sending)
         except asyncio.CancelledError:  # the store may have it all the same
-            self.follower.soon(self.follower.learn_surely(sending, _CANCELLED))
+            self.follower.spawn(self.follower.apply_with_retry(sending, _CANCELLED))
             raise
         except StoreError as error:
             raise _not_stored(sending, error) from error
@@ -132,7 +132,7 @@ class Starter:
                     raise _too_late(request.operation)
                 answer = await self.client.call(request, timeout=seconds, on_abandoned=late.append)
             except asyncio.CancelledError:
-                self.follower.soon(self._finish(record, late))
+                self.follower.spawn(self._finish(record, late))
                 raise
             except PlivoRecordError as error:
                 if isinstance(error, OutcomeUnknownError | UnexpectedResponseError):
@@ -147,14 +147,14 @@ class Starter:
     async def _conclude(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
         """Store an outcome. The caller is told of it even where the store is down: it was sent."""
         try:
-            return await self.follower.learn(record, evidence)
+            return await self.follower.apply(record, evidence)
         except UnknownStartError:
             return record  # it was forgotten while it was being sent
         except (StoreError, ClosedError):
-            self.follower.soon(self.follower.learn_surely(record, evidence))
+            self.follower.spawn(self.follower.apply_with_retry(record, evidence))
             return record
         except asyncio.CancelledError:
-            self.follower.soon(self.follower.learn_surely(record, evidence))
+            self.follower.spawn(self.follower.apply_with_retry(record, evidence))
             raise
 
     async def _finish(self, record: FollowedRecording, late: list[Awaitable[Started]]) -> None:
@@ -166,7 +166,7 @@ class Starter:
                     evidence = evidence_of_answer(await answer)
                 except PlivoRecordError as error:
                     evidence = evidence_of_error(error)
-            await self.follower.learn_surely(record, evidence)
+            await self.follower.apply_with_retry(record, evidence)
 
 
 def _loop_time() -> float:

@@ -51,7 +51,7 @@ class Followed:
 
     async def learns(self, *evidence: Evidence) -> None:
         for piece in evidence:
-            await self.ledger.learn(self.record, piece)
+            await self.ledger.apply(self.record, piece)
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from plivo_record_async.protocol.recording.evidence import (
     StartAccepted,
     StartNotSent,
 )
-from plivo_record_async.protocol.recording.lifecycle import HandOver, Reconcile
+from plivo_record_async.protocol.recording.lifecycle import RunHandlers, Reconcile
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.tracking.ledger import DoubtfulError, Ledger
+from plivo_record_async.tracking.ledger import ContradictionError, Ledger
 from tests.support.samples.recordings import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording
 from tests.support.tracker.flaky_store import FlakyStore
 
@@ -31,10 +31,10 @@ CANCELLED = StartNotSent(words="cancelled")
 async def test_what_is_learned_is_stored_and_its_effects_are_handed_out() -> None:
     ledger = Ledger(store=MemoryStore(), handled=HANDLED)
     record = await ledger.store.create(recording("accepted"))
-    learned, effects = await ledger.learn(record, ENDED)
+    learned, effects = await ledger.apply(record, ENDED)
     assert learned == await ledger.get(record.start_id)
     assert (learned.state, learned.version, learned.ended) == ("recorded", record.version + 1, ENDED)
-    assert effects == (HandOver(ENDED),)
+    assert effects == (RunHandlers(ENDED),)
 
 
 async def test_what_was_known_is_not_stored_again() -> None:
@@ -42,7 +42,7 @@ async def test_what_was_known_is_not_stored_again() -> None:
     ledger = Ledger(store=store)
     record = await store.create(recording("recorded"))
     store.calls.clear()
-    assert await ledger.learn(record, ENDED) == (record, ())
+    assert await ledger.apply(record, ENDED) == (record, ())
     assert store.calls == []
 
 
@@ -50,8 +50,8 @@ async def test_whoever_was_faster_is_not_overwritten() -> None:
     store = MemoryStore()
     first, second = Ledger(store=store, handled=HANDLED), Ledger(store=store, handled=HANDLED)
     record = await store.create(recording("sending"))
-    await second.learn(record, ENDED)
-    learned, effects = await first.learn(record, ACCEPTED)
+    await second.apply(record, ENDED)
+    learned, effects = await first.apply(record, ACCEPTED)
     assert (learned.state, learned.ended, learned.version) == ("recorded", ENDED, record.version + 2)
     assert learned.answer is not None
     assert effects == ()
@@ -61,8 +61,8 @@ async def test_of_two_who_learn_the_same_one_gets_the_effects() -> None:
     store = MemoryStore()
     ledgers = [Ledger(store=store, handled=HANDLED) for _ in range(8)]
     record = await store.create(recording("accepted"))
-    outcomes = await asyncio.gather(*(ledger.learn(record, ENDED) for ledger in ledgers))
-    assert [effects for _, effects in outcomes if effects] == [(HandOver(ENDED),)]
+    outcomes = await asyncio.gather(*(ledger.apply(record, ENDED) for ledger in ledgers))
+    assert [effects for _, effects in outcomes if effects] == [(RunHandlers(ENDED),)]
     assert {learned.version for learned, _ in outcomes} == {record.version + 1}
 
 
@@ -70,7 +70,7 @@ async def test_everybody_s_news_is_kept() -> None:
     store = MemoryStore()
     record = await store.create(recording("sending"))
     news: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED]
-    await asyncio.gather(*(Ledger(store=store).learn(record, piece) for piece in news))
+    await asyncio.gather(*(Ledger(store=store).apply(record, piece) for piece in news))
     learned = await Ledger(store=store).get(record.start_id)
     assert (learned.state, learned.response, learned.ended, learned.transcription) == (
         "transcribed",
@@ -84,17 +84,17 @@ async def test_everybody_s_news_is_kept() -> None:
 async def test_what_one_sending_tells_says_nothing_of_the_next(late: Evidence) -> None:
     ledger = Ledger(store=MemoryStore())
     first = await ledger.store.create(recording("sending"))
-    not_sent, _ = await ledger.learn(first, CANCELLED)
-    again, _ = await ledger.learn(not_sent, SendingBegan())
-    assert await ledger.learn(first, late) == (again, ())
+    not_sent, _ = await ledger.apply(first, CANCELLED)
+    again, _ = await ledger.apply(not_sent, SendingBegan())
+    assert await ledger.apply(first, late) == (again, ())
     assert await ledger.get(first.start_id) == again
 
 
 async def test_an_outcome_may_be_told_twice() -> None:
     ledger = Ledger(store=MemoryStore())
     sending = await ledger.store.create(recording("sending"))
-    once, _ = await ledger.learn(sending, CANCELLED)
-    assert await ledger.learn(sending, CANCELLED) == (once, ())
+    once, _ = await ledger.apply(sending, CANCELLED)
+    assert await ledger.apply(sending, CANCELLED) == (once, ())
 
 
 async def test_a_pruned_record_learns_nothing() -> None:
@@ -102,7 +102,7 @@ async def test_a_pruned_record_learns_nothing() -> None:
     record = await store.create(recording("failed"))
     assert await store.prune(NOW + SECOND) == 1
     with pytest.raises(UnknownStartError, match="no start with the id 'start-1'"):
-        await Ledger(store=store).learn(record, TRANSCRIBED)
+        await Ledger(store=store).apply(record, TRANSCRIBED)
     with pytest.raises(UnknownStartError):
         await Ledger(store=store).get(record.start_id)
 
@@ -113,25 +113,25 @@ async def test_a_failing_store_learns_nothing() -> None:
     record = await store.create(recording("accepted"))
     store.broken = {"replace"}
     with pytest.raises(StoreError):
-        await ledger.learn(record, ENDED)
+        await ledger.apply(record, ENDED)
     assert await store.get(record.start_id) == record
 
 
 async def test_evidence_is_doubted_again_if_somebody_was_faster() -> None:
     ledger = Ledger(store=MemoryStore())
     record = await ledger.store.create(recording("accepted"))
-    known, _ = await ledger.learn(record, CONFIRMED)
+    known, _ = await ledger.apply(record, CONFIRMED)
     doubted: list[FollowedRecording] = []
 
-    def doubt(current: FollowedRecording) -> str | None:
+    def contradiction(current: FollowedRecording) -> str | None:
         doubted.append(current)
         return "it was confirmed" if current.response is not None else None
 
-    with pytest.raises(DoubtfulError, match="it was confirmed"):
-        await ledger.learn(record, ENDED, doubt=doubt)
+    with pytest.raises(ContradictionError, match="it was confirmed"):
+        await ledger.apply(record, ENDED, contradiction=contradiction)
     assert doubted == [record, known]
     assert await ledger.get(record.start_id) == known
-    learned, _ = await ledger.learn(record, ENDED, doubt=lambda _: None)
+    learned, _ = await ledger.apply(record, ENDED, contradiction=lambda _: None)
     assert learned.ended == ENDED
 
 
@@ -139,7 +139,7 @@ async def test_of_several_who_take_up_a_record_one_does() -> None:
     store = MemoryStore()
     ledgers = [Ledger(store=store) for _ in range(8)]
     record = await store.create(recording("unknown"))
-    ends = await asyncio.gather(*(ledger.take_up(record) for ledger in ledgers))
+    ends = await asyncio.gather(*(ledger.apply_due(record) for ledger in ledgers))
     [(taken, effects)] = filter(None, ends)
     assert await store.get(record.start_id) == taken
     assert (taken.version, effects) == (record.version + 1, (Reconcile(),))
@@ -155,11 +155,11 @@ async def test_what_is_due_is_taken_up_although_our_clock_was_set_back() -> None
     clocks.append(Reading(wall=record.due_at - timedelta(seconds=119), steady=1.0, run="run"))
     assert await store.due(clocks[-1].wall) == []
     assert list(await store.due(ledger.due_time())) == [record]
-    assert await ledger.take_up(record) is not None
+    assert await ledger.apply_due(record) is not None
 
 
 async def test_a_record_that_is_due_for_nothing_is_named() -> None:
     ledger = Ledger(store=MemoryStore())
     record = await ledger.store.create(attrs.evolve(recording("rejected"), due_at=NOW))
     with pytest.raises(ValueError, match=r"start start-1 is rejected and due at .*, but for nothing"):
-        await ledger.take_up(record)
+        await ledger.apply_due(record)

@@ -60,7 +60,7 @@ async def looked(
     """What a look brings; the clocks are the real ones if there is no ``now``."""
     async with plivo.client() as client:
         read = _clock.read if now is None else lambda: at(now)
-        return await Reconciler(client, store or MemoryStore(), read=read).look(record, DEFAULT_TRACKING)
+        return await Reconciler(client, store or MemoryStore(), read=read).reconcile(record, DEFAULT_TRACKING)
 
 
 def id_of(evidence: Any) -> str | None:
@@ -228,7 +228,7 @@ async def test_a_list_that_never_ends_leaves_it_unknown() -> None:
 
     async with ScriptedPlivo().client(transport=httpx.MockTransport(endless)) as client:
         reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
-        assert await reconciler.look(GONE, DEFAULT_TRACKING) is None
+        assert await reconciler.reconcile(GONE, DEFAULT_TRACKING) is None
     assert len(requests) == 50
 
 
@@ -242,7 +242,7 @@ async def test_a_list_that_repeats_its_first_page_leaves_it_unknown() -> None:
 
     async with ScriptedPlivo().client(transport=httpx.MockTransport(repeats)) as client:
         reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
-        assert await reconciler.look(GONE, DEFAULT_TRACKING) is None
+        assert await reconciler.reconcile(GONE, DEFAULT_TRACKING) is None
     assert len(requests) == 2
 
 
@@ -268,8 +268,8 @@ async def test_the_recording_is_found_although_our_clock_was_wrong_and_was_set(w
     record = sent(then)
     async with plivo.client() as client:
         reconciler = Reconciler(client, MemoryStore())
-        first = await reconciler.look(record, DEFAULT_TRACKING)
-        assert id_of(first or await reconciler.look(record, DEFAULT_TRACKING)) == "rec-1"
+        first = await reconciler.reconcile(record, DEFAULT_TRACKING)
+        assert id_of(first or await reconciler.reconcile(record, DEFAULT_TRACKING)) == "rec-1"
 
 
 @pytest.mark.parametrize("wrong", [0, 60, -60, 3_600])
@@ -306,7 +306,7 @@ def times_of_looks(
         ) as client:
             reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
             await asyncio.gather(
-                *(reconciler.look(UNKNOWN, DEFAULT_TRACKING) for _ in range(looks)), return_exceptions=True
+                *(reconciler.reconcile(UNKNOWN, DEFAULT_TRACKING) for _ in range(looks)), return_exceptions=True
             )
 
     virtual_time.run(asking())

@@ -122,7 +122,7 @@ async def test_a_start_whose_callback_was_faster_needs_no_lease() -> None:
         record = await its.store.create(sending(tracking=PATIENT))
         await its.follower.open()
         with its.follower.sending(record):
-            recorded = await its.follower.learn(record, ENDED)
+            recorded = await its.follower.apply(record, ENDED)
             while _clock.now() < record.created_at + SHORT_INTERVALS.lease:
                 await asyncio.sleep(SHORT_INTERVALS.poll_interval.total_seconds())
         assert await its.ledger.get("start-1") == recorded
@@ -130,7 +130,7 @@ async def test_a_start_whose_callback_was_faster_needs_no_lease() -> None:
 
 async def test_a_start_that_no_callback_confirms_is_unconfirmed() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
-        await its.follower.learn(await its.store.create(sending(tracking=PATIENT)), ANSWERED)
+        await its.follower.apply(await its.store.create(sending(tracking=PATIENT)), ANSWERED)
         await its.follower.open()
         await wait_for_state(its.store, "start-1", "unconfirmed")
 
@@ -167,7 +167,7 @@ async def test_a_start_that_is_forgotten_meanwhile_harms_nobody(caplog: pytest.L
         ]
         with its.follower.sending(one), its.follower.sending(other):
             await its.store.forget("start-1", now=_clock.now())
-            its.follower.ask("start-1")
+            its.follower.request_reconciliation("start-1")
             await its.follower.open()
             renewed = await its.store.watch("start-2", version=other.version)
             assert renewed is not None
@@ -305,10 +305,10 @@ def test_a_recording_is_asked_about_at_most_once_a_minute() -> None:
             for start_id in ("start-1", "start-2"):
                 await its.store.create(apply(sending(start_id), ANSWERED, _clock.now(), PATIENT)[0])
             for _ in range(100):
-                its.follower.ask("start-1")
+                its.follower.request_reconciliation("start-1")
                 await asyncio.sleep(0.01)
             assert plivo.looks.count("Recording/") == 1
-            its.follower.ask("start-2")
+            its.follower.request_reconciliation("start-2")
             await asyncio.sleep(ASK_PAUSE - 2)
             assert plivo.looks.count("Recording/") == 2
             await asyncio.sleep(ASK_PAUSE)
@@ -325,7 +325,7 @@ def test_nothing_is_asked_any_more_once_it_is_closed() -> None:
         async with tracker_parts(plivo, tracking=PATIENT) as its:
             await its.store.create(unknown(tracking=PATIENT))
             for _ in range(2):
-                its.follower.ask("start-1")
+                its.follower.request_reconciliation("start-1")
         asked = len(plivo.looks)
         await asyncio.sleep(2 * ASK_PAUSE)
         assert len(plivo.looks) == asked
@@ -388,7 +388,7 @@ async def test_who_has_come_to_an_end_while_it_waited_is_not_asked_about() -> No
     async with tracker_parts(plivo, tracking=PATIENT) as its:
         record = await its.store.create(unknown(tracking=PATIENT))
         its.follower.act(record, [Reconcile()])
-        await its.follower.learn(record, ENDED)
+        await its.follower.apply(record, ENDED)
         while other_tasks():
             await asyncio.wait(other_tasks())
     assert plivo.requests == []
@@ -403,10 +403,10 @@ async def test_a_handler_runs_for_each_event_and_that_is_kept() -> None:
         its.follower.add_handler("RecordingEnded", ends)
         its.follower.add_handler("ApiResponse", failures)
         record = await its.store.create(sending(tracking=PATIENT))
-        await its.follower.learn(record, FAILED)
-        await its.follower.learn(record, ENDED)
-        await its.follower.learn(record, ENDED)
-        await its.follower.learn(record, TRANSCRIBED)
+        await its.follower.apply(record, FAILED)
+        await its.follower.apply(record, ENDED)
+        await its.follower.apply(record, ENDED)
+        await its.follower.apply(record, TRANSCRIBED)
         assert (await told(ends), await told(failures)) == (ENDED, FAILED)
         assert (await handled(its)).state == "transcribed"
         assert (ends.times, failures.times) == (1, 1)
@@ -421,7 +421,7 @@ async def test_a_handler_that_failed_runs_again_and_the_others_do_not(
         its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order < 0])
         its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order > 0])
         await its.follower.open()
-        await its.follower.learn(await its.store.create(sending()), ENDED)
+        await its.follower.apply(await its.store.create(sending()), ENDED)
         record = await handled(its)
         assert (good.times, bad.times) == (1, 3)
         assert (record.handler_runs, status_of(record).handler_error) == ((), None)
@@ -476,7 +476,7 @@ async def test_whatever_a_handler_raises_the_others_run_and_it_is_run_again(
         for handler, label in ((before, "before"), (bad, "bad"), (after, "after")):
             its.follower.add_handler("RecordingEnded", handler, label)
         await its.follower.open()
-        record = await its.follower.learn(await its.store.create(sending()), ENDED)
+        record = await its.follower.apply(await its.store.create(sending()), ENDED)
         noted = await its.store.watch("start-1", version=record.version)
         assert noted is not None
         assert said in str(status_of(noted).handler_error)
@@ -494,7 +494,7 @@ def test_a_handler_may_end_the_program(error: BaseException) -> None:
     async def program() -> None:
         async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
             its.follower.add_handler("RecordingEnded", end)
-            await its.follower.learn(await its.store.create(sending(tracking=PATIENT)), ENDED)
+            await its.follower.apply(await its.store.create(sending(tracking=PATIENT)), ENDED)
             await asyncio.sleep(10)
 
     with pytest.raises(type(error)):
@@ -509,7 +509,7 @@ async def test_a_handler_that_never_ends_holds_up_no_other_and_is_given_up(caplo
         for handler, label in ((endless, "endless"), (good, "good"), (bad, "bad")):
             its.follower.add_handler("RecordingEnded", handler, label)
         await its.follower.open()
-        await its.follower.learn(await its.store.create(sending(tracking=tracking)), ENDED)
+        await its.follower.apply(await its.store.create(sending(tracking=tracking)), ENDED)
         record = await handled(its)
         assert (endless.times, good.times, bad.times) == (1, 1, 3)
         assert status_of(record).handler_error == "handler endless of RecordingEnded did not end; it was given up"
@@ -526,7 +526,7 @@ async def test_a_handler_that_is_cut_off_when_the_tracker_closes_has_not_failed(
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
-        record = await its.follower.learn(await its.store.create(sending()), ENDED)
+        record = await its.follower.apply(await its.store.create(sending()), ENDED)
         await told(handler)
         await its.follower.aclose(grace=0)
         await its.store.open()
@@ -540,7 +540,7 @@ async def test_after_a_restart_only_the_handlers_that_failed_run_again() -> None
     async with tracker_parts(ScriptedPlivo(), store=store) as before:
         for handler, label in ((Told(), "good"), (Told(ValueError("no")), "bad")):
             before.follower.add_handler("RecordingEnded", handler, label)
-        record = await before.follower.learn(await store.create(sending()), ENDED)
+        record = await before.follower.apply(await store.create(sending()), ENDED)
         assert await store.watch("start-1", version=record.version)
     async with tracker_parts(ScriptedPlivo(), store=store) as its:
         good, bad = Told(), Told()
@@ -582,7 +582,7 @@ async def test_a_handler_that_takes_long_is_not_run_a_second_time_beside_itself(
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
         await its.follower.open()
-        record = await its.follower.learn(await its.store.create(sending()), ENDED)
+        record = await its.follower.apply(await its.store.create(sending()), ENDED)
         for _ in range(3):  # it comes due, again and again
             changed = await its.store.watch("start-1", version=record.version)
             assert changed is not None
@@ -598,7 +598,7 @@ async def test_that_handlers_take_long_is_noted() -> None:
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler, "slow")
         await its.follower.open()
-        record = await its.follower.learn(await its.store.create(sending()), ENDED)
+        record = await its.follower.apply(await its.store.create(sending()), ENDED)
         while not record.handler_runs:
             changed = await its.store.watch("start-1", version=record.version)
             assert changed is not None
@@ -614,7 +614,7 @@ async def test_that_it_ran_is_kept_even_if_the_store_fails_at_that_moment() -> N
         handler = Told()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
-        await its.follower.learn(await its.store.create(sending(tracking=PATIENT)), ENDED)
+        await its.follower.apply(await its.store.create(sending(tracking=PATIENT)), ENDED)
         await told(handler)
         its.store.broken = {"replace"}
         handler.go.set()
@@ -634,7 +634,7 @@ async def test_a_handler_may_close_what_runs_it_and_is_run_again_when_it_is_open
 
         its.follower.add_handler("RecordingEnded", close)
         record = await its.store.create(sending(tracking=PATIENT))
-        learned = await its.follower.learn(record, ENDED)
+        learned = await its.follower.apply(record, ENDED)
         while other_tasks():
             await asyncio.wait(other_tasks())
         assert kept == [learned]
@@ -728,7 +728,7 @@ async def test_closing_waits_for_handlers_and_for_what_follows_from_them() -> No
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
         await its.follower.open()
-        await its.follower.learn(await its.store.create(sending()), ENDED)
+        await its.follower.apply(await its.store.create(sending()), ENDED)
         await told(handler)
         closing = asyncio.create_task(its.follower.aclose(grace=10))
         await asyncio.sleep(0.05)
@@ -747,7 +747,7 @@ async def test_closing_waits_for_starts() -> None:
         async def sent() -> None:
             with its.follower.sending(record):
                 await asyncio.sleep(0.1)
-                await its.follower.learn(record, ANSWERED)
+                await its.follower.apply(record, ANSWERED)
 
         task = asyncio.create_task(sent())
         await asyncio.sleep(0)
@@ -762,7 +762,7 @@ async def test_closing_does_not_wait_for_ever() -> None:
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
         record = await its.store.create(sending())
-        await its.follower.learn(record, ENDED)
+        await its.follower.apply(record, ENDED)
         await told(handler)
         with its.follower.sending(record):
             await its.follower.aclose(grace=0.05)
@@ -786,11 +786,11 @@ async def test_what_is_learned_too_late_is_logged(caplog: pytest.LogCaptureFixtu
     async with tracker_parts(ScriptedPlivo()) as its:
         record = await its.store.create(sending())
         await its.follower.aclose(grace=0)
-        await its.follower.learn_surely(record, ANSWERED)
+        await its.follower.apply_with_retry(record, ANSWERED)
     assert "the outcome of start start-1 could not be stored" in caplog.text
 
 
 async def test_nothing_is_learned_of_what_was_never_stored() -> None:
     async with tracker_parts(ScriptedPlivo()) as its:
-        await its.follower.learn_surely(sending(), ANSWERED)
+        await its.follower.apply_with_retry(sending(), ANSWERED)
         assert its.store.calls == ["replace", "replaced", "get"]

@@ -181,8 +181,8 @@ async def test_callbacks_may_be_faster_than_the_answer() -> None:
 
         async def answer(_: httpx.Request) -> httpx.Response:
             record = await its.ledger.get(await only_record(its, "sending"))
-            await its.follower.learn(record, ENDED)
-            await its.follower.learn(record, CONFIRMED)
+            await its.follower.apply(record, ENDED)
+            await its.follower.apply(record, CONFIRMED)
             return accepted_response("api-1")
 
         plivo.answers.append(answer)

@@ -57,7 +57,7 @@ from plivo_record_async.protocol.recording.record import (
 )
 from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
-__all__ = ["IGNORED", "TABLE", "Effect", "GiveUp", "HandOver", "Reconcile", "apply", "begin", "plan"]
+__all__ = ["IGNORED", "TABLE", "Effect", "GiveUpHandler", "Reconcile", "RunHandlers", "apply", "begin", "plan"]
 
 IGNORED: Final = None
 """Decided: this evidence says nothing to a recording in this state; neither the state nor a fact changes."""
@@ -163,7 +163,7 @@ class Reconcile:
 
 
 @attrs.frozen
-class HandOver:
+class RunHandlers:
     """Run the user's handlers for the event, then apply `EventHandled`, or `HandlersEnded` if one of them fails.
 
     Attributes:
@@ -176,13 +176,13 @@ class HandOver:
 
 
 @attrs.frozen
-class GiveUp:
+class GiveUpHandler:
     """A handler has failed, or run, for too long: it is not run again for its event, and no longer waited for."""
 
     run: HandlerRun
 
 
-Effect = Reconcile | HandOver | GiveUp
+Effect = Reconcile | RunHandlers | GiveUpHandler
 """What is to be done after the changed record was stored. Waiters need no effect: the store wakes them."""
 
 
@@ -413,13 +413,15 @@ def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) ->
     handed = tuple([_hand_over(before, after, name) for name in after.unhandled if name not in known])
     if not came_due:
         return handed
-    given_up = tuple([GiveUp(run) for run in after.handler_runs if run.given_up and run not in before.handler_runs])
+    given_up = tuple(
+        [GiveUpHandler(run) for run in after.handler_runs if run.given_up and run not in before.handler_runs]
+    )
     looks = before.state == after.state and lacks_end(after)
     return (*given_up, *handed, Reconcile()) if looks else (*given_up, *handed)
 
 
-def _hand_over(before: FollowedRecording, after: FollowedRecording, name: EventName) -> HandOver:
+def _hand_over(before: FollowedRecording, after: FollowedRecording, name: EventName) -> RunHandlers:
     """All handlers, but for those of which is noted that they are not to be run now."""
     runs = [run for run in after.handler_runs if run.event == name]
     skip = frozenset([run.handler for run in runs if run.due_at is None or run in before.handler_runs])
-    return HandOver(getattr(after, _SLOTS[name]), skip)
+    return RunHandlers(getattr(after, _SLOTS[name]), skip)

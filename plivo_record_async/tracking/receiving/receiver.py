@@ -37,7 +37,8 @@ from plivo_record_async.protocol.recording.outcomes import evidence_of_event
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.interface import Orphan
 from plivo_record_async.stores.memory import MemoryStore
-from plivo_record_async.tracking.ledger import DoubtfulError, Ledger
+from plivo_record_async.tracking.follower import Follower
+from plivo_record_async.tracking.ledger import ContradictionError, Ledger
 from plivo_record_async.tracking.receiving.admission import Admission, TooManyError, TooSlowError
 from plivo_record_async.tracking.receiving.bounded_log import BoundedLog
 from plivo_record_async.tracking.receiving.request_head import (
@@ -49,7 +50,6 @@ from plivo_record_async.tracking.receiving.request_head import (
     Scope,
     read_head,
 )
-from plivo_record_async.tracking.scheduler import Follower
 
 __all__ = ["LONGEST_BODY", "Receive", "Receiver", "Scope", "Send", "run_lifespan"]
 
@@ -178,15 +178,15 @@ class Receiver:
             reason = self._why_unknown()
         elif not isinstance(event, UnknownCallback):
             try:
-                learned = await self.ledger.learn(
-                    record, evidence_of_event(event), doubt=partial(contradiction, event=event)
+                changed = await self.ledger.apply(
+                    record, evidence_of_event(event), contradiction=partial(contradiction, event=event)
                 )
-            except DoubtfulError as error:
+            except ContradictionError as error:
                 reason = str(error)
             except UnknownStartError:
                 reason = "its start was deleted while it came in"
             else:
-                return partial(self.follower.act, *learned)
+                return partial(self.follower.act, *changed)
         orphan = Orphan(received_at=_clock.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id)
         return await self._keep_orphan(orphan)
 
@@ -213,7 +213,7 @@ class Receiver:
 
     def _ask(self, start_ids: set[str]) -> None:
         for start_id in start_ids:
-            self.follower.ask(start_id)
+            self.follower.request_reconciliation(start_id)
 
     def _why_unknown(self) -> str:
         if isinstance(self.ledger.store, MemoryStore):

@@ -44,9 +44,9 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import (
     TABLE,
     Effect,
-    GiveUp,
-    HandOver,
+    GiveUpHandler,
     Reconcile,
+    RunHandlers,
     apply,
     begin,
     plan,
@@ -314,13 +314,13 @@ def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -
     assert progress(late, "transcribed") == "lost"
     assert late.steps[-1].evidence == "no transcript came in time"
     [told] = effects
-    assert isinstance(told, HandOver)
+    assert isinstance(told, RunHandlers)
     assert told.event == late.transcription
     handled = record_after(late, EventHandled(name="TranscriptionEnded"))
     assert handled.due_at is None
     at_last, effects = apply(handled, TRANSCRIBED, NOW, handled=handled_events)
     assert progress(at_last, "transcribed") == "reached"
-    assert effects == (HandOver(TRANSCRIBED),)
+    assert effects == (RunHandlers(TRANSCRIBED),)
 
 
 def test_a_transcript_without_an_end_is_still_looked_after() -> None:
@@ -370,14 +370,14 @@ def test_what_our_clocks_showed_is_kept_of_the_last_sending() -> None:
 
 def test_an_event_with_handlers_is_handed_over_once_and_again_until_it_was_handled() -> None:
     record, effects = apply(recording("accepted"), ENDED, NOW, handled=TWO_HANDLED)
-    assert (record.unhandled, effects) == (("RecordingEnded",), (HandOver(ENDED),))
+    assert (record.unhandled, effects) == (("RecordingEnded",), (RunHandlers(ENDED),))
     assert apply(record, ENDED, NOW, handled=TWO_HANDLED) == (record, ())
     record, effects = apply(record, TRANSCRIBED, NOW, handled=TWO_HANDLED)
-    assert effects == (HandOver(TRANSCRIBED),)
+    assert effects == (RunHandlers(TRANSCRIBED),)
     assert record.due_at == NOW + DEFAULT_TRACKING.handler_lease
 
     record, effects = apply(record, CameDue(), due_time(record), handled=TWO_HANDLED)
-    assert effects == (HandOver(ENDED), HandOver(TRANSCRIBED))
+    assert effects == (RunHandlers(ENDED), RunHandlers(TRANSCRIBED))
 
     history = record.steps
     record = record_after(record, EventHandled(name="RecordingEnded"), handled=TWO_HANDLED)
@@ -403,7 +403,7 @@ def test_a_handler_that_failed_is_run_again_after_a_pause_and_the_others_are_not
     )
     first_pause = due_time(record)
     record, effects = apply(record, CameDue(), first_pause, handled=TWO_HANDLED)
-    assert effects == (HandOver(ENDED, skip=frozenset({"a"})),)
+    assert effects == (RunHandlers(ENDED, skip=frozenset({"a"})),)
     assert record.due_at == first_pause + DEFAULT_TRACKING.handler_lease
     record, _ = apply(record, ended_badly(), first_pause, handled=TWO_HANDLED)
     assert record.due_at == first_pause + 2 * DEFAULT_TRACKING.handler_lease
@@ -419,10 +419,10 @@ def test_what_else_is_learned_meanwhile_does_not_shorten_the_pause() -> None:
     record, _ = apply(record, ended_badly(), later, handled=TWO_HANDLED)
     assert record.due_at == later + 2 * DEFAULT_TRACKING.handler_lease
     record, effects = apply(record, TRANSCRIBED, later, handled=TWO_HANDLED)
-    assert effects == (HandOver(TRANSCRIBED),)
+    assert effects == (RunHandlers(TRANSCRIBED),)
     assert record.due_at == later + DEFAULT_TRACKING.handler_lease
     record, effects = apply(record, CameDue(), due_time(record), handled=TWO_HANDLED)
-    assert effects == (HandOver(ENDED, skip=frozenset({"a", "b"})), HandOver(TRANSCRIBED))
+    assert effects == (RunHandlers(ENDED, skip=frozenset({"a", "b"})), RunHandlers(TRANSCRIBED))
 
 
 def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() -> None:
@@ -433,7 +433,7 @@ def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() 
         record, effects = apply(record, CameDue(), now, handled=HANDLED)
         record, _ = apply(record, ended_badly(), now, handled=HANDLED)
     assert DEFAULT_TRACKING.give_up_after < now - NOW < DEFAULT_TRACKING.give_up_after + timedelta(hours=2)
-    [run] = [effect.run for effect in effects if isinstance(effect, GiveUp)]
+    [run] = [effect.run for effect in effects if isinstance(effect, GiveUpHandler)]
     assert (run.handler, run.failures) == ("b", 53)
     assert run in record.handler_runs
     assert status_of(record).handler_error == str(run)
@@ -447,7 +447,7 @@ def test_handlers_that_were_given_up_do_not_keep_an_event_that_comes_anew_from_b
     record = attrs.evolve(record, unhandled=(), handler_runs=(run,))
     record, effects = apply(record, TRANSCRIBED, NOW, handled=TWO_HANDLED)
     assert (record.unhandled, record.handler_runs) == (("TranscriptionEnded",), ())
-    assert effects == (HandOver(TRANSCRIBED),)
+    assert effects == (RunHandlers(TRANSCRIBED),)
 
 
 def test_what_one_handler_was_given_up_for_stays_when_the_others_have_run() -> None:
@@ -474,7 +474,7 @@ def test_an_event_without_handlers_is_not_handed_over() -> None:
 def test_a_found_end_is_handed_over_too() -> None:
     record, effects = apply(recording("unknown"), RecordingFound(recording=ROW), NOW, handled=TWO_HANDLED)
     assert record.ended is not None
-    assert effects == (HandOver(record.ended),)
+    assert effects == (RunHandlers(record.ended),)
 
 
 # Any order

@@ -162,7 +162,7 @@ async def test_a_callback_that_it_has_begun_is_kept_as_that(*, early: bool) -> N
         assert await deliver(caller, signed(fields=began)) == 200
         assert await state(store) == "started"
         if early:
-            await Ledger(store=store).learn(record, StartAccepted(words="202"))
+            await Ledger(store=store).apply(record, StartAccepted(words="202"))
         assert await deliver(caller, signed()) == 200
         assert await state(store) == "recorded"
 

@@ -1,0 +1,118 @@
+"""Which recordings Plivo is asked about, a few at a time, and each at most once a minute if callbacks cause it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+
+from plivo_record_async.errors import UnknownStartError
+from plivo_record_async.protocol.recording.evidence import Evidence
+from plivo_record_async.protocol.recording.record import FollowedRecording, lacks_end
+from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.tracking.reconciler import Reconciler
+from plivo_record_async.tracking.tasks import BackgroundTasks
+
+__all__ = ["MAX_CONCURRENT", "MIN_INTERVAL", "ReconciliationQueue"]
+
+MAX_CONCURRENT = 4
+"""How many recordings Plivo is asked about at the same time."""
+
+MIN_INTERVAL = 60.0
+"""Seconds between two questions about one recording that callbacks cause. Outsiders may cause them."""
+
+log = logging.getLogger("plivo_record_async")
+
+
+class ReconciliationQueue:
+    """The recordings that wait until Plivo is asked about them, in one event loop.
+
+    Args:
+        ledger: The records.
+        reconciler: Asks Plivo about one recording.
+        tasks: What owns the tasks that ask.
+        apply: Stores evidence and acts on its effects.
+        request_again: Repeats a request once its interval is over, perhaps in a later event loop.
+    """
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        reconciler: Reconciler,
+        tasks: BackgroundTasks,
+        apply: Callable[[FollowedRecording, Evidence], Awaitable[FollowedRecording]],
+        request_again: Callable[[str], None],
+    ) -> None:
+        self._ledger = ledger
+        self._reconciler = reconciler
+        self._tasks = tasks
+        self._apply = apply
+        self._request_again = request_again
+        self._waiting: dict[str, bool] = {}  # whether to ask although the end is known
+        self._recent: dict[str, bool] = {}  # whether to ask again when the interval is over
+        self._workers = 0
+
+    def __len__(self) -> int:
+        """Return how many recordings are waiting."""
+        return len(self._waiting)
+
+    def add(self, start_id: str, *, although_ended: bool = False) -> None:
+        """Ask Plivo about a recording as soon as a worker is free.
+
+        Args:
+            start_id: The start.
+            although_ended: Whether to ask even if the end of the recording is known.
+        """
+        self._waiting[start_id] = although_ended or self._waiting.get(start_id, False)
+        if self._workers < MAX_CONCURRENT:
+            self._workers += 1
+            self._tasks.spawn(self._work(), droppable=True)
+
+    def request(self, start_id: str) -> None:
+        """Ask Plivo about a recording because a callback of it was not believed.
+
+        Plivo is asked about each recording at most once in `MIN_INTERVAL` seconds. Requests within that time are
+        answered together by one question when it is over.
+
+        Args:
+            start_id: The start.
+        """
+        if start_id in self._recent:
+            self._recent[start_id] = True
+            return
+        self._recent[start_id] = False
+        asyncio.get_running_loop().call_later(MIN_INTERVAL, self._end_interval, start_id)
+        self.add(start_id, although_ended=True)
+
+    async def reconcile_all(self, start_ids: Iterable[str]) -> None:
+        """Ask Plivo about several recordings at the same time, without a queue.
+
+        Args:
+            start_ids: The starts.
+        """
+        await asyncio.gather(*(self._reconcile(start_id, although_ended=False) for start_id in start_ids))
+
+    def _end_interval(self, start_id: str) -> None:
+        if self._recent.pop(start_id):
+            self._request_again(start_id)
+
+    async def _work(self) -> None:
+        try:
+            while self._waiting:
+                start_id = next(iter(self._waiting))
+                await self._reconcile(start_id, although_ended=self._waiting.pop(start_id))
+        finally:
+            self._workers -= 1
+
+    async def _reconcile(self, start_id: str, *, although_ended: bool) -> None:
+        try:
+            record = await self._ledger.get(start_id)  # the recording may have ended while it waited in the queue
+            if not (although_ended or lacks_end(record)):
+                return
+            evidence = await self._reconciler.reconcile(record, self._ledger.tracking)
+            if evidence is not None:
+                await self._apply(record, evidence)
+        except UnknownStartError:
+            return  # the start was forgotten meanwhile
+        except Exception:
+            log.exception("Plivo could not be asked about start %s; it is asked again later", start_id)
