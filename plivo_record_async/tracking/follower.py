@@ -235,7 +235,7 @@ class Follower:
                 case GiveUpHandler(run=run):
                     session.dispatcher.give_up(record, run)
                 case Reconcile():
-                    if not (can_be_deferred and len(session.queue) >= MAX_PENDING):
+                    if not (can_be_deferred and session.queue.waiting_count >= MAX_PENDING):
                         session.queue.add(record.start_id)
 
     # What others ask for

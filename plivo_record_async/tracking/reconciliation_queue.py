@@ -52,8 +52,9 @@ class ReconciliationQueue:
         self._recent: dict[str, bool] = {}  # whether to ask again when the interval is over
         self._workers = 0
 
-    def __len__(self) -> int:
-        """Return how many recordings are waiting."""
+    @property
+    def waiting_count(self) -> int:
+        """The number of recordings that are waiting."""
         return len(self._waiting)
 
     def add(self, start_id: str, *, although_ended: bool = False) -> None:

@@ -126,8 +126,8 @@ class Scene:
 
     async def quiet(self) -> None:
         """Wait until every question to Plivo that was begun has been answered."""
-        tasks = self.tracker._follower._here.to_drop  # pyright: ignore[reportPrivateUsage]
-        while asking := [task for task in tasks if "_look_at_the_silent" in repr(task.get_coro())]:
+        tasks = self.tracker._follower._session.tasks._droppable  # pyright: ignore[reportPrivateUsage]
+        while asking := [task for task in tasks if "ReconciliationQueue._work" in repr(task.get_coro())]:
             await asyncio.wait(asking)
 
 

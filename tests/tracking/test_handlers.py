@@ -8,9 +8,8 @@ from typing import Any
 
 import pytest
 
-from plivo_record_async.protocol.recording.evidence import EventHandled, HandlersEnded
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handlers import EventRuns, Handler, Handlers, error_of, label_of
+from plivo_record_async.tracking.handlers import Handlers, describe_error, error_of, label_of
 from tests.support.samples.recordings import ENDED, recording
 
 
@@ -86,30 +85,6 @@ class UnprintableError(Exception):
         raise RuntimeError("no words")
 
 
-HANDLERS: dict[str, Handler] = dict.fromkeys(("a", "b", "c"), archive)
-
-
-def ended(runs: EventRuns, label: str, error: BaseException | None = None) -> EventHandled | HandlersEnded | None:
-    runs.running.pop(label, None)
-    return runs.ended("RecordingEnded", HANDLERS, label, error)
-
-
-async def test_nothing_is_stored_until_all_have_run_or_one_has_failed() -> None:
-    task = asyncio.create_task(asyncio.sleep(0))
-    runs = EventRuns(running=dict.fromkeys(HANDLERS, task))
-    assert ended(runs, "a") is None
-    assert ended(runs, "b") is None
-    assert ended(runs, "c") == EventHandled(name="RecordingEnded")
-    runs = EventRuns(running=dict.fromkeys(HANDLERS, task))
-    assert ended(runs, "a") is None
-    assert ended(runs, "b", ValueError("no")) == HandlersEnded(
-        name="RecordingEnded", done=frozenset("a"), failed=(("b", "ValueError: no"),), running=frozenset("c")
-    )
-    assert ended(runs, "c") == HandlersEnded(name="RecordingEnded", done=frozenset("ac"))
-    assert ended(runs, "b") == EventHandled(name="RecordingEnded")
-    await task
-
-
 @pytest.mark.parametrize(
     ("error", "words"),
     [
@@ -120,6 +95,4 @@ async def test_nothing_is_stored_until_all_have_run_or_one_has_failed() -> None:
     ],
 )
 def test_an_error_is_kept_in_a_few_words(error: BaseException, words: str) -> None:
-    evidence = ended(EventRuns(), "a", error)
-    assert isinstance(evidence, HandlersEnded)
-    assert evidence.failed == (("a", words),)
+    assert describe_error(error) == words

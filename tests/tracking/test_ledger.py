@@ -18,7 +18,7 @@ from plivo_record_async.protocol.recording.evidence import (
     StartAccepted,
     StartNotSent,
 )
-from plivo_record_async.protocol.recording.lifecycle import RunHandlers, Reconcile
+from plivo_record_async.protocol.recording.lifecycle import Reconcile, RunHandlers
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.tracking.ledger import ContradictionError, Ledger
 from tests.support.samples.recordings import ACCEPTED, CONFIRMED, ENDED, NOW, SECOND, TRANSCRIBED, recording

@@ -14,9 +14,9 @@ from plivo_record_async import CallbackPolicy
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import FollowedRecording, Store
+from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciler import Reconciler
-from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.starter import Starter
 from tests.support.tracker.flaky_store import FlakyStore
 from tests.support.tracker.scripted_plivo import TOKEN, ScriptedPlivo

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,7 +15,7 @@ import httpx
 
 from plivo_record_async import RecordClient, _clock
 
-__all__ = ["AUTH_ID", "TOKEN", "Answer", "ScriptedPlivo", "accepted_response"]
+__all__ = ["AUTH_ID", "TOKEN", "Answer", "ScriptedPlivo", "accepted_response", "gated_transport"]
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "the-account's-auth-token-of-forty-letters"
@@ -114,3 +115,15 @@ class ScriptedPlivo:
         start = int(asked["offset"])
         page = rows[start : start + int(asked["limit"])]
         return httpx.Response(200, json={"api_id": "a", "meta": {"total_count": len(rows)}, "objects": page})
+
+
+def gated_transport(plivo: ScriptedPlivo, go: asyncio.Event) -> tuple[list[int], httpx.MockTransport]:
+    """A transport that answers no request before ``go`` is set; and the number of requests that wait."""
+    waiting = [0]
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        waiting[0] += 1
+        await go.wait()
+        return await plivo(request)
+
+    return waiting, httpx.MockTransport(answer)

@@ -1,0 +1,174 @@
+"""The follower: opening, closing, applying evidence, and what it does in the background."""
+
+from __future__ import annotations
+
+import asyncio
+
+import attrs
+import pytest
+
+from plivo_record_async import ClosedError, StoreError, _clock
+from plivo_record_async.protocol.recording.lifecycle import Reconcile
+from plivo_record_async.stores.interface import FollowedRecording
+from plivo_record_async.tracking import follower
+from plivo_record_async.tracking.handlers import HandledEvent
+from tests.support.samples.recordings import ENDED
+from tests.support.tracker.handlers import RecordingHandler, next_event, wait_until_handled
+from tests.support.tracker.parts import SHORT_INTERVALS, other_tasks, tracker_parts, wait_for_state
+from tests.support.tracker.records import ANSWERED, PATIENT, sending, unhandled, unknown
+from tests.support.tracker.scripted_plivo import ScriptedPlivo, gated_transport
+
+
+async def test_effects_that_can_be_deferred_wait_while_many_are_pending(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "MAX_PENDING", 5)
+    plivo, go = ScriptedPlivo(), asyncio.Event()
+    _, transport = gated_transport(plivo, go)
+    async with tracker_parts(plivo, transport=transport) as its:
+        handler = RecordingHandler()
+        handler.go.clear()
+        its.follower.add_handler("RecordingEnded", handler)
+        ended = [unhandled(f"start-{number}") for number in range(20)]
+        for record in ended:
+            await its.store.create(attrs.evolve(record, due_at=_clock.now()))
+        await its.follower.open()
+        for _ in range(3):
+            await its.store.called("due", times=its.store.calls.count("due") + 2)
+        assert handler.times == 5
+        for record in ended:
+            its.follower.act(record, [Reconcile()], can_be_deferred=True)
+        assert its.follower._session.queue.waiting_count <= 5  # pyright: ignore[reportPrivateUsage]
+        handler.go.set()
+        for record in ended:
+            await wait_until_handled(its, record.start_id)
+        assert handler.times == 20
+
+
+async def test_handler_may_close_the_tracker() -> None:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        kept: list[FollowedRecording | None] = []
+
+        async def close(record: FollowedRecording, _: HandledEvent) -> None:
+            await its.follower.aclose(grace=5)
+            kept.append(record)
+
+        its.follower.add_handler("RecordingEnded", close)
+        record = await its.store.create(sending(tracking=PATIENT))
+        learned = await its.follower.apply(record, ENDED)
+        while other_tasks():
+            await asyncio.wait(other_tasks())
+        assert kept == [learned]
+        assert learned.unhandled == ("RecordingEnded",)
+
+
+async def test_opening_raises_if_the_store_cannot_be_read() -> None:
+    async with tracker_parts(ScriptedPlivo()) as its:
+        its.store.broken = {"due"}
+        with pytest.raises(StoreError):
+            await its.follower.open()
+        assert other_tasks() == set()
+
+
+async def test_closed_follower_can_be_opened_again() -> None:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        await its.store.create(sending(tracking=PATIENT))
+        for _ in range(2):
+            await its.follower.aclose(grace=0)
+            with pytest.raises(ClosedError):
+                its.follower.ensure_open()
+        await its.follower.open()
+        its.follower.ensure_open()
+        await wait_for_state(its.store, "start-1", "unknown")
+
+
+async def test_concurrent_openings_start_the_scheduler_once() -> None:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        hold = its.store.hold("due")
+        opening = [asyncio.create_task(its.follower.open()) for _ in range(3)]
+        await its.store.called("due")
+        hold.set()
+        await asyncio.gather(*opening)
+        assert len(other_tasks()) == 3
+
+
+async def test_follower_stays_closed_if_the_store_cannot_be_read() -> None:
+    async with tracker_parts(ScriptedPlivo()) as its:
+        await its.follower.aclose(grace=0)
+        its.store.broken = {"due"}
+        with pytest.raises(StoreError):
+            await its.follower.open()
+        with pytest.raises(ClosedError):
+            its.follower.ensure_open()
+
+
+async def test_closing_waits_for_handlers_and_for_storing_their_success() -> None:
+    async with tracker_parts(ScriptedPlivo()) as its:
+        handler = RecordingHandler()
+        handler.go.clear()
+        its.follower.add_handler("RecordingEnded", handler)
+        await its.follower.open()
+        await its.follower.apply(await its.store.create(sending()), ENDED)
+        await next_event(handler)
+        closing = asyncio.create_task(its.follower.aclose(grace=10))
+        await asyncio.sleep(0.05)
+        assert not closing.done()
+        its.store.calls.clear()
+        handler.go.set()
+        await closing
+        assert "replaced" in its.store.calls
+        assert other_tasks() == set()
+
+
+async def test_closing_waits_for_starts() -> None:
+    async with tracker_parts(ScriptedPlivo()) as its:
+        record = await its.store.create(sending())
+
+        async def sent() -> None:
+            with its.follower.sending(record):
+                await asyncio.sleep(0.1)
+                await its.follower.apply(record, ANSWERED)
+
+        task = asyncio.create_task(sent())
+        await asyncio.sleep(0)
+        await its.follower.aclose(grace=10)
+        assert task.done()
+        await task
+
+
+async def test_closing_waits_no_longer_than_the_grace() -> None:
+    async with tracker_parts(ScriptedPlivo()) as its:
+        handler = RecordingHandler()
+        handler.go.clear()
+        its.follower.add_handler("RecordingEnded", handler)
+        record = await its.store.create(sending())
+        await its.follower.apply(record, ENDED)
+        await next_event(handler)
+        with its.follower.sending(record):
+            await its.follower.aclose(grace=0.05)
+        assert other_tasks() == set()
+
+
+async def test_closing_cancels_questions_to_plivo() -> None:
+    plivo, go = ScriptedPlivo(), asyncio.Event()
+    waiting, transport = gated_transport(plivo, go)
+    async with tracker_parts(plivo, transport=transport) as its:
+        await its.store.create(unknown())
+        await its.follower.open()
+        while not waiting[0]:
+            await asyncio.sleep(SHORT_INTERVALS.poll_interval.total_seconds())
+        async with asyncio.timeout(1):
+            await its.follower.aclose(grace=10)
+        go.set()
+
+
+async def test_outcome_that_comes_after_closing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async with tracker_parts(ScriptedPlivo()) as its:
+        record = await its.store.create(sending())
+        await its.follower.aclose(grace=0)
+        await its.follower.apply_with_retry(record, ANSWERED)
+    assert "the outcome of start start-1 could not be stored" in caplog.text
+
+
+async def test_evidence_of_a_start_that_was_never_stored_is_dropped() -> None:
+    async with tracker_parts(ScriptedPlivo()) as its:
+        await its.follower.apply_with_retry(sending(), ANSWERED)
+        assert its.store.calls == ["replace", "replaced", "get"]

@@ -1,0 +1,76 @@
+"""The reconciliation queue: how many recordings are asked about at once, and how often each of them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from plivo_record_async import _clock
+from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply
+from plivo_record_async.tracking.reconciliation_queue import MAX_CONCURRENT, MIN_INTERVAL
+from tests.support.samples.recordings import ENDED
+from tests.support.tracker.parts import other_tasks, tracker_parts
+from tests.support.tracker.records import ANSWERED, PATIENT, sending, unknown
+from tests.support.tracker.scripted_plivo import ScriptedPlivo, gated_transport
+from tests.support.virtual_time import run
+
+
+def test_plivo_is_asked_about_a_recording_at_most_once_a_minute() -> None:
+    async def main() -> None:
+        plivo = ScriptedPlivo()
+        async with tracker_parts(plivo, tracking=PATIENT) as its:
+            for start_id in ("start-1", "start-2"):
+                await its.store.create(apply(sending(start_id), ANSWERED, _clock.now(), PATIENT)[0])
+            for _ in range(100):
+                its.follower.request_reconciliation("start-1")
+                await asyncio.sleep(0.01)
+            assert plivo.looks.count("Recording/") == 1
+            its.follower.request_reconciliation("start-2")
+            await asyncio.sleep(MIN_INTERVAL - 2)
+            assert plivo.looks.count("Recording/") == 2
+            await asyncio.sleep(MIN_INTERVAL)
+            assert plivo.looks.count("Recording/") == 3  # what came within the minute is asked once it is over
+            await asyncio.sleep(10 * MIN_INTERVAL)
+            assert plivo.looks.count("Recording/") == 3
+
+    run(main())
+
+
+def test_plivo_is_not_asked_after_the_tracker_was_closed() -> None:
+    async def main() -> None:
+        plivo = ScriptedPlivo()
+        async with tracker_parts(plivo, tracking=PATIENT) as its:
+            await its.store.create(unknown(tracking=PATIENT))
+            for _ in range(2):
+                its.follower.request_reconciliation("start-1")
+        asked = len(plivo.looks)
+        await asyncio.sleep(2 * MIN_INTERVAL)
+        assert len(plivo.looks) == asked
+
+    run(main())
+
+
+async def test_few_recordings_are_asked_about_at_once_and_each_waits_once() -> None:
+    plivo, go = ScriptedPlivo(), asyncio.Event()
+    waiting, transport = gated_transport(plivo, go)
+    async with tracker_parts(plivo, tracking=PATIENT, transport=transport) as its:
+        records = [await its.store.create(unknown(f"start-{number}", tracking=PATIENT)) for number in range(50)]
+        for record in records * 3:
+            its.follower.act(record, [Reconcile()])
+        while waiting[0] < MAX_CONCURRENT:
+            await asyncio.sleep(0)
+        assert len(other_tasks()) == 2 * MAX_CONCURRENT  # each looker, and its request
+        go.set()
+        while other_tasks():
+            await asyncio.wait(other_tasks())
+        assert plivo.looks.count("Recording/") == len(records)
+
+
+async def test_recording_that_ended_while_it_waited_is_not_asked_about() -> None:
+    plivo = ScriptedPlivo()
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        record = await its.store.create(unknown(tracking=PATIENT))
+        its.follower.act(record, [Reconcile()])
+        await its.follower.apply(record, ENDED)
+        while other_tasks():
+            await asyncio.wait(other_tasks())
+    assert plivo.requests == []
