@@ -125,7 +125,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def docs(session: nox.Session) -> None:
-    """The documentation as HTML in docs/_build/html; every warning and every dangling reference fails."""
+    """Build the documentation as HTML in docs/_build/html; warnings and references without a target are errors."""
     session.install("-e", ".[all]", *group("docs"))
     session.run("sphinx-build", "-W", "-n", "--keep-going", "-b", "html", "docs", "docs/_build/html")
 

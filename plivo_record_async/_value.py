@@ -1,6 +1,6 @@
-"""`Value`: what all public values have in common, which is how they become JSON."""
+"""`Value`, the base class of all public values and errors: how they become JSON."""
 
-# What comes in may be anything, so its items are unknown.
+# The values that are converted may be of any type, so the types of their items are unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
 
 from __future__ import annotations
@@ -20,16 +20,16 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Value:
-    """Something that can be written as JSON."""
+    """The base class of values and errors: it makes them JSON."""
 
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as a dictionary that ``json.dumps`` accepts, also with ``allow_nan=False``.
 
-        Values inside it are dictionaries themselves and times are texts in ISO 8601 with their offset from UTC.
-        ``raw`` is included. What JSON cannot hold is replaced: NaN and infinity by ``None``, time spans by seconds,
-        bytes and whatever else by text.
+        Nested values become dictionaries, and times become texts in ISO 8601 with their offset from UTC. ``raw`` is
+        included if the value has it. Anything that JSON cannot represent is replaced: NaN and infinity by ``None``, a
+        ``timedelta`` by its seconds, and bytes and all other objects by text.
 
         Returns:
             A new dictionary, which the caller may change.
@@ -41,7 +41,13 @@ class Value:
 def json_ready(value: object) -> Any:
     """Return a copy that consists of JSON's own types.
 
-    It does not recurse: what Plivo sends may be nested as deeply as the JSON parser allows.
+    The function is not recursive, because what Plivo sends may be nested as deeply as the JSON parser allows.
+
+    Args:
+        value: Any object.
+
+    Returns:
+        A new object of dictionaries, lists, texts, numbers, booleans and None.
     """
     root = [value]
     unfinished: list[Any] = [root]
@@ -55,7 +61,7 @@ def json_ready(value: object) -> Any:
 
 
 def _shallow(value: object) -> object:  # noqa: C901, PLR0911 - a table: one kind of value, one line
-    """One level of a copy: its items are still as they were."""
+    """Copy one level of a container; its items are not copied."""
     match value:
         case None | int():
             return value
@@ -89,5 +95,5 @@ def _attributes(value: Any) -> dict[str, object]:
 
 
 def _text(value: object) -> str:
-    """A text that can be encoded, which a lone surrogate cannot."""
+    """Return the text without lone surrogates, which UTF-8 cannot encode."""
     return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", str(value))

@@ -177,7 +177,7 @@ class RecordClient:
         """Send the request of any endpoint, with every guarantee of the other calls; for what builds on a client.
 
         Args:
-            request: One of `plivo_record_async.protocol.api.endpoints`.
+            request: One of ``plivo_record_async.protocol.api.endpoints``.
             timeout: Seconds for this call in all; the client's own if absent.
             max_retries: How many times it is sent again at the most. If None, as often as the client may.
             on_abandoned: Is called with the pending result if this call is cancelled after something was sent. If

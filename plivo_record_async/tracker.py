@@ -241,7 +241,7 @@ class RecordingTracker:
         """Return the handle of a start, in whichever process and after whatever restart.
 
         Args:
-            start_id: The id of the start. The type admits None because `OutcomeUnknownError.start_id` is None where the
+            start_id: The id of the start. The type admits None because ``OutcomeUnknownError.start_id`` is None where the
                 start was not a tracker's; it is refused.
 
         Raises:
@@ -271,7 +271,7 @@ class RecordingTracker:
         It is called with the event, and with its `TrackedRecording` too if it takes two arguments; at least once for
         each event, and again if the process died before it ended. The handlers of an event run at the same time, each
         by itself. One that raises runs again after a minute, then after two, four, and so on up to an hour, until it
-        succeeds or 48 hours have passed; `RecordingStatus.handler_error` tells of it.
+        succeeds or 48 hours have passed; ``RecordingStatus.handler_error`` tells of it.
 
         .. code-block:: python
 

@@ -32,7 +32,7 @@ _PlivoIdValue = tuple[PlivoId, str]
 
 
 class MemoryStore:
-    """A `Store` that keeps everything in this process and loses it when the process ends.
+    """A ``Store`` that keeps everything in this process and loses it when the process ends.
 
     It serves one event loop after another, and keeps its recordings when it is closed and entered again.
     """

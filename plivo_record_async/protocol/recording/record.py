@@ -79,7 +79,7 @@ class Step:
 
 @attrs.frozen(kw_only=True)
 class FollowedRecording(Value):
-    """All that is known of one followed recording; made by `plan`, changed by `apply` only.
+    """All that is known of one followed recording; made by ``plan``, changed by ``apply`` only.
 
     Attributes:
         start_id: Our id of the start.
@@ -87,7 +87,7 @@ class FollowedRecording(Value):
         dedupe_key: The user's key of the start, unique in a store.
         version: How often it has changed; a store keeps a change only if it has the version before it.
         state: Where it stands.
-        due_at: When somebody has to look after it, by `CameDue`; ``None`` if nobody has to.
+        due_at: When somebody has to look after it, by ``CameDue``; ``None`` if nobody has to.
         sending: What our clocks showed when it was about to be sent; None in records of older versions.
         gone_at: When its conference was first seen to be over, by Plivo's clock.
         answer: What the answer to the start said.

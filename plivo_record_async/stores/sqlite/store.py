@@ -43,7 +43,7 @@ log = logging.getLogger("plivo_record_async")
 
 
 class SQLiteStore:
-    """A `Store` in a file that the processes of one machine may share. A network file system is not suitable.
+    """A ``Store`` in a file that the processes of one machine may share. A network file system is not suitable.
 
     The first call opens the file, and creates it if it does not exist. If the file is deleted or replaced while it is
     in use, this is noticed within a second: an ERROR is logged, and all calls raise `StoreError` until the file is back
