@@ -241,8 +241,8 @@ class RecordingTracker:
         """Return the handle of a start, in whichever process and after whatever restart.
 
         Args:
-            start_id: The id of the start. The type admits None because ``OutcomeUnknownError.start_id`` is None where the
-                start was not a tracker's; it is refused.
+            start_id: The ID of the start. The type includes None only because ``OutcomeUnknownError.start_id`` may be
+                None; None is refused.
 
         Raises:
             TypeError: ``start_id`` is None.

@@ -50,8 +50,8 @@ class Orphan(Value):
 class Store(Protocol):
     """Where followed recordings are kept.
 
-    What a verb has returned is durable. Each raises `~plivo_record_async.StoreError` if it cannot be done; what was acknowledged before is
-    not affected. After `aclose` each raises `~plivo_record_async.ClosedError`, until `open` is called. A caller that is cancelled leaves
+    What a verb has returned is durable. Each raises ``StoreError`` if it cannot be done; what was acknowledged before is
+    not affected. After `aclose` each raises ``ClosedError``, until `open` is called. A caller that is cancelled leaves
     the store whole; its own change may be made all the same, then or a moment later. Every instance belongs to one
     event loop at a time; several instances, in several processes too, may share what they keep.
     """
@@ -93,8 +93,8 @@ class Store(Protocol):
         Args:
             now: The time.
             limit: How many to return at most.
-            silent: Return only the records for which ``protocol.recording.record.is_silent`` is true, or only the others. If
-                None, both.
+            silent: Return only the records for which ``protocol.recording.record.is_silent`` is true, or only the
+                others. If None, return both.
         """
         ...
 
@@ -108,9 +108,9 @@ class Store(Protocol):
     async def keep_orphan(self, orphan: Orphan) -> bool:
         """Keep a callback that was not believed, once for each digest.
 
-        Of each start, only the latest ``ORPHANS_OF_A_START`` are kept; of callbacks without one, the latest
-        ``ORPHANS_OF_NO_START``. Nothing is kept of a start that was forgotten: neither what names it, nor what names the
-        ``api_id`` or the ``recording_id`` that its record had.
+        Only the latest ``ORPHANS_OF_A_START`` orphans of each start are kept, and the latest ``ORPHANS_OF_NO_START``
+        orphans without a start. Orphans of a forgotten start are not kept, nor those that carry the ``api_id`` or the
+        ``recording_id`` of its record.
 
         Returns:
             Whether the orphan is new and was kept.
