@@ -50,10 +50,10 @@ class Orphan(Value):
 class Store(Protocol):
     """Where followed recordings are kept.
 
-    What a verb has returned is durable. Each raises ``StoreError`` if it cannot be done, and what was acknowledged before
-    is not affected. After `aclose` each raises ``ClosedError``, until `open` is called. A caller that is cancelled leaves
-    the store whole; its own change may be made all the same, then or a moment later. Every instance belongs to one
-    event loop at a time; several instances, in several processes too, may share what they keep.
+    What a verb has returned is durable. Each raises ``StoreError`` if it cannot be done, and what was acknowledged
+    before is not affected. After `aclose` each raises ``ClosedError``, until `open` is called. A caller that is
+    cancelled leaves the store whole; its own change may be made all the same, then or a moment later. Every instance
+    belongs to one event loop at a time; several instances, in several processes too, may share what they keep.
     """
 
     async def open(self) -> None:
