@@ -88,11 +88,11 @@ async def test_a_callback_arrives_signed(method: str) -> None:
         ("/#rp=5xx,ct&rc=2", [503] * 9, [(n, 503, "answered 503") for n in (1, 2, 3)]),
         ("/#rp=4xx&rc=0", [404], [(1, 404, "answered 404")]),
         ("/#rp=all", [302, 200], [(1, 302, "answered 302"), (2, 200, None)]),
-        ("/", ["hang up"], [(1, None, "no answer: RemoteProtocolError"), (2, 200, None)]),
-        ("/#rp=ct", ["hang up"], [(1, None, "no answer: RemoteProtocolError")]),
-        ("/#rt=100", ["keep silent"], [(1, None, "no answer: ReadTimeout"), (2, 200, None)]),
-        ("/#rp=all", ["break off"], [(1, 200, "the answer broke off: RemoteProtocolError")]),
-        ("/#tt=100", ["keep silent"], [(1, None, "given up: all 100 ms ")]),
+        ("/", ["close"], [(1, None, "no answer: RemoteProtocolError"), (2, 200, None)]),
+        ("/#rp=ct", ["close"], [(1, None, "no answer: RemoteProtocolError")]),
+        ("/#rt=100", ["never answer"], [(1, None, "no answer: ReadTimeout"), (2, 200, None)]),
+        ("/#rp=all", ["cut the body"], [(1, 200, "the answer broke off: RemoteProtocolError")]),
+        ("/#tt=100", ["never answer"], [(1, None, "given up: all 100 ms ")]),
     ],
 )
 async def test_what_is_tried_again(path: str, behaviours: list[Behaviour], seen: list[object]) -> None:
@@ -100,7 +100,7 @@ async def test_what_is_tried_again(path: str, behaviours: list[Behaviour], seen:
 
 
 async def test_the_total_time_cuts_retries_short() -> None:
-    seen = await outcomes("/#tt=150&rt=100&rc=5", "keep silent", "keep silent", "keep silent")
+    seen = await outcomes("/#tt=150&rt=100&rc=5", "never answer", "never answer", "never answer")
     assert seen == [(1, None, "no answer: ReadTimeout"), (2, None, "given up: all 150 ms ")]
 
 
@@ -171,14 +171,14 @@ async def test_a_secure_receiver_must_be_trusted(trusted: bool, tls: ssl.SSLCont
 
 async def test_only_so_many_at_a_time() -> None:
     async with CallbackServer.listening() as receiver, delivering(concurrency=3) as (deliverer, attempts):
-        receiver.go.clear()
+        receiver.may_answer.clear()
         for _ in range(10):
             deliverer.send_soon(callback(receiver.url))
         for _ in range(3):
             await receiver.received.get()
-        receiver.go.set()
+        receiver.may_answer.set()
         await deliverer.settled()
-        assert (len(attempts), receiver.most_at_once) == (10, 3)
+        assert (len(attempts), receiver.max_concurrent) == (10, 3)
 
 
 async def test_copies_arrive_as_often_as_the_dialect_says() -> None:
@@ -215,11 +215,11 @@ async def test_closing_waits_for_what_is_quick() -> None:
 
 async def test_closing_drops_what_is_slow_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     async with CallbackServer.listening() as receiver, delivering() as (deliverer, attempts):
-        receiver.go.clear()
+        receiver.may_answer.clear()
         deliverer.send_soon(callback(receiver.url))
         await receiver.received.get()
         await deliverer.aclose(grace=0.01)
-        receiver.go.set()
+        receiver.may_answer.set()
     assert attempts == []
     assert caplog.messages == [f"shut down before the recording callback to {receiver.url} was delivered"]
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

@@ -55,10 +55,10 @@ async def test_a_recording_from_start_to_end() -> None:
 
 async def test_a_callback_does_not_hold_up_the_answer() -> None:
     async with CallbackServer.listening() as receiver, Emulator() as plivo:
-        receiver.go.clear()
+        receiver.may_answer.clear()
         given = {"callback_url": receiver.url}
         assert (await ask(plivo, "POST", "Conference/x/Record/", json=given)).status_code == 202
-        receiver.go.set()
+        receiver.may_answer.set()
         await plivo.callbacks_settled()
         assert receiver.received.qsize() == 1
 

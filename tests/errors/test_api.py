@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plivo_record_async.errors import ApiError, RateLimitError, ServerError
-from tests.support.error_examples import EXAMPLES, refused
+from tests.support.samples.error_examples import EXAMPLES, refused
 
 
 def test_data_is_in_attributes() -> None:

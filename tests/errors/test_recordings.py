@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plivo_record_async.errors import UnknownStartError, WaitTimeoutError
-from tests.support.error_examples import STATUS
+from tests.support.samples.error_examples import STATUS
 
 
 def test_a_wait_that_ran_out_is_a_timeout_too() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from plivo_record_async import errors
 from plivo_record_async.errors import PlivoRecordError
-from tests.support.error_examples import EXAMPLES, STATUS, TIME
+from tests.support.samples.error_examples import EXAMPLES, STATUS, TIME
 
 TWINS: list[Callable[[PlivoRecordError], PlivoRecordError]] = [
     copy.copy,

@@ -15,8 +15,8 @@ import pytest
 import trustme
 
 from plivo_record_async import RecordClient
-from tests.support.client_calls import MakeClient, client_for
-from tests.support.routes import DIRECT, Route
+from tests.support.clients.calls import MakeClient, client_for
+from tests.support.clients.routes import DIRECT, Route
 from tests.support.servers.background_loop import BackgroundLoop, background_loop
 from tests.support.servers.fault_server import FaultServer
 from tests.support.servers.proxies import ConnectProxy
@@ -25,8 +25,8 @@ collect_ignore_glob = [] if sys.platform == "linux" else ["test_*.py"]  # the se
 
 
 @pytest.fixture(autouse=True)
-async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
-    """What the event loop has to complain of, such as an exception that nobody asked for."""
+async def loop_errors() -> AsyncIterator[list[dict[str, Any]]]:
+    """The errors that the event loop reports, such as an exception that was never retrieved; a test ends with none."""
     found: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, complaint: found.append(complaint))
     yield found
@@ -34,40 +34,40 @@ async def complaints() -> AsyncIterator[list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def no_garbage(complaints: list[dict[str, Any]]) -> Iterator[None]:
-    """Let what is only found as garbage be complained of too."""
+def collected_garbage(loop_errors: list[dict[str, Any]]) -> Iterator[None]:
+    """Collect garbage at the end of the test, so that the loop reports what only the collector finds."""
     yield
     gc.collect()
 
 
 @pytest.fixture(scope="session")
-def apart() -> Iterator[BackgroundLoop]:
-    """The event loop of the servers, which is not that of the clients."""
+def server_loop() -> Iterator[BackgroundLoop]:
+    """The event loop of the servers, in a thread of its own."""
     with background_loop() as loop:
         yield loop
 
 
 @pytest.fixture
-def way() -> Route:
-    """How clients send; `over_every_way` puts others in its place."""
+def route() -> Route:
+    """The route of the clients; `on_every_route` replaces it."""
     return DIRECT
 
 
 @pytest.fixture
-def server(way: Route, apart: BackgroundLoop, request: pytest.FixtureRequest) -> Iterator[FaultServer]:
-    """What is called that way: for a forward proxy, the proxy itself."""
-    if way.through == "tunnel":
-        request.getfixturevalue("trusted")
+def server(route: Route, server_loop: BackgroundLoop, request: pytest.FixtureRequest) -> Iterator[FaultServer]:
+    """The server at the end of the route; a forward proxy is the server itself."""
+    if route.proxy == "tunnel":
+        request.getfixturevalue("trusted_authority")
         yield request.getfixturevalue("tls_server")
         return
-    with apart.enter(FaultServer()) as running:
+    with server_loop.enter(FaultServer()) as running:
         yield running
-    assert running.surprises == []
+    assert running.errors == []
 
 
 @pytest.fixture
-def proxy(apart: BackgroundLoop) -> Iterator[ConnectProxy]:
-    with apart.enter(ConnectProxy()) as running:
+def proxy(server_loop: BackgroundLoop) -> Iterator[ConnectProxy]:
+    with server_loop.enter(ConnectProxy()) as running:
         yield running
 
 
@@ -77,24 +77,24 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="session")
-def certified(authority: trustme.CA) -> ssl.SSLContext:
-    """What a server needs that shows this authority's certificate."""
+def server_tls(authority: trustme.CA) -> ssl.SSLContext:
+    """The TLS settings of a server with a certificate of this authority."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)  # pyright: ignore[reportUnknownMemberType]
     return context
 
 
 @pytest.fixture
-def tls_server(apart: BackgroundLoop, certified: ssl.SSLContext) -> Iterator[FaultServer]:
-    """The same behind TLS; nobody trusts its certificate unless the test sees to it."""
-    with apart.enter(FaultServer(certified)) as running:
+def tls_server(server_loop: BackgroundLoop, server_tls: ssl.SSLContext) -> Iterator[FaultServer]:
+    """A fault server behind TLS; clients trust its certificate only with the fixture `trusted_authority`."""
+    with server_loop.enter(FaultServer(server_tls)) as running:
         yield running
-    assert running.surprises == []
+    assert running.errors == []
 
 
 @pytest.fixture
-def trusted(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """Have the certificate trusted, as a company's own authority is: by ``SSL_CERT_FILE``."""
+def trusted_authority(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Trust the authority as companies do with their own, by ``SSL_CERT_FILE``; the path of its certificate."""
     with authority.cert_pem.tempfile() as path:
         monkeypatch.setenv("SSL_CERT_FILE", path)
         yield path
@@ -102,7 +102,7 @@ def trusted(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 @pytest.fixture
 def full_port() -> Iterator[int]:
-    """A port that leaves connects without an answer, because its queue is full."""
+    """A port that never accepts a connection, because its queue is full."""
     with ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -115,16 +115,16 @@ def full_port() -> Iterator[int]:
 
 
 @pytest.fixture
-def new_client(way: Route, server: FaultServer, request: pytest.FixtureRequest) -> MakeClient:
-    """Makes a client that calls the server that way; nobody closes it."""
+def new_client(route: Route, server: FaultServer, request: pytest.FixtureRequest) -> MakeClient:
+    """A function that makes a client of the server on the route; the test closes the client."""
     proxy, base_url = None, server.url
-    if way.through == "forward":
+    if route.proxy == "forward":
         proxy, base_url = server.url, "http://api.invalid"
-    elif way.through == "tunnel":
+    elif route.proxy == "tunnel":
         proxy = request.getfixturevalue("proxy").url
 
     def make(*, pool: dict[str, Any] | None = None, **options: Any) -> RecordClient:
-        return client_for(server, **{"base_url": base_url} | way.options(proxy, **(pool or {})) | options)
+        return client_for(server, **{"base_url": base_url} | route.options(proxy, **(pool or {})) | options)
 
     return make
 

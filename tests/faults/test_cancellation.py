@@ -24,8 +24,8 @@ from plivo_record_async import (
     RecordClient,
     RecordingStarted,
 )
-from tests.support.client_calls import MakeClient, announcing_execution, check_next_call, client_for, result_or_error
-from tests.support.routes import Route, over_all_routes
+from tests.support.clients.calls import MakeClient, announcing_execution, check_next_call, client_for, result_or_error
+from tests.support.clients.routes import Route, on_every_route
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import Fault, FaultServer, ServerRequest
@@ -84,15 +84,15 @@ async def storm(client: RecordClient, calls: int, slowness: float) -> dict[str, 
 
 
 async def check_storm(
-    server: FaultServer, apart: BackgroundLoop, client: RecordClient, *, calls: int, slowness: float = 1
+    server: FaultServer, server_loop: BackgroundLoop, client: RecordClient, *, calls: int, slowness: float = 1
 ) -> None:
     """The storm, and what is true after it."""
-    server.always = moody(random.Random(2))
+    server.default_fault = moody(random.Random(2))
     ends = await storm(client, calls, slowness)
     assert len(ends) == calls
 
-    server.always = faults.succeeds
-    await apart.run(server.settle())
+    server.default_fault = faults.succeeds
+    await server_loop.run(server.settle())
     after = [f"after {number}" for number in range(20)]
     answers = await asyncio.gather(*(client.start_recording(name, timeout=20) for name in after))
     assert [answer.api_id for answer in answers] == [f"api-{name}" for name in after]
@@ -117,33 +117,37 @@ def told_truly(ends: dict[str, object], executions: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def test_storm(make_loop: MakeLoop, server: FaultServer, apart: BackgroundLoop) -> None:
+def test_storm(make_loop: MakeLoop, server: FaultServer, server_loop: BackgroundLoop) -> None:
     """Through the package's own connections: there are never more of them than allowed."""
     client = client_for(server, rate_limit=None, max_connections=MAX_CONNECTIONS)
     with asyncio.Runner(loop_factory=make_loop) as runner:
-        runner.run(check_storm(server, apart, client, calls=2000))
+        runner.run(check_storm(server, server_loop, client, calls=2000))
     assert server.most_open <= MAX_CONNECTIONS
 
 
-@over_all_routes
+@on_every_route
 async def test_storm_over_every_way(
-    way: Route, server: FaultServer, proxy: ConnectProxy, new_client: MakeClient, apart: BackgroundLoop
+    route: Route, server: FaultServer, proxy: ConnectProxy, new_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = new_client(rate_limit=None, max_connections=MAX_CONNECTIONS)
-    slowness = 10 if way.through == "tunnel" else 1
-    await check_storm(server, apart, client, calls=1000 // slowness, slowness=slowness)
-    first = proxy if way.through == "tunnel" else server
+    slowness = 10 if route.proxy == "tunnel" else 1
+    await check_storm(server, server_loop, client, calls=1000 // slowness, slowness=slowness)
+    first = proxy if route.proxy == "tunnel" else server
     assert first.most_open <= MAX_CONNECTIONS
 
 
-async def test_storm_through_a_small_pool(server: FaultServer, new_client: MakeClient, apart: BackgroundLoop) -> None:
+async def test_storm_through_a_small_pool(
+    server: FaultServer, new_client: MakeClient, server_loop: BackgroundLoop
+) -> None:
     """Requests wait in httpx's own queue too."""
     pool = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_connections=MAX_CONNECTIONS // 2))
     client = new_client(transport=pool, rate_limit=None, max_connections=MAX_CONNECTIONS)
-    await check_storm(server, apart, client, calls=1000)
+    await check_storm(server, server_loop, client, calls=1000)
 
 
-async def test_a_pool_is_not_cancelled(server: FaultServer, make_client: MakeClient, apart: BackgroundLoop) -> None:
+async def test_a_pool_is_not_cancelled(
+    server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
+) -> None:
     """httpx's pool loses a connection for good now and then when it is. What was given up is not sent all the same."""
     cancellations = 0
 
@@ -163,7 +167,7 @@ async def test_a_pool_is_not_cancelled(server: FaultServer, make_client: MakeCli
     await executed.wait()
     assert isinstance(await result_or_error(client.start_recording("room", timeout=0.1)), OutcomeUnknownError)
     assert cancellations == 0
-    await apart.run(server.release())
+    await server_loop.run(server.release())
     assert (await first).api_id == "api-first"
     await check_next_call(client, server)
     assert server.requests("room") == 0
@@ -172,9 +176,9 @@ async def test_a_pool_is_not_cancelled(server: FaultServer, make_client: MakeCli
 # Closing
 
 
-@over_all_routes
+@on_every_route
 async def test_closing_waits_for_what_is_under_way(
-    server: FaultServer, client: RecordClient, apart: BackgroundLoop
+    server: FaultServer, client: RecordClient, server_loop: BackgroundLoop
 ) -> None:
     fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("room", fault)
@@ -183,12 +187,12 @@ async def test_closing_waits_for_what_is_under_way(
     closing = asyncio.create_task(client.aclose())
     await asyncio.sleep(0)
     assert not closing.done()
-    await apart.run(server.release())
+    await server_loop.run(server.release())
     assert (await room).api_id == "api-room"
     await closing
 
 
-@over_all_routes
+@on_every_route
 async def test_closing_waits_no_longer_than_its_grace(
     server: FaultServer, client: RecordClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -204,7 +208,7 @@ async def test_closing_waits_no_longer_than_its_grace(
     ]
 
 
-@over_all_routes
+@on_every_route
 async def test_nothing_is_sent_after_closing(server: FaultServer, client: RecordClient) -> None:
     await check_next_call(client, server)
     await client.aclose()

@@ -19,21 +19,21 @@ from plivo_record_async import (
     RecordingStarted,
     UnexpectedResponseError,
 )
-from tests.support.client_calls import (
+from tests.support.clients.calls import (
     NEVER_ITS_TURN,
     MakeClient,
     announcing_execution,
     check_next_call,
     result_or_error,
 )
-from tests.support.routes import ALL_ROUTES, Route, over_all_routes, over_routes
+from tests.support.clients.routes import ALL_ROUTES, Route, on_every_route, on_routes
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import FaultServer
 from tests.support.servers.open_sockets import connections_to, wait_until
 from tests.support.servers.proxies import ConnectProxy
 
-pytestmark = pytest.mark.usefixtures("no_garbage")
+pytestmark = pytest.mark.usefixtures("collected_garbage")
 
 
 @attrs.frozen
@@ -79,12 +79,12 @@ async def full_listener() -> AsyncIterator[FullListener]:
 
 
 @pytest.fixture
-def connecting(way: Route, full_listener: FullListener, make_client: MakeClient) -> RecordClient:
+def connecting(route: Route, full_listener: FullListener, make_client: MakeClient) -> RecordClient:
     """A client whose connections are not accepted, by the API or by the proxy."""
-    if way.through == "nothing":
+    if route.proxy == "nothing":
         return make_client(base_url=full_listener.url)
-    base_url = "http://api.invalid" if way.through == "forward" else "https://api.invalid"
-    return make_client(base_url=base_url, **way.options(full_listener.url))
+    base_url = "http://api.invalid" if route.proxy == "forward" else "https://api.invalid"
+    return make_client(base_url=base_url, **route.options(full_listener.url))
 
 
 CALLS: dict[str, Callable[[RecordClient, float], Any]] = {
@@ -94,28 +94,30 @@ CALLS: dict[str, Callable[[RecordClient, float], Any]] = {
 }
 
 
-@over_all_routes
+@on_every_route
 @pytest.mark.parametrize("call", CALLS)
 async def test_nothing_leaves_after_the_deadline(
-    call: str, way: Route, connecting: RecordClient, full_listener: FullListener
+    call: str, route: Route, connecting: RecordClient, full_listener: FullListener
 ) -> None:
     """The queue becomes free after the deadline, and the kernel connects what is still connecting."""
     end = await result_or_error(CALLS[call](connecting, 0.3))
-    told = way.tells_of("POST" if call == "start" else "GET")
+    told = route.reports_sending_of("POST" if call == "start" else "GET")
     assert isinstance(end, NotSentError if told else OutcomeUnknownError), repr(end)
     assert end.phase == "connect"
     heard = await asyncio.to_thread(full_listener.accept)
     assert b"".join(heard) == b""
 
 
-def requests_in(heard: list[bytes], way: Route) -> list[bytes]:
+def requests_in(heard: list[bytes], route: Route) -> list[bytes]:
     """What was heard of requests. pyreqwest may still ask a proxy for a tunnel until the deadline; that is none."""
-    tunnel = b"CONNECT " if str(way) == "fast tunnel" else b"\0"
+    tunnel = b"CONNECT " if str(route) == "fast tunnel" else b"\0"
     return [each for each in heard if each and not (each.startswith(tunnel) and b"Authorization" not in each)]
 
 
-@over_all_routes
-async def test_nothing_leaves_after_closing(way: Route, connecting: RecordClient, full_listener: FullListener) -> None:
+@on_every_route
+async def test_nothing_leaves_after_closing(
+    route: Route, connecting: RecordClient, full_listener: FullListener
+) -> None:
     """With `fast_transport` the connection itself is given up only at the deadline."""
     start = asyncio.create_task(result_or_error(connecting.start_recording("room", timeout=2)))
     await wait_until(lambda: connections_to(full_listener.url) > 0)
@@ -123,22 +125,22 @@ async def test_nothing_leaves_after_closing(way: Route, connecting: RecordClient
     end = await start
     assert isinstance(end, NotSentError), repr(end)
     heard = await asyncio.to_thread(full_listener.accept)
-    assert requests_in(heard, way) == []
+    assert requests_in(heard, route) == []
 
 
-@over_all_routes
+@on_every_route
 async def test_nothing_leaves_after_a_cancellation(
-    way: Route, connecting: RecordClient, full_listener: FullListener
+    route: Route, connecting: RecordClient, full_listener: FullListener
 ) -> None:
     start = asyncio.create_task(connecting.start_recording("room", timeout=2))
     await wait_until(lambda: connections_to(full_listener.url) > 0)
     start.cancel()
     await asyncio.wait([start])
     heard = await asyncio.to_thread(full_listener.accept)
-    assert requests_in(heard, way) == []
+    assert requests_in(heard, route) == []
 
 
-@over_all_routes
+@on_every_route
 async def test_a_deadline_that_passes_before_anything_was_done(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client()
     for kept in (False, True):
@@ -150,9 +152,9 @@ async def test_a_deadline_that_passes_before_anything_was_done(server: FaultServ
     assert server.requests("room") == 0
 
 
-@over_all_routes
+@on_every_route
 async def test_deadlines_around_the_moment_of_sending(
-    server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """What is called not sent has not been, however near the deadline was."""
     client = make_client(max_connections=4, rate_limit=None)
@@ -163,7 +165,7 @@ async def test_deadlines_around_the_moment_of_sending(
         if number % 10 == 0:
             await check_next_call(client, server)
     await client.aclose()
-    await apart.run(server.settle())
+    await server_loop.run(server.settle())
     for name, end in ends.items():
         match end:
             case NotSentError():
@@ -174,8 +176,10 @@ async def test_deadlines_around_the_moment_of_sending(
                 assert isinstance(end, OutcomeUnknownError), repr(end)
 
 
-@over_all_routes
-async def test_queued_behind_a_silent_api(server: FaultServer, make_client: MakeClient, apart: BackgroundLoop) -> None:
+@on_every_route
+async def test_queued_behind_a_silent_api(
+    server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
+) -> None:
     client = make_client(max_connections=1)
     fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("first", fault)
@@ -184,14 +188,14 @@ async def test_queued_behind_a_silent_api(server: FaultServer, make_client: Make
     end = await result_or_error(client.start_recording("room", timeout=0.1))
     assert isinstance(end, NotSentError), repr(end)
     assert (end.phase, end.evidence) == ("queue", NEVER_ITS_TURN)
-    await apart.run(server.release())
+    await server_loop.run(server.release())
     assert (await first).api_id == "api-first"
     assert server.requests("room") == 0
 
 
-@over_routes(way for way in ALL_ROUTES if way.transport == "httpx")
+@on_routes(route for route in ALL_ROUTES if route.transport == "httpx")
 async def test_queued_in_a_pool_behind_a_silent_api(
-    server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """httpx's pool may be smaller than ours: then its queue is waited in, and abandoned."""
     client = make_client(pool={"limits": httpx.Limits(max_connections=1)})
@@ -205,20 +209,20 @@ async def test_queued_in_a_pool_behind_a_silent_api(
     await asyncio.sleep(0)
     gone.cancel()
     await asyncio.wait([gone])
-    await apart.run(server.release())
+    await server_loop.run(server.release())
     assert (await first).api_id == "api-first"
     await check_next_call(client, server)
     assert server.requests("room") + server.requests("gone") == 0
 
 
-@over_all_routes
+@on_every_route
 async def test_connections_of_calls_that_are_never_answered(
-    way: Route, server: FaultServer, proxy: ConnectProxy, make_client: MakeClient
+    route: Route, server: FaultServer, proxy: ConnectProxy, make_client: MakeClient
 ) -> None:
     """Never more than allowed, and none when all have been given up."""
-    server.always = faults.stalls_unread
+    server.default_fault = faults.stalls_unread
     client = make_client(max_connections=20, rate_limit=None, max_retries=0)
-    url = proxy.url if way.through == "tunnel" else server.url
+    url = proxy.url if route.proxy == "tunnel" else server.url
     over = asyncio.Event()
 
     async def watch() -> set[int]:
@@ -235,15 +239,15 @@ async def test_connections_of_calls_that_are_never_answered(
     await client.aclose()
     await wait_until(lambda: connections_to(url) == 0)
     assert 0 < max(counts) <= 20, counts
-    assert (proxy if way.through == "tunnel" else server).most_open <= 20
+    assert (proxy if route.proxy == "tunnel" else server).most_open <= 20
 
 
-@over_all_routes
+@on_every_route
 async def test_a_closed_client_has_no_connections(
-    way: Route, server: FaultServer, proxy: ConnectProxy, make_client: MakeClient
+    route: Route, server: FaultServer, proxy: ConnectProxy, make_client: MakeClient
 ) -> None:
     client = make_client()
-    url = proxy.url if way.through == "tunnel" else server.url
+    url = proxy.url if route.proxy == "tunnel" else server.url
     for _ in range(2):
         async with client:
             await asyncio.gather(*(check_next_call(client, server, f"room {n}") for n in range(10)))

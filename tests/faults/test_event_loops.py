@@ -12,7 +12,7 @@ import uvloop
 from anyio.from_thread import start_blocking_portal
 
 from plivo_record_async import ClosedError, RecordClient, fast_transport
-from tests.support.client_calls import check_next_call, client_for
+from tests.support.clients.calls import check_next_call, client_for
 from tests.support.servers.fault_server import FaultServer
 from tests.support.servers.open_sockets import connections_to, open_descriptors, wait_until
 

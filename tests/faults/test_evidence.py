@@ -15,8 +15,8 @@ from httpx_aiohttp import AiohttpTransport
 from pyreqwest.compatibility.httpx import HttpxTransport as PyreqwestTransport
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient, RecordingStarted, fast_transport
-from tests.support.client_calls import CANNOT_TELL, NOT_SENT, SENT, MakeClient, check_next_call, result_or_error
-from tests.support.routes import over_all_routes
+from tests.support.clients.calls import CANNOT_TELL, NOT_SENT, SENT, MakeClient, check_next_call, result_or_error
+from tests.support.clients.routes import on_every_route
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import Fault, FaultServer
@@ -60,43 +60,43 @@ async def test_answered(transport: MakeTransport, server: FaultServer, make_clie
 @pytest.mark.parametrize(
     "fault", [faults.answers_twice, faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body]
 )
-@over_all_routes
+@on_every_route
 async def test_more_than_the_answer(
-    fault: Fault, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    fault: Fault, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """The surplus does not pass for the answer to the next request."""
     client = make_client()
     server.plan("room", fault)
     await result_or_error(client.start_recording("room"))
-    await apart.run(server.settle())
+    await server_loop.run(server.settle())
     await check_next_call(client, server)
 
 
 @pytest.mark.parametrize(
     "fault", [faults.answers_twice, faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body]
 )
-@over_all_routes
+@on_every_route
 async def test_more_than_the_answer_to_a_look(
-    fault: Fault, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    fault: Fault, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """A start must not meet what a look has left on the connection."""
     client = make_client()
     server.plan("room", fault)
     await result_or_error(client.get_recording("room", timeout=5))
-    await apart.run(server.settle())
+    await server_loop.run(server.settle())
     await check_next_call(client, server)
 
 
 @pytest.mark.parametrize("fault", [faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body])
 @over(ALL)
 async def test_a_stop_that_brings_more_than_the_answer(
-    transport: MakeTransport, fault: Fault, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    transport: MakeTransport, fault: Fault, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """Plivo's own documents show it, so it harms no transport's next request."""
     client = make_client(transport=transport())
     server.plan("room", fault)
     await client.stop_recording("room")
-    await apart.run(server.settle())
+    await server_loop.run(server.settle())
     await check_next_call(client, server)
 
 
@@ -142,24 +142,24 @@ async def test_sent_and_the_deadline_passed(
 
 @over(TELLING)
 async def test_refused(
-    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(transport=transport())
-    await apart.run(server.refuse())
+    await server_loop.run(server.refuse())
     end = await result_or_error(client.start_recording("room"))
     assert isinstance(end, NotSentError), repr(end)
     assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
-    await apart.run(server.listen())
+    await server_loop.run(server.listen())
     await check_next_call(client, server)
 
 
 @over(MISLEADING)
 async def test_refused_as_a_misleading_transport_tells_it(
-    transport: MakeTransport, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """It says the same of a reset after sending, so nothing can be made of it."""
     client = make_client(transport=transport())
-    await apart.run(server.refuse())
+    await server_loop.run(server.refuse())
     end = await result_or_error(client.start_recording("room"))
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert (end.evidence, end.attempts) == (CANNOT_TELL, 1)
@@ -239,8 +239,10 @@ async def test_asgi_transport(breaks: bool, make_client: MakeClient) -> None:
 
 
 @pytest.fixture
-def tunnelled(proxy: ConnectProxy, tls_server: FaultServer, trusted: str, make_client: MakeClient) -> RecordClient:
-    context = ssl.create_default_context(cafile=trusted)
+def tunnelled(
+    proxy: ConnectProxy, tls_server: FaultServer, trusted_authority: str, make_client: MakeClient
+) -> RecordClient:
+    context = ssl.create_default_context(cafile=trusted_authority)
     return make_client(base_url=tls_server.url, transport=httpx.AsyncHTTPTransport(proxy=proxy.url, verify=context))
 
 
@@ -251,17 +253,17 @@ async def test_tunnel(tunnelled: RecordClient, proxy: ConnectProxy, tls_server: 
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert (end.evidence, tls_server.executions("room")) == (SENT, 1)
     await check_next_call(tunnelled, tls_server)
-    assert proxy.connects == 2
+    assert proxy.tunnels == 2
 
 
 async def test_tunnel_refused(tunnelled: RecordClient, proxy: ConnectProxy, tls_server: FaultServer) -> None:
-    proxy.refuses = 403
+    proxy.refusal_status = 403
     end = await result_or_error(tunnelled.start_recording("room"))
     assert isinstance(end, NotSentError), repr(end)
     assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
-    assert proxy.connects == 3
+    assert proxy.tunnels == 3
     assert tls_server.arrivals == []
-    proxy.refuses = None
+    proxy.refusal_status = None
     await check_next_call(tunnelled, tls_server)
 
 

@@ -23,8 +23,8 @@ from plivo_record_async import (
     RecordingStopped,
     UnexpectedResponseError,
 )
-from tests.support.client_calls import check_next_call, client_for, result_or_error
-from tests.support.routes import DIRECT, Route, over_all_routes
+from tests.support.clients.calls import check_next_call, client_for, result_or_error
+from tests.support.clients.routes import DIRECT, Route, on_every_route
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import ConnectionFault, Fault, FaultServer, ServerRequest
@@ -92,24 +92,24 @@ async def stops_once(exchange: ServerRequest) -> None:
         await faults.succeeds(exchange)
 
 
-def machine(way: Route, apart: BackgroundLoop, certified: ssl.SSLContext) -> type[RuleBasedStateMachine]:
+def machine(route: Route, server_loop: BackgroundLoop, server_tls: ssl.SSLContext) -> type[RuleBasedStateMachine]:
     """Clients and servers live in event loops of their own; rules take turns with them."""
-    tls = certified if way.through == "tunnel" else None
+    tls = server_tls if route.proxy == "tunnel" else None
 
     class Client(RuleBasedStateMachine):
         def __init__(self) -> None:
             super().__init__()
             self.stack = ExitStack()
-            self.server = self.stack.enter_context(apart.enter(FaultServer(tls)))
-            self.proxy = self.stack.enter_context(apart.enter(ConnectProxy()))
-            self.server.always = stops_once
+            self.server = self.stack.enter_context(server_loop.enter(FaultServer(tls)))
+            self.proxy = self.stack.enter_context(server_loop.enter(ConnectProxy()))
+            self.server.default_fault = stops_once
             self.runner = self.stack.enter_context(asyncio.Runner())
             base_url, proxy = {
                 "nothing": (self.server.url, None),
                 "forward": ("http://api.invalid", self.server.url),
                 "tunnel": (self.server.url, self.proxy.url),
-            }[way.through]
-            self.client = client_for(self.server, base_url=base_url, max_connections=3, **way.options(proxy))
+            }[route.proxy]
+            self.client = client_for(self.server, base_url=base_url, max_connections=3, **route.options(proxy))
             self.ends: dict[str, tuple[Plan, object]] = {}
             self.refusing = False
 
@@ -139,7 +139,7 @@ def machine(way: Route, apart: BackgroundLoop, certified: ssl.SSLContext) -> typ
         @rule(welcomes=st.lists(st.sampled_from(WELCOMES), min_size=1, max_size=2))
         def welcome(self, welcomes: list[ConnectionFault]) -> None:
             """The next connections end before a word was said."""
-            self.server.welcome.extend(welcomes)
+            self.server.connection_faults.extend(welcomes)
 
         @rule()
         def close_idle_connections(self) -> None:
@@ -159,25 +159,25 @@ def machine(way: Route, apart: BackgroundLoop, certified: ssl.SSLContext) -> typ
 
         def in_server(self, verb: Callable[[], Any]) -> None:
             if tls is None:  # while the client's event loop stands still
-                asyncio.run_coroutine_threadsafe(verb(), apart.loop).result(10)
+                asyncio.run_coroutine_threadsafe(verb(), server_loop.loop).result(10)
             else:  # the end of a TLS connection has two sides
-                self.runner.run(apart.run(verb()))
+                self.runner.run(server_loop.run(verb()))
 
         def teardown(self) -> None:
             with self.stack:
-                self.server.welcome.clear()
+                self.server.connection_faults.clear()
                 if self.refusing:
                     self.listen()
                 self.runner.run(self.finish())
-            assert self.server.surprises == []
-            if way.through != "tunnel":  # the proxy closes a connection a moment later than the client
+            assert self.server.errors == []
+            if route.proxy != "tunnel":  # the proxy closes a connection a moment later than the client
                 assert self.server.most_open <= 3
             for name, (plan, end) in self.ends.items():
                 check = check_start if plan.method == "POST" else check_stop
                 check(end, self.server.executions(name, plan.method), f"api-{name}")
 
         async def finish(self) -> None:
-            await apart.run(self.server.settle())
+            await server_loop.run(self.server.settle())
             await check_next_call(self.client, self.server)
             await self.client.aclose()
             assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -212,13 +212,13 @@ def check_stop(end: object, executions: int, _api_id: str) -> None:
             raise AssertionError(end)
 
 
-@over_all_routes
-@pytest.mark.usefixtures("trusted")
-def test_one_known_outcome(way: Route, apart: BackgroundLoop, certified: ssl.SSLContext) -> None:
+@on_every_route
+@pytest.mark.usefixtures("trusted_authority")
+def test_one_known_outcome(route: Route, server_loop: BackgroundLoop, server_tls: ssl.SSLContext) -> None:
     run_state_machine_as_test(
-        machine(way, apart, certified),
+        machine(route, server_loop, server_tls),
         settings=settings(
-            max_examples=15 if way == DIRECT else 5,
+            max_examples=15 if route == DIRECT else 5,
             stateful_step_count=8,
             deadline=None,
             phases=[Phase.explicit, Phase.reuse, Phase.generate],

@@ -18,8 +18,8 @@ import respx
 import trustme
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordingStarted
-from tests.support.client_calls import NOT_SENT, check_next_call, client_for, result_or_error
-from tests.support.routes import Route, over_routes
+from tests.support.clients.calls import NOT_SENT, check_next_call, client_for, result_or_error
+from tests.support.clients.routes import Route, on_routes
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import FaultServer, ServerRequest
@@ -37,8 +37,8 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def socks(apart: BackgroundLoop) -> Iterator[SocksProxy]:
-    with apart.enter(SocksProxy()) as running:
+def socks(server_loop: BackgroundLoop) -> Iterator[SocksProxy]:
+    with server_loop.enter(SocksProxy()) as running:
         yield running
 
 
@@ -57,80 +57,80 @@ def basic(user: str, password: str) -> str:
     return f"Basic {base64.b64encode(f'{user}:{password}'.encode()).decode()}"
 
 
-@over_routes(OWN)
+@on_routes(OWN)
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("trusted_authority")
 async def test_the_environment_leads_through_a_tunnel(
-    name: str, way: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    name: str, route: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, proxy.url)
-    async with client_for(tls_server, **way.options()) as client:
+    async with client_for(tls_server, **route.options()) as client:
         await check_next_call(client, tls_server)
         await check_next_call(client, tls_server)
-    assert proxy.connects == 1
+    assert proxy.tunnels == 1
 
 
-@over_routes(OWN)
+@on_routes(OWN)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "all_proxy"])
 async def test_the_environment_leads_through_a_forward_proxy(
-    name: str, way: Route, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    name: str, route: Route, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, server.url)
-    async with client_for(server, base_url="http://api.invalid", **way.options()) as client:
+    async with client_for(server, base_url="http://api.invalid", **route.options()) as client:
         await check_next_call(client, server)
 
 
-@over_routes(OWN)
+@on_routes(OWN)
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "*"])
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("trusted_authority")
 async def test_the_environment_names_what_is_called_directly(
-    no_proxy: str, way: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    no_proxy: str, route: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     monkeypatch.setenv("NO_PROXY", no_proxy)
-    async with client_for(tls_server, **way.options()) as client:
+    async with client_for(tls_server, **route.options()) as client:
         await check_next_call(client, tls_server)
-    assert proxy.connects == 0
+    assert proxy.tunnels == 0
 
 
-@over_routes(OWN)
+@on_routes(OWN)
 async def test_the_environment_can_be_switched_off(
-    way: Route, server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    route: Route, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
-    async with client_for(server, trust_env=False, **way.options()) as client:
+    async with client_for(server, trust_env=False, **route.options()) as client:
         await check_next_call(client, server)
 
 
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("trusted_authority")
 async def test_certificates_of_the_environment_can_be_switched_off(tls_server: FaultServer) -> None:
     async with client_for(tls_server, trust_env=False) as client:
         assert isinstance(await result_or_error(client.start_recording("room")), NotSentError)
     assert tls_server.arrivals == []
 
 
-@over_routes(OWN)
-@pytest.mark.usefixtures("trusted")
+@on_routes(OWN)
+@pytest.mark.usefixtures("trusted_authority")
 async def test_the_users_proxy_comes_before_the_environment(
-    way: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
+    route: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "*")
     for chosen in (proxy.url, httpx.Proxy(proxy.url)):
-        options: dict[str, Any] = way.options() | {"proxy": chosen}
+        options: dict[str, Any] = route.options() | {"proxy": chosen}
         async with client_for(tls_server, **options) as client:
             await check_next_call(client, tls_server)
-    assert proxy.connects == 2
+    assert proxy.tunnels == 2
 
 
-@over_routes(OWN)
-@pytest.mark.usefixtures("trusted")
+@on_routes(OWN)
+@pytest.mark.usefixtures("trusted_authority")
 async def test_credentials_stay_where_they_belong_in_a_tunnel(
-    way: Route, proxy: ConnectProxy, tls_server: FaultServer
+    route: Route, proxy: ConnectProxy, tls_server: FaultServer
 ) -> None:
-    tls_server.always = overhearing = Overhearing()
+    tls_server.default_fault = overhearing = Overhearing()
     user = httpx.Proxy(proxy.url.replace("http://", "http://me:p%40ss@"), headers={"X-Team": "a"})
-    options: dict[str, Any] = way.options() | {"proxy": user}
+    options: dict[str, Any] = route.options() | {"proxy": user}
     async with client_for(tls_server, **options) as client:
         await client.start_recording("room")
     (head,) = proxy.heads
@@ -143,85 +143,85 @@ async def test_credentials_stay_where_they_belong_in_a_tunnel(
     assert not {"proxy-authorization", "x-team"} & sent.keys()
 
 
-@over_routes(OWN)
-async def test_credentials_for_a_forward_proxy_go_with_each_request(way: Route, server: FaultServer) -> None:
-    server.always = overhearing = Overhearing()
+@on_routes(OWN)
+async def test_credentials_for_a_forward_proxy_go_with_each_request(route: Route, server: FaultServer) -> None:
+    server.default_fault = overhearing = Overhearing()
     user = server.url.replace("http://", "http://me:p%40ss@")
-    async with client_for(server, base_url="http://api.invalid", **{**way.options(), "proxy": user}) as client:
+    async with client_for(server, base_url="http://api.invalid", **{**route.options(), "proxy": user}) as client:
         await client.start_recording("room")
         await client.stop_recording("room")
     assert [sent["proxy-authorization"] for sent in overhearing.headers] == [basic("me", "p@ss")] * 2
     assert {sent["host"] for sent in overhearing.headers} == {"api.invalid"}
 
 
-@over_routes([*OWN, Route("httpx")])
+@on_routes([*OWN, Route("httpx")])
 @pytest.mark.parametrize("status", [403, 407, 502, 503])
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("trusted_authority")
 async def test_a_tunnel_that_is_refused_is_not_sent(
-    status: int, way: Route, proxy: ConnectProxy, tls_server: FaultServer
+    status: int, route: Route, proxy: ConnectProxy, tls_server: FaultServer
 ) -> None:
     """Whatever the proxy says, it is not Plivo who says it."""
-    proxy.refuses = status
-    async with client_for(tls_server, **way.options(proxy.url)) as client:
+    proxy.refusal_status = status
+    async with client_for(tls_server, **route.options(proxy.url)) as client:
         end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, NotSentError), repr(end)
         assert (end.phase, end.evidence, end.attempts) == ("connect", NOT_SENT, 3)
-        proxy.refuses = None
+        proxy.refusal_status = None
         await check_next_call(client, tls_server)
     assert tls_server.requests("room") == 0
 
 
-@over_routes([*OWN, Route("httpx")])
-@pytest.mark.usefixtures("trusted")
+@on_routes([*OWN, Route("httpx")])
+@pytest.mark.usefixtures("trusted_authority")
 async def test_a_tunnel_that_ends_nowhere_is_not_sent(
-    way: Route, proxy: ConnectProxy, tls_server: FaultServer, apart: BackgroundLoop
+    route: Route, proxy: ConnectProxy, tls_server: FaultServer, server_loop: BackgroundLoop
 ) -> None:
-    await apart.run(tls_server.refuse())
-    async with client_for(tls_server, **way.options(proxy.url)) as client:
+    await server_loop.run(tls_server.refuse())
+    async with client_for(tls_server, **route.options(proxy.url)) as client:
         end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, NotSentError), repr(end)
-        await apart.run(tls_server.listen())
+        await server_loop.run(tls_server.listen())
         await check_next_call(client, tls_server)
 
 
-@over_routes([*OWN, Route("httpx")])
-async def test_an_error_of_a_forward_proxy_may_come_after_the_work_was_done(way: Route, server: FaultServer) -> None:
+@on_routes([*OWN, Route("httpx")])
+async def test_an_error_of_a_forward_proxy_may_come_after_the_work_was_done(route: Route, server: FaultServer) -> None:
     server.plan("room", faults.answers_error(502, executed=True))
-    async with client_for(server, base_url="http://api.invalid", **way.options(server.url)) as client:
+    async with client_for(server, base_url="http://api.invalid", **route.options(server.url)) as client:
         end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, OutcomeUnknownError), repr(end)
         assert (end.status, server.executions("room")) == (502, 1)
 
 
-@over_routes([*OWN, Route("httpx")])
-@pytest.mark.usefixtures("trusted")
-async def test_socks(way: Route, socks: SocksProxy, tls_server: FaultServer) -> None:
+@on_routes([*OWN, Route("httpx")])
+@pytest.mark.usefixtures("trusted_authority")
+async def test_socks(route: Route, socks: SocksProxy, tls_server: FaultServer) -> None:
     url = socks.url.replace("http", "socks5h")
-    async with client_for(tls_server, **way.options(url)) as client:
+    async with client_for(tls_server, **route.options(url)) as client:
         await check_next_call(client, tls_server)
         tls_server.plan("room", faults.executes_and_resets)
         end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, OutcomeUnknownError), repr(end)
         assert end.evidence == "sending had begun"
-        socks.refuses = 1
+        socks.refusal_status = 1
         end = await result_or_error(client.start_recording("room"))
         assert isinstance(end, NotSentError), repr(end)
-        socks.refuses = None
+        socks.refusal_status = None
         await check_next_call(client, tls_server)
     assert tls_server.requests("room") == 1
 
 
 @pytest.fixture
-def tls_proxy(apart: BackgroundLoop, certified: ssl.SSLContext) -> Iterator[ConnectProxy]:
-    with apart.enter(ConnectProxy(certified)) as running:
+def tls_proxy(server_loop: BackgroundLoop, server_tls: ssl.SSLContext) -> Iterator[ConnectProxy]:
+    with server_loop.enter(ConnectProxy(server_tls)) as running:
         yield running
 
 
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("trusted_authority")
 async def test_a_proxy_that_is_called_over_tls(tls_proxy: ConnectProxy, tls_server: FaultServer) -> None:
     async with client_for(tls_server, proxy=tls_proxy.url) as client:
         await check_next_call(client, tls_server)
-    assert tls_proxy.connects == 1
+    assert tls_proxy.tunnels == 1
 
 
 # Mocks
@@ -254,9 +254,9 @@ def other_certificates() -> Iterator[str]:
 
 
 async def test_a_file_of_certificates_replaces_the_others(
-    tls_server: FaultServer, trusted: str, other_certificates: str, monkeypatch: pytest.MonkeyPatch
+    tls_server: FaultServer, trusted_authority: str, other_certificates: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, ends in ((trusted, RecordingStarted), (other_certificates, NotSentError)):
+    for name, ends in ((trusted_authority, RecordingStarted), (other_certificates, NotSentError)):
         monkeypatch.setenv("SSL_CERT_FILE", name)
         async with client_for(tls_server, max_retries=0) as client:
             assert isinstance(await result_or_error(client.start_recording("room")), ends)

@@ -7,12 +7,12 @@ from collections import deque
 from itertools import pairwise
 
 from plivo_record_async import NotSentError, RateLimit, RecordingStarted
-from tests.support.client_calls import MakeClient, result_or_error
-from tests.support.routes import ALL_ROUTES, over_all_routes, over_routes
+from tests.support.clients.calls import MakeClient, result_or_error
+from tests.support.clients.routes import ALL_ROUTES, on_every_route, on_routes
 from tests.support.servers import faults
 from tests.support.servers.fault_server import Fault, FaultServer, ServerRequest
 
-DIRECTLY = [way for way in ALL_ROUTES if way.through == "nothing"]
+DIRECTLY = [route for route in ALL_ROUTES if route.proxy == "nothing"]
 
 LIMIT, PER = 100, 0.5
 """Plivo's 300 in 5 seconds, made smaller and quicker."""
@@ -23,7 +23,7 @@ def shortest_span(times: list[float], count: int) -> float:
     return min(last - first for first, last in zip(times, times[count - 1 :], strict=False))
 
 
-@over_all_routes
+@on_every_route
 async def test_no_window_is_ever_too_full(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER))
     names = [f"room {number}" for number in range(4 * LIMIT)]
@@ -34,7 +34,7 @@ async def test_no_window_is_ever_too_full(server: FaultServer, make_client: Make
     assert shortest_span(arrivals, LIMIT + 1) > PER
 
 
-@over_all_routes
+@on_every_route
 async def test_refused_and_broken_requests_count_too(server: FaultServer, make_client: MakeClient) -> None:
     """What is sent again needs a place in the window again."""
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER), max_retries=3)
@@ -67,10 +67,10 @@ def shared(limit: int, per: float) -> Fault:
     return count
 
 
-@over_routes(DIRECTLY)
+@on_routes(DIRECTLY)
 async def test_a_quota_shared_with_others(server: FaultServer, make_client: MakeClient) -> None:
     """A 429 holds all calls back; in the end each one has been executed, once."""
-    server.always = shared(60, PER)
+    server.default_fault = shared(60, PER)
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER), max_connections=8, max_retries=50)
     names = [f"room {number}" for number in range(3 * LIMIT)]
     outcomes = [outcome async for outcome in client.start_many(names, concurrency=64, timeout=60)]
@@ -87,7 +87,7 @@ async def test_a_quota_shared_with_others(server: FaultServer, make_client: Make
     assert len(refused) <= bursts * 2 * 8
 
 
-@over_routes(DIRECTLY)
+@on_routes(DIRECTLY)
 async def test_who_waits_too_long_was_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(50, per=60.0))
     ends = await asyncio.gather(*(result_or_error(client.start_recording(f"room {n}", timeout=3)) for n in range(300)))

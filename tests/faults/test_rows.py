@@ -35,7 +35,7 @@ from plivo_record_async import (
     UnexpectedResponseError,
 )
 from plivo_record_async.transport.connectors.network import AsyncioBackend
-from tests.support.client_calls import (
+from tests.support.clients.calls import (
     NEVER_ITS_TURN,
     NOT_SENT,
     SENT,
@@ -45,7 +45,7 @@ from tests.support.client_calls import (
     check_next_call,
     result_or_error,
 )
-from tests.support.routes import ALL_ROUTES, DIRECT, Route, over_all_routes, over_routes
+from tests.support.clients.routes import ALL_ROUTES, DIRECT, Route, on_every_route, on_routes
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import Connection, Fault, FaultServer, response_head
@@ -72,8 +72,11 @@ class Row:
         return bool(self.having.get("evidence") == SENT)
 
 
-def check(end: Any, row: Row, way: Route = DIRECT, method: str = "POST") -> None:
-    having = {name: way.sent(method).get(name, value) if row.sent else value for name, value in row.having.items()}
+def check(end: Any, row: Row, route: Route = DIRECT, method: str = "POST") -> None:
+    having = {
+        name: route.evidence_of_sending(method).get(name, value) if row.sent else value
+        for name, value in row.having.items()
+    }
     assert type(end) is row.ends, repr(end)
     assert {name: getattr(end, name) for name in having} == having
 
@@ -174,20 +177,22 @@ STARTS = {
 
 
 @rows(STARTS)
-@over_all_routes
-async def test_start(row: Row, way: Route, server: FaultServer, make_client: MakeClient, apart: BackgroundLoop) -> None:
+@on_every_route
+async def test_start(
+    row: Row, route: Route, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
+) -> None:
     client = make_client(**row.options)
     await check_next_call(client, server, "the one before")  # so that what follows meets a connection that was kept
     server.plan("room", *row.faults)
     end = await result_or_error(client.start_recording("room", timeout=row.timeout))
-    check(end, row, way)
+    check(end, row, route)
     assert server.requests("room") == row.requests
     assert server.executions("room") == row.executions
-    await apart.run(server.settle())
+    await server_loop.run(server.settle())
     await check_next_call(client, server)
 
 
-@over_all_routes
+@on_every_route
 async def test_a_body_without_end(server: FaultServer, client: RecordClient) -> None:
     server.plan("room", faults.answers_endless_body)
     end = await result_or_error(client.start_recording("room", timeout=60))
@@ -196,7 +201,7 @@ async def test_a_body_without_end(server: FaultServer, client: RecordClient) -> 
     await check_next_call(client, server)
 
 
-@over_all_routes
+@on_every_route
 async def test_unknown_outcome_carries_its_times(server: FaultServer, client: RecordClient) -> None:
     server.plan("room", faults.executes_and_resets)
     before = datetime.now(UTC)
@@ -277,11 +282,11 @@ STOPS = {
 
 
 @rows(STOPS)
-@over_all_routes
-async def test_stop(row: Row, way: Route, server: FaultServer, client: RecordClient) -> None:
+@on_every_route
+async def test_stop(row: Row, route: Route, server: FaultServer, client: RecordClient) -> None:
     server.plan("room", *row.faults)
     end = await result_or_error(client.stop_recording("room", timeout=row.timeout))
-    check(end, row, way, "DELETE")
+    check(end, row, route, "DELETE")
     assert server.requests("room") == row.requests
     assert server.executions("room", "DELETE") == row.executions
     await check_next_call(client, server)
@@ -313,20 +318,20 @@ LOOKS = {
 
 
 @rows(LOOKS)
-@over_all_routes
-async def test_look(row: Row, way: Route, server: FaultServer, client: RecordClient) -> None:
+@on_every_route
+async def test_look(row: Row, route: Route, server: FaultServer, client: RecordClient) -> None:
     server.plan("room", *row.faults)
     end = await result_or_error(client.get_recording("room", timeout=row.timeout))
-    check(end, row, way, "GET")
+    check(end, row, route, "GET")
     assert server.requests("room") == row.requests
     assert server.executions("room", "GET") == row.executions
     await check_next_call(client, server)
 
 
-@over_all_routes
+@on_every_route
 async def test_a_broken_api_is_not_hammered(server: FaultServer, client: RecordClient) -> None:
     """A tenth of a client's calls may be retries, and a reserve of ten: the rest fail at the first attempt."""
-    server.always = faults.answers_error(500)
+    server.default_fault = faults.answers_error(500)
     for _ in range(20):
         assert isinstance(await result_or_error(client.get_recording("room")), ServerError)
     assert server.requests("room") <= 20 + 10 + 20 / 10
@@ -363,9 +368,9 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 # Not sent
 
 
-@over_all_routes
+@on_every_route
 async def test_the_deadline_passes_in_the_queue(
-    server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(max_connections=1)
     fault, executed = announcing_execution(faults.executes_and_stalls)
@@ -374,13 +379,13 @@ async def test_the_deadline_passes_in_the_queue(
     await executed.wait()
     end = await result_or_error(client.start_recording("room", timeout=0.05))
     check(end, Row([], NotSentError, having={"phase": "queue", "evidence": NEVER_ITS_TURN}, executions=0))
-    await apart.run(server.release())
+    await server_loop.run(server.release())
     assert (await first).api_id == "api-first"
     await check_next_call(client, server)
     assert server.requests("room") == 0
 
 
-@over_all_routes
+@on_every_route
 async def test_the_deadline_passes_while_waiting_for_the_quota(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(1, per=1.5))
     await client.start_recording("first")
@@ -390,10 +395,10 @@ async def test_the_deadline_passes_while_waiting_for_the_quota(server: FaultServ
     assert server.requests("room") == 0
 
 
-@over_all_routes
+@on_every_route
 @pytest.mark.parametrize("options", [{"max_connections": 1}, {"rate_limit": RateLimit(1, per=60.0)}])
 async def test_cancelled_before_sending(
-    options: dict[str, Any], server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    options: dict[str, Any], server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(**options)
     fault, executed = announcing_execution(faults.executes_and_stalls)
@@ -405,7 +410,7 @@ async def test_cancelled_before_sending(
     room.cancel()
     with pytest.raises(asyncio.CancelledError):
         await room
-    await apart.run(server.release())
+    await server_loop.run(server.release())
     await first
     await client.aclose()
     assert server.requests("room") == 0
@@ -414,12 +419,12 @@ async def test_cancelled_before_sending(
 NEVER_CONNECTED = {"phase": "connect", "evidence": NOT_SENT, "status": None, "api_id": None}
 
 
-@over_all_routes
-async def test_connection_refused(server: FaultServer, client: RecordClient, apart: BackgroundLoop) -> None:
-    await apart.run(server.refuse())
+@on_every_route
+async def test_connection_refused(server: FaultServer, client: RecordClient, server_loop: BackgroundLoop) -> None:
+    await server_loop.run(server.refuse())
     end = await result_or_error(client.start_recording("room"))
     check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
-    await apart.run(server.listen())
+    await server_loop.run(server.listen())
     await check_next_call(client, server)
     assert server.requests("room") == 0
 
@@ -461,7 +466,7 @@ async def test_tls_certificate_is_not_trusted(tls_server: FaultServer, make_clie
     assert tls_server.arrivals == []
 
 
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("trusted_authority")
 async def test_tls(tls_server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(base_url=tls_server.url)
     tls_server.plan("room", faults.executes_and_resets)
@@ -470,7 +475,7 @@ async def test_tls(tls_server: FaultServer, make_client: MakeClient) -> None:
 
 
 async def test_no_tls_spoken_there(server: FaultServer, make_client: MakeClient) -> None:
-    server.welcome.extend(3 * [faults.sends_408_on_accept])
+    server.connection_faults.extend(3 * [faults.sends_408_on_accept])
     client = make_client(base_url=server.url.replace("http", "https"))
     end = await result_or_error(client.start_recording("room"))
     check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
@@ -493,7 +498,7 @@ class NeverShakesHands:
 async def test_tls_handshake_never_ends(server: FaultServer, make_client: MakeClient) -> None:
     """The connection is closed then, not left to the garbage collector."""
     never = NeverShakesHands()
-    server.welcome.append(never)
+    server.connection_faults.append(never)
     client = make_client(base_url=server.url.replace("http", "https"))
     end = await result_or_error(client.start_recording("room", timeout=0.3))
     check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
@@ -503,7 +508,7 @@ async def test_tls_handshake_never_ends(server: FaultServer, make_client: MakeCl
 async def test_cancelled_in_the_tls_handshake(server: FaultServer, make_client: MakeClient) -> None:
     """What has not left is dropped: the client goes away at once."""
     never = NeverShakesHands()
-    server.welcome.append(never)
+    server.connection_faults.append(never)
     client = make_client(base_url=server.url.replace("http", "https"))
     room = asyncio.create_task(client.start_recording("room", timeout=600))
     await never.asked.wait()
@@ -514,7 +519,7 @@ async def test_cancelled_in_the_tls_handshake(server: FaultServer, make_client: 
 
 
 async def test_plain_text_before_the_tls_handshake(
-    server: FaultServer, certified: ssl.SSLContext, trusted: str
+    server: FaultServer, server_tls: ssl.SSLContext, trusted_authority: str
 ) -> None:
     """What came before the handshake came from anybody: it must not pass for an answer."""
 
@@ -522,21 +527,21 @@ async def test_plain_text_before_the_tls_handshake(
         await connection.send(response_head(202, {"Content-Length": "30"}) + b'{"api_id": "somebody else\'s"}  ')
         transport = connection.writer.transport
         loop = asyncio.get_running_loop()
-        await loop.start_tls(transport, transport.get_protocol(), certified, server_side=True)
+        await loop.start_tls(transport, transport.get_protocol(), server_tls, server_side=True)
 
-    server.welcome.append(forge)
+    server.connection_faults.append(forge)
     stream = await AsyncioBackend().connect_tcp("127.0.0.1", int(server.url.rpartition(":")[2]))
     while not stream.get_extra_info("is_readable"):
         await asyncio.sleep(0.001)
     for _ in range(3):  # the kernel has it; now the event loop fetches it
         await asyncio.sleep(0)
     with pytest.raises(httpcore.ConnectError, match="before the TLS handshake"):
-        await stream.start_tls(ssl.create_default_context(cafile=trusted), "127.0.0.1")
+        await stream.start_tls(ssl.create_default_context(cafile=trusted_authority), "127.0.0.1")
 
 
-@pytest.mark.usefixtures("trusted")
+@pytest.mark.usefixtures("trusted_authority")
 async def test_tls_connection_is_closed_without_waiting_for_the_peer(
-    tls_server: FaultServer, make_client: MakeClient, apart: BackgroundLoop
+    tls_server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(base_url=tls_server.url, max_connections=1)
     for _ in range(3):
@@ -549,7 +554,7 @@ async def test_tls_connection_is_closed_without_waiting_for_the_peer(
 # 429
 
 
-@over_routes(way for way in ALL_ROUTES if way.through == "nothing")
+@on_routes(route for route in ALL_ROUTES if route.proxy == "nothing")
 @pytest.mark.parametrize(
     ("headers", "least"),
     [
@@ -577,9 +582,9 @@ async def test_429_pauses_all_calls(
 # Cancelled after bytes left
 
 
-@over_all_routes
+@on_every_route
 async def test_cancelled_after_sending(
-    server: FaultServer, client: RecordClient, apart: BackgroundLoop, caplog: pytest.LogCaptureFixture
+    server: FaultServer, client: RecordClient, server_loop: BackgroundLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
     fault, executed = announcing_execution(faults.executes_and_stalls)
     server.plan("room", fault)
@@ -589,7 +594,7 @@ async def test_cancelled_after_sending(
     with pytest.raises(asyncio.CancelledError):
         await room  # at once: the server still stalls
     assert caplog.messages == []
-    await apart.run(server.release())
+    await server_loop.run(server.release())
     with caplog.at_level(logging.WARNING, "plivo_record_async"):
         await client.aclose()
     assert caplog.messages == [
@@ -601,32 +606,32 @@ async def test_cancelled_after_sending(
 # A connection that was kept
 
 
-@over_all_routes
+@on_every_route
 async def test_kept_connection_is_used_again(server: FaultServer, client: RecordClient) -> None:
     for _ in range(5):
         await check_next_call(client, server)
     assert server.accepted == 1
 
 
-@over_routes(way for way in ALL_ROUTES if way.through != "tunnel")  # there the proxy has to pass it on first
+@on_routes(route for route in ALL_ROUTES if route.proxy != "tunnel")  # there the proxy has to pass it on first
 async def test_kept_connection_was_closed_meanwhile(
-    server: FaultServer, client: RecordClient, apart: BackgroundLoop, blockbuster: BlockBuster
+    server: FaultServer, client: RecordClient, server_loop: BackgroundLoop, blockbuster: BlockBuster
 ) -> None:
     """What is known to be dead is not used, even if this event loop was too busy to be told."""
     await check_next_call(client, server, "the one before")
     blockbuster.deactivate()
-    asyncio.run_coroutine_threadsafe(server.close_connections(), apart.loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.close_connections(), server_loop.loop).result(10)
     assert (await client.start_recording("room")).api_id == "api-room"
     assert (server.requests("room"), server.executions("room")) == (1, 1)
 
 
-@over_all_routes
+@on_every_route
 async def test_kept_connection_got_an_answer_that_nobody_asked_for(
-    server: FaultServer, client: RecordClient, apart: BackgroundLoop
+    server: FaultServer, client: RecordClient, server_loop: BackgroundLoop
 ) -> None:
     """Servers tell an idle connection that its time is over; that is not the answer to the next request."""
     await check_next_call(client, server, "the one before")
     (connection,) = server.connections
-    await apart.run(faults.sends_408_on_accept(connection))
+    await server_loop.run(faults.sends_408_on_accept(connection))
     assert (await client.start_recording("room")).api_id == "api-room"
     assert (server.requests("room"), server.executions("room")) == (1, 1)

@@ -101,7 +101,7 @@ class Scene:
         self, target: str, fields: dict[str, str] | str, headers: dict[str, str], *, method: str = "POST"
     ) -> Response:
         body = (fields if isinstance(fields, str) else urlencode(fields)).encode()
-        return await self.attacker.ask(method, target, {"Content-Type": FORM, **headers}, body)
+        return await self.attacker.request(method, target, {"Content-Type": FORM, **headers}, body)
 
     async def sign_and_send(self, url: str, fields: dict[str, str], nonce: str = "1") -> int:
         """Call back as Plivo would, with whatever it may say one day."""
@@ -144,7 +144,7 @@ async def scene(store: Store | None = None, *, public_url: str | None = None) ->
         tracker = RecordingTracker(client, public_url=public_url, store=store)
         listening = Eavesdropper(tracker)
         url = await stack.enter_async_context(serving(listening, listener=listener))
-        attacker = await stack.enter_async_context(RawHttpClient.to(url))
+        attacker = await stack.enter_async_context(RawHttpClient.connect(url))
         yield Scene(
             plivo=plivo,
             tracker=tracker,
@@ -366,10 +366,10 @@ async def test_slow_bodies_are_refused_by_their_first_lines_and_genuine_callback
         tracker = RecordingTracker(client, public_url=f"{url_of(listener)}/plivo")
         url = await stack.enter_async_context(serving(tracker, listener=listener, http=http))
         slow = request_head("POST", "/plivo/recording", {"Content-Type": FORM, "Content-Length": "100000"})
-        outsiders = [await stack.enter_async_context(RawHttpClient.to(url)) for _ in range(300)]
+        outsiders = [await stack.enter_async_context(RawHttpClient.connect(url)) for _ in range(300)]
         for outsider in outsiders:
-            await outsider.say(slow)
+            await outsider.send(slow)
         recording = await tracker.start("board")
         await plivo.end_conference("board")
         await recording.recorded(timeout=20)
-        assert {(await outsider.hear()).status for outsider in outsiders} == {403}
+        assert {(await outsider.read_response()).status for outsider in outsiders} == {403}

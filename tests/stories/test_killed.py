@@ -119,12 +119,12 @@ async def send_at_full_speed(
     ``then`` is called after each answer.
     """
     with suppress(OSError, asyncio.IncompleteReadError):
-        async with RawHttpClient.to(url) as caller:
+        async with RawHttpClient.connect(url) as client:
             while queue:
                 sent = queue.pop()
                 try:
                     parts = urlsplit(sent.callback.url)
-                    reply = await caller.ask(
+                    reply = await client.request(
                         "POST", f"{parts.path}?{parts.query}", dict(sent.callback.headers), sent.callback.content or b""
                     )
                 except BaseException:
@@ -320,10 +320,10 @@ async def receiver_with_a_past(
 
         async def send(count: int) -> list[int]:
             statuses: list[int] = []
-            async with RawHttpClient.to(url) as caller:
+            async with RawHttpClient.connect(url) as client:
                 for sent in queue[:count]:
                     parts = urlsplit(sent.callback.url)
-                    reply = await caller.ask(
+                    reply = await client.request(
                         "POST", f"{parts.path}?{parts.query}", dict(sent.callback.headers), sent.callback.content or b""
                     )
                     statuses.append(reply.status)

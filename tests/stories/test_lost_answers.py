@@ -67,9 +67,9 @@ class Story:
         states: dict[str, set[RecordingState]] = {}
         for now, event in sorted(events):
             if event == -2:
-                machine.greet(now)
+                machine.send_unrelated_request(now)
             elif event == -1:
-                machine.look_after(now)
+                machine.do_due_work(now)
             else:
                 start = self.starts[event]
                 answered = start.executed_after if start.is_answered else None
@@ -107,12 +107,12 @@ def machines(draw: st.DrawFn, plivo: SimulatedPlivo, *, mishaps: Sequence[str]) 
     return SimulatedMachine(
         plivo=plivo,
         offset=draw(st.sampled_from([0.0, 60.0, -60.0]) | st.floats(-DAY, DAY)),
-        gains=draw(st.floats(-5e-5, 5e-5)),
+        drift=draw(st.floats(-5e-5, 5e-5)),
         steps=draw(steps) if "set" in mishaps else (),
         pauses=[(since, since + length) for since, length in draw(pauses)] if "suspended" in mishaps else (),
-        stands_still="stands still" in mishaps,
+        stops_steady_clock="stands still" in mishaps,
         restarts=draw(st.lists(times, min_size=1, max_size=2)) if "restarted" in mishaps else (),
-        trip=draw(st.floats(0.01, 5)),
+        round_trip=draw(st.floats(0.01, 5)),
     )
 
 
@@ -141,7 +141,7 @@ def rows(
             began=at + draw(st.floats(-20, 20)),  # by the clock of the machine that records
             ended=ends[room],
             listed=ends[room] + draw(st.floats(1, LATEST_LISTED)),
-            says=draw(oddities(fields=fields)),
+            odd_fields=draw(oddities(fields=fields)),
         )
         for number, (room, at) in enumerate(began)
     ]
@@ -160,7 +160,7 @@ def stories(draw: st.DrawFn) -> Story:
         conferences=ends,
         dates=[*draw(st.tuples(*[st.floats(-2, 2)] * 3)), *draw(st.lists(st.none() | st.just(-HOUR), max_size=1))],
         page=draw(st.integers(5, 20)),
-        follows=draw(st.booleans()),
+        gives_next=draw(st.booleans()),
         shows_running=draw(st.booleans()),
     )
     # A clock that is set and another that stands still, both before Plivo's time is known, cannot be told from none.
@@ -184,7 +184,7 @@ def quiet_stories(draw: st.DrawFn) -> Story:
         conferences=ends,
         dates=draw(st.tuples(*[st.floats(-2, 2)] * 3)),
         page=draw(st.integers(5, 20)),
-        follows=draw(st.booleans()),
+        gives_next=draw(st.booleans()),
         shows_running=draw(st.booleans()),
     )
     mishaps = draw(st.sampled_from([["set"], ["suspended"], ["suspended", "stands still"], ["restarted"], []]))

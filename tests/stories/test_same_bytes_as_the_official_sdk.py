@@ -60,12 +60,12 @@ async def both(
 ) -> tuple[RecordedRequest, RecordedRequest]:
     """What the same call sends, ours first."""
     transport = fast_transport() if way == "fast" else None
-    async with RequestRecorder() as wiretap:
-        async with RecordClient(AUTH_ID, TOKEN, base_url=wiretap.url, transport=transport) as client:
+    async with RequestRecorder() as recorder:
+        async with RecordClient(AUTH_ID, TOKEN, base_url=recorder.url, transport=transport) as client:
             await getattr(client, ours)(name, **options)
-        with official_client(wiretap.url, AUTH_ID, TOKEN) as official:
+        with official_client(recorder.url, AUTH_ID, TOKEN) as official:
             await asyncio.to_thread(getattr(official.conferences, theirs), name, **options)
-    our_request, their_request = wiretap.heard
+    our_request, their_request = recorder.requests
     return our_request, their_request
 
 
@@ -144,13 +144,13 @@ async def test_every_name_is_encoded_whole(way: str, name: str, ours_says: str, 
 
 
 async def test_no_name_climbs_out_of_its_folder() -> None:
-    async with RequestRecorder() as wiretap:
-        async with RecordClient(AUTH_ID, TOKEN, base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder:
+        async with RecordClient(AUTH_ID, TOKEN, base_url=recorder.url) as client:
             with pytest.raises(ValueError, match=r"conference_name must not be '\.\.'"):
                 await client.start_recording("..")
-        with official_client(wiretap.url, AUTH_ID, TOKEN) as official:
+        with official_client(recorder.url, AUTH_ID, TOKEN) as official:
             await asyncio.to_thread(official.conferences.record, "..")
-    (theirs,) = wiretap.heard
+    (theirs,) = recorder.requests
     assert theirs.target == f"/v1/Account/{AUTH_ID}/Record/"
 
 

@@ -1,4 +1,4 @@
-"""The table of the lifecycle, drawn: the documentation's diagram and its table of transitions come from here."""
+"""Draw the table of the lifecycle: the diagram and the table of transitions in the documentation."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ANY: Final = "any_earlier"
 
 
 def mermaid() -> str:
-    """A state diagram in Mermaid's language: https://mermaid.js.org/syntax/stateDiagram.html."""
+    """Return a state diagram in Mermaid's language: https://mermaid.js.org/syntax/stateDiagram.html."""
     labels: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for kind, sources, target in _moves():
         for source in sources if len(sources) < _MANY else (_ANY,):
-            labels[source, target].append(_spoken(kind))
+            labels[source, target].append(_words(kind))
     arrows = [f"    {source} --> {target}: {' / '.join(kinds)}" for (source, target), kinds in labels.items()]
     return "\n".join(
         ["stateDiagram-v2", "    direction LR", f"    {_ANY}: any earlier state", "    [*] --> planned", *arrows, ""]
@@ -31,24 +31,24 @@ def mermaid() -> str:
 
 
 def transitions() -> str:
-    """A table in Markdown: what is learned, in which states it leads on, and where."""
+    """Return a Markdown table: the evidence, the states that it changes, and the new state."""
     rows = [
-        f"| {_spoken(kind)} | {', '.join(f'`{source}`' for source in sources)} | `{target}` |"
+        f"| {_words(kind)} | {', '.join(f'`{source}`' for source in sources)} | `{target}` |"
         for kind, sources, target in _moves()
     ]
     return "\n".join(["| what is learned | of a recording that is | makes it |", "| --- | --- | --- |", *rows, ""])
 
 
 def _moves() -> Iterator[tuple[Kind, tuple[RecordingState, ...], RecordingState]]:
-    """Each kind of evidence, the states it leads on from, and the one it leads to."""
+    """Yield each kind of evidence, the states that it changes, and the new state."""
     for kind, row in TABLE.items():
         sources: defaultdict[RecordingState, list[RecordingState]] = defaultdict(list)
         for source, target in row.items():
             if target is not None and target != source:
                 sources[target].append(source)
-        for target, its_sources in sources.items():
-            yield kind, tuple(its_sources), target
+        for target, all_sources in sources.items():
+            yield kind, tuple(all_sources), target
 
 
-def _spoken(kind: Kind) -> str:
+def _words(kind: Kind) -> str:
     return kind.replace("_", " ")

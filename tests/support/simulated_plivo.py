@@ -1,4 +1,4 @@
-"""A machine whose clocks go wrong, and a Plivo that lists recordings late and oddly, in simulated time."""
+"""A machine with wrong clocks, and a Plivo that lists recordings late or with odd fields, in simulated time."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def moment(seconds: float) -> datetime:
-    """The true time, so many seconds after noon."""
+    """Return the true time, in seconds after noon."""
     return NOON + timedelta(seconds=seconds)
 
 
 @attrs.frozen(kw_only=True)
 class SimulatedRecording:
-    """A recording that exists.
+    """A recording that exists at the simulated Plivo.
 
     Attributes:
         recording_id: Its id.
-        room: Its conference.
-        began: When it began, in true seconds.
-        ended: When it ended.
-        listed: When it is listed, as ended.
-        says: What its row says of it; ``None`` stands for what it does not say.
+        room: The name of its conference.
+        began: The true time at which it began, in seconds after noon.
+        ended: The true time at which it ended.
+        listed: The true time from which it is listed as ended.
+        odd_fields: The fields of its row that differ from what Plivo documents; None stands for a missing value.
     """
 
     recording_id: str
@@ -49,34 +49,34 @@ class SimulatedRecording:
     began: float
     ended: float
     listed: float
-    says: Mapping[str, Any]
+    odd_fields: Mapping[str, Any]
 
 
 @attrs.define(kw_only=True)
 class SimulatedPlivo:
-    """Plivo: its clock is the true time, give or take a few seconds.
+    """A Plivo whose clock shows the true time, except for the errors in ``dates``.
 
     Attributes:
-        rows: The recordings that exist; those of our own starts come first.
-        conferences: When each conference ends.
-        dates: By how much the ``Date`` of its answers is off, one after another; None for an answer without one.
-        page: How many recordings it gives on one page.
-        follows: Whether it gives the address of the next page.
+        rows: The recordings that exist; those of the machine's own starts come first.
+        conferences: The true time at which each conference ends.
+        dates: The errors of the ``Date`` of its answers in turn, in seconds; None for an answer without a date.
+        page: The number of recordings on one page.
+        gives_next: Whether a page contains the address of the next one.
         shows_running: Whether it lists recordings that have not ended.
-        asked: How many questions it was asked.
+        requests: The number of requests.
     """
 
     rows: list[SimulatedRecording] = attrs.field(factory=list[SimulatedRecording])
     conferences: Mapping[str, float] = attrs.field(factory=dict[str, float])
     dates: Sequence[float | None] = (0.0,)
     page: int = 20
-    follows: bool = True
+    gives_next: bool = True
     shows_running: bool = False
-    asked: int = 0
+    requests: int = 0
 
     def answer(self, request: Request[Any], now: float) -> Reply:
-        """Answer a question at a true time."""
-        self.asked += 1
+        """Answer a request at a true time."""
+        self.requests += 1
         body: dict[str, Any]
         path, query = urlsplit(request.path).path, dict(parse_qsl(urlsplit(request.path).query))
         match path.strip("/").split("/"):
@@ -84,7 +84,7 @@ class SimulatedPlivo:
                 status, body = 200, self._list(query, now)
             case ["Recording", recording_id]:
                 rows = [row for row in self.rows if row.recording_id == unquote(recording_id) and row.listed <= now]
-                status, body = (200, _words(rows[0], now)) if rows else (404, {"error": "not found"})
+                status, body = (200, _fields_of(rows[0], now)) if rows else (404, {"error": "not found"})
             case ["Conference"]:
                 status, body = 200, {"conferences": list[str]()}
             case [_, name]:
@@ -92,7 +92,7 @@ class SimulatedPlivo:
                 status, body = (200, {"conference_name": name}) if live else (404, {"error": "not found"})
             case other:
                 raise AssertionError(other)
-        off = self.dates[self.asked % len(self.dates)]
+        off = self.dates[self.requests % len(self.dates)]
         headers = {} if off is None else {"date": format_datetime(moment(now + off), usegmt=True)}
         return Reply(status=status, headers=headers, body=json.dumps(body).encode())
 
@@ -108,17 +108,17 @@ class SimulatedPlivo:
         offset = int(query["offset"])
         end = offset + min(self.page, int(query["limit"]))
         more = end < len(listed)
-        address = f"/v1/Account/MA/Recording/?limit={self.page}&offset={end}" if self.follows and more else None
+        address = f"/v1/Account/MA/Recording/?limit={self.page}&offset={end}" if self.gives_next and more else None
         return {
             "meta": {"limit": self.page, "next": address, "total_count": len(listed)},
-            "objects": [_words(row, now) for row in listed[offset:end]],
+            "objects": [_fields_of(row, now) for row in listed[offset:end]],
         }
 
 
-def _words(row: SimulatedRecording, now: float) -> dict[str, Any]:
-    """What a row says: all that the documents name, in their spelling, but for what is odd about it."""
+def _fields_of(row: SimulatedRecording, now: float) -> dict[str, Any]:
+    """Return the fields of a row as Plivo documents them, except for its odd ones."""
     ended = row.listed <= now
-    said = {
+    fields = {
         "recording_id": row.recording_id,
         "conference_name": row.room,
         "recording_url": f"https://media.example/{row.recording_id}.mp3",
@@ -127,76 +127,79 @@ def _words(row: SimulatedRecording, now: float) -> dict[str, Any]:
         "recording_duration_ms": f"{(row.ended - row.began) * 1000:.5f}" if ended else "-1.00000",
         "add_time": f"{moment(row.listed if ended else row.began)}",
     }
-    return {**said, **(row.says if ended else {})}
+    return {**fields, **(row.odd_fields if ended else {})}
 
 
 @attrs.define(kw_only=True)
 class SimulatedMachine:
-    """One program after another on one machine, and the store that outlives them.
+    """A machine on which one program runs after another, and the store that they share.
 
     Attributes:
-        plivo: What it asks.
-        offset: By how much its time of day is wrong at first.
-        gains: How many seconds its clocks gain in each.
-        steps: When its time of day is set, and by how much.
-        pauses: From when until when it is suspended.
-        stands_still: Whether its steady clock stands still meanwhile.
-        restarts: When the program ends and another begins.
-        trip: How long an answer takes.
-        records: What is stored.
-        said: What the store has said of each record so far.
+        plivo: The Plivo to which its requests go.
+        offset: The error of its time of day at the beginning, in seconds.
+        drift: The seconds that its clocks gain in each second.
+        steps: The times at which its time of day is changed, and by how much.
+        pauses: The times from which and until which it is suspended.
+        stops_steady_clock: Whether its steady clock stops while it is suspended.
+        restarts: The times at which the program ends and the next one begins.
+        round_trip: The duration of a request, in seconds.
+        records: The records in the store.
     """
 
     plivo: SimulatedPlivo
     offset: float = 0.0
-    gains: float = 0.0
+    drift: float = 0.0
     steps: Sequence[tuple[float, float]] = ()
     pauses: Sequence[tuple[float, float]] = ()
-    stands_still: bool = False
+    stops_steady_clock: bool = False
     restarts: Sequence[float] = ()
-    trip: float = 0.2
+    round_trip: float = 0.2
     records: dict[str, FollowedRecording] = attrs.field(factory=dict[str, FollowedRecording])
     _clocks: dict[int, PlivoClock] = attrs.field(factory=dict[int, PlivoClock])
 
     def read(self, now: float) -> Reading:
-        """Its clocks at a true time."""
+        """Return the reading of its clocks at a true time."""
         run = sum(restart <= now for restart in self.restarts)
-        gained = now * self.gains
+        gained = now * self.drift
         step = sum(by for when, by in self.steps if when <= now)
-        lost = sum(min(until, now) - since for since, until in self.pauses if since < now) if self.stands_still else 0.0
+        lost = (
+            sum(min(until, now) - since for since, until in self.pauses if since < now)
+            if self.stops_steady_clock
+            else 0.0
+        )
         return Reading(
             wall=moment(now + self.offset + gained + step), steady=1e6 + now + gained - lost, run=f"run {run}"
         )
 
     @property
     def changes(self) -> list[float]:
-        """When something happens to it; the first is that it is started."""
+        """The times at which its clocks or its program change; the first is its start."""
         return [0.0, *(when for when, _ in self.steps), *(until for _, until in self.pauses), *self.restarts]
 
     def is_awake(self, now: float) -> bool:
-        """Whether it is not suspended."""
+        """Return whether it is not suspended."""
         return not any(since <= now < until for since, until in self.pauses)
 
     def clock(self, now: float) -> PlivoClock:
-        """What the program that runs then has learned of Plivo's clock."""
+        """Return what the program that runs at this time knows of Plivo's clock."""
         return self._clocks.setdefault(sum(restart <= now for restart in self.restarts), PlivoClock())
 
     def ask(self, request: Request[Any], now: float) -> Any:
-        """Ask, as a client does; None for what is not found."""
+        """Send a request as a client does. If the answer is 404, return None."""
         reply = self.plivo.answer(request, now)
-        before, after = self.read(now - self.trip / 2), self.read(now + self.trip / 2)
+        before, after = self.read(now - self.round_trip / 2), self.read(now + self.round_trip / 2)
         self.clock(now).answered(reply.headers.get("date", ""), before, after)
         if reply.status == 404:
             return None
         return read(reply, request.read, request.operation, repeatable=True)
 
-    def greet(self, now: float) -> None:
-        """Ask something that has nothing to do with any recording."""
+    def send_unrelated_request(self, now: float) -> None:
+        """Send a request that has nothing to do with any recording."""
         if self.is_awake(now):
             self.ask(list_conferences(), now)
 
     def start(self, start_id: str, room: str, now: float, *, within: float, answered: float | None) -> None:
-        """Send a start; it is answered after so many seconds, or not at all."""
+        """Send a start, which is answered after ``answered`` seconds. If None, it is not answered."""
         clocks = self.read(now)
         sending = self.clock(now).sending(clocks, within=within)
         record = begin(start_id, StartRequest(room), clocks.wall, sending=sending)
@@ -206,18 +209,18 @@ class SimulatedMachine:
             record, _ = apply(record, StartAccepted(words="202", api_id=start_id), self.read(now + answered).wall)
         self.records[start_id] = record
 
-    def look_after(self, now: float) -> None:
-        """Do for each record what is due by our own time of day."""
+    def do_due_work(self, now: float) -> None:
+        """Do what is due for each record by the machine's own time of day."""
         if not self.is_awake(now):
             return
         for start_id, record in self.records.items():
             changed, effects = apply(record, CameDue(), self.read(now).wall)
             self.records[start_id] = changed
             if Reconcile() in effects:
-                self.records[start_id] = self._look(changed, now)
+                self.records[start_id] = self._reconcile(changed, now)
 
-    def _look(self, record: FollowedRecording, now: float) -> FollowedRecording:
-        """As `Reconciler.look` does."""
+    def _reconcile(self, record: FollowedRecording, now: float) -> FollowedRecording:
+        """Reconcile a record, as `Reconciler` does."""
         rows, complete = self._listed(record, now)
         matches = matching(record, rows, search_for(record, self.clock(now), self.read(now)))
         claims: dict[Recording, Claim] = {

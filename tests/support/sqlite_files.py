@@ -1,4 +1,4 @@
-"""What the tests of the SQLite file share: other programs that use it, and a word with the store's own connection."""
+"""Use an SQLite file beside the store: another process, another connection, and the store's own connection."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ WRITER = Path(__file__).parent / "programs" / "sqlite_writer.py"
 
 
 def start_writer(*arguments: object) -> subprocess.Popen[str]:
-    """Another process that has the file open; see there."""
+    """Start `tests/support/programs/sqlite_writer.py` with these arguments."""
     return subprocess.Popen(
         [sys.executable, str(WRITER), *map(str, arguments)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     )
 
 
 def output_of(process: subprocess.Popen[str]) -> list[str]:
-    """What it has said when it has ended."""
+    """Wait for the end of a process and return the lines that it printed."""
     assert process.stdin is not None
     assert process.stdout is not None
     with process:
@@ -34,7 +34,7 @@ def output_of(process: subprocess.Popen[str]) -> list[str]:
 
 @contextmanager
 def other_connection(path: Path) -> Generator[sqlite3.Connection]:
-    """Another program that looks at the file, or has it locked."""
+    """Open a connection of another program, which may read the file or lock it."""
     connection = sqlite3.connect(path, isolation_level=None)
     try:
         yield connection
@@ -43,7 +43,7 @@ def other_connection(path: Path) -> Generator[sqlite3.Connection]:
 
 
 async def execute_sql(store: SQLiteStore, statement: str, *, writes: bool = False) -> list[tuple[object, ...]]:
-    """Say something to SQLite that no verb says, on the store's own connection."""
+    """Execute a statement on the store's own connection and return its rows."""
     worker = store._worker  # pyright: ignore[reportPrivateUsage]
     rows: list[tuple[object, ...]] = await worker.submit(lambda c: c.execute(statement).fetchall(), writes=writes)
     return rows

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Leaps(selectors.DefaultSelector):
-    """Where the loop would sleep, time passes."""
+    """A selector that advances the time instead of sleeping."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -36,6 +36,6 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Like ``asyncio.run``, in no time. Only for what has to do with timers and tasks, not with sockets."""
+    """Run a coroutine like ``asyncio.run``, without waiting for timers. Sockets do not work in this loop."""
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(main)

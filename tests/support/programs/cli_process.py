@@ -1,4 +1,4 @@
-"""The command line as a process."""
+"""Start ``plivo-record`` as a process, and serve the answers that it gets."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ AUTH_ID, AUTH_TOKEN = "MAABCDEFGHIJKLMNOPQR", "token"
 
 
 def json_lines(text: str) -> list[dict[str, Any]]:
-    """The JSON objects, one a line."""
+    """Parse JSON objects, one on each line."""
     return [json.loads(line) for line in text.splitlines()]
 
 
 async def start_command(
     url: str, *words: str, stdout: int = subprocess.PIPE, stdin: int = subprocess.PIPE, token: str = AUTH_TOKEN
 ) -> asyncio.subprocess.Process:
-    """Begin a process."""
+    """Start the command with the account and the URL in its environment."""
     given = {"PLIVO_AUTH_ID": AUTH_ID, "PLIVO_AUTH_TOKEN": token, "PLIVO_BASE_URL": url}
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "plivo_record_async", *words),
@@ -36,7 +36,7 @@ async def start_command(
 
 @asynccontextmanager
 async def serve_answers(answer: Callable[[str], Awaitable[bytes]]) -> AsyncGenerator[str]:
-    """Something that answers each request on a connection of its own, as is said for the conference's name; its URL."""
+    """Serve the status that ``answer`` returns for a conference, one request on each connection; yield the URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         head = await reader.readuntil(b"\r\n\r\n")

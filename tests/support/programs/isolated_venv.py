@@ -1,4 +1,4 @@
-"""A virtual environment with only what a user would have installed, made of what is installed here: no network."""
+"""Make a virtual environment with only what a user would have installed, from links to what is installed here."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["make_environment"]
 
 
 def make_environment(folder: Path, requirements: Iterable[str]) -> Path:
-    """Make a virtual environment that holds the requirements and what they require, as links; its Python."""
+    """Make a virtual environment with links to the requirements and all that they require; return its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder], check=True, timeout=60)
     [packages] = folder.glob("lib/python*/site-packages")
     for name in _closure(requirements):
@@ -29,7 +29,7 @@ def make_environment(folder: Path, requirements: Iterable[str]) -> Path:
 
 
 def _closure(requirements: Iterable[str]) -> set[str]:
-    """The names of the required distributions, and of all that these require here."""
+    """Return the names of the required distributions and of all that they require."""
     found = set[tuple[str, str]]()
     unresolved = [Requirement(each) for each in requirements]
     while unresolved:
@@ -43,7 +43,7 @@ def _closure(requirements: Iterable[str]) -> set[str]:
 
 
 def _top_level(installed: Distribution) -> Iterator[Path]:
-    """What it has put into site-packages; if it is this package, its code is wherever it was imported from."""
+    """Yield what a distribution installed in site-packages; this package is wherever it was imported from."""
     if installed.name == "plivo-record-async":
         yield Path(plivo_record_async.__file__).parent
     names = {path.parts[0] for path in installed.files or () if path.parts[0] not in {"..", "__pycache__"}}

@@ -1,7 +1,7 @@
 """A program that receives callbacks: ``receiver_program.py FILE [PUBLIC_URL [NOTES [stuck]]]``.
 
-It prints where it receives them, once it does. Into the file NOTES goes what its handler does, which may get stuck in
-the middle. It knows the account from the environment, like any program that uses the package.
+It prints its URL when it accepts requests. Its handler writes to the file NOTES when it begins and when it ends; with
+``stuck`` it never ends. The account comes from the environment.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""A process that writes to an SQLite store and says on stdout what was acknowledged.
+"""A program that writes to an SQLite store and prints each acknowledged write.
 
-``python sqlite_writer.py create PATH NAME TASKS``  creates and replaces for ever, line by line ``start_id version``
-``python sqlite_writer.py count PATH START_ID N``   replaces one record N times, against whoever else does
-``python sqlite_writer.py touch PATH START_ID``     replaces one record once per line on stdin, and says when
+``python sqlite_writer.py create PATH NAME TASKS``  creates and replaces forever, and prints ``start_id version``
+``python sqlite_writer.py count PATH START_ID N``   replaces one record N times, in competition with others
+``python sqlite_writer.py touch PATH START_ID``     replaces one record for each line on stdin, and prints when
 ``python sqlite_writer.py fork PATH``               uses a store on both sides of a fork
-``python sqlite_writer.py full PATH LIMIT``         fills files of at most LIMIT bytes, then is given more room
+``python sqlite_writer.py full PATH LIMIT``         fills files of at most LIMIT bytes, then removes the limit
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A program that starts many recordings: ``starter_program.py FILE COUNT``.
 
-It prints ``go`` when it begins, then each room that is done. It may be killed and run again: each room has its key.
+It prints ``go`` when it begins, then the name of each room whose start succeeded. It may be killed and run again,
+because each room has a dedupe key.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ from plivo_record_async import CallbackPolicy, RecordClient, RecordingTracker, S
 
 SECOND = timedelta(seconds=1)
 TRACKING = TrackingPolicy(lease=SECOND, confirm_within=2 * SECOND, initial_backoff=2 * SECOND, idle_backoff=2 * SECOND)
-"""So that nobody has to wait minutes for what is left of it."""
+"""Intervals so short that a test need not wait minutes."""
 
 
 def key(room: str) -> str:
-    """One start for each room."""
+    """Return the dedupe key of a room."""
     return f"monday {room}"
 
 
 async def start(path: str, count: int) -> None:
-    """Start them all; nobody listens to callbacks."""
+    """Start all rooms; the callbacks go to a port where no server listens."""
     async with (
         RecordClient(rate_limit=None) as client,
         RecordingTracker(

@@ -1,4 +1,4 @@
-"""Callbacks as Plivo makes them, for the tests to check, bend and break."""
+"""Genuine callbacks: the fields that Plivo documents, and the signed requests that carry them."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Request(TypedDict):
 def callback(
     fields: Mapping[str, str], *, method: str = "POST", url: str = URL, token: str = TOKEN, header: str = V3
 ) -> Request:
-    """The request that carries these fields: in its body, or with GET in its query."""
+    """Return the signed request that carries these fields in its body, or with GET in its query."""
     if method == "GET":
         url = f"{url}{'&' if '?' in url else '?'}{urlencode(fields)}"
         headers = {header: sign_callback_v3("GET", url, {}, NONCE, token), V3_NONCE: NONCE}
@@ -96,13 +96,13 @@ def callback(
 
 
 def verified(fields: Mapping[str, str]) -> VerifiedCallback:
-    """A POST with these fields, as `verify_callback` hands it out."""
+    """Return the verified POST with these fields, as `verify_callback` does."""
     pairs = list(fields.items())
     text = f"{URL}.{''.join(name + value for name, value in sorted(pairs))}.{NONCE}"
     return VerifiedCallback(method="POST", fields=pairs, signed_text=text, nonce=NONCE)
 
 
 def reason_of(event: CallbackEvent) -> str:
-    """Why it is not believed."""
+    """Return the reason of an `UnknownCallback`."""
     assert isinstance(event, UnknownCallback)
     return event.reason

@@ -1,4 +1,4 @@
-"""Orphans for tests: what matters is given, the rest is made up."""
+"""Orphans with the values that a test gives, and made-up values for the rest."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ __all__ = ["orphan"]
 def orphan(
     event: CallbackEvent, *, received_at: datetime = NOW, start_id: str | None = None, digest: str | None = None
 ) -> Orphan:
-    """An orphan whose digest depends on the event alone, unless it is given."""
-    told = f"{event!r} {event.raw!r}".encode(errors="surrogatepass")
+    """Return an orphan. If ``digest`` is None, it depends on the event alone."""
+    text = f"{event!r} {event.raw!r}".encode(errors="surrogatepass")
     return Orphan(
         received_at=received_at,
         event=event,
         reason="the test said so",
-        digest=sha256(told).hexdigest() if digest is None else digest,
+        digest=sha256(text).hexdigest() if digest is None else digest,
         start_id=start_id,
     )

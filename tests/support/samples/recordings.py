@@ -1,4 +1,4 @@
-"""Recordings in every state, and evidence of every kind, for the tests of the lifecycle."""
+"""A followed recording in each state, evidence of each kind, and the evidence that leads to each state."""
 
 from __future__ import annotations
 
@@ -128,31 +128,31 @@ def planned(
 
 
 def due_time(record: FollowedRecording) -> datetime:
-    """The moment at which `CameDue` says something, if there is one."""
+    """Return the time at which `CameDue` has an effect, or `NOW` if there is none."""
     return NOW if record.due_at is None else record.due_at
 
 
 def record_after(
     record: FollowedRecording, *evidence: Evidence, handled: Collection[EventName] = ()
 ) -> FollowedRecording:
-    """The record once all of that was learned, in that order."""
+    """Return the record after this evidence, in this order."""
     for piece in evidence:
         record, _ = apply(record, piece, due_time(record) if isinstance(piece, CameDue) else NOW, handled=handled)
     return record
 
 
 def next_version(record: FollowedRecording, **changes: Any) -> FollowedRecording:
-    """The record after a change."""
+    """Return the next version of a record, with changes."""
     return attrs.evolve(record, version=record.version + 1, **changes)
 
 
 def with_last_step_at(record: FollowedRecording, at: datetime) -> FollowedRecording:
-    """The record, its last news at that time."""
+    """Return the record with its last step at another time."""
     return attrs.evolve(record, steps=(*record.steps[:-1], attrs.evolve(record.steps[-1], at=at)))
 
 
 def recording(state: RecordingState, start_id: str = "start-1") -> FollowedRecording:
-    """A recording that has come to be in that state."""
+    """Return a recording in a state, with the evidence that leads to it."""
     record = record_after(planned(start_id), *(EVIDENCE[kind] for kind in PATHS[state]))
     assert record.state == state
     return record

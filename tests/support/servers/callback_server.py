@@ -1,4 +1,4 @@
-"""Somebody who is called back: a server on a real socket that answers as it is told to."""
+"""A server on a real socket that receives callbacks and answers each one as the test says."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
-Behaviour = int | Literal["hang up", "keep silent", "break off"]
-"""A status to answer with, or what to do instead."""
+Behaviour = int | Literal["close", "never answer", "cut the body"]
+"""The status to answer with, or what to do instead of answering in full."""
 
 
 @attrs.frozen
 class ReceivedCallback:
+    """A callback as it arrived."""
+
     method: str
     target: str
     headers: dict[str, str]
@@ -37,42 +39,42 @@ class ReceivedCallback:
 
 @attrs.define(eq=False)
 class CallbackServer:
-    """Answers one callback after the other with its behaviours, and any further one with 200.
+    """A server that answers each callback with the next of its behaviours, and any further one with 200.
 
     Attributes:
-        url: Where it can be called.
-        received: What it was called with.
-        most_at_once: How many callers it had at the same time, at most.
-        go: While it is not set, nobody gets an answer.
+        url: The URL of the server.
+        received: The callbacks that arrived.
+        max_concurrent: The highest number of callbacks that were open at the same time.
+        may_answer: The server answers only while this event is set.
     """
 
     url: str = ""
     behaviours: list[Behaviour] = attrs.field(factory=list[Behaviour])
     received: asyncio.Queue[ReceivedCallback] = attrs.field(factory=asyncio.Queue[ReceivedCallback])
-    most_at_once: int = 0
-    go: asyncio.Event = attrs.field(factory=asyncio.Event)
+    max_concurrent: int = 0
+    may_answer: asyncio.Event = attrs.field(factory=asyncio.Event)
     _answering: set[asyncio.Task[None]] = attrs.field(factory=set[asyncio.Task[None]])
 
-    def answer_soon(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.create_task(self.answer(reader, writer))
         self._answering.add(task)
         task.add_done_callback(self._answering.discard)
 
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behaviour = self.behaviours.pop(0) if self.behaviours else 200
-        self.most_at_once = max(self.most_at_once, len(self._answering))
+        self.max_concurrent = max(self.max_concurrent, len(self._answering))
         try:
             await self.received.put(await ReceivedCallback.read(reader))
-            await self.go.wait()
+            await self.may_answer.wait()
             match behaviour:
-                case "hang up":
+                case "close":
                     return
-                case "keep silent":
-                    await reader.read()  # until the caller hangs up
-                case "break off":
+                case "never answer":
+                    await reader.read()  # until the client closes
+                case "cut the body":
                     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf")
                 case status:
-                    writer.write(f"HTTP/1.1 {status} Told So\r\nContent-Length: 2\r\n\r\nok".encode())
+                    writer.write(f"HTTP/1.1 {status} Status\r\nContent-Length: 2\r\n\r\nok".encode())
             await writer.drain()
         finally:
             writer.close()
@@ -81,8 +83,8 @@ class CallbackServer:
     @asynccontextmanager
     async def listening(cls, *behaviours: Behaviour, tls: ssl.SSLContext | None = None) -> AsyncGenerator[Self]:
         receiver = cls(behaviours=list(behaviours))
-        receiver.go.set()
-        async with await asyncio.start_server(receiver.answer_soon, "127.0.0.1", 0, ssl=tls) as server:
+        receiver.may_answer.set()
+        async with await asyncio.start_server(receiver.accept, "127.0.0.1", 0, ssl=tls) as server:
             receiver.url = "{}://{}:{}".format("https" if tls else "http", *server.sockets[0].getsockname())
             yield receiver
         await asyncio.gather(*receiver._answering)

@@ -1,8 +1,8 @@
-"""A server on real sockets that misbehaves as it is told, request by request, and counts what it executed.
+"""A server on real sockets that misbehaves as the test plans for each request, and counts what it executed.
 
-It lives in an event loop of its own, in a thread of its own (`background.background`), so nothing that the client
-does to its own loop can hide a fault. What a request meets is a `Fault`: a coroutine function that gets the
-`ServerRequest` and does with it what it likes.
+It runs in an event loop in a thread of its own (see `background_loop`), so that nothing that the client does to its
+own loop can hide a fault. A `Fault` is a coroutine function that gets the `ServerRequest` and answers it, or does not.
+The faults that the tests use are in `tests.support.servers.faults`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ESTABLISHED = 1
 
 @attrs.define(kw_only=True)
 class Arrival:
-    """A request whose head has come in whole."""
+    """A request whose head has arrived in full."""
 
     method: str
     name: str
@@ -38,7 +38,7 @@ class Arrival:
 
 @attrs.define(eq=False)
 class Connection:
-    """One connection, and the verbs for mistreating it."""
+    """A connection, and the ways to misuse it."""
 
     server: FaultServer
     sock: socket.socket
@@ -52,27 +52,27 @@ class Connection:
         await self.writer.drain()
 
     def reset(self) -> None:
-        """End it with RST, not FIN."""
+        """Close the connection with RST, not FIN."""
         if self.sock.fileno() >= 0:
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.writer.transport.abort()
         self.over = True
 
     async def close(self) -> None:
-        """End it with FIN, and return when that is done."""
+        """Close the connection with FIN, and return when that is done."""
         self.over = True
         self.writer.close()
         with suppress(OSError):
             await self.writer.wait_closed()
 
     async def stall(self) -> None:
-        """Do nothing until the test calls `FaultServer.release`, or for ever."""
+        """Do nothing until the test calls `FaultServer.release`, or forever."""
         await self.server.released.wait()
 
 
 @attrs.define(eq=False, kw_only=True)
 class ServerRequest(Connection):
-    """One request on its connection: the head was read, the body not yet."""
+    """A request on its connection; its head has been read, its body has not."""
 
     arrival: Arrival
     headers: Mapping[str, str]
@@ -93,7 +93,7 @@ class ServerRequest(Connection):
         self.arrival.executed = True
 
     async def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-        """Answer in good order."""
+        """Send a complete answer."""
         named = {"Content-Length": str(len(body)), **{key.replace("_", "-"): value for key, value in headers.items()}}
         if status == 204:
             del named["Content-Length"]
@@ -118,12 +118,12 @@ def response_head(status: int, headers: Mapping[str, str]) -> bytes:
 
 
 def started_body(name: str) -> bytes:
-    """The body of a start's answer; its ids tell which request it belongs to."""
+    """Return the body of the answer to a start, whose `api_id` names its request."""
     return json.dumps({"api_id": f"api-{name}", "message": "conference recording started"}).encode()
 
 
 async def succeeds(exchange: ServerRequest) -> None:
-    """What a request meets that nothing was planned for."""
+    """Execute the request and answer with success: what a request meets for which nothing is planned."""
     await exchange.execute()
     match exchange.arrival.method:
         case "POST":
@@ -135,24 +135,24 @@ async def succeeds(exchange: ServerRequest) -> None:
 
 
 class FaultServer:
-    """The server. Plan faults before the request comes; ask what arrived afterwards.
+    """A server that meets each request with the fault that was planned for its conference.
 
     Attributes:
-        welcome: What connections meet when they are accepted, before any byte; one entry for each.
-        always: What each request meets for which nothing is planned.
-        arrivals: All requests whose head came in, in their order.
+        connection_faults: What the next connections meet when they are accepted, before any byte.
+        default_fault: What a request meets for which nothing is planned.
+        arrivals: All requests whose head arrived, in their order.
         accepted: How many connections were ever accepted.
         most_open: The most connections that were ever open at once.
-        surprises: What went wrong in the server itself.
+        errors: The errors of the server itself.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
-        self.welcome: deque[ConnectionFault] = deque()
-        self.always: Fault = succeeds
+        self.connection_faults: deque[ConnectionFault] = deque()
+        self.default_fault: Fault = succeeds
         self.arrivals: list[Arrival] = []
         self.accepted = 0
         self.most_open = 0
-        self.surprises: list[BaseException] = []
+        self.errors: list[BaseException] = []
         self.released = asyncio.Event()
         self._tls = tls
         self._planned: defaultdict[str, deque[Fault]] = defaultdict(deque)
@@ -195,7 +195,7 @@ class FaultServer:
 
     @property
     def connections(self) -> list[Connection]:
-        """Those that are open."""
+        """The connections that are open."""
         return list(self._connections.values())
 
     async def close_connections(self) -> None:
@@ -204,16 +204,16 @@ class FaultServer:
             await connection.close()
 
     async def settle(self) -> None:
-        """Wait until it does nothing that a client could still notice."""
+        """Wait until the server does nothing that a client could still notice."""
         while any((each.busy or each.over) and is_open(each.sock) for each in self.connections):
             await asyncio.sleep(0.001)
 
     async def release(self) -> None:
-        """Let whatever stalls go on."""
+        """Let all stalled requests continue."""
         self.released.set()
 
     def plan(self, name: str, *faults: Fault) -> None:
-        """Say what the next requests for this conference meet, in turn."""
+        """Plan the faults that the next requests for this conference meet, one each."""
         self._planned[name].extend(faults)
 
     def requests(self, name: str) -> int:
@@ -244,7 +244,7 @@ class FaultServer:
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             self._drop(task)  # the client went away, or the test is over
         except Exception as error:  # noqa: BLE001 - the test looks at it
-            self.surprises.append(error)
+            self.errors.append(error)
             self._drop(task)
         finally:
             self._connections.pop(task, None)
@@ -265,12 +265,12 @@ class FaultServer:
         return Connection(self, sock, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def _converse(self, connection: Connection) -> None:
-        if self.welcome:
-            await self.welcome.popleft()(connection)
+        if self.connection_faults:
+            await self.connection_faults.popleft()(connection)
         while not connection.over:
             exchange = await self._next(connection)
             planned = self._planned[exchange.name]
-            fault = planned.popleft() if planned else self.always
+            fault = planned.popleft() if planned else self.default_fault
             connection.busy = True
             await fault(exchange)
             if not exchange.over:

@@ -1,4 +1,4 @@
-"""The ways in which an exchange can go wrong, one coroutine function each."""
+"""The ways in which the fault server misbehaves: each is a `Fault`, or returns one."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
 from tests.support.servers.fault_server import Connection, Fault, ServerRequest, response_head, started_body
-from tests.support.servers.fault_server import succeeds as succeeds  # noqa: PLC0414 - the one fault that is none
+from tests.support.servers.fault_server import succeeds as succeeds  # noqa: PLC0414 - listed here because tests use it like a fault
 
 # Before the request was read: nothing is executed
 
@@ -18,7 +18,7 @@ async def resets_on_accept(connection: Connection) -> None:
 
 
 async def sends_408_on_accept(connection: Connection) -> None:
-    """As a server does that tells an idle connection its time is over."""
+    """Send 408 before any request, as servers do on idle connections."""
     await connection.send(response_head(408, {"Connection": "close", "Content-Length": "0"}))
     await connection.close()
 
@@ -49,7 +49,7 @@ async def executes_and_closes(exchange: ServerRequest) -> None:
 
 
 async def executes_and_stalls(exchange: ServerRequest) -> None:
-    """Answers in the end, if somebody releases it."""
+    """Answer after `FaultServer.release`."""
     await exchange.execute()
     await exchange.stall()
     await succeeds(exchange)
@@ -69,7 +69,7 @@ async def cuts_in_body(exchange: ServerRequest) -> None:
 
 
 async def cuts_before_last_chunk(exchange: ServerRequest) -> None:
-    """All of the JSON came, but not the mark that this was all."""
+    """Send all of the JSON, but not the last chunk that ends a chunked body."""
     await exchange.execute()
     body = started_body(exchange.name)
     await exchange.send(
@@ -100,7 +100,7 @@ async def answers_huge_header(exchange: ServerRequest) -> None:
 
 
 async def answers_endless_body(exchange: ServerRequest) -> None:
-    """An answer that never ends, as fast as it is taken."""
+    """Send a body that never ends, as fast as the client reads it."""
     await exchange.execute()
     await exchange.send(response_head(202, {"Transfer-Encoding": "chunked"}))
     while True:
@@ -108,7 +108,7 @@ async def answers_endless_body(exchange: ServerRequest) -> None:
 
 
 async def answers_byte_by_byte(exchange: ServerRequest) -> None:
-    """A byte now and then: each read succeeds, and it never ends."""
+    """Send one byte at a time, so that each read succeeds and the body never ends."""
     await exchange.execute()
     await exchange.send(response_head(202, {"Content-Length": "1000"}))
     while True:
@@ -144,13 +144,13 @@ async def answers_twice(exchange: ServerRequest) -> None:
 
 
 async def answers_and_closes(exchange: ServerRequest) -> None:
-    """Closes a connection that it had promised to keep."""
+    """Close a connection that should stay open."""
     await succeeds(exchange)
     await exchange.close()
 
 
 async def answers_400_before_the_body(exchange: ServerRequest) -> None:
-    """Refuses when it has seen the head only."""
+    """Refuse a request of which only the head has been read."""
     await exchange.answer(400, b'{"error": "too much for me"}')
 
 
@@ -171,7 +171,7 @@ def answers_error(status: int, *, api_id: str | None = None, executed: bool = Fa
 
 
 def answers_429(retry_after: object = None) -> Fault:
-    """429; ``retry_after`` is what the header says, or a `timedelta` to say it as an HTTP date."""
+    """Answer 429; ``retry_after`` is the value of the header, or a `timedelta` that is sent as an HTTP date."""
 
     async def throttle(exchange: ServerRequest) -> None:
         await exchange.read()

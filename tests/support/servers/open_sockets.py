@@ -1,4 +1,4 @@
-"""Which sockets this process holds, as the kernel sees it."""
+"""Count the open sockets and file descriptors of this process, as the kernel sees them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def connections_to(url: str) -> int:
 
 
 async def wait_until(condition: Callable[[], bool]) -> None:
-    """Wait for what other threads do: those of the server, those of a transport."""
+    """Wait until other threads have made a condition true: those of a server, or of a transport."""
     async with asyncio.timeout(10):
         while not await asyncio.to_thread(condition):
             await asyncio.sleep(0.005)

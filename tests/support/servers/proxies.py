@@ -1,4 +1,4 @@
-"""Proxies that tunnel: one for CONNECT and one for SOCKS 5. Either may refuse to."""
+"""Proxies that open tunnels, one for CONNECT and one for SOCKS 5. Each can be set to refuse them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from tests.support.servers.fault_server import is_open
 
 
 class ConnectProxy:
-    """Listens on 127.0.0.1.
+    """An HTTP proxy for CONNECT, on 127.0.0.1.
 
     Attributes:
-        connects: How many tunnels it was asked for.
-        refuses: The status that it answers all of them with, if it refuses them.
+        tunnels: How many tunnels were requested.
+        refusal_status: The status that refuses every tunnel. If None, tunnels are opened.
         heads: The heads of the requests for a tunnel.
         most_open: The most connections of clients that were ever open at once.
     """
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self._tls = tls
-        self.connects = 0
-        self.refuses: int | None = None
+        self.tunnels = 0
+        self.refusal_status: int | None = None
         self.heads: list[bytes] = []
         self.most_open = 0
         self._sockets: dict[asyncio.Task[None], socket.socket] = {}
@@ -62,9 +62,9 @@ class ConnectProxy:
         method, target, _ = head.split(b" ", 2)
         assert method == b"CONNECT"
         self.heads.append(head)
-        self.connects += 1
-        if self.refuses:
-            await _answer(writer, self.refuses)
+        self.tunnels += 1
+        if self.refusal_status:
+            await _answer(writer, self.refusal_status)
             return
         host, _, port = target.decode().rpartition(":")
         try:
@@ -77,7 +77,7 @@ class ConnectProxy:
 
 
 class SocksProxy(ConnectProxy):
-    """SOCKS 5 without authentication: https://www.rfc-editor.org/rfc/rfc1928"""
+    """A SOCKS 5 proxy without authentication: https://www.rfc-editor.org/rfc/rfc1928"""
 
     async def _tunnel(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         _, methods = await reader.readexactly(2)
@@ -86,8 +86,8 @@ class SocksProxy(ConnectProxy):
         kind = (await reader.readexactly(4))[3]
         length = {1: 4, 4: 16}.get(kind) or (await reader.readexactly(1))[0]
         address, port = await reader.readexactly(length), int.from_bytes(await reader.readexactly(2))
-        self.connects += 1
-        if self.refuses:
+        self.tunnels += 1
+        if self.refusal_status:
             writer.write(b"\x05\x02\x00\x01" + bytes(6))
             await writer.drain()
             return
@@ -101,13 +101,13 @@ Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 async def _join(one: Ends, other: Ends) -> None:
-    """Pass on what each side says, until one of them ends."""
+    """Forward the bytes of each side to the other until one side ends."""
     try:
-        ways = {asyncio.create_task(_pump(one[0], other[1])), asyncio.create_task(_pump(other[0], one[1]))}
-        _, unfinished = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-        for way in unfinished:
-            way.cancel()
-        await asyncio.gather(*ways, return_exceptions=True)
+        directions = {asyncio.create_task(_pump(one[0], other[1])), asyncio.create_task(_pump(other[0], one[1]))}
+        _, unfinished = await asyncio.wait(directions, return_when=asyncio.FIRST_COMPLETED)
+        for direction in unfinished:
+            direction.cancel()
+        await asyncio.gather(*directions, return_exceptions=True)
     finally:
         other[1].transport.abort()
 

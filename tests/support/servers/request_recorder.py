@@ -1,4 +1,4 @@
-"""A server on a raw socket that keeps the bytes of each request just as they came."""
+"""A server on a raw socket that records the bytes of each request."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ STOPPED = b"HTTP/1.1 204 No Content\r\n\r\n"
 
 @attrs.frozen(kw_only=True)
 class RecordedRequest:
-    """One request.
+    """A request as it arrived.
 
     Attributes:
-        connection: On which connection it came, from 1.
+        connection: The number of the connection on which it arrived, from 1.
         method: Its method.
-        target: Its target, percent-encoded as it came.
+        target: Its target, percent-encoded as it arrived.
         headers: Its header fields, names in lower case.
         body: Its body.
     """
@@ -40,20 +40,20 @@ class RecordedRequest:
 
 
 class RequestRecorder:
-    """Answers every start and every stop with success, in either mode, and keeps what it heard.
+    """A server that answers every start and stop with success, and keeps the bytes of each request.
 
     Args:
-        host: Where it listens.
-        started: What it answers to a start, as bytes.
+        host: The address on which it listens.
+        started: The bytes of its response to a start.
 
     Attributes:
-        heard: The requests in their order.
+        requests: The requests in the order in which they arrived.
         connections: How many connections were made.
-        open: Those that the client has not closed, by their number.
+        open: The connections that the client has not closed, by their number.
     """
 
     def __init__(self, host: str = "127.0.0.1", *, started: bytes = STARTED) -> None:
-        self.heard: list[RecordedRequest] = []
+        self.requests: list[RecordedRequest] = []
         self.connections = 0
         self._host = host
         self._started = started
@@ -81,16 +81,16 @@ class RequestRecorder:
         self.connections += 1
         connection = self.connections
         self.open[connection] = writer
-        while heard := await _hear(reader, connection):
-            self.heard.append(heard)
-            says_nothing = heard.method == "DELETE" and "?" not in heard.target
-            writer.write(STOPPED if says_nothing else self._started)
+        while request := await _read_request(reader, connection):
+            self.requests.append(request)
+            has_no_body = request.method == "DELETE" and "?" not in request.target
+            writer.write(STOPPED if has_no_body else self._started)
             await writer.drain()
         del self.open[connection]
         writer.close()
 
 
-async def _hear(reader: asyncio.StreamReader, connection: int) -> RecordedRequest | None:
+async def _read_request(reader: asyncio.StreamReader, connection: int) -> RecordedRequest | None:
     try:
         head = await reader.readuntil(b"\r\n\r\n")
     except (asyncio.IncompleteReadError, ConnectionError):

@@ -17,7 +17,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 
 def ended_fields(conference_name: str = "standup", recording_id: str = "rec-1", **more: str) -> dict[str, str]:
-    """The fields of the callback that a recording has ended; Plivo's have an ``api_id`` too."""
+    """Return the fields of the callback at the end of a recording; those of Plivo have an ``api_id`` too."""
     return {
         "record_url": f"https://media.example/{recording_id}.mp3",
         "recording_id": recording_id,
@@ -37,7 +37,7 @@ async def deliver_callback(
     token: str = TOKEN,
     scheme: Scheme = "V3",
 ) -> httpx.Response:
-    """Call a URL that was given to Plivo as Plivo does, but without a network between."""
+    """Deliver a signed callback to a URL that the tracker issued, without a network."""
     made = Callback(kind="recording", url=url, method=method, fields=fields, api_id="api-1").signed(
         nonce=str(uuid4().int), auth_token=token, scheme=scheme
     )

@@ -16,13 +16,13 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class FlakyStore(MemoryStore):
-    """A store that fails, or keeps its callers waiting, where it is told to.
+    """A store whose methods fail, or make their callers wait, as the test says.
 
     Attributes:
-        broken: The verbs that raise: before anything is done; ``created`` and ``replaced`` after it was done.
-        held: The verbs that wait, and for what.
-        calls: The verbs that were called, in order.
-        start_ids: The starts that were created, in order.
+        broken: The methods that raise before they do anything; ``created`` and ``replaced`` raise after the change.
+        held: The methods that wait, and their events.
+        calls: The methods that were called, in order.
+        start_ids: The ids of the created starts, in order.
     """
 
     def __init__(self) -> None:
@@ -32,30 +32,30 @@ class FlakyStore(MemoryStore):
         self.calls: list[str] = []
         self.start_ids: list[str] = []
 
-    def hold(self, verb: str) -> asyncio.Event:
-        """Keep callers of a verb waiting until the event is set."""
-        self.held[verb] = asyncio.Event()
-        return self.held[verb]
+    def hold(self, method: str) -> asyncio.Event:
+        """Make callers of a method wait until the returned event is set."""
+        self.held[method] = asyncio.Event()
+        return self.held[method]
 
     async def prune_one(self, start_id: str) -> None:
-        """Prune one record, whatever is left to do for it."""
+        """Delete one record, even if work on it is due."""
         record = await super().get(start_id)
         assert record is not None
         await super().replace(with_last_step_at(next_version(record, due_at=None), EPOCH))
         assert await super().prune(EPOCH + timedelta(seconds=1)) == 1
 
-    async def called(self, verb: str, times: int = 1) -> None:
-        """Wait until a verb was called so often."""
+    async def called(self, method: str, times: int = 1) -> None:
+        """Wait until a method was called this many times."""
         async with asyncio.timeout(10):
-            while self.calls.count(verb) < times:
+            while self.calls.count(method) < times:
                 await asyncio.sleep(0)
 
-    async def _enter(self, verb: str) -> None:
-        self.calls.append(verb)
-        if verb in self.held:
-            await self.held[verb].wait()
-        if verb in self.broken:
-            raise StoreError(f"{verb}: the disk is full")
+    async def _enter(self, method: str) -> None:
+        self.calls.append(method)
+        if method in self.held:
+            await self.held[method].wait()
+        if method in self.broken:
+            raise StoreError(f"{method}: the disk is full")
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         await self._enter("create")

@@ -36,11 +36,11 @@ SHORT_INTERVALS = TrackingPolicy(
     handler_lease=timedelta(milliseconds=100),
     give_up_after=timedelta(seconds=30),
 )
-"""What takes minutes, in fractions of a second."""
+"""A tracking policy whose intervals are fractions of a second instead of minutes."""
 
 
 async def wait_for_state(store: Store, start_id: str, *states: RecordingState) -> FollowedRecording:
-    """Wait until a recording is in one of the states, but not for ever."""
+    """Wait, at most a minute, until a recording is in one of these states; return it."""
     async with asyncio.timeout(60):
         record = await store.get(start_id)
         while record is not None and record.state not in states:
@@ -51,7 +51,7 @@ async def wait_for_state(store: Store, start_id: str, *states: RecordingState) -
 
 @attrs.frozen(kw_only=True)
 class TrackerParts:
-    """What a tracker is made of, around a store that fails when it is told to."""
+    """The parts of a tracker, around a store that fails when the test says so."""
 
     store: FlakyStore
     ledger: Ledger
@@ -63,7 +63,7 @@ class TrackerParts:
 async def tracker_parts(
     plivo: ScriptedPlivo, *, tracking: TrackingPolicy = SHORT_INTERVALS, store: FlakyStore | None = None, **options: Any
 ) -> AsyncGenerator[TrackerParts]:
-    """The parts, and their end; `Follower.open` is left to the test."""
+    """Make the parts of a tracker and close them at the end of the block; the test itself calls `Follower.open`."""
     async with plivo.client(**options) as client:
         store = store or FlakyStore()
         ledger = Ledger(store=store, tracking=tracking)
@@ -83,5 +83,5 @@ async def tracker_parts(
 
 
 def other_tasks() -> set[asyncio.Task[Any]]:
-    """The tasks that are running besides the test itself."""
+    """Return the running tasks, without that of the test itself."""
     return asyncio.all_tasks() - {task for task in [asyncio.current_task()] if task}

@@ -24,21 +24,21 @@ Answer = httpx.Response | Exception | Callable[[httpx.Request], Awaitable[httpx.
 
 
 def accepted_response(api_id: str | None = None) -> httpx.Response:
-    """What Plivo answers to a start in asynchronous mode."""
+    """Return the answer of Plivo to a start in asynchronous mode."""
     return httpx.Response(202, json={"api_id": api_id or str(uuid4()), "message": "async api spawned"})
 
 
 class ScriptedPlivo:
-    """Plivo as a function: it answers starts as it is told to, and looks with what it has.
+    """An httpx handler that answers starts as the test says, and lookups from its rows.
 
     Attributes:
-        answers: To the next starts, one each; then they are accepted.
-        requests: What it was asked, in order.
-        rows: The recordings that it lists.
-        ahead: By how much its clock is ahead of ours; if None, its answers have no date.
+        answers: The answers to the next starts, one each; further starts are accepted.
+        requests: The requests in the order in which they arrived.
+        rows: The recordings that lists contain.
+        ahead: How far its clock is ahead of the local one. If None, its answers have no date.
         live: Whether conferences are live.
-        broken: Whether every look ends in a 500.
-        deletion: What it answers to a deletion, and to whatever else it does not know.
+        broken: Whether every lookup is answered with 500.
+        deletion: The answer to a deletion, and to any request that it does not know.
     """
 
     def __init__(self, *answers: Answer) -> None:
@@ -52,7 +52,7 @@ class ScriptedPlivo:
 
     @property
     def deleted(self) -> list[str]:
-        """The paths of what was to be deleted, below the account's."""
+        """The paths of the deletions, below that of the account."""
         return [request.url.path.split("/", 4)[4] for request in self.requests if request.method == "DELETE"]
 
     @property
@@ -62,11 +62,11 @@ class ScriptedPlivo:
 
     @property
     def looks(self) -> list[str]:
-        """The paths of what was looked at, below the account's."""
+        """The paths of the lookups, below that of the account."""
         return [request.url.path.split("/", 4)[4] for request in self.requests if request.method == "GET"]
 
     def client(self, **options: Any) -> RecordClient:
-        """A client of its own."""
+        """Return a client that sends to this Plivo."""
         given: dict[str, Any] = {
             "rate_limit": None,
             "max_retries": 0,

@@ -85,8 +85,10 @@ def target_of(callback: HttpCallback) -> str:
     return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
-async def deliver(caller: RawHttpClient, callback: HttpCallback) -> int:
-    reply = await caller.ask(callback.method, target_of(callback), dict(callback.headers), callback.content or b"")
+async def deliver(http_client: RawHttpClient, callback: HttpCallback) -> int:
+    reply = await http_client.request(
+        callback.method, target_of(callback), dict(callback.headers), callback.content or b""
+    )
     return reply.status
 
 
@@ -107,8 +109,8 @@ async def receiving(
         if room is not None:
             receiver = tracker._receiver  # pyright: ignore[reportPrivateUsage]
             tracker._receiver = attrs.evolve(receiver, issued=room, others=room)  # pyright: ignore[reportPrivateUsage]
-        async with serving(mount(tracker), **options) as url, RawHttpClient.to(url) as caller:
-            yield caller, kept
+        async with serving(mount(tracker), **options) as url, RawHttpClient.connect(url) as http_client:
+            yield http_client, kept
 
 
 async def state(store: Store, start_id: str = "start-1") -> str:
@@ -121,10 +123,10 @@ async def state(store: Store, start_id: str = "start-1") -> str:
 
 
 async def test_a_callback_is_stored_and_acknowledged() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = signed()
-        reply = await caller.ask("POST", target_of(callback), dict(callback.headers), callback.content or b"")
+        reply = await http_client.request("POST", target_of(callback), dict(callback.headers), callback.content or b"")
         assert (reply.status, reply.body) == (200, b"OK\n")
         assert "connection" not in reply.headers
         record = await store.get("start-1")
@@ -134,22 +136,22 @@ async def test_a_callback_is_stored_and_acknowledged() -> None:
 
 
 async def test_it_may_come_with_a_chunked_body() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = signed()
         content = callback.content or b""
         chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (content[:10], content[10:])]
         first = request_head("POST", target_of(callback), {**callback.headers, "Transfer-Encoding": "chunked"})
-        await caller.say(first, *chunks, b"0\r\n\r\n")
-        assert (await caller.hear()).status == 200
+        await http_client.send(first, *chunks, b"0\r\n\r\n")
+        assert (await http_client.read_response()).status == 200
         assert await state(store) == "recorded"
 
 
 async def test_each_kind_has_its_place() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
         heard = {"recording_id": "rec-1", "transcription": "good morning", "duration": "61"}
-        assert await deliver(caller, signed(issued("transcription"), heard)) == 200
+        assert await deliver(http_client, signed(issued("transcription"), heard)) == 200
         assert await state(store) == "transcribed"
 
 
@@ -157,25 +159,25 @@ async def test_each_kind_has_its_place() -> None:
 async def test_a_callback_that_it_has_begun_is_kept_as_that(*, early: bool) -> None:
     """The Record XML element is known to call back when it begins too, with a length of -1."""
     began = ended_fields(recording_duration="-1", recording_duration_ms="-1", recording_end_ms="-1")
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         record = await store.create(begin("start-1", accepted().request, now()) if early else accepted())
-        assert await deliver(caller, signed(fields=began)) == 200
+        assert await deliver(http_client, signed(fields=began)) == 200
         assert await state(store) == "started"
         if early:
             await Ledger(store=store).apply(record, StartAccepted(words="202"))
-        assert await deliver(caller, signed()) == 200
+        assert await deliver(http_client, signed()) == 200
         assert await state(store) == "recorded"
 
 
 async def test_signatures_may_come_as_a_list_or_twice() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
-        assert await deliver(caller, signed(scheme="V3 list")) == 200
+        assert await deliver(http_client, signed(scheme="V3 list")) == 200
         callback = signed(fields={**FIELDS, "record_url": "https://media.example/rec-1.wav"})
         wrong = request_head("POST", target_of(callback), {"X-Plivo-Signature-V3": "bm8="}).removesuffix(b"\r\n")
         right = request_head("", "", {**callback.headers, "Content-Length": str(len(callback.content or b""))})
-        await caller.say(wrong, right.partition(b"internal\r\n")[2], callback.content or b"")
-        assert (await caller.hear()).status == 200
+        await http_client.send(wrong, right.partition(b"internal\r\n")[2], callback.content or b"")
+        assert (await http_client.read_response()).status == 200
         record = await store.get("start-1")
         assert record is not None
         assert record.record_url == "https://media.example/rec-1.wav"
@@ -183,9 +185,9 @@ async def test_signatures_may_come_as_a_list_or_twice() -> None:
 
 @pytest.mark.parametrize("copies", [2, 20])
 async def test_what_comes_more_than_once_is_stored_once(copies: int) -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         before = await store.create(accepted())
-        statuses = [await deliver(caller, signed()) for _ in range(copies)]
+        statuses = [await deliver(http_client, signed()) for _ in range(copies)]
         assert statuses == [200] * copies
         record = await store.get("start-1")
         assert record is not None
@@ -237,11 +239,11 @@ async def test_what_is_not_believed_is_acknowledged_kept_with_its_reason_and_ask
     url: str, fields: dict[str, str], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     plivo = ScriptedPlivo()
-    async with receiving(plivo=plivo) as (caller, store):
+    async with receiving(plivo=plivo) as (http_client, store):
         record = await store.create(accepted(recording_id="rec-1"))
         callback = signed(url, fields)
         for _ in range(3):
-            assert await deliver(caller, callback) == 200
+            assert await deliver(http_client, callback) == 200
         [orphan] = await store.orphans()
         assert orphan.reason.startswith(reason)
         assert orphan.event.raw == fields
@@ -277,10 +279,10 @@ async def test_callbacks_that_contradict_each_other_and_come_at_once_are_not_bot
 
 async def test_a_callback_without_a_token_changes_nothing_whatever_ids_it_names() -> None:
     plivo = ScriptedPlivo()
-    async with receiving(plivo=plivo) as (caller, store):
+    async with receiving(plivo=plivo) as (http_client, store):
         record = await store.create(accepted(recording_id="rec-1"))
         for fields in (FIELDS, {"recording_id": "rec-1", "transcription": "hello", "error": ""}):
-            assert await deliver(caller, signed(f"{PUBLIC_URL}/recording", fields)) == 200
+            assert await deliver(http_client, signed(f"{PUBLIC_URL}/recording", fields)) == 200
         assert await store.get("start-1") == record
         assert len(await store.orphans()) == 2
         await settled(plivo)
@@ -289,7 +291,7 @@ async def test_a_callback_without_a_token_changes_nothing_whatever_ids_it_names(
 
 async def test_all_cuts_of_one_capture_are_one_orphan_of_its_start() -> None:
     """Among them those that hide the token in a name, so that the URL seems to have none."""
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = signed(fields={"something": "new", "zone": "x"})
         headers, target = dict(callback.headers), target_of(callback)
@@ -303,20 +305,20 @@ async def test_all_cuts_of_one_capture_are_one_orphan_of_its_start() -> None:
             (target, "s=omethingnew&z=onex"),
             (hidden, "somethin=gnew&zone=x"),
         ):
-            reply = await caller.ask("POST", cut_target, headers, body.encode())
+            reply = await http_client.request("POST", cut_target, headers, body.encode())
             assert reply.status == 200, (cut_target, body)
         [orphan] = await store.orphans()
         assert orphan.start_id == "start-1"
         await store.forget("start-1", now=now())
-        assert (await caller.ask("POST", hidden, headers, b"something=new&zone=x")).status == 200
+        assert (await http_client.request("POST", hidden, headers, b"something=new&zone=x")).status == 200
         assert await store.orphans() == []
 
 
 async def test_a_start_is_said_to_be_in_another_store_if_this_one_is_shared(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with receiving(SQLiteStore(tmp_path / "recordings.db")) as (caller, store):
-        assert await deliver(caller, signed()) == 200
+    async with receiving(SQLiteStore(tmp_path / "recordings.db")) as (http_client, store):
+        assert await deliver(http_client, signed()) == 200
         [orphan] = await store.orphans()
         await store.aclose()
     assert orphan.reason == "its start is not in this store: another store has it, or it was pruned"
@@ -333,10 +335,10 @@ async def settled(plivo: ScriptedPlivo) -> None:
 
 async def test_what_is_pruned_at_that_moment_is_an_orphan() -> None:
     store = FlakyStore()
-    async with receiving(store) as (caller, _):
+    async with receiving(store) as (http_client, _):
         await store.create(accepted())
         hold = store.hold("replace")
-        delivery = asyncio.create_task(deliver(caller, signed()))
+        delivery = asyncio.create_task(deliver(http_client, signed()))
         await store.called("replace")
         await store.prune_one("start-1")
         hold.set()
@@ -347,7 +349,7 @@ async def test_what_is_pruned_at_that_moment_is_an_orphan() -> None:
 # Refused
 
 
-async def refusals(caller: RawHttpClient) -> AsyncIterator[tuple[int, bytes]]:
+async def refusals(http_client: RawHttpClient) -> AsyncIterator[tuple[int, bytes]]:
     """Each way to be refused: the status that is due, and the request."""
     good = signed()
     target, body = target_of(good), good.content or b""
@@ -389,39 +391,41 @@ async def refusals(caller: RawHttpClient) -> AsyncIterator[tuple[int, bytes]]:
 
 
 async def test_what_is_refused_is_refused_in_constant_words_and_changes_nothing() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         record = await store.create(accepted())
         said: dict[int, set[bytes]] = {}
-        async for status, request in refusals(caller):
-            await caller.say(request)
-            reply = await caller.hear()
+        async for status, request in refusals(http_client):
+            await http_client.send(request)
+            reply = await http_client.read_response()
             assert reply.status == status, request
             said.setdefault(status, set()).add(reply.body)
             assert reply.headers.get("allow") == ("POST" if status == 405 else None)
         assert said.keys() == {400, 403, 404, 405, 413}
         assert {len(bodies) for bodies in said.values()} == {1}
         assert (await store.get("start-1"), await store.orphans()) == (record, [])
-        assert await deliver(caller, signed()) == 200  # the same connection all the time
+        assert await deliver(http_client, signed()) == 200  # the same connection all the time
 
 
 async def test_head_is_no_way_to_call_back() -> None:
-    async with receiving() as (caller, _):
-        await caller.say(request_head("HEAD", target_of(signed()), {}))
-        assert (await caller.hear_head()).status == 405
+    async with receiving() as (http_client, _):
+        await http_client.send(request_head("HEAD", target_of(signed()), {}))
+        assert (await http_client.read_response_head()).status == 405
 
 
 async def test_what_is_refused_is_logged(caplog: pytest.LogCaptureFixture) -> None:
-    async with receiving() as (caller, _):
-        assert await deliver(caller, signed(token="foreign")) == 403
+    async with receiving() as (http_client, _):
+        assert await deliver(http_client, signed(token="foreign")) == 403
     assert "a callback was refused with 403: none of its signatures fits" in caplog.text
 
 
 async def test_a_forged_callback_to_a_forged_url_is_refused_without_asking_the_store() -> None:
     store = FlakyStore()
-    async with receiving(store) as (caller, _):
+    async with receiving(store) as (http_client, _):
         store.calls.clear()
         assert (
-            await deliver(caller, signed(issue_url(PUBLIC_URL, "recording", "start-1", "foreign"), token="foreign"))
+            await deliver(
+                http_client, signed(issue_url(PUBLIC_URL, "recording", "start-1", "foreign"), token="foreign")
+            )
             == 403
         )
         assert "get" not in store.calls
@@ -436,9 +440,9 @@ async def test_a_forged_callback_to_a_forged_url_is_refused_without_asking_the_s
     ],
 )
 async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_kept_and_changes_nothing(url: str) -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         record = await store.create(accepted())
-        assert await deliver(caller, signed(url)) == 200
+        assert await deliver(http_client, signed(url)) == 200
         [orphan] = await store.orphans()
         assert orphan.reason.startswith("its URL names a start, but none of auth_tokens gives the proof in it")
         assert (orphan.start_id, await store.get("start-1")) == (None, record)
@@ -456,37 +460,39 @@ def padded(size: int) -> HttpCallback:
 
 
 async def test_a_body_of_2_mib_is_read() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
-        assert await deliver(caller, padded(LONGEST_BODY)) == 200
+        assert await deliver(http_client, padded(LONGEST_BODY)) == 200
         assert await state(store) == "recorded"
 
 
 async def test_a_longer_one_is_refused_and_the_connection_goes_on() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
-        assert await deliver(caller, padded(LONGEST_BODY + 1)) == 413
+        assert await deliver(http_client, padded(LONGEST_BODY + 1)) == 413
         assert await state(store) == "accepted"
-        assert await deliver(caller, signed()) == 200
+        assert await deliver(http_client, signed()) == 200
 
 
 async def test_a_longer_one_is_refused_by_its_announcement() -> None:
-    async with receiving() as (caller, _):
+    async with receiving() as (http_client, _):
         callback = signed()
-        await caller.say(request_head("POST", target_of(callback), {**callback.headers, "Content-Length": str(10**9)}))
-        assert (await caller.hear()).status == 413
+        await http_client.send(
+            request_head("POST", target_of(callback), {**callback.headers, "Content-Length": str(10**9)})
+        )
+        assert (await http_client.read_response()).status == 413
 
 
 async def test_a_longer_one_is_refused_without_an_announcement_too() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = padded(LONGEST_BODY + 1)
         content = callback.content or b""
         chunks = [b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (content[:60_000], content[60_000:])]
-        await caller.say(
+        await http_client.send(
             request_head("POST", target_of(callback), {**callback.headers, "Transfer-Encoding": "chunked"}), *chunks
         )
-        reply = await caller.hear()  # though the body may go on for ever
+        reply = await http_client.read_response()  # though the body may go on for ever
         assert (reply.status, reply.headers["connection"]) == (413, "close")
 
 
@@ -521,12 +527,12 @@ async def test_the_announcement_is_read_with_care(announced: str, status: int) -
 
 
 async def test_a_body_that_does_not_come_in_time_is_refused(caplog: pytest.LogCaptureFixture) -> None:
-    async with receiving(room=Admission(most_bytes=10**6, seconds=0.05)) as (caller, _):
+    async with receiving(room=Admission(most_bytes=10**6, seconds=0.05)) as (http_client, _):
         callback = signed()
-        await caller.say(
+        await http_client.send(
             request_head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"}), b"a=b"
         )
-        reply = await caller.hear()
+        reply = await http_client.read_response()
         assert (reply.status, reply.headers["connection"]) == (408, "close")
     assert "a callback was refused with 408: its body did not come within 0.05 seconds" in caplog.text
 
@@ -534,37 +540,39 @@ async def test_a_body_that_does_not_come_in_time_is_refused(caplog: pytest.LogCa
 async def test_a_genuine_callback_gets_in_though_outsiders_hold_every_place() -> None:
     """Even if they captured its own URL, and even if it is the first of its start."""
     async with AsyncExitStack() as stack:
-        caller, store = await stack.enter_async_context(receiving(room=Admission(most_bytes=10**6, seconds=60)))
+        http_client, store = await stack.enter_async_context(receiving(room=Admission(most_bytes=10**6, seconds=60)))
         await store.create(accepted())
         callback = signed(token="foreign")
         slow = request_head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"})
-        outsiders = [await stack.enter_async_context(RawHttpClient.to(caller.url)) for _ in range(40)]
+        outsiders = [await stack.enter_async_context(RawHttpClient.connect(http_client.url)) for _ in range(40)]
         for outsider in outsiders:
-            await outsider.say(slow)
-        assert (await outsiders[0].hear()).status == 503
-        assert await deliver(caller, signed()) == 200
+            await outsider.send(slow)
+        assert (await outsiders[0].read_response()).status == 503
+        assert await deliver(http_client, signed()) == 200
         assert await state(store) == "recorded"
 
 
 async def test_what_is_refused_by_its_first_lines_is_not_waited_for() -> None:
     async with AsyncExitStack() as stack:
-        caller, _ = await stack.enter_async_context(receiving())
+        http_client, _ = await stack.enter_async_context(receiving())
         unsigned = request_head("POST", target_of(signed()), {"Content-Length": "1000"})
-        outsiders = [await stack.enter_async_context(RawHttpClient.to(caller.url)) for _ in range(2 * MOST_LINGERING)]
+        outsiders = [
+            await stack.enter_async_context(RawHttpClient.connect(http_client.url)) for _ in range(2 * MOST_LINGERING)
+        ]
         for outsider in outsiders:
-            await outsider.say(unsigned, b"a")
+            await outsider.send(unsigned, b"a")
         for outsider in outsiders:
-            reply = await outsider.hear()
+            reply = await outsider.read_response()
             assert (reply.status, reply.headers["connection"]) == (403, "close")
 
 
 async def test_a_refusal_is_heard_by_whoever_sends_on_at_once() -> None:
-    async with receiving() as (caller, _):
-        await caller.say(request_head("POST", target_of(signed()), {"Content-Length": "1000"}))
-        await caller.say(b"a" * 1000)
-        reply = await caller.hear()
+    async with receiving() as (http_client, _):
+        await http_client.send(request_head("POST", target_of(signed()), {"Content-Length": "1000"}))
+        await http_client.send(b"a" * 1000)
+        reply = await http_client.read_response()
         assert (reply.status, reply.headers.get("connection")) == (403, None)
-        assert (await caller.ask("POST", "/plivo/nowhere")).status == 404
+        assert (await http_client.request("POST", "/plivo/nowhere")).status == 404
 
 
 async def test_a_connection_that_serves_other_requests_too_is_not_closed() -> None:
@@ -597,10 +605,10 @@ async def test_a_connection_that_serves_other_requests_too_is_not_closed() -> No
 @pytest.mark.parametrize("verb", ["get", "replace", "replaced"])
 async def test_while_the_store_is_down_plivo_is_told_to_try_again(verb: str, caplog: pytest.LogCaptureFixture) -> None:
     store = FlakyStore()
-    async with receiving(store) as (caller, _):
+    async with receiving(store) as (http_client, _):
         await store.create(accepted())
         store.broken = {verb}
-        reply = await caller.ask(
+        reply = await http_client.request(
             "POST", target_of(callback := signed()), dict(callback.headers), callback.content or b""
         )
         assert (reply.status, reply.body) == (503, b"Service Unavailable\n")
@@ -609,27 +617,27 @@ async def test_while_the_store_is_down_plivo_is_told_to_try_again(verb: str, cap
         assert "the disk is full" in line.message
         assert line.exc_info is None, "of many such lines each has to be short"
         store.broken = set()
-        assert await deliver(caller, signed()) == 200
+        assert await deliver(http_client, signed()) == 200
         assert await state(store) == "recorded"
 
 
 async def test_orphans_are_not_lost_either() -> None:
     store = FlakyStore()
-    async with receiving(store) as (caller, _):
+    async with receiving(store) as (http_client, _):
         store.broken = {"keep_orphan"}
-        assert await deliver(caller, signed(f"{PUBLIC_URL}/recording")) == 503
+        assert await deliver(http_client, signed(f"{PUBLIC_URL}/recording")) == 503
         store.broken = set()
-        assert await deliver(caller, signed(f"{PUBLIC_URL}/recording")) == 200
+        assert await deliver(http_client, signed(f"{PUBLIC_URL}/recording")) == 200
         assert len(await store.orphans()) == 1
 
 
 @pytest.mark.parametrize("verb", ["replace", "replaced"])
 async def test_nothing_is_acknowledged_before_it_is_stored(verb: str) -> None:
     store = FlakyStore()
-    async with receiving(store) as (caller, _):
+    async with receiving(store) as (http_client, _):
         await store.create(accepted())
         hold = store.hold(verb)
-        delivery = asyncio.create_task(deliver(caller, signed()))
+        delivery = asyncio.create_task(deliver(http_client, signed()))
         await store.called(verb)
         await asyncio.sleep(0.05)
         assert not delivery.done()
@@ -644,13 +652,13 @@ async def test_nothing_is_acknowledged_before_it_is_stored(verb: str) -> None:
 async def test_who_hangs_up_midway_has_said_nothing(length: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     store = FlakyStore()
-    async with receiving(store) as (caller, _):
+    async with receiving(store) as (http_client, _):
         await store.create(accepted())
         callback = signed()
         content = callback.content or b""
         first = request_head("POST", target_of(callback), {**callback.headers, "Content-Length": str(len(content))})
-        await caller.say(first, content[:length])
-        await caller.hang_up()
+        await http_client.send(first, content[:length])
+        await http_client.close()
         await asyncio.sleep(0.05)
         assert await state(store) == "accepted"
     assert caplog.text == ""
@@ -658,17 +666,17 @@ async def test_who_hangs_up_midway_has_said_nothing(length: int, caplog: pytest.
 
 async def test_who_hangs_up_before_the_answer_is_stored_all_the_same() -> None:
     store = FlakyStore()
-    async with receiving(store) as (caller, _):
+    async with receiving(store) as (http_client, _):
         before = await store.create(accepted())
         hold = store.hold("replace")
         callback = signed()
         content = callback.content or b""
-        await caller.say(
+        await http_client.send(
             request_head("POST", target_of(callback), {**callback.headers, "Content-Length": str(len(content))}),
             content,
         )
         await store.called("replace")
-        await caller.hang_up()
+        await http_client.close()
         hold.set()
         async with asyncio.timeout(10):
             changed = await store.watch("start-1", version=before.version)
@@ -706,23 +714,25 @@ async def test_a_network_that_fails_at_the_answer_does_not_cost_the_handlers() -
 
 async def test_behind_a_proxy_that_ends_tls_nothing_needs_to_be_configured() -> None:
     public_url = "https://hooks.me.example:8443/a%20path/plivo"
-    async with receiving(public_url=public_url) as (caller, store):
+    async with receiving(public_url=public_url) as (http_client, store):
         await store.create(accepted(public_url=public_url))
-        assert await deliver(caller, signed(issued(public_url=public_url))) == 200
+        assert await deliver(http_client, signed(issued(public_url=public_url))) == 200
         assert await state(store) == "recorded"
 
 
 async def test_a_proxy_may_rewrite_the_path() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = signed()
         target = target_of(callback).replace("/plivo/", "/internal/service/7/")
-        assert (await caller.ask("POST", target, dict(callback.headers), callback.content or b"")).status == 200
+        assert (
+            await http_client.request("POST", target, dict(callback.headers), callback.content or b"")
+        ).status == 200
 
 
 @pytest.mark.parametrize("change", ["reordered", "more", "repeated", "re-encoded"])
 async def test_a_gateway_may_change_the_query(change: str) -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = signed()
         address, _, query = target_of(callback).partition("?")
@@ -733,42 +743,46 @@ async def test_a_gateway_may_change_the_query(change: str) -> None:
             "repeated": f"&&a=1&a=2&{query}&",
             "re-encoded": f"{start.replace('-', '%2D')}&{proof}",
         }[change]
-        reply = await caller.ask("POST", f"{address}?{changed}", dict(callback.headers), callback.content or b"")
+        reply = await http_client.request(
+            "POST", f"{address}?{changed}", dict(callback.headers), callback.content or b""
+        )
         assert reply.status == 200
         assert await state(store) == "recorded"
 
 
 async def test_a_gateway_that_adds_to_a_url_without_a_token_is_not_believed() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         callback = signed(f"{PUBLIC_URL}/recording")
         target = f"{target_of(callback)}?trace=1"
-        reply = await caller.ask("POST", target, dict(callback.headers), callback.content or b"")
+        reply = await http_client.request("POST", target, dict(callback.headers), callback.content or b"")
         assert (reply.status, await store.orphans()) == (403, [])
 
 
 async def test_a_framework_may_add_a_slash_to_the_path() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = signed()
         target = target_of(callback).replace("?", "/?")
-        assert (await caller.ask("POST", target, dict(callback.headers), callback.content or b"")).status == 200
+        assert (
+            await http_client.request("POST", target, dict(callback.headers), callback.content or b"")
+        ).status == 200
 
 
 async def test_after_a_move_the_urls_that_were_issued_before_still_hold() -> None:
     old, new = "https://old.example/hooks", "https://new.example"
-    async with receiving(public_url=new) as (caller, store):
+    async with receiving(public_url=new) as (http_client, store):
         await store.create(accepted(public_url=old))
-        assert await deliver(caller, signed(issued(public_url=new))) == 403
-        assert await deliver(caller, signed(issued(public_url=old))) == 200
+        assert await deliver(http_client, signed(issued(public_url=new))) == 403
+        assert await deliver(http_client, signed(issued(public_url=old))) == 200
         assert await state(store) == "recorded"
 
 
 async def test_a_recording_without_a_transcription_url_is_called_there_all_the_same() -> None:
-    async with receiving() as (caller, store):
+    async with receiving() as (http_client, store):
         record = accepted()
         await store.create(attrs.evolve(record, request=attrs.evolve(record.request, transcription_url=None)))
         heard = {"recording_id": "rec-1", "transcription": "good morning"}
-        assert await deliver(caller, signed(issued("transcription"), heard)) == 200
+        assert await deliver(http_client, signed(issued("transcription"), heard)) == 200
         assert await state(store) == "transcribed"
 
 
@@ -804,11 +818,11 @@ async def test_it_may_be_mounted_anywhere(framework: str) -> None:
             case _:
                 application, root_path = tracker, "/plivo"
 
-        async with serving(application, root_path=root_path) as url, RawHttpClient.to(url) as caller:
+        async with serving(application, root_path=root_path) as url, RawHttpClient.connect(url) as http_client:
             await store.create(accepted())
             callback = signed()
             target = f"{path}/{target_of(callback).rpartition('/')[2]}"
-            reply = await caller.ask("POST", target, dict(callback.headers), callback.content or b"")
+            reply = await http_client.request("POST", target, dict(callback.headers), callback.content or b"")
             assert reply.status == 200
             assert await state(store) == "recorded"
 
@@ -907,16 +921,18 @@ async def test_no_proof_stands_in_the_access_log(
     mount: Callable[[RecordingTracker], Any], http: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    async with receiving(mount=mount, http=http, access_log=True) as (caller, store):
+    async with receiving(mount=mount, http=http, access_log=True) as (http_client, store):
         await store.create(accepted())
-        assert await deliver(caller, signed()) == 200
-        assert await deliver(caller, signed(token="foreign")) == 403
+        assert await deliver(http_client, signed()) == 200
+        assert await deliver(http_client, signed(token="foreign")) == 403
         assert (
-            await deliver(caller, signed(issue_url(PUBLIC_URL, "recording", "start-1", "foreign"), token="foreign"))
+            await deliver(
+                http_client, signed(issue_url(PUBLIC_URL, "recording", "start-1", "foreign"), token="foreign")
+            )
             == 403
         )
-        assert await deliver(caller, signed(method="GET")) == 405
-        assert await deliver(caller, signed(scheme="none")) == 403
+        assert await deliver(http_client, signed(method="GET")) == 405
+        assert await deliver(http_client, signed(scheme="none")) == 403
     lines = [record.getMessage() for record in caplog.records if record.name == "uvicorn.access"]
     shown = [line.partition('"')[2] for line in lines]
     assert shown == [
@@ -929,10 +945,12 @@ async def test_no_proof_stands_in_the_access_log(
 
 
 async def test_outsiders_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
-    async with receiving() as (caller, _):
+    async with receiving() as (http_client, _):
         for _ in range(100):
             target = f"/plivo/{'a' * 5000}?{'b' * 5000}"
-            reply = await caller.ask("POST", target, {"Content-Type": "c" * 5000, "X-Plivo-Signature-V3": "d" * 5000})
+            reply = await http_client.request(
+                "POST", target, {"Content-Type": "c" * 5000, "X-Plivo-Signature-V3": "d" * 5000}
+            )
             assert reply.status == 404
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) < 30

@@ -16,7 +16,7 @@ from httpx_aiohttp import AiohttpTransport
 
 from plivo_record_async import ConfigurationError, RecordingStarted, fast_transport
 from plivo_record_async.transport.connectors.connector import NativeTransport
-from tests.support.clients import BASIC, STARTED, client_over
+from tests.support.clients.mock_transport import BASIC, STARTED, client_over
 from tests.support.servers.request_recorder import RequestRecorder
 
 
@@ -53,8 +53,8 @@ async def test_a_packed_answer_is_read_over_every_transport(
     body = pack(b'{"api_id": "a", "recording_id": "r"}')
     head = f"HTTP/1.1 202 Accepted\r\nContent-Encoding: {encoding}\r\nContent-Length: {len(body)}\r\n\r\n"
     async with (
-        RequestRecorder(started=head.encode() + body) as wiretap,
-        client_over(make and make(), base_url=wiretap.url) as client,
+        RequestRecorder(started=head.encode() + body) as recorder,
+        client_over(make and make(), base_url=recorder.url) as client,
     ):
         assert await client.start_recording("standup") == RecordingStarted(api_id="a", recording_id="r")
 

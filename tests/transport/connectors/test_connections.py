@@ -20,8 +20,8 @@ from plivo_record_async import (
     __version__,
 )
 from plivo_record_async.transport.connectors.connector import KEEPALIVE, NEVER_CONNECTED
-from tests.support.clients import AUTH_ID, BASIC, RECORD, TOKEN, client_over
-from tests.support.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
+from tests.support.clients.mock_transport import AUTH_ID, BASIC, RECORD, TOKEN, client_over
+from tests.support.samples.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
 from tests.support.servers.request_recorder import RequestRecorder
 
 
@@ -36,67 +36,67 @@ async def test_every_failure_on_the_default_way_is_ours(cls: type[Exception]) ->
 
 
 async def test_the_request_on_the_wire() -> None:
-    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         assert await client.start_recording("a/b c?", file_format="wav") == RecordingStarted(
             api_id="2867b6e2", message="conference recording started", recording_id="r", url="http://u"
         )
         assert await client.stop_recording("a/b c?") == RecordingStopped()
-        start, stop = wiretap.heard
+        start, stop = recorder.requests
         target = f"/v1/Account/{AUTH_ID}/Conference/a%2Fb%20c%3F/Record/"
         assert (start.method, start.target, start.body) == ("POST", target, b'{"file_format": "wav"}')
         assert (stop.method, stop.target, stop.body) == ("DELETE", target, b"")
-        for heard in wiretap.heard:
+        for heard in recorder.requests:
             assert heard.headers["authorization"] == f"Basic {BASIC}"
             assert heard.headers["user-agent"].startswith(f"plivo-record-async/{__version__} (Python ")
             assert heard.headers["accept"] == "application/json"
             assert heard.headers["accept-encoding"] == "identity"
-            assert heard.headers["host"] == wiretap.url.removeprefix("http://")
+            assert heard.headers["host"] == recorder.url.removeprefix("http://")
         assert start.headers["content-type"] == "application/json"
         assert stop.headers["connection"] == "close"
 
 
 async def test_a_user_agent_without_secrets_names_the_library() -> None:
-    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         await client.start_recording("standup")
-        assert f"httpx {httpx.__version__}" in wiretap.heard[0].headers["user-agent"]
+        assert f"httpx {httpx.__version__}" in recorder.requests[0].headers["user-agent"]
 
 
 async def test_a_connection_is_used_again_but_not_after_a_stop() -> None:
-    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         for _ in range(3):
             await client.start_recording("standup")
-        assert wiretap.connections == 1
+        assert recorder.connections == 1
         await client.stop_recording("standup")
         await client.start_recording("standup")
-        assert [heard.connection for heard in wiretap.heard] == [1, 1, 1, 1, 2]
+        assert [heard.connection for heard in recorder.requests] == [1, 1, 1, 1, 2]
 
 
 async def test_a_connection_that_a_stop_opened_is_closed_after_it() -> None:
-    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         await client.stop_recording("standup")
         async with asyncio.timeout(10):
-            while wiretap.open:
+            while recorder.open:
                 await turns_of_the_loop()
 
 
 async def test_there_are_no_more_connections_than_allowed() -> None:
-    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url, max_connections=3) as client:
+    async with RequestRecorder() as recorder, client_over(base_url=recorder.url, max_connections=3) as client:
         outcomes = [outcome async for outcome in client.start_many([f"room {n}" for n in range(60)])]
         assert all(outcome.ok for outcome in outcomes)
-        assert wiretap.connections <= 3
+        assert recorder.connections <= 3
 
 
 @pytest.mark.parametrize(("host", "path"), [("127.0.0.1", ""), ("127.0.0.1", "/plivo/v2/"), ("::1", "/x")])
 async def test_an_address_with_port_and_path(host: str, path: str) -> None:
-    async with RequestRecorder(host) as wiretap, client_over(base_url=wiretap.url + path) as client:
+    async with RequestRecorder(host) as recorder, client_over(base_url=recorder.url + path) as client:
         await client.start_recording("standup")
-        assert wiretap.heard[0].target == path.rstrip("/") + RECORD
-        assert wiretap.heard[0].headers["host"] == wiretap.url.removeprefix("http://")
+        assert recorder.requests[0].target == path.rstrip("/") + RECORD
+        assert recorder.requests[0].headers["host"] == recorder.url.removeprefix("http://")
 
 
 async def test_no_log_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         await client.start_recording("standup")
         await client.stop_recording("standup")
     assert {"httpcore.connection", "httpcore.http11"} <= {record.name for record in caplog.records}
@@ -125,35 +125,35 @@ async def turns_of_the_loop() -> None:
 
 
 async def test_a_connection_that_the_server_has_left_is_not_used_again() -> None:
-    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         await client.start_recording("standup")
-        wiretap.open[1].write_eof()
+        recorder.open[1].write_eof()
         await turns_of_the_loop()
         await client.start_recording("standup")
-        assert [heard.connection for heard in wiretap.heard] == [1, 2]
+        assert [heard.connection for heard in recorder.requests] == [1, 2]
 
 
 async def test_connections_that_nobody_needs_any_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, leaps = time.monotonic, [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(leaps))
-    async with RequestRecorder() as wiretap, client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         await asyncio.gather(*(client.start_recording("standup") for _ in range(2)))
         for _ in range(2):
-            assert wiretap.open.keys() == {1, 2}
+            assert recorder.open.keys() == {1, 2}
             leaps.append(0.6 * KEEPALIVE)
             await client.start_recording("standup")
-        busy = wiretap.heard[-1].connection
+        busy = recorder.requests[-1].connection
         async with asyncio.timeout(10):
-            while wiretap.open.keys() != {busy}:
+            while recorder.open.keys() != {busy}:
                 await turns_of_the_loop()
-        assert wiretap.connections == 2
+        assert recorder.connections == 2
 
 
 async def test_closing_the_client_closes_its_connections() -> None:
-    async with RequestRecorder() as wiretap:
-        async with client_over(base_url=wiretap.url) as client:
+    async with RequestRecorder() as recorder:
+        async with client_over(base_url=recorder.url) as client:
             await asyncio.gather(*(client.start_recording("standup") for _ in range(5)))
-            assert wiretap.open
+            assert recorder.open
         async with asyncio.timeout(10):
-            while wiretap.open:
+            while recorder.open:
                 await turns_of_the_loop()

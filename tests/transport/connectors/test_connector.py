@@ -13,8 +13,8 @@ from plivo_record_async import NotSentError, OutcomeUnknownError, UnexpectedResp
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.models import StartRequest, StopRequest
 from plivo_record_async.transport.connectors.connector import LONGEST_BODY, NEVER_CONNECTED, Exchange, own_headers
-from tests.support.clients import BASIC, TOKEN, error_of_start, report
-from tests.support.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
+from tests.support.clients.mock_transport import BASIC, TOKEN, error_of_start, report
+from tests.support.samples.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
 
 
 def test_the_libraries_show_their_exceptions() -> None:

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordingStarted
-from tests.support.clients import AUTH_ID, STARTED, client_over
+from tests.support.clients.mock_transport import AUTH_ID, STARTED, client_over
 from tests.support.servers.request_recorder import STARTED as WIRETAP_STARTED
 
 

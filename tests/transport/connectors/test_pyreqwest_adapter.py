@@ -32,23 +32,23 @@ def client(base_url: str, **options: Any) -> RecordClient:
 
 
 async def test_it_starts_and_stops_and_keeps_its_connection_between() -> None:
-    async with RequestRecorder() as wiretap, client(wiretap.url + "/prefix") as calls:
+    async with RequestRecorder() as recorder, client(recorder.url + "/prefix") as calls:
         for name in ("standup", "a/b ä"):
             assert (await calls.start_recording(name, file_format="wav")).recording_id == "r"
         assert await calls.stop_recording("standup") == RecordingStopped()
-        assert wiretap.connections == 1
-        assert [heard.target for heard in wiretap.heard] == [
+        assert recorder.connections == 1
+        assert [heard.target for heard in recorder.requests] == [
             f"/prefix/v1/Account/{AUTH_ID}/Conference/{segment}/Record/"
             for segment in ("standup", "a%2Fb%20%C3%A4", "standup")
         ]
-        assert [heard.body for heard in wiretap.heard] == [b'{"file_format": "wav"}'] * 2 + [b""]
+        assert [heard.body for heard in recorder.requests] == [b'{"file_format": "wav"}'] * 2 + [b""]
 
 
 async def test_it_serves_many_tasks() -> None:
-    async with RequestRecorder() as wiretap, client(wiretap.url) as calls:
+    async with RequestRecorder() as recorder, client(recorder.url) as calls:
         outcomes = [outcome async for outcome in calls.start_many([f"room {n}" for n in range(200)])]
         assert all(outcome.ok for outcome in outcomes)
-        assert len(wiretap.heard) == 200
+        assert len(recorder.requests) == 200
 
 
 async def test_a_refused_connection_is_not_sent() -> None:
@@ -74,32 +74,32 @@ async def test_a_disconnect_is_unknown() -> None:
 
 async def test_a_start_has_the_length_that_it_says() -> None:
     """Its body is given when it is asked for, but not in chunks."""
-    async with RequestRecorder() as wiretap, client(wiretap.url) as calls:
+    async with RequestRecorder() as recorder, client(recorder.url) as calls:
         await calls.start_recording("standup")
         await calls.get_recording("r")
-    start, look = wiretap.heard
+    start, look = recorder.requests
     assert (start.headers["content-length"], start.body) == ("2", b"{}")
     assert not {"transfer-encoding"} & (start.headers.keys() | look.headers.keys())
 
 
 async def test_it_sends_through_a_proxy_with_its_credentials() -> None:
-    async with RequestRecorder() as wiretap:
-        proxy = httpx.Proxy(wiretap.url, auth=("me", "p@ss"), headers={"X-Team": "a"})
+    async with RequestRecorder() as recorder:
+        proxy = httpx.Proxy(recorder.url, auth=("me", "p@ss"), headers={"X-Team": "a"})
         async with client("http://api.invalid", proxy=proxy) as calls:
             assert (await calls.start_recording("standup")).recording_id == "r"
-        (heard,) = wiretap.heard
+        (heard,) = recorder.requests
         assert heard.target.startswith("http://api.invalid/v1/Account/")
         assert heard.headers["proxy-authorization"] == f"Basic {base64.b64encode(b'me:p@ss').decode()}"
         assert heard.headers["x-team"] == "a"
 
 
 async def test_it_can_be_closed_and_entered_again() -> None:
-    async with RequestRecorder() as wiretap:
-        calls = client(wiretap.url)
+    async with RequestRecorder() as recorder:
+        calls = client(recorder.url)
         for _ in range(2):
             async with calls:
                 assert (await calls.start_recording("standup")).recording_id == "r"
-        assert wiretap.connections == 2
+        assert recorder.connections == 2
 
 
 async def test_a_look_that_never_connected_is_not_sent() -> None:
@@ -117,7 +117,7 @@ def test_the_certificates_of_a_proxy_are_refused() -> None:
 
 
 async def test_a_timeout_may_be_longer_than_rust_can_count() -> None:
-    async with RequestRecorder() as wiretap, client(wiretap.url) as calls:
+    async with RequestRecorder() as recorder, client(recorder.url) as calls:
         assert (await calls.start_recording("standup", timeout=1e300)).recording_id == "r"
 
 
@@ -164,6 +164,6 @@ def test_a_program_may_end_while_it_connects() -> None:
 
 
 async def test_it_is_an_httpx_transport_like_any_other() -> None:
-    async with RequestRecorder() as wiretap, httpx.AsyncClient(transport=fast_transport()) as plain:
-        answer = await plain.post(wiretap.url, json={})
+    async with RequestRecorder() as recorder, httpx.AsyncClient(transport=fast_transport()) as plain:
+        answer = await plain.post(recorder.url, json={})
         assert (answer.status_code, answer.json()["api_id"]) == (202, "2867b6e2")

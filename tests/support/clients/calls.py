@@ -1,4 +1,4 @@
-"""What a call came to."""
+"""Make a client of the fault server, and check the result, the error and the consequences of its calls."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ T = TypeVar("T")
 
 
 def client_for(server: FaultServer, *, base_url: str = "", **options: Any) -> RecordClient:
-    """A client of this server, with an account of its own making."""
+    """Return a client of this server with a made-up account."""
     return RecordClient("MA" + "X" * 18, "t" * 40, base_url=base_url or server.url, **options)
 
 
 class MakeClient(Protocol):
-    """Makes a client of the test's server, which is closed when the test is over."""
+    """A function that makes a client of the test's server, which is closed when the test ends."""
 
     def __call__(self, **options: Any) -> RecordClient: ...
 
@@ -31,7 +31,7 @@ SERVER_ERROR = "a server error does not say whether the work was done before it"
 
 
 async def result_or_error(call: Awaitable[T]) -> T | PlivoRecordError:
-    """The one outcome of a call, returned or raised."""
+    """Return the result of a call, or the error that it raised."""
     try:
         return await call
     except PlivoRecordError as error:
@@ -39,7 +39,7 @@ async def result_or_error(call: Awaitable[T]) -> T | PlivoRecordError:
 
 
 def announcing_execution(fault: Fault) -> tuple[Fault, asyncio.Event]:
-    """The fault, and an event of this loop that is set when its request has been executed."""
+    """Return the fault, and an event of this loop that is set when the request has been executed."""
     loop, event = asyncio.get_running_loop(), asyncio.Event()
 
     async def announcing(exchange: ServerRequest) -> None:
@@ -51,7 +51,7 @@ def announcing_execution(fault: Fault) -> tuple[Fault, asyncio.Event]:
 
 
 async def check_next_call(client: RecordClient, server: FaultServer, name: str = "the next one") -> None:
-    """Check that nothing before has harmed this client: the answer to the next call is its own."""
+    """Check that the client still works: the next call is executed once and gets its own answer."""
     before = server.executions(name)
     started = await client.start_recording(name)
     assert started.api_id == f"api-{name}"
