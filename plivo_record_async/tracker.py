@@ -11,8 +11,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 
-import attrs
-
 from plivo_record_async import _clock
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import NotFoundError, UnknownStartError
@@ -199,10 +197,8 @@ class RecordingTracker:
             StoreError: The store could not take the start, so nothing was sent.
         """
         self._follower.ensure_open()
-        request_with = partial(
-            StartRequest, conference_name, file_format=file_format, transcription_type=transcription_type
-        )
-        record = await self._starter.start(request_with, transcribe=transcribe, dedupe_key=dedupe_key, timeout=timeout)
+        request = StartRequest(conference_name, file_format=file_format, transcription_type=transcription_type)
+        record = await self._starter.start(request, transcribe=transcribe, dedupe_key=dedupe_key, timeout=timeout)
         return self._handle(record)
 
     def start_many(
@@ -231,7 +227,7 @@ class RecordingTracker:
             self._follower.ensure_open()
             key = None if dedupe_key is None else dedupe_key(item)
             record = await self._starter.start(
-                _request_with(item), transcribe=transcribe, dedupe_key=key, timeout=timeout
+                _request_of(item), transcribe=transcribe, dedupe_key=key, timeout=timeout
             )
             return self._handle(record)
 
@@ -408,13 +404,12 @@ def _check(store: object, policy: object, tracking: object) -> None:
             raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
 
 
-def _request_with(item: str | StartRequest) -> Callable[..., StartRequest]:
-    """What makes the item's request, given its URLs."""
+def _request_of(item: str | StartRequest) -> StartRequest:
     if not isinstance(item, StartRequest):
-        return partial(StartRequest, item)
+        return StartRequest(item)
     if item.callback_url is not None or item.transcription_url is not None:
         raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
-    return partial(attrs.evolve, item)
+    return item
 
 
 def _is_async(handler: object) -> bool:

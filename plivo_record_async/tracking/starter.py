@@ -1,9 +1,10 @@
-"""Starting what is to be followed: stored first, sent once, and its outcome stored, whoever goes away meanwhile."""
+"""Starting recordings: stored first, sent once, and the outcome stored even if the caller is cancelled."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
+from typing import TypeVar
 
 import attrs
 
@@ -31,20 +32,22 @@ from plivo_record_async.tracking.ledger import Ledger
 
 __all__ = ["Starter"]
 
+T = TypeVar("T")
+
 _CANCELLED = StartNotSent(words="cancelled while nothing of it was under way")
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Starter:
-    """Starts recordings.
+    """Starts recordings: each start is stored first, then sent once, and then its outcome is stored.
 
     Attributes:
-        client: What sends.
-        ledger: Where the starts are kept.
-        follower: Looks after them.
-        public_url: Where Plivo is to call.
-        fragment: How hard Plivo is to try to call, as the fragment of each issued URL says it.
-        auth_token: What proves the issued URLs.
+        client: The client that sends.
+        ledger: The records.
+        follower: What stores the outcomes and keeps the leases.
+        public_url: The URL of the tracker as Plivo sees it.
+        fragment: The delivery options in the fragment of each issued URL.
+        auth_token: The auth token that proves the issued URLs.
     """
 
     client: RecordClient
@@ -56,28 +59,42 @@ class Starter:
 
     async def start(
         self,
-        request_with: Callable[..., StartRequest],
+        request: StartRequest,
         *,
         transcribe: bool = False,
         dedupe_key: str | None = None,
         timeout: float | None = None,
     ) -> FollowedRecording:
-        """Start a recording, or find the one with the same dedupe key.
+        """Start a recording, or return the record of the first start with the same dedupe key.
 
         Args:
-            request_with: Makes the request, given its ``callback_url`` and ``transcription_url``.
-            transcribe: As with `RecordingTracker.start`, like all that follows, and the errors.
-            dedupe_key: The user's key of the start.
-            timeout: Seconds for the call in all.
+            request: The request, without the URLs that are issued here.
+            transcribe: Whether to ask for a transcript.
+            dedupe_key: The user's key of the start. If None, the start is always a new one.
+            timeout: Seconds for the whole call. If None, the client's own timeout.
+
+        Returns:
+            The record. It is accepted, unless it is that of an earlier start with the same dedupe key.
+
+        Raises:
+            TypeError: An argument has the wrong type. Nothing was stored or sent.
+            ValueError: An argument cannot be used. Nothing was stored or sent.
+            StoreError: The start could not be stored, so nothing was sent.
+            NotSentError: Nothing was sent.
+            OutcomeUnknownError: The start was sent and may have been executed.
+            UnexpectedResponseError: Plivo answered a success with an error in it.
+            ApiError: Plivo refused the start.
+            UnknownStartError: The earlier start was deleted at this moment.
         """
         _check(dedupe_key, timeout)
         deadline = _loop_time() + (self.client.timeout if timeout is None else timeout)
         start_id = _clock.new_id()
-        request = request_with(
+        request = attrs.evolve(
+            request,
             callback_url=self._issue("recording", start_id),
             transcription_url=self._issue("transcription", start_id) if transcribe else None,
         )
-        # One write instead of two: a crash before the sending then ends as unknown, which is safe too.
+        # One write instead of two. If the process dies before it sends, the start ends as unknown, which is safe too.
         clocks = _clock.read()
         sending = begin(
             start_id,
@@ -87,7 +104,7 @@ class Starter:
             dedupe_key=dedupe_key,
             tracking=self.ledger.tracking,
         )
-        record = await self._create(sending)
+        record = await self._write(sending, self.ledger.store.create(sending))
         if record.start_id == start_id:
             return await self._send(record, deadline)
         if record.state == "not_sent":
@@ -97,42 +114,39 @@ class Starter:
     def _issue(self, place: Place, start_id: str) -> str:
         return f"{issue_url(self.public_url, place, start_id, self.auth_token)}#{self.fragment}"
 
-    async def _create(self, sending: FollowedRecording) -> FollowedRecording:
+    async def _write(self, sending: FollowedRecording, write: Awaitable[T]) -> T:
+        """Store a start that is sent as soon as it is stored."""
         try:
-            return await self.ledger.store.create(sending)
-        except asyncio.CancelledError:  # the store may have it all the same
-            self.follower.spawn(self.follower.apply_with_retry(sending, _CANCELLED))
+            return await write
+        except asyncio.CancelledError:  # the store may have written it all the same
+            self._apply_in_background(sending, _CANCELLED)
             raise
         except StoreError as error:
-            raise _not_stored(sending, error) from error
+            raise StoreError(
+                f"start of {sending.conference_name!r}: nothing was sent, because the store could not write it first: "
+                f"{error}"
+            ) from error
 
     async def _send_again(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
-        """Send what has never left; of several who try, one does."""
+        """Send a start of which nothing was sent before. Of several callers that try, one succeeds."""
         clocks = _clock.read()
         began = SendingBegan(sending=self.client.plivo_clock.sending(clocks, within=deadline - _loop_time()))
         sending, _ = apply(record, began, clocks.wall, self.ledger.tracking)
-        try:
-            replaced = await self.ledger.store.replace(sending)
-        except asyncio.CancelledError:  # the store may have it all the same
-            self.follower.spawn(self.follower.apply_with_retry(sending, _CANCELLED))
-            raise
-        except StoreError as error:
-            raise _not_stored(sending, error) from error
-        if not replaced:
+        if not await self._write(sending, self.ledger.store.replace(sending)):
             return await self.ledger.get(record.start_id)
         return await self._send(sending, deadline)
 
     async def _send(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
-        """Send a start that is stored as being sent."""
-        request, late = endpoints.start_recording(record.request), list[Awaitable[Started]]()
+        """Send a start that is stored as being sent, and store its outcome."""
+        request, abandoned = endpoints.start_recording(record.request), list[Awaitable[Started]]()
         with self.follower.sending(record):
             try:
                 seconds = deadline - _loop_time()
                 if seconds <= 0:
                     raise _too_late(request.operation)
-                answer = await self.client.call(request, timeout=seconds, on_abandoned=late.append)
+                answer = await self.client.call(request, timeout=seconds, on_abandoned=abandoned.append)
             except asyncio.CancelledError:
-                self.follower.spawn(self._finish(record, late))
+                self.follower.spawn(self._finish(record, abandoned))
                 raise
             except PlivoRecordError as error:
                 if isinstance(error, OutcomeUnknownError | UnexpectedResponseError):
@@ -145,28 +159,31 @@ class Starter:
             return await self._conclude(record, evidence_of_answer(answer))
 
     async def _conclude(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
-        """Store an outcome. The caller is told of it even where the store is down: it was sent."""
+        """Store an outcome. The caller gets it even if the store is down, because the start was sent."""
         try:
             return await self.follower.apply(record, evidence)
         except UnknownStartError:
-            return record  # it was forgotten while it was being sent
+            return record  # the start was forgotten while it was being sent
         except (StoreError, ClosedError):
-            self.follower.spawn(self.follower.apply_with_retry(record, evidence))
+            self._apply_in_background(record, evidence)
             return record
         except asyncio.CancelledError:
-            self.follower.spawn(self.follower.apply_with_retry(record, evidence))
+            self._apply_in_background(record, evidence)
             raise
 
-    async def _finish(self, record: FollowedRecording, late: list[Awaitable[Started]]) -> None:
-        """Store what became of a start whose caller was cancelled."""
+    async def _finish(self, record: FollowedRecording, abandoned: list[Awaitable[Started]]) -> None:
+        """Store the outcome of a start whose caller was cancelled."""
         evidence: Evidence = _CANCELLED
         with self.follower.sending(record):
-            for answer in late:
+            for answer in abandoned:
                 try:
                     evidence = evidence_of_answer(await answer)
                 except PlivoRecordError as error:
                     evidence = evidence_of_error(error)
             await self.follower.apply_with_retry(record, evidence)
+
+    def _apply_in_background(self, record: FollowedRecording, evidence: Evidence) -> None:
+        self.follower.spawn(self.follower.apply_with_retry(record, evidence))
 
 
 def _loop_time() -> float:
@@ -183,14 +200,8 @@ def _too_late(operation: str) -> NotSentError:
     )
 
 
-def _not_stored(record: FollowedRecording, error: StoreError) -> StoreError:
-    return StoreError(
-        f"start of {record.conference_name!r}: nothing was sent, because the store could not write it first: {error}"
-    )
-
-
 def _check(dedupe_key: object, timeout: object) -> None:
-    """Refuse what is wrong before anything is stored."""
+    """Refuse wrong arguments before anything is stored."""
     if dedupe_key is not None:
         utf8_text("dedupe_key", dedupe_key)
     if timeout is not None:
