@@ -37,6 +37,7 @@ from plivo_record_async import (
 from plivo_record_async._network import AsyncioBackend
 from tests.faults import faults as f
 from tests.faults.background import Background
+from tests.faults.descriptors import connections_to, until
 from tests.faults.outcomes import (
     NEVER_ITS_TURN,
     NOT_SENT,
@@ -588,12 +589,14 @@ async def test_kept_connection_is_used_again(server: FaultServer, client: Record
 
 @over_ways(way for way in EVERY_WAY if way.through != "tunnel")  # there the proxy has to pass it on first
 async def test_kept_connection_was_closed_meanwhile(
-    server: FaultServer, client: RecordClient, apart: Background, blockbuster: BlockBuster
+    way: Way, server: FaultServer, client: RecordClient, apart: Background, blockbuster: BlockBuster
 ) -> None:
-    """What is known to be dead is not used, even if this event loop was too busy to be told."""
+    """What is known to be dead is not used, even if this event loop was too busy to notice."""
     await works_again(client, server, "the one before")
     blockbuster.deactivate()
     asyncio.run_coroutine_threadsafe(server.close_connections(), apart.loop).result(10)
+    if way.transport == "fast":  # a thread of its own notices that a connection was closed
+        await until(lambda: connections_to(server.url) == 0)
     assert (await client.start_recording("room")).api_id == "api-room"
     assert (server.requests("room"), server.executions("room")) == (1, 1)
 
