@@ -14,7 +14,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from plivo_record_async.cli.heard import Heard, News, Ready, details, record, subject, word
+from plivo_record_async.cli.listen_events import (
+    ListenEvent,
+    Ready,
+    ReceivedCallback,
+    conference_name,
+    details,
+    label,
+    record,
+)
 from plivo_record_async.cli.output import Output, printable
 from plivo_record_async.errors import PlivoRecordError
 
@@ -35,38 +43,39 @@ _MARGIN = 5
 """Lines of the terminal that the table's head, the sum below it and the cursor take."""
 
 
-def view(output: Output) -> AbstractContextManager[Callable[[News], None]]:
+def view(output: Output) -> AbstractContextManager[Callable[[ListenEvent], None]]:
     """The view that fits: JSON if asked for, live if there is a terminal, or plain lines."""
     console = Console()
     if not output.as_json and console.is_terminal and not console.is_dumb_terminal:
         return Board(console)
 
-    def tell(news: News) -> None:
-        if isinstance(news, str):
-            output.error(PlivoRecordError(news))
+    def tell(event: ListenEvent) -> None:
+        if isinstance(event, str):
+            output.error(PlivoRecordError(event))
         elif output.as_json:
-            output.record(record(news))
+            output.record(record(event))
         else:
-            output.line(_line(news))
+            output.line(_line(event))
 
     return nullcontext(tell)
 
 
-def _line(news: Ready | Heard) -> str:
-    if isinstance(news, Ready):
-        return f"ready {news.url}"
+def _line(event: Ready | ReceivedCallback) -> str:
+    if isinstance(event, Ready):
+        return f"ready {event.url}"
     ids = {
-        "start_id": news.followed and news.followed.start_id,
-        "recording_id": getattr(news.event, "recording_id", None),
-        "api_id": getattr(news.event, "api_id", None),
+        "start_id": event.status and event.status.start_id,
+        "recording_id": getattr(event.event, "recording_id", None),
+        "api_id": getattr(event.event, "api_id", None),
     }
     said = [f"{name}={printable(value)}" for name, value in ids.items() if value]
-    time = news.at.isoformat(timespec="seconds")
-    return "  ".join([time, f"{word(news):<11}", printable(subject(news) or "-"), _state(news), *said, details(news)])
+    time = event.received_at.isoformat(timespec="seconds")
+    name = printable(conference_name(event) or "-")
+    return "  ".join([time, f"{label(event):<11}", name, _state(event), *said, details(event)])
 
 
-def _state(heard: Heard) -> str:
-    return "not followed" if heard.followed is None else heard.followed.state
+def _state(callback: ReceivedCallback) -> str:
+    return "not followed" if callback.status is None else callback.status.state
 
 
 class Board:
@@ -78,7 +87,7 @@ class Board:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._latest: deque[Heard] = deque(maxlen=max(1, console.height - _MARGIN))
+        self._latest: deque[ReceivedCallback] = deque(maxlen=max(1, console.height - _MARGIN))
         self._count = 0
         self._live = Live(console=console, get_renderable=self._scene, refresh_per_second=4)
 
@@ -91,13 +100,13 @@ class Board:
     ) -> None:
         self._live.stop()
 
-    def __call__(self, news: News) -> None:
-        """Draw the news."""
-        match news:
+    def __call__(self, event: ListenEvent) -> None:
+        """Draw an event."""
+        match event:
             case Ready(url=url):
                 self._console.print(Text(f"ready {url}", style="bold"), soft_wrap=True)
-            case Heard():
-                self._latest.append(news)
+            case ReceivedCallback():
+                self._latest.append(event)
                 self._count += 1
             case warning:
                 self._console.print(Text(printable(warning), style="bold red"))
@@ -107,18 +116,18 @@ class Board:
         left = self._console.width - sum(width + 2 for _, width, _ in _COLUMNS) - 1
         for title, width, style in (*_COLUMNS, ("says", max(left, _SHORTEST), "")):
             table.add_column(title, width=width, style=style, no_wrap=True, overflow="ellipsis")
-        for heard in tuple(self._latest):
-            table.add_row(*_cells(heard))
+        for callback in tuple(self._latest):
+            table.add_row(*_cells(callback))
         return Group(table, Text(f"callbacks: {self._count}; Ctrl-C ends it", style="dim"))
 
 
-def _cells(heard: Heard) -> tuple[Text, ...]:
-    what = word(heard)
+def _cells(callback: ReceivedCallback) -> tuple[Text, ...]:
+    what = label(callback)
     return (
-        Text(f"{heard.at.astimezone():%H:%M:%S}"),
+        Text(f"{callback.received_at.astimezone():%H:%M:%S}"),
         Text(what, style=_STYLES.get(what, "red")),
-        Text(printable(subject(heard) or "-")),
-        Text(_state(heard)),
-        Text(printable(getattr(heard.event, "recording_id", None) or "-")),
-        Text(details(heard)),
+        Text(printable(conference_name(callback) or "-")),
+        Text(_state(callback)),
+        Text(printable(getattr(callback.event, "recording_id", None) or "-")),
+        Text(details(callback)),
     )

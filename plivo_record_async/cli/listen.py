@@ -17,6 +17,7 @@ from plivo_record_async.cli.output import ExitCode, Output
 from plivo_record_async.cli.printer import printing
 from plivo_record_async.cli.signals import end_signal
 from plivo_record_async.client import RecordClient
+from plivo_record_async.stores.interface import StoreChange
 from plivo_record_async.tracker import RecordingTracker
 
 __all__ = ["listen"]
@@ -80,15 +81,21 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
 
 async def _until_signalled(listening: socket.socket, public_url: str, db: Path, output: Output) -> None:
     from plivo_record_async.cli.board import view  # noqa: PLC0415 - no other command needs rich
-    from plivo_record_async.cli.heard import Ready, TellingStore  # noqa: PLC0415 - nor sqlite3
+    from plivo_record_async.cli.listen_events import Ready, received  # noqa: PLC0415 - only this command needs it
     from plivo_record_async.serving import serving, url_of  # noqa: PLC0415 - it needs the extra
+    from plivo_record_async.stores.sqlite.store import SQLiteStore  # noqa: PLC0415 - it needs sqlite3
 
     ended = end_signal()
     async with printing(view(output), ended) as tell:
+
+        def show(change: StoreChange) -> None:
+            for callback in received(change):
+                tell(callback)
+
         with log_told(tell), usable_file():
             async with (
                 RecordClient() as client,
-                RecordingTracker(client, public_url=public_url, store=TellingStore(db, tell)) as tracker,
+                RecordingTracker(client, public_url=public_url, store=SQLiteStore(db, observer=show)) as tracker,
                 serving(tracker, listening),
             ):
                 tell(Ready(url=url_of(listening), public_url=public_url, db=db))

@@ -1,6 +1,6 @@
-"""Where followed recordings are kept: `MemoryStore` and `SQLiteStore`; the interface is `interfaces.Store`.
+"""Where followed recordings are kept: `MemoryStore` and `SQLiteStore`. Their interface is `interface.Store`.
 
-Whoever needs no file does not import ``sqlite3``: `SQLiteStore` is looked up when it is asked for.
+`SQLiteStore` is imported at its first use, so that a program that does not use it does not import ``sqlite3``.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["MemoryStore", "SQLiteStore"]
 
 def __getattr__(name: str) -> Any:
     if name == "SQLiteStore":
-        from plivo_record_async.stores.sqlite.store import SQLiteStore  # noqa: PLC0415 - only when it is asked for
+        from plivo_record_async.stores.sqlite.store import SQLiteStore  # noqa: PLC0415 - at its first use
 
         return SQLiteStore
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -10,17 +10,17 @@ import pytest
 from rich.console import Console
 
 from plivo_record_async.cli.board import Board, view
-from plivo_record_async.cli.heard import Heard, News, Ready
+from plivo_record_async.cli.listen_events import ListenEvent, Ready, ReceivedCallback
 from plivo_record_async.cli.output import Output
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingStatus
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
 STATUS = RecordingStatus(start_id="s", conference_name="a\x1bb", state="recorded", updated_at=AT)
 ENDED = RecordingEnded(record_url="http://h/r.mp3", recording_id="r\x1b", duration_ms=1500)
-NEWS: list[News] = [
+NEWS: list[ListenEvent] = [
     Ready(url="http://l", public_url="https://p", db=Path("r.db")),
-    Heard(at=AT, event=ENDED, followed=STATUS),
-    Heard(at=AT, event=ApiResponse(api_id="i", error="not found")),
+    ReceivedCallback(received_at=AT, event=ENDED, status=STATUS),
+    ReceivedCallback(received_at=AT, event=ApiResponse(api_id="i", error="not found")),
     "a callback\nwas refused",
 ]
 
@@ -57,7 +57,7 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(err)["error"] == "a callback\nwas refused"
 
 
-def shown(*news: News, width: int = 100, height: int = 20) -> list[str]:
+def shown(*news: ListenEvent, width: int = 100, height: int = 20) -> list[str]:
     """The lines that a terminal was left with."""
     file = io.StringIO()
     with Board(Console(file=file, width=width, height=height, force_terminal=True, color_system=None)) as tell:
@@ -77,7 +77,10 @@ def test_a_terminal_is_left_with_the_latest_callbacks() -> None:
 
 
 def test_a_full_terminal_shows_the_last_ones() -> None:
-    many = [Heard(at=AT, event=ApiResponse(api_id="i", message=f"message {number}")) for number in range(50)]
+    many = [
+        ReceivedCallback(received_at=AT, event=ApiResponse(api_id="i", message=f"message {number}"))
+        for number in range(50)
+    ]
     screen = "\n".join(shown(*many, height=16))
     assert "message 49" in screen
     assert "message 39" in screen
@@ -86,7 +89,7 @@ def test_a_full_terminal_shows_the_last_ones() -> None:
 
 
 def test_what_is_too_long_for_the_terminal_is_cut_off_and_nothing_else() -> None:
-    wide = Heard(at=AT, event=RecordingEnded(record_url="x" * 300, recording_id="y" * 36))
+    wide = ReceivedCallback(received_at=AT, event=RecordingEnded(record_url="x" * 300, recording_id="y" * 36))
     screen = shown(wide, width=80)
     assert max(map(len, screen)) <= 80
     (row,) = [line.split() for line in screen if "recorded" in line]

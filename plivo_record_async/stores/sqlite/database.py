@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from plivo_record_async.errors import ClosedError, StoreError
+from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.connection import SQLiteError, connect, explained
@@ -89,13 +90,18 @@ class Database:
         self._watchers.may_have_changed(row.start_id)
         return queries.replace(row, connection)
 
+    def replace_returning(self, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording | None:
+        """Update a record as `replace` does, and return the previous version, or None if it was not updated."""
+        self._watchers.may_have_changed(row.start_id)
+        return queries.replace_returning(row, connection)
+
     def delete_old(self, statement: str, before: int, limit: int, connection: sqlite3.Connection) -> int:
         """Delete at most ``limit`` rows that are older than ``before``, and return how many were deleted."""
         self._watchers.all_may_have_changed()
         return queries.delete_old(statement, before, limit, connection)
 
-    def forget(self, start_id: str, now: int, connection: sqlite3.Connection) -> bool:
-        """Erase a record and its orphans, and return whether there was or had been anything to erase."""
+    def forget(self, start_id: str, now: int, connection: sqlite3.Connection) -> queries.Erasure:
+        """Erase a record and its orphans, and return when there was anything to erase."""
         self._watchers.may_have_changed(start_id)
         return queries.forget(start_id, now, connection)
 
@@ -111,7 +117,7 @@ class Database:
 
     def _read(self, job: Job) -> JobResult:
         try:
-            return JobResult(job.future, job.work(self._connected()))
+            return JobResult(job.future, job.work(self._connected()), on_success=job.on_success)
         except Exception as error:  # noqa: BLE001 - every error goes to the caller
             return JobResult(job.future, error=explained(self._path, error))
 
@@ -123,7 +129,7 @@ class Database:
         except Exception as error:  # noqa: BLE001 - every error goes to the callers
             return [JobResult(job.future, error=explained(self._path, error)) for job in jobs]
         try:
-            results = [JobResult(job.future, job.work(connection)) for job in jobs]
+            results = [JobResult(job.future, job.work(connection), on_success=job.on_success) for job in jobs]
             connection.execute("COMMIT")
         except Exception as error:  # noqa: BLE001 - every error goes to the caller
             self._roll_back(connection)

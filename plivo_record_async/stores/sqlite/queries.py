@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.stores.encoding import StoredT, decode
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import sqlite3
 
 __all__ = [
+    "Erasure",
     "create",
     "delete_old",
     "empty_journal",
@@ -24,9 +25,13 @@ __all__ = [
     "read_each",
     "read_one",
     "replace",
+    "replace_returning",
     "rewrite_version",
     "versions",
 ]
+
+Erasure = Literal["now", "before", "never"]
+"""When a start was erased."""
 
 
 def create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:
@@ -46,6 +51,16 @@ def replace(row: sql.Row, connection: sqlite3.Connection) -> bool:
     return connection.execute(sql.REPLACE, row).rowcount == 1
 
 
+def replace_returning(row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording | None:
+    """Update a record as `replace` does, and return the previous version, or None if it was not updated.
+
+    Raises:
+        StoreError: The previous version cannot be read.
+    """
+    texts = _values(sql.GET, (row.start_id,), connection)
+    return decode(texts[0], FollowedRecording) if replace(row, connection) else None
+
+
 def keep_orphan(row: sql.OrphanRow, limit: int, connection: sqlite3.Connection) -> bool:
     """Insert an orphan unless its digest is stored or one of its IDs was erased, and return whether it was inserted.
 
@@ -60,21 +75,17 @@ def keep_orphan(row: sql.OrphanRow, limit: int, connection: sqlite3.Connection) 
     return True
 
 
-def forget(start_id: str, now: int, connection: sqlite3.Connection) -> bool:
-    """Delete a record and its orphans, and store hashes of its IDs.
-
-    Returns:
-        Whether anything was deleted, or the start had been erased before.
-    """
+def forget(start_id: str, now: int, connection: sqlite3.Connection) -> Erasure:
+    """Delete a record and its orphans, and store hashes of its IDs."""
     ids = connection.execute(sql.PLIVO_IDS, (start_id,)).fetchone()
     api_id, recording_id = ids or (None, None)
     deleted = connection.execute(sql.FORGET, (start_id,)).rowcount
     deleted += connection.execute(sql.FORGET_ORPHANS, (start_id, api_id, recording_id)).rowcount
     hashes = id_hashes(start_id=start_id, api_id=api_id, recording_id=recording_id)
     if not deleted:
-        return connection.execute(sql.FORGOTTEN, hashes[:1]).fetchone() is not None
+        return "never" if connection.execute(sql.FORGOTTEN, hashes[:1]).fetchone() is None else "before"
     connection.executemany(sql.REMEMBER_FORGOTTEN, [(each, now) for each in hashes])
-    return True
+    return "now"
 
 
 def empty_journal(path: str, connection: sqlite3.Connection) -> None:

@@ -31,19 +31,30 @@ class Job(NamedTuple):
         work: Does it. The argument is whatever the backend passes to its jobs.
         future: Receives the result.
         writes: Whether the work changes anything.
+        on_success: Is called in the event loop with the value that the work returned, also if the future was cancelled.
+            It must not raise an exception.
     """
 
     work: Callable[[Any], Any]
     future: asyncio.Future[Any]
     writes: bool
+    on_success: Callable[[Any], None] | None = None
 
 
 class JobResult(NamedTuple):
-    """What a future receives: the error, or the value if there is no error."""
+    """What a future receives: the error, or the value if there is no error.
+
+    Attributes:
+        future: The future.
+        value: What the work returned.
+        error: What the work raised.
+        on_success: That of the job.
+    """
 
     future: asyncio.Future[Any]
     value: Any = None
     error: Exception | None = None
+    on_success: Callable[[Any], None] | None = None
 
 
 class Backend(Protocol):
@@ -97,12 +108,16 @@ class BatchWorker:
         """Accept jobs again after `aclose`."""
         self._closed = False
 
-    def submit(self, work: Callable[[Any], Any], *, writes: bool = False) -> asyncio.Future[Any]:
+    def submit(
+        self, work: Callable[[Any], Any], *, writes: bool = False, on_success: Callable[[Any], None] | None = None
+    ) -> asyncio.Future[Any]:
         """Have a job run in the thread. It is run even if the future is cancelled.
 
         Args:
             work: The job.
             writes: Whether it changes anything.
+            on_success: Is called with the value that the job returned, before the future receives it, also if the
+                future was cancelled. It must not raise an exception. If None, nothing is called.
 
         Returns:
             A future for what the job returns.
@@ -117,7 +132,7 @@ class BatchWorker:
         is_new = self._binding.bind()
         if self._thread is None or is_new or self._thread.is_ending:
             self._thread = _Thread(self._backend, self._name, self._thread)
-        return self._thread.submit(work, writes=writes)
+        return self._thread.submit(Job(work, asyncio.get_running_loop().create_future(), writes, on_success))
 
     async def aclose(self) -> None:
         """Run the jobs that are waiting, then close the backend. Does nothing if it is closed already."""
@@ -169,14 +184,13 @@ class _Thread:
         finally:
             await self._wait_until_ended()
 
-    def submit(self, work: Callable[[Any], Any], *, writes: bool) -> asyncio.Future[Any]:
+    def submit(self, job: Job) -> asyncio.Future[Any]:
         """Have a job run. Must be called in the event loop of this thread."""
         if not self._submitted:
             # All jobs of one pass of the event loop go to the thread together; one by one, each would be a batch.
             self._loop.call_soon(self._hand_over)
-        future = self._loop.create_future()
-        self._submitted.append(Job(work, future, writes))
-        return future
+        self._submitted.append(job)
+        return job.future
 
     def _hand_over(self) -> None:
         submitted, self._submitted = self._submitted, []
@@ -250,6 +264,8 @@ def _deliver(results: Iterable[JobResult]) -> None:
 
 def _complete(results: Iterable[JobResult]) -> None:
     for result in results:
+        if result.error is None and result.on_success is not None:
+            result.on_success(result.value)
         if result.future.done():
             continue  # its caller was cancelled
         if result.error is None:

@@ -1,0 +1,132 @@
+"""What ``listen`` shows: that it is ready, the callbacks that were stored, and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from plivo_record_async.cli.output import printable
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    CallbackEvent,
+    RecordingEnded,
+    RecordingStatus,
+    TranscriptionEnded,
+)
+from plivo_record_async.protocol.recording.evidence import kind_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
+from plivo_record_async.stores.interface import OrphanKept, RecordReplaced, StoreChange
+
+__all__ = ["ListenEvent", "Ready", "ReceivedCallback", "conference_name", "details", "label", "received", "record"]
+
+
+@attrs.frozen(kw_only=True)
+class Ready:
+    """Callbacks are received from now on.
+
+    Attributes:
+        url: The address on which they are received.
+        public_url: The address that Plivo has to call.
+        db: The file in which they are stored.
+    """
+
+    url: str
+    public_url: str
+    db: Path
+
+
+@attrs.frozen(kw_only=True)
+class ReceivedCallback:
+    """A verified callback that was stored.
+
+    Attributes:
+        received_at: When it was received.
+        event: What it says.
+        status: The recording that it belongs to, after the callback was applied. If None, that recording is not
+            followed.
+    """
+
+    received_at: datetime
+    event: CallbackEvent
+    status: RecordingStatus | None = None
+
+
+ListenEvent = Ready | ReceivedCallback | str
+"""Anything that ``listen`` shows. A text is a warning."""
+
+
+def received(change: StoreChange) -> Iterator[ReceivedCallback]:
+    """Return the callbacks whose receipt changed a store.
+
+    ``listen`` does not register handlers with its tracker to learn of callbacks, because an event counts as handled
+    once they have run: those of the program that started the recording would then never run.
+
+    Args:
+        change: The change of the store.
+    """
+    match change:
+        case RecordReplaced(before=before, after=after):
+            yield from _new_callbacks(before, after)
+        case OrphanKept(orphan=orphan):
+            yield ReceivedCallback(received_at=orphan.received_at, event=orphan.event)
+        case _:
+            pass
+
+
+def _new_callbacks(before: FollowedRecording, after: FollowedRecording) -> Iterator[ReceivedCallback]:
+    events = [event for event in (after.response, after.ended, after.transcription) if event is not None]
+    for step in after.steps[len(before.steps) :]:
+        for event in events:
+            if kind_of(event) == step.kind:
+                yield ReceivedCallback(received_at=step.at, event=event, status=status_of(after))
+
+
+def record(event: Ready | ReceivedCallback) -> dict[str, Any]:
+    """Return the JSON object of an event: of a callback all its fields, and the recording that it belongs to."""
+    if isinstance(event, Ready):
+        return {"type": "Ready"} | attrs.asdict(event)
+    status = event.status
+    about = {"start_id": status and status.start_id, "state": status and status.state}
+    return (
+        {"type": type(event.event).__name__, "received_at": event.received_at}
+        | about
+        | attrs.asdict(event.event)
+        | {"conference_name": conference_name(event)}
+    )
+
+
+def conference_name(callback: ReceivedCallback) -> str | None:
+    """Return the name of the conference. If None, it is not known."""
+    named = getattr(callback.event, "conference_name", None)
+    return named if callback.status is None else callback.status.conference_name
+
+
+def label(callback: ReceivedCallback) -> str:
+    """Return a short label for what a callback reports."""
+    match callback.event:
+        case ApiResponse(error=error):
+            return "answered" if error is None else "refused"
+        case RecordingEnded():
+            return "recorded"
+        case TranscriptionEnded(error=error):
+            return "transcribed" if error is None else "no text"
+        case _:
+            return "unknown"
+
+
+def details(callback: ReceivedCallback) -> str:
+    """Return the content of a callback as one printable line."""
+    match callback.event:
+        case ApiResponse(message=message, error=error):
+            text = error or message or ""
+        case RecordingEnded(duration_ms=duration_ms, record_url=record_url):
+            text = record_url if duration_ms is None else f"{duration_ms / 1000:.2f} s  {record_url}"
+        case TranscriptionEnded(transcription=transcription, error=error):
+            text = error or transcription or ""
+        case unknown:
+            text = ", ".join(unknown.raw)
+    return printable(text)

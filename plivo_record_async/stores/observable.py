@@ -1,0 +1,53 @@
+"""What the stores of this package have in common: ``async with``, and an observer."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from types import TracebackType
+from typing import Self
+
+from plivo_record_async.stores.interface import StoreChange, StoreObserver
+
+__all__ = ["ObservableStore"]
+
+log = logging.getLogger("plivo_record_async")
+
+
+class ObservableStore(ABC):
+    """A store that can be used with ``async with`` and reports its changes.
+
+    Args:
+        observer: Is called after each change. If None, nothing is reported.
+    """
+
+    def __init__(self, observer: StoreObserver | None) -> None:
+        self._observer = observer
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @abstractmethod
+    async def open(self) -> None:
+        """Accept calls again after `aclose`."""
+
+    @abstractmethod
+    async def aclose(self) -> None:
+        """Release all resources."""
+
+    def _report(self, change: StoreChange) -> None:
+        """Call the observer. If it raises an exception, log it."""
+        if self._observer is None:
+            return
+        try:
+            self._observer(change)
+        except Exception:
+            log.exception(
+                "%r: the observer failed on %s; the change is stored all the same", self, type(change).__name__
+            )

@@ -1,0 +1,97 @@
+"""Records in memory, and the indexes by which they are found."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right, insort
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import datetime
+from heapq import merge
+
+from plivo_record_async.protocol.recording.record import is_silent
+from plivo_record_async.stores.interface import FollowedRecording, PlivoId
+
+__all__ = ["RecordIndex"]
+
+_PlivoIdValue = tuple[PlivoId, str]
+
+
+class RecordIndex:
+    """Records by ``start_id``, ``dedupe_key``, ``due_at`` and Plivo's IDs."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, FollowedRecording] = {}
+        self._by_dedupe_key: dict[str, str] = {}
+        self._by_plivo_id: defaultdict[_PlivoIdValue, set[str]] = defaultdict(set)
+        self._due: dict[bool, list[tuple[datetime, str]]] = {True: [], False: []}
+
+    def __iter__(self) -> Iterator[FollowedRecording]:
+        return iter(self._records.values())
+
+    def get(self, start_id: str) -> FollowedRecording | None:
+        """Return the record of a start. If None, there is no such record."""
+        return self._records.get(start_id)
+
+    def existing(self, record: FollowedRecording) -> FollowedRecording | None:
+        """Return the record that has the ``dedupe_key`` of a new one, or its ``start_id``, or None."""
+        start_id = record.start_id
+        if record.dedupe_key is not None:
+            start_id = self._by_dedupe_key.get(record.dedupe_key, start_id)
+        return self._records.get(start_id)
+
+    def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
+        """Return the record that has an ID of Plivo's, the one created first if there are several."""
+        found = [self._records[start_id] for start_id in self._by_plivo_id.get((kind, value), ())]
+        return min(found, key=lambda record: record.created_at, default=None)
+
+    def due(self, now: datetime, *, silent: bool | None) -> Iterator[FollowedRecording]:
+        """Return the records whose ``due_at`` is not after ``now``, in the order of ``due_at``.
+
+        Args:
+            now: The time.
+            silent: Return only the silent records, or only the others. If None, both.
+        """
+        kinds = (True, False) if silent is None else (silent,)
+        due = [self._due[kind][: bisect_right(self._due[kind], now, key=_time)] for kind in kinds]
+        return (self._records[start_id] for _, start_id in merge(*due))
+
+    def put(self, record: FollowedRecording) -> None:
+        """Add a record, or replace its previous version."""
+        self._reindex(self._records.get(record.start_id), record)
+        self._records[record.start_id] = record
+        if record.dedupe_key is not None:
+            self._by_dedupe_key[record.dedupe_key] = record.start_id
+
+    def remove(self, record: FollowedRecording) -> None:
+        """Remove a record."""
+        self._reindex(record, None)
+        del self._records[record.start_id]
+        if record.dedupe_key is not None:
+            del self._by_dedupe_key[record.dedupe_key]
+
+    def _reindex(self, before: FollowedRecording | None, after: FollowedRecording | None) -> None:
+        if before is not None and before.due_at is not None:
+            entries = self._due[is_silent(before)]
+            del entries[bisect_left(entries, (before.due_at, before.start_id))]
+        if after is not None and after.due_at is not None:
+            insort(self._due[is_silent(after)], (after.due_at, after.start_id))
+        old, new = _plivo_ids(before), _plivo_ids(after)
+        if old == new:
+            return
+        for key, start_id in old.items():
+            self._by_plivo_id[key].discard(start_id)
+            if not self._by_plivo_id[key]:
+                del self._by_plivo_id[key]
+        for key, start_id in new.items():
+            self._by_plivo_id[key].add(start_id)
+
+
+def _time(entry: tuple[datetime, str]) -> datetime:
+    return entry[0]
+
+
+def _plivo_ids(record: FollowedRecording | None) -> dict[_PlivoIdValue, str]:
+    if record is None:
+        return {}
+    ids: tuple[tuple[PlivoId, str | None], ...] = (("api_id", record.api_id), ("recording_id", record.recording_id))
+    return {(kind, value): record.start_id for kind, value in ids if value is not None}
