@@ -1,28 +1,22 @@
-"""``demo``: where the story plays, and what it ends with."""
+"""``demo``: its options, and its exit code."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from plivo_record_async import _clock
-from plivo_record_async.cli.demo.events import Event
-from plivo_record_async.cli.demo.story import Story
-from plivo_record_async.cli.demo.views import view
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.log import log_told
 from plivo_record_async.cli.options import Seconds, json_option
 from plivo_record_async.cli.output import ExitCode, Output, exit_code
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import StartRequest
 
 if TYPE_CHECKING:
-    from plivo_record_async.cli.demo.places import Place
+    from plivo_record_async.cli.demo.scenario import Scenario
 
 __all__ = ["demo"]
 
@@ -81,15 +75,13 @@ def demo(
     """  # noqa: D301 - click wants the control character
     _check(count=count, live=live, names=names, public_url=public_url, port=port)
     with needed_extra("emulator"):
-        from plivo_record_async.cli.demo.places import live_place, local_place  # noqa: PLC0415 - they need the extra
-    with TemporaryDirectory(prefix="plivo-record-") as directory:
-        db = Path(directory, "recordings.db")
-        place = (
-            live_place(names, public_url=public_url, port=port or 8766, seconds=seconds or 5, db=db)
-            if live
-            else local_place(count or 25, seconds=seconds or 1.5, db=db)
-        )
-        return asyncio.run(_play(place, Output(as_json)))
+        from plivo_record_async.cli.demo.scenario import open_scenario  # noqa: PLC0415 - it needs the extra
+    if live:
+        scenario = open_scenario(names, live=True, public_url=public_url, port=port or 8766, seconds=seconds or 5)
+    else:
+        names = [f"room-{number:02}" for number in range(1, (count or 25) + 1)]
+        scenario = open_scenario(names, live=False, public_url=None, port=0, seconds=seconds or 1.5)
+    return asyncio.run(_run(scenario, Output(as_json)))
 
 
 def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: str | None, port: int | None) -> None:
@@ -116,23 +108,22 @@ def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: s
         raise click.UsageError(reason, click.get_current_context())
 
 
-async def _play(place: Place, output: Output) -> ExitCode:
-    lost = asyncio.Event()
-    with view(output) as show:
+async def _run(opened: AbstractAsyncContextManager[Scenario], output: Output) -> ExitCode:
+    from plivo_record_async.cli.demo.view import view  # noqa: PLC0415 - most commands do not need rich
 
-        def tell(event: Event) -> None:
-            try:
-                show(event)
-            except OSError as error:  # what was started must be stopped all the same
-                output.lost(error, "The rest cannot be printed; what was started is stopped")
-                lost.set()
+    async with opened as scenario:
+        with view(output, scenario.rooms) as show:
 
-        async with place as plan:
-            story = Story(plan, now=_clock.now, tell=tell, hurry=lost)
-            with log_told(story.warn):
-                closed = await story.play()
-    for problem in closed.problems:
+            def tell(event: dict[str, Any]) -> None:
+                try:
+                    show(event)
+                except OSError as error:  # what was started must be stopped all the same
+                    output.lost(error, "The rest cannot be printed; what was started is stopped")
+                    scenario.hurry.set()
+
+            await scenario.run(tell)
+    for problem in scenario.problems:
         output.error(PlivoRecordError(problem))
-    if ExitCode.UNKNOWN in map(exit_code, story.errors):
+    if ExitCode.UNKNOWN in map(exit_code, scenario.errors):
         return ExitCode.UNKNOWN
-    return ExitCode.FAILED if closed.problems or lost.is_set() else ExitCode.DONE
+    return ExitCode.FAILED if scenario.problems or scenario.hurry.is_set() else ExitCode.DONE
