@@ -95,7 +95,7 @@ def plivo() -> Plivo:
 
 
 @respx.mock
-async def test_ten_lines_with_respx() -> None:
+async def test_respx_example_has_ten_lines() -> None:
     route = respx.post(f"{ACCOUNT}/Conference/standup/Record/").respond(202, json=STARTED)
     async with RecordClient(AUTH_ID, TOKEN) as client:
         started = await client.start_recording("standup", file_format="wav")
@@ -104,7 +104,7 @@ async def test_ten_lines_with_respx() -> None:
 
 
 @respx.mock
-async def test_respx_sees_stops_and_looks_too() -> None:
+async def test_respx_intercepts_stops_and_lookups() -> None:
     respx.delete(f"{ACCOUNT}/Conference/standup/Record/").respond(204)
     respx.get(f"{ACCOUNT}/Recording/r/").respond(200, json={"recording_id": "r"})
     async with client() as plivo:
@@ -115,7 +115,7 @@ async def test_respx_sees_stops_and_looks_too() -> None:
 # Both modes and every argument
 
 
-async def test_without_a_callback_url_a_start_is_a_recording(plivo: Plivo) -> None:
+async def test_start_without_a_callback_url_returns_the_recording(plivo: Plivo) -> None:
     async with client(transport=httpx.MockTransport(plivo)) as calls:
         assert await calls.start_recording("standup") == BEGAN
         assert plivo.last.content == b"{}"
@@ -123,13 +123,13 @@ async def test_without_a_callback_url_a_start_is_a_recording(plivo: Plivo) -> No
         assert plivo.last.content == b""
 
 
-async def test_with_a_callback_url_only_the_api_id_comes(plivo: Plivo) -> None:
+async def test_start_with_a_callback_url_returns_only_the_api_id(plivo: Plivo) -> None:
     async with client(transport=httpx.MockTransport(plivo)) as calls:
         assert await calls.start_recording("standup", callback_url=CALLBACK) == PendingResponse("a")
         assert await calls.stop_recording("standup", callback_url=CALLBACK) == PendingResponse("a")
 
 
-async def test_every_argument_is_sent_just_as_it_was_given(plivo: Plivo) -> None:
+async def test_every_argument_is_sent_as_given(plivo: Plivo) -> None:
     async with client(transport=httpx.MockTransport(plivo)) as calls:
         await calls.start_recording(
             "standup",
@@ -156,7 +156,7 @@ async def test_every_argument_is_sent_just_as_it_was_given(plivo: Plivo) -> None
 
 @settings(max_examples=50)
 @given(NAMES)
-async def test_any_name_arrives(name: str) -> None:
+async def test_any_conference_name_arrives_unchanged(name: str) -> None:
     plivo = Plivo()
     async with client(transport=httpx.MockTransport(plivo)) as calls:
         await calls.start_recording(name)
@@ -237,7 +237,7 @@ async def test_bad_arguments_of_a_stop_raise_before_anything_is_sent(
         ({"transport": object()}, ConfigurationError),
     ],
 )
-def test_senseless_options_are_refused_by_name(options: dict[str, Any], error: type[Exception]) -> None:
+def test_invalid_option_is_refused_by_name(options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error, match=next(iter(options))):
         client(**options)
 
@@ -253,7 +253,7 @@ def test_credentials_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) 
     ("arguments", "named"),
     [((), "PLIVO_AUTH_ID"), ((AUTH_ID,), "PLIVO_AUTH_TOKEN"), ((AUTH_ID.lower(), TOKEN), "PLIVO_AUTH_ID")],
 )
-def test_missing_and_misshapen_credentials_are_named(arguments: tuple[str, ...], named: str) -> None:
+def test_error_names_missing_and_malformed_credentials(arguments: tuple[str, ...], named: str) -> None:
     with pytest.raises(ConfigurationError, match=named):
         RecordClient(*arguments)
 
@@ -262,7 +262,7 @@ def test_the_token_is_not_shown() -> None:
     assert TOKEN not in f"{client()!r} {client()} {vars(client())}"
 
 
-async def test_a_closed_client_says_so() -> None:
+async def test_call_on_a_closed_client_raises_closed_error() -> None:
     calls = client()
     async with calls:
         pass
@@ -326,7 +326,7 @@ def test_a_client_works_in_one_event_loop_after_another(plivo: Plivo) -> None:
         asyncio.run(calls.start_recording("standup"))
 
 
-async def test_a_client_that_is_in_use_in_another_event_loop_says_so(plivo: Plivo) -> None:
+async def test_client_in_use_in_another_event_loop_raises_configuration_error(plivo: Plivo) -> None:
     calls = client(transport=httpx.MockTransport(plivo))
     await calls.start_recording("standup")
 
@@ -406,7 +406,7 @@ os._exit(1)
 
 
 @pytest.mark.skipif(not hasattr(sys.modules["os"], "fork"), reason="there are no forks here")
-def test_a_client_that_was_used_before_a_fork_says_so() -> None:
+def test_client_used_before_a_fork_raises_configuration_error() -> None:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", FORK], capture_output=True, text=True, timeout=60, check=False
     )
@@ -420,7 +420,7 @@ async def test_one_client_serves_many_tasks(plivo: Plivo) -> None:
     assert sorted(plivo.names()) == sorted(names)
 
 
-async def test_the_quota_is_the_clients(plivo: Plivo) -> None:
+async def test_quota_is_shared_by_all_calls_of_a_client(plivo: Plivo) -> None:
     async with client(transport=httpx.MockTransport(plivo), rate_limit=RateLimit(2, per=60)) as calls:
         await calls.start_recording("a")
         await calls.stop_recording("a")
@@ -440,7 +440,7 @@ async def test_errors_are_typed() -> None:
             await calls.stop_recording("standup")
 
 
-def test_what_a_client_was_made_with_can_be_asked() -> None:
+def test_client_shows_its_settings() -> None:
     calls = client(base_url="http://h/", rate_limit=RateLimit(7, per=1))
     assert (calls.settings.auth_id, calls.settings.base_url) == (AUTH_ID, "http://h")
     assert calls.rate_limit == RateLimit(7, per=1)
@@ -481,7 +481,7 @@ async def test_many_starts_and_stops(plivo: Plivo, source: Callable[[list[Any]],
 
 
 @pytest.mark.parametrize("name", ["start_many", "stop_many"])
-async def test_items_that_are_wrong_never_stop_the_others(plivo: Plivo, name: str) -> None:
+async def test_invalid_items_of_a_batch_do_not_stop_the_others(plivo: Plivo, name: str) -> None:
     other = StopRequest("x") if name == "start_many" else StartRequest("x")
     items = ["a", "", "b", 5, ".", other, "c"]
     async with client(transport=httpx.MockTransport(plivo)) as calls:
@@ -493,7 +493,7 @@ async def test_items_that_are_wrong_never_stop_the_others(plivo: Plivo, name: st
 
 
 @pytest.mark.parametrize("name", ["start_many", "stop_many"])
-async def test_a_batch_has_bounds(name: str) -> None:
+async def test_invalid_concurrency_of_a_batch_is_refused(name: str) -> None:
     five = asyncio.Barrier(5)
     under_way = most = 0
 
@@ -516,7 +516,7 @@ async def test_a_batch_has_bounds(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["start_many", "stop_many"])
-async def test_a_batchs_timeout_is_each_calls_own(name: str) -> None:
+async def test_timeout_of_a_batch_applies_to_each_call(name: str) -> None:
     async def never(request: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError("unreachable")
@@ -540,7 +540,7 @@ async def test_leaving_a_batch_early_leaves_no_task(plivo: Plivo) -> None:
 
 
 @respx.mock
-async def test_recordings_are_looked_at_and_deleted() -> None:
+async def test_recordings_are_returned_and_deleted() -> None:
     respx.get(f"{ACCOUNT}/Recording/r%2F1/").respond(200, json={"recording_id": "r/1", "recording_duration_ms": "7.0"})
     deletion = respx.delete(f"{ACCOUNT}/Recording/r%2F1/").mock(
         side_effect=[httpx.ReadError("gone"), httpx.Response(404)]
@@ -554,7 +554,7 @@ async def test_recordings_are_looked_at_and_deleted() -> None:
 
 
 @respx.mock
-async def test_conferences_are_looked_at() -> None:
+async def test_conferences_are_returned_and_listed() -> None:
     respx.get(f"{ACCOUNT}/Conference/").respond(200, json={"api_id": "a", "conferences": ["My Conf Room"]})
     respx.get(f"{ACCOUNT}/Conference/My%20Conf%20Room/").respond(
         200, json={"conference_name": "My Conf Room", "conference_member_count": "2"}
@@ -570,7 +570,7 @@ def page(first: int, last: int, **meta: Any) -> httpx.Response:
 
 
 @respx.mock
-async def test_recordings_are_listed_page_by_page_as_they_are_taken() -> None:
+async def test_recordings_are_requested_page_by_page_while_they_are_iterated() -> None:
     route = respx.get(f"{ACCOUNT}/Recording/").mock(side_effect=[page(0, 20), page(20, 40), page(40, 45)])
     added_after = datetime.now(UTC) - timedelta(days=20)
     async with client() as calls:
@@ -586,7 +586,7 @@ async def test_recordings_are_listed_page_by_page_as_they_are_taken() -> None:
 
 
 @respx.mock
-async def test_small_pages_are_followed_at_our_own_address() -> None:
+async def test_next_page_is_requested_at_the_clients_own_address() -> None:
     pages = [
         page(0, 5, limit=5, next="/v1/Account/MA/Recording/?limit=5&offset=5"),
         page(5, 10, limit=5, next="https://evil.example/v1/?limit=5&offset=10"),
@@ -610,7 +610,7 @@ async def test_any_span_is_listed_in_windows_that_plivo_takes() -> None:
 
 
 @respx.mock
-async def test_one_odd_row_does_not_hide_the_others() -> None:
+async def test_one_malformed_row_does_not_hide_the_others() -> None:
     odd = {"recording_id": None, "add_time": "soon", "recording_duration_ms": "-1.00000", "recording_url": False}
     objects = [{"recording_id": "r1"}, odd, None, {"recording_id": "r2"}]
     respx.get(f"{ACCOUNT}/Recording/").respond(200, json={"objects": objects})
@@ -629,7 +629,7 @@ async def test_a_span_that_ends_before_it_begins_is_refused_at_once() -> None:
 
 
 @respx.mock
-async def test_a_recording_filed_meanwhile_makes_no_other_one_come_twice() -> None:
+async def test_recording_added_during_iteration_causes_no_duplicate() -> None:
     respx.get(f"{ACCOUNT}/Recording/").mock(side_effect=[page(0, 20), page(19, 39), page(39, 39)])
     async with client() as calls:
         listed = [recording.recording_id async for recording in calls.list_recordings()]

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from plivo_record_async import _clock
 
 
-def test_now_is_aware_and_now() -> None:
+def test_now_is_the_present_time_with_a_time_zone() -> None:
     now = _clock.now()
     assert now.tzinfo is UTC
     assert abs(datetime.now(UTC) - now) < timedelta(seconds=10)
 
 
-def test_all_clocks_are_read_at_once_and_the_steady_one_only_goes_on() -> None:
+def test_reading_has_all_clocks_and_the_steady_clock_never_goes_back() -> None:
     first, second = _clock.read(), _clock.read()
     assert abs(first.wall - datetime.now(UTC)) < timedelta(seconds=10)
     assert first.steady <= second.steady < first.steady + 10
@@ -29,13 +29,13 @@ def test_two_runs_of_a_program_have_two_names() -> None:
     assert len(names) == 2
 
 
-def test_chance_is_even_from_0_to_1() -> None:
+def test_chance_is_uniform_between_0_and_1() -> None:
     chances = [_clock.chance() for _ in range(1_000)]
     assert all(0 <= chance <= 1 for chance in chances)
     assert 0.4 < sum(chances) / len(chances) < 0.6
 
 
-def test_ids_are_fit_for_urls_in_the_order_of_their_time_and_never_come_twice() -> None:
+def test_ids_are_url_safe_ordered_by_time_and_unique() -> None:
     ids = [_clock.new_id() for _ in range(10_000)]
     assert len(set(ids)) == 10_000
     assert len({each[12:] for each in ids}) == 10_000, "chance alone tells them apart"

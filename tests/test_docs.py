@@ -22,7 +22,7 @@ def commands(command: click.Command, path: str) -> Iterator[str]:
             yield from commands(child, f"{path} {name}")
 
 
-def test_the_map_leads_to_files_that_exist_and_to_every_file_of_the_core() -> None:
+def test_map_names_only_existing_files_and_every_file_of_the_core() -> None:
     text = (ROOT / "docs" / "map.md").read_text(encoding="utf-8")
     named = set(re.findall(r"\| `([\w/.]+)`", text))
     assert {name for name in named if not (PACKAGE / name).exists()} == set()

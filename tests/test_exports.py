@@ -112,7 +112,7 @@ assert "RecordingTracker" not in vars(plivo_record_async)
     run(probe)
 
 
-def test_a_star_import_brings_every_public_name() -> None:
+def test_star_import_imports_every_public_name() -> None:
     run("""
 from plivo_record_async import *
 import plivo_record_async
@@ -121,12 +121,12 @@ for name in plivo_record_async.__all__:
 """)
 
 
-def test_a_name_that_is_not_there_is_an_attribute_error() -> None:
+def test_unknown_name_raises_attribute_error() -> None:
     with pytest.raises(AttributeError, match="RecordManager"):
         _ = plivo_record_async.RecordManager  # pyright: ignore[reportUnknownMemberType]
 
 
-def test_importing_needs_nothing_optional_and_does_nothing() -> None:
+def test_import_needs_no_extra_and_has_no_side_effect() -> None:
     probe = f"""
 import sys, threading
 sys.modules.update(dict.fromkeys({sorted(OPTIONAL)}))  # importing one of them now raises ImportError

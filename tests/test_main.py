@@ -20,13 +20,13 @@ def without(library: str, *words: str) -> subprocess.CompletedProcess[str]:
     return run("-c", code, *words)
 
 
-def test_the_module_runs() -> None:
+def test_package_runs_as_a_module() -> None:
     ended = run("-m", "plivo_record_async", "--help")
     assert ended.returncode == 0
     assert "Usage: python -m plivo_record_async " in ended.stdout
 
 
-def test_main_runs_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_main_runs_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(sys, "argv", ["plivo-record", "--version"])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -35,7 +35,7 @@ def test_main_runs_the_commands(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
 
 
 @pytest.mark.parametrize("library", ["click", "rich"])
-def test_without_the_extra_cli_one_line_says_so(library: str) -> None:
+def test_missing_extra_cli_is_reported_in_one_line(library: str) -> None:
     ended = without(library, "--help")
     assert ended.returncode == 2
     assert ended.stdout == ""
@@ -47,7 +47,7 @@ def test_without_the_extra_cli_one_line_says_so(library: str) -> None:
 
 @pytest.mark.parametrize("command", ["emulate", "demo"])
 @pytest.mark.parametrize("library", ["starlette", "uvicorn"])
-def test_without_the_extra_emulator_one_line_says_so(library: str, command: str) -> None:
+def test_missing_extra_emulator_is_reported_in_one_line(library: str, command: str) -> None:
     ended = without(library, command)
     assert ended.returncode == 2
     assert ended.stdout == ""

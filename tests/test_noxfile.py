@@ -39,7 +39,7 @@ def fake(path: Path, version: str) -> Path:
     return script(path, f"echo CPython final {version}; echo {path}")
 
 
-def test_this_python_is_found_where_it_really_lies(noxfile: ModuleType) -> None:
+def test_running_python_is_found_at_its_real_path(noxfile: ModuleType) -> None:
     assert platform.python_implementation() == "CPython"
     assert noxfile.started(Path(sys.executable), THIS) == str(Path(sys.executable).resolve())
     assert noxfile.PYTHONS[THIS]
@@ -53,7 +53,7 @@ def test_every_python_that_is_found_is_of_its_version(noxfile: ModuleType) -> No
         assert done.stdout.startswith(f"Python {version}.")
 
 
-def test_what_cannot_be_started_or_is_another_version_is_left_out(noxfile: ModuleType, tmp_path: Path) -> None:
+def test_interpreter_that_fails_or_has_another_version_is_left_out(noxfile: ModuleType, tmp_path: Path) -> None:
     shim = script(tmp_path / "python3.12", "echo 'pyenv: python3.12: command not found' >&2; exit 127")
     no_program = tmp_path / "python3.13"
     no_program.touch()

@@ -25,14 +25,14 @@ def bash_blocks(text: str) -> list[str]:
     return re.findall(r"^```bash\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
 
 
-def test_what_it_is_comes_first_in_three_lines() -> None:
+def test_readme_begins_with_three_lines_that_say_what_the_package_is() -> None:
     title, blank, *lines = README.splitlines()[:6]
     assert title == "# plivo-record-async"
     assert (blank, lines[3]) == ("", "")
     assert all(lines[:3])
 
 
-def test_there_are_exactly_two_commands_and_each_works_alone() -> None:
+def test_readme_has_exactly_two_commands_that_each_work_alone() -> None:
     blocks = bash_blocks(section("Two commands"))
     assert len(blocks) == 2
     assert bash_blocks(README) == blocks
@@ -47,7 +47,7 @@ def test_the_first_command_shows_the_demo_and_the_second_runs_the_tests() -> Non
     assert tests.endswith(".venv/bin/nox\n")
 
 
-def test_ci_takes_the_second_command_out_of_the_readme() -> None:
+def test_ci_runs_the_second_command_of_the_readme() -> None:
     script = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
     program = re.search(r"awk '(.*?)' README\.md", script, re.DOTALL)
     assert program is not None
@@ -69,6 +69,6 @@ def test_every_error_a_call_may_raise_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_between_files_lead_somewhere(page: Path) -> None:
+def test_links_between_files_point_to_existing_files(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []

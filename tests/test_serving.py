@@ -21,7 +21,7 @@ async def hello(_scope: Message, _receive: Callable[[], Awaitable[Message]], sen
     await send({"type": "http.response.body", "body": b"hello"})
 
 
-async def test_it_serves_inside_its_block_and_leaves_the_signals_alone() -> None:
+async def test_application_is_served_inside_the_block_and_signal_handlers_stay() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with open_listener("127.0.0.1", 0) as listening:
         url = url_of(listening)
@@ -33,7 +33,7 @@ async def test_it_serves_inside_its_block_and_leaves_the_signals_alone() -> None
                 await http.get(url)
 
 
-async def test_it_stops_whatever_happens() -> None:
+async def test_server_stops_when_the_block_raises() -> None:
     with open_listener("127.0.0.1", 0) as listening:
         url = url_of(listening)
         with suppress(ZeroDivisionError):
@@ -44,7 +44,7 @@ async def test_it_stops_whatever_happens() -> None:
                 await http.get(url)
 
 
-async def test_an_answer_under_way_is_finished() -> None:
+async def test_answer_in_progress_is_finished_at_the_end() -> None:
     asked, end = asyncio.Event(), asyncio.Event()
 
     async def slow(scope: Message, receive: Callable[[], Awaitable[Message]], send: Callable[..., Any]) -> None:
@@ -71,7 +71,7 @@ async def test_a_lifespan_that_fails_to_start_is_an_error(caplog: pytest.LogCapt
     assert "ZeroDivisionError" in caplog.text
 
 
-def test_addresses_of_both_families() -> None:
+def test_listener_has_ipv4_and_ipv6_addresses() -> None:
     with (
         open_listener("127.0.0.1", 0) as four,
         open_listener("::1", 0) as six,
@@ -82,12 +82,12 @@ def test_addresses_of_both_families() -> None:
         assert [is_loopback(each) for each in (four, six, everywhere)] == [True, True, False]
 
 
-def test_a_name_of_this_machine_is_an_address_too() -> None:
+def test_host_name_of_this_machine_is_accepted() -> None:
     with open_listener("localhost", 0) as listening:
         assert is_loopback(listening)
 
 
-def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
+def test_port_in_use_raises_configuration_error() -> None:
     with open_listener("127.0.0.1", 0) as first:
         port = first.getsockname()[1]
         with pytest.raises(ConfigurationError, match=rf"cannot listen on 127\.0\.0\.1 port {port}: "):
@@ -95,7 +95,7 @@ def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
 
 
 @pytest.mark.parametrize("host", ["192.0.2.1", "a..b", "ü..b", "a\0b"])
-def test_a_host_that_is_not_this_machine_s_is_a_wrong_configuration(host: str) -> None:
+def test_host_of_another_machine_raises_configuration_error(host: str) -> None:
     with pytest.raises(
         ConfigurationError, match=rf"cannot listen on {re.escape(host)} port 0: .+\. Choose another host"
     ):

@@ -26,13 +26,13 @@ def base_url(value: str) -> str:
     return Settings.read(AUTH_ID, TOKEN, value).base_url
 
 
-def test_arguments_are_taken() -> None:
+def test_arguments_become_settings() -> None:
     settings = Settings.read(AUTH_ID, TOKEN, "http://127.0.0.1:8080")
     assert (settings.auth_id, settings.auth_token) == (AUTH_ID, TOKEN)
     assert settings.base_url == "http://127.0.0.1:8080"
 
 
-def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_environment_replaces_missing_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLIVO_AUTH_ID", AUTH_ID)
     monkeypatch.setenv("PLIVO_AUTH_TOKEN", TOKEN)
     assert Settings.read(None, None, None) == Settings(auth_id=AUTH_ID, auth_token=TOKEN, base_url=DEFAULT_BASE_URL)
@@ -40,7 +40,7 @@ def test_the_environment_stands_in(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.read(None, None, None).base_url == "http://localhost:1"
 
 
-def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_arguments_override_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PLIVO_AUTH_ID", "nonsense")
     monkeypatch.setenv("PLIVO_AUTH_TOKEN", "other")
     monkeypatch.setenv("PLIVO_BASE_URL", "nonsense")
@@ -49,7 +49,7 @@ def test_arguments_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 @pytest.mark.parametrize("empty", [False, True])
-def test_what_is_missing_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch, empty: bool) -> None:
+def test_error_names_a_missing_setting_and_its_variable(monkeypatch: pytest.MonkeyPatch, empty: bool) -> None:
     if empty:
         for name in ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PLIVO_BASE_URL"):
             monkeypatch.setenv(name, "")
@@ -61,21 +61,21 @@ def test_what_is_missing_is_named_with_its_variable(monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("auth_id", [AUTH_ID, "SA" + "0" * 18, "MA" + "A1B2C3D4E5F6G7H8I9"])
-def test_an_auth_id_has_plivos_shape(auth_id: str) -> None:
+def test_auth_id_of_plivos_form_is_accepted(auth_id: str) -> None:
     assert Settings.read(auth_id, TOKEN, None).auth_id == auth_id
 
 
 @pytest.mark.parametrize(
     "auth_id", ["", "MA", AUTH_ID.lower(), AUTH_ID + "X", AUTH_ID + "\n", "XA" + "X" * 18, "MA" + "Ä" * 18, "MA/../x"]
 )
-def test_another_shape_of_auth_id_is_refused_and_shown(auth_id: str) -> None:
+def test_malformed_auth_id_is_refused_and_shown(auth_id: str) -> None:
     with pytest.raises(ConfigurationError, match=r"auth_id .PLIVO_AUTH_ID. must be MA or SA") as caught:
         Settings.read(auth_id, TOKEN, None)
     assert repr(auth_id) in str(caught.value)
 
 
 @pytest.mark.parametrize("token", ["", "to ken", " token", "token\n", "tok\x00en", "tok\u200ben"])
-def test_a_token_that_cannot_be_one_is_refused_and_not_shown(token: str) -> None:
+def test_malformed_token_is_refused_and_not_shown(token: str) -> None:
     with pytest.raises(ConfigurationError, match=f"auth_token .*{len(token)} characters") as caught:
         Settings.read(AUTH_ID, token, None)
     assert token == "" or token not in str(caught.value)
@@ -87,7 +87,7 @@ def test_a_token_is_never_shown() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_what_is_no_text_is_refused(position: int) -> None:
+def test_setting_that_is_not_text_is_refused(position: int) -> None:
     arguments: list[Any] = [AUTH_ID, TOKEN, "https://h"]
     arguments[position] = b"bytes"
     with pytest.raises(ConfigurationError, match="must be a str, not bytes"):
@@ -105,7 +105,7 @@ def test_what_is_no_text_is_refused(position: int) -> None:
         ("http://localhost:", "http://localhost:"),
     ],
 )
-def test_an_address_may_have_port_and_path(value: str, taken: str) -> None:
+def test_base_url_may_have_port_and_path(value: str, taken: str) -> None:
     assert base_url(value) == taken
 
 
@@ -134,12 +134,12 @@ def test_an_address_may_have_port_and_path(value: str, taken: str) -> None:
         "http://hö",
     ],
 )
-def test_another_address_is_refused(value: str) -> None:
+def test_invalid_base_url_is_refused(value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"base_url .PLIVO_BASE_URL. must be an http:// or https:// address"):
         base_url(value)
 
 
-def test_an_address_is_called_by_its_name() -> None:
+def test_error_calls_base_url_by_its_name() -> None:
     assert address("public_url", "https://me.example/plivo/") == "https://me.example/plivo"
     for value in ("me.example", None, b"https://me.example"):
         with pytest.raises(ConfigurationError, match=r"^public_url must be an http:// or https:// address"):
@@ -148,7 +148,7 @@ def test_an_address_is_called_by_its_name() -> None:
 
 @given(st.text() | st.text(st.characters(max_codepoint=127)).map("http://".__add__))
 @example("http://[v1.a]")
-def test_any_text_is_an_address_or_a_configuration_error(value: str) -> None:
+def test_any_text_is_a_base_url_or_a_configuration_error(value: str) -> None:
     try:
         taken = base_url(value)
     except ConfigurationError:
@@ -171,11 +171,11 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     return monkeypatch
 
 
-def test_an_empty_environment_says_nothing(no_network: pytest.MonkeyPatch) -> None:
+def test_empty_environment_gives_default_network_settings(no_network: pytest.MonkeyPatch) -> None:
     assert Environment.read() == Environment(proxies={}, no_proxy="", cert_file=None, cert_dir=None)
 
 
-def test_what_the_environment_says_of_the_network(no_network: pytest.MonkeyPatch) -> None:
+def test_network_settings_are_read_from_the_environment(no_network: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         no_network.setenv(name, f"of {name}")
     no_network.setenv("https_proxy", "lower case first")
@@ -187,7 +187,7 @@ def test_what_the_environment_says_of_the_network(no_network: pytest.MonkeyPatch
     )
 
 
-def test_a_variable_that_is_empty_says_nothing(no_network: pytest.MonkeyPatch) -> None:
+def test_empty_variable_is_ignored(no_network: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         no_network.setenv(name, "")
     assert Environment.read() == Environment()

@@ -63,26 +63,26 @@ def called_url(plivo: ScriptedPlivo, start: int = -1) -> str:
 @pytest.mark.parametrize(
     "url", ["me.example/plivo", "ftp://me.example", "https://me.example?a=1", "https://u@me", "", 5]
 )
-async def test_the_public_url_must_be_one(url: Any) -> None:
+async def test_invalid_public_url_is_refused(url: Any) -> None:
     async with ScriptedPlivo().client() as client:
         with pytest.raises(ConfigurationError, match=r"^public_url must be"):
             RecordingTracker(client, public_url=url)
 
 
 @pytest.mark.parametrize("tokens", ["", [], ["a", ""], ()])
-async def test_there_must_be_auth_tokens(tokens: Any) -> None:
+async def test_tracker_without_auth_tokens_is_refused(tokens: Any) -> None:
     async with ScriptedPlivo().client() as client:
         with pytest.raises(ConfigurationError, match=r"^auth_tokens must hold"):
             RecordingTracker(client, public_url=PUBLIC_URL, auth_tokens=tokens)
 
 
-async def test_it_shows_no_secrets() -> None:
+async def test_repr_of_a_tracker_shows_no_secrets() -> None:
     client_shown = f"RecordClient(auth_id={AUTH_ID!r}, base_url='https://api.example')"
     async with tracking(auth_tokens=(TOKEN, OLD)) as tracker:
         assert repr(tracker) == f"RecordingTracker({client_shown}, public_url={PUBLIC_URL!r})"
 
 
-async def test_a_slash_at_the_end_of_the_public_url_does_not_matter() -> None:
+async def test_trailing_slash_of_the_public_url_is_ignored() -> None:
     plivo = ScriptedPlivo()
     async with tracking(plivo, public_url=f"{PUBLIC_URL}/") as tracker:
         await tracker.start("standup")
@@ -92,7 +92,7 @@ async def test_a_slash_at_the_end_of_the_public_url_does_not_matter() -> None:
 # Starting
 
 
-async def test_a_start_is_followed_from_its_acceptance_to_its_transcript() -> None:
+async def test_recording_is_followed_from_acceptance_to_transcript() -> None:
     plivo = ScriptedPlivo(accepted_response("api-1"))
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup", file_format="wav", transcribe=True, transcription_type="auto")
@@ -111,7 +111,7 @@ async def test_a_start_is_followed_from_its_acceptance_to_its_transcript() -> No
         assert (await recording.status()).state == "transcribed"
 
 
-async def test_the_policy_is_asked_for_in_the_url() -> None:
+async def test_callback_policy_is_in_the_fragment_of_the_callback_url() -> None:
     plivo = ScriptedPlivo()
     policy = CallbackPolicy(retries=1, retry_on=("all",), total_ms=None, region="mumbai")
     async with tracking(plivo, policy=policy) as tracker:
@@ -119,7 +119,7 @@ async def test_the_policy_is_asked_for_in_the_url() -> None:
     assert urlsplit(called_url(plivo)).fragment == "rc=1&rp=all&er=mumbai"
 
 
-async def test_an_unknown_outcome_can_be_followed_on() -> None:
+async def test_start_of_unknown_outcome_can_be_followed() -> None:
     plivo = ScriptedPlivo(httpx.ReadTimeout("no answer"))
     async with tracking(plivo) as tracker:
         with pytest.raises(OutcomeUnknownError) as unknown:
@@ -132,7 +132,7 @@ async def test_an_unknown_outcome_can_be_followed_on() -> None:
         assert (await wait).recording_id == "rec-1"
 
 
-async def test_the_same_key_brings_an_equal_handle() -> None:
+async def test_second_start_with_the_same_dedupe_key_returns_an_equal_handle() -> None:
     plivo = ScriptedPlivo()
     async with tracking(plivo) as tracker:
         first = await tracker.start("standup", dedupe_key="monday")
@@ -141,7 +141,7 @@ async def test_the_same_key_brings_an_equal_handle() -> None:
     assert len(plivo.starts) == 1
 
 
-async def test_bad_arguments_are_told_before_anything_happens() -> None:
+async def test_invalid_arguments_raise_before_anything_is_stored_or_sent() -> None:
     plivo, store = ScriptedPlivo(), FlakyStore()
     async with tracking(plivo, store=store) as tracker:
         with pytest.raises(ValueError, match="file_format"):
@@ -153,7 +153,7 @@ async def test_bad_arguments_are_told_before_anything_happens() -> None:
     assert (store.start_ids, plivo.requests) == ([], [])
 
 
-async def test_the_timeout_is_the_call_s() -> None:
+async def test_timeout_of_a_start_applies_to_its_call() -> None:
     async def never(_: httpx.Request) -> httpx.Response:
         await asyncio.Event().wait()
         raise AssertionError
@@ -163,13 +163,13 @@ async def test_the_timeout_is_the_call_s() -> None:
             await tracker.start("standup", timeout=0.5)
 
 
-async def test_a_start_that_is_not_there_cannot_be_got() -> None:
+async def test_get_of_an_unknown_start_raises_unknown_start_error() -> None:
     async with tracking() as tracker:
         with pytest.raises(UnknownStartError, match="'start-0'"):
             await tracker.get("start-0")
 
 
-async def test_a_start_without_an_id_cannot_be_got() -> None:
+async def test_get_with_an_empty_id_is_refused() -> None:
     async with tracking() as tracker:
         with pytest.raises(TypeError, match="raised by a client, not by a tracker"):
             await tracker.get(OutcomeUnknownError("start", "no answer", phase="answer", evidence="reset").start_id)
@@ -178,7 +178,7 @@ async def test_a_start_without_an_id_cannot_be_got() -> None:
 # Many
 
 
-async def test_many_are_started_as_one_is() -> None:
+async def test_start_many_starts_like_start() -> None:
     plivo = ScriptedPlivo()
     async with tracking(plivo) as tracker:
         items: list[str | StartRequest] = [
@@ -199,7 +199,7 @@ async def test_many_are_started_as_one_is() -> None:
     assert all({"callback_url", "transcription_url"} <= start.keys() for start in plivo.starts)
 
 
-async def test_each_of_many_has_its_own_outcome() -> None:
+async def test_each_start_of_a_batch_has_its_own_outcome() -> None:
     plivo = ScriptedPlivo(accepted_response(), REFUSED, httpx.ReadTimeout("no answer"))
     async with tracking(plivo) as tracker:
         outcomes = [outcome async for outcome in tracker.start_many(["a", "b", "c"], concurrency=1)]
@@ -210,7 +210,7 @@ async def test_each_of_many_has_its_own_outcome() -> None:
         assert (await (await tracker.get(last.start_id)).status()).state == "unknown"
 
 
-async def test_who_leaves_a_batch_early_leaves_each_start_s_outcome_stored() -> None:
+async def test_leaving_a_batch_early_stores_the_outcome_of_each_start() -> None:
     go, store = asyncio.Event(), FlakyStore()
 
     async def waiting(_: httpx.Request) -> httpx.Response:
@@ -226,7 +226,7 @@ async def test_who_leaves_a_batch_early_leaves_each_start_s_outcome_stored() -> 
             await wait_for_state(store, start_id, "accepted")
 
 
-async def test_a_batch_with_keys_may_be_run_again() -> None:
+async def test_batch_with_dedupe_keys_may_run_again() -> None:
     plivo = ScriptedPlivo(httpx.ConnectError("refused"), httpx.ReadTimeout("no answer"))
 
     def key(room: str) -> str:
@@ -245,7 +245,7 @@ async def test_a_batch_with_keys_may_be_run_again() -> None:
 # Handlers
 
 
-async def test_handlers_are_told_of_events_and_may_want_the_recording_too() -> None:
+async def test_handler_gets_the_event_and_on_request_the_recording() -> None:
     plivo, told = ScriptedPlivo(accepted_response("api-1")), asyncio.Queue[Any]()
     async with tracking(plivo) as tracker:
 
@@ -294,7 +294,7 @@ async def test_only_events_of_recordings_have_handlers(event: Any) -> None:
         ({"auth_tokens": ["token", None]}, "auth_tokens must be a text, or several"),
     ],
 )
-async def test_what_is_no_part_of_a_tracker_is_named(arguments: dict[str, Any], words: str) -> None:
+async def test_invalid_argument_of_a_tracker_is_named(arguments: dict[str, Any], words: str) -> None:
     async with ScriptedPlivo().client() as client:
         with pytest.raises(TypeError, match=words):
             RecordingTracker(client, public_url=PUBLIC_URL, **arguments)
@@ -362,7 +362,7 @@ async def test_a_handler_that_cannot_be_called_is_refused() -> None:
                 register(handler)
 
 
-async def test_who_is_told_comes_after_the_acknowledgement() -> None:
+async def test_handler_runs_after_the_callback_is_acknowledged() -> None:
     plivo, order = ScriptedPlivo(), list[str]()
     async with tracking(plivo) as tracker:
 
@@ -387,7 +387,7 @@ async def test_who_is_told_comes_after_the_acknowledgement() -> None:
 # Rotation
 
 
-async def test_callbacks_may_be_signed_with_the_old_token_for_a_while() -> None:
+async def test_callbacks_signed_with_an_old_auth_token_are_accepted() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     async with plivo.client() as client:
         before = RecordingTracker(client, public_url=PUBLIC_URL, store=store, auth_tokens=OLD, tracking=QUIET)
@@ -409,7 +409,7 @@ async def test_callbacks_may_be_signed_with_the_old_token_for_a_while() -> None:
 # What belongs to nobody, and what is forgotten
 
 
-async def test_what_belongs_to_no_recording_is_kept_as_an_orphan() -> None:
+async def test_callback_without_a_recording_is_kept_as_an_orphan() -> None:
     async with tracking() as tracker:
         before = datetime.now(UTC)
         for number in range(3):
@@ -422,7 +422,7 @@ async def test_what_belongs_to_no_recording_is_kept_as_an_orphan() -> None:
         assert await tracker.orphans(limit=1) == orphans[:1]
 
 
-async def test_old_recordings_are_forgotten_on_demand() -> None:
+async def test_prune_deletes_old_recordings() -> None:
     plivo = ScriptedPlivo()
     async with tracking(plivo) as tracker:
         running, over = await tracker.start("standup"), await tracker.start("standup")
@@ -446,7 +446,7 @@ async def test_the_time_of_pruning_must_be_aware() -> None:
 # Forgetting
 
 
-async def test_a_recording_is_forgotten_with_its_orphans_and_those_who_wait_learn_it() -> None:
+async def test_forget_deletes_a_recording_with_its_orphans_and_wakes_its_waiters() -> None:
     plivo = ScriptedPlivo()
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup", dedupe_key="monday")
@@ -464,7 +464,7 @@ async def test_a_recording_is_forgotten_with_its_orphans_and_those_who_wait_lear
         assert (await tracker.start("standup", dedupe_key="monday")).start_id != recording.start_id
 
 
-async def test_what_comes_after_a_start_was_forgotten_is_acknowledged_and_not_kept() -> None:
+async def test_callback_of_a_forgotten_start_is_acknowledged_and_not_kept() -> None:
     plivo = ScriptedPlivo()
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup")
@@ -491,7 +491,7 @@ async def test_a_start_can_be_forgotten_while_it_is_being_sent() -> None:
             await recording.status()
 
 
-async def test_forgetting_what_nobody_knows_is_an_error() -> None:
+async def test_forgetting_an_unknown_start_raises_unknown_start_error() -> None:
     async with tracking() as tracker:
         for delete in (False, True):
             with pytest.raises(UnknownStartError):
@@ -499,7 +499,7 @@ async def test_forgetting_what_nobody_knows_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("status", [204, 404])
-async def test_plivo_s_file_is_deleted_first_if_it_is_still_there(status: int) -> None:
+async def test_forget_deletes_plivos_file_first_if_it_exists(status: int) -> None:
     plivo = ScriptedPlivo()
     plivo.deletion = httpx.Response(status, json={"api_id": "a", "error": "not found"} if status == 404 else None)
     async with tracking(plivo) as tracker:
@@ -523,7 +523,7 @@ async def test_nothing_is_forgotten_if_plivo_does_not_delete_its_file() -> None:
 
 
 @pytest.mark.parametrize("fields", [None, {"api_id": "api-1", "message": "started"}, ended_fields(recording_id="")])
-async def test_a_file_that_is_not_there_yet_or_has_no_known_id_cannot_be_deleted(fields: dict[str, str] | None) -> None:
+async def test_file_that_does_not_exist_yet_or_has_no_known_id_cannot_be_deleted(fields: dict[str, str] | None) -> None:
     plivo = ScriptedPlivo(accepted_response("api-1"))
     async with tracking(plivo) as tracker:
         recording = await tracker.start("standup")
@@ -536,7 +536,7 @@ async def test_a_file_that_is_not_there_yet_or_has_no_known_id_cannot_be_deleted
         assert plivo.deleted == []
 
 
-async def test_where_there_never_was_a_file_none_is_deleted() -> None:
+async def test_forget_of_a_start_without_a_file_deletes_no_file() -> None:
     plivo, store = ScriptedPlivo(REFUSED), FlakyStore()
     async with tracking(plivo, store=store) as tracker:
         with pytest.raises(NotFoundError):
@@ -548,7 +548,7 @@ async def test_where_there_never_was_a_file_none_is_deleted() -> None:
 # Running
 
 
-async def test_while_it_runs_it_looks_after_what_is_silent() -> None:
+async def test_running_tracker_reconciles_silent_recordings() -> None:
     plivo, store = ScriptedPlivo(httpx.ReadTimeout("no answer")), FlakyStore()
     plivo.live = False
     async with tracking(plivo, store=store) as tracker:
@@ -557,7 +557,7 @@ async def test_while_it_runs_it_looks_after_what_is_silent() -> None:
         await wait_for_state(store, store.start_ids[0], "absent")
 
 
-async def test_leaving_it_leaves_nothing_behind() -> None:
+async def test_closing_a_tracker_leaves_no_task() -> None:
     store = FlakyStore()
     async with tracking(store=store) as tracker:
         recording = await tracker.start("standup")
@@ -616,7 +616,7 @@ async def test_closed_tracker_can_be_entered_again(kind: str, tmp_path: Path) ->
     assert other_tasks() == set()
 
 
-async def test_after_it_was_entered_again_it_looks_after_what_is_silent() -> None:
+async def test_reopened_tracker_reconciles_silent_recordings() -> None:
     plivo, store = ScriptedPlivo(httpx.ReadTimeout("no answer")), FlakyStore()
     async with tracking(plivo, store=store) as tracker:
         with pytest.raises(OutcomeUnknownError):
@@ -638,7 +638,7 @@ async def test_tracker_closes_when_the_last_block_is_left() -> None:
             await tracker.start("c")
 
 
-async def test_checking_says_whether_the_store_can_commit(tmp_path: Path) -> None:
+async def test_check_raises_if_the_store_cannot_commit(tmp_path: Path) -> None:
     path = tmp_path / "recordings.db"
     async with tracking(store=SQLiteStore(path, busy_timeout=0.05)) as tracker:
         await tracker.check()
@@ -655,7 +655,7 @@ async def test_closing_twice_is_harmless() -> None:
         await tracker.aclose()
 
 
-async def test_entering_it_again_while_it_runs_is_harmless() -> None:
+async def test_entering_a_running_tracker_changes_nothing() -> None:
     """Served by itself, it is entered by its own lifespan; who starts recordings beside that enters it too."""
     async with tracking() as tracker:
         async with tracker:
@@ -663,7 +663,7 @@ async def test_entering_it_again_while_it_runs_is_harmless() -> None:
         await tracker.start("standup")
 
 
-async def test_a_store_that_cannot_be_read_does_not_let_it_begin() -> None:
+async def test_tracker_does_not_start_if_the_store_cannot_be_read() -> None:
     store = FlakyStore()
     store.broken = {"due"}
     async with ScriptedPlivo().client() as client:
@@ -678,7 +678,7 @@ async def test_a_store_that_cannot_be_read_does_not_let_it_begin() -> None:
 # ASGI
 
 
-async def test_it_speaks_http_only() -> None:
+async def test_tracker_accepts_only_http_and_lifespan() -> None:
     async with tracking() as tracker:
         sent = list[Any]()
 

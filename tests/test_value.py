@@ -59,7 +59,7 @@ def read_back(value: Value) -> Any:
 
 
 @pytest.mark.parametrize("cls", [*public_values()])
-def test_every_public_value_can_be_written(cls: type[Any]) -> None:
+def test_every_public_value_can_be_written_as_json(cls: type[Any]) -> None:
     assert issubclass(cls, Value)
 
 
@@ -80,14 +80,14 @@ def test_a_value_is_a_dictionary_of_its_attributes() -> None:
     assert Dialect().to_dict()["start_status"] == 202
 
 
-def test_a_time_keeps_its_offset_and_can_be_read_back() -> None:
+def test_time_keeps_its_offset_and_can_be_parsed() -> None:
     at = datetime(2014, 8, 5, 16, 15, 15, 852059, tzinfo=timezone(timedelta(hours=5, minutes=30)))
     written = Recording(recording_id="r", added_at=at).to_dict()["added_at"]
     assert written == "2014-08-05T16:15:15.852059+05:30"
     assert datetime.fromisoformat(written) == at
 
 
-def test_values_inside_are_dictionaries_too() -> None:
+def test_nested_values_become_dictionaries() -> None:
     event = ApiResponse(api_id="a", answer={"api_id": "a"}, raw={"response": "{}"})
     assert read_back(Orphan(received_at=AT, event=event, reason="odd", digest="d", start_id="s")) == {
         "received_at": AT.isoformat(),
@@ -109,7 +109,7 @@ def test_values_inside_are_dictionaries_too() -> None:
     assert read_back(report)["claim"] == {"version": "V3", "nonce": "n", "signatures": {"x-plivo-signature-v3": "s"}}
 
 
-def test_an_outcome_says_how_it_ended() -> None:
+def test_dictionary_of_an_outcome_contains_ok() -> None:
     request = StartRequest("board")
     assert read_back(Succeeded(request, PendingResponse("a"))) == {
         "request": request.to_dict(),
@@ -153,13 +153,13 @@ def test_an_outcome_says_how_it_ended() -> None:
         (KeyError("k"), {"type": "KeyError", "error": "'k'"}),
     ],
 )
-def test_what_json_cannot_hold_is_replaced(held: object, written: object) -> None:
+def test_values_that_json_cannot_represent_are_replaced(held: object, written: object) -> None:
     value = UnknownCallback(raw={"held": held, "list": [held], "deep": {"held": [held]}})
     assert read_back(value)["raw"] == {"held": written, "list": [written], "deep": {"held": [written]}}
     json.dumps(value.to_dict(), ensure_ascii=False, allow_nan=False).encode()
 
 
-def test_the_depth_of_an_answer_does_not_matter() -> None:
+def test_deeply_nested_answer_can_be_written() -> None:
     depth = 5 * sys.getrecursionlimit()
     nested: list[Any] = []
     for _ in range(depth):
@@ -172,7 +172,7 @@ def test_the_depth_of_an_answer_does_not_matter() -> None:
     assert levels == depth
 
 
-def test_a_dictionary_is_the_callers_own() -> None:
+def test_returned_dictionary_is_a_copy() -> None:
     value = RecordingStopped(raw={"list": [{}]})
     value.to_dict()["raw"]["list"][0]["x"] = 1
     assert value.to_dict()["raw"] == {"list": [{}]}
@@ -183,7 +183,7 @@ anything = st.recursive(scalars, lambda inner: st.lists(inner) | st.dictionaries
 
 
 @given(anything)
-def test_whatever_raw_holds_can_be_written_and_is_written_once(held: Any) -> None:
+def test_any_raw_can_be_written_and_stays_the_same_when_written_again(held: Any) -> None:
     written = json_ready(held)
     assert json_ready(written) == written
     assert json.loads(json.dumps(written, ensure_ascii=False, allow_nan=False).encode()) == written
@@ -196,6 +196,6 @@ plain = st.recursive(
 
 
 @given(plain)
-def test_what_is_json_already_is_not_changed(held: Any) -> None:
+def test_json_values_are_not_changed(held: Any) -> None:
     assert json_ready(held) == held
     assert RecordingStarted(api_id="a", raw={"held": held}).to_dict()["raw"] == {"held": held}

@@ -15,12 +15,12 @@ def refuse(method: str = "GET", **given: Any) -> None:
     refuse_web_pages(method, **{**headers, **given}, own=own)
 
 
-def test_a_server_is_called_by_its_own_names_and_by_those_of_the_loopback_interface() -> None:
+def test_server_accepts_its_own_names_and_those_of_the_loopback_interface() -> None:
     assert own == {"box:8765", "10.0.0.5:8765", "localhost:8765", "127.0.0.1:8765", "[::1]:8765"}
     assert own_addresses(["fe80::1"], 1) >= {"[fe80::1]:1"}
 
 
-def test_port_80_goes_without_saying() -> None:
+def test_port_80_may_be_left_out_of_the_host() -> None:
     assert own_addresses([], 80) == {
         *("localhost", "127.0.0.1", "[::1]"),
         *("localhost:80", "127.0.0.1:80", "[::1]:80"),
@@ -29,7 +29,7 @@ def test_port_80_goes_without_saying() -> None:
 
 @pytest.mark.parametrize("host", ["localhost:8765", "LOCALHOST:8765", "127.0.0.1:8765", "[::1]:8765", "BOX:8765"])
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
-def test_reading_needs_no_mark(method: str, host: str) -> None:
+def test_reading_needs_no_header_against_forged_requests(method: str, host: str) -> None:
     refuse(method, hosts=[host])
     refuse(method, hosts=[host, host], origins=["http://localhost:8765"])
 
@@ -74,7 +74,7 @@ def test_a_foreign_origin_is_refused(method: str, origins: list[str]) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "get"])
-def test_changing_needs_a_mark(method: str, marked: dict[str, Any]) -> None:
+def test_change_without_the_required_header_is_refused(method: str, marked: dict[str, Any]) -> None:
     refuse(method, **marked)
     with pytest.raises(RefusedError, match="403 a request that changes something needs the header"):
         refuse(method)
@@ -92,6 +92,6 @@ def test_changing_needs_a_mark(method: str, marked: dict[str, Any]) -> None:
         {"content_types": ["text/plain, application/json"]},
     ],
 )
-def test_what_a_page_may_send_is_no_mark(marked: dict[str, Any]) -> None:
+def test_header_that_any_web_page_may_send_does_not_allow_a_change(marked: dict[str, Any]) -> None:
     with pytest.raises(RefusedError, match="403 a request that changes something"):
         refuse("POST", **marked)

@@ -240,7 +240,7 @@ def fuzzed() -> Iterator[Fuzzed]:
 
 @given(request=requests())
 @settings(max_examples=EXAMPLES)
-def test_any_request_is_answered(fuzzed: Fuzzed, request: bytes) -> None:
+def test_any_single_request_is_answered(fuzzed: Fuzzed, request: bytes) -> None:
     statuses = fuzzed.say(request)
     assert [status for status in statuses if status >= 500] == []
     assert fuzzed.complaints == []
@@ -248,7 +248,7 @@ def test_any_request_is_answered(fuzzed: Fuzzed, request: bytes) -> None:
 
 @given(request=st.lists(requests(), min_size=2, max_size=4).map(b"".join), cut=st.integers(0, 2000))
 @settings(max_examples=EXAMPLES)
-def test_requests_one_after_another_and_cut_short(fuzzed: Fuzzed, request: bytes, cut: int) -> None:
+def test_pipelined_and_truncated_requests_are_answered(fuzzed: Fuzzed, request: bytes, cut: int) -> None:
     statuses = fuzzed.say(request[:-cut] if cut else request)
     assert [status for status in statuses if status >= 500] == []
     assert fuzzed.complaints == []
@@ -256,6 +256,6 @@ def test_requests_one_after_another_and_cut_short(fuzzed: Fuzzed, request: bytes
 
 @given(request=st.binary(max_size=200))
 @settings(max_examples=EXAMPLES)
-def test_any_bytes_do_no_harm(fuzzed: Fuzzed, request: bytes) -> None:
+def test_server_still_works_after_arbitrary_bytes(fuzzed: Fuzzed, request: bytes) -> None:
     assert set(fuzzed.say(request)) <= {400, 401, 404}
     assert fuzzed.complaints == []

@@ -54,7 +54,7 @@ def error(status: int, text: str, *, number: int = 1) -> Answer:
     return Answer(status=status, body={"api_id": str(number), "error": text})
 
 
-def test_start_and_stop() -> None:
+def test_start_and_stop_are_executed_and_answered() -> None:
     plivo = Account()
     started = plivo.ask("POST", "Conference/My%20Conf%20Room/Record/")
     assert started.status == 202
@@ -71,7 +71,7 @@ def test_an_argument_is_refused_at_once_in_both_modes() -> None:
     assert Account().ask("POST", "Conference/x/Record/", given) == error(400, wanted)
 
 
-def test_bad_json_is_refused() -> None:
+def test_malformed_json_is_refused() -> None:
     assert Account().ask("POST", "Conference/x/Record/", []) == error(400, "invalid JSON: an object is wanted")
 
 
@@ -92,7 +92,7 @@ def test_with_a_callback_url_the_answer_comes_by_callback() -> None:
 
 
 @pytest.mark.parametrize("where", ["query", "body"])
-def test_a_stop_by_callback_tells_of_itself_and_of_the_recordings(where: str) -> None:
+def test_stop_in_asynchronous_mode_calls_back_for_itself_and_each_recording(where: str) -> None:
     plivo = Account()
     plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/ended"})
     if where == "query":
@@ -109,7 +109,7 @@ def test_a_stop_by_callback_tells_of_itself_and_of_the_recordings(where: str) ->
     assert response == {"api_id": "2", "message": "conference recording stopped"}
 
 
-def test_what_cannot_be_executed_is_told_by_callback_too() -> None:
+def test_failed_start_in_asynchronous_mode_calls_back_with_the_error() -> None:
     plivo = Account(strict=True)
     spawned = plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"})
     assert spawned.status == 202
@@ -130,7 +130,7 @@ def test_what_cannot_be_executed_is_told_by_callback_too() -> None:
         ("MAYYYYYYYYYYYYYYYYYY", f"MAYYYYYYYYYYYYYYYYYY:{TOKEN}"),
     ],
 )
-def test_strangers_are_turned_away_before_anything_else(account: str, credentials: str | None) -> None:
+def test_request_without_valid_credentials_is_refused_first(account: str, credentials: str | None) -> None:
     plivo = Account()
     for path in ("Conference/x/Record/", "Nothing/"):
         refused = plivo.ask("POST", path, [], account=account, credentials=credentials)
@@ -156,7 +156,7 @@ def test_strangers_are_turned_away_before_anything_else(account: str, credential
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-def test_nothing_is_found_elsewhere(method: str, path: str) -> None:
+def test_request_for_another_account_is_answered_404(method: str, path: str) -> None:
     assert Account().ask(method, path) == error(404, "not found")
 
 
@@ -185,20 +185,20 @@ def test_other_methods_are_not_allowed(method: str, path: str, allowed: str) -> 
 
 
 @given(st.text(min_size=1))
-def test_any_name_is_one_segment(name: str) -> None:
+def test_any_name_is_one_path_segment(name: str) -> None:
     plivo = Account()
     assert plivo.ask("POST", f"Conference/{quote(name, safe='')}/Record/").status == 202
     assert plivo.world.executions(name) == 1
 
 
 @given(st.lists(st.text()))
-def test_segments_are_what_was_joined(names: list[str]) -> None:
+def test_path_is_split_into_the_segments_that_were_joined(names: list[str]) -> None:
     path = "/".join(["", *(quote(name, safe="") for name in names)])
     assert segments(path.encode()) == (names or [""])
 
 
 @given(st.binary())
-def test_any_bytes_are_segments_or_none(path: bytes) -> None:
+def test_any_path_gives_segments_or_none(path: bytes) -> None:
     assert len(segments(b"/" + path)) in {0, path.count(b"/") + 1}
 
 
@@ -220,7 +220,7 @@ def test_a_target_may_be_an_absolute_url(target: bytes, address: str | None, pat
     assert (address_in(target), segments(target)) == (address, path)
 
 
-def test_conferences() -> None:
+def test_conference_is_returned_while_it_is_live() -> None:
     plivo = Account()
     assert plivo.ask("GET", "Conference/").body == {"api_id": "1", "conferences": []}
     plivo.ask("POST", "Conference/My%20Conf%20Room/Record/")
@@ -237,13 +237,13 @@ def test_conferences() -> None:
     assert plivo.ask("GET", "Conference/another/") == error(404, "not found", number=5)
 
 
-def test_to_ask_for_a_conference_does_not_make_it() -> None:
+def test_get_of_a_conference_does_not_create_it() -> None:
     plivo = Account()
     assert plivo.ask("GET", "Conference/x/").status == 200
     assert plivo.world.conferences == {}
 
 
-def test_recordings() -> None:
+def test_recordings_are_listed_returned_and_deleted() -> None:
     plivo = Account()
     plivo.ask("POST", "Conference/x/Record/")
     assert plivo.ask("GET", "Recording/rec-1/") == error(404, "not found", number=2)
@@ -262,7 +262,7 @@ def test_recordings() -> None:
     assert plivo.world.executions("x") == 1
 
 
-def test_the_dialect_decides_what_documents_contradict() -> None:
+def test_dialect_decides_where_plivos_documents_contradict_each_other() -> None:
     plivo = Account(dialect=Dialect(async_status=200, stop_status=200, error_shape="html"))
     assert plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"}).status == 200
     stopped = plivo.ask("DELETE", "Conference/x/Record/")
@@ -270,7 +270,7 @@ def test_the_dialect_decides_what_documents_contradict() -> None:
     assert plivo.ask("GET", "Nothing/").body == "<html><body><h1>not found</h1></body></html>"
 
 
-def test_faults_come_once_and_leave_nothing_behind() -> None:
+def test_each_fault_happens_once() -> None:
     plivo = Account()
     plivo.world.faults.append(Fault(status=429, retry_after="7"))
     assert plivo.ask("POST", "Conference/x/Record/") == Answer(
@@ -289,7 +289,7 @@ def test_a_fault_may_hide_an_execution() -> None:
     assert plivo.world.executions("x") == 1
 
 
-def test_not_even_a_fault_executes_what_is_refused() -> None:
+def test_fault_does_not_execute_an_invalid_request() -> None:
     plivo = Account()
     plivo.world.faults.append(Fault(status=503, executed=True))
     assert plivo.ask("POST", "Conference/x/Record/", {"file_format": "ogg"}).status == 400

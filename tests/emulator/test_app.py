@@ -62,7 +62,7 @@ async def plivo() -> AsyncIterator[Plivo]:
         yield world
 
 
-async def test_start_and_stop(plivo: Plivo) -> None:
+async def test_start_and_stop_are_executed_and_answered(plivo: Plivo) -> None:
     started = await plivo.api("POST", "Conference/My%20Conf%20Room/Record/")
     assert (started.status_code, started.headers["content-type"]) == (202, "application/json")
     assert started.json()["message"] == "conference recording started"
@@ -72,17 +72,17 @@ async def test_start_and_stop(plivo: Plivo) -> None:
 
 
 @pytest.mark.parametrize("path", ["Conference/", "Recording/none/", "Recording/none.mp3"])
-async def test_every_answer_says_what_time_it_is(plivo: Plivo, path: str) -> None:
+async def test_every_answer_has_a_date_header(plivo: Plivo, path: str) -> None:
     answer = await plivo.api("GET", path)
     assert abs(parsedate_to_datetime(answer.headers["date"]) - datetime.now(UTC)) < timedelta(seconds=10)
 
 
-async def test_every_request_has_an_id_of_its_own(plivo: Plivo) -> None:
+async def test_every_request_has_its_own_api_id(plivo: Plivo) -> None:
     answers = [(await plivo.api("POST", "Conference/x/Record/")).json() for _ in range(3)]
     assert len({each["api_id"] for each in answers} | {each["recording_id"] for each in answers}) == 6
 
 
-async def test_what_is_due_is_delivered(plivo: Plivo) -> None:
+async def test_due_callbacks_are_delivered(plivo: Plivo) -> None:
     given_arguments = {"callback_url": "http://me/cb", "transcription_url": "http://me/text"}
     started = await plivo.api("POST", "Conference/x/Record/", json=given_arguments)
     assert started.json() == {"api_id": plivo.owed[0].api_id, "message": "async api spawned"}
@@ -96,7 +96,7 @@ async def test_what_is_due_is_delivered(plivo: Plivo) -> None:
     ]
 
 
-async def test_refusals_are_json(plivo: Plivo) -> None:
+async def test_refusal_is_a_json_object(plivo: Plivo) -> None:
     stranger = await plivo.client.post(f"/v1/Account/{AUTH_ID}/Conference/x/Record/")
     assert stranger.status_code == 401
     assert stranger.headers["www-authenticate"] == 'Basic realm="Plivo"'
@@ -107,7 +107,7 @@ async def test_refusals_are_json(plivo: Plivo) -> None:
     assert (nowhere.status_code, nowhere.json()["error"]) == (404, "not found")
 
 
-async def test_a_dialect_may_be_no_json_at_all() -> None:
+async def test_dialect_may_answer_without_json() -> None:
     plivo = plivo_world(dialect=Dialect(error_shape="html"))
     refused = await plivo.api("GET", "Nothing/")
     assert refused.headers["content-type"] == "text/html; charset=utf-8"
@@ -117,7 +117,7 @@ async def test_a_dialect_may_be_no_json_at_all() -> None:
 
 @given(st.text(min_size=1).filter(lambda name: name not in {".", ".."}))
 @settings(deadline=None)
-async def test_any_name_is_one_room(name: str) -> None:
+async def test_any_conference_name_is_one_room(name: str) -> None:
     plivo = plivo_world()
     async with plivo.client:
         assert (await plivo.api("POST", f"Conference/{quote(name, safe='')}/Record/")).status_code == 202
@@ -126,12 +126,12 @@ async def test_any_name_is_one_room(name: str) -> None:
         assert plivo.app.state()["conferences"] == {name: {"executed_starts": 1, "recording": False}}
 
 
-async def test_the_state_of_a_new_world(plivo: Plivo) -> None:
+async def test_state_of_a_new_emulator_is_empty(plivo: Plivo) -> None:
     state = await plivo.client.get("/__emulator__/state")
     assert state.json() == {"conferences": {}, "recordings": [], "deliveries": []}
 
 
-async def test_the_state_tells_of_recordings(plivo: Plivo) -> None:
+async def test_state_contains_the_recordings(plivo: Plivo) -> None:
     started = (await plivo.api("POST", "Conference/a%2Fb/Record/", json={"file_format": "wav"})).json()
     state = (await plivo.client.get("/__emulator__/state")).json()
     assert state["conferences"] == {"a/b": {"executed_starts": 1, "recording": True}}
@@ -178,13 +178,13 @@ async def test_the_control_api_opens_a_conference() -> None:
         ("PUT", "state"),
     ],
 )
-async def test_the_control_api_knows_nothing_else(plivo: Plivo, method: str, path: str) -> None:
+async def test_control_api_answers_404_for_unknown_paths(plivo: Plivo, method: str, path: str) -> None:
     refused = await plivo.client.request(method, f"/__emulator__/{path}", headers=MARKED)
     assert (refused.status_code, refused.json()) == (404, {"error": "not found"})
 
 
 @pytest.mark.parametrize(("file_format", "media_type"), [("mp3", "audio/mpeg"), ("wav", "audio/wav")])
-async def test_a_recording_that_ended_can_be_played_by_anybody(plivo: Plivo, file_format: str, media_type: str) -> None:
+async def test_file_of_an_ended_recording_needs_no_credentials(plivo: Plivo, file_format: str, media_type: str) -> None:
     url = (await plivo.recorded(file_format)).json()["url"]
     file = await plivo.client.get(url)
     assert (file.status_code, file.headers["content-type"]) == (200, media_type)
@@ -193,7 +193,7 @@ async def test_a_recording_that_ended_can_be_played_by_anybody(plivo: Plivo, fil
     assert (head.content, head.headers["content-length"]) == (b"", str(len(file.content)))
 
 
-async def test_parts_of_a_file(plivo: Plivo) -> None:
+async def test_range_requests_return_parts_of_a_file(plivo: Plivo) -> None:
     url = (await plivo.recorded("wav")).json()["url"]
     whole = (await plivo.client.get(url)).content
     part = await plivo.client.get(url, headers={"Range": "bytes=4-11"})
@@ -203,7 +203,7 @@ async def test_parts_of_a_file(plivo: Plivo) -> None:
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
 
 
-async def test_there_is_no_file_of_what_runs_or_is_deleted_or_unknown(plivo: Plivo) -> None:
+async def test_running_deleted_and_unknown_recordings_have_no_file(plivo: Plivo) -> None:
     running = (await plivo.api("POST", "Conference/running/Record/")).json()
     assert (await plivo.client.get(running["url"])).status_code == 404
     ended = (await plivo.recorded()).json()
@@ -218,7 +218,7 @@ async def test_there_is_no_file_of_what_runs_or_is_deleted_or_unknown(plivo: Pli
 @pytest.mark.parametrize(
     "headers", [MARKED, {"Content-Type": "application/json"}, {"Origin": "http://plivo.test"} | MARKED]
 )
-async def test_programs_may_change_something(plivo: Plivo, headers: dict[str, str]) -> None:
+async def test_programs_may_change_the_state(plivo: Plivo, headers: dict[str, str]) -> None:
     opened = await plivo.client.post("/__emulator__/conferences/x", headers=headers)
     assert (opened.status_code, list(plivo.app.state()["conferences"])) == (200, ["x"])
 
@@ -233,14 +233,14 @@ async def test_programs_may_change_something(plivo: Plivo, headers: dict[str, st
     ],
 )
 @pytest.mark.parametrize("path", ["conferences/x", "conferences/x/end", "nothing"])
-async def test_web_pages_may_not(plivo: Plivo, path: str, headers: dict[str, str]) -> None:
+async def test_web_pages_may_not_change_the_state(plivo: Plivo, path: str, headers: dict[str, str]) -> None:
     refused = await plivo.client.post(f"/__emulator__/{path}", headers=headers)
     assert refused.status_code == 403
     assert list(refused.json()) == ["error"]
     assert plivo.app.state()["conferences"] == {}
 
 
-async def test_web_pages_may_not_even_look(plivo: Plivo) -> None:
+async def test_web_pages_may_not_read_the_state(plivo: Plivo) -> None:
     for headers in ({"Host": "evil.example"}, {"Origin": "null"}):
         refused = await plivo.client.get("/__emulator__/state", headers=headers)
         assert refused.status_code == 403
@@ -263,11 +263,11 @@ async def test_a_question_mark_in_a_name_begins_no_query(plivo: Plivo) -> None:
     assert [each.url for each in plivo.owed] == ["http://me/stopped"]
 
 
-async def test_a_host_that_makes_no_url_does_no_harm(plivo: Plivo) -> None:
+async def test_invalid_host_header_is_answered_without_an_error(plivo: Plivo) -> None:
     assert (await plivo.api("GET", "Conference/", headers={"Host": "["})).status_code == 200
 
 
-async def test_each_answer_is_one_line_of_log(plivo: Plivo, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_answer_is_one_log_line(plivo: Plivo, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "plivo_record_async.emulator")
     await plivo.api("POST", "Conference/a%0A/Record/?x=secret")
     await plivo.client.post("/__emulator__/conferences/x")
@@ -277,7 +277,7 @@ async def test_each_answer_is_one_line_of_log(plivo: Plivo, caplog: pytest.LogCa
     ]
 
 
-async def test_nobody_is_answered_who_hung_up(plivo: Plivo) -> None:
+async def test_request_of_a_client_that_disconnected_is_not_answered(plivo: Plivo) -> None:
     sent: list[object] = []
 
     async def receive() -> dict[str, Any]:

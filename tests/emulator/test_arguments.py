@@ -16,15 +16,15 @@ def test_a_body_may_be_empty(method: str, body: bytes) -> None:
     assert arguments(method, "", body) == {}
 
 
-def test_a_post_is_read_from_its_body() -> None:
+def test_arguments_of_a_post_are_read_from_its_body() -> None:
     assert arguments("POST", "a=1", b'{"b": "2", "c": 3}') == {"b": "2", "c": 3}
 
 
-def test_a_get_is_read_from_its_query() -> None:
+def test_arguments_of_a_get_are_read_from_its_query() -> None:
     assert arguments("GET", "a=1&empty=&a=2&sp=x%20%2B+y", b"{") == {"a": "2", "empty": "", "sp": "x + y"}
 
 
-def test_a_delete_is_read_from_both() -> None:
+def test_arguments_of_a_delete_are_read_from_query_and_body() -> None:
     assert arguments("DELETE", "a=1&b=1", b'{"b": "2"}') == {"a": "1", "b": "2"}
 
 
@@ -32,7 +32,7 @@ def test_a_delete_is_read_from_both() -> None:
     "body",
     [b"{", b"[]", b'"text"', b"null", b"callback_url=http%3A%2F%2Fh", b"\xff\xfe\x00", b"[" * 100_000],
 )
-def test_what_is_no_json_object_is_refused(body: bytes) -> None:
+def test_body_that_is_not_a_json_object_is_refused(body: bytes) -> None:
     with pytest.raises(RefusedError, match="invalid JSON") as caught:
         arguments("POST", "", body)
     assert caught.value.status == 400
@@ -44,7 +44,7 @@ def test_a_choice_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "WAV", "ogg", None, 1, ["wav"], {}])
-def test_what_is_not_among_the_choices_is_refused(value: object) -> None:
+def test_value_that_is_not_among_the_choices_is_refused(value: object) -> None:
     with pytest.raises(RefusedError) as caught:
         choice({"file_format": value}, "file_format", ("mp3", "wav"), "mp3")
     assert caught.value.status == 400
@@ -55,11 +55,11 @@ def test_what_is_not_among_the_choices_is_refused(value: object) -> None:
     "value",
     ["http://h", "https://h.example:8443/a%2Fb;p?q=1&ü=ß#rc=3&rp=5xx,ct", "HTTP://h/", "http://[::1]:80/"],
 )
-def test_an_address_is_taken_as_it_is(value: str) -> None:
+def test_url_argument_is_kept_unchanged(value: str) -> None:
     assert web_address({"callback_url": value}, "callback_url") == value
 
 
-def test_an_address_may_be_absent() -> None:
+def test_url_argument_may_be_missing() -> None:
     assert web_address({}, "callback_url") is None
 
 
@@ -71,21 +71,21 @@ def test_an_address_may_be_absent() -> None:
         *(None, 1, ["http://h"]),
     ],
 )
-def test_what_is_no_address_is_refused(value: object) -> None:
+def test_argument_that_is_not_a_url_is_refused(value: object) -> None:
     with pytest.raises(RefusedError, match="callback_url parameter is invalid") as caught:
         web_address({"callback_url": value}, "callback_url")
     assert caught.value.status == 400
 
 
 @given(st.text())
-def test_any_text_is_an_address_or_refused(text: str) -> None:
+def test_any_text_is_a_url_or_is_refused(text: str) -> None:
     for address in (text, f"http://{text}", f"https://h{text}"):
         with suppress(RefusedError):
             assert web_address({"callback_url": address}, "callback_url") == address
 
 
 @pytest.mark.parametrize(("value", "read"), [("1", 1), ("20", 20), (7, 7), ("007", 7)])
-def test_numbers(value: Any, read: int) -> None:
+def test_number_argument_is_read_within_its_bounds(value: Any, read: int) -> None:
     assert number({"limit": value}, "limit", at_least=1, at_most=20, default=20) == read
 
 
@@ -94,7 +94,7 @@ def test_a_number_has_a_default() -> None:
 
 
 @pytest.mark.parametrize("value", ["", "0", "21", "-1", "1.0", "x", "٣", "9" * 5000, True, None])
-def test_what_is_no_such_number_is_refused(value: object) -> None:
+def test_value_that_is_not_a_number_within_bounds_is_refused(value: object) -> None:
     with pytest.raises(RefusedError) as caught:
         number({"limit": value}, "limit", at_least=1, at_most=20, default=20)
     assert caught.value.error == "limit parameter is invalid, it must be a whole number from 1 to 20"

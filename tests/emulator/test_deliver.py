@@ -95,16 +95,16 @@ async def test_a_callback_arrives_signed(method: str) -> None:
         ("/#tt=100", ["never answer"], [(1, None, "given up: all 100 ms ")]),
     ],
 )
-async def test_what_is_tried_again(path: str, behaviours: list[Behaviour], seen: list[object]) -> None:
+async def test_retries_follow_the_delivery_options(path: str, behaviours: list[Behaviour], seen: list[object]) -> None:
     assert await outcomes(path, *behaviours) == seen
 
 
-async def test_the_total_time_cuts_retries_short() -> None:
+async def test_total_time_limits_the_retries() -> None:
     seen = await outcomes("/#tt=150&rt=100&rc=5", "never answer", "never answer", "never answer")
     assert seen == [(1, None, "no answer: ReadTimeout"), (2, None, "given up: all 150 ms ")]
 
 
-async def test_nobody_there_counts_as_a_connect_timeout() -> None:
+async def test_refused_connection_counts_as_a_connect_timeout() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         url = "http://{}:{}/".format(*server.getsockname())
     async with delivering() as (deliverer, attempts):
@@ -116,7 +116,7 @@ async def test_nobody_there_counts_as_a_connect_timeout() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a queue of no length is longer")
-async def test_whoever_does_not_take_the_call_is_a_connect_timeout() -> None:
+async def test_connection_that_is_not_accepted_is_a_connect_timeout() -> None:
     with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as server:
         address = server.getsockname()
         _, first_in_the_queue = await asyncio.open_connection(*address)
@@ -128,7 +128,7 @@ async def test_whoever_does_not_take_the_call_is_a_connect_timeout() -> None:
 
 
 @pytest.mark.parametrize("url", ["http://a..b/cb", f"http://{'a' * 70}.test/cb", "http://xn--zzzzzz--/", "http://h:0/"])
-async def test_what_cannot_be_dialled_is_noted(url: str) -> None:
+async def test_callback_url_that_cannot_be_called_is_noted(url: str) -> None:
     async with delivering() as (deliverer, attempts):
         deliverer.send_soon(callback(f"{url}#rc=0"))
         await deliverer.settled()
@@ -159,7 +159,7 @@ def trusted(
     return bool(request.param)
 
 
-async def test_a_secure_receiver_must_be_trusted(trusted: bool, tls: ssl.SSLContext) -> None:
+async def test_callback_over_tls_needs_a_trusted_certificate(trusted: bool, tls: ssl.SSLContext) -> None:
     async with CallbackServer.listening(tls=tls) as receiver, delivering() as (deliverer, attempts):
         deliverer.send_soon(callback(receiver.url.replace("https:", "HTTPS:") + "/#rc=0"))
         await deliverer.settled()
@@ -169,7 +169,7 @@ async def test_a_secure_receiver_must_be_trusted(trusted: bool, tls: ssl.SSLCont
     assert trusted or "CERTIFICATE_VERIFY_FAILED" in str(attempt.error)
 
 
-async def test_only_so_many_at_a_time() -> None:
+async def test_number_of_concurrent_deliveries_is_limited() -> None:
     async with CallbackServer.listening() as receiver, delivering(concurrency=3) as (deliverer, attempts):
         receiver.may_answer.clear()
         for _ in range(10):
@@ -181,7 +181,7 @@ async def test_only_so_many_at_a_time() -> None:
         assert (len(attempts), receiver.max_concurrent) == (10, 3)
 
 
-async def test_copies_arrive_as_often_as_the_dialect_says() -> None:
+async def test_callback_is_delivered_as_often_as_the_dialect_says() -> None:
     async with CallbackServer.listening() as receiver, delivering(Dialect(copies=3)) as (deliverer, attempts):
         deliverer.send_soon(callback(receiver.url))
         await deliverer.settled()
@@ -189,7 +189,7 @@ async def test_copies_arrive_as_often_as_the_dialect_says() -> None:
     assert [each.attempt for each in attempts] == [1, 1, 1]
 
 
-async def test_a_late_callback_is_late() -> None:
+async def test_delayed_callback_arrives_after_its_delay() -> None:
     loop = asyncio.get_running_loop()
     async with CallbackServer.listening() as receiver, delivering(Dialect(delay_s=0.05)) as (deliverer, _):
         began = loop.time()
@@ -206,14 +206,14 @@ async def test_a_retry_is_signed_anew() -> None:
         assert len(nonces) == 2
 
 
-async def test_closing_waits_for_what_is_quick() -> None:
+async def test_closing_waits_for_quick_deliveries() -> None:
     async with CallbackServer.listening() as receiver:
         async with delivering() as (deliverer, attempts):
             deliverer.send_soon(callback(receiver.url))
         assert [each.status for each in attempts] == [200]
 
 
-async def test_closing_drops_what_is_slow_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
+async def test_closing_cancels_slow_deliveries_and_logs_them(caplog: pytest.LogCaptureFixture) -> None:
     async with CallbackServer.listening() as receiver, delivering() as (deliverer, attempts):
         receiver.may_answer.clear()
         deliverer.send_soon(callback(receiver.url))

@@ -19,7 +19,7 @@ FIELDS: dict[str, str | int] = {"record_url": "http://h/r.mp3", "recording_id": 
         ("html", "<html><body><h1>not found</h1></body></html>"),
     ],
 )
-def test_refusals(shape: Any, body: object) -> None:
+def test_refusals_follow_the_dialect(shape: Any, body: object) -> None:
     assert Dialect(error_shape=shape).refusal("not found", "1") == body
 
 
@@ -36,7 +36,7 @@ def test_the_current_documents_have_flat_fields_and_whole_numbers() -> None:
     }
 
 
-def test_camel_case() -> None:
+def test_camel_case_dialect_renames_the_fields() -> None:
     assert Dialect(ended_shape="camel_case", ended_message="record_done").ended_fields(FIELDS) == {
         "RecordUrl": "http://h/r.mp3",
         "RecordingID": "an-id",
@@ -45,32 +45,32 @@ def test_camel_case() -> None:
     }
 
 
-def test_one_field_of_json() -> None:
+def test_json_dialect_sends_one_field() -> None:
     said = Dialect(ended_shape="response", ended_message="record done").ended_fields(FIELDS)
     assert list(said) == ["response"]
     assert json.loads(said["response"]) == {**FIELDS, "message": "record done"}
 
 
 @pytest.mark.parametrize(("numbers", "spelled"), [("integer", "1500"), ("decimal", "1500.00000"), ("empty", "")])
-def test_numbers(numbers: Any, spelled: str) -> None:
+def test_number_argument_is_read_within_its_bounds(numbers: Any, spelled: str) -> None:
     assert Dialect(numbers=numbers).ended_fields(FIELDS)["recording_duration_ms"] == spelled
 
 
 @pytest.mark.parametrize(
     ("status", "phrase"), [(503, "service unavailable"), (520, "status 520"), (301, "moved permanently")]
 )
-def test_a_fault_has_a_phrase(status: int, phrase: str) -> None:
+def test_fault_status_has_a_reason_phrase(status: int, phrase: str) -> None:
     assert Fault(status=status).phrase == phrase
 
 
 @pytest.mark.parametrize("status", [0, 99, 200, 204, 304, 600, -1, "503", None])
-def test_a_fault_is_an_error(status: Any) -> None:
+def test_fault_must_be_an_error_status(status: Any) -> None:
     with pytest.raises(ValueError, match=f"status must be an HTTP status .*, not {status!r}"):
         Fault(status=status)
 
 
 @pytest.mark.parametrize("retry_after", ["", "1\r\nX: y", "ü", 1, "\0"])
-def test_a_fault_has_a_header_that_can_be_sent(retry_after: Any) -> None:
+def test_fault_header_must_be_sendable(retry_after: Any) -> None:
     with pytest.raises(ValueError, match="retry_after must be"):
         Fault(status=429, retry_after=retry_after)
 
@@ -89,6 +89,6 @@ def test_a_fault_has_a_header_that_can_be_sent(retry_after: Any) -> None:
         {"delay_s": -1},
     ],
 )
-def test_nobody_speaks_like_that(wrong: dict[str, Any]) -> None:
+def test_unknown_dialect_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Dialect(**wrong)

@@ -8,7 +8,7 @@ import pytest
 import plivo_record_async.emulator
 
 
-def test_what_is_public() -> None:
+def test_public_names_of_the_emulator() -> None:
     assert plivo_record_async.emulator.__all__ == ["Dialect", "Emulator"]
 
 
@@ -17,7 +17,7 @@ def run(code: str) -> str:
 
 
 @pytest.mark.parametrize("missing", ["starlette", "uvicorn"])
-def test_the_extra_is_named_where_it_is_missing(missing: str) -> None:
+def test_missing_extra_is_named_with_its_install_command(missing: str) -> None:
     code = f"""
 import sys
 sys.modules[{missing!r}] = None
@@ -30,7 +30,7 @@ except ConfigurationError as error:
     assert run(code) == f"the emulator needs {missing}: pip install 'plivo-record-async[emulator]'\n"
 
 
-def test_a_mistake_of_our_own_is_not_blamed_on_the_extra() -> None:
+def test_import_error_inside_the_package_is_not_blamed_on_the_extra() -> None:
     code = """
 import sys
 sys.modules["plivo_record_async.emulator.world"] = None

@@ -40,12 +40,12 @@ def meta(recordings: list[Recording], **given_arguments: str) -> Mapping[str, An
     return page
 
 
-def test_the_last_to_end_comes_first_and_what_runs_not_at_all() -> None:
+def test_list_starts_with_the_last_to_end_and_leaves_out_running_recordings() -> None:
     some = [recording(n, age=timedelta(minutes=age)) for n, age in enumerate([3, 1, 2])]
     assert listed([*some, recording(9, running=True)]) == ["1", "2", "0"]
 
 
-def test_pages() -> None:
+def test_pages_follow_limit_and_offset() -> None:
     many = [recording(n, age=timedelta(minutes=n)) for n in range(45)]
     assert listed(many) == [str(n) for n in range(20)]
     assert meta(many) == {
@@ -73,7 +73,7 @@ def test_all_pages_together_are_all_recordings(count: int, limit: int) -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("limit", "0"), ("limit", "21"), ("limit", "x"), ("offset", "-1")])
-def test_a_page_must_make_sense(name: str, value: str) -> None:
+def test_invalid_limit_or_offset_is_refused(name: str, value: str) -> None:
     with pytest.raises(RefusedError, match=f"400 {name}"):
         listed([], **{name: value})
 
@@ -87,7 +87,7 @@ def test_names_are_compared_exactly() -> None:
 
 
 @pytest.mark.parametrize("name", ["conference_uuid", "subaccount", "from_number", "to_number", "mpc_name", "mpc_uuid"])
-def test_what_no_recording_has_finds_nothing(name: str) -> None:
+def test_filter_that_matches_no_recording_gives_an_empty_list(name: str) -> None:
     assert listed([recording(0)], **{name: "x"}) == []
 
 
@@ -109,7 +109,7 @@ AGES = [recording(n, age=timedelta(days=age)) for n, age in enumerate([0, 6.9, 7
         ({"add_time__gt": "2027-01-01"}, ""),
     ],
 )
-def test_times(filters: dict[str, str], found: str) -> None:
+def test_time_filters_select_by_end_time(filters: dict[str, str], found: str) -> None:
     assert listed(AGES, **filters) == list(found)
 
 
@@ -117,7 +117,7 @@ def test_times(filters: dict[str, str], found: str) -> None:
     "filters",
     [{"add_time__gte": "2026-05-01 11:59:59"}, {"add_time__gt": "2026-01-01", "add_time__lt": "2026-03-01"}],
 )
-def test_thirty_days_are_the_most(filters: dict[str, str]) -> None:
+def test_time_filter_over_thirty_days_is_refused(filters: dict[str, str]) -> None:
     with pytest.raises(RefusedError, match="30 days"):
         listed(AGES, **filters)
 
@@ -130,12 +130,12 @@ def test_thirty_days_are_the_most(filters: dict[str, str]) -> None:
     ],
 )
 @pytest.mark.parametrize("name", ["add_time", "add_time__gte", "add_time__lt"])
-def test_a_time_must_be_one(name: str, text: str) -> None:
+def test_malformed_time_filter_is_refused(name: str, text: str) -> None:
     with pytest.raises(RefusedError, match=f"400 {name} parameter is invalid"):
         listed([], **{name: text})
 
 
-def test_days_of_storage() -> None:
+def test_filter_by_days_of_storage() -> None:
     assert listed([recording(0)], recording_storage_duration="0") == ["0"]
     assert listed([recording(0)], recording_storage_duration__lt="1") == ["0"]
     assert listed([recording(0)], recording_storage_duration__gte="1") == []

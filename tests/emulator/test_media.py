@@ -15,7 +15,7 @@ def whole(media: Media) -> bytes:
 
 
 @pytest.mark.parametrize("duration_ms", [1, 36, 999, 1000, 12_345, 61_000])
-def test_a_wav_is_a_tone_of_just_that_length(duration_ms: int) -> None:
+def test_wav_file_is_a_tone_of_exactly_the_recordings_length(duration_ms: int) -> None:
     media = media_file("wav", duration_ms)
     info = miniaudio.wav_get_info(whole(media))
     assert (info.sample_rate, info.nchannels, info.sample_width) == (8000, 1, 2)
@@ -25,7 +25,7 @@ def test_a_wav_is_a_tone_of_just_that_length(duration_ms: int) -> None:
 
 
 @pytest.mark.parametrize("duration_ms", [1, 36, 999, 1000, 12_345, 61_000])
-def test_an_mp3_is_silence_of_that_length_within_a_frame(duration_ms: int) -> None:
+def test_mp3_file_is_silence_of_the_recordings_length_within_a_frame(duration_ms: int) -> None:
     media = media_file("mp3", duration_ms)
     info = miniaudio.mp3_get_info(whole(media))
     assert (info.sample_rate, info.nchannels) == (16_000, 1)
@@ -35,12 +35,12 @@ def test_an_mp3_is_silence_of_that_length_within_a_frame(duration_ms: int) -> No
 
 
 @pytest.mark.parametrize("file_format", ["mp3", "wav"])
-def test_even_nothing_can_be_played(file_format: str) -> None:
+def test_file_of_a_recording_of_length_zero_can_be_played(file_format: str) -> None:
     assert miniaudio.decode(whole(media_file(file_format, 0))).num_frames > 0
 
 
 @pytest.mark.parametrize(("file_format", "size"), [("wav", 44 + 86_400 * 16_000), ("mp3", 86_400_000)])
-def test_a_day_is_read_in_small_pieces(file_format: str, size: int) -> None:
+def test_file_of_a_day_is_read_in_small_chunks(file_format: str, size: int) -> None:
     media = media_file(file_format, 86_400_000)
     assert media.length == size
     pieces = list(media.read(media.length - 100_000, media.length))
@@ -49,7 +49,7 @@ def test_a_day_is_read_in_small_pieces(file_format: str, size: int) -> None:
 
 
 @given(st.sampled_from(["mp3", "wav"]), st.integers(0, 20_000), st.data())
-def test_any_part_is_that_part_of_the_whole(file_format: str, duration_ms: int, data: st.DataObject) -> None:
+def test_any_range_is_that_part_of_the_whole_file(file_format: str, duration_ms: int, data: st.DataObject) -> None:
     media = media_file(file_format, duration_ms)
     start = data.draw(st.integers(0, media.length))
     stop = data.draw(st.integers(start, media.length))
@@ -76,5 +76,5 @@ def test_any_part_is_that_part_of_the_whole(file_format: str, duration_ms: int, 
         ("", (0, 1000)),
     ],
 )
-def test_ranges(header: str | None, part: tuple[int, int] | None) -> None:
+def test_range_header_is_read(header: str | None, part: tuple[int, int] | None) -> None:
     assert byte_range(header, 1000) == part

@@ -28,23 +28,23 @@ def test_a_running_recording_has_no_length_yet() -> None:
     assert (RUNNING.ended_at, RUNNING.duration_ms) == (None, 0)
 
 
-def test_it_ends_when_it_is_told_to() -> None:
+def test_recording_ends_at_the_requested_time() -> None:
     ended = RUNNING.ended(START + timedelta(milliseconds=345_100))
     assert ended.duration_ms == 345_100
 
 
-def test_it_neither_ends_before_it_started_nor_after_a_day() -> None:
+def test_recording_lasts_between_zero_seconds_and_a_day() -> None:
     assert RUNNING.ended(START - timedelta(seconds=1)).duration_ms == 0
     assert RUNNING.ended(START + timedelta(days=3)).duration_ms == 86_400_000
 
 
-def test_who_asked_for_nothing_is_told_nothing() -> None:
+def test_recording_without_callback_url_sends_no_callback() -> None:
     ended = RUNNING.ended(START + timedelta(seconds=1))
     assert ended.ended_callbacks(Dialect()) == ()
     assert RUNNING.started_callbacks(Dialect(started_callback=True)) == ()
 
 
-def test_the_end_is_told_in_the_words_of_the_current_documents() -> None:
+def test_end_callback_has_the_fields_of_the_current_documents() -> None:
     asked = attrs.evolve(RUNNING, callback_url="http://me/cb#rc=3", callback_method="GET")
     (told,) = asked.ended(START + timedelta(milliseconds=345_600)).ended_callbacks(Dialect())
     assert (told.kind, told.url, told.method, told.api_id) == ("recording", "http://me/cb#rc=3", "GET", "an-api-id")
@@ -60,7 +60,7 @@ def test_the_end_is_told_in_the_words_of_the_current_documents() -> None:
     }
 
 
-def test_the_start_is_told_only_in_a_dialect_that_does() -> None:
+def test_start_callback_is_sent_only_by_dialects_that_have_one() -> None:
     asked = attrs.evolve(RUNNING, callback_url="http://me/cb")
     assert asked.started_callbacks(Dialect()) == ()
     (told,) = asked.started_callbacks(Dialect(started_callback=True))
@@ -84,7 +84,7 @@ def test_the_transcription_names_the_recording() -> None:
     }
 
 
-def test_too_long_a_recording_is_not_transcribed() -> None:
+def test_recording_that_is_too_long_is_not_transcribed() -> None:
     asked = attrs.evolve(RUNNING, transcription_url="http://me/text")
     (told,) = asked.ended(START + timedelta(hours=4, seconds=1)).ended_callbacks(Dialect())
     assert told.fields["error"] == "Recording duration too long for transcription"

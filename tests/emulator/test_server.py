@@ -63,7 +63,7 @@ async def test_a_callback_does_not_hold_up_the_answer() -> None:
         assert receiver.received.qsize() == 1
 
 
-async def test_the_path_is_read_as_it_was_sent() -> None:
+async def test_path_is_read_before_percent_decoding() -> None:
     async with Emulator() as plivo:
         started = await ask(plivo, "POST", "Conference/a%2Fb%20%0A%3Fc/Record/")
         assert started.status_code == 202
@@ -71,7 +71,7 @@ async def test_the_path_is_read_as_it_was_sent() -> None:
         assert (await ask(plivo, "POST", "Conference/a/b/Record/")).status_code == 404
 
 
-async def test_nothing_but_plivos_own_headers() -> None:
+async def test_answer_has_only_plivos_headers() -> None:
     async with Emulator() as plivo:
         answer = await raw(plivo, b"DELETE /v1/ HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
     head, _, body = answer.partition(b"\r\n\r\n")
@@ -81,7 +81,7 @@ async def test_nothing_but_plivos_own_headers() -> None:
     assert json.loads(body)["error"] == "not found"
 
 
-async def test_what_is_not_http_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+async def test_bytes_that_are_not_http_are_refused(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.CRITICAL)
     async with Emulator() as plivo:
         assert (await raw(plivo, b"nonsense\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
@@ -125,7 +125,7 @@ async def test_odd_callback_urls_are_refused_or_noted_as_not_delivered() -> None
         assert receiver.received.qsize() == 1
 
 
-async def test_two_run_side_by_side() -> None:
+async def test_two_emulators_run_at_the_same_time() -> None:
     async with Emulator() as one, Emulator(auth_id="SAABCDEFGHIJKLMNOPQR", auth_token="t") as other:
         assert one.url != other.url
         await ask(other, "POST", "Conference/x/Record/")
@@ -156,7 +156,7 @@ CONTROL = "/__emulator__/conferences/x"
         (CONTROL, "X-Plivo-Emulator: 1", 400),
     ],
 )
-async def test_no_web_page_can_drive_it(
+async def test_web_page_cannot_use_the_emulator(
     target: str, headers: str, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.CRITICAL)
@@ -175,14 +175,14 @@ async def test_a_request_of_http_1_0_without_a_host_is_refused() -> None:
         assert plivo.state()["conferences"] == {}
 
 
-async def test_it_is_called_by_the_name_that_it_was_given() -> None:
+async def test_url_contains_the_given_host_name() -> None:
     async with Emulator(host="localhost") as plivo, httpx.AsyncClient() as client:
         assert plivo.url.startswith("http://127.0.0.1:")
         for host in (plivo.url, plivo.url.replace("127.0.0.1", "localhost")):
             assert (await client.get(f"{host}/__emulator__/state")).status_code == 200
 
 
-async def test_on_all_addresses_it_is_called_by_the_one_that_was_dialled() -> None:
+async def test_callback_urls_contain_the_address_that_the_client_called() -> None:
     async with Emulator(host="0.0.0.0") as plivo, httpx.AsyncClient() as client:
         assert plivo.url.startswith("http://127.0.0.1:")
         for address in ("127.0.0.1", "127.0.0.2"):
@@ -192,7 +192,7 @@ async def test_on_all_addresses_it_is_called_by_the_one_that_was_dialled() -> No
         assert (await client.get(f"{plivo.url}/__emulator__/state", headers=foreign)).status_code == 403
 
 
-async def test_strict() -> None:
+async def test_strict_emulator_knows_only_opened_conferences() -> None:
     async with Emulator(strict=True) as plivo:
         assert (await ask(plivo, "POST", "Conference/x/Record/")).status_code == 404
         with pytest.raises(LookupError, match="no live conference 'x'"):
@@ -202,7 +202,7 @@ async def test_strict() -> None:
         await plivo.end_conference("x")
 
 
-async def test_faults_and_dialects() -> None:
+async def test_emulator_takes_faults_and_a_dialect() -> None:
     async with CallbackServer.listening() as receiver, Emulator(dialect=Dialect(start_status=201, copies=2)) as plivo:
         plivo.fail_next(429, retry_after="1", times=2)
         plivo.fail_next(503, executed=True)
@@ -218,25 +218,25 @@ async def test_faults_and_dialects() -> None:
 
 
 @pytest.mark.parametrize("auth_id", ["", "MA", "MAabcdefghijklmnopqr", "XAABCDEFGHIJKLMNOPQR", "MAABCDEFGHIJKLMNOPQRS"])
-def test_an_account_is_well_formed(auth_id: str) -> None:
+def test_malformed_account_is_refused(auth_id: str) -> None:
     with pytest.raises(ConfigurationError, match="auth_id must be MA or SA"):
         Emulator(auth_id=auth_id)
 
 
-async def test_an_address_that_is_taken_is_named() -> None:
+async def test_error_names_an_address_in_use() -> None:
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1 port {port}: "):
             await Emulator(port=port).__aenter__()
 
 
-async def test_an_address_of_another_machine_is_named() -> None:
+async def test_error_names_an_address_of_another_machine() -> None:
     with pytest.raises(ConfigurationError, match=r"cannot listen on 192\.0\.2\.1 port 0: "):
         await Emulator(host="192.0.2.1").__aenter__()
 
 
 @pytest.mark.parametrize("host", ["a..b", "ü..b", "a\0b", "a" * 70, "[::1]", "no such host"])
-async def test_a_host_that_is_none_is_named(host: str) -> None:
+async def test_error_names_an_invalid_host(host: str) -> None:
     with pytest.raises(ConfigurationError, match=rf"cannot listen on {re.escape(host)} port 0: .+\. Choose another"):
         await Emulator(host=host).__aenter__()
 
@@ -250,7 +250,7 @@ async def test_a_host_that_is_none_is_named(host: str) -> None:
         ({"auth_token": "\udcff"}, "auth_token must be"),
     ],
 )
-def test_what_nobody_could_use_is_refused(wrong: dict[str, Any], message: str) -> None:
+def test_unusable_arguments_are_refused(wrong: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigurationError, match=message):
         Emulator(**wrong)
 
@@ -264,14 +264,14 @@ async def test_names_and_faults_that_cannot_be_sent_are_refused() -> None:
         assert plivo.state()["conferences"] == {}
 
 
-async def test_a_fault_may_be_a_gateways_own() -> None:
+async def test_fault_may_be_an_answer_of_a_gateway() -> None:
     async with Emulator() as plivo:
         plivo.fail_next(520)
         answer = await ask(plivo, "GET", "Conference/")
         assert (answer.status_code, answer.json()["error"]) == (520, "status 520")
 
 
-async def test_what_does_not_exist_cannot_be_ended() -> None:
+async def test_conference_that_does_not_exist_cannot_be_ended_by_the_emulator() -> None:
     async with Emulator() as plivo:
         with pytest.raises(LookupError, match="no live conference 'x': no recording was started in it"):
             await plivo.end_conference("x")
@@ -282,12 +282,12 @@ async def test_what_does_not_exist_cannot_be_ended() -> None:
 
 
 @pytest.mark.parametrize("port", [-1, 65536])
-def test_a_port_is_well_formed(port: int) -> None:
+def test_invalid_port_is_refused(port: int) -> None:
     with pytest.raises(ConfigurationError, match=f"port must be a number from 0 to 65535, not {port}"):
         Emulator(port=port)
 
 
-async def test_ipv6() -> None:
+async def test_emulator_serves_on_ipv6() -> None:
     try:
         socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
@@ -298,7 +298,7 @@ async def test_ipv6() -> None:
         assert started.json()["url"].startswith(plivo.url)
 
 
-async def test_before_and_after() -> None:
+async def test_emulator_has_no_url_before_it_starts_and_is_unreachable_afterwards() -> None:
     plivo = Emulator()
     assert repr(plivo) == "<Emulator not running auth_id=MAEMULATEDACCOUNT000>"
     for early in (lambda: plivo.url, plivo.state, lambda: plivo.executions("x"), lambda: plivo.fail_next(500)):
@@ -322,7 +322,7 @@ async def test_before_and_after() -> None:
         assert plivo.executions("x") == 0
 
 
-async def test_it_leaves_signals_and_tasks_alone() -> None:
+async def test_emulator_changes_no_signal_handler_and_leaves_no_task() -> None:
     handlers = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
     async with Emulator() as plivo:
         assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == handlers
@@ -330,7 +330,7 @@ async def test_it_leaves_signals_and_tasks_alone() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_it_starts_and_stops_fast() -> None:
+async def test_emulator_starts_and_stops_fast() -> None:
     loop = asyncio.get_running_loop()
     async with Emulator():  # what is imported on first use
         pass
@@ -343,7 +343,7 @@ async def test_it_starts_and_stops_fast() -> None:
     assert loop.time() - done < 0.5
 
 
-async def test_an_open_connection_does_not_hold_up_the_end() -> None:
+async def test_open_connection_does_not_delay_closing() -> None:
     async with httpx.AsyncClient() as client, contextlib.AsyncExitStack() as running:
         plivo = await running.enter_async_context(Emulator())
         await client.get(f"{plivo.url}/__emulator__/state")
@@ -351,7 +351,7 @@ async def test_an_open_connection_does_not_hold_up_the_end() -> None:
             await running.aclose()
 
 
-async def test_it_can_be_used_from_another_thread_and_loop() -> None:
+async def test_emulator_can_be_used_from_another_thread_and_event_loop() -> None:
     async with CallbackServer.listening() as receiver, Emulator() as plivo:
 
         async def elsewhere() -> None:
@@ -367,7 +367,7 @@ async def test_it_can_be_used_from_another_thread_and_loop() -> None:
         assert plivo.executions("x") == 1
 
 
-async def test_others_may_look_on_while_it_works() -> None:
+async def test_state_can_be_read_from_another_thread() -> None:
     async with Emulator() as plivo:
         done = threading.Event()
         seen: list[int] = []

@@ -23,7 +23,7 @@ def start(of: World, name: str, number: int = 1, **given: str) -> None:
     of.start(name, given, now=NOW, api_id=f"api-{number}", recording_id=f"rec-{number}")
 
 
-def test_a_start_is_answered_as_plivo_words_it() -> None:
+def test_start_is_answered_in_plivos_words() -> None:
     started = world().start("My Conf Room", {"file_format": "wav"}, now=NOW, api_id="a", recording_id="r")
     assert started.status == 202
     assert started.body == {
@@ -110,7 +110,7 @@ def test_bad_arguments_start_nothing_and_open_nothing() -> None:
     assert (plivo.conferences, plivo.recordings) == ({}, {})
 
 
-def test_only_a_recording_that_ended_is_shown() -> None:
+def test_running_recording_is_not_shown() -> None:
     plivo = world()
     start(plivo, "standup")
     for unknown in ("rec-1", "rec-2"):
@@ -120,7 +120,7 @@ def test_only_a_recording_that_ended_is_shown() -> None:
     assert plivo.ended_recording("rec-1").ended_at == LATER
 
 
-def test_the_dialect_decides_what_documents_contradict() -> None:
+def test_dialect_decides_where_plivos_documents_contradict_each_other() -> None:
     plivo = world(dialect=Dialect(start_status=200, stop_status=200, started_callback=True))
     given = {"callback_url": "http://me/cb"}
     started = plivo.start("standup", given, now=NOW, api_id="a", recording_id="r")
@@ -128,7 +128,7 @@ def test_the_dialect_decides_what_documents_contradict() -> None:
     assert plivo.stop("standup", now=NOW, api_id="s").status == 200
 
 
-def test_defaults() -> None:
+def test_arguments_of_a_start_have_defaults() -> None:
     assert start_arguments({"conference_name": "leaked by an SDK", "time_limit": 60}) == {
         "file_format": "mp3",
         "callback_url": None,

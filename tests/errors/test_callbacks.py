@@ -21,9 +21,9 @@ from plivo_record_async.errors import (
         (MalformedCallbackError, 400),
     ],
 )
-def test_a_rejected_callback_knows_what_to_answer(kind: type[CallbackRejectedError], status: int) -> None:
+def test_rejected_callback_has_the_status_to_answer(kind: type[CallbackRejectedError], status: int) -> None:
     assert kind("no").status == status
 
 
-def test_the_status_to_answer_a_callback_with_is_written_too() -> None:
+def test_status_to_answer_is_in_the_dictionary_of_a_rejected_callback() -> None:
     assert SignatureMismatchError("no").to_dict() == {"type": "SignatureMismatchError", "error": "no", "status": 403}

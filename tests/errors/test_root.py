@@ -65,7 +65,7 @@ def test_status_is_an_http_status_wherever_it_exists() -> None:
     assert all(status is None or 200 <= status < 600 for status in statuses)
 
 
-def test_the_tree_is_drawn_as_it_is() -> None:
+def test_docstring_draws_the_real_exception_tree() -> None:
     drawn = dict[str, str]()
     path = ["PlivoRecordError"]
     for prefix, name in re.findall(r"^    ([│ ]*)[├└]── (\w+)", errors.__doc__ or "", re.MULTILINE):
@@ -79,7 +79,7 @@ def test_the_tree_is_drawn_as_it_is() -> None:
 
 
 @pytest.mark.parametrize(("error", "_"), EXAMPLES, ids=lambda value: type(value).__name__)
-def test_an_error_can_be_written_as_json_with_all_that_it_knows(error: PlivoRecordError, _: list[str]) -> None:
+def test_error_can_be_written_as_json_with_all_its_attributes(error: PlivoRecordError, _: list[str]) -> None:
     error = copy.copy(error)
     error.add_note("a note of the caller's")
     written = json.loads(json.dumps(error.to_dict(), allow_nan=False))

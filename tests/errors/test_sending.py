@@ -13,7 +13,9 @@ from plivo_record_async.errors import NotSentError, OutcomeUnknownError, Unexpec
     "error",
     [OutcomeUnknownError("start", "cut", phase="send", evidence="e"), UnexpectedResponseError(200, "", "it is empty")],
 )
-def test_what_is_added_later_is_said_and_travels_too(error: OutcomeUnknownError | UnexpectedResponseError) -> None:
+def test_attributes_added_later_are_in_the_text_and_survive_pickling(
+    error: OutcomeUnknownError | UnexpectedResponseError,
+) -> None:
     assert error.start_id is None
     assert "client.list_recordings" in str(error)
     error.start_id = "start-1"

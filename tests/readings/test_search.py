@@ -42,14 +42,14 @@ COUNT = int(os.environ.get("READINGS", "8000"))
 """How many second readings are tried; ``nox -s readings`` tries a million."""
 
 
-def test_no_second_reading_is_believed_beyond_the_limits() -> None:
+def test_no_second_reading_of_a_capture_is_believed_beyond_the_limits() -> None:
     search = Search()
     assert list(search.run(COUNT)) == []
     assert search.tried >= COUNT
     assert search.events > COUNT // 10, "events are believed, as what Plivo meant"
 
 
-def test_it_can_be_repeated() -> None:
+def test_search_with_the_same_seed_finds_the_same_readings() -> None:
     one, other = Search(7), Search(7)
     assert list(one.run(500)) == list(other.run(500))
     assert (one.tried, one.events) == (other.tried, other.events)
@@ -73,7 +73,7 @@ def signature_of(capture: Capture) -> dict[str, str]:
     return {V3: sign_callback_v3(capture.method, url_with(own), form, NONCE, TOKEN), V3_NONCE: NONCE}
 
 
-def test_its_readings_are_covered_by_the_signature_of_the_capture() -> None:
+def test_every_reading_is_covered_by_the_signature_of_its_capture() -> None:
     """And what `verify_callback` makes of them is what the search says."""
     random, kinds = Random(3), set[tuple[str, str]]()
     for _ in range(60):
@@ -123,11 +123,11 @@ def crossings(believer: Believer) -> Iterator[tuple[str, str]]:
     return ((finding.capture.method, finding.reading.method) for finding in search.run(30_000))
 
 
-def test_it_finds_a_query_that_is_taken_for_the_issued_one() -> None:
+def test_search_finds_a_query_that_is_taken_for_the_issued_one() -> None:
     assert ("POST", "POST") in crossings(credulous(lambda _: {"url_is_pinned": True}))
 
 
-def test_it_finds_a_method_that_is_taken_for_the_expected_one() -> None:
+def test_search_finds_a_method_that_is_taken_for_the_expected_one() -> None:
     believer = credulous(lambda callback: {"url_is_pinned": True, "expected_method": callback.method})
     assert ("GET", "POST") in crossings(believer)
 
@@ -143,7 +143,7 @@ def naive(reading: SecondReading, capture: Capture) -> CallbackEvent | None:
     return None
 
 
-def test_it_finds_every_crossing_where_nothing_is_defended() -> None:
+def test_search_finds_every_crossing_when_all_defences_are_off() -> None:
     missing = {(one, other) for one in ("GET", "POST") for other in ("GET", "POST")}
     for crossing in crossings(naive):
         missing.discard(crossing)
@@ -169,5 +169,5 @@ TRUE = RecordingEnded(api_id="1", record_url="https://h/1.mp3", conference_name=
         (ApiResponse(api_id="1", error="x"), False),
     ],
 )
-def test_the_limits(event: CallbackEvent, within: bool) -> None:
+def test_limits_of_protection_are_as_documented(event: CallbackEvent, within: bool) -> None:
     assert is_within_limits(TRUE, event) is within

@@ -13,7 +13,7 @@ from plivo_record_async.emulator import Emulator
 pytest_plugins = ["pytester"]
 
 
-def test_a_test_without_an_event_loop_has_an_emulator(plivo_emulator: Emulator) -> None:
+def test_fixture_works_in_a_test_without_an_event_loop(plivo_emulator: Emulator) -> None:
     url = f"{plivo_emulator.url}/v1/Account/{plivo_emulator.auth_id}/Conference/standup/Record/"
     credentials = (plivo_emulator.auth_id, plivo_emulator.auth_token)
     assert httpx.post(url, auth=credentials).status_code == 202
@@ -22,7 +22,7 @@ def test_a_test_without_an_event_loop_has_an_emulator(plivo_emulator: Emulator) 
     assert plivo_emulator.state()["conferences"]["standup"]["recording"] is False
 
 
-async def test_so_has_a_test_with_one(plivo_emulator: Emulator) -> None:
+async def test_fixture_works_in_a_test_with_an_event_loop(plivo_emulator: Emulator) -> None:
     async with httpx.AsyncClient(auth=(plivo_emulator.auth_id, plivo_emulator.auth_token)) as client:
         url = f"{plivo_emulator.url}/v1/Account/{plivo_emulator.auth_id}/Conference/standup/Record/"
         assert (await client.post(url)).status_code == 202
@@ -31,11 +31,11 @@ async def test_so_has_a_test_with_one(plivo_emulator: Emulator) -> None:
     assert plivo_emulator.executions("standup") == 1
 
 
-def test_it_is_new_each_time(plivo_emulator: Emulator) -> None:
+def test_each_test_gets_a_new_emulator(plivo_emulator: Emulator) -> None:
     assert plivo_emulator.state() == {"conferences": {}, "recordings": [], "deliveries": []}
 
 
-def test_anyio_runs_tests_with_it_too(plivo_emulator: Emulator) -> None:
+def test_fixture_works_in_a_test_that_anyio_runs(plivo_emulator: Emulator) -> None:
     async def a_test() -> None:
         async with httpx.AsyncClient() as client:
             state = await client.get(f"{plivo_emulator.url}/__emulator__/state")
@@ -46,7 +46,7 @@ def test_anyio_runs_tests_with_it_too(plivo_emulator: Emulator) -> None:
     anyio.run(a_test)
 
 
-def test_nothing_is_left_behind(pytester: pytest.Pytester) -> None:
+def test_emulator_leaves_no_task_and_no_socket_behind(pytester: pytest.Pytester) -> None:
     pytester.makepyfile("""
         import threading
 
@@ -61,7 +61,7 @@ def test_nothing_is_left_behind(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess("-p", "no:cacheprovider").assert_outcomes(passed=2)
 
 
-def test_whoever_does_not_use_it_does_not_pay_for_it() -> None:
+def test_plugin_imports_the_emulator_only_when_the_fixture_is_used() -> None:
     code = """
 import sys
 import plivo_record_async.testing.plugin
@@ -71,7 +71,7 @@ print([name for name in ("starlette", "uvicorn", "plivo_record_async.emulator") 
     assert done.stdout == "[]\n"
 
 
-def test_without_the_extra_it_is_named(pytester: pytest.Pytester) -> None:
+def test_missing_extra_is_named_with_its_install_command(pytester: pytest.Pytester) -> None:
     pytester.makeconftest("""
         import sys
 
@@ -86,5 +86,5 @@ def test_without_the_extra_it_is_named(pytester: pytest.Pytester) -> None:
     ended.stdout.fnmatch_lines(["*ConfigurationError: *uvicorn: pip install 'plivo-record-async?emulator?'"])
 
 
-def test_it_comes_with_the_package(pytestconfig: pytest.Config) -> None:
+def test_plugin_is_registered_by_the_installed_package(pytestconfig: pytest.Config) -> None:
     assert pytestconfig.pluginmanager.has_plugin("plivo_record_async")
