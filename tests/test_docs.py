@@ -44,7 +44,7 @@ def test_every_command_has_its_help_in_the_reference() -> None:
 
 def test_every_test_that_the_threat_model_names_exists() -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / "docs/explanation/signatures.md").read_text()))
-    tests = [path for folder in ("protocol", "readings") for path in (ROOT / "tests" / folder).glob("test_*.py")]
+    tests = [path for folder in ("protocol", "readings") for path in (ROOT / "tests" / folder).rglob("test_*.py")]
     there = set(re.findall(r"def (test_\w+)", "".join(path.read_text() for path in tests)))
     assert len(named) > 20
     assert named <= there
