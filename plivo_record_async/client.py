@@ -9,8 +9,8 @@ from typing import Self, TypeVar, overload
 
 from plivo_record_async import _clock
 from plivo_record_async.protocol.api import endpoints
-from plivo_record_async.protocol.api.endpoints import Request
 from plivo_record_async.protocol.api.listing import Listing
+from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.retry import RetryPolicy
 from plivo_record_async.protocol.arguments import positive, whole
 from plivo_record_async.protocol.clocks import PlivoClock
@@ -29,10 +29,10 @@ from plivo_record_async.protocol.models import (
 )
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.batch import run_many
-from plivo_record_async.transport.caller import Caller
 from plivo_record_async.transport.connectors.choice import open_connector
 from plivo_record_async.transport.connectors.connector import Transport
 from plivo_record_async.transport.connectors.proxies import ProxyTypes
+from plivo_record_async.transport.retrying import RetryingSender
 from plivo_record_async.transport.sender import GRACE
 
 __all__ = ["RecordClient"]
@@ -104,7 +104,7 @@ class RecordClient:
         self._settings = Settings.read(auth_id, auth_token, base_url)
         self._rate_limit = rate_limit
         whole("max_connections", max_connections, least=1)
-        self._calls = Caller(
+        self._sender = RetryingSender(
             open_connector(
                 self._settings,
                 transport,
@@ -130,7 +130,7 @@ class RecordClient:
     @property
     def timeout(self) -> float:
         """Seconds for one call in all, where the call itself does not say."""
-        return self._calls.timeout
+        return self._sender.timeout
 
     @property
     def rate_limit(self) -> RateLimit | None:
@@ -140,16 +140,16 @@ class RecordClient:
     @property
     def plivo_clock(self) -> PlivoClock:
         """Plivo's clock, as its answers tell; for what builds on a client."""
-        return self._calls.plivo_clock
+        return self._sender.plivo_clock
 
     async def __aenter__(self) -> Self:
-        await self._calls.enter()
+        await self._sender.enter()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._calls.leave()
+        await self._sender.leave()
 
     async def aclose(self, *, grace: float = GRACE) -> None:
         """Close the client: refuse new calls, wait for requests under way, close the connections and the transport.
@@ -164,7 +164,7 @@ class RecordClient:
         Raises:
             ConfigurationError: The client is in use in another event loop or process.
         """
-        await self._calls.aclose(grace=grace)
+        await self._sender.aclose(grace=grace)
 
     async def call(
         self,
@@ -183,7 +183,7 @@ class RecordClient:
             on_abandoned: Is called with the pending result if this call is cancelled after something was sent. If
                 None, the result is only logged.
         """
-        return await self._calls.call(request, timeout, max_retries=max_retries, on_abandoned=on_abandoned)
+        return await self._sender.send(request, timeout, max_retries=max_retries, on_abandoned=on_abandoned)
 
     @overload
     async def start_recording(
@@ -275,7 +275,7 @@ class RecordClient:
             callback_url=callback_url,
             callback_method=callback_method,
         )
-        return await self._calls.call(endpoints.start_recording(request), timeout)
+        return await self._sender.send(endpoints.start_recording(request), timeout)
 
     @overload
     async def stop_recording(
@@ -337,7 +337,7 @@ class RecordClient:
             ApiError: Plivo refused it; `NotFoundError` if no such conference is live.
         """
         request = StopRequest(conference_name, callback_url=callback_url, callback_method=callback_method)
-        return await self._calls.call(endpoints.stop_recording(request), timeout)
+        return await self._sender.send(endpoints.stop_recording(request), timeout)
 
     def start_many(
         self,
@@ -371,7 +371,7 @@ class RecordClient:
 
         async def start(item: StartT) -> RecordingStarted | PendingResponse:
             request = item if isinstance(item, StartRequest) else StartRequest(item)
-            return await self._calls.call(endpoints.start_recording(request), timeout)
+            return await self._sender.send(endpoints.start_recording(request), timeout)
 
         return run_many(requests, start, concurrency=concurrency)
 
@@ -399,7 +399,7 @@ class RecordClient:
 
         async def stop(item: StopT) -> RecordingStopped | PendingResponse:
             request = item if isinstance(item, StopRequest) else StopRequest(item)
-            return await self._calls.call(endpoints.stop_recording(request), timeout)
+            return await self._sender.send(endpoints.stop_recording(request), timeout)
 
         return run_many(requests, stop, concurrency=concurrency)
 
@@ -414,7 +414,7 @@ class RecordClient:
             OutcomeUnknownError: No attempt got an answer.
             ApiError: Plivo refused it.
         """
-        return await self._calls.call(endpoints.get_recording(recording_id), timeout)
+        return await self._sender.send(endpoints.get_recording(recording_id), timeout)
 
     def list_recordings(
         self,
@@ -455,7 +455,7 @@ class RecordClient:
 
     async def _listed(self, listing: Listing, timeout: float | None) -> AsyncGenerator[Recording, None]:
         while listing.request is not None:
-            for recording in listing.take(await self._calls.call(listing.request, timeout)):
+            for recording in listing.take(await self._sender.send(listing.request, timeout)):
                 yield recording
 
     async def delete_recording(self, recording_id: str, *, timeout: float | None = None) -> None:
@@ -469,7 +469,7 @@ class RecordClient:
             OutcomeUnknownError: No attempt got an answer.
             ApiError: Plivo refused it.
         """
-        await self._calls.call(endpoints.delete_recording(recording_id), timeout)
+        await self._sender.send(endpoints.delete_recording(recording_id), timeout)
 
     async def get_conference(self, conference_name: str, *, timeout: float | None = None) -> Conference:
         """Look at a conference that is live.
@@ -482,7 +482,7 @@ class RecordClient:
             OutcomeUnknownError: No attempt got an answer.
             ApiError: Plivo refused it.
         """
-        return await self._calls.call(endpoints.get_conference(conference_name), timeout)
+        return await self._sender.send(endpoints.get_conference(conference_name), timeout)
 
     async def list_conferences(self, *, timeout: float | None = None) -> list[str]:
         """Bring the names of the conferences that are live.
@@ -494,4 +494,4 @@ class RecordClient:
             OutcomeUnknownError: No attempt got an answer.
             ApiError: Plivo refused it.
         """
-        return await self._calls.call(endpoints.list_conferences(), timeout)
+        return await self._sender.send(endpoints.list_conferences(), timeout)

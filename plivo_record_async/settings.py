@@ -12,7 +12,7 @@ import attrs
 
 from plivo_record_async.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "Environment", "Settings", "address"]
+__all__ = ["DEFAULT_BASE_URL", "Environment", "Settings", "checked_base_url"]
 
 DEFAULT_BASE_URL = "https://api.plivo.com"
 
@@ -43,7 +43,7 @@ class Settings:
         return cls(
             auth_id=_auth_id(_given("auth_id", auth_id)),
             auth_token=_auth_token(_given("auth_token", auth_token)),
-            base_url=address("base_url (PLIVO_BASE_URL)", _given("base_url", base_url, DEFAULT_BASE_URL)),
+            base_url=checked_base_url("base_url (PLIVO_BASE_URL)", _given("base_url", base_url, DEFAULT_BASE_URL)),
         )
 
 
@@ -105,11 +105,18 @@ def _auth_token(value: str) -> str:
     return value
 
 
-def address(name: str, value: object) -> str:
-    """An absolute http(s) address to which paths can be added, without a slash at its end.
+def checked_base_url(name: str, value: object) -> str:
+    """Return an absolute http or https address to which paths can be added.
+
+    Args:
+        name: What the error calls the address.
+        value: The address.
+
+    Returns:
+        The address without a slash at its end.
 
     Raises:
-        ConfigurationError: It is not; the message begins with ``name``.
+        ConfigurationError: It is no such address; the message begins with ``name``.
     """
     wanted = f"{name} must be an http:// or https:// address without credentials, query or fragment"
     if not isinstance(value, str):

@@ -29,7 +29,7 @@ from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
-from plivo_record_async.settings import address
+from plivo_record_async.settings import checked_base_url
 from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.tracking.follower import Follower
@@ -115,7 +115,7 @@ class RecordingTracker:
         tracking: TrackingPolicy = DEFAULT_TRACKING,
     ) -> None:
         _check(store, policy, tracking)
-        public_url = address("public_url", public_url)
+        public_url = checked_base_url("public_url", public_url)
         tokens = listed(client.settings.auth_token if auth_tokens is None else auth_tokens)
         store = MemoryStore() if store is None else store
         self._client = client

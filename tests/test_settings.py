@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.settings import DEFAULT_BASE_URL, Environment, Settings, address
+from plivo_record_async.settings import DEFAULT_BASE_URL, Environment, Settings, checked_base_url
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "s3cret-s3cret-s3cret-s3cret-s3cret-s3cr"
@@ -140,10 +140,10 @@ def test_invalid_base_url_is_refused(value: str) -> None:
 
 
 def test_error_calls_base_url_by_its_name() -> None:
-    assert address("public_url", "https://me.example/plivo/") == "https://me.example/plivo"
+    assert checked_base_url("public_url", "https://me.example/plivo/") == "https://me.example/plivo"
     for value in ("me.example", None, b"https://me.example"):
         with pytest.raises(ConfigurationError, match=r"^public_url must be an http:// or https:// address"):
-            address("public_url", value)
+            checked_base_url("public_url", value)
 
 
 @given(st.text() | st.text(st.characters(max_codepoint=127)).map("http://".__add__))

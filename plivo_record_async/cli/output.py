@@ -22,7 +22,7 @@ import attrs
 import click
 
 from plivo_record_async.errors import ConfigurationError, PlivoRecordError
-from plivo_record_async.protocol.api.retry import leaves_doubt
+from plivo_record_async.protocol.api.retry import may_have_been_executed
 from plivo_record_async.protocol.models import (
     Outcome,
     PendingResponse,
@@ -60,7 +60,7 @@ def exit_code(error: Exception) -> ExitCode:
     """The exit code that an error ends a command with."""
     if isinstance(error, ConfigurationError):
         return ExitCode.USAGE
-    if isinstance(error, PlivoRecordError) and leaves_doubt(error):
+    if isinstance(error, PlivoRecordError) and may_have_been_executed(error):
         return ExitCode.UNKNOWN
     return ExitCode.FAILED
 

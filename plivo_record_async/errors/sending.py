@@ -92,7 +92,7 @@ class OutcomeUnknownError(PlivoRecordError):
     failed_at: datetime | None = field(default=None, kw_only=True)
     attempts: int = field(default=1, kw_only=True)
     repeatable: bool = field(default=False, kw_only=True)
-    start_id: str | None = field(default=None, init=False)
+    start_id: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__init__(f"{self.operation}: {self.reason}")
@@ -138,7 +138,7 @@ class UnexpectedResponseError(PlivoRecordError):
     api_id: str | None = field(default=None, kw_only=True)
     recording_id: str | None = field(default=None, kw_only=True)
     url: str | None = field(default=None, kw_only=True)
-    start_id: str | None = field(default=None, init=False)
+    start_id: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__init__(f"{self.operation}: Plivo answered {self.status}, but {self.reason}")

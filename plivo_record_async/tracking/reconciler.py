@@ -8,8 +8,9 @@ from typing import TypeVar
 from plivo_record_async import _clock
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import NotFoundError
-from plivo_record_async.protocol.api.endpoints import Request, get_conference, get_recording
+from plivo_record_async.protocol.api.endpoints import get_conference, get_recording
 from plivo_record_async.protocol.api.listing import Listing
+from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.clocks import Reading
 from plivo_record_async.protocol.models import RateLimit, Recording
 from plivo_record_async.protocol.recording.evidence import Evidence

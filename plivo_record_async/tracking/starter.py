@@ -10,15 +10,7 @@ import attrs
 
 from plivo_record_async import _clock
 from plivo_record_async.client import RecordClient
-from plivo_record_async.errors import (
-    ClosedError,
-    NotSentError,
-    OutcomeUnknownError,
-    PlivoRecordError,
-    StoreError,
-    UnexpectedResponseError,
-    UnknownStartError,
-)
+from plivo_record_async.errors import ClosedError, NotSentError, PlivoRecordError, StoreError, UnknownStartError
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.arguments import positive, utf8_text
 from plivo_record_async.protocol.callbacks.url_tokens import Place, issue_url
@@ -138,7 +130,10 @@ class Starter:
 
     async def _send(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
         """Send a start that is stored as being sent, and store its outcome."""
-        request, abandoned = endpoints.start_recording(record.request), list[Awaitable[Started]]()
+        request, abandoned = (
+            endpoints.start_recording(record.request, start_id=record.start_id),
+            list[Awaitable[Started]](),
+        )
         with self.follower.sending(record):
             try:
                 seconds = deadline - _loop_time()
@@ -149,8 +144,6 @@ class Starter:
                 self.follower.spawn(self._finish(record, abandoned))
                 raise
             except PlivoRecordError as error:
-                if isinstance(error, OutcomeUnknownError | UnexpectedResponseError):
-                    error.start_id = record.start_id
                 evidence = evidence_of_error(error)
                 known = await self._conclude(record, evidence)
                 if isinstance(evidence, StartAccepted):

@@ -1,4 +1,4 @@
-"""Many calls, bounded: read lazily, outcomes as they finish, nothing left behind."""
+"""Many concurrent calls: their items are read lazily, and outcomes are yielded as the calls finish."""
 
 from __future__ import annotations
 
@@ -21,30 +21,38 @@ def run_many(
     *,
     concurrency: int,
 ) -> AsyncGenerator[Outcome[ItemT, ResultT], None]:
-    """Call ``call`` for each item, at most ``concurrency`` at a time, and yield outcomes as they finish.
+    """Make a call for each item, and yield the outcomes as the calls finish.
 
-    Items are read only when there is room for them, and outcomes that nobody takes hold the reading back, so
-    memory stays O(concurrency). If ``items`` itself raises, what is under way is finished and yielded first, and
-    then the exception is raised. Leaving the loop early cancels what is under way.
+    An item is read when a call can begin, and reading waits while outcomes are not consumed, so memory stays
+    O(concurrency). If ``items`` itself raises an exception, the calls that have begun are finished and their outcomes
+    yielded first. Leaving the loop early cancels the calls that have begun.
+
+    Args:
+        items: The items.
+        call: Makes the call of one item.
+        concurrency: The most calls at the same time.
+
+    Yields:
+        One outcome for each item.
 
     Raises:
-        TypeError: ``items`` is a text, or cannot be iterated; ``concurrency`` is not an ``int``.
+        TypeError: ``items`` is a text or cannot be iterated, or ``concurrency`` is not an ``int``.
         ValueError: ``concurrency`` is less than 1.
     """
     if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
         raise TypeError(f"requests must be an iterable of names or requests, not {type(items).__name__}: {items!r}")
     whole("concurrency", concurrency, least=1)
-    source = items if isinstance(items, AsyncIterable) else _InTurn(items)
+    source = items if isinstance(items, AsyncIterable) else _Iterated(items)
     return _Batch(aiter(source), call, concurrency).outcomes()
 
 
-class _InTurn(Generic[ItemT]):
-    """A plain iterable as an async iterator; unlike an async generator it needs no closing."""
+class _Iterated(Generic[ItemT]):
+    """An iterable as an asynchronous iterator, which in contrast to an asynchronous generator needs no closing."""
 
     def __init__(self, items: Iterable[ItemT]) -> None:
         self._items = iter(items)
 
-    def __aiter__(self) -> _InTurn[ItemT]:
+    def __aiter__(self) -> _Iterated[ItemT]:
         return self
 
     async def __anext__(self) -> ItemT:
@@ -54,7 +62,7 @@ class _InTurn(Generic[ItemT]):
 
 
 class _Batch(Generic[ItemT, ResultT]):
-    """Workers that take turns at reading; each reads an item, then calls, then reads again."""
+    """Workers that share one source. Each worker reads an item, makes its call, and reads again."""
 
     def __init__(
         self, source: AsyncIterator[ItemT], call: Callable[[ItemT], Awaitable[ResultT]], concurrency: int
@@ -65,26 +73,26 @@ class _Batch(Generic[ItemT, ResultT]):
         self._reading = asyncio.Lock()
         self._exhausted = False
         self._failure: BaseException | None = None
-        self._left_early = False
+        self._stopped = False
         self._workers: set[asyncio.Task[None]] = set()
-        self._at_work = 0
-        self._finished: asyncio.Queue[Outcome[ItemT, ResultT] | None] = asyncio.Queue(maxsize=concurrency)
+        self._active_workers = 0
+        self._outcomes: asyncio.Queue[Outcome[ItemT, ResultT] | None] = asyncio.Queue(maxsize=concurrency)
 
     async def outcomes(self) -> AsyncGenerator[Outcome[ItemT, ResultT], None]:
-        self._hire()
+        self._start_worker()
         try:
-            while (outcome := await self._finished.get()) is not None:
+            while (outcome := await self._outcomes.get()) is not None:
                 yield outcome
         finally:
-            self._left_early = True
+            self._stopped = True
             for worker in self._workers:
                 worker.cancel()
             await asyncio.gather(*self._workers, return_exceptions=True)
         if self._failure is not None:
             raise self._failure
 
-    def _hire(self) -> None:
-        self._at_work += 1
+    def _start_worker(self) -> None:
+        self._active_workers += 1
         worker = asyncio.create_task(self._work())
         self._workers.add(worker)
         worker.add_done_callback(self._workers.discard)
@@ -100,17 +108,17 @@ class _Batch(Generic[ItemT, ResultT]):
                     self._exhausted = True
                     break
                 except (Exception, asyncio.CancelledError) as error:
-                    if self._left_early:
+                    if self._stopped:
                         raise
-                    # The source's own, a cancellation too: raised again at the consumer.
+                    # An exception of the source, even a cancellation, is raised to the consumer.
                     self._exhausted, self._failure = True, error
                     break
-                if self._at_work < self._concurrency:
-                    self._hire()
-            await self._finished.put(await self._outcome(item))
-        self._at_work -= 1
-        if not self._at_work:
-            await self._finished.put(None)  # the last one to go says that there is no more
+                if self._active_workers < self._concurrency:
+                    self._start_worker()
+            await self._outcomes.put(await self._outcome(item))
+        self._active_workers -= 1
+        if not self._active_workers:
+            await self._outcomes.put(None)  # the last worker reports the end
 
     async def _outcome(self, item: ItemT) -> Outcome[ItemT, ResultT]:
         try:

@@ -1,4 +1,4 @@
-"""The account's quota, kept exactly: Plivo takes 300 requests in 5 seconds and refuses the rest with 429.
+"""The account's quota, kept exactly: Plivo accepts 300 requests in 5 seconds and refuses others with 429.
 
 https://plivo.com/docs/voice/concepts/account-limits.md
 """
@@ -19,13 +19,17 @@ _TIMER_SLACK = 0.002
 
 
 class Quota:
-    """As many permits as requests are allowed; each comes back ``per`` seconds after its request *ended*.
+    """One permit for each request that the account allows. A permit returns ``per`` seconds after its request *ended*.
 
-    So no window of ``per`` seconds ever holds more arrivals than allowed, and that not only by our clock but
-    also by Plivo's: a request arrives between its start and its end, however long the way. The permits are an
-    `asyncio.Semaphore`: first come, first served, and a waiter that is cancelled leaves nothing behind.
+    So no window of ``per`` seconds ever holds more arrivals than allowed, neither by this machine's clock nor by
+    Plivo's, because a request arrives between its beginning and its end, however long it travels. The permits are an
+    `asyncio.Semaphore`, which serves waiters in order, and loses nothing if a waiter is cancelled.
 
-    A quota serves one event loop after another. What was used in an earlier one counts until its window has passed.
+    A quota serves one event loop after another. Permits that were used in an earlier event loop count until their
+    window has passed.
+
+    Args:
+        rate: The limit. If None, only a 429 makes requests wait.
     """
 
     def __init__(self, rate: RateLimit | None) -> None:
@@ -34,14 +38,14 @@ class Quota:
         self._paused_until = -inf
         self._in_use = 0
         self._returns: deque[float] = deque()
-        """When the permits that were used come back, by the clock of the event loop, the earliest first."""
+        """When the used permits return, by the clock of the event loop, the earliest first."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_ahead = 0.0
         self._permits = asyncio.Semaphore(0)
 
     async def acquire(self) -> None:
-        """Wait for a permit and for the end of a pause."""
-        self._serve_running_loop()
+        """Take a permit. Wait until one is free and no pause is active."""
+        self._move_to_running_loop()
         if self._limit is not None:
             await self._permits.acquire()
             self._in_use += 1
@@ -53,7 +57,11 @@ class Quota:
             raise
 
     def give_back(self, *, used: bool) -> None:
-        """Return a permit: at once if nothing was sent on it, or else when its window has passed."""
+        """Return a permit.
+
+        Args:
+            used: Whether a byte may have been sent. If so, the permit is free again when its window has passed.
+        """
         if self._limit is None:
             return
         self._in_use -= 1
@@ -68,22 +76,26 @@ class Quota:
 
     @property
     def paused_for(self) -> float:
-        """Seconds until a pause ends; not above 0 if there is none."""
-        return self._paused_until - self._serve_running_loop().time()
+        """The seconds until the pause ends; 0 or less if no pause is active."""
+        return self._paused_until - self._move_to_running_loop().time()
 
     def pause(self, seconds: float) -> None:
-        """Hold all calls back: Plivo said 429, so somebody else uses the account's quota too."""
-        self._paused_until = max(self._paused_until, self._serve_running_loop().time() + seconds)
+        """Make all requests wait, because Plivo answered with 429.
 
-    def _serve_running_loop(self) -> asyncio.AbstractEventLoop:
-        """Take what was kept in another event loop over into this one, whose clock may be another one too."""
+        Args:
+            seconds: How long they wait.
+        """
+        self._paused_until = max(self._paused_until, self._move_to_running_loop().time() + seconds)
+
+    def _move_to_running_loop(self) -> asyncio.AbstractEventLoop:
+        """Return the running event loop. If it is a new one, transfer the permits and the pause to its clock."""
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             ahead = loop.time() - _clock.read().steady
             shift, self._loop, self._loop_ahead = ahead - self._loop_ahead, loop, ahead
             self._paused_until += shift
             times = [time for returns in self._returns if (time := returns + shift) > loop.time()]
-            times += [loop.time() + self._returns_after] * self._in_use  # their requests ended with their event loop
+            times += [loop.time() + self._returns_after] * self._in_use  # requests of the earlier event loop
             self._returns, self._in_use = deque(times), 0
             self._permits = asyncio.Semaphore((self._limit or 0) - len(times))
             for time in times:

@@ -1,13 +1,13 @@
-"""One attempt, from waiting for its turn to its answer or its verdict, whoever goes away meanwhile.
+"""One attempt, from waiting for its turn to its response or its error, also if its caller is cancelled.
 
-The rules it keeps:
+The rules of a `Sender`:
 
-- At most ``max_connections`` requests are under way, and the account's quota is never exceeded.
-- Each request runs in a task that the sender owns, and ends by its deadline in a value: an answer, "not sent" or
+- At most ``max_connections`` attempts run at the same time, and the account's quota is never exceeded.
+- Each attempt runs in a task that the sender owns, and has its result by its deadline: a response, "not sent" or
   "unknown".
-- A caller that is cancelled gets its ``CancelledError`` at once. If no byte of its request left, the request is
-  dropped; if one may have, the request goes on to its end, and what came of it is logged.
-- It serves one event loop after another, and one at a time.
+- A caller that is cancelled gets its ``CancelledError`` at once. If no byte of its request was sent, the request is
+  dropped. If a byte may have been sent, the attempt goes on to its end, and its result is logged.
+- A sender serves one event loop after another, and one at a time.
 """
 
 from __future__ import annotations
@@ -15,39 +15,36 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 from plivo_record_async import _clock
 from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import NotSentError
-from plivo_record_async.protocol.api.responses import Reply
+from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
+from plivo_record_async.transport.attempt import NEVER_STARTED, Attempt, AttemptResult, Call
 from plivo_record_async.transport.connectors.connector import Connector, Exchange
-from plivo_record_async.transport.flight import NEVER_ITS_TURN, Call, End, Flight
 from plivo_record_async.transport.limiter import Quota
 from plivo_record_async.transport.session import Session
 
 __all__ = ["GRACE", "Sender"]
 
-WINDOW = 5.0
-"""Seconds. After a 429 that names no time, the next window of Plivo's quota:
-https://plivo.com/docs/voice/concepts/account-limits.md"""
-
-LONGEST_PAUSE = 3600.0
-"""Seconds. No Retry-After silences a client for longer."""
-
 GRACE = 10.0
-"""Seconds that requests under way may still take when a client is closed."""
+"""Seconds for which closing a client waits for requests that are being sent or answered."""
 
 log = logging.getLogger("plivo_record_async")
 
 
 class Sender:
-    """Sends requests over a connector and owns those that are under way.
+    """Sends requests through a connector, and owns the attempts that are running.
+
+    Args:
+        connector: Sends the requests.
+        quota: The account's quota.
+        max_connections: The most attempts that run at the same time.
 
     Attributes:
-        plivo_clock: Plivo's clock, as the answers tell.
+        plivo_clock: Plivo's clock, as its responses report it.
     """
 
     def __init__(self, connector: Connector, quota: Quota, *, max_connections: int) -> None:
@@ -59,71 +56,84 @@ class Sender:
         self._session: Session | None = None
         self._closed = False
 
-    async def send(self, call: Call[Any]) -> Reply:
-        """Send once and bring the answer.
+    async def send(self, call: Call[Any]) -> Response:
+        """Make one attempt of a call.
+
+        Args:
+            call: The call.
+
+        Returns:
+            The response, whatever its status.
 
         Raises:
             ClosedError: The call was made on a closed client.
-            NotSentError: Nothing left.
-            OutcomeUnknownError: It left, or may have, and no status line came back.
+            NotSentError: No byte was sent.
+            OutcomeUnknownError: The request was sent, or may have been, and no status line was received.
             ConfigurationError: The client is in use in another event loop or process.
         """
         exchange = Exchange(deadline=call.deadline, clock=asyncio.get_running_loop().time)
         if self._closed:
-            raise call.closed() if call.attempt == 1 else call.closed_meanwhile(exchange)
-        session = await self._session_here()
-        await self._admit(session, call, exchange)
-        flight = self._launch(session, call, exchange)
+            raise call.closed(exchange)
+        session = await self._current_session()
+        await self._wait_for_turn(session, call, exchange)
+        attempt = self._begin_attempt(session, call, exchange)
         try:
-            return await flight.reply()
+            return await attempt.response()
         except asyncio.CancelledError:
-            _let_go(flight)
+            _caller_cancelled(attempt)
             raise
 
     async def enter(self) -> None:
-        """Take calls in the running event loop, again if it was closed.
+        """Accept calls in the running event loop, also after `aclose`.
 
         Raises:
             ConfigurationError: The client is in use in another event loop or process.
         """
-        session = await self._session_here()
+        session = await self._current_session()
         if session.closed:
             await self.aclose()
-            session = await self._session_here()
+            session = await self._current_session()
         self._closed = False
         session.entered += 1
 
     async def leave(self) -> None:
-        """Close, if everybody who entered has left."""
+        """Close if `leave` was called as often as `enter`.
+
+        Raises:
+            ConfigurationError: The client is in use in another event loop or process.
+        """
         if (session := self._session) is not None:
             session.entered -= 1
             if session.entered <= 0:
                 await self.aclose()
 
     async def aclose(self, *, grace: float = GRACE) -> None:
-        """Refuse new requests, wait up to ``grace`` seconds for those under way, close the connections.
+        """Refuse new attempts, wait for those that are running, and close the connections.
+
+        Args:
+            grace: How many seconds to wait. Attempts that are still running then are cancelled.
 
         Raises:
             ConfigurationError: The client is in use in another event loop or process.
         """
         if self._closed and self._session is None:
             return
-        session = await self._session_here()
+        session = await self._current_session()
         session.closed = self._closed = True
-        for timeout in session.waiting:
+        for timeout in session.waits:
             if not timeout.expired():
                 timeout.reschedule(0)
         async with session.closing:
             if session is not self._session:
                 return
-            if session.under_way:
-                await asyncio.wait([flight.task for flight in session.under_way], timeout=grace)
-                await _give_up(list(session.under_way))
+            if session.attempts:
+                await asyncio.wait([attempt.task for attempt in session.attempts], timeout=grace)
+                await _cancel(list(session.attempts))
             await session.end()
             self._session = None
             self._binding.unbind()
 
-    async def _session_here(self) -> Session:
+    async def _current_session(self) -> Session:
         """Return the session of the running event loop. Begin one if there is none, or if its event loop has ended."""
         before = self._session
         if not self._binding.bind() and before is not None:
@@ -136,85 +146,89 @@ class Sender:
                 log.debug("Connections of an event loop that has ended could not be closed", exc_info=True)
         return session
 
-    async def _admit(self, session: Session, call: Call[Any], exchange: Exchange) -> None:
-        """Wait for a place and for the quota, and hold both."""
+    async def _wait_for_turn(self, session: Session, call: Call[Any], exchange: Exchange) -> None:
+        """Take a slot and a permit of the quota.
+
+        Raises:
+            NotSentError: The deadline passed, or the client was closed; neither is taken.
+        """
         try:
-            async with asyncio.timeout_at(call.deadline) as waiting:
-                session.waiting.add(waiting)
+            async with asyncio.timeout_at(call.deadline) as wait:
+                session.waits.add(wait)
                 try:
-                    await session.places.acquire()
+                    await session.slots.acquire()
                     try:
                         exchange.phase = "quota"
                         await self._quota.acquire()
                     except BaseException:
-                        session.places.release()
+                        session.slots.release()
                         raise
                 finally:
-                    session.waiting.discard(waiting)
+                    session.waits.discard(wait)
         except TimeoutError:
-            raise _no_turn(session, call, exchange) from None
+            raise _never_started(session, call, exchange) from None
         if session.closed or exchange.seconds_left == 0:
             self._quota.give_back(used=False)
-            session.places.release()
-            raise _no_turn(session, call, exchange)
+            session.slots.release()
+            raise _never_started(session, call, exchange)
 
-    def _launch(self, session: Session, call: Call[Any], exchange: Exchange) -> Flight:
-        launched = _clock.read()
+    def _begin_attempt(self, session: Session, call: Call[Any], exchange: Exchange) -> Attempt:
+        began = _clock.read()
 
-        def settle(flight: Flight, end: End) -> None:
-            session.under_way.discard(flight)
-            session.places.release()
+        def on_done(attempt: Attempt, result: AttemptResult) -> None:
+            session.attempts.discard(attempt)
+            session.slots.release()
             self._quota.give_back(used=exchange.may_have_left())
-            if isinstance(end, Reply):
-                self._heed(end, launched)
+            if isinstance(result, Response):
+                self._observe(result, began)
 
-        flight = Flight(self._connector, call, exchange, at_end=settle)
-        session.under_way.add(flight)
-        return flight
+        attempt = Attempt(self._connector, call, exchange, on_done=on_done)
+        session.attempts.add(attempt)
+        return attempt
 
-    def _heed(self, reply: Reply, launched: Reading) -> None:
-        """Note what time it is at Plivo, and pause all calls after a 429.
+    def _observe(self, response: Response, began: Reading) -> None:
+        """Note the time at Plivo, and pause all calls after a 429.
 
-        This happens here because it must precede the next request and does not depend on the caller, who may be gone.
+        This happens here because it must precede the next request, and because the caller may have been cancelled.
         """
-        self.plivo_clock.answered(reply.headers.get("date", ""), launched, _clock.read())
-        if reply.status == HTTPStatus.TOO_MANY_REQUESTS:
-            self._quota.pause(WINDOW if reply.retry_after is None else min(reply.retry_after, LONGEST_PAUSE))
+        self.plivo_clock.answered(response.headers.get("date", ""), began, _clock.read())
+        if (pause := response.quota_pause) is not None:
+            self._quota.pause(pause)
 
 
-def _no_turn(session: Session, call: Call[Any], exchange: Exchange) -> NotSentError:
+def _never_started(session: Session, call: Call[Any], exchange: Exchange) -> NotSentError:
     if session.closed:
         return call.closed_meanwhile(exchange)
-    turn = "a free connection" if exchange.phase == "queue" else "the account's quota"
-    return call.not_sent(exchange, f"the deadline passed while waiting for {turn}", NEVER_ITS_TURN)
+    awaited = "a free connection" if exchange.phase == "queue" else "the account's quota"
+    return call.not_sent(exchange, f"the deadline passed while waiting for {awaited}", NEVER_STARTED)
 
 
-def _let_go(flight: Flight) -> None:
-    """Take leave of a request whose caller was cancelled."""
-    if not flight.exchange.may_have_left():
-        flight.give_up(asyncio.CancelledError())
-    elif flight.call.on_abandoned is not None:
-        flight.call.on_abandoned(flight.reply())
+def _caller_cancelled(attempt: Attempt) -> None:
+    """Drop a request whose caller was cancelled, or report its result if a byte may have been sent."""
+    if not attempt.exchange.may_have_left():
+        attempt.abandon(asyncio.CancelledError())
+    elif attempt.call.on_abandoned is not None:
+        attempt.call.on_abandoned(attempt.response())
     else:
-        flight.when_ended(
-            lambda end: log.warning(
-                "%s was cancelled after it was sent; it ended as %s", flight.call.request.operation, _in_words(end)
+        attempt.add_result_callback(
+            lambda result: log.warning(
+                "%s was cancelled after it was sent; it ended as %s", attempt.call.request.operation, _in_words(result)
             )
         )
 
 
-async def _give_up(flights: Sequence[Flight]) -> None:
-    """Cancel the requests that were still under way when the grace time of closing ended."""
-    if not flights:
+async def _cancel(attempts: Sequence[Attempt]) -> None:
+    """Cancel the attempts that are still running when a client has waited long enough to close."""
+    if not attempts:
         return
-    if unanswered := sum(not flight.has_ended for flight in flights):
+    if unanswered := sum(not attempt.has_result for attempt in attempts):
         log.warning(
             "the client was closed before %d of its requests had an answer; each call says what is known", unanswered
         )
-    for flight in flights:
-        flight.give_up(asyncio.CancelledError(), at_once=True)
-    await asyncio.wait([flight.task for flight in flights])
+    for attempt in attempts:
+        attempt.abandon(asyncio.CancelledError(), cancel=True)
+    await asyncio.wait([attempt.task for attempt in attempts])
 
 
-def _in_words(end: End) -> str:
-    return f"status {end.status}, api_id {end.api_id}" if isinstance(end, Reply) else str(end)
+def _in_words(result: AttemptResult) -> str:
+    return f"status {result.status}, api_id {result.api_id}" if isinstance(result, Response) else str(result)

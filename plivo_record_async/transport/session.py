@@ -1,4 +1,4 @@
-"""What a client holds in one event loop, from its first call there until it is closed or the loop ends."""
+"""The state of a client in one event loop, from its first call there until it is closed or the event loop ends."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 import attrs
 
-from plivo_record_async.transport.flight import Flight
+from plivo_record_async.transport.attempt import Attempt
 
 __all__ = ["Session"]
 
 
 @attrs.define(eq=False, kw_only=True)
 class Session:
-    """The tasks and waiters of one event loop. `begin` makes one.
+    """The attempts of one event loop, and the calls that wait there. `begin` makes one.
 
     Attributes:
-        places: One for each request that may be under way.
-        waiting: The timeouts of the calls that wait for their turn.
-        under_way: The requests that are being sent or answered.
+        slots: One for each attempt that may run at the same time.
+        waits: The timeouts of the calls that wait for a slot or for the quota.
+        attempts: The attempts that are running.
         entered: How many ``async with`` blocks have entered the client and not left it.
         closed: Whether nothing is sent any more.
         closing: Held while the client is being closed.
     """
 
-    places: asyncio.Semaphore
-    waiting: set[asyncio.Timeout] = attrs.field(factory=set[asyncio.Timeout])
-    under_way: set[Flight] = attrs.field(factory=set[Flight])
+    slots: asyncio.Semaphore
+    waits: set[asyncio.Timeout] = attrs.field(factory=set[asyncio.Timeout])
+    attempts: set[Attempt] = attrs.field(factory=set[Attempt])
     entered: int = 0
     closed: bool = False
     closing: asyncio.Lock = attrs.field(factory=asyncio.Lock)
@@ -35,11 +35,16 @@ class Session:
 
     @classmethod
     async def begin(cls, max_connections: int, close_connections: Callable[[], Awaitable[None]]) -> Session:
-        """Begin in the running event loop; ``close_connections`` is called once, when the session ends.
+        """Begin a session in the running event loop.
 
-        It is called by an asynchronous generator, because asyncio closes those of an event loop that ends
-        (`asyncio.loop.shutdown_asyncgens`): so no connection outlives its loop if nobody closes the client. It refers
-        to the session that refers to it; otherwise it would be gone when the loop looks for it, if the client is.
+        An asynchronous generator closes the connections, because asyncio closes the generators of an event loop that
+        ends (`asyncio.loop.shutdown_asyncgens`). So no connection outlives its event loop if the client is not closed.
+        The generator refers to the session, which refers to the generator. Otherwise a client that is deleted would
+        take the generator with it before the event loop ends.
+
+        Args:
+            max_connections: The most attempts that run at the same time.
+            close_connections: Called once, when the session ends.
         """
 
         async def at_end() -> AsyncGenerator[None, None]:
@@ -49,10 +54,10 @@ class Session:
                 session.closed = True
                 await close_connections()
 
-        session = cls(places=asyncio.Semaphore(max_connections), at_end=at_end())
+        session = cls(slots=asyncio.Semaphore(max_connections), at_end=at_end())
         await anext(session._at_end)
         return session
 
     async def end(self) -> None:
-        """Close the connections, if the end of the event loop has not done so."""
+        """Close the connections, unless the end of the event loop has done so."""
         await self._at_end.aclose()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -10,15 +12,18 @@ from plivo_record_async.errors import NotSentError, OutcomeUnknownError, Unexpec
 
 
 @pytest.mark.parametrize(
-    "error",
-    [OutcomeUnknownError("start", "cut", phase="send", evidence="e"), UnexpectedResponseError(200, "", "it is empty")],
+    "make",
+    [
+        partial(OutcomeUnknownError, "start", "cut", phase="send", evidence="e"),
+        partial(UnexpectedResponseError, 200, "", "it is empty"),
+    ],
 )
-def test_attributes_added_later_are_in_the_text_and_survive_pickling(
-    error: OutcomeUnknownError | UnexpectedResponseError,
+def test_error_of_tracked_start_names_it_and_pickles_with_notes(
+    make: Callable[..., OutcomeUnknownError | UnexpectedResponseError],
 ) -> None:
-    assert error.start_id is None
-    assert "client.list_recordings" in str(error)
-    error.start_id = "start-1"
+    assert make().start_id is None
+    assert "client.list_recordings" in str(make())
+    error = make(start_id="start-1")
     assert "tracker.get('start-1')" in str(error)
     error.add_note("seen in the night")
     other = pickle.loads(pickle.dumps(error))

@@ -20,7 +20,7 @@ from plivo_record_async import (
     UnexpectedResponseError,
 )
 from tests.support.clients.calls import (
-    NEVER_ITS_TURN,
+    NEVER_STARTED,
     MakeClient,
     announcing_execution,
     check_next_call,
@@ -187,7 +187,7 @@ async def test_queued_behind_a_silent_api(
     await executed.wait()
     end = await result_or_error(client.start_recording("room", timeout=0.1))
     assert isinstance(end, NotSentError), repr(end)
-    assert (end.phase, end.evidence) == ("queue", NEVER_ITS_TURN)
+    assert (end.phase, end.evidence) == ("queue", NEVER_STARTED)
     await server_loop.run(server.release())
     assert (await first).api_id == "api-first"
     assert server.requests("room") == 0

@@ -36,7 +36,7 @@ from plivo_record_async import (
 )
 from plivo_record_async.transport.connectors.network import AsyncioBackend
 from tests.support.clients.calls import (
-    NEVER_ITS_TURN,
+    NEVER_STARTED,
     NOT_SENT,
     SENT,
     SERVER_ERROR,
@@ -379,7 +379,7 @@ async def test_the_deadline_passes_in_the_queue(
     first = asyncio.create_task(client.start_recording("first"))
     await executed.wait()
     end = await result_or_error(client.start_recording("room", timeout=0.05))
-    check(end, Row([], NotSentError, having={"phase": "queue", "evidence": NEVER_ITS_TURN}, executions=0))
+    check(end, Row([], NotSentError, having={"phase": "queue", "evidence": NEVER_STARTED}, executions=0))
     await server_loop.run(server.release())
     assert (await first).api_id == "api-first"
     await check_next_call(client, server)
@@ -391,7 +391,7 @@ async def test_the_deadline_passes_while_waiting_for_the_quota(server: FaultServ
     client = make_client(rate_limit=RateLimit(1, per=1.5))
     await client.start_recording("first")
     end = await result_or_error(client.start_recording("room", timeout=0.05))
-    check(end, Row([], NotSentError, having={"phase": "quota", "evidence": NEVER_ITS_TURN}, executions=0))
+    check(end, Row([], NotSentError, having={"phase": "quota", "evidence": NEVER_STARTED}, executions=0))
     await check_next_call(client, server)
     assert server.requests("room") == 0
 

@@ -50,15 +50,13 @@ def missing(what: tree.Missing | None) -> NotFoundError:
 
 
 def unknown(start_id: str | None) -> OutcomeUnknownError:
-    error = OutcomeUnknownError(SECRET, SECRET, phase="answer", evidence=SECRET, status=503, body=SECRET)
-    error.start_id = start_id
-    return error
+    return OutcomeUnknownError(
+        SECRET, SECRET, phase="answer", evidence=SECRET, status=503, body=SECRET, start_id=start_id
+    )
 
 
 def contradicted(start_id: str | None) -> UnexpectedResponseError:
-    error = UnexpectedResponseError(200, SECRET, SECRET, message=SECRET, api_id=SECRET)
-    error.start_id = start_id
-    return error
+    return UnexpectedResponseError(200, SECRET, SECRET, message=SECRET, api_id=SECRET, start_id=start_id)
 
 
 def limited(seconds: float | None) -> RateLimitError:

@@ -11,9 +11,11 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 import attrs
 
-from plivo_record_async.protocol.api.endpoints import Request, get_conference, get_recording, list_conferences
+from plivo_record_async.protocol.api.endpoints import get_conference, get_recording, list_conferences
 from plivo_record_async.protocol.api.listing import Listing
-from plivo_record_async.protocol.api.responses import Reply, read
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.protocol.api.status_errors import result_of
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.protocol.models import Recording, StartRequest
 from plivo_record_async.protocol.recording.evidence import CameDue, StartAccepted, StartUnanswered
@@ -74,7 +76,7 @@ class SimulatedPlivo:
     shows_running: bool = False
     requests: int = 0
 
-    def answer(self, request: Request[Any], now: float) -> Reply:
+    def answer(self, request: Request[Any], now: float) -> Response:
         """Answer a request at a true time."""
         self.requests += 1
         body: dict[str, Any]
@@ -94,7 +96,7 @@ class SimulatedPlivo:
                 raise AssertionError(other)
         off = self.dates[self.requests % len(self.dates)]
         headers = {} if off is None else {"date": format_datetime(moment(now + off), usegmt=True)}
-        return Reply(status=status, headers=headers, body=json.dumps(body).encode())
+        return Response(status=status, headers=headers, body=json.dumps(body).encode())
 
     def _list(self, query: Mapping[str, str], now: float) -> dict[str, Any]:
         since = datetime.fromisoformat(query["add_time__gte"]).replace(tzinfo=UTC)
@@ -186,12 +188,12 @@ class SimulatedMachine:
 
     def ask(self, request: Request[Any], now: float) -> Any:
         """Send a request as a client does. If the answer is 404, return None."""
-        reply = self.plivo.answer(request, now)
+        response = self.plivo.answer(request, now)
         before, after = self.read(now - self.round_trip / 2), self.read(now + self.round_trip / 2)
-        self.clock(now).answered(reply.headers.get("date", ""), before, after)
-        if reply.status == 404:
+        self.clock(now).answered(response.headers.get("date", ""), before, after)
+        if response.status == 404:
             return None
-        return read(reply, request.read, request.operation, repeatable=True)
+        return result_of(request, response)
 
     def send_unrelated_request(self, now: float) -> None:
         """Send a request that has nothing to do with any recording."""

@@ -15,12 +15,13 @@ import pytest
 
 from plivo_record_async import ClosedError, ConfigurationError, NotSentError, OutcomeUnknownError, RateLimit, _clock
 from plivo_record_async.protocol.api import endpoints
+from plivo_record_async.protocol.api.response import LONGEST_PAUSE, QUOTA_PERIOD
 from plivo_record_async.protocol.models import StartRequest, StopRequest
 from plivo_record_async.settings import Settings
+from plivo_record_async.transport.attempt import Call
 from plivo_record_async.transport.connectors.choice import open_connector
-from plivo_record_async.transport.flight import Call
 from plivo_record_async.transport.limiter import Quota
-from plivo_record_async.transport.sender import LONGEST_PAUSE, WINDOW, Sender
+from plivo_record_async.transport.sender import Sender
 from tests.support import virtual_time
 
 SETTINGS = Settings(auth_id="MAXXXXXXXXXXXXXXXXXX", auth_token="t", base_url="http://h")
@@ -98,10 +99,10 @@ class Server:
 def test_an_answer_is_brought_whole() -> None:
     async def main() -> None:
         sender = sender_over(Server(status_code=418, headers={"X-Tea": "Pot"}, json={"error": "tea"}))
-        reply = await sender.send(start())
-        assert (reply.status, reply.complete, reply.headers["x-tea"]) == (418, True, "Pot")
-        assert reply.data == {"error": "tea"}
-        assert reply.sent_at is not None
+        response = await sender.send(start())
+        assert (response.status, response.complete, response.headers["x-tea"]) == (418, True, "Pot")
+        assert response.data == {"error": "tea"}
+        assert response.sent_at is not None
 
     virtual_time.run(main())
 
@@ -207,8 +208,8 @@ def test_an_answer_that_stops_in_the_middle_keeps_what_came() -> None:
         async def handler(request: httpx.Request) -> httpx.Response:
             return httpx.Response(202, content=half())
 
-        reply = await sender_over(handler).send(start(seconds=10))
-        assert (reply.status, reply.body, reply.complete) == (202, b'{"api_id"', False)
+        response = await sender_over(handler).send(start(seconds=10))
+        assert (response.status, response.body, response.complete) == (202, b'{"api_id"', False)
         assert now() == pytest.approx(10)
 
     virtual_time.run(main())
@@ -220,10 +221,10 @@ def test_an_answer_that_stops_in_the_middle_keeps_what_came() -> None:
 @pytest.mark.parametrize(
     ("headers", "pause"),
     [
-        ({}, WINDOW),
+        ({}, QUOTA_PERIOD),
         ({"Retry-After": "7"}, 7),
         ({"Retry-After": "0"}, 0),
-        ({"Retry-After": "soon"}, WINDOW),
+        ({"Retry-After": "soon"}, QUOTA_PERIOD),
         ({"Retry-After": "9" * 30}, LONGEST_PAUSE),
         ({"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, 0),
         ({"Retry-After": "Fri, 31 Dec 9999 00:00:00 GMT"}, LONGEST_PAUSE),
@@ -233,8 +234,8 @@ def test_a_429_holds_all_calls_back(headers: dict[str, str], pause: float) -> No
     async def main() -> float:
         quota = Quota(None)
         sender = sender_over(Server(0.0, status_code=429, headers=headers), quota=quota)
-        reply = await sender.send(start())
-        assert reply.status == 429
+        response = await sender.send(start())
+        assert response.status == 429
         return quota.paused_for
 
     assert virtual_time.run(main()) == pytest.approx(pause)
@@ -433,7 +434,7 @@ def test_calls_that_wait_for_their_turn_end_at_once_when_it_is_closed(waits_for:
         for task in waiting:
             with pytest.raises(NotSentError, match="the client was closed") as caught:
                 await task
-            assert (caught.value.phase, caught.value.evidence) == (waits_for, "its turn never came")
+            assert (caught.value.phase, caught.value.evidence) == (waits_for, "it was still waiting for its turn")
         assert now() == 2.0
         await closing
         assert (await first).status == 202

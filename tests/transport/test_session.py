@@ -36,9 +36,9 @@ async def test_ending_closes_connections_once() -> None:
     assert connections.closed == 1
 
 
-async def test_it_has_a_place_for_each_connection() -> None:
+async def test_it_has_a_slot_for_each_connection() -> None:
     session = await begin(Connections())
     for _ in range(3):
-        await session.places.acquire()
-    assert session.places.locked()
+        await session.slots.acquire()
+    assert session.slots.locked()
     await session.end()

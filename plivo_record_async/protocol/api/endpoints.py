@@ -1,4 +1,4 @@
-"""One function per endpoint: from what the user wants to the request that says it.
+"""One function for each endpoint: from the user's arguments to the request.
 
 https://plivo.com/docs/voice/api/conferences
 """
@@ -8,15 +8,16 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Final, Generic, TypeVar
+from typing import Final, TypeVar
 from urllib.parse import quote, urlencode
 
 import attrs
 
 from plivo_record_async.errors import Missing
-from plivo_record_async.protocol.api.responses import (
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.protocol.api.results import (
     Page,
-    Reply,
     read_already_stopped,
     read_conference,
     read_conference_names,
@@ -41,8 +42,7 @@ from plivo_record_async.protocol.models import (
 
 __all__ = [
     "FIRST_PAGE",
-    "PAGE",
-    "Request",
+    "PAGE_SIZE",
     "delete_recording",
     "get_conference",
     "get_recording",
@@ -54,61 +54,46 @@ __all__ = [
 
 T = TypeVar("T")
 
-PAGE = 20
-"""Recordings on one page, the most that Plivo gives: https://plivo.com/docs/voice/api/recordings.md"""
+PAGE_SIZE = 20
+"""The number of recordings on one page, which is the most that Plivo returns: https://plivo.com/docs/voice/api/recordings.md"""
 
-FIRST_PAGE: Final[Mapping[str, str]] = {"limit": str(PAGE), "offset": "0"}
-"""The parameters of the first page."""
+FIRST_PAGE: Final[Mapping[str, str]] = {"limit": str(PAGE_SIZE), "offset": "0"}
+"""The parameters of the request for the first page."""
 
 
-@attrs.frozen(kw_only=True)
-class Request(Generic[T]):
-    """One request as it goes out, and how to read what comes back.
+def start_recording(
+    request: StartRequest, *, start_id: str | None = None
+) -> Request[RecordingStarted | PendingResponse]:
+    """Return ``POST …/Conference/{conference_name}/Record/``, with its parameters as JSON.
 
-    Attributes:
-        operation: What is being done, in words, for messages.
-        method: HTTP method.
-        path: Below ``/v1/Account/{auth_id}``, percent-encoded, with its query.
-        body: JSON, or ``None`` for no body.
-        repeatable: Whether sending it again does no harm. A start does: it records, and bills, twice.
-        missing: What there is none of, if the answer is a 404; for messages.
-        read: Makes the result of a successful answer; raises ``ValueError`` if it makes no sense.
-        read_gone: Makes the result of a 404 that follows an attempt whose outcome is unknown, where that
-            means "done"; raises ``ValueError`` if it cannot.
+    Args:
+        request: The arguments of the start.
+        start_id: The tracker's ID of the start. If None, no tracker makes it.
     """
-
-    operation: str
-    method: str
-    path: str
-    body: bytes | None = None
-    repeatable: bool = False
-    missing: Missing | None = None
-    read: Callable[[Reply], T]
-    read_gone: Callable[[Reply], T] | None = None
-
-
-def start_recording(request: StartRequest) -> Request[RecordingStarted | PendingResponse]:
-    """``POST …/Conference/{conference_name}/Record/``, parameters as JSON."""
     return Request(
         operation=f"start of {request.conference_name!r}",
         method="POST",
         path=_record_path(request.conference_name),
         body=json.dumps(unstructure(request)).encode(),
         missing="conference",
+        start_id=start_id,
         read=read_pending if request.callback_url is not None else read_started,
     )
 
 
 def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingResponse]:
-    """``DELETE …/Conference/{conference_name}/Record/``, parameters in the query string.
+    """Return ``DELETE …/Conference/{conference_name}/Record/``, with its parameters in the query.
 
-    Plivo takes the arguments of GET and DELETE from the query: https://www.plivo.com/docs/api/request/
+    Plivo reads the arguments of GET and DELETE from the query: https://www.plivo.com/docs/api/request/
+
+    Args:
+        request: The arguments of the stop.
     """
     asynchronous = request.callback_url is not None
     return Request(
         operation=f"stop of {request.conference_name!r}",
         method="DELETE",
-        path=_record_path(request.conference_name) + _query(unstructure(request)),
+        path=_record_path(request.conference_name) + _query_string(unstructure(request)),
         repeatable=True,
         missing="conference",
         read=read_pending if asynchronous else read_stopped,
@@ -117,17 +102,17 @@ def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingRe
 
 
 def get_recording(recording_id: str) -> Request[Recording]:
-    """``GET …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
+    """Return ``GET …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
 
-    def read(reply: Reply) -> Recording:
-        recording = read_recording(reply)
+    def read(response: Response) -> Recording:
+        recording = read_recording(response)
         return attrs.evolve(recording, recording_id=recording.recording_id or recording_id)
 
     return _get(f"reading of recording {recording_id!r}", _recording_path(recording_id), read, "recording")
 
 
 def delete_recording(recording_id: str) -> Request[None]:
-    """``DELETE …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
+    """Return ``DELETE …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
     return Request(
         operation=f"deletion of recording {recording_id!r}",
         method="DELETE",
@@ -146,13 +131,17 @@ def list_recordings(
     added_before: datetime | None = None,
     page: Mapping[str, str] = FIRST_PAGE,
 ) -> Request[Page]:
-    """``GET …/Recording/``, one page: https://plivo.com/docs/voice/api/recordings.md.
+    """Return ``GET …/Recording/`` for one page: https://plivo.com/docs/voice/api/recordings.md.
 
     Args:
-        conference_name: Only those of this conference.
-        added_after: Only those added at or after this time (aware).
-        added_before: Only those added at or before this time (aware).
-        page: Further parameters, which say which page; none of them replaces one of the others.
+        conference_name: Only recordings of this conference. If None, of all conferences and calls.
+        added_after: Only recordings added at or after this time (aware). If None, Plivo decides.
+        added_before: Only recordings added at or before this time (aware). If None, there is no limit.
+        page: Further parameters, which select the page. None of them replaces one of the other parameters.
+
+    Raises:
+        ValueError: A time is not aware, or the name cannot be a path segment.
+        TypeError: An argument has the wrong type.
     """
     filters = {
         "conference_name": None if conference_name is None else path_segment("conference_name", conference_name),
@@ -160,22 +149,22 @@ def list_recordings(
         "add_time__lte": None if added_before is None else _utc(aware("added_before", added_before)),
     }
     given = {name: value for name, value in filters.items() if value is not None}
-    query = _query(given | {name: page[name] for name in page if name not in given})
+    query = _query_string(given | {name: page[name] for name in page if name not in given})
     return _get("listing of recordings", f"/Recording/{query}", read_recordings)
 
 
 def get_conference(conference_name: str) -> Request[Conference]:
-    """``GET …/Conference/{conference_name}/``: https://plivo.com/docs/voice/api/conferences."""
+    """Return ``GET …/Conference/{conference_name}/``: https://plivo.com/docs/voice/api/conferences."""
     name = quote(path_segment("conference_name", conference_name), safe="")
     return _get(f"reading of conference {conference_name!r}", f"/Conference/{name}/", read_conference, "conference")
 
 
 def list_conferences() -> Request[list[str]]:
-    """``GET …/Conference/``: https://plivo.com/docs/voice/api/conferences."""
+    """Return ``GET …/Conference/``: https://plivo.com/docs/voice/api/conferences."""
     return _get("listing of conferences", "/Conference/", read_conference_names)
 
 
-def _get(operation: str, path: str, read: Callable[[Reply], T], missing: Missing | None = None) -> Request[T]:
+def _get(operation: str, path: str, read: Callable[[Response], T], missing: Missing | None = None) -> Request[T]:
     return Request(operation=operation, method="GET", path=path, repeatable=True, missing=missing, read=read)
 
 
@@ -184,7 +173,7 @@ def _recording_path(recording_id: str) -> str:
 
 
 def _utc(time: datetime) -> str:
-    """As Plivo's filters take it: ``YYYY-MM-DD HH:MM:ss.uuuuuu``, in UTC."""
+    """Return a time as Plivo's filters expect it: ``YYYY-MM-DD HH:MM:ss.uuuuuu``, in UTC."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 
@@ -192,5 +181,5 @@ def _record_path(conference_name: str) -> str:
     return f"/Conference/{quote(conference_name, safe='')}/Record/"
 
 
-def _query(parameters: Mapping[str, str]) -> str:
+def _query_string(parameters: Mapping[str, str]) -> str:
     return f"?{urlencode(parameters, quote_via=quote, errors='replace')}" if parameters else ""

@@ -1,4 +1,4 @@
-"""The way through Plivo's list of recordings: which page comes next, what is new on it, and when it is the last.
+"""Reading Plivo's list of recordings page by page: which page comes next, what is new on it, and which is the last.
 
 https://plivo.com/docs/voice/api/recordings.md
 """
@@ -13,50 +13,54 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 
-from plivo_record_async.protocol.api.endpoints import FIRST_PAGE, PAGE, Request, list_recordings
-from plivo_record_async.protocol.api.responses import Page
+from plivo_record_async.protocol.api.endpoints import FIRST_PAGE, PAGE_SIZE, list_recordings
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.results import Page
 from plivo_record_async.protocol.api.wire import PLIVO_BEGAN
 from plivo_record_async.protocol.arguments import aware
 from plivo_record_async.protocol.models import Recording
 
-__all__ = ["Listing", "windows"]
+__all__ = ["Listing", "time_windows"]
 
-Window = tuple[datetime | None, datetime | None]
-"""From when until when recordings were added, both inclusive; None leaves that end open."""
+TimeWindow = tuple[datetime | None, datetime | None]
+"""The first and the last time at which recordings were added, both inclusive. None leaves that end open."""
 
-_LONGEST: Final = timedelta(days=29)
-"""Plivo takes 30 days at most; a day is left for the difference between its clock and ours."""
+_LONGEST_WINDOW: Final = timedelta(days=29)
+"""The longest window of one request. Plivo accepts 30 days; one day allows for the difference between the clocks."""
 
-_DEFAULT: Final = timedelta(days=7)
-"""How far Plivo looks back unless it is told."""
+_DEFAULT_SPAN: Final = timedelta(days=7)
+"""How far back Plivo's list reaches unless a request says it."""
 
 _DAY: Final = timedelta(days=1)
 
 _REMEMBERED: Final = 10_000
-"""Recordings of which it is known that they were listed already."""
+"""How many recordings are remembered as already listed."""
 
-_MOST: Final = 1_000_000
-"""Recordings that are listed of one window of a server that does not say how many there are."""
+_MOST_LISTED: Final = 1_000_000
+"""How many recordings of one window are listed if the server does not say how many there are."""
 
 _MOST_REPEATED: Final = 10_000
-"""Recordings that may come twice because others are added while the list is read."""
+"""How many recordings may occur twice because others are added while the list is read."""
 
 _LONGEST_ADDRESS: Final = 8_000
-"""Characters. No server would take an address that is longer."""
+"""Characters. No server accepts a longer address."""
 
 _MOST_DIGITS: Final = 19
 """No list holds 2**63 recordings."""
 
 
-def windows(added_after: datetime | None, added_before: datetime | None, now: datetime) -> Iterator[Window]:
-    """Cut a span of time into windows that Plivo takes, the newest first.
+def time_windows(added_after: datetime | None, added_before: datetime | None, now: datetime) -> Iterator[TimeWindow]:
+    """Split a span of time into windows that Plivo accepts, the newest first.
 
-    Neighbours share the moment between them, so that none is lost whatever the server makes of fractions of a second.
+    Neighbouring windows share the time between them, so that no recording is lost however the server rounds times.
 
     Args:
         added_after: The beginning. If None, 7 days before the end.
         added_before: The end. If None, the span has no end.
-        now: The time.
+        now: The current time.
+
+    Yields:
+        Each `TimeWindow`.
     """
     if added_after is None and added_before is None:
         yield None, None
@@ -65,9 +69,9 @@ def windows(added_after: datetime | None, added_before: datetime | None, now: da
     newest = end or now
     if newest < PLIVO_BEGAN:
         return
-    beginning = newest - _DEFAULT if added_after is None else min(max(added_after, PLIVO_BEGAN), now + _DAY)
+    beginning = newest - _DEFAULT_SPAN if added_after is None else min(max(added_after, PLIVO_BEGAN), now + _DAY)
     while True:
-        oldest = max(beginning, newest - _LONGEST)
+        oldest = max(beginning, newest - _LONGEST_WINDOW)
         yield oldest, end
         if oldest == beginning:
             return
@@ -75,19 +79,19 @@ def windows(added_after: datetime | None, added_before: datetime | None, now: da
 
 
 @attrs.define(kw_only=True)
-class _Place:
+class _WindowProgress:
     """How far one window was listed.
 
     Attributes:
-        window: From when until when.
-        offset: How many recordings come before the page that is asked for.
+        window: The window.
+        offset: How many recordings precede the page that is requested next.
         page: The parameters of that page.
         listed: How many recordings were listed.
-        repeated: How many came again that had been listed.
-        first_total: How many there were when the listing began, if the server says so.
+        repeated: How many occurred again although they had been listed.
+        first_total: How many there were when the listing began. If None, the server does not say it.
     """
 
-    window: Window
+    window: TimeWindow
     offset: int = 0
     page: Mapping[str, str] = FIRST_PAGE
     listed: int = 0
@@ -95,59 +99,64 @@ class _Place:
     first_total: int | None = None
 
     def advance(self, page: Page, *, listed: int) -> bool:
-        """Go on to the next page of the window, and return whether there is one.
+        """Go on to the next page of the window.
 
         Args:
-            page: The page that was asked for.
+            page: The page that was requested.
             listed: How many of its recordings had not been listed before.
+
+        Returns:
+            Whether the window has another page.
         """
         self.listed += listed
         self.repeated += len(page.rows) - listed
         if self.first_total is None:
             self.first_total = page.total
-        if self._goes_in_circles(page, listed) or self._is_last(page):
+        if self._repeats_itself(page, listed) or self._is_last(page):
             return False
-        theirs = _query_of(page.next)
-        self.offset = self._next_offset(page, theirs)
-        self.page = {**FIRST_PAGE, **theirs, "offset": str(self.offset)}
+        next_query = _query_parameters(page.next)
+        self.offset = self._next_offset(page, next_query)
+        self.page = {**FIRST_PAGE, **next_query, "offset": str(self.offset)}
         return True
 
     def is_whole(self, last: Page) -> bool:
-        """Whether nothing that the server says of the last page means that there is more."""
+        """Return whether nothing on the last page indicates that the window holds more recordings."""
         return self._is_last(last) if last.rows else last.total is None or last.total <= self.offset
 
-    def _goes_in_circles(self, page: Page, listed: int) -> bool:
+    def _repeats_itself(self, page: Page, listed: int) -> bool:
         added_meanwhile = 0 if page.total is None or self.first_total is None else page.total - self.first_total
         if not listed and (not page.rows or self.repeated > min(added_meanwhile, _MOST_REPEATED)):
             return True
-        return self.listed > (_MOST if page.total is None else 2 * page.total + 1_000)
+        return self.listed > (_MOST_LISTED if page.total is None else 2 * page.total + 1_000)
 
     def _is_last(self, page: Page) -> bool:
         after_page = self.offset + len(page.rows)
-        if _query_of(page.next) or (page.total is not None and page.total > after_page):
+        if _query_parameters(page.next) or (page.total is not None and page.total > after_page):
             return False
-        return (page.ends and page.total is not None) or len(page.rows) < (page.limit or PAGE)
+        return (page.ends and page.total is not None) or len(page.rows) < (page.limit or PAGE_SIZE)
 
-    def _next_offset(self, page: Page, theirs: Mapping[str, str]) -> int:
-        """The server's own, if it leads on and skips nothing."""
-        offset = _number(theirs.get("offset", ""))
+    def _next_offset(self, page: Page, next_query: Mapping[str, str]) -> int:
+        """Return the offset of the server's own address, if it is greater and skips no recording."""
+        offset = _offset_in(next_query.get("offset", ""))
         after_page = self.offset + len(page.rows)
-        return offset if self.offset < offset <= max(after_page, self.offset + (page.limit or PAGE)) else after_page
+        return (
+            offset if self.offset < offset <= max(after_page, self.offset + (page.limit or PAGE_SIZE)) else after_page
+        )
 
 
 class Listing:
-    """One passage through the list.
+    """One reading of the list, from the first page to the last.
 
-    It follows the server's own addresses of further pages, of which it takes only the query: the rest could lead to
-    anybody, with the account's credentials. It always ends: a page without anything new is the last one of its window,
-    unless as many recordings were added meanwhile as came twice; so is a page after which far more was listed than the
-    server counts.
+    It follows the server's addresses of further pages, but uses only their query, because the rest could send the
+    account's credentials anywhere. It always ends: a page without a new recording is the last one of its window, unless
+    as many recordings were added meanwhile as occurred twice. So is a page after which far more recordings were listed
+    than the server counts.
 
     Args:
-        conference_name: Only recordings of this conference.
-        added_after: Only those added at or after this time (aware).
-        added_before: Only those added at or before this time (aware).
-        now: The time.
+        conference_name: Only recordings of this conference. If None, of all conferences and calls.
+        added_after: Only recordings added at or after this time (aware). If None, 7 days before the end.
+        added_before: Only recordings added at or before this time (aware). If None, there is no limit.
+        now: The current time.
 
     Raises:
         ValueError: A time is not aware, or the end is before the beginning.
@@ -166,43 +175,46 @@ class Listing:
         if after is not None and before is not None and after > before:
             raise ValueError(f"added_after must not be later than added_before: {after} > {before}")
         self._conference_name = conference_name
-        self._places = (_Place(window=window) for window in windows(after, before, now))
-        self._place = next(self._places, None)
+        self._windows = (_WindowProgress(window=window) for window in time_windows(after, before, now))
+        self._current = next(self._windows, None)
         self._whole = True
         self._seen: dict[tuple[str, datetime | None], None] = {}
 
     @property
     def complete(self) -> bool:
-        """Whether everything was listed, as far as the server's own words tell."""
-        return self._place is None and self._whole
+        """Whether everything was listed, as far as the server's pages indicate."""
+        return self._current is None and self._whole
 
     @property
     def request(self) -> Request[Page] | None:
-        """Asks for the next page; None if there is none."""
-        if self._place is None:
+        """The request for the next page. If None, the last page was read."""
+        if self._current is None:
             return None
-        added_after, added_before = self._place.window
+        added_after, added_before = self._current.window
         return list_recordings(
             conference_name=self._conference_name,
             added_after=added_after,
             added_before=added_before,
-            page=self._place.page,
+            page=self._current.page,
         )
 
     def take(self, page: Page) -> list[Recording]:
-        """Return the recordings of a page that were not on an earlier one, and go on to the next page.
+        """Go on to the next page.
 
         Args:
-            page: What was answered to `request`.
+            page: The page that was returned for `request`.
+
+        Returns:
+            The recordings of the page that were not on an earlier one.
         """
         new = [row for row in page.rows if self._is_new(row)]
-        if self._place is not None and not self._place.advance(page, listed=len(new)):
-            self._whole &= self._place.is_whole(page)
-            self._place = next(self._places, None)
+        if self._current is not None and not self._current.advance(page, listed=len(new)):
+            self._whole &= self._current.is_whole(page)
+            self._current = next(self._windows, None)
         return new
 
     def _is_new(self, row: Recording) -> bool:
-        key = (row.recording_id or _text_of(row), row.added_at)  # two may have an id like "N/A"
+        key = (row.recording_id or _content(row), row.added_at)  # two recordings may have an ID like "N/A"
         if key in self._seen:
             return False
         self._seen[key] = None
@@ -211,7 +223,7 @@ class Listing:
         return True
 
 
-def _query_of(address: str | None) -> dict[str, str]:
+def _query_parameters(address: str | None) -> dict[str, str]:
     if address is None or len(address) > _LONGEST_ADDRESS:
         return {}
     try:
@@ -220,11 +232,11 @@ def _query_of(address: str | None) -> dict[str, str]:
         return {}
 
 
-def _number(digits: str) -> int:
+def _offset_in(digits: str) -> int:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < _MOST_DIGITS else 0
 
 
-def _text_of(row: Recording) -> str:
+def _content(row: Recording) -> str:
     try:
         return json.dumps(row.raw, sort_keys=True)
     except RecursionError:

@@ -1,7 +1,7 @@
-"""Whether to send again, and when: pure decisions.
+"""Whether a request is sent again, and when.
 
-Only what is safe is repeated. A start is sent again only when nothing of it was sent, or when Plivo's answer
-proves that it was refused (429). Stops and reads are also sent again when their outcome is unknown.
+Only what is safe is repeated. A start is sent again only if no byte of it was sent, or if Plivo's answer proves that
+it was refused (429). Stops and reads are also sent again if they may have been executed.
 """
 
 from __future__ import annotations
@@ -19,49 +19,59 @@ from plivo_record_async.errors import (
     UnexpectedResponseError,
 )
 
-__all__ = ["RetryBudget", "RetryPolicy", "leaves_doubt", "most_telling"]
+__all__ = ["RetryBudget", "RetryPolicy", "decisive_error", "may_have_been_executed"]
 
-Doubt = OutcomeUnknownError | ServerError | UnexpectedResponseError
-
-
-def leaves_doubt(error: PlivoRecordError) -> TypeGuard[Doubt]:
-    """Whether the request may have been executed although it failed."""
-    return isinstance(error, Doubt)
+PossiblyExecuted = OutcomeUnknownError | ServerError | UnexpectedResponseError
+"""The errors of requests that may have been executed."""
 
 
-def most_telling(earlier: PlivoRecordError | None, last: PlivoRecordError) -> PlivoRecordError:
-    """Which error of a call's attempts tells the truth about the whole call.
+def may_have_been_executed(error: PlivoRecordError) -> TypeGuard[PossiblyExecuted]:
+    """Return whether a request may have been executed although it ended with an error.
 
-    The last one does, unless it speaks of its own attempt only: that this one was not sent, or was refused by
-    429, does not undo the doubt about an earlier one; and no refusal undoes a doubt that must not be repeated.
+    Args:
+        error: The error.
     """
-    if isinstance(earlier, OutcomeUnknownError) and not earlier.repeatable and not leaves_doubt(last):
+    return isinstance(error, PossiblyExecuted)
+
+
+def decisive_error(earlier: PlivoRecordError | None, last: PlivoRecordError) -> PlivoRecordError:
+    """Return the error that is true of a whole call.
+
+    It is the error of the last attempt, unless that error says something about this attempt only: that the last attempt
+    was not sent, or was refused by a 429, does not prove that an earlier one was not executed. And of a request that is
+    not repeatable, no refusal proves that.
+
+    Args:
+        earlier: The decisive error of the earlier attempts. If None, there were none.
+        last: The error of the last attempt.
+    """
+    if isinstance(earlier, OutcomeUnknownError) and not earlier.repeatable and not may_have_been_executed(last):
         return earlier
-    return last if earlier is None or _weight(last) >= _weight(earlier) else earlier
+    return last if earlier is None or _precedence(last) >= _precedence(earlier) else earlier
 
 
-def _weight(error: PlivoRecordError) -> int:
+def _precedence(error: PlivoRecordError) -> int:
     if isinstance(error, NotSentError):
         return 0
     if isinstance(error, RateLimitError):
         return 1
-    return 2 if leaves_doubt(error) else 3
+    return 2 if may_have_been_executed(error) else 3
 
 
 @attrs.frozen(kw_only=True)
 class RetryPolicy:
-    """How often and how long.
+    """How often a call is retried, and how long it waits before each retry.
 
-    The waits are "full jitter": even in chance between nothing and a bound that doubles with each attempt, so
-    that many clients that failed together do not come back together.
+    The waits have "full jitter": they are random between 0 and a bound that doubles with each attempt, so that many
+    clients that failed at the same time do not retry at the same time.
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 
     Attributes:
-        max_retries: How many times one call is sent again at the most.
-        first_wait: Upper bound of the wait before the first retry, in seconds.
-        longest_wait: Upper bound of any wait, in seconds.
-        retry_503_starts: Whether a start that got a 503 without an ``api_id`` is sent again. Off unless
-            asked for: nothing proves that it was not executed.
+        max_retries: The most retries of one call.
+        first_wait: The upper bound of the wait before the first retry, in seconds.
+        longest_wait: The upper bound of any wait, in seconds.
+        retry_503_starts: Whether a start that was answered with a 503 without an ``api_id`` is sent again. Nothing
+            proves that Plivo had not executed it, so this is off by default.
     """
 
     max_retries: int = 2
@@ -70,13 +80,16 @@ class RetryPolicy:
     retry_503_starts: bool = False
 
     def wait(self, error: PlivoRecordError, *, repeatable: bool, attempt: int, jitter: float) -> float | None:
-        """Seconds to wait before the next attempt, or ``None`` to give up.
+        """Return how long to wait before the next attempt.
 
         Args:
-            error: How the last attempt ended.
-            repeatable: Whether sending the request twice does no harm.
+            error: The error of the last attempt.
+            repeatable: Whether it is harmless to send the request twice.
             attempt: How many attempts were made, from 1.
-            jitter: Chance, from 0 to 1.
+            jitter: A random number from 0 to 1.
+
+        Returns:
+            Seconds, or None if the call is not to be retried.
         """
         if attempt > self.max_retries or not self._is_safe(error, repeatable=repeatable):
             return None
@@ -93,15 +106,20 @@ class RetryPolicy:
             case OutcomeUnknownError(status=503, api_id=None) if self.retry_503_starts:
                 return True
             case _:
-                return repeatable and leaves_doubt(error)
+                return repeatable and may_have_been_executed(error)
 
 
 @attrs.define
 class RetryBudget:
-    """A tenth of a client's calls may be retries, so that a broken API is not hammered.
+    """Limits retries to a tenth of a client's calls, so that they do not overload an API that is failing.
 
-    https://sre.google/sre-book/handling-overload/ (per-client retry budget). Each call earns a tenth of a retry;
-    a small reserve lets a quiet client retry at all.
+    Each call earns a tenth of a retry, and a client that makes few calls begins with a small reserve. See "per-client
+    retry budget" in https://sre.google/sre-book/handling-overload/.
+
+    Attributes:
+        earned_per_call: The retries that one call earns.
+        most: The largest balance.
+        balance: The retries that are left.
     """
 
     earned_per_call: float = 0.1
@@ -109,11 +127,15 @@ class RetryBudget:
     balance: float = 10.0
 
     def earn(self) -> None:
-        """Count one call."""
+        """Add what one call earns."""
         self.balance = min(self.most, self.balance + self.earned_per_call)
 
     def spend(self) -> bool:
-        """Take one retry out of the budget, if there is one left."""
+        """Take one retry out of the budget.
+
+        Returns:
+            Whether one was left.
+        """
         if self.balance < 1:
             return False
         self.balance -= 1

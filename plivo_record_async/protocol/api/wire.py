@@ -1,7 +1,7 @@
-"""The one cattrs converter: Plivo's spelling on one side, our values on the other.
+"""The only cattrs converter: from Plivo's spelling to the package's values, and back.
 
-Every value structured here carries the whole message in ``raw``, so nothing that Plivo says is lost: neither a field
-that is not known here, nor one that cannot be read and is None because it may be.
+Every value that is structured here carries the whole message in ``raw``. So nothing that Plivo says is lost: neither a
+field that is unknown here, nor an optional one that cannot be read and is therefore None.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from plivo_record_async.protocol.models import (
     StopRequest,
 )
 
-__all__ = ["PLIVO_BEGAN", "is_object", "structure", "text_or_none", "unstructure", "whole_or_none"]
+__all__ = ["PLIVO_BEGAN", "integer_or_none", "is_object", "structure", "text_or_none", "unstructure"]
 
 T = TypeVar("T")
 
@@ -45,30 +45,30 @@ _SPELLING: dict[type[Any], dict[str, str]] = {
     },
     Conference: {"run_time_s": "conference_run_time", "member_count": "conference_member_count"},
 }
-"""Where Plivo spells an attribute of ours differently: https://plivo.com/docs/voice/api/recordings.md"""
+"""The attributes whose names differ from those of Plivo's fields: https://plivo.com/docs/voice/api/recordings.md"""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 PLIVO_BEGAN: Final = datetime(2011, 1, 1, tzinfo=UTC)
-"""Nothing was recorded before."""
+"""No recording is older than this."""
 
 _LARGEST: Final = 2**53
-"""Up to here a float holds every whole number, and every store an integer."""
+"""The largest integer up to which floats hold every integer. Every store can keep it."""
 
 _UNREADABLE: Final = (ArithmeticError, TypeError, ValueError)
 
 
-def _text(value: object, _type: Any) -> str:
-    """Read an id or words; a number in their place is spelled out."""
+def _read_text(value: object, _type: Any) -> str:
+    """Read an ID or another text; a number in its place becomes its digits."""
     if not isinstance(value, str | int | float) or isinstance(value, bool):
         raise TypeError(f"expected a text, not {reprlib.repr(value)}")
     text = str(value)
-    text.encode()  # half a character, which JSON's escapes can spell, is a ValueError: no store can keep it
+    text.encode()  # a lone surrogate, which a JSON escape can produce, is a ValueError: no store can keep it
     return text
 
 
-def _number(value: Any) -> float:
-    """Read a number: ``590``, ``"590"`` or ``"345100.00000"``. A negative one, such as -1, stands for "not known"."""
+def _read_number(value: Any) -> float:
+    """Read a number: ``590``, ``"590"`` or ``"345100.00000"``. A negative one, such as -1, means that it is unknown."""
     if isinstance(value, bool):
         raise TypeError(f"expected a number, not {value}")
     number = float(value)
@@ -77,14 +77,14 @@ def _number(value: Any) -> float:
     return number
 
 
-def _whole(value: Any, _type: Any) -> int:
-    return round(_number(value))
+def _read_integer(value: Any, _type: Any) -> int:
+    return round(_read_number(value))
 
 
-def _moment(value: Any, _type: Any) -> datetime:
-    """Read milliseconds since 1970, or ``2014-08-05 16:15:15.852059+05:30``; without an offset it is UTC."""
+def _read_time(value: Any, _type: Any) -> datetime:
+    """Read milliseconds since 1970, or ``2014-08-05 16:15:15.852059+05:30``. If there is no offset, it is UTC."""
     try:
-        time = _EPOCH + timedelta(milliseconds=_number(value))
+        time = _EPOCH + timedelta(milliseconds=_read_number(value))
     except ValueError:
         time = datetime.fromisoformat(value)
     time = time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
@@ -93,7 +93,7 @@ def _moment(value: Any, _type: Any) -> datetime:
     return time
 
 
-def _members(value: Any, _type: Any) -> tuple[Mapping[str, Any], ...]:
+def _read_members(value: Any, _type: Any) -> tuple[Mapping[str, Any], ...]:
     match value:
         case [*members]:
             return tuple(filter(is_object, members))
@@ -102,7 +102,7 @@ def _members(value: Any, _type: Any) -> tuple[Mapping[str, Any], ...]:
 
 
 def _if_readable(read: Callable[[Any, Any], T]) -> Callable[[Any, Any], T | None]:
-    """Make None of what cannot be read, so that it costs nothing but itself."""
+    """Return a function that returns None for what cannot be read, so that the other fields stay readable."""
 
     def read_or_none(value: Any, type_: Any) -> T | None:
         try:
@@ -122,7 +122,7 @@ def _structurer(cls: type[Any], converter: Converter) -> Callable[[Mapping[str, 
         known = {name: value for name, value in data.items() if value is not None and value != ""}
         for name in required & known.keys():
             if text_or_none(known[name]) is None:
-                del known[name]  # so that it is named as what is missing
+                del known[name]  # so that the error names it as missing
         return fields({**known, "raw": data}, cls)
 
     return structure
@@ -130,14 +130,14 @@ def _structurer(cls: type[Any], converter: Converter) -> Callable[[Mapping[str, 
 
 @cache
 def _converter() -> Converter:
-    """Made at its first use: cattrs compiles a function for each class, which would make the import slower."""
+    """Make the converter at its first use: cattrs compiles a function for each class, which would slow the import."""
     converter = Converter(detailed_validation=False)
-    converter.register_structure_hook(str, _text)
+    converter.register_structure_hook(str, _read_text)
     hooks: dict[Any, Callable[[Any, Any], Any]] = {
-        str | None: _if_readable(_text),
-        int | None: _if_readable(_whole),
-        datetime | None: _if_readable(_moment),
-        tuple[Mapping[str, Any], ...]: _members,
+        str | None: _if_readable(_read_text),
+        int | None: _if_readable(_read_integer),
+        datetime | None: _if_readable(_read_time),
+        tuple[Mapping[str, Any], ...]: _read_members,
         Mapping[str, Any]: lambda raw, _: dict(raw),
     }
     for kind, hook in hooks.items():
@@ -155,25 +155,43 @@ def _converter() -> Converter:
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Whether a part of an answer is a JSON object."""
+    """Return whether a part of a response is a JSON object."""
     return isinstance(value, dict)
 
 
 def text_or_none(value: object) -> str | None:
-    """Return an id or words as text, or None if there are none or they cannot be read."""
-    return _if_readable(_text)(value, str) or None
+    """Return a part of a response as text.
+
+    Args:
+        value: An ID or another text; a number in its place becomes its digits.
+
+    Returns:
+        The text, or None if it is empty or cannot be read.
+    """
+    return _if_readable(_read_text)(value, str) or None
 
 
-def whole_or_none(value: object) -> int | None:
-    """Return a whole number that is not negative, or None if there is none or it cannot be read."""
-    return _if_readable(_whole)(value, int)
+def integer_or_none(value: object) -> int | None:
+    """Return a part of a response as an integer.
+
+    Args:
+        value: A number, or its digits.
+
+    Returns:
+        The integer, or None if it is negative or cannot be read.
+    """
+    return _if_readable(_read_integer)(value, int)
 
 
 def structure(data: Mapping[str, Any], cls: type[T]) -> T:
-    """Make a ``cls`` of an answer's JSON object.
+    """Return a value made of the JSON object of a response.
+
+    Args:
+        data: The JSON object.
+        cls: The class of the value.
 
     Raises:
-        ValueError: A field that a ``cls`` must have is missing or cannot be read.
+        ValueError: A field that the class requires is missing or cannot be read.
     """
     try:
         return _converter().structure(data, cls)
@@ -182,6 +200,14 @@ def structure(data: Mapping[str, Any], cls: type[T]) -> T:
 
 
 def unstructure(request: StartRequest | StopRequest) -> dict[str, str]:
-    """The parameters to send: what was given, in Plivo's spelling; the name travels in the path."""
+    """Return the parameters to send.
+
+    Args:
+        request: The arguments of a start or a stop.
+
+    Returns:
+        Those arguments that were given, in Plivo's spelling. The conference's name is not among them, because it is
+        part of the path.
+    """
     parameters: dict[str, str] = _converter().unstructure(request)
     return parameters

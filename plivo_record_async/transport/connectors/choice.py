@@ -1,4 +1,4 @@
-"""Which connector a client sends with."""
+"""Which connector a client uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,13 @@ def open_connector(
     proxy: ProxyTypes | None = None,
     environment: Environment = Environment(),  # noqa: B008 - frozen
 ) -> Connector:
-    """Return the way through the user's transport, or else through the package's own connections.
+    """Return the connector for a user's transport, or else one that uses the package's own connections.
+
+    Args:
+        settings: The account and the address of the API.
+        transport: The user's transport. If None, the package uses its own connections.
+        proxy: The proxy through which the API is called. If None, the environment decides.
+        environment: The proxies and certificates that the environment names.
 
     Raises:
         ConfigurationError: The address, the transport, the proxy or the certificates cannot be used.
@@ -49,9 +55,10 @@ def open_connector(
 
 
 def fast_transport() -> Transport:
-    """Return the fastest transport known, written in Rust: pass it as ``RecordClient(transport=…)``.
+    """Return the fastest transport known, which is written in Rust: ``RecordClient(transport=fast_transport())``.
 
-    It tells exactly whether a start was sent; of other requests, only a failed connect counts as "not sent".
+    It reports exactly whether a start was sent. Of other requests, only those that failed to connect count as "not
+    sent".
 
     Raises:
         ConfigurationError: The extra ``fast`` is not installed.

@@ -1,6 +1,6 @@
-"""The default connector: single connections to one origin, kept in a free list, over httpcore.
+"""The default connector: single connections of httpcore to one origin, kept in a list of idle connections.
 
-It notes whether a byte of a request may have left, as httpcore's ``trace`` extension reports it
+It notes whether a byte of a request may have been sent, as httpcore's ``trace`` extension reports it
 (https://www.encode.io/httpcore/extensions/#trace).
 """
 
@@ -14,17 +14,17 @@ import httpcore
 import httpx
 
 from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.protocol.api.endpoints import Request
-from plivo_record_async.protocol.api.responses import Reply
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.connectors.connector import (
     KEEPALIVE,
     Exchange,
-    as_text,
     common_headers,
+    decoded,
     is_clean,
-    is_genuine,
-    own_headers,
+    is_unmodified,
+    request_headers,
 )
 from plivo_record_async.transport.connectors.network import AsyncioBackend
 from plivo_record_async.transport.connectors.proxies import Proxy
@@ -33,11 +33,19 @@ __all__ = ["Connections"]
 
 
 class Connections:
-    """The default way: a free list of single connections to the one origin. O(1) whatever the concurrency.
+    """Single connections to the API. A request takes O(1) time to find one, whatever the concurrency.
 
-    httpx's pool looks at all its connections for each request, and after cancellations under contention it may
-    never hand out one again. Here a connection that did not end in good order is closed and no other one
-    knows of it.
+    httpx's pool examines all its connections for each request, and after cancellations under contention it may never
+    return one again. Here a connection whose request did not end properly is closed, and no other connection is
+    affected.
+
+    Args:
+        settings: The account and the address of the API.
+        proxy: The proxy through which the API is called. If None, it is called directly.
+        environment: The certificates that the environment names.
+
+    Raises:
+        ConfigurationError: The certificates cannot be read.
     """
 
     can_be_cancelled = True
@@ -49,61 +57,66 @@ class Connections:
         self._origin = self._url(b"/").origin
         self._headers = common_headers(settings)
         context = _tls_context(environment) if base.scheme == "https" else None
-        self._direct, self._source = _connections_of(context, None), _connections_of(context, proxy)
-        self._free: deque[httpcore.AsyncConnectionInterface] = deque()
+        self._direct_maker, self._maker = _connection_maker(context, None), _connection_maker(context, proxy)
+        self._idle: deque[httpcore.AsyncConnectionInterface] = deque()
 
-    async def send(self, request: Request[Any], exchange: Exchange) -> Reply:
-        """Send ``request``, report to ``exchange`` how far it has come, and return the answer."""
-        exchange.traced = is_genuine(httpcore.AsyncHTTPConnection)
-        # A mock stands for the API: it is not to be sought behind a proxy, nor on a connection from before it.
-        connection = await self._take() if exchange.traced else self._direct.create_connection(self._origin)
+    async def send(self, request: Request[Any], exchange: Exchange) -> Response:
+        """Send a request and return its response.
+
+        Args:
+            request: The request.
+            exchange: Where the connector notes what it observes.
+        """
+        exchange.traced = is_unmodified(httpcore.AsyncHTTPConnection)
+        # A mock such as respx replaces the API, so it gets a new connection that uses no proxy.
+        connection = await self._acquire() if exchange.traced else self._direct_maker.create_connection(self._origin)
         try:
             response = await connection.handle_async_request(
                 httpcore.Request(
                     request.method,
                     self._url(self._prefix + request.path.encode()),
-                    headers=self._headers + own_headers(request),
+                    headers=self._headers + request_headers(request),
                     content=request.body,
                     extensions={"trace": exchange.trace},
                 )
             )
             try:
-                return await exchange.collect(response.status, as_text(response.headers), response.aiter_stream())
+                return await exchange.collect(response.status, decoded(response.headers), response.aiter_stream())
             finally:
                 await response.aclose()
         finally:
-            await self._give_back(connection, exchange)
+            await self._release(connection, exchange)
 
     def _url(self, target: bytes) -> httpcore.URL:
         return httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=target)
 
-    async def _take(self) -> httpcore.AsyncConnectionInterface:
-        """The connection used last, as it is the likeliest to be alive; or a new one."""
-        while self._free:
-            connection = self._free.pop()
+    async def _acquire(self) -> httpcore.AsyncConnectionInterface:
+        """Return the idle connection that was used last, as it is the most likely to be open, or else a new one."""
+        while self._idle:
+            connection = self._idle.pop()
             if not connection.has_expired():
                 return connection
             await connection.aclose()
-        return self._source.create_connection(self._origin)
+        return self._maker.create_connection(self._origin)
 
-    async def _give_back(self, connection: httpcore.AsyncConnectionInterface, exchange: Exchange) -> None:
+    async def _release(self, connection: httpcore.AsyncConnectionInterface, exchange: Exchange) -> None:
         if not (connection.is_available() and is_clean(connection)):
             await connection.aclose()
-            if exchange.opened is not None:  # httpcore forgets it when it is cancelled in the TLS handshake
+            if exchange.opened is not None:  # httpcore does not close it if it is cancelled in the TLS handshake
                 await exchange.opened.aclose()
             return
-        self._free.append(connection)
-        if self._free[0].has_expired():
-            await self._free.popleft().aclose()
+        self._idle.append(connection)
+        if self._idle[0].has_expired():
+            await self._idle.popleft().aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that are idle."""
-        while self._free:
-            await self._free.pop().aclose()
+        """Close the idle connections."""
+        while self._idle:
+            await self._idle.pop().aclose()
 
 
-def _connections_of(context: ssl.SSLContext | None, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
-    """Return what makes single connections, direct ones or through a proxy. It is never used as a pool."""
+def _connection_maker(context: ssl.SSLContext | None, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
+    """Return an object that makes single connections, directly or through a proxy. It is never used as a pool."""
     return httpcore.AsyncConnectionPool(
         ssl_context=context,
         proxy=None if proxy is None else _for_httpcore(proxy),
@@ -123,7 +136,7 @@ def _for_httpcore(proxy: Proxy) -> httpcore.Proxy:
 
 
 def _tls_context(environment: Environment) -> ssl.SSLContext:
-    """Trust the certificates that the environment names, or else those of certifi."""
+    """Return a context that trusts the certificates that the environment names, or else those of certifi."""
     if environment.cert_file is None and environment.cert_dir is None:
         return httpx.create_ssl_context(trust_env=False)
     try:

@@ -1,4 +1,4 @@
-"""What all connectors share: their interface, what is seen of one exchange, and the headers of a request."""
+"""What all connectors share: their interface, what they observe of an exchange, and the headers of a request."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ import httpx
 from plivo_record_async import _clock
 from plivo_record_async._version import __version__
 from plivo_record_async.errors import Phase
-from plivo_record_async.protocol.api.endpoints import Request
-from plivo_record_async.protocol.api.responses import Reply
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.proxies import Proxy
 
@@ -30,25 +30,25 @@ __all__ = [
     "NativeTransport",
     "RawHeaders",
     "Transport",
-    "as_text",
     "common_headers",
+    "decoded",
     "is_clean",
-    "is_genuine",
-    "own_headers",
+    "is_unmodified",
+    "request_headers",
 ]
 
 Transport = httpx.AsyncBaseTransport
-"""What a user may pass to send with: a proxy, mTLS, ``MockTransport``, ``ASGITransport``, …"""
+"""What a user may pass as a transport, for example for mTLS, for HTTP/2, or a ``MockTransport``."""
 
 RawHeaders = list[tuple[bytes, bytes]]
 
 USER_AGENT = f"plivo-record-async/{__version__} (Python {platform.python_version()}; httpx {httpx.__version__})"
 
 LONGEST_BODY = 4 * 1024 * 1024
-"""Bytes. A page of 20 recordings is about 20 KB; what is longer than this is not an answer of Plivo's."""
+"""Bytes. A page of 20 recordings is about 20 KB, so a longer body is not from Plivo."""
 
 KEEPALIVE = 5.0
-"""Seconds for which an idle connection is used again: a start on one that died has an unknown outcome."""
+"""Seconds for which an idle connection is kept. A start on one that the server has closed has an unknown outcome."""
 
 NEVER_CONNECTED = (
     httpcore.ConnectError,
@@ -63,23 +63,24 @@ NEVER_CONNECTED = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-"""What counts as "not sent" where a transport gives no evidence."""
+"""The errors that mean "not sent" where a transport does not report when sending begins."""
 
 
 @attrs.define(kw_only=True)
 class Exchange:
-    """What one attempt has come to so far: how far the request got, and the answer as far as it came.
+    """What was observed of one attempt so far: how far the request got, and the response as far as it arrived.
 
     Attributes:
-        deadline: When it is given up, by ``clock``.
+        deadline: When the attempt ends, by ``clock``.
         clock: The clock of the event loop.
-        phase: How far it came.
-        traced: Whether the transport tells before it sends: what is not known to have been sent has not been.
-        trusted: Whether the transport's connect errors can be believed.
-        sent_at: When the first byte may have left.
-        opened: The socket that was opened for this request, if one was.
-        abandoned: Whether nobody wants it any more: what has not left stays here.
-        partial: The answer as far as it came, once its status line came.
+        phase: How far the request got.
+        traced: Whether the transport reports when it begins to send. If it does and has not reported it, no byte was
+            sent.
+        trusted: Whether a connect error of the transport proves that no byte was sent.
+        sent_at: When the first byte may have been sent. If None, no byte was sent, or the transport does not report it.
+        opened: The stream that was opened for this request. If None, the request uses one that was open already.
+        abandoned: Whether the response is no longer wanted. If no byte was sent yet, none will be.
+        partial: The response as far as it arrived. If None, its status line has not arrived.
     """
 
     deadline: float = math.inf
@@ -90,36 +91,47 @@ class Exchange:
     sent_at: datetime | None = None
     opened: httpcore.AsyncNetworkStream | None = None
     abandoned: bool = False
-    partial: Reply | None = None
+    partial: Response | None = None
 
     @property
     def seconds_left(self) -> float:
-        """How long it may still take; 0 if the deadline has passed."""
+        """The seconds until the deadline; 0 if it has passed."""
         return max(0.0, self.deadline - self.clock())
 
     def sending(self) -> None:
-        """Note that the first byte is about to leave, or prevent it, if nobody wants the request any more.
+        """Note that the first byte is about to be sent, or prevent it if the response is no longer wanted.
 
-        It is noted first and then looked at, because a transport may call this in a thread of its own: so either
-        this sees that the request was abandoned, or whoever abandons it sees that it was sent.
+        The note precedes the check because a transport may call this in a thread of its own: either this method finds
+        the exchange abandoned, or the thread that abandons it finds that it was sent.
 
         Raises:
-            CancelledError: It was abandoned.
-            TimeoutError: Its deadline has passed.
+            CancelledError: The exchange was abandoned.
+            TimeoutError: The deadline has passed.
         """
         before, self.phase, self.sent_at = self.phase, "send", _clock.now()
         try:
-            self._stop_if_unwanted()
+            self._raise_if_unwanted()
         except BaseException:
             self.phase, self.sent_at = before, None
             raise
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Listen to httpcore. The headers of a CONNECT to a proxy are not yet the request."""
+        """Note an event of httpcore's ``trace`` extension.
+
+        The headers of a CONNECT to a proxy are not those of the request.
+
+        Args:
+            event: The name of the event.
+            info: What httpcore says about it.
+
+        Raises:
+            CancelledError: The request is about to be sent, and the exchange was abandoned.
+            TimeoutError: The request is about to be sent, and the deadline has passed.
+        """
         self.traced = True
         if event.endswith("send_request_headers.started"):
             if info["request"].method == b"CONNECT":
-                self._stop_if_unwanted()
+                self._raise_if_unwanted()
             else:
                 self.sending()
         elif event.endswith("receive_response_headers.started") and self.sent_at is not None:
@@ -128,40 +140,44 @@ class Exchange:
             self.opened = info["return_value"]
 
     def may_have_left(self, error: BaseException | None = None) -> bool:
-        """Whether a byte may have left, given how the request ended, if it has ended."""
+        """Return whether a byte of the request may have been sent.
+
+        Args:
+            error: The exception with which the attempt ended. If None, it has not ended, or ended without one.
+        """
         if self.phase in {"queue", "quota"}:
             return False
         if self.traced or self.sent_at is not None:
             return self.sent_at is not None
         return not (self.trusted and isinstance(error, NEVER_CONNECTED))
 
-    async def collect(self, status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Reply:
-        """Return the answer. While it arrives, ``partial`` holds what is there, so that nothing is lost if the rest is.
+    async def collect(self, status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Response:
+        """Read a body and return the response. While the body arrives, ``partial`` holds what has been received.
 
         Args:
-            status: HTTP status.
-            headers: Header fields, names in lower case.
+            status: The HTTP status.
+            headers: The header fields, their names in lower case.
             chunks: The body.
 
         Raises:
-            CancelledError: The request was abandoned.
-            TimeoutError: Its deadline has passed.
-            httpcore.RemoteProtocolError: The body is longer than any answer of Plivo's.
+            CancelledError: The exchange was abandoned.
+            TimeoutError: The deadline has passed.
+            httpcore.RemoteProtocolError: The body is longer than any response of Plivo's.
         """
         self.phase = "answer"
-        reply = self.partial = Reply(
+        response = self.partial = Response(
             status=status, headers=headers, complete=False, sent_at=self.sent_at, received_at=_clock.now()
         )
         body = bytearray()
         async for chunk in chunks:
-            self._stop_if_unwanted()
+            self._raise_if_unwanted()
             body += chunk
-            reply = self.partial = attrs.evolve(reply, body=bytes(body))
+            response = self.partial = attrs.evolve(response, body=bytes(body))
             if len(body) > LONGEST_BODY:
                 raise httpcore.RemoteProtocolError(f"the answer is longer than {LONGEST_BODY} bytes")
-        return attrs.evolve(reply, complete=True)
+        return attrs.evolve(response, complete=True)
 
-    def _stop_if_unwanted(self) -> None:
+    def _raise_if_unwanted(self) -> None:
         if self.abandoned:
             raise asyncio.CancelledError
         if self.seconds_left == 0:
@@ -169,32 +185,50 @@ class Exchange:
 
 
 class Connector(Protocol):
-    """One way to the API. It can be used again after it was closed."""
+    """Exchanges one request for its response. A connector can be used again after it was closed."""
 
     can_be_cancelled: bool
-    """Whether a request ends at once, and its connection with it, when its task is cancelled. Otherwise it ends by
-    itself, not later than a moment after its deadline, and sends nothing once it is abandoned."""
+    """Whether cancelling the task of a request ends the request and closes its connection at once. Otherwise the
+    request ends by itself, shortly after its deadline at the latest, and sends nothing once its exchange is
+    abandoned."""
 
-    async def send(self, request: Request[Any], exchange: Exchange) -> Reply:
-        """Send ``request``, report to ``exchange`` how far it has come, and return the answer."""
+    async def send(self, request: Request[Any], exchange: Exchange) -> Response:
+        """Send a request and return its response.
+
+        Args:
+            request: The request.
+            exchange: Where the connector notes what it observes.
+
+        Raises:
+            Exception: Any exception of the HTTP library, if the request failed.
+        """
 
     async def aclose(self) -> None:
-        """Close what is idle."""
+        """Close the idle connections."""
 
 
 class NativeTransport(Transport, ABC):
-    """A transport that knows a shorter way than through httpx's request and response objects."""
+    """A transport that has a connector of its own, which needs no request and response objects of httpx."""
 
     @abstractmethod
     def connector(self, settings: Settings, proxy: Proxy | None) -> Connector:
-        """Return the shorter way, through ``proxy`` if it is not None.
+        """Return the connector. It holds at most as many connections as requests were ever sent at the same time.
 
-        It holds at most one connection for each request that was ever under way at the same time.
+        Args:
+            settings: The account and the address of the API.
+            proxy: The proxy through which the API is called. If None, it is called directly.
+
+        Raises:
+            ConfigurationError: The transport cannot use the proxy.
         """
 
 
 def common_headers(settings: Settings) -> RawHeaders:
-    """Return the headers that all requests have."""
+    """Return the headers that all requests have.
+
+    Args:
+        settings: The account and the address of the API.
+    """
     credentials = base64.b64encode(f"{settings.auth_id}:{settings.auth_token}".encode())
     return [
         (b"Host", httpx.URL(settings.base_url).netloc),
@@ -205,11 +239,14 @@ def common_headers(settings: Settings) -> RawHeaders:
     ]
 
 
-def own_headers(request: Request[Any]) -> RawHeaders:
+def request_headers(request: Request[Any]) -> RawHeaders:
     """Return the headers that depend on the request.
 
-    A DELETE asks to close its connection: Plivo's 204 may come with a body, which would then pass for the answer
-    to the next request. http://plivo.com/docs/api/conference/record/ shows such a 204.
+    A DELETE asks to close its connection, because Plivo's 204 may come with a body, which would then be read as the
+    response to the next request. http://plivo.com/docs/api/conference/record/ shows such a 204.
+
+    Args:
+        request: The request.
     """
     if request.method == "DELETE":
         return [(b"Connection", b"close")]
@@ -218,25 +255,35 @@ def own_headers(request: Request[Any]) -> RawHeaders:
     return [(b"Content-Type", b"application/json"), (b"Content-Length", str(len(request.body)).encode())]
 
 
-def as_text(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return header fields as text, with their names in lower case."""
+def decoded(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Return header fields as text, with their names in lower case.
+
+    Args:
+        headers: The names and values as bytes.
+    """
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
 def is_clean(connection: object) -> bool:
-    """Whether nothing came after the answer: it would pass for the answer to the next request.
+    """Return whether no byte was received after the response. Such bytes would be read as the next response.
 
-    httpcore has no public word for this. Should its insides change, no connection is used twice any more, and the
-    tests say so.
+    httpcore has no public attribute for this. If its private ones change, no connection is used twice any more, and
+    tests fail.
+
+    Args:
+        connection: A connection of httpcore, or an object that wraps one.
     """
     while connection is not None and not hasattr(connection, "_h11_state"):
         connection = getattr(connection, "_connection", None)
     return getattr(getattr(connection, "_h11_state", None), "trailing_data", None) == (b"", False)
 
 
-def is_genuine(sends: Any) -> bool:
-    """Whether a class of httpx or httpcore sends as they wrote it, and thus tells when it does.
+def is_unmodified(cls: Any) -> bool:
+    """Return whether a class sends with the code of httpx or httpcore, which reports when it begins to send.
 
-    What stands in its place (respx, a user's subclass) need not.
+    A mock such as respx, or a user's subclass, need not report it.
+
+    Args:
+        cls: A class of httpx or httpcore, or a subclass.
     """
-    return sends.handle_async_request.__module__.partition(".")[0] in {"httpcore", "httpx"}
+    return cls.handle_async_request.__module__.partition(".")[0] in {"httpcore", "httpx"}

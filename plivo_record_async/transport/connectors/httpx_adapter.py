@@ -8,31 +8,35 @@ from typing import Any
 import httpcore
 import httpx
 
-from plivo_record_async.protocol.api.endpoints import Request
-from plivo_record_async.protocol.api.responses import Reply
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.connector import (
     Exchange,
     Transport,
-    as_text,
     common_headers,
+    decoded,
     is_clean,
-    is_genuine,
-    own_headers,
+    is_unmodified,
+    request_headers,
 )
 
 __all__ = ["HttpxAdapter"]
 
 MISLEADING_TRANSPORTS = ("httpx_aiohttp", "pyreqwest")
-"""Packages whose transports report a disconnect *after* sending as a connect error too."""
+"""Packages whose transports raise a connect error also for a disconnect *after* sending."""
 
 
 class HttpxAdapter:
-    """The way through a transport that the user gave.
+    """Sends through a transport that the user passes.
 
-    httpx's pool is never cancelled: it would lose a connection for good now and then, until it has none left. What
-    is not waited for any more stops by itself before it is sent, or ends by the time limits that it was given.
-    The same holds for pyreqwest, which goes on with what was cancelled.
+    A request in httpx's pool is never cancelled, because the pool would sometimes lose a connection for good, until
+    none is left. A request whose response is no longer wanted stops before it is sent, or ends by its time limits. The
+    same is true of pyreqwest, which continues a request after its task was cancelled.
+
+    Args:
+        settings: The account and the address of the API.
+        transport: The user's transport.
     """
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
@@ -42,25 +46,30 @@ class HttpxAdapter:
         self._transport = transport
         self._trusted = packages.isdisjoint(MISLEADING_TRANSPORTS)
         self._has_pool = isinstance(transport, httpx.AsyncHTTPTransport)
-        self._limits = ("read",) if "pyreqwest" in packages else ("connect", "read", "write")  # it adds them up
+        self._limits = ("read",) if "pyreqwest" in packages else ("connect", "read", "write")  # it adds the limits up
         self.can_be_cancelled = not self._has_pool and "pyreqwest" not in packages
 
-    async def send(self, request: Request[Any], exchange: Exchange) -> Reply:
-        """Send ``request``, report to ``exchange`` how far it has come, and return the answer."""
+    async def send(self, request: Request[Any], exchange: Exchange) -> Response:
+        """Send a request and return its response.
+
+        Args:
+            request: The request.
+            exchange: Where the connector notes what it observes.
+        """
         exchange.trusted = self._trusted
         exchange.traced = (
-            self._has_pool and is_genuine(type(self._transport)) and is_genuine(httpcore.AsyncConnectionPool)
+            self._has_pool and is_unmodified(type(self._transport)) and is_unmodified(httpcore.AsyncConnectionPool)
         )
         try:
             response = await self._transport.handle_async_request(self._for_httpx(request, exchange))
         except BaseException:
-            if exchange.opened is not None:  # httpcore forgets it when a SOCKS proxy refuses
+            if exchange.opened is not None:  # httpcore does not close it if a SOCKS proxy refuses
                 await exchange.opened.aclose()
             raise
         try:
-            stream = response.stream  # not what httpx would unpack of it: that may fail, and the headers stay
-            assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - an async transport has no other
-            return await exchange.collect(response.status_code, as_text(response.headers.raw), stream)
+            stream = response.stream  # not unpacked by httpx: that may fail, and the headers would stay
+            assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - asynchronous transports have no other kind
+            return await exchange.collect(response.status_code, decoded(response.headers.raw), stream)
         finally:
             await _close_if_not_clean(response)
             await response.aclose()
@@ -69,30 +78,30 @@ class HttpxAdapter:
         return httpx.Request(
             request.method,
             self._base + request.path,
-            headers=self._headers + own_headers(request),
+            headers=self._headers + request_headers(request),
             content=request.body,
             extensions={"trace": exchange.trace, "timeout": _TimeLeft(self._limits, exchange)},
         )
 
     async def aclose(self) -> None:
-        """Close the connections that are idle."""
+        """Close the transport, and with it its idle connections."""
         await self._transport.aclose()
 
 
 class _TimeLeft(dict[str, float]):
-    """The time limit of each step, which is what is left until the deadline when the step begins."""
+    """The time limits of the steps of a request. The limit of each step is the time left when the step begins."""
 
     def __init__(self, steps: Sequence[str], exchange: Exchange) -> None:
         super().__init__(dict.fromkeys(steps, exchange.seconds_left))
         self._exchange = exchange
 
     def get(self, step: str, default: Any = None) -> Any:
-        """Answer httpcore, which asks at the beginning of each step."""
+        """Return the limit of a step. httpcore calls this at the beginning of each step."""
         return self._exchange.seconds_left if step in self else default
 
 
 async def _close_if_not_clean(response: httpx.Response) -> None:
-    """Close the connection in httpx's pool on which more came than the answer: no other request may use it."""
+    """Close a connection in httpx's pool that received more than the response, so that no other request uses it."""
     stream = response.extensions.get("network_stream")
     if stream is None or response.extensions.get("http_version") == b"HTTP/2":
         return

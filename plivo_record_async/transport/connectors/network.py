@@ -1,7 +1,7 @@
-"""httpcore's network, straight on asyncio's transports: a third less CPU for each call than through AnyIO.
+"""A network backend for httpcore that uses asyncio's transports directly: a third less CPU per call than with AnyIO.
 
-httpcore takes any network backend (https://www.encode.io/httpcore/network-backends/). There are no timers here:
-who sends keeps the time, by cancelling.
+httpcore accepts any network backend: https://www.encode.io/httpcore/network-backends/. This one ignores timeouts; the
+sender enforces the deadline by cancelling.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import httpcore
 
 __all__ = ["AsyncioBackend"]
 
-_ENOUGH = 256 * 1024
-"""Bytes that may lie unread before the peer is asked to wait, or unsent before they go out."""
+_BUFFER_LIMIT = 256 * 1024
+"""Bytes. With more unread bytes, reading pauses; with more unsent bytes, they are written."""
 
 
 class AsyncioBackend(httpcore.AsyncNetworkBackend):
@@ -33,14 +33,14 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Connect; where a name has IPv6 and IPv4, asyncio tries both side by side."""
+        """Open a connection. If a name has IPv6 and IPv4 addresses, asyncio tries both concurrently."""
         loop = asyncio.get_running_loop()
-        # uvloop does not know this option; and asyncio forgets sockets when it is cancelled while it tries.
-        race = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
-        side_by_side: Any = {"happy_eyeballs_delay": 0.25} if race else {}
+        # uvloop does not know this option, and asyncio leaves sockets open if it is cancelled while it uses it.
+        tries_both = isinstance(loop, asyncio.BaseEventLoop) and not _is_address(host)
+        options: Any = {"happy_eyeballs_delay": 0.25} if tries_both else {}
         local_addr = None if local_address is None else (local_address, 0)
         try:
-            transport, stream = await loop.create_connection(_Stream, host, port, local_addr=local_addr, **side_by_side)
+            transport, stream = await loop.create_connection(_Stream, host, port, local_addr=local_addr, **options)
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         for option in socket_options or ():
@@ -49,7 +49,7 @@ class AsyncioBackend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
-    """One connection: asyncio calls the first half of the methods, httpcore the second."""
+    """One connection. asyncio calls the methods up to `resume_writing`, and httpcore the others."""
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -58,71 +58,72 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         self._unread = bytearray()
         self._ended = False
         self._error: Exception | None = None
-        self._arrival: asyncio.Future[None] | None = None
-        self._room: asyncio.Future[None] | None = None
-        self._held_back = False
+        self._readable: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
+        self._reading_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._unread += data
-        if len(self._unread) > _ENOUGH and not self._held_back:
-            self._held_back = True
+        if len(self._unread) > _BUFFER_LIMIT and not self._reading_paused:
+            self._reading_paused = True
             self._transport.pause_reading()
-        _wake(self._arrival)
+        _wake(self._readable)
 
     def eof_received(self) -> None:
         self._ended = True
-        _wake(self._arrival)
+        _wake(self._readable)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._ended, self._error = True, exc
-        _wake(self._arrival)
-        _wake(self._room)
+        _wake(self._readable)
+        _wake(self._writable)
 
     def pause_writing(self) -> None:
-        self._room = asyncio.get_running_loop().create_future()
+        self._writable = asyncio.get_running_loop().create_future()
 
     def resume_writing(self) -> None:
-        _wake(self._room)
-        self._room = None
+        _wake(self._writable)
+        self._writable = None
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
-        """Wait for bytes; none means that the peer has closed."""
+        """Wait for bytes and return them; an empty result means that the peer has closed the connection."""
         await self._flush()
         while not self._unread:
             if self._error is not None:
                 raise httpcore.ReadError(str(self._error)) from self._error
             if self._ended:
                 return b""
-            self._arrival = asyncio.get_running_loop().create_future()
-            await self._arrival
+            self._readable = asyncio.get_running_loop().create_future()
+            await self._readable
         data = bytes(self._unread[:max_bytes])
         del self._unread[:max_bytes]
-        if self._held_back and not self._unread:
-            self._held_back = False
+        if self._reading_paused and not self._unread:
+            self._reading_paused = False
             self._transport.resume_reading()
         return data
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        """Take bytes; a request's headers and its body go out together when the answer is waited for."""
+        """Keep bytes until the response is read, so that the headers and the body of a request are sent together."""
         self._unsent += buffer
-        if len(self._unsent) > _ENOUGH:
+        if len(self._unsent) > _BUFFER_LIMIT:
             await self._flush()
 
     async def _flush(self) -> None:
-        if not self._unsent or self._ended:  # a peer that has closed may have said why: that is still to be read
+        if not self._unsent or self._ended:  # a peer that has closed may have sent a response, which can still be read
             return
         self._transport.write(self._unsent)
         self._unsent = bytearray()
-        if self._room is not None:
-            await self._room
+        if self._writable is not None:
+            await self._writable
 
     async def aclose(self) -> None:
-        """Close, without waiting for the peer: a TLS connection would wait half a minute for its farewell.
+        """Close the connection without waiting for the peer, which could take half a minute for TLS.
 
-        A transport can no longer be told once its event loop is closed; its socket is closed when it is collected.
+        After the event loop was closed, a transport cannot be closed. Its socket is closed when it is
+        garbage-collected.
         """
         if not self._loop.is_closed():
             self._transport.abort()
@@ -133,7 +134,7 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         server_hostname: str | None = None,
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.AsyncNetworkStream:
-        """Encrypt from here on."""
+        """Encrypt the connection."""
         loop = asyncio.get_running_loop()
         try:
             transport = await loop.start_tls(self._transport, self, ssl_context, server_hostname=server_hostname)
@@ -147,14 +148,15 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             raise httpcore.ConnectError("the peer closed the connection during the TLS handshake")
         if self._unread:
             transport.abort()
-            raise httpcore.ConnectError("the peer spoke before the TLS handshake: that may be anybody's word")
+            raise httpcore.ConnectError("the peer sent data before the TLS handshake, and anybody may have sent it")
         self._transport = transport
         return self
 
     def get_extra_info(self, info: str) -> Any:
-        """What httpcore asks: whether an idle connection has something to say, which is never good.
+        """Return what httpcore needs to know of the connection.
 
-        The kernel is asked too, because a busy event loop has not yet heard of a peer that has just closed.
+        ``is_readable`` is whether an idle connection has received something or was closed, so that it cannot be used
+        again. The kernel is asked too, because a busy event loop may not have noticed yet that the peer has closed.
         """
         if info == "is_readable":
             return self._ended or bool(self._unread) or _is_readable(self._transport.get_extra_info("socket"))

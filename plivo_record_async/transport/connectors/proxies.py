@@ -1,4 +1,4 @@
-"""Which proxy leads to the API, decided as httpx decides it.
+"""Which proxy is used to call the API, by the rules of httpx.
 
 https://www.python-httpx.org/environment_variables/
 """
@@ -27,8 +27,8 @@ def choose_proxy(base_url: str, proxy: ProxyTypes | None, environment: Environme
 
     Args:
         base_url: The address of the API.
-        proxy: The user's own choice. If None, the environment decides.
-        environment: What the environment says.
+        proxy: The user's choice. If None, the environment decides.
+        environment: The proxies that the environment names.
 
     Raises:
         ConfigurationError: The proxy, or ``NO_PROXY``, cannot be read; the message names it.
@@ -42,7 +42,7 @@ def choose_proxy(base_url: str, proxy: ProxyTypes | None, environment: Environme
     rules |= {_pattern(host): None for host in exceptions if host}
     url = httpx.URL(base_url)
     matching = [pattern for pattern in rules if _matches(_parse(pattern), url)]
-    scheme = rules[min(matching, key=lambda pattern: _rank(_parse(pattern)))] if matching else None
+    scheme = rules[min(matching, key=lambda pattern: _specificity(_parse(pattern)))] if matching else None
     if scheme is None:
         return None
     address = environment.proxies[scheme]
@@ -50,10 +50,10 @@ def choose_proxy(base_url: str, proxy: ProxyTypes | None, environment: Environme
 
 
 def _pattern(host: str) -> str:
-    """Return the pattern of the addresses that an entry of ``NO_PROXY`` stands for.
+    """Return the pattern of the addresses that an entry of ``NO_PROXY`` matches.
 
-    A domain stands for itself and all below it, with a dot before it for those below it only; an address for itself,
-    also where it is written as a network.
+    A domain matches itself and its subdomains; with a dot before it, only its subdomains. An IP address matches itself,
+    also if it is written as a network.
     """
     if "://" in host:
         return host
@@ -65,8 +65,8 @@ def _pattern(host: str) -> str:
     return f"all://[{text}]" if isinstance(address, ipaddress.IPv6Address) else f"all://{text}"
 
 
-def _rank(pattern: httpx.URL) -> tuple[bool, int, int]:
-    """Sort the most special pattern first: with a port, with the longer host, with a scheme."""
+def _specificity(pattern: httpx.URL) -> tuple[bool, int, int]:
+    """Return a key that sorts the most specific pattern first: with a port, with the longer host, with a scheme."""
     host = "" if pattern.host == "*" else pattern.host
     return pattern.port is None, -len(host), -len(_scheme(pattern))
 

@@ -1,4 +1,4 @@
-"""The fast way: pyreqwest (Rust) spoken to directly. Imported only when it is asked for."""
+"""The connector of `fast_transport`, which uses pyreqwest (Rust) directly. It is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from pyreqwest.proxy import ProxyBuilder
 from pyreqwest.response import ResponseBodyReader
 
 from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.protocol.api.endpoints import Request
-from plivo_record_async.protocol.api.responses import Reply
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.connector import (
     KEEPALIVE,
@@ -24,41 +24,49 @@ from plivo_record_async.transport.connectors.connector import (
     Exchange,
     NativeTransport,
     common_headers,
-    own_headers,
+    request_headers,
 )
 from plivo_record_async.transport.connectors.proxies import Proxy
 
 __all__ = ["PyreqwestTransport"]
 
 NEVER_CONNECTED = "client error (Connect)"
-"""How hyper names a failure before sending: https://docs.rs/hyper-util/latest/src/hyper_util/client/legacy/client.rs.html
+"""The message of hyper for a failure before sending: https://docs.rs/hyper-util/latest/src/hyper_util/client/legacy/client.rs.html
 pyreqwest raises its connect errors also for a connection that was reset *after* sending."""
 
 
-_LONGEST = 30 * 24 * 3600.0
-"""Seconds. A time limit has to have an end, and a deadline need not."""
+_LONGEST_LIMIT = 30 * 24 * 3600.0
+"""Seconds. pyreqwest needs a finite time limit, and a deadline may be infinite."""
 
-_FAREWELL = 0.01
-"""Seconds. pyreqwest's thread closes the connection of a failed request, and lets go of the Python objects of a closed
-client, a moment after it has told of it; a program that ends within that moment is aborted by the interpreter
-(``PyGILState_Release``). There is nothing to await instead."""
+_RELEASE_TIME = 0.01
+"""Seconds. pyreqwest's thread closes the connection of a failed request, and releases the Python objects of a closed
+client, shortly after it has reported the failure or the closing. The interpreter aborts a program that ends in between
+(``PyGILState_Release``). pyreqwest has nothing to await instead."""
 
 
 class PyreqwestTransport(HttpxTransport, NativeTransport):
-    """An httpx transport like any other, and a shorter way for a client of ours."""
+    """A transport for any httpx client, with a connector of its own for `RecordClient`."""
 
     def __init__(self) -> None:
         super().__init__(_plain_client().build())
 
     def connector(self, settings: Settings, proxy: Proxy | None) -> Connector:
-        """Speak to Plivo without httpx's request and response objects, which cost more than the exchange itself."""
+        """Return a connector without httpx's request and response objects, which cost more than the exchange itself.
+
+        Args:
+            settings: The account and the address of the API.
+            proxy: The proxy through which the API is called. If None, it is called directly.
+
+        Raises:
+            ConfigurationError: The proxy has an ``ssl_context``.
+        """
         if proxy is not None and proxy.ssl_context is not None:
             raise ConfigurationError("fast_transport() cannot use the ssl_context of a proxy: leave one of them out")
         return PyreqwestConnector(settings, proxy)
 
 
 def _plain_client() -> ClientBuilder:
-    """Nothing is followed, unpacked or negotiated: each request is one request."""
+    """Return a builder of clients that follow no redirect, unpack no body and negotiate no HTTP version."""
     return (
         ClientBuilder()
         .follow_redirects(enable=False)
@@ -72,15 +80,19 @@ def _plain_client() -> ClientBuilder:
 
 
 class PyreqwestConnector:
-    """The way through pyreqwest.
+    """Sends through pyreqwest.
 
-    pyreqwest goes on with a request whose task was cancelled, so each one has a time limit of its own. And a body is
-    asked for when its connection is there, right before the first byte of the request leaves: that moment is the
-    evidence of sending, and the last one at which sending can be prevented.
+    pyreqwest continues a request whose task was cancelled, so each request has a time limit of its own. It asks for the
+    body of a request when the connection is open, right before the first byte is sent. That call is the evidence of
+    sending, and the last time at which sending can be prevented.
 
-    Each of its clients makes one request at a time, so it holds one connection at most. A client that is shared holds
-    more than it has requests: hyper completes a connection although its request went out on another one that became
-    free meanwhile, and keeps it.
+    Each client of pyreqwest makes one request at a time, so it holds at most one connection. A shared client would hold
+    more connections than it has requests: hyper completes a connection, and keeps it, even if its request was sent on
+    another one that became idle in the meantime.
+
+    Args:
+        settings: The account and the address of the API.
+        proxy: The proxy through which the API is called. If None, it is called directly.
     """
 
     can_be_cancelled = False
@@ -90,7 +102,7 @@ class PyreqwestConnector:
         self._headers = [(name.decode(), value.decode()) for name, value in common_headers(settings)]
         self._proxy = proxy
         self._clients = set[Client]()
-        self._free = list[Client]()
+        self._idle = list[Client]()
 
     def _open(self) -> Client:
         builder = _plain_client().no_proxy().pool_max_idle_per_host(1).default_headers(self._headers)
@@ -98,40 +110,45 @@ class PyreqwestConnector:
         self._clients.add(client)
         return client
 
-    async def send(self, request: Request[Any], exchange: Exchange) -> Reply:
-        """Send ``request``, report to ``exchange`` how far it has come, and return the answer."""
-        client = self._free.pop() if self._free else self._open()
+    async def send(self, request: Request[Any], exchange: Exchange) -> Response:
+        """Send a request and return its response.
+
+        Args:
+            request: The request.
+            exchange: Where the connector notes what it observes.
+        """
+        client = self._idle.pop() if self._idle else self._open()
         try:
             return await self._send(client, request, exchange)
         finally:
-            if client in self._clients:  # it was not closed meanwhile
-                self._free.append(client)
+            if client in self._clients:  # the connector was not closed in the meantime
+                self._idle.append(client)
 
-    async def _send(self, client: Client, request: Request[Any], exchange: Exchange) -> Reply:
+    async def _send(self, client: Client, request: Request[Any], exchange: Exchange) -> Response:
         builder = client.request(request.method, self._base + request.path)
-        builder = builder.timeout(timedelta(seconds=min(exchange.seconds_left, _LONGEST)))
-        for name, value in own_headers(request):
+        builder = builder.timeout(timedelta(seconds=min(exchange.seconds_left, _LONGEST_LIMIT)))
+        for name, value in request_headers(request):
             builder = builder.header(name.decode(), value.decode())
         if request.body is not None:
             exchange.traced = True
-            builder = builder.body_stream(_when_sending(request.body, exchange))
+            builder = builder.body_stream(_body_when_sending(request.body, exchange))
         try:
             async with builder.streamed_read_buffer_limit(0).build_streamed() as response:
                 return await exchange.collect(response.status, dict(response.headers), _chunks(response.body_reader))
         except RequestError as error:
             causes = [error.message, *(cause["message"] for cause in error.details["causes"] or ())]
             kind = httpcore.ConnectError if NEVER_CONNECTED in causes else httpcore.NetworkError
-            await asyncio.sleep(_FAREWELL)
+            await asyncio.sleep(_RELEASE_TIME)
             raise kind(causes[-1]) from error
 
     async def aclose(self) -> None:
-        """Close the connections that are idle."""
+        """Close all connections."""
         if not self._clients:
             return
-        self._free.clear()
+        self._idle.clear()
         while self._clients:
-            await self._clients.pop().close()  # and with it its idle connection
-        await asyncio.sleep(_FAREWELL)
+            await self._clients.pop().close()  # this closes its idle connection
+        await asyncio.sleep(_RELEASE_TIME)
 
 
 def _for_pyreqwest(proxy: Proxy) -> ProxyBuilder:
@@ -141,8 +158,8 @@ def _for_pyreqwest(proxy: Proxy) -> ProxyBuilder:
     return builder.headers(proxy.headers.multi_items())
 
 
-def _when_sending(body: bytes, exchange: Exchange) -> Iterator[bytes]:
-    """Give the body once hyper asks for it: with the request's head in its buffer, before the buffer goes out.
+def _body_when_sending(body: bytes, exchange: Exchange) -> Iterator[bytes]:
+    """Yield the body when hyper asks for it: the headers are in its buffer then, and the buffer was not sent yet.
 
     https://docs.rs/hyper/latest/src/hyper/proto/h1/dispatch.rs.html
     """

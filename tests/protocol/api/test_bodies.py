@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.api.bodies import LONGEST, json_object, named_texts, text_of, unpacked
+from plivo_record_async.protocol.api.bodies import LONGEST_UNPACKED, named_texts, parse_json_object, text_of, unpacked
 
 BODY = json.dumps({"api_id": "2867b6e2", "message": "conference recording started"}).encode()
 
@@ -62,8 +62,8 @@ def test_of_a_body_that_was_cut_off_the_beginning_is_read() -> None:
 
 def test_a_bomb_does_not_go_off() -> None:
     bomb = gzip.compress(bytes(64 * 1024 * 1024))
-    assert len(unpacked(bomb, "gzip")) == LONGEST
-    assert len(unpacked(gzip.compress(bomb), "gzip, gzip")) == LONGEST
+    assert len(unpacked(bomb, "gzip")) == LONGEST_UNPACKED
+    assert len(unpacked(gzip.compress(bomb), "gzip, gzip")) == LONGEST_UNPACKED
 
 
 @given(st.binary(), st.lists(st.sampled_from(["gzip", "deflate", "br", ""])).map(",".join))
@@ -90,7 +90,7 @@ def test_other_bytes_are_latin_1() -> None:
 @pytest.mark.parametrize("body", [b"", b"  \r\n", b"\x00"[:0]])
 def test_an_empty_body_is_called_empty(body: bytes) -> None:
     with pytest.raises(ValueError, match="its body is empty"):
-        json_object(text_of(body))
+        parse_json_object(text_of(body))
 
 
 @pytest.mark.parametrize(
@@ -100,14 +100,14 @@ def test_an_empty_body_is_called_empty(body: bytes) -> None:
 )
 def test_what_is_not_json_is_shown(body: bytes) -> None:
     with pytest.raises(ValueError, match="its body is not JSON: ") as caught:
-        json_object(text_of(body))
+        parse_json_object(text_of(body))
     assert len(str(caught.value)) < 1_000
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"17", b"null", b"true", b"NaN", b"9" * 5_000])
 def test_json_that_is_no_object_is_shown(body: bytes) -> None:
     with pytest.raises(ValueError, match="its body is not a JSON object: "):
-        json_object(text_of(body))
+        parse_json_object(text_of(body))
 
 
 ODD: dict[str, tuple[str, dict[str, object]]] = {
@@ -126,7 +126,7 @@ ODD: dict[str, tuple[str, dict[str, object]]] = {
 
 @pytest.mark.parametrize(("text", "data"), ODD.values(), ids=ODD)
 def test_odd_json_is_read_as_far_as_it_makes_sense(text: str, data: object) -> None:
-    assert json_object(text) == data
+    assert parse_json_object(text) == data
 
 
 BROKEN: dict[str, tuple[str, dict[str, str]]] = {
@@ -142,14 +142,14 @@ BROKEN: dict[str, tuple[str, dict[str, str]]] = {
 @pytest.mark.parametrize(("text", "texts"), BROKEN.values(), ids=BROKEN)
 def test_what_can_be_read_of_broken_json(text: str, texts: dict[str, str]) -> None:
     with pytest.raises(ValueError, match="its body is not JSON"):
-        json_object(text)
+        parse_json_object(text)
     assert named_texts(text) == texts
 
 
 @given(st.binary())
 def test_any_bytes_are_an_object_or_a_value_error(body: bytes) -> None:
     try:
-        data = json_object(text_of(body))
+        data = parse_json_object(text_of(body))
     except ValueError:
         return
     assert isinstance(data, dict)

@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plivo_record_async.protocol.api import endpoints
-from plivo_record_async.protocol.api.endpoints import Request
-from plivo_record_async.protocol.api.responses import (
-    Reply,
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.protocol.api.results import (
     read_conference,
     read_conference_names,
     read_nothing,
@@ -88,14 +88,14 @@ def test_a_stop_carries_its_arguments_in_the_query_and_has_no_body() -> None:
 def test_the_mode_decides_how_the_answer_is_read() -> None:
     assert endpoints.start_recording(StartRequest("x")).read is read_started
     assert endpoints.start_recording(StartRequest("x", callback_url=CALLBACK)).read is read_pending
-    reply = Reply(status=204)
-    assert endpoints.stop_recording(StopRequest("x")).read(reply) == RecordingStopped()
+    response = Response(status=204)
+    assert endpoints.stop_recording(StopRequest("x")).read(response) == RecordingStopped()
     with pytest.raises(ValueError, match="empty"):
-        endpoints.stop_recording(StopRequest("x", callback_url=CALLBACK)).read(reply)
+        endpoints.stop_recording(StopRequest("x", callback_url=CALLBACK)).read(response)
 
 
 def test_a_404_after_doubt_means_done_only_where_it_can() -> None:
-    gone = Reply(status=404, body=b'{"api_id": "a", "error": "not found"}')
+    gone = Response(status=404, body=b'{"api_id": "a", "error": "not found"}')
     assert endpoints.start_recording(StartRequest("x")).read_gone is None
     assert endpoints.get_recording("r").read_gone is None
     stop = endpoints.stop_recording(StopRequest("x")).read_gone
@@ -105,10 +105,10 @@ def test_a_404_after_doubt_means_done_only_where_it_can() -> None:
     assert stop_async is not None
     assert delete is not None
     assert stop(gone) == RecordingStopped(api_id="a")
-    assert stop(Reply(status=404)) == RecordingStopped()
+    assert stop(Response(status=404)) == RecordingStopped()
     assert stop_async(gone) == PendingResponse("a")
     with pytest.raises(ValueError, match="empty"):
-        stop_async(Reply(status=404))
+        stop_async(Response(status=404))
     delete(gone)
 
 
@@ -132,7 +132,7 @@ def test_a_recording_that_is_read_without_its_id_has_the_one_that_was_asked_for(
     assert (request.method, request.path, request.body, request.repeatable) == ("GET", "/Recording/r%2F1/", None, True)
     answers: list[dict[str, Any]] = [{}, {"recording_id": None}, {"recording_id": "another"}]
     for answered, read in zip(answers, ["r/1", "r/1", "another"], strict=True):
-        assert request.read(Reply(status=200, body=json.dumps({**answered, "x": 1}).encode())).recording_id == read
+        assert request.read(Response(status=200, body=json.dumps({**answered, "x": 1}).encode())).recording_id == read
 
 
 def test_filters_are_in_utc_and_only_those_that_were_given() -> None:

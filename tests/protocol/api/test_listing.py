@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.api.listing import Listing, windows
-from plivo_record_async.protocol.api.responses import Page
+from plivo_record_async.protocol.api.listing import Listing, time_windows
+from plivo_record_async.protocol.api.results import Page
 from plivo_record_async.protocol.models import Recording
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -323,7 +323,7 @@ def test_a_row_that_is_nested_too_deeply_is_listed() -> None:
 
 
 def spans(added_after: datetime | None, added_before: datetime | None) -> list[tuple[datetime | None, datetime | None]]:
-    return list(windows(added_after, added_before, NOW))
+    return list(time_windows(added_after, added_before, NOW))
 
 
 def test_without_times_plivo_chooses() -> None:

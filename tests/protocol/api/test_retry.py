@@ -25,7 +25,7 @@ from plivo_record_async.errors import (
     ServerError,
     UnexpectedResponseError,
 )
-from plivo_record_async.protocol.api.retry import RetryBudget, RetryPolicy, leaves_doubt, most_telling
+from plivo_record_async.protocol.api.retry import RetryBudget, RetryPolicy, decisive_error, may_have_been_executed
 
 
 def not_sent(phase: Phase) -> NotSentError:
@@ -135,7 +135,7 @@ def test_jitter_keeps_within_its_bounds(jitter: float, attempt: int, first: floa
 
 @pytest.mark.parametrize("error", [*NEVER, *ALWAYS, *WHERE_HARMLESS], ids=kind)
 def test_doubt_is_left_where_it_may_have_been_executed(error: PlivoRecordError) -> None:
-    assert leaves_doubt(error) is (error in WHERE_HARMLESS)
+    assert may_have_been_executed(error) is (error in WHERE_HARMLESS)
 
 
 # Which of two attempts' errors speaks for the call; from the weakest to the strongest witness.
@@ -150,23 +150,23 @@ WITNESSES: list[list[PlivoRecordError]] = [
 @pytest.mark.parametrize(("earlier", "last"), [*itertools.product(range(4), range(4))])
 def test_the_last_word_counts_unless_it_speaks_of_its_own_attempt_only(earlier: int, last: int) -> None:
     for first, second in itertools.product(WITNESSES[earlier], WITNESSES[last]):
-        assert most_telling(first, second) is (second if last >= earlier else first)
+        assert decisive_error(first, second) is (second if last >= earlier else first)
 
 
 @pytest.mark.parametrize("error", [*NEVER, *ALWAYS, *WHERE_HARMLESS], ids=kind)
 def test_a_single_error_speaks_for_itself(error: PlivoRecordError) -> None:
-    assert most_telling(None, error) is error
+    assert decisive_error(None, error) is error
 
 
 @pytest.mark.parametrize("last", [*NEVER, *ALWAYS], ids=kind)
 def test_nothing_undoes_the_doubt_about_a_start_that_was_sent_again(last: PlivoRecordError) -> None:
     doubt = unknown(status=503)
-    assert most_telling(doubt, last) is doubt
+    assert decisive_error(doubt, last) is doubt
 
 
 @pytest.mark.parametrize("last", WHERE_HARMLESS, ids=kind)
 def test_a_later_doubt_is_the_better_witness(last: PlivoRecordError) -> None:
-    assert most_telling(unknown(status=503), last) is last
+    assert decisive_error(unknown(status=503), last) is last
 
 
 def test_a_tenth_of_the_calls_may_be_retries() -> None:

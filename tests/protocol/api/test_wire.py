@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.api.wire import structure, text_or_none, unstructure, whole_or_none
+from plivo_record_async.protocol.api.wire import integer_or_none, structure, text_or_none, unstructure
 from plivo_record_async.protocol.models import (
     Conference,
     PendingResponse,
@@ -196,7 +196,7 @@ def test_ids_that_are_numbers_are_spelled_out() -> None:
 def test_single_values_are_read_or_none() -> None:
     texts: list[Any] = ["a", 17, "", None, True, []]
     assert list(map(text_or_none, texts)) == ["a", "17", None, None, None, None]
-    assert list(map(whole_or_none, [20, "20", "20.0", -1, None, "many"])) == [20, 20, 20, None, None, None]
+    assert list(map(integer_or_none, [20, "20", "20.0", -1, None, "many"])) == [20, 20, 20, None, None, None]
 
 
 def test_unknown_fields_are_kept() -> None:

@@ -12,7 +12,7 @@ import pytest
 from plivo_record_async import NotSentError, OutcomeUnknownError, UnexpectedResponseError
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.models import StartRequest, StopRequest
-from plivo_record_async.transport.connectors.connector import LONGEST_BODY, NEVER_CONNECTED, Exchange, own_headers
+from plivo_record_async.transport.connectors.connector import LONGEST_BODY, NEVER_CONNECTED, Exchange, request_headers
 from tests.support.clients.mock_transport import BASIC, TOKEN, error_of_start, report
 from tests.support.samples.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
 
@@ -180,10 +180,10 @@ async def test_an_endless_answer_is_cut_off() -> None:
 
 
 def test_only_a_stop_asks_to_close_the_connection() -> None:
-    start = own_headers(endpoints.start_recording(StartRequest("standup", file_format="wav")))
+    start = request_headers(endpoints.start_recording(StartRequest("standup", file_format="wav")))
     assert start == [(b"Content-Type", b"application/json"), (b"Content-Length", b"22")]
-    assert own_headers(endpoints.stop_recording(StopRequest("standup"))) == [(b"Connection", b"close")]
-    assert own_headers(endpoints.list_conferences()) == []
+    assert request_headers(endpoints.stop_recording(StopRequest("standup"))) == [(b"Connection", b"close")]
+    assert request_headers(endpoints.list_conferences()) == []
 
 
 async def test_no_error_shows_the_token() -> None:

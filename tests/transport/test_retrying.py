@@ -34,11 +34,12 @@ from plivo_record_async import (
     _clock,
 )
 from plivo_record_async.protocol.api import endpoints
+from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.retry import RetryPolicy
 from plivo_record_async.protocol.models import StartRequest, StopRequest
 from plivo_record_async.settings import Settings
-from plivo_record_async.transport.caller import Caller
 from plivo_record_async.transport.connectors.choice import open_connector
+from plivo_record_async.transport.retrying import RetryingSender
 from tests.support import virtual_time
 
 SETTINGS = Settings(auth_id="MAXXXXXXXXXXXXXXXXXX", auth_token="t", base_url="http://h")
@@ -98,26 +99,26 @@ class Server:
         return len(self.times)
 
 
-def caller_over(
+def sender_over(
     server: Server,
     *,
     timeout: float = 30.0,
     rate_limit: RateLimit | None = None,
     max_connections: int = 32,
     **policy: Any,
-) -> Caller:
+) -> RetryingSender:
     connector = open_connector(SETTINGS, httpx.MockTransport(server))
-    return Caller(
+    return RetryingSender(
         connector, timeout=timeout, rate_limit=rate_limit, max_connections=max_connections, policy=RetryPolicy(**policy)
     )
 
 
-def outcome(server: Server, request: endpoints.Request[Any], **options: Any) -> Any:
+def outcome(server: Server, request: Request[Any], **options: Any) -> Any:
     """What one call ends in, a value or an error."""
 
     async def main() -> Any:
         try:
-            return await caller_over(server, **options).call(request)
+            return await sender_over(server, **options).send(request)
         except PlivoRecordError as error:
             return error
 
@@ -125,7 +126,7 @@ def outcome(server: Server, request: endpoints.Request[Any], **options: Any) -> 
 
 
 # steps, request, how it ends, how many requests
-STORIES: list[tuple[Sequence[Step], endpoints.Request[Any], object, int]] = [
+STORIES: list[tuple[Sequence[Step], Request[Any], object, int]] = [
     ([started], START, RecordingStarted(api_id="a"), 1),
     ([refuses, started], START, RecordingStarted(api_id="a"), 2),
     ([refuses, refuses, started], START, RecordingStarted(api_id="a"), 3),
@@ -175,7 +176,7 @@ STORIES: list[tuple[Sequence[Step], endpoints.Request[Any], object, int]] = [
 
 
 @pytest.mark.parametrize(("steps", "request_", "ends", "requests"), STORIES)
-def test_how_a_call_ends(steps: Sequence[Step], request_: endpoints.Request[Any], ends: object, requests: int) -> None:
+def test_how_a_call_ends(steps: Sequence[Step], request_: Request[Any], ends: object, requests: int) -> None:
     server = Server(*steps)
     end = outcome(server, request_)
     assert server.requests == requests
@@ -213,7 +214,7 @@ def test_one_call_may_be_given_fewer_retries_than_the_client() -> None:
 
     async def main() -> None:
         with pytest.raises(ServerError):
-            await caller_over(server, max_retries=5).call(LOOK, max_retries=1)
+            await sender_over(server, max_retries=5).send(LOOK, max_retries=1)
 
     virtual_time.run(main())
     assert server.requests == 2
@@ -243,9 +244,9 @@ def test_no_wait_passes_the_deadline(timeout: float, max_retries: int, longest_w
     server = Server(refuses)
 
     async def main() -> float:
-        caller = caller_over(server, timeout=timeout, max_retries=max_retries, longest_wait=longest_wait)
+        sender = sender_over(server, timeout=timeout, max_retries=max_retries, longest_wait=longest_wait)
         with pytest.raises(NotSentError):
-            await caller.call(STOP)
+            await sender.send(STOP)
         return asyncio.get_running_loop().time()
 
     assert virtual_time.run(main()) < timeout
@@ -255,9 +256,9 @@ def test_no_wait_passes_the_deadline(timeout: float, max_retries: int, longest_w
 @pytest.mark.parametrize("step", [refuses, limited, busy, hangs])
 def test_a_calls_own_timeout_counts(step: Step) -> None:
     async def main() -> float:
-        caller = caller_over(Server(step), timeout=1_000.0, max_retries=100, longest_wait=100.0)
+        sender = sender_over(Server(step), timeout=1_000.0, max_retries=100, longest_wait=100.0)
         with pytest.raises(PlivoRecordError):
-            await caller.call(STOP, timeout=3.0)
+            await sender.send(STOP, timeout=3.0)
         return asyncio.get_running_loop().time()
 
     assert virtual_time.run(main()) <= 3.001
@@ -269,7 +270,7 @@ def test_a_senseless_timeout_is_refused_before_anything_is_sent(timeout: float) 
 
     async def main() -> None:
         with pytest.raises(ValueError, match="timeout must be more than 0 and finite"):
-            await caller_over(server).call(START, timeout=timeout)
+            await sender_over(server).send(START, timeout=timeout)
 
     virtual_time.run(main())
     assert server.requests == 0
@@ -294,10 +295,10 @@ def test_a_429_holds_all_calls_of_the_client_back() -> None:
     server = Server(answers(429, None, Retry_After="4"), started)
 
     async def main() -> None:
-        caller = caller_over(server)
-        first = asyncio.create_task(caller.call(START))
+        sender = sender_over(server)
+        first = asyncio.create_task(sender.send(START))
         await asyncio.sleep(1)
-        others = [asyncio.create_task(caller.call(START)) for _ in range(50)]
+        others = [asyncio.create_task(sender.send(START)) for _ in range(50)]
         await asyncio.gather(first, *others)
 
     virtual_time.run(main())
@@ -309,7 +310,7 @@ def test_a_429_that_asks_for_more_than_the_deadline_ends_the_call_at_once() -> N
 
     async def main() -> float:
         with pytest.raises(RateLimitError) as caught:
-            await caller_over(server).call(START)
+            await sender_over(server).send(START)
         assert caught.value.retry_after == 40
         return asyncio.get_running_loop().time()
 
@@ -321,11 +322,11 @@ def test_who_is_held_back_past_the_deadline_was_not_sent() -> None:
     server = Server(answers(429, None, Retry_After="40"), started)
 
     async def main() -> None:
-        caller = caller_over(server)
+        sender = sender_over(server)
         with pytest.raises(RateLimitError):
-            await caller.call(START)
+            await sender.send(START)
         with pytest.raises(NotSentError, match="waiting for the account's quota") as caught:
-            await caller.call(START)
+            await sender.send(START)
         assert caught.value.phase == "quota"
 
     virtual_time.run(main())
@@ -344,8 +345,8 @@ def test_a_429_and_then_no_turn_before_the_deadline_stays_a_429() -> None:
     server = Server(limited, hangs)
 
     async def main() -> None:
-        caller = caller_over(server, timeout=8.0, max_connections=1)
-        ends = await asyncio.gather(*(caller.call(START) for _ in range(2)), return_exceptions=True)
+        sender = sender_over(server, timeout=8.0, max_connections=1)
+        ends = await asyncio.gather(*(sender.send(START) for _ in range(2)), return_exceptions=True)
         assert [type(end) for end in ends] == [RateLimitError, OutcomeUnknownError]
 
     virtual_time.run(main())
@@ -356,10 +357,10 @@ def test_a_broken_api_is_not_hammered() -> None:
     server = Server(refuses)
 
     async def main() -> None:
-        caller = caller_over(server)
+        sender = sender_over(server)
         for _ in range(1_000):
             with pytest.raises(NotSentError):
-                await caller.call(START)
+                await sender.send(START)
 
     virtual_time.run(main())
     assert 1_100 <= server.requests <= 1_111
@@ -369,9 +370,9 @@ def test_a_429_costs_no_budget() -> None:
     server = Server(*[limited, started] * 100)
 
     async def main() -> None:
-        caller = caller_over(server)
+        sender = sender_over(server)
         for _ in range(100):
-            await caller.call(START)
+            await sender.send(START)
 
     virtual_time.run(main())
     assert server.requests == 200
@@ -382,8 +383,8 @@ def test_retries_do_not_all_come_at_once() -> None:
     server = Server(*[busy] * 8, stopped)
 
     async def main() -> None:
-        caller = caller_over(server)
-        await asyncio.gather(*(caller.call(STOP) for _ in range(8)))
+        sender = sender_over(server)
+        await asyncio.gather(*(sender.send(STOP) for _ in range(8)))
 
     virtual_time.run(main())
     assert server.times[:8] == [0.0] * 8
@@ -398,7 +399,7 @@ def test_a_call_cancelled_between_its_attempts_sends_no_more() -> None:
     server = Server(limited, started)
 
     async def main() -> None:
-        task = asyncio.create_task(caller_over(server).call(START))
+        task = asyncio.create_task(sender_over(server).send(START))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -416,16 +417,16 @@ def test_after_many_cancellations_everything_still_works() -> None:
         return httpx.Response(202, json={"api_id": "a"})
 
     async def main() -> None:
-        caller = caller_over(Server(slow), rate_limit=RateLimit(300, per=5.0), max_connections=4)
-        tasks = [asyncio.create_task(caller.call(START, timeout=5 + number % 7)) for number in range(1_000)]
+        sender = sender_over(Server(slow), rate_limit=RateLimit(300, per=5.0), max_connections=4)
+        tasks = [asyncio.create_task(sender.send(START, timeout=5 + number % 7)) for number in range(1_000)]
         for number, task in enumerate(tasks):
             if number % 3:
                 await asyncio.sleep(0.01)
                 task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        results = await asyncio.gather(*(caller.call(START) for _ in range(20)))
+        results = await asyncio.gather(*(sender.send(START) for _ in range(20)))
         assert results == [RecordingStarted(api_id="a")] * 20
-        await caller.aclose(grace=1)
+        await sender.aclose(grace=1)
         assert len(asyncio.all_tasks()) == 1
 
     virtual_time.run(main())
@@ -440,7 +441,7 @@ def test_who_asked_for_it_gets_what_comes_after_a_cancellation(step: Step, ends:
     async def main() -> None:
         coming: list[Awaitable[Any]] = []
         server = Server(slow)
-        task = asyncio.create_task(caller_over(server).call(START, on_abandoned=coming.append))
+        task = asyncio.create_task(sender_over(server).send(START, on_abandoned=coming.append))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -461,8 +462,8 @@ def test_nothing_comes_after_a_cancellation_if_nothing_was_sent() -> None:
 
     async def main() -> None:
         coming: list[Awaitable[Any]] = []
-        caller = caller_over(Server(connects), max_connections=1)
-        tasks = [asyncio.create_task(caller.call(START, on_abandoned=coming.append)) for _ in range(2)]
+        sender = sender_over(Server(connects), max_connections=1)
+        tasks = [asyncio.create_task(sender.send(START, on_abandoned=coming.append)) for _ in range(2)]
         await asyncio.sleep(1)
         for task in tasks:
             task.cancel()
@@ -488,7 +489,7 @@ def test_what_an_earlier_attempt_left_in_doubt_comes_after_a_cancellation_too(se
     async def main() -> None:
         coming: list[Awaitable[Any]] = []
         server = Server(busy, slow)
-        task = asyncio.create_task(caller_over(server, retry_503_starts=True).call(START, on_abandoned=coming.append))
+        task = asyncio.create_task(sender_over(server, retry_503_starts=True).send(START, on_abandoned=coming.append))
         await asyncio.sleep(1)
         assert server.requests == 2
         task.cancel()
@@ -507,8 +508,8 @@ def test_who_goes_away_between_two_attempts_leaves_the_doubt_of_the_first(
     async def main() -> None:
         coming: list[Awaitable[Any]] = []
         server = Server(busy)
-        caller = caller_over(server, retry_503_starts=True, rate_limit=RateLimit(1, per=5.0))
-        task = asyncio.create_task(caller.call(START, on_abandoned=coming.append if wanted else None))
+        sender = sender_over(server, retry_503_starts=True, rate_limit=RateLimit(1, per=5.0))
+        task = asyncio.create_task(sender.send(START, on_abandoned=coming.append if wanted else None))
         await asyncio.sleep(1)
         assert server.requests == 1
         task.cancel()

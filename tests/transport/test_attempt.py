@@ -1,4 +1,4 @@
-"""One request under way: its end is known by its deadline, and its connection is held until it is really over."""
+"""One attempt: its result is known by its deadline, and its connection is held until its task is done."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import pytest
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RateLimit
 from plivo_record_async.protocol.api import endpoints
-from plivo_record_async.protocol.api.responses import Reply
+from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.settings import Settings
+from plivo_record_async.transport.attempt import Attempt, AttemptResult, Call
 from plivo_record_async.transport.connectors.choice import open_connector
 from plivo_record_async.transport.connectors.connector import Connector, Exchange
-from plivo_record_async.transport.flight import Call, End, Flight
 from plivo_record_async.transport.limiter import Quota
 from plivo_record_async.transport.sender import Sender
 from tests.support import virtual_time
@@ -51,14 +51,14 @@ def start(seconds: float) -> Call[Any]:
     return Call(request=endpoints.start_recording(StartRequest("standup")), deadline=now() + seconds)
 
 
-def launch(connector: Connector, seconds: float = 10.0) -> tuple[Flight, list[End]]:
-    ends: list[End] = []
+def begin(connector: Connector, seconds: float = 10.0) -> tuple[Attempt, list[AttemptResult]]:
+    results: list[AttemptResult] = []
     call = start(seconds)
     exchange = Exchange(deadline=call.deadline, clock=asyncio.get_running_loop().time)
-    return Flight(connector, call, exchange, at_end=lambda _, end: ends.append(end)), ends
+    return Attempt(connector, call, exchange, on_done=lambda _, result: results.append(result)), results
 
 
-async def tell_of_sending(request: httpx.Request) -> None:
+async def report_sending(request: httpx.Request) -> None:
     info = {"request": httpcore.Request("POST", "http://h/")}
     await request.extensions["trace"]("http11.send_request_headers.started", info)
 
@@ -73,7 +73,7 @@ async def breaks(request: httpx.Request) -> httpx.Response:
 
 def answers_after(seconds: float, *, status: int = 202) -> Handler:
     async def handler(request: httpx.Request) -> httpx.Response:
-        await tell_of_sending(request)
+        await report_sending(request)
         await asyncio.sleep(seconds)
         return httpx.Response(status, json={"api_id": "a"})
 
@@ -83,12 +83,12 @@ def answers_after(seconds: float, *, status: int = 202) -> Handler:
 @pytest.mark.parametrize("pool", [False, True])
 def test_an_answer_ends_it(pool: bool) -> None:
     async def main() -> None:
-        flight, ends = launch(connector(answers, pool=pool))
-        had_ended = flight.has_ended
-        reply = await flight.reply()
-        assert (reply.status, reply.complete) == (202, True)
-        assert (had_ended, flight.has_ended) == (False, True)
-        assert ends == [reply]
+        attempt, results = begin(connector(answers, pool=pool))
+        had_result = attempt.has_result
+        response = await attempt.response()
+        assert (response.status, response.complete) == (202, True)
+        assert (had_result, attempt.has_result) == (False, True)
+        assert results == [response]
 
     virtual_time.run(main())
 
@@ -96,59 +96,59 @@ def test_an_answer_ends_it(pool: bool) -> None:
 @pytest.mark.parametrize("pool", [False, True])
 def test_a_failure_ends_it(pool: bool) -> None:
     async def main() -> None:
-        flight, ends = launch(connector(breaks, pool=pool))
+        attempt, results = begin(connector(breaks, pool=pool))
         with pytest.raises(NotSentError, match="ConnectError: refused") as caught:
-            await flight.reply()
-        assert ends == [caught.value]
+            await attempt.response()
+        assert results == [caught.value]
         assert isinstance(caught.value.__cause__, httpx.ConnectError)
 
     virtual_time.run(main())
 
 
 @pytest.mark.parametrize("pool", [False, True])
-def test_its_end_is_known_at_the_deadline(pool: bool) -> None:
+def test_its_result_is_known_at_the_deadline(pool: bool) -> None:
     async def main() -> None:
-        flight, ends = launch(connector(answers_after(25.0), pool=pool))
+        attempt, results = begin(connector(answers_after(25.0), pool=pool))
         with pytest.raises(OutcomeUnknownError, match="the deadline passed"):
-            await flight.reply()
+            await attempt.response()
         assert now() == 10.0
-        assert flight.task.done() is (not pool)
-        await asyncio.wait([flight.task])
+        assert attempt.task.done() is (not pool)
+        await asyncio.wait([attempt.task])
         await asyncio.sleep(0)
         assert now() == (25.0 if pool else 10.0)
-        assert len(ends) == 1
+        assert len(results) == 1
 
     virtual_time.run(main())
 
 
-@pytest.mark.parametrize("given_up_at", [3.0, 10.0])
-def test_what_is_given_up_is_not_sent_later(given_up_at: float) -> None:
+@pytest.mark.parametrize("abandoned_at", [3.0, 10.0])
+def test_an_abandoned_attempt_is_not_sent_later(abandoned_at: float) -> None:
     sent: list[float] = []
 
     async def handler(request: httpx.Request) -> httpx.Response:
         await request.extensions["trace"]("connection.connect_tcp.started", {})
         await asyncio.sleep(20.0)
-        await tell_of_sending(request)
+        await report_sending(request)
         sent.append(now())
         raise AssertionError("unreachable")
 
     async def main() -> None:
-        flight, _ = launch(connector(handler, pool=True))
-        if given_up_at < 10.0:
-            await asyncio.sleep(given_up_at)
-            flight.give_up(asyncio.CancelledError())
+        attempt, _ = begin(connector(handler, pool=True))
+        if abandoned_at < 10.0:
+            await asyncio.sleep(abandoned_at)
+            attempt.abandon(asyncio.CancelledError())
         with pytest.raises(NotSentError):
-            await flight.reply()
-        assert now() == given_up_at
-        await asyncio.wait([flight.task])
+            await attempt.response()
+        assert now() == abandoned_at
+        await asyncio.wait([attempt.task])
         assert now() == 20.0
 
     virtual_time.run(main())
     assert sent == []
 
 
-def test_what_comes_too_late_is_still_heeded_and_holds_its_place() -> None:
-    """A 429 pauses the client even if it came after the deadline; and a connection is one until it ends."""
+def test_a_late_response_is_still_observed_and_its_slot_is_taken_until_then() -> None:
+    """A 429 pauses the client even if it came after the deadline; and a connection is one until it results."""
 
     async def main() -> None:
         quota = Quota(RateLimit(3, per=1.0))
@@ -166,44 +166,44 @@ def test_what_comes_too_late_is_still_heeded_and_holds_its_place() -> None:
     virtual_time.run(main())
 
 
-def test_giving_up_at_once_cancels_a_pool_too() -> None:
+def test_cancelling_ends_an_attempt_in_a_pool_too() -> None:
     async def main() -> None:
-        flight, ends = launch(connector(answers_after(25.0), pool=True))
+        attempt, results = begin(connector(answers_after(25.0), pool=True))
         await asyncio.sleep(1.0)
-        flight.give_up(asyncio.CancelledError(), at_once=True)
+        attempt.abandon(asyncio.CancelledError(), cancel=True)
         with pytest.raises(OutcomeUnknownError, match="the client was closed before it had ended"):
-            await flight.reply()
-        assert (now(), len(ends)) == (1.0, 1)
+            await attempt.response()
+        assert (now(), len(results)) == (1.0, 1)
 
     virtual_time.run(main())
 
 
-def test_the_first_reason_counts() -> None:
+def test_an_attempt_that_is_abandoned_twice_keeps_the_first_cause() -> None:
     async def main() -> None:
-        flight, _ = launch(connector(answers_after(25.0)), seconds=10.0)
+        attempt, _ = begin(connector(answers_after(25.0)), seconds=10.0)
         await asyncio.sleep(1.0)
-        flight.give_up(ValueError("first"))
-        flight.give_up(asyncio.CancelledError())
+        attempt.abandon(ValueError("first"))
+        attempt.abandon(asyncio.CancelledError())
         with pytest.raises(OutcomeUnknownError, match="ValueError: first"):
-            await flight.reply()
+            await attempt.response()
 
     virtual_time.run(main())
 
 
-def test_who_asks_to_be_told_is_told_its_end() -> None:
+def test_a_callback_gets_the_result() -> None:
     async def main() -> None:
-        flight, _ = launch(connector(answers))
-        told: list[End] = []
-        flight.when_ended(told.append)
-        reply = await flight.reply()
+        attempt, _ = begin(connector(answers))
+        received: list[AttemptResult] = []
+        attempt.add_result_callback(received.append)
+        response = await attempt.response()
         await asyncio.sleep(0)
-        assert told == [reply]
-        assert isinstance(told[0], Reply)
+        assert received == [response]
+        assert isinstance(received[0], Response)
 
     virtual_time.run(main())
 
 
-def test_an_exception_that_nobody_asks_for_is_not_complained_of() -> None:
+def test_an_exception_after_the_result_is_not_reported_by_asyncio() -> None:
     complaints: list[dict[str, Any]] = []
 
     async def main() -> None:
@@ -213,11 +213,11 @@ def test_an_exception_that_nobody_asks_for_is_not_complained_of() -> None:
             await asyncio.sleep(20.0)
             raise httpx.ReadError("broken")
 
-        flight, _ = launch(connector(breaks_late, pool=True))
+        attempt, _ = begin(connector(breaks_late, pool=True))
         with pytest.raises(OutcomeUnknownError):
-            await flight.reply()
-        await asyncio.wait([flight.task])
-        del flight
+            await attempt.response()
+        await asyncio.wait([attempt.task])
+        del attempt
 
     virtual_time.run(main())
     assert complaints == []

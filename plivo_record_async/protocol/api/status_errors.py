@@ -1,0 +1,195 @@
+"""The result of a response, or the error that its status and its body prove.
+
+``error`` in a body is a text, an object, a list or absent; bodies may be HTML, empty or cut off. A success status whose
+body carries an ``error`` is no success. Statuses: https://plivo.com/docs/account/api/overview.md
+"""
+
+from __future__ import annotations
+
+import contextlib
+import reprlib
+from datetime import datetime
+from http import HTTPStatus
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+from plivo_record_async.errors import (
+    ApiError,
+    AuthenticationError,
+    BadRequestError,
+    MethodNotAllowedError,
+    NotFoundError,
+    OutcomeUnknownError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+    UnexpectedResponseError,
+)
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
+
+__all__ = ["result_of"]
+
+T = TypeVar("T")
+
+_REFUSALS: Final[dict[int, type[ApiError]]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    405: MethodNotAllowedError,
+    409: BadRequestError,
+    422: BadRequestError,
+}
+
+_REDIRECTS: Final = frozenset({301, 302, 307, 308})
+"""The server that answered did nothing, because the resource is at another address. A 303, in contrast, may lead to the
+result of what was done: https://www.rfc-editor.org/rfc/rfc9110#section-15.4"""
+
+_STANDARD: Final = frozenset(HTTPStatus)
+
+
+def result_of(
+    request: Request[T],
+    response: Response,
+    *,
+    follows_doubt: bool = False,
+    called_at: datetime | None = None,
+    failed_at: datetime | None = None,
+    attempts: int = 1,
+) -> T:
+    """Return the result that a response reports.
+
+    Args:
+        request: The request.
+        response: Its response.
+        follows_doubt: Whether an earlier attempt of the same call may have been executed. A 404 then may mean "done".
+        called_at: When the call was made.
+        failed_at: When the call failed, if it did.
+        attempts: How many attempts were made.
+
+    Raises:
+        UnexpectedResponseError: The status is a success, and the body cannot be read or carries an error.
+        ApiError: Plivo refused the request. The status decides which subclass is raised.
+        OutcomeUnknownError: The status does not prove that the request was refused, so it may have been executed.
+    """
+    if follows_doubt and response.status == HTTPStatus.NOT_FOUND and request.read_gone is not None:
+        with contextlib.suppress(ValueError):
+            return request.read_gone(response)
+    if not response.is_success:
+        if (refusal := _refusal(request, response)) is not None:
+            raise refusal
+        raise OutcomeUnknownError(
+            request.operation,
+            f"Plivo answered {response.status} ({_message(response)})",
+            phase="answer",
+            evidence="a server error does not say whether the work was done before it"
+            if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            else "such an answer does not say whether the work was done",
+            status=response.status,
+            api_id=response.api_id,
+            body=response.text,
+            called_at=called_at,
+            sent_at=response.sent_at,
+            failed_at=failed_at,
+            attempts=attempts,
+            repeatable=request.repeatable,
+            start_id=request.start_id,
+        )
+    if message := _words(response.data.get("error")):
+        raise _unexpected(request, response, f"its answer carries an error: {message}", message=message)
+    try:
+        return request.read(response)
+    except ValueError as error:
+        raise _unexpected(request, response, str(error)) from error
+
+
+def _unexpected(
+    request: Request[Any], response: Response, reason: str, *, message: str | None = None
+) -> UnexpectedResponseError:
+    return UnexpectedResponseError(
+        response.status,
+        response.text,
+        reason,
+        operation=request.operation,
+        repeatable=request.repeatable,
+        message=message,
+        api_id=response.api_id,
+        recording_id=response.text_field("recording_id"),
+        url=response.text_field("url"),
+        start_id=request.start_id,
+    )
+
+
+def _refusal(request: Request[Any], response: Response) -> ApiError | None:
+    """Return the error that the status proves, or None if the request may have been executed and is not repeatable."""
+    status, operation = response.status, request.operation
+    about = (status, response.api_id, _message(response), response.text)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        return RateLimitError(*about, operation=operation, retry_after=response.retry_after)
+    if status == HTTPStatus.NOT_FOUND:
+        return NotFoundError(*about, operation=operation, missing=request.missing)
+    if status in _REDIRECTS:
+        return ApiError(*about, operation=operation, advice=_advice_on_redirect(response))
+    if _is_refusal(status):
+        return _REFUSALS.get(status, ApiError)(*about, operation=operation)
+    if request.repeatable and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return ServerError(*about, operation=operation)
+    return None
+
+
+def _is_refusal(status: int) -> bool:
+    """Return whether a status proves that nothing was done.
+
+    The standard statuses of client errors prove it. The others are made up by gateways, and some of them, such as
+    nginx's 499 and Amazon's 460, only say that a client stopped waiting.
+    """
+    is_client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return is_client_error and status != HTTPStatus.REQUEST_TIMEOUT and status in _STANDARD
+
+
+def _advice_on_redirect(response: Response) -> str:
+    """Return what to do about a redirect. It is never followed, because it may lead anywhere with the credentials."""
+    advice = "It was not executed. Correct base_url (PLIVO_BASE_URL)"
+    target = _without_secrets(response.headers.get("location", ""))
+    base_url, path, _ = target.partition("/v1/Account/")
+    if path and base_url.startswith(("https://", "http://")):
+        return f"{advice} to {base_url!r:.200}, where it was redirected to."
+    if target:
+        return f"{advice}: requests are redirected to {target!r:.200}."
+    return f"{advice}: something other than Plivo's API may be answering."
+
+
+def _without_secrets(address: str) -> str:
+    """Return an address without user, password, query and fragment; an empty text if it cannot be read."""
+    try:
+        scheme, authority, path, _, _ = urlsplit(address.strip())
+    except ValueError:
+        return ""
+    return urlunsplit((scheme, authority.rpartition("@")[2], path, "", ""))
+
+
+def _message(response: Response) -> str:
+    """Return the words in ``error`` or ``message``, or else the body, or else the name of the status."""
+    words = _words(response.data.get("error")) or _words(response.data.get("message"))
+    if words:
+        return words
+    try:
+        phrase = HTTPStatus(response.status).phrase
+    except ValueError:
+        phrase = "no reason given"
+    return response.text.strip()[:200] if response.text.strip() not in {"", "{}"} and not response.data else phrase
+
+
+def _words(value: Any, depth: int = 4) -> str:
+    """Return the words of an error: a text, an object that holds one, or a list of them."""
+    if not value:  # null, false, 0, {} and [] report no error
+        return ""
+    match value:
+        case str():
+            return value.strip()
+        case [*items] if depth:
+            return "; ".join(filter(None, (_words(item, depth - 1) for item in items)))
+        case {"error": inner} | {"message": inner} if depth:
+            return _words(inner, depth - 1)
+        case _:
+            return reprlib.repr(value)  # bounded: a body of a thousand brackets must not end as a RecursionError

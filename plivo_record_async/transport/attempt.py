@@ -1,0 +1,225 @@
+"""One attempt of a call: the request is sent, and ends with a response or an error.
+
+An attempt has its result by its deadline, whoever waits for it: a response, "not sent" or "unknown".
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+import attrs
+
+from plivo_record_async import _clock
+from plivo_record_async.errors import ClosedError, NotSentError, OutcomeUnknownError
+from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.transport.connectors.connector import Connector, Exchange
+
+__all__ = ["NEVER_STARTED", "Attempt", "AttemptResult", "Call"]
+
+NEVER_STARTED = "it was still waiting for its turn"
+"""The evidence that a request was not sent if it ended while it waited for a connection or for the quota."""
+
+T = TypeVar("T")
+
+AttemptResult = Response | NotSentError | OutcomeUnknownError
+
+
+@attrs.define(kw_only=True)
+class Call(Generic[T]):
+    """One call of a user: its request, when it was made, and when it ends.
+
+    Attributes:
+        request: The request to send.
+        deadline: When the call ends, by the event loop's clock.
+        called_at: When the call was made.
+        on_abandoned: Called with the pending response if the caller is cancelled after something was sent. If None, the
+            response is only logged.
+        attempt: The number of the present attempt, from 1.
+    """
+
+    request: Request[T]
+    deadline: float
+    called_at: datetime = attrs.field(factory=_clock.now)
+    on_abandoned: Callable[[Awaitable[Response]], None] | None = None
+    attempt: int = 1
+
+    def not_sent(self, exchange: Exchange, reason: str, evidence: str) -> NotSentError:
+        """Return the error of an attempt of which no byte was sent.
+
+        Args:
+            exchange: What was observed of the attempt.
+            reason: What went wrong.
+            evidence: Why it is certain that nothing was sent.
+        """
+        return NotSentError(
+            self.request.operation,
+            reason,
+            phase=exchange.phase,
+            evidence=evidence,
+            called_at=self.called_at,
+            failed_at=_clock.now(),
+            attempts=self.attempt,
+        )
+
+    def unknown(self, exchange: Exchange, reason: str) -> OutcomeUnknownError:
+        """Return the error of an attempt that was sent, or may have been, and got no response.
+
+        Args:
+            exchange: What was observed of the attempt.
+            reason: What went wrong.
+        """
+        return OutcomeUnknownError(
+            self.request.operation,
+            reason,
+            phase=exchange.phase,
+            evidence="sending had begun" if exchange.sent_at else "the transport does not report when sending begins",
+            called_at=self.called_at,
+            sent_at=exchange.sent_at,
+            failed_at=_clock.now(),
+            attempts=self.attempt,
+            repeatable=self.request.repeatable,
+            start_id=self.request.start_id,
+        )
+
+    def closed(self, exchange: Exchange) -> ClosedError | NotSentError:
+        """Return the error of an attempt that finds the client closed.
+
+        Args:
+            exchange: What was observed of the attempt.
+
+        Returns:
+            `ClosedError` if the call was made on a closed client, or `NotSentError` if the client was closed later.
+        """
+        if self.attempt > 1:
+            return self.closed_meanwhile(exchange)
+        return ClosedError(
+            f"{self.request.operation}: the client is closed, so nothing was sent. "
+            "Enter it again with 'async with client:', or make a new RecordClient, and then call again."
+        )
+
+    def closed_meanwhile(self, exchange: Exchange) -> NotSentError:
+        """Return the error of an attempt that was waiting to be sent when the client was closed.
+
+        Args:
+            exchange: What was observed of the attempt.
+        """
+        return self.not_sent(exchange, "the client was closed", NEVER_STARTED)
+
+    def failed(self, exchange: Exchange, cause: BaseException) -> NotSentError | OutcomeUnknownError:
+        """Return the error of an attempt that ended without a response.
+
+        Args:
+            exchange: What was observed of the attempt.
+            cause: The exception with which the attempt ended.
+        """
+        match cause:
+            case _ if exchange.seconds_left == 0:
+                reason = "the deadline passed"
+            case asyncio.CancelledError():
+                reason = "the client was closed before it had ended"
+            case _:
+                reason = f"{type(cause).__name__}: {cause}".rstrip(": ")
+        error = (
+            self.unknown(exchange, reason)
+            if exchange.may_have_left(cause)
+            else self.not_sent(exchange, reason, "it ended before sending began")
+        )
+        error.__cause__ = cause
+        return error
+
+
+class Attempt:
+    """One request that is being sent through a connector. It begins when the object is made.
+
+    Attributes:
+        call: The call that it belongs to.
+        exchange: What is observed of it.
+        task: Sends the request and holds its connection until it is done. Where the connector cannot be cancelled, that
+            is later than the result.
+    """
+
+    def __init__(
+        self,
+        connector: Connector,
+        call: Call[Any],
+        exchange: Exchange,
+        *,
+        on_done: Callable[[Attempt, AttemptResult], None],
+    ) -> None:
+        """Begin to send.
+
+        Args:
+            connector: Sends the request.
+            call: The call that the attempt belongs to.
+            exchange: What is observed of it.
+            on_done: Called when the task is done.
+        """
+        loop = asyncio.get_running_loop()
+        exchange.phase = "connect"
+        self.call = call
+        self.exchange = exchange
+        self._can_be_cancelled = connector.can_be_cancelled
+        self._abandoned_because: BaseException | None = None
+        self._on_done = on_done
+        self._result: asyncio.Future[AttemptResult] = loop.create_future()
+        self.task = loop.create_task(connector.send(call.request, exchange))
+        self.task.add_done_callback(self._task_done)
+        self._deadline = loop.call_at(call.deadline, self.abandon, TimeoutError())
+
+    @property
+    def has_result(self) -> bool:
+        """Whether its result is known."""
+        return self._result.done()
+
+    async def response(self) -> Response:
+        """Wait for the response. Cancelling the caller does not cancel the request.
+
+        Raises:
+            NotSentError: No byte was sent.
+            OutcomeUnknownError: The request was sent, or may have been, and no status line was received.
+        """
+        result = await asyncio.shield(self._result)
+        if isinstance(result, Response):
+            return result
+        raise result
+
+    def abandon(self, cause: BaseException, *, cancel: bool = False) -> None:
+        """End the attempt. If no byte was sent yet, none will be.
+
+        Args:
+            cause: The exception with which the attempt ends.
+            cancel: Whether to cancel the task even if the connector may then keep its connection open until the
+                deadline.
+        """
+        self.exchange.abandoned = True
+        self._abandoned_because = self._abandoned_because or cause
+        if self._can_be_cancelled or cancel:
+            self.task.cancel()
+        else:
+            self._set_result(self._result_after(cause))
+
+    def add_result_callback(self, callback: Callable[[AttemptResult], None]) -> None:
+        """Call a function when the result is known.
+
+        Args:
+            callback: Called with the result.
+        """
+        self._result.add_done_callback(lambda result: callback(result.result()))
+
+    def _task_done(self, task: asyncio.Task[Response]) -> None:
+        self._deadline.cancel()
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        result = task.result() if error is None else self._result_after(self._abandoned_because or error)
+        self._on_done(self, result)
+        self._set_result(result)
+
+    def _set_result(self, result: AttemptResult) -> None:
+        if not self._result.done():
+            self._result.set_result(result)
+
+    def _result_after(self, error: BaseException) -> AttemptResult:
+        return self.exchange.partial or self.call.failed(self.exchange, error)

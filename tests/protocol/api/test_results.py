@@ -1,0 +1,171 @@
+"""Every shape of a successful response that is documented or was observed, and the value that is returned for it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from typing import Any
+
+import pytest
+
+from plivo_record_async.errors import NotFoundError, UnexpectedResponseError
+from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.protocol.api.results import (
+    Page,
+    read_already_stopped,
+    read_conference,
+    read_conference_names,
+    read_nothing,
+    read_pending,
+    read_recording,
+    read_recordings,
+    read_stopped,
+)
+from plivo_record_async.protocol.api.wire import structure
+from plivo_record_async.protocol.models import (
+    Conference,
+    PendingResponse,
+    Recording,
+    RecordingStarted,
+    RecordingStopped,
+)
+from tests.support.samples.responses import (
+    API_ID,
+    HTML,
+    OLD_STARTED,
+    SPAWNED,
+    STARTED,
+    STOPPED,
+    error_of,
+    response,
+    result,
+)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 206, 207])
+@pytest.mark.parametrize("body", [STARTED, OLD_STARTED, STARTED | {"recording_id": None}, {"api_id": API_ID}, SPAWNED])
+def test_a_start_is_accepted_with_any_success_and_whatever_is_left_out(status: int, body: dict[str, str]) -> None:
+    started = result(response(status, body))
+    assert started == RecordingStarted(
+        api_id=API_ID, message=body.get("message"), url=body.get("url"), recording_id=body.get("recording_id")
+    )
+    assert started.raw == body
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+@pytest.mark.parametrize("body", [SPAWNED, STARTED, {"api_id": API_ID}])
+def test_asynchronous_mode_gives_the_api_id_alone(status: int, body: dict[str, str]) -> None:
+    assert result(response(status, body), read_pending) == PendingResponse(API_ID)
+
+
+@pytest.mark.parametrize(
+    ("incoming", "stopped"),
+    [
+        (response(204), RecordingStopped()),
+        (response(204, b"\r\n"), RecordingStopped()),
+        (response(204, {}), RecordingStopped()),
+        (response(200), RecordingStopped()),
+        (response(204, STOPPED), RecordingStopped(api_id=API_ID, message="conference recording stopped")),
+        (response(202, STOPPED), RecordingStopped(api_id=API_ID, message="conference recording stopped")),
+        (response(202, SPAWNED), RecordingStopped(api_id=API_ID, message="async api spawned")),
+    ],
+)
+def test_a_stop_is_accepted_with_and_without_a_body(incoming: Response, stopped: RecordingStopped) -> None:
+    assert result(incoming, read_stopped) == stopped
+
+
+READABLE: dict[str, Response] = {
+    "gzip": response(202, gzip.compress(json.dumps(STARTED).encode()), headers={"content-encoding": "gzip"}),
+    "deflate": response(202, zlib.compress(json.dumps(STARTED).encode()), headers={"content-encoding": "deflate"}),
+    "a byte order mark": response(202, json.dumps(STARTED).encode("utf-8-sig")),
+    "UTF-16": response(202, json.dumps(STARTED).encode("utf-16")),
+    "a comment behind it": response(202, json.dumps(STARTED).encode() + b"<!-- cache 7 -->"),
+    "unknown numbers": response(202, json.dumps(STARTED | {"x": float("nan")}).encode()),
+}
+
+
+@pytest.mark.parametrize("incoming", READABLE.values(), ids=READABLE)
+def test_a_start_is_read_in_whatever_bytes_it_comes(incoming: Response) -> None:
+    assert result(incoming) == structure(STARTED, RecordingStarted)
+
+
+def test_a_body_in_latin_1_is_read() -> None:
+    started = result(response(202, '{"api_id": "a", "recording_id": "r", "message": "démarré"}'.encode("latin-1")))
+    assert started == RecordingStarted(api_id="a", recording_id="r", message="démarré")
+
+
+def test_what_was_stopped_already() -> None:
+    assert read_already_stopped(response(404, {"api_id": API_ID, "error": "x"})) == RecordingStopped(api_id=API_ID)
+    assert read_already_stopped(response(404, HTML)) == RecordingStopped()
+
+
+def test_a_deletion_says_nothing() -> None:
+    result(response(204), read_nothing)
+    assert isinstance(error_of(response(404)), NotFoundError)
+
+
+def test_recordings_and_conferences() -> None:
+    assert result(response(200, {"recording_id": "r"}), read_recording) == Recording(recording_id="r")
+    conference: dict[str, Any] = {"conference_name": "standup", "members": []}
+    assert result(response(200, conference), read_conference) == Conference(conference_name="standup")
+    names = {"api_id": API_ID, "conferences": ["My Conf Room"]}
+    assert result(response(200, names), read_conference_names) == ["My Conf Room"]
+
+
+ROW = {"recording_id": "r"}
+
+
+PAGES: dict[str, tuple[dict[str, Any], Page]] = {
+    "as documented": (
+        {"meta": {"limit": 20, "next": "/x?offset=20", "offset": 0, "total_count": 21}, "objects": [ROW]},
+        Page(rows=(Recording(recording_id="r"),), next="/x?offset=20", limit=20, total=21),
+    ),
+    "the last": (
+        {"meta": {"limit": "5", "next": None, "total_count": "1.0"}, "objects": [ROW]},
+        Page(rows=(Recording(recording_id="r"),), ends=True, limit=5, total=1),
+    ),
+    "an odd meta": (
+        {"meta": {"limit": "many", "next": ["x"], "total_count": -1}, "objects": []},
+        Page(),
+    ),
+    "no object as meta": ({"meta": [], "objects": []}, Page()),
+    "no meta": ({"objects": []}, Page()),
+    "no rows, as Go writes them": ({"objects": None}, Page()),
+    "odd rows": (
+        {"objects": [None, 17, [ROW], {}, ROW, {"recording_id": None, "add_time": "soon"}]},
+        Page(rows=(*[Recording()] * 4, Recording(recording_id="r"), Recording())),
+    ),
+}
+
+
+@pytest.mark.parametrize(("body", "page"), PAGES.values(), ids=PAGES)
+def test_pages_of_recordings(body: dict[str, Any], page: Page) -> None:
+    assert result(response(200, body), read_recordings) == page
+
+
+def test_a_row_keeps_all_that_it_said() -> None:
+    objects: list[Any] = [None, 17, {"x": 1}]
+    rows = result(response(200, {"objects": objects}), read_recordings).rows
+    assert [row.raw for row in rows] == [{"row": None}, {"row": 17}, {"x": 1}]
+
+
+def test_odd_names_of_conferences_hide_no_others() -> None:
+    names: dict[str, Any] = {"conferences": ["a", None, 17, True, {}, ""]}
+    assert result(response(200, names), read_conference_names) == ["a", "17"]
+
+
+SENSELESS_LISTS: list[tuple[Any, dict[str, Any], str]] = [
+    (read_recordings, {}, "its 'objects' is not a list: None"),
+    (read_recordings, {"objects": "none"}, "its 'objects' is not a list: 'none'"),
+    (read_recordings, {"objects": {"recording_id": "r"}}, "its 'objects' is not a list"),
+    (read_conference_names, {"conferences": 17}, "its 'conferences' is not a list"),
+    (read_conference, {"members": []}, "no usable 'conference_name'"),
+    (read_conference, {"conference_name": True}, "no usable 'conference_name'"),
+]
+
+
+@pytest.mark.parametrize(("reader", "body", "words"), SENSELESS_LISTS)
+def test_lists_that_make_no_sense(reader: Any, body: dict[str, Any], words: str) -> None:
+    with pytest.raises(UnexpectedResponseError, match=words):
+        result(response(200, body), reader, repeatable=True)
