@@ -10,14 +10,14 @@ from typing import Any, cast
 import click
 
 from plivo_record_async._version import __version__
-from plivo_record_async.cli.batch import batch
-from plivo_record_async.cli.calls import start, stop
-from plivo_record_async.cli.demo.command import demo
-from plivo_record_async.cli.emulate import emulate
-from plivo_record_async.cli.listen import listen
+from plivo_record_async.cli.commands.batch import batch
+from plivo_record_async.cli.commands.calls import start, stop
+from plivo_record_async.cli.commands.demo import demo
+from plivo_record_async.cli.commands.emulate import emulate
+from plivo_record_async.cli.commands.listen import listen
+from plivo_record_async.cli.commands.status import status
 from plivo_record_async.cli.output import ExitCode, Output, exit_code
 from plivo_record_async.cli.signals import terminated_like_ctrl_c
-from plivo_record_async.cli.status import status
 from plivo_record_async.errors import PlivoRecordError
 
 __all__ = ["Root", "plivo_record"]

@@ -1,1 +1,1 @@
-"""``demo``: recordings started, called back and stopped before one's eyes."""
+"""What ``demo`` does, and how it is shown."""

@@ -10,12 +10,14 @@ from typing import Any
 import attrs
 
 from plivo_record_async.cli.demo.room_status import RoomStatus, What
+from plivo_record_async.cli.listen.events import received
 from plivo_record_async.cli.log import log_told
 from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.errors import ApiError, NotSentError, PlivoRecordError, RecordingFailedError
 from plivo_record_async.serving import open_listener, serving, url_of
 from plivo_record_async.stores import MemoryStore
+from plivo_record_async.stores.interface import StoreChange
 from plivo_record_async.tracker import RecordingTracker
 from plivo_record_async.tracking.handle import TrackedRecording
 
@@ -26,9 +28,6 @@ Event = dict[str, Any]
 
 _BETWEEN_ENDS = 0.1
 """Seconds between the ends of two conferences, so that a user can see them end one by one."""
-
-_CALLBACKS = {"start_confirmed", "start_failed", "recording_ended", "transcribed", "transcription_failed"}
-"""The kinds of evidence that come from a verified callback."""
 
 
 @asynccontextmanager
@@ -58,7 +57,8 @@ async def open_scenario(
         if plivo is not None or public_url is not None:
             listener = stack.enter_context(closing(open_listener("127.0.0.1", port)))
             scenario.listener = url_of(listener)
-            tracker = RecordingTracker(client, public_url=public_url or scenario.listener, store=scenario.store)
+            store = MemoryStore(observer=scenario.count_callbacks)
+            tracker = RecordingTracker(client, public_url=public_url or scenario.listener, store=store)
             scenario.tracker = await stack.enter_async_context(tracker)
             await stack.enter_async_context(serving(tracker, listener))
         for n, name in enumerate(names):
@@ -79,9 +79,9 @@ class Scenario:
         emulator: The local Plivo. If None, it is the real one.
         rooms: The conferences.
         tracker: Starts and follows recordings in asynchronous mode.
-        store: The tracker's store.
         listener: The URL at which the tracker is served.
         hurry: An event that ends the recordings before their time when it is set.
+        callbacks: How many callbacks were verified and stored.
         errors: The errors of the calls that failed.
         problems: Everything that went wrong, in words.
     """
@@ -92,14 +92,13 @@ class Scenario:
     emulator: Emulator | None = None
     rooms: list[RoomStatus] = attrs.field(factory=list[RoomStatus])
     tracker: RecordingTracker | None = None
-    store: MemoryStore = attrs.field(factory=MemoryStore)
     listener: str | None = None
     hurry: asyncio.Event = attrs.field(factory=asyncio.Event)
+    callbacks: int = 0
     errors: list[Exception] = attrs.field(factory=list[Exception])
     problems: list[str] = attrs.field(factory=list[str])
     _tell: Callable[[Event], None] = attrs.field(init=False)
     _began: float = attrs.field(factory=lambda: asyncio.get_running_loop().time())
-    _start_ids: list[str] = attrs.field(factory=list[str])
     _not_running: set[str] = attrs.field(factory=set[str])
 
     async def run(self, tell: Callable[[Event], None]) -> None:
@@ -126,7 +125,11 @@ class Scenario:
                             await self.emulator.callbacks_settled()
             except TimeoutError:
                 self._chapter(f"gave up waiting after {self.patience:g} s")
-        await self._close()
+        self._close()
+
+    def count_callbacks(self, change: StoreChange) -> None:
+        """Observe the tracker's store."""
+        self.callbacks += len(list(received(change)))
 
     async def _start(self, following: asyncio.TaskGroup) -> None:
         self._chapter("starting the recordings, all at once")
@@ -146,7 +149,6 @@ class Scenario:
             self._failed(room, error)
 
     async def _follow(self, room: RoomStatus, recording: TrackedRecording) -> None:
-        self._start_ids.append(recording.start_id)
         try:
             status = await recording.accepted()
             self._happened(room, "accepted", api_id=status.api_id)
@@ -183,7 +185,7 @@ class Scenario:
                 else:
                     self._failed(running[outcome.request], outcome.error)
 
-    async def _close(self) -> None:
+    def _close(self) -> None:
         self.problems += [f"{room.name}: {problem}" for room in self.rooms for problem in self._problems(room)]
         executions = None if self.emulator is None else sum(self.emulator.executions(room.name) for room in self.rooms)
         self._tell(
@@ -192,16 +194,11 @@ class Scenario:
                 "ok": not self.problems,
                 "at": self._elapsed(),
                 "rooms": self._records(),
-                "callbacks": await self._callbacks(),
+                "callbacks": self.callbacks,
                 "executions": executions,
                 "problems": self.problems,
             }
         )
-
-    async def _callbacks(self) -> int:
-        """Return how many callbacks were verified and stored."""
-        records = [await self.store.get(start_id) for start_id in self._start_ids]
-        return sum(step.kind in _CALLBACKS for record in records if record for step in record.steps)
 
     def _problems(self, room: RoomStatus) -> Iterator[str]:
         if room.error is not None:

@@ -14,6 +14,7 @@ from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Dialect, Emulator
 from plivo_record_async.errors import ConfigurationError, NotFoundError, OutcomeUnknownError, RecordingFailedError
 from plivo_record_async.serving import open_listener, serving, url_of
+from plivo_record_async.stores import MemoryStore
 from plivo_record_async.tracker import RecordingTracker
 
 
@@ -37,7 +38,7 @@ async def opened(plivo: Emulator, *rooms: RoomStatus, served: bool = True, **cha
             given: dict[str, Any] = {"seconds": 0.02, "patience": 10, "emulator": plivo} | changes
             scenario = Scenario(client=client, rooms=list(rooms or (a(), b(), c())), **given)
             url = url_of(listener) if served else "http://127.0.0.1:9"
-            tracker = RecordingTracker(client, public_url=url, store=scenario.store)
+            tracker = RecordingTracker(client, public_url=url, store=MemoryStore(observer=scenario.count_callbacks))
             async with tracker, serving(tracker, listener):
                 scenario.tracker = tracker
                 yield scenario

@@ -14,7 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from plivo_record_async.cli.listen_events import (
+from plivo_record_async.cli.listen.events import (
     ListenEvent,
     Ready,
     ReceivedCallback,
@@ -26,7 +26,7 @@ from plivo_record_async.cli.listen_events import (
 from plivo_record_async.cli.output import Output, printable
 from plivo_record_async.errors import PlivoRecordError
 
-__all__ = ["Board", "view"]
+__all__ = ["LiveTable", "view"]
 
 _STYLES = {"answered": "cyan", "recorded": "green", "transcribed": "bold green", "unknown": "yellow"}
 _COLUMNS = (
@@ -47,7 +47,7 @@ def view(output: Output) -> AbstractContextManager[Callable[[ListenEvent], None]
     """The view that fits: JSON if asked for, live if there is a terminal, or plain lines."""
     console = Console()
     if not output.as_json and console.is_terminal and not console.is_dumb_terminal:
-        return Board(console)
+        return LiveTable(console)
 
     def tell(event: ListenEvent) -> None:
         if isinstance(event, str):
@@ -78,7 +78,7 @@ def _state(callback: ReceivedCallback) -> str:
     return "not followed" if callback.status is None else callback.status.state
 
 
-class Board:
+class LiveTable:
     """Draws the latest callbacks in a terminal, and leaves them there in the end.
 
     Args:

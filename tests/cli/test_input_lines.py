@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plivo_record_async.cli.lines import Lines, UnreadableError
+from plivo_record_async.cli.input_lines import Lines, UnreadableError
 
 
 async def all_lines(content: bytes) -> list[bytes]:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from plivo_record_async.cli.board import Board, view
-from plivo_record_async.cli.listen_events import ListenEvent, Ready, ReceivedCallback
+from plivo_record_async.cli.listen.events import ListenEvent, Ready, ReceivedCallback
+from plivo_record_async.cli.listen.view import LiveTable, view
 from plivo_record_async.cli.output import Output
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingStatus
 
@@ -60,7 +60,7 @@ def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
 def shown(*news: ListenEvent, width: int = 100, height: int = 20) -> list[str]:
     """The lines that a terminal was left with."""
     file = io.StringIO()
-    with Board(Console(file=file, width=width, height=height, force_terminal=True, color_system=None)) as tell:
+    with LiveTable(Console(file=file, width=width, height=height, force_terminal=True, color_system=None)) as tell:
         for each in news:
             tell(each)
     last = file.getvalue().rpartition("\x1b[2K")[2]
@@ -108,5 +108,5 @@ def test_it_is_live_in_a_terminal_only(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert isinstance(view(Output(as_json=False)), Board) is live
-    assert not isinstance(view(Output(as_json=True)), Board)
+    assert isinstance(view(Output(as_json=False)), LiveTable) is live
+    assert not isinstance(view(Output(as_json=True)), LiveTable)

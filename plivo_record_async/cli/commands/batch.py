@@ -11,8 +11,8 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import attrs
 import click
 
-from plivo_record_async.cli.calls import Outcomes
-from plivo_record_async.cli.lines import Lines, UnreadableError
+from plivo_record_async.cli.commands.calls import Outcomes
+from plivo_record_async.cli.input_lines import Lines, UnreadableError
 from plivo_record_async.cli.options import DEFAULT_TIMEOUT, json_option, timeout_option
 from plivo_record_async.cli.output import BadLine, ExitCode, Output, Result, Tally
 from plivo_record_async.client import RecordClient

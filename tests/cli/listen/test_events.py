@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from plivo_record_async.cli.listen_events import (
+from plivo_record_async.cli.listen.events import (
     Ready,
     ReceivedCallback,
     conference_name,

@@ -1,0 +1,1 @@
+"""What ``listen`` shows, and how."""
