@@ -117,7 +117,9 @@ def told_truly(ends: dict[str, object], executions: Counter[str]) -> None:
 
 
 @pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
-def test_storm(make_loop: MakeLoop, server: FaultServer, server_loop: BackgroundLoop) -> None:
+def test_cancellation_storm_sends_each_call_at_most_once(
+    make_loop: MakeLoop, server: FaultServer, server_loop: BackgroundLoop
+) -> None:
     """Through the package's own connections: there are never more of them than allowed."""
     client = client_for(server, rate_limit=None, max_connections=MAX_CONNECTIONS)
     with asyncio.Runner(loop_factory=make_loop) as runner:
@@ -126,7 +128,7 @@ def test_storm(make_loop: MakeLoop, server: FaultServer, server_loop: Background
 
 
 @on_every_route
-async def test_storm_over_every_way(
+async def test_cancellation_storm_on_every_route(
     route: Route, server: FaultServer, proxy: ConnectProxy, new_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = new_client(rate_limit=None, max_connections=MAX_CONNECTIONS)
@@ -136,7 +138,7 @@ async def test_storm_over_every_way(
     assert first.most_open <= MAX_CONNECTIONS
 
 
-async def test_storm_through_a_small_pool(
+async def test_cancellation_storm_through_a_small_pool(
     server: FaultServer, new_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """Requests wait in httpx's own queue too."""
@@ -145,7 +147,7 @@ async def test_storm_through_a_small_pool(
     await check_storm(server, server_loop, client, calls=1000)
 
 
-async def test_a_pool_is_not_cancelled(
+async def test_request_in_a_pool_is_not_cancelled(
     server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """httpx's pool loses a connection for good now and then when it is. What was given up is not sent all the same."""
@@ -177,7 +179,7 @@ async def test_a_pool_is_not_cancelled(
 
 
 @on_every_route
-async def test_closing_waits_for_what_is_under_way(
+async def test_closing_waits_for_requests_in_progress(
     server: FaultServer, client: RecordClient, server_loop: BackgroundLoop
 ) -> None:
     fault, executed = announcing_execution(faults.executes_and_stalls)
@@ -219,7 +221,7 @@ async def test_nothing_is_sent_after_closing(server: FaultServer, client: Record
 # Another event loop, another process
 
 
-def test_second_event_loop(server: FaultServer) -> None:
+def test_client_in_use_in_one_event_loop_is_refused_in_another(server: FaultServer) -> None:
     client = client_for(server)
     with asyncio.Runner() as first:
         first.run(check_next_call(client, server))
@@ -251,7 +253,7 @@ sys.exit(os.waitstatus_to_exitcode(status))
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_after_a_fork(server: FaultServer) -> None:
+def test_client_is_refused_after_a_fork(server: FaultServer) -> None:
     """The child is told; the parent goes on."""
     ended = subprocess.run([sys.executable, "-c", FORKS, server.url], timeout=60, check=False)
     assert ended.returncode == 42

@@ -96,7 +96,7 @@ CALLS: dict[str, Callable[[RecordClient, float], Any]] = {
 
 @on_every_route
 @pytest.mark.parametrize("call", CALLS)
-async def test_nothing_leaves_after_the_deadline(
+async def test_nothing_is_sent_after_the_deadline(
     call: str, route: Route, connecting: RecordClient, full_listener: FullListener
 ) -> None:
     """The queue becomes free after the deadline, and the kernel connects what is still connecting."""
@@ -115,7 +115,7 @@ def requests_in(heard: list[bytes], route: Route) -> list[bytes]:
 
 
 @on_every_route
-async def test_nothing_leaves_after_closing(
+async def test_nothing_is_sent_after_closing(
     route: Route, connecting: RecordClient, full_listener: FullListener
 ) -> None:
     """With `fast_transport` the connection itself is given up only at the deadline."""
@@ -129,7 +129,7 @@ async def test_nothing_leaves_after_closing(
 
 
 @on_every_route
-async def test_nothing_leaves_after_a_cancellation(
+async def test_nothing_is_sent_after_a_cancellation(
     route: Route, connecting: RecordClient, full_listener: FullListener
 ) -> None:
     start = asyncio.create_task(connecting.start_recording("room", timeout=2))
@@ -141,7 +141,7 @@ async def test_nothing_leaves_after_a_cancellation(
 
 
 @on_every_route
-async def test_a_deadline_that_passes_before_anything_was_done(server: FaultServer, make_client: MakeClient) -> None:
+async def test_deadline_that_passes_at_once_is_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client()
     for kept in (False, True):
         for timeout in (1e-9, 1e-5):
@@ -153,7 +153,7 @@ async def test_a_deadline_that_passes_before_anything_was_done(server: FaultServ
 
 
 @on_every_route
-async def test_deadlines_around_the_moment_of_sending(
+async def test_deadline_near_the_time_of_sending_gives_the_true_outcome(
     server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """What is called not sent has not been, however near the deadline was."""
@@ -177,7 +177,7 @@ async def test_deadlines_around_the_moment_of_sending(
 
 
 @on_every_route
-async def test_queued_behind_a_silent_api(
+async def test_calls_queued_behind_a_silent_api_are_not_sent(
     server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(max_connections=1)
@@ -194,7 +194,7 @@ async def test_queued_behind_a_silent_api(
 
 
 @on_routes(route for route in ALL_ROUTES if route.transport == "httpx")
-async def test_queued_in_a_pool_behind_a_silent_api(
+async def test_calls_queued_in_a_pool_behind_a_silent_api_are_not_sent(
     server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """httpx's pool may be smaller than ours: then its queue is waited in, and abandoned."""
@@ -216,7 +216,7 @@ async def test_queued_in_a_pool_behind_a_silent_api(
 
 
 @on_every_route
-async def test_connections_of_calls_that_are_never_answered(
+async def test_connections_of_unanswered_calls_are_closed(
     route: Route, server: FaultServer, proxy: ConnectProxy, make_client: MakeClient
 ) -> None:
     """Never more than allowed, and none when all have been given up."""

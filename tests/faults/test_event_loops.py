@@ -76,7 +76,7 @@ def test_a_client_is_closed_and_entered_again(
 @over_each_transport
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_event_loop_that_is_closed_without_being_ended(transport: MakeTransport, server: FaultServer) -> None:
+def test_client_survives_an_event_loop_closed_without_shutdown(transport: MakeTransport, server: FaultServer) -> None:
     """Nothing can be closed in good order then, and what remains is not used in the next event loop."""
     client = client_for(server, transport=transport())
     for _ in range(3):
@@ -89,7 +89,7 @@ def test_an_event_loop_that_is_closed_without_being_ended(transport: MakeTranspo
 
 
 @over_each_transport
-def test_an_application_that_is_started_twice(transport: MakeTransport, server: FaultServer) -> None:
+def test_client_works_in_an_application_that_is_started_twice(transport: MakeTransport, server: FaultServer) -> None:
     """As starlette's TestClient does it: an event loop in a thread of its own for each block."""
     client = client_for(server, transport=transport())
     for _ in range(2):
@@ -99,7 +99,7 @@ def test_an_application_that_is_started_twice(transport: MakeTransport, server: 
 
 
 @over_each_transport
-def test_an_application_without_a_lifespan(transport: MakeTransport, server: FaultServer) -> None:
+def test_client_works_with_one_event_loop_for_each_request(transport: MakeTransport, server: FaultServer) -> None:
     """Each request has an event loop of its own, as in a function that is called by a cloud."""
     client = client_for(server, transport=transport())
     for _ in range(3):
@@ -109,7 +109,7 @@ def test_an_application_without_a_lifespan(transport: MakeTransport, server: Fau
 
 
 @over_each_transport
-def test_a_client_that_is_forgotten_without_being_closed(transport: MakeTransport, server: FaultServer) -> None:
+def test_client_that_is_never_closed_leaves_no_connection(transport: MakeTransport, server: FaultServer) -> None:
     """Its connections are closed with its event loop, which nobody but itself refers to."""
 
     async def forget() -> None:

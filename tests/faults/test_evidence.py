@@ -51,7 +51,9 @@ def over(transports: dict[str, MakeTransport]) -> Callable[..., Any]:
 
 
 @over(ALL)
-async def test_answered(transport: MakeTransport, server: FaultServer, make_client: MakeClient) -> None:
+async def test_complete_answer_is_returned(
+    transport: MakeTransport, server: FaultServer, make_client: MakeClient
+) -> None:
     client = make_client(transport=transport())
     await check_next_call(client, server)
     await check_next_call(client, server)
@@ -61,7 +63,7 @@ async def test_answered(transport: MakeTransport, server: FaultServer, make_clie
     "fault", [faults.answers_twice, faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body]
 )
 @on_every_route
-async def test_more_than_the_answer(
+async def test_bytes_after_the_answer_do_not_reach_the_next_call(
     fault: Fault, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """The surplus does not pass for the answer to the next request."""
@@ -76,7 +78,7 @@ async def test_more_than_the_answer(
     "fault", [faults.answers_twice, faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body]
 )
 @on_every_route
-async def test_more_than_the_answer_to_a_look(
+async def test_bytes_after_the_answer_to_a_lookup_do_not_reach_the_next_call(
     fault: Fault, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """A start must not meet what a look has left on the connection."""
@@ -89,7 +91,7 @@ async def test_more_than_the_answer_to_a_look(
 
 @pytest.mark.parametrize("fault", [faults.answers_204_with_declared_body, faults.answers_204_with_undeclared_body])
 @over(ALL)
-async def test_a_stop_that_brings_more_than_the_answer(
+async def test_bytes_after_the_answer_to_a_stop_do_not_reach_the_next_call(
     transport: MakeTransport, fault: Fault, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """Plivo's own documents show it, so it harms no transport's next request."""
@@ -113,7 +115,7 @@ SENT_AND_LOST: list[Fault] = [
 @pytest.mark.parametrize("kept", [False, True], ids=["on a new connection", "on a kept connection"])
 @pytest.mark.parametrize("fault", SENT_AND_LOST)
 @over(ALL)
-async def test_sent_and_no_answer(
+async def test_request_without_an_answer_is_unknown(
     transport: MakeTransport, fault: Fault, kept: bool, server: FaultServer, make_client: MakeClient
 ) -> None:
     client = make_client(transport=transport())
@@ -128,7 +130,7 @@ async def test_sent_and_no_answer(
 
 
 @over(ALL)
-async def test_sent_and_the_deadline_passed(
+async def test_request_whose_deadline_passes_after_sending_is_unknown(
     transport: MakeTransport, server: FaultServer, make_client: MakeClient
 ) -> None:
     client = make_client(transport=transport())
@@ -141,7 +143,7 @@ async def test_sent_and_the_deadline_passed(
 
 
 @over(TELLING)
-async def test_refused(
+async def test_refused_connection_is_not_sent(
     transport: MakeTransport, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(transport=transport())
@@ -154,7 +156,7 @@ async def test_refused(
 
 
 @over(MISLEADING)
-async def test_refused_as_a_misleading_transport_tells_it(
+async def test_refused_connection_of_a_misleading_transport_is_unknown(
     transport: MakeTransport, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     """It says the same of a reset after sending, so nothing can be made of it."""
@@ -166,7 +168,9 @@ async def test_refused_as_a_misleading_transport_tells_it(
 
 
 @over(TELLING)
-async def test_deadline_while_connecting(transport: MakeTransport, full_port: int, make_client: MakeClient) -> None:
+async def test_deadline_while_connecting_is_not_sent(
+    transport: MakeTransport, full_port: int, make_client: MakeClient
+) -> None:
     client = make_client(base_url=f"http://127.0.0.1:{full_port}", transport=transport())
     end = await result_or_error(client.start_recording("room", timeout=0.3))
     assert isinstance(end, NotSentError), repr(end)
@@ -174,7 +178,7 @@ async def test_deadline_while_connecting(transport: MakeTransport, full_port: in
 
 
 @over(MISLEADING)
-async def test_deadline_while_a_misleading_transport_connects(
+async def test_deadline_while_a_misleading_transport_connects_is_unknown(
     transport: MakeTransport, full_port: int, make_client: MakeClient
 ) -> None:
     client = make_client(base_url=f"http://127.0.0.1:{full_port}", transport=transport())
@@ -203,7 +207,9 @@ async def test_deadline_while_a_misleading_transport_connects(
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
-async def test_mock_transport(raised: Exception, verdict: type[Exception], make_client: MakeClient) -> None:
+async def test_evidence_with_a_mock_transport(
+    raised: Exception, verdict: type[Exception], make_client: MakeClient
+) -> None:
     asked = 0
 
     def handle(request: httpx.Request) -> httpx.Response:
@@ -219,7 +225,7 @@ async def test_mock_transport(raised: Exception, verdict: type[Exception], make_
 
 
 @pytest.mark.parametrize("breaks", [False, True])
-async def test_asgi_transport(breaks: bool, make_client: MakeClient) -> None:
+async def test_evidence_with_an_asgi_transport(breaks: bool, make_client: MakeClient) -> None:
     executions = 0
 
     async def app(scope: MutableMapping[str, Any], receive: Callable[..., Any], send: Callable[..., Any]) -> None:
@@ -246,7 +252,7 @@ def tunnelled(
     return make_client(base_url=tls_server.url, transport=httpx.AsyncHTTPTransport(proxy=proxy.url, verify=context))
 
 
-async def test_tunnel(tunnelled: RecordClient, proxy: ConnectProxy, tls_server: FaultServer) -> None:
+async def test_evidence_through_a_tunnel(tunnelled: RecordClient, proxy: ConnectProxy, tls_server: FaultServer) -> None:
     await check_next_call(tunnelled, tls_server)
     tls_server.plan("room", faults.executes_and_resets)
     end = await result_or_error(tunnelled.start_recording("room"))
@@ -256,7 +262,9 @@ async def test_tunnel(tunnelled: RecordClient, proxy: ConnectProxy, tls_server: 
     assert proxy.tunnels == 2
 
 
-async def test_tunnel_refused(tunnelled: RecordClient, proxy: ConnectProxy, tls_server: FaultServer) -> None:
+async def test_refused_tunnel_is_not_sent(
+    tunnelled: RecordClient, proxy: ConnectProxy, tls_server: FaultServer
+) -> None:
     proxy.refusal_status = 403
     end = await result_or_error(tunnelled.start_recording("room"))
     assert isinstance(end, NotSentError), repr(end)
@@ -267,7 +275,7 @@ async def test_tunnel_refused(tunnelled: RecordClient, proxy: ConnectProxy, tls_
     await check_next_call(tunnelled, tls_server)
 
 
-async def test_forward_proxy_that_loses_the_answer(server: FaultServer, make_client: MakeClient) -> None:
+async def test_answer_lost_by_a_forward_proxy_is_unknown(server: FaultServer, make_client: MakeClient) -> None:
     """To a plain http address a proxy gets the request itself: it has left."""
     client = make_client(base_url="http://api.invalid", transport=httpx.AsyncHTTPTransport(proxy=server.url))
     server.plan("room", faults.executes_and_resets)

@@ -214,7 +214,9 @@ def check_stop(end: object, executions: int, _api_id: str) -> None:
 
 @on_every_route
 @pytest.mark.usefixtures("trusted_authority")
-def test_one_known_outcome(route: Route, server_loop: BackgroundLoop, server_tls: ssl.SSLContext) -> None:
+def test_every_call_has_one_outcome_that_agrees_with_the_server(
+    route: Route, server_loop: BackgroundLoop, server_tls: ssl.SSLContext
+) -> None:
     run_state_machine_as_test(
         machine(route, server_loop, server_tls),
         settings=settings(

@@ -60,7 +60,7 @@ def basic(user: str, password: str) -> str:
 @on_routes(OWN)
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.usefixtures("trusted_authority")
-async def test_the_environment_leads_through_a_tunnel(
+async def test_proxy_of_the_environment_is_used_as_a_tunnel_for_https(
     name: str, route: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, proxy.url)
@@ -72,7 +72,7 @@ async def test_the_environment_leads_through_a_tunnel(
 
 @on_routes(OWN)
 @pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "all_proxy"])
-async def test_the_environment_leads_through_a_forward_proxy(
+async def test_proxy_of_the_environment_is_used_as_a_forward_proxy_for_http(
     name: str, route: Route, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(name, server.url)
@@ -83,7 +83,7 @@ async def test_the_environment_leads_through_a_forward_proxy(
 @on_routes(OWN)
 @pytest.mark.parametrize("no_proxy", ["127.0.0.1", "*"])
 @pytest.mark.usefixtures("trusted_authority")
-async def test_the_environment_names_what_is_called_directly(
+async def test_hosts_of_no_proxy_are_called_directly(
     no_proxy: str, route: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
@@ -94,7 +94,7 @@ async def test_the_environment_names_what_is_called_directly(
 
 
 @on_routes(OWN)
-async def test_the_environment_can_be_switched_off(
+async def test_trust_env_false_ignores_the_proxies_of_the_environment(
     route: Route, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
@@ -103,7 +103,7 @@ async def test_the_environment_can_be_switched_off(
 
 
 @pytest.mark.usefixtures("trusted_authority")
-async def test_certificates_of_the_environment_can_be_switched_off(tls_server: FaultServer) -> None:
+async def test_trust_env_false_ignores_the_certificates_of_the_environment(tls_server: FaultServer) -> None:
     async with client_for(tls_server, trust_env=False) as client:
         assert isinstance(await result_or_error(client.start_recording("room")), NotSentError)
     assert tls_server.arrivals == []
@@ -111,7 +111,7 @@ async def test_certificates_of_the_environment_can_be_switched_off(tls_server: F
 
 @on_routes(OWN)
 @pytest.mark.usefixtures("trusted_authority")
-async def test_the_users_proxy_comes_before_the_environment(
+async def test_given_proxy_overrides_the_environment(
     route: Route, proxy: ConnectProxy, tls_server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
@@ -125,7 +125,7 @@ async def test_the_users_proxy_comes_before_the_environment(
 
 @on_routes(OWN)
 @pytest.mark.usefixtures("trusted_authority")
-async def test_credentials_stay_where_they_belong_in_a_tunnel(
+async def test_proxy_credentials_go_to_the_proxy_and_api_credentials_through_the_tunnel(
     route: Route, proxy: ConnectProxy, tls_server: FaultServer
 ) -> None:
     tls_server.default_fault = overhearing = Overhearing()
@@ -157,7 +157,7 @@ async def test_credentials_for_a_forward_proxy_go_with_each_request(route: Route
 @on_routes([*OWN, Route("httpx")])
 @pytest.mark.parametrize("status", [403, 407, 502, 503])
 @pytest.mark.usefixtures("trusted_authority")
-async def test_a_tunnel_that_is_refused_is_not_sent(
+async def test_call_through_a_refused_tunnel_is_not_sent(
     status: int, route: Route, proxy: ConnectProxy, tls_server: FaultServer
 ) -> None:
     """Whatever the proxy says, it is not Plivo who says it."""
@@ -173,7 +173,7 @@ async def test_a_tunnel_that_is_refused_is_not_sent(
 
 @on_routes([*OWN, Route("httpx")])
 @pytest.mark.usefixtures("trusted_authority")
-async def test_a_tunnel_that_ends_nowhere_is_not_sent(
+async def test_call_through_a_tunnel_without_a_target_is_not_sent(
     route: Route, proxy: ConnectProxy, tls_server: FaultServer, server_loop: BackgroundLoop
 ) -> None:
     await server_loop.run(tls_server.refuse())
@@ -195,7 +195,7 @@ async def test_an_error_of_a_forward_proxy_may_come_after_the_work_was_done(rout
 
 @on_routes([*OWN, Route("httpx")])
 @pytest.mark.usefixtures("trusted_authority")
-async def test_socks(route: Route, socks: SocksProxy, tls_server: FaultServer) -> None:
+async def test_calls_through_a_socks_proxy(route: Route, socks: SocksProxy, tls_server: FaultServer) -> None:
     url = socks.url.replace("http", "socks5h")
     async with client_for(tls_server, **route.options(url)) as client:
         await check_next_call(client, tls_server)
@@ -218,7 +218,7 @@ def tls_proxy(server_loop: BackgroundLoop, server_tls: ssl.SSLContext) -> Iterat
 
 
 @pytest.mark.usefixtures("trusted_authority")
-async def test_a_proxy_that_is_called_over_tls(tls_proxy: ConnectProxy, tls_server: FaultServer) -> None:
+async def test_calls_through_a_proxy_over_tls(tls_proxy: ConnectProxy, tls_server: FaultServer) -> None:
     async with client_for(tls_server, proxy=tls_proxy.url) as client:
         await check_next_call(client, tls_server)
     assert tls_proxy.tunnels == 1
@@ -228,7 +228,7 @@ async def test_a_proxy_that_is_called_over_tls(tls_proxy: ConnectProxy, tls_serv
 
 
 @pytest.mark.parametrize("base_url", ["https://api.plivo.com", "http://api.invalid"])
-async def test_respx_stands_for_the_api_whatever_proxy_is_set(
+async def test_respx_intercepts_calls_whatever_proxy_is_set(
     base_url: str, server: FaultServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It also does for a client that has already used its proxy."""
@@ -273,7 +273,7 @@ def directory_of_certificates(authority: trustme.CA, tmp_path: Path) -> str:
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="only openssl knows what the file is called")
-async def test_a_directory_of_certificates(
+async def test_certificate_directory_of_the_environment_is_used(
     tls_server: FaultServer, directory_of_certificates: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)

@@ -24,7 +24,7 @@ def shortest_span(times: list[float], count: int) -> float:
 
 
 @on_every_route
-async def test_no_window_is_ever_too_full(server: FaultServer, make_client: MakeClient) -> None:
+async def test_no_window_exceeds_the_quota(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER))
     names = [f"room {number}" for number in range(4 * LIMIT)]
     outcomes = [outcome async for outcome in client.start_many(names, concurrency=64, timeout=60)]
@@ -35,7 +35,7 @@ async def test_no_window_is_ever_too_full(server: FaultServer, make_client: Make
 
 
 @on_every_route
-async def test_refused_and_broken_requests_count_too(server: FaultServer, make_client: MakeClient) -> None:
+async def test_failed_requests_count_against_the_quota(server: FaultServer, make_client: MakeClient) -> None:
     """What is sent again needs a place in the window again."""
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER), max_retries=3)
     for number in range(3 * LIMIT):
@@ -68,7 +68,9 @@ def shared(limit: int, per: float) -> Fault:
 
 
 @on_routes(DIRECTLY)
-async def test_a_quota_shared_with_others(server: FaultServer, make_client: MakeClient) -> None:
+async def test_quota_shared_with_other_clients_is_respected_after_429(
+    server: FaultServer, make_client: MakeClient
+) -> None:
     """A 429 holds all calls back; in the end each one has been executed, once."""
     server.default_fault = shared(60, PER)
     client = make_client(rate_limit=RateLimit(LIMIT, per=PER), max_connections=8, max_retries=50)
@@ -88,7 +90,7 @@ async def test_a_quota_shared_with_others(server: FaultServer, make_client: Make
 
 
 @on_routes(DIRECTLY)
-async def test_who_waits_too_long_was_not_sent(server: FaultServer, make_client: MakeClient) -> None:
+async def test_call_that_waits_too_long_for_the_quota_is_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(50, per=60.0))
     ends = await asyncio.gather(*(result_or_error(client.start_recording(f"room {n}", timeout=3)) for n in range(300)))
     started = [end for end in ends if isinstance(end, RecordingStarted)]

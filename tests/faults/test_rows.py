@@ -179,7 +179,7 @@ STARTS = {
 
 @rows(STARTS)
 @on_every_route
-async def test_start(
+async def test_each_fault_of_a_start_has_its_outcome(
     row: Row, route: Route, server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(**row.options)
@@ -194,7 +194,7 @@ async def test_start(
 
 
 @on_every_route
-async def test_a_body_without_end(server: FaultServer, client: RecordClient) -> None:
+async def test_endless_body_is_cut_off(server: FaultServer, client: RecordClient) -> None:
     server.plan("room", faults.answers_endless_body)
     end = await result_or_error(client.start_recording("room", timeout=60))
     assert isinstance(end, UnexpectedResponseError)
@@ -284,7 +284,9 @@ STOPS = {
 
 @rows(STOPS)
 @on_every_route
-async def test_stop(row: Row, route: Route, server: FaultServer, client: RecordClient) -> None:
+async def test_each_fault_of_a_stop_has_its_outcome(
+    row: Row, route: Route, server: FaultServer, client: RecordClient
+) -> None:
     server.plan("room", *row.faults)
     end = await result_or_error(client.stop_recording("room", timeout=row.timeout))
     check(end, row, route, "DELETE")
@@ -320,7 +322,9 @@ LOOKS = {
 
 @rows(LOOKS)
 @on_every_route
-async def test_look(row: Row, route: Route, server: FaultServer, client: RecordClient) -> None:
+async def test_each_fault_of_a_lookup_has_its_outcome(
+    row: Row, route: Route, server: FaultServer, client: RecordClient
+) -> None:
     server.plan("room", *row.faults)
     end = await result_or_error(client.get_recording("room", timeout=row.timeout))
     check(end, row, route, "GET")
@@ -330,7 +334,7 @@ async def test_look(row: Row, route: Route, server: FaultServer, client: RecordC
 
 
 @on_every_route
-async def test_a_broken_api_is_not_hammered(server: FaultServer, client: RecordClient) -> None:
+async def test_failing_api_gets_few_retries(server: FaultServer, client: RecordClient) -> None:
     """A tenth of a client's calls may be retries, and a reserve of ten: the rest fail at the first attempt."""
     server.default_fault = faults.answers_error(500)
     for _ in range(20):
@@ -352,7 +356,7 @@ async def test_a_broken_api_is_not_hammered(server: FaultServer, client: RecordC
         (7, {}, TypeError),
     ],
 )
-async def test_bad_arguments(
+async def test_invalid_arguments_send_nothing(
     name: Any, arguments: dict[str, Any], error: type[Exception], server: FaultServer, client: RecordClient
 ) -> None:
     with pytest.raises(error):
@@ -360,7 +364,7 @@ async def test_bad_arguments(
     assert server.arrivals == []
 
 
-def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_send_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PLIVO_AUTH_TOKEN", raising=False)
     with pytest.raises(ConfigurationError, match="PLIVO_AUTH_TOKEN"):
         RecordClient("MA" + "X" * 18)
@@ -370,7 +374,7 @@ def test_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @on_every_route
-async def test_the_deadline_passes_in_the_queue(
+async def test_deadline_that_passes_in_the_queue_is_not_sent(
     server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(max_connections=1)
@@ -387,7 +391,9 @@ async def test_the_deadline_passes_in_the_queue(
 
 
 @on_every_route
-async def test_the_deadline_passes_while_waiting_for_the_quota(server: FaultServer, make_client: MakeClient) -> None:
+async def test_deadline_that_passes_while_waiting_for_the_quota_is_not_sent(
+    server: FaultServer, make_client: MakeClient
+) -> None:
     client = make_client(rate_limit=RateLimit(1, per=1.5))
     await client.start_recording("first")
     end = await result_or_error(client.start_recording("room", timeout=0.05))
@@ -398,7 +404,7 @@ async def test_the_deadline_passes_while_waiting_for_the_quota(server: FaultServ
 
 @on_every_route
 @pytest.mark.parametrize("options", [{"max_connections": 1}, {"rate_limit": RateLimit(1, per=60.0)}])
-async def test_cancelled_before_sending(
+async def test_call_cancelled_before_sending_is_not_sent(
     options: dict[str, Any], server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
 ) -> None:
     client = make_client(**options)
@@ -421,7 +427,9 @@ NEVER_CONNECTED = {"phase": "connect", "evidence": NOT_SENT, "status": None, "ap
 
 
 @on_every_route
-async def test_connection_refused(server: FaultServer, client: RecordClient, server_loop: BackgroundLoop) -> None:
+async def test_call_whose_connection_is_refused_is_not_sent(
+    server: FaultServer, client: RecordClient, server_loop: BackgroundLoop
+) -> None:
     await server_loop.run(server.refuse())
     end = await result_or_error(client.start_recording("room"))
     check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
@@ -430,7 +438,7 @@ async def test_connection_refused(server: FaultServer, client: RecordClient, ser
     assert server.requests("room") == 0
 
 
-async def test_connection_refused_at_first(server: FaultServer, make_client: MakeClient) -> None:
+async def test_call_is_retried_after_a_refused_connection(server: FaultServer, make_client: MakeClient) -> None:
     """As the row says, what was not sent is sent again."""
 
     class RefusedOnce(httpx.AsyncHTTPTransport):
@@ -447,20 +455,20 @@ async def test_connection_refused_at_first(server: FaultServer, make_client: Mak
     assert (server.requests("room"), server.executions("room")) == (1, 1)
 
 
-async def test_connect_timeout(full_port: int, make_client: MakeClient) -> None:
+async def test_call_whose_connection_times_out_is_not_sent(full_port: int, make_client: MakeClient) -> None:
     client = make_client(base_url=f"http://127.0.0.1:{full_port}")
     end = await result_or_error(client.start_recording("room", timeout=0.2))
     check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
 
 
 @pytest.mark.parametrize("host", ["plivo.invalid", "x" * 64 + ".invalid"])
-async def test_no_such_host(host: str, make_client: MakeClient) -> None:
+async def test_call_to_an_unknown_host_is_not_sent(host: str, make_client: MakeClient) -> None:
     client = make_client(base_url=f"http://{host}")
     end = await result_or_error(client.start_recording("room", timeout=5))
     check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
 
 
-async def test_tls_certificate_is_not_trusted(tls_server: FaultServer, make_client: MakeClient) -> None:
+async def test_call_to_an_untrusted_server_is_not_sent(tls_server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(base_url=tls_server.url)
     end = await result_or_error(client.start_recording("room"))
     check(end, Row([], NotSentError, having={**NEVER_CONNECTED, "attempts": 3}, executions=0))
@@ -468,14 +476,14 @@ async def test_tls_certificate_is_not_trusted(tls_server: FaultServer, make_clie
 
 
 @pytest.mark.usefixtures("trusted_authority")
-async def test_tls(tls_server: FaultServer, make_client: MakeClient) -> None:
+async def test_call_over_tls_succeeds(tls_server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(base_url=tls_server.url)
     tls_server.plan("room", faults.executes_and_resets)
     check(await result_or_error(client.start_recording("room")), unknown(executed=True))
     await check_next_call(client, tls_server)
 
 
-async def test_no_tls_spoken_there(server: FaultServer, make_client: MakeClient) -> None:
+async def test_call_over_tls_to_a_plain_server_is_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     server.connection_faults.extend(3 * [faults.sends_408_on_accept])
     client = make_client(base_url=server.url.replace("http", "https"))
     end = await result_or_error(client.start_recording("room"))
@@ -496,7 +504,7 @@ class NeverShakesHands:
         self._loop.call_soon_threadsafe(self.left.set)
 
 
-async def test_tls_handshake_never_ends(server: FaultServer, make_client: MakeClient) -> None:
+async def test_call_whose_tls_handshake_never_ends_is_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     """The connection is closed then, not left to the garbage collector."""
     never = NeverShakesHands()
     server.connection_faults.append(never)
@@ -506,7 +514,7 @@ async def test_tls_handshake_never_ends(server: FaultServer, make_client: MakeCl
     await asyncio.wait_for(never.left.wait(), 10)
 
 
-async def test_cancelled_in_the_tls_handshake(server: FaultServer, make_client: MakeClient) -> None:
+async def test_call_cancelled_in_the_tls_handshake_is_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     """What has not left is dropped: the client goes away at once."""
     never = NeverShakesHands()
     server.connection_faults.append(never)
@@ -519,7 +527,7 @@ async def test_cancelled_in_the_tls_handshake(server: FaultServer, make_client: 
     await asyncio.wait_for(never.left.wait(), 10)
 
 
-async def test_plain_text_before_the_tls_handshake(
+async def test_plain_text_before_the_tls_handshake_is_not_read_as_an_answer(
     server: FaultServer, server_tls: ssl.SSLContext, trusted_authority: str
 ) -> None:
     """What came before the handshake came from anybody: it must not pass for an answer."""
@@ -584,7 +592,7 @@ async def test_429_pauses_all_calls(
 
 
 @on_every_route
-async def test_cancelled_after_sending(
+async def test_call_cancelled_after_sending_is_executed_once(
     server: FaultServer, client: RecordClient, server_loop: BackgroundLoop, caplog: pytest.LogCaptureFixture
 ) -> None:
     fault, executed = announcing_execution(faults.executes_and_stalls)
@@ -608,14 +616,14 @@ async def test_cancelled_after_sending(
 
 
 @on_every_route
-async def test_kept_connection_is_used_again(server: FaultServer, client: RecordClient) -> None:
+async def test_kept_connection_is_reused(server: FaultServer, client: RecordClient) -> None:
     for _ in range(5):
         await check_next_call(client, server)
     assert server.accepted == 1
 
 
 @on_routes(route for route in ALL_ROUTES if route.proxy != "tunnel")  # there the proxy has to pass it on first
-async def test_kept_connection_was_closed_meanwhile(
+async def test_kept_connection_that_the_server_closed_is_not_reused(
     route: Route, server: FaultServer, client: RecordClient, server_loop: BackgroundLoop, blockbuster: BlockBuster
 ) -> None:
     """A connection that was closed is not used, even if this event loop was too busy to notice."""
@@ -629,7 +637,7 @@ async def test_kept_connection_was_closed_meanwhile(
 
 
 @on_every_route
-async def test_kept_connection_got_an_answer_that_nobody_asked_for(
+async def test_kept_connection_with_an_unrequested_answer_is_not_reused(
     server: FaultServer, client: RecordClient, server_loop: BackgroundLoop
 ) -> None:
     """Servers tell an idle connection that its time is over; that is not the answer to the next request."""

@@ -63,7 +63,7 @@ def verdict(check: Callable[[Any, Any, Any], None], value: object) -> None:
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_web_address_takes(url: str) -> None:
+def test_web_address_accepts(url: str) -> None:
     verdict(arguments.web_address, url)
 
 
@@ -76,7 +76,7 @@ def test_web_address_refuses(url: str) -> None:
 @given(st.text())
 @example("http://[v1.a]")
 @example("http://\u2100/")
-def test_web_address_answers_any_text_with_yes_or_a_value_error(value: str) -> None:
+def test_web_address_accepts_any_text_or_raises_value_error(value: str) -> None:
     try:
         verdict(arguments.web_address, value)
     except ValueError:
@@ -88,14 +88,14 @@ def test_web_address_answers_any_text_with_yes_or_a_value_error(value: str) -> N
 @pytest.mark.parametrize(
     "check", [arguments.text, arguments.conference_name, arguments.web_address, arguments.one_of("GET")]
 )
-def test_what_is_no_text_is_a_type_error_that_shows_it(check: arguments.Check, value: object) -> None:
+def test_value_that_is_not_text_raises_a_type_error_that_shows_it(check: arguments.Check, value: object) -> None:
     with pytest.raises(TypeError, match=r"^thing must be a str, not ") as caught:
         verdict(check, value)
     assert repr(value) in str(caught.value)
 
 
 @pytest.mark.parametrize("value", ["x", " ", ".", "..", "a/b c?x#y", "ä", "🎙", "\x00", "x" * 100_000])
-def test_text_takes(value: str) -> None:
+def test_text_accepts(value: str) -> None:
     verdict(arguments.text, value)
 
 
@@ -106,7 +106,7 @@ def test_text_refuses(value: str, why: str) -> None:
 
 
 @pytest.mark.parametrize("value", ["...", ". ", " .", "%2e", "a/..", "/", "?"])
-def test_conference_name_takes_what_only_looks_like_a_dot_segment(value: str) -> None:
+def test_conference_name_accepts_names_that_contain_dots(value: str) -> None:
     verdict(arguments.conference_name, value)
     assert arguments.path_segment("thing", value) == value
 
@@ -126,7 +126,7 @@ def test_one_of_is_exact_and_names_the_choices(value: str) -> None:
         verdict(arguments.one_of("GET", "POST"), value)
 
 
-def test_optional_takes_none_and_asks_about_the_rest() -> None:
+def test_optional_accepts_none_and_checks_any_other_value() -> None:
     verdict(arguments.optional(arguments.text), None)
     verdict(arguments.optional(arguments.text), "x")
     with pytest.raises(ValueError, match="empty"):
@@ -134,7 +134,7 @@ def test_optional_takes_none_and_asks_about_the_rest() -> None:
 
 
 @pytest.mark.parametrize("value", [1, 0.001, 1e300, 2**63])
-def test_positive_takes_and_gives_back(value: float) -> None:
+def test_positive_returns_a_positive_number(value: float) -> None:
     assert arguments.positive("thing", value) == value
 
 
@@ -145,12 +145,12 @@ def test_positive_refuses(value: float) -> None:
 
 
 @pytest.mark.parametrize("value", [True, "1", None, 1j, [1]])
-def test_positive_wants_a_number(value: object) -> None:
+def test_positive_refuses_values_that_are_not_numbers(value: object) -> None:
     with pytest.raises(TypeError, match=r"^thing must be a number, not "):
         arguments.positive("thing", value)
 
 
-def test_whole_counts_from_the_least() -> None:
+def test_whole_accepts_integers_from_its_minimum() -> None:
     assert arguments.whole("thing", 1, least=1) == 1
     assert arguments.whole("thing", 0, least=0) == 0
     with pytest.raises(ValueError, match=r"^thing must be at least 1, not 0"):
@@ -158,18 +158,18 @@ def test_whole_counts_from_the_least() -> None:
 
 
 @pytest.mark.parametrize("value", [True, 1.0, "1", None])
-def test_whole_wants_an_int(value: object) -> None:
+def test_whole_refuses_values_that_are_not_integers(value: object) -> None:
     with pytest.raises(TypeError, match=r"^thing must be an int, not "):
         arguments.whole("thing", value, least=1)
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
-def test_aware_takes_any_zone(zone: timezone) -> None:
+def test_aware_accepts_any_time_zone(zone: timezone) -> None:
     time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=zone)
     assert arguments.aware("thing", time) is time
 
 
-def test_aware_refuses_what_could_be_any_moment() -> None:
+def test_aware_refuses_times_without_a_zone() -> None:
     with pytest.raises(ValueError, match=r"^thing must be aware"):
         arguments.aware("thing", datetime(2026, 1, 2))  # noqa: DTZ001 - the point
     with pytest.raises(TypeError, match=r"^thing must be a datetime, not date"):

@@ -46,7 +46,7 @@ def sent(seconds: float, *, run: str = "this run", ahead: float | None = None) -
 
 
 @pytest.mark.parametrize("wrong", [0.0, 60.0, -60.0, 86_400.0])
-def test_two_answers_tell_the_time_whatever_our_clock_shows(wrong: float) -> None:
+def test_two_answers_give_plivos_time_whatever_the_local_clock_shows(wrong: float) -> None:
     clock = measured(wrong=wrong)
     assert is_about(clock.time(at(100, wrong=wrong)), noon(100))
 
@@ -63,12 +63,12 @@ NO_DATES = ["", "soon", "12:00", "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
 
 
 @pytest.mark.parametrize("value", NO_DATES)
-def test_what_is_no_date_is_read_as_none(value: str) -> None:
+def test_malformed_date_is_read_as_none(value: str) -> None:
     assert http_date(value) is None
 
 
 @pytest.mark.parametrize("value", [*NO_DATES, "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_a_date_that_cannot_be_true_is_ignored(value: str) -> None:
+def test_impossible_date_is_ignored(value: str) -> None:
     clock = PlivoClock()
     clock.answered(value, at(0), at(1))
     assert clock.time(at(100, wrong=60)) == noon(160)
@@ -102,7 +102,7 @@ def test_only_the_latest_answers_count() -> None:
 
 
 @pytest.mark.parametrize("step", [60.0, -60.0])
-def test_what_was_measured_does_not_count_once_our_clocks_differ(step: float) -> None:
+def test_measurement_is_dropped_when_the_local_clocks_disagree(step: float) -> None:
     clock = measured(wrong=60, times=16)
     assert clock.time(at(100, wrong=60 + step)) is None
     assert clock.sending(at(100, wrong=60 + step), within=30).ahead is None
@@ -114,7 +114,7 @@ def test_what_was_measured_does_not_count_once_our_clocks_differ(step: float) ->
 
 
 @pytest.mark.parametrize("clock", [PlivoClock(), measured()])
-def test_an_answer_during_which_a_clock_was_set_measures_nothing(clock: PlivoClock) -> None:
+def test_answer_during_which_a_clock_was_set_is_ignored(clock: PlivoClock) -> None:
     before = clock.sending(at(60), within=30)
     clock.answered(date(50), at(50), at(51, wrong=60))
     assert clock.sending(at(60), within=30) == before
@@ -125,7 +125,7 @@ def test_an_answer_during_which_a_clock_was_set_measures_nothing(clock: PlivoClo
 
 @pytest.mark.parametrize("then", [0.0, 60.0, -60.0])
 @pytest.mark.parametrize("step", [0.0, 60.0, -120.0])
-def test_what_this_run_sent_is_known_although_our_clock_was_wrong_or_was_set(then: float, step: float) -> None:
+def test_send_time_of_this_run_is_known_although_the_local_clock_was_wrong_or_set(then: float, step: float) -> None:
     clock = measured(wrong=then + step, since=50)
     period = clock.when_sent(noon(5 + then), sent(5), at(60, wrong=then + step))
     assert period.measured
@@ -134,7 +134,7 @@ def test_what_this_run_sent_is_known_although_our_clock_was_wrong_or_was_set(the
 
 
 @pytest.mark.parametrize("paused", [60.0, 7_200.0])
-def test_what_this_run_sent_is_known_although_our_steady_clock_stood_still(paused: float) -> None:
+def test_send_time_of_this_run_is_known_although_the_steady_clock_stopped(paused: float) -> None:
     def after_the_pause(seconds: float) -> Reading:
         return attrs.evolve(at(seconds), steady=1_000.0 + seconds - paused)
 
@@ -147,7 +147,7 @@ def test_what_this_run_sent_is_known_although_our_steady_clock_stood_still(pause
     assert period.earliest <= noon(5) <= period.latest
 
 
-def test_what_was_written_down_counts_more_than_what_is_known_now() -> None:
+def test_stored_measurement_counts_more_than_the_present_one() -> None:
     for clock in (PlivoClock(), measured(wrong=-7_200, since=50)):
         sending = measured(wrong=60).sending(at(5, wrong=60), within=30)
         assert (sending.run, sending.steady, sending.within) == ("this run", 1_005.0, 30)
@@ -157,7 +157,7 @@ def test_what_was_written_down_counts_more_than_what_is_known_now() -> None:
         assert period.latest - period.earliest == timedelta(seconds=10)
 
 
-def test_a_measure_that_took_long_is_not_written_down() -> None:
+def test_imprecise_measurement_is_not_stored() -> None:
     clock = PlivoClock()
     for _ in range(2):
         clock.answered(date(0), at(0), at(9))
@@ -166,13 +166,13 @@ def test_a_measure_that_took_long_is_not_written_down() -> None:
     assert clock.sending(at(13), within=30).ahead is not None
 
 
-def test_a_measure_that_is_old_is_not_written_down() -> None:
+def test_old_measurement_is_not_stored() -> None:
     clock = measured()
     assert clock.sending(at(100), within=30).ahead is not None
     assert clock.sending(at(86_400), within=30).ahead is None
 
 
-def test_unmeasured_it_is_what_our_clock_showed_or_would_have_shown() -> None:
+def test_without_measurement_the_local_clock_gives_the_send_time() -> None:
     set_back = at(60, wrong=-120)
     assert PlivoClock().when_sent(noon(5), sent(5), set_back) == Period(
         earliest=noon(-115), latest=noon(5), measured=False
@@ -183,7 +183,7 @@ def test_unmeasured_it_is_what_our_clock_showed_or_would_have_shown() -> None:
         )
 
 
-def test_of_another_run_it_is_guessed_that_our_clock_was_as_wrong_as_now() -> None:
+def test_present_clock_error_is_assumed_for_sendings_of_another_run() -> None:
     period = measured(wrong=60, since=50).when_sent(noon(65), None, at(60, wrong=60))
     assert not period.measured
     assert period.latest == noon(65)
@@ -193,7 +193,7 @@ def test_of_another_run_it_is_guessed_that_our_clock_was_as_wrong_as_now() -> No
 # What is due
 
 
-def test_what_is_due_does_not_wait_for_a_clock_that_was_set_back() -> None:
+def test_due_work_does_not_wait_after_the_clock_is_set_back() -> None:
     due = DueTime()
     assert due.at(at(10)) == noon(10)
     assert due.at(at(20, wrong=-120)) == noon(20)
@@ -201,7 +201,7 @@ def test_what_is_due_does_not_wait_for_a_clock_that_was_set_back() -> None:
     assert due.at(at(40, wrong=600)) == noon(640)
 
 
-def test_a_clock_that_was_far_ahead_is_believed_when_it_is_set_back() -> None:
+def test_clock_far_ahead_is_trusted_again_after_it_is_set_back() -> None:
     due = DueTime()
     assert due.at(at(10, wrong=86_400)) == noon(86_410)
     assert due.at(at(20)) == noon(20)
@@ -218,7 +218,7 @@ answers = st.lists(st.tuples(st.floats(0, 3_600), st.floats(0, 30), st.floats(0,
     answers=answers,
     data=st.data(),
 )
-def test_a_measured_period_always_holds_the_truth(
+def test_measured_period_always_contains_the_true_time(
     offset: float, drift: float, steps: list[float], answers: list[tuple[float, float, float]], data: st.DataObject
 ) -> None:
     """Our clock is wrong and set again and again, the steady one gains or loses, and answers take up to 30 s."""

@@ -96,7 +96,7 @@ TABLE: list[tuple[PlivoRecordError, int]] = [
 
 
 @pytest.mark.parametrize(("error", "status"), TABLE)
-def test_each_error_has_its_status_and_a_sentence(error: PlivoRecordError, status: int) -> None:
+def test_each_error_becomes_a_status_and_a_sentence(error: PlivoRecordError, status: int) -> None:
     answer = error_response(error)
     assert answer.status == status
     assert HTTPStatus(answer.status)
@@ -105,7 +105,7 @@ def test_each_error_has_its_status_and_a_sentence(error: PlivoRecordError, statu
 
 
 @pytest.mark.parametrize(("error", "status"), TABLE)
-def test_nothing_is_told_that_only_the_log_may_know(error: PlivoRecordError, status: int) -> None:
+def test_response_contains_no_internal_details(error: PlivoRecordError, status: int) -> None:
     assert SECRET not in json.dumps(error_response(error).to_dict())
 
 
@@ -115,17 +115,17 @@ def test_every_error_is_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("error", [UnknownStartError("start-1"), unknown("start-1"), contradicted("start-1")])
-def test_what_names_a_start_says_which(error: PlivoRecordError) -> None:
+def test_response_contains_the_start_id_of_the_error(error: PlivoRecordError) -> None:
     assert error_response(error).body["start_id"] == "start-1"
 
 
 @pytest.mark.parametrize("kind", [WaitTimeoutError, RecordingFailedError])
-def test_what_knows_a_recording_says_its_state(kind: type[WaitTimeoutError | RecordingFailedError]) -> None:
+def test_response_contains_the_state_of_the_recording(kind: type[WaitTimeoutError | RecordingFailedError]) -> None:
     body = error_response(kind(SECRET, recording=RECORDING)).body
     assert (body["start_id"], body["state"]) == ("start-1", "failed")
 
 
-def test_what_is_worth_trying_again_says_when() -> None:
+def test_response_to_a_repeatable_error_has_retry_after() -> None:
     assert error_response(StoreError("full")).headers == {"Retry-After": "5"}
     assert error_response(limited(None)).headers == {"Retry-After": "5"}
     assert error_response(limited(1.2)).headers == {"Retry-After": "2"}

@@ -24,7 +24,7 @@ policies = st.builds(
 )
 
 
-def test_the_default_asks_for_all_that_plivo_offers() -> None:
+def test_default_policy_asks_for_every_retry_that_plivo_offers() -> None:
     assert CallbackPolicy().apply("https://h/cb?q=1") == "https://h/cb?q=1#rc=5&rp=ct,rt,5xx&tt=55000"
 
 
@@ -36,7 +36,7 @@ def test_every_option_has_its_key() -> None:
 
 
 @pytest.mark.parametrize("url", ["https://h?", "HTTPS://H/a%2fb;c?x=%7e&x", "http://[::1]:80/ü", "https://h/"])
-def test_the_url_itself_stays_as_it_was(url: str) -> None:
+def test_apply_changes_only_the_fragment(url: str) -> None:
     assert CallbackPolicy().apply(url).startswith(f"{url}#rc=")
 
 
@@ -46,7 +46,7 @@ def test_the_last_policy_applied_is_the_policy(first: CallbackPolicy, last: Call
 
 
 @given(policies)
-def test_the_fragment_says_what_the_policy_says(policy: CallbackPolicy) -> None:
+def test_fragment_contains_the_options_of_the_policy(policy: CallbackPolicy) -> None:
     said = {key: value for key, [value] in parse_qs(urldefrag(policy.apply("https://h/cb")).fragment).items()}
     meant = {
         "rc": policy.retries,
@@ -63,7 +63,7 @@ def test_the_fragment_says_what_the_policy_says(policy: CallbackPolicy) -> None:
     ("option", "least", "most"),
     [("retries", 0, 5), ("connect_ms", 100, 10_000), ("read_ms", 100, 40_000), ("total_ms", 100, 55_000)],
 )
-def test_numbers_have_plivos_ranges(option: str, least: int, most: int) -> None:
+def test_numbers_outside_plivos_ranges_are_refused(option: str, least: int, most: int) -> None:
     for value in (least, most):
         given: dict[str, Any] = {option: value}
         assert getattr(CallbackPolicy(**given), option) == value
@@ -81,7 +81,7 @@ def test_numbers_have_plivos_ranges(option: str, least: int, most: int) -> None:
         ({"region": "mars"}, "region must be one of nearest, local, .* not 'mars'"),
     ],
 )
-def test_what_plivo_does_not_offer_is_refused(wrong: dict[str, Any], words: str) -> None:
+def test_option_that_plivo_does_not_offer_is_refused(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         CallbackPolicy(**wrong)
 
@@ -103,6 +103,6 @@ def test_wrong_types_are_refused(wrong: dict[str, Any], words: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "/cb", "h/cb", "ftp://h/cb", "https://", "https:///cb"])
-def test_only_an_absolute_url_can_carry_it(url: str) -> None:
+def test_policy_applies_only_to_absolute_urls(url: str) -> None:
     with pytest.raises(ValueError, match="absolute http:// or https:// URL"):
         CallbackPolicy().apply(url)

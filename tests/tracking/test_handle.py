@@ -73,14 +73,14 @@ async def followed(client: RecordClient, record: FollowedRecording) -> Followed:
     return Followed(handle, ledger, await ledger.store.create(record))
 
 
-async def test_a_stage_that_has_come_is_there_at_once(client: RecordClient) -> None:
+async def test_wait_for_a_reached_stage_returns_at_once(client: RecordClient) -> None:
     its = await followed(client, recording("transcribed"))
     assert await its.handle.accepted(timeout=0) == await its.handle.status()
     assert await its.handle.recorded(timeout=0) == ENDED
     assert await its.handle.transcribed(timeout=0) == TRANSCRIBED
 
 
-async def test_a_stage_that_is_to_come_is_waited_for(client: RecordClient) -> None:
+async def test_wait_for_a_pending_stage_returns_when_it_is_reached(client: RecordClient) -> None:
     its = await followed(client, recording("sending"))
     waits = asyncio.gather(its.handle.accepted(), its.handle.recorded(), its.handle.transcribed(timeout=10))
     for piece in (ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED):
@@ -90,7 +90,7 @@ async def test_a_stage_that_is_to_come_is_waited_for(client: RecordClient) -> No
     assert (status.state, ended, transcribed) == ("accepted", ENDED, TRANSCRIBED)
 
 
-async def test_the_recording_is_waited_for_even_if_the_transcript_came_first(client: RecordClient) -> None:
+async def test_recorded_waits_although_the_transcript_came_first(client: RecordClient) -> None:
     its = await followed(client, recording("accepted"))
     wait = asyncio.create_task(its.handle.recorded())
     await its.learns(TRANSCRIBED)
@@ -101,13 +101,15 @@ async def test_the_recording_is_waited_for_even_if_the_transcript_came_first(cli
 
 
 @pytest.mark.parametrize("state", ["accepted", "unconfirmed", "started", "recorded", "transcribed"])
-async def test_whatever_follows_the_acceptance_implies_it(client: RecordClient, state: RecordingState) -> None:
+async def test_any_later_stage_implies_the_acceptance(client: RecordClient, state: RecordingState) -> None:
     its = await followed(client, recording(state))
     assert (await its.handle.accepted(timeout=0)).state == state
 
 
 @pytest.mark.parametrize("state", ["not_sent", "rejected", "failed", "absent"])
-async def test_what_can_no_longer_come_is_an_error_with_the_status(client: RecordClient, state: RecordingState) -> None:
+async def test_wait_for_an_impossible_stage_raises_recording_failed_error(
+    client: RecordClient, state: RecordingState
+) -> None:
     its = await followed(client, recording(state))
     for stage in (its.handle.accepted, its.handle.recorded, its.handle.transcribed):
         with pytest.raises(RecordingFailedError, match=f"of 'standup' is {state} and cannot be ") as failed:
@@ -118,7 +120,7 @@ async def test_what_can_no_longer_come_is_an_error_with_the_status(client: Recor
         assert str(failed.value).endswith(". To record the conference, start it again.")
 
 
-async def test_a_failure_wakes_who_waits(client: RecordClient) -> None:
+async def test_failure_wakes_waiters(client: RecordClient) -> None:
     its = await followed(client, recording("accepted"))
     wait = asyncio.create_task(its.handle.recorded())
     await asyncio.sleep(0)
@@ -127,7 +129,7 @@ async def test_a_failure_wakes_who_waits(client: RecordClient) -> None:
         await wait
 
 
-async def test_a_transcript_that_failed_can_no_longer_come(client: RecordClient) -> None:
+async def test_failed_transcript_raises_recording_failed_error(client: RecordClient) -> None:
     its = await followed(client, recording("recorded"))
     wait = asyncio.create_task(its.handle.transcribed())
     await asyncio.sleep(0)
@@ -140,14 +142,14 @@ async def test_a_transcript_that_failed_can_no_longer_come(client: RecordClient)
     assert await its.handle.recorded() == ENDED
 
 
-async def test_a_transcript_that_nobody_asked_for_never_comes(client: RecordClient) -> None:
+async def test_wait_for_a_transcript_that_was_not_requested_raises_recording_failed_error(client: RecordClient) -> None:
     its = await followed(client, planned(request=StartRequest("standup", callback_url="https://me.example")))
     with pytest.raises(RecordingFailedError, match=r"started without transcribe=True\. The recording itself is not"):
         await its.handle.transcribed(timeout=10)
 
 
 @pytest.mark.parametrize("state", ["planned", "sending", "unknown", "unconfirmed", "accepted", "started"])
-async def test_a_wait_runs_out_and_harms_nothing(client: RecordClient, state: RecordingState) -> None:
+async def test_timeout_of_a_wait_changes_nothing(client: RecordClient, state: RecordingState) -> None:
     its = await followed(client, recording(state))
     with pytest.raises(WaitTimeoutError, match=rf"is not recorded after 0.01 s; it is {state}.*wait again, or") as late:
         await its.handle.recorded(timeout=0.01)
@@ -157,7 +159,7 @@ async def test_a_wait_runs_out_and_harms_nothing(client: RecordClient, state: Re
     assert await its.handle.recorded(timeout=0) == ENDED
 
 
-async def test_the_status_is_what_is_known_now(client: RecordClient) -> None:
+async def test_status_is_the_present_state(client: RecordClient) -> None:
     its = await followed(client, recording("sending"))
     assert (await its.handle.status()).state == "sending"
     await its.learns(EVIDENCE["accepted"], ENDED)
@@ -173,7 +175,7 @@ async def test_the_status_is_what_is_known_now(client: RecordClient) -> None:
     )
 
 
-async def test_what_was_pruned_is_a_lookup_error(client: RecordClient) -> None:
+async def test_pruned_record_raises_unknown_start_error(client: RecordClient) -> None:
     its = await followed(client, recording("not_sent"))
     await its.ledger.store.prune(NOW + SECOND)
     for call in (its.handle.status, its.handle.recorded):
@@ -181,7 +183,7 @@ async def test_what_was_pruned_is_a_lookup_error(client: RecordClient) -> None:
             await call()
 
 
-async def test_what_is_pruned_under_a_wait_is_a_lookup_error(client: RecordClient) -> None:
+async def test_wait_raises_unknown_start_error_when_its_record_is_pruned(client: RecordClient) -> None:
     its = await followed(client, attrs.evolve(recording("unknown"), due_at=None))
     wait = asyncio.create_task(its.handle.recorded())
     await asyncio.sleep(0)
@@ -190,7 +192,7 @@ async def test_what_is_pruned_under_a_wait_is_a_lookup_error(client: RecordClien
         await wait
 
 
-async def test_a_store_that_closes_ends_the_wait(client: RecordClient) -> None:
+async def test_wait_ends_when_the_store_is_closed(client: RecordClient) -> None:
     its = await followed(client, recording("accepted"))
     wait = asyncio.create_task(its.handle.recorded())
     await asyncio.sleep(0)
@@ -200,7 +202,7 @@ async def test_a_store_that_closes_ends_the_wait(client: RecordClient) -> None:
 
 
 @pytest.mark.parametrize("timeout", ["1", True, timedelta(seconds=1)])
-async def test_a_timeout_that_is_no_number_is_named(client: RecordClient, timeout: Any) -> None:
+async def test_invalid_timeout_is_named(client: RecordClient, timeout: Any) -> None:
     its = await followed(client, recording("accepted"))
     for wait in (its.handle.accepted, its.handle.recorded, its.handle.transcribed):
         with pytest.raises(TypeError, match=r"timeout must be a number, not (str|bool|timedelta)"):
@@ -216,7 +218,7 @@ async def test_a_wait_may_be_cancelled(client: RecordClient) -> None:
         await wait
 
 
-async def test_it_stops_the_conference_s_recording(client: RecordClient, plivo: ScriptedPlivo) -> None:
+async def test_stop_stops_the_recording_of_the_conference(client: RecordClient, plivo: ScriptedPlivo) -> None:
     its = await followed(client, recording("started"))
     assert await its.handle.stop(timeout=5) == RecordingStopped()
     [request] = plivo.requests

@@ -59,12 +59,12 @@ async def test_a_handler_that_runs_to_its_end_has_no_error() -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), asyncio.CancelledError(), GeneratorExit(), BaseException("odd")])
-async def test_whatever_a_handler_raises_is_its_error(error: BaseException) -> None:
+async def test_any_exception_of_a_handler_is_its_error(error: BaseException) -> None:
     assert await error_of(raising(error), recording("recorded"), ENDED) is error
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3)])
-def test_what_ends_the_program_is_let_through(error: BaseException) -> None:
+def test_exception_that_ends_the_program_is_raised(error: BaseException) -> None:
     with pytest.raises(type(error)):
         error_of(raising(error), recording("recorded"), ENDED).send(None)
 
@@ -94,5 +94,5 @@ class UnprintableError(Exception):
         (ExceptionGroup("two", [ValueError(), KeyError()]), "ExceptionGroup: two (2 sub-exceptions)"),
     ],
 )
-def test_an_error_is_kept_in_a_few_words(error: BaseException, words: str) -> None:
+def test_stored_error_is_shortened(error: BaseException, words: str) -> None:
     assert describe_error(error) == words

@@ -28,7 +28,7 @@ HANDLED: frozenset[EventName] = frozenset({"RecordingEnded"})
 CANCELLED = StartNotSent(words="cancelled")
 
 
-async def test_what_is_learned_is_stored_and_its_effects_are_handed_out() -> None:
+async def test_new_evidence_is_stored_and_its_effects_are_returned() -> None:
     ledger = Ledger(store=MemoryStore(), handled=HANDLED)
     record = await ledger.store.create(recording("accepted"))
     learned, effects = await ledger.apply(record, ENDED)
@@ -37,7 +37,7 @@ async def test_what_is_learned_is_stored_and_its_effects_are_handed_out() -> Non
     assert effects == (RunHandlers(ENDED),)
 
 
-async def test_what_was_known_is_not_stored_again() -> None:
+async def test_known_evidence_is_not_stored_again() -> None:
     store = FlakyStore()
     ledger = Ledger(store=store)
     record = await store.create(recording("recorded"))
@@ -46,7 +46,7 @@ async def test_what_was_known_is_not_stored_again() -> None:
     assert store.calls == []
 
 
-async def test_whoever_was_faster_is_not_overwritten() -> None:
+async def test_concurrent_change_is_not_overwritten() -> None:
     store = MemoryStore()
     first, second = Ledger(store=store, handled=HANDLED), Ledger(store=store, handled=HANDLED)
     record = await store.create(recording("sending"))
@@ -57,7 +57,7 @@ async def test_whoever_was_faster_is_not_overwritten() -> None:
     assert effects == ()
 
 
-async def test_of_two_who_learn_the_same_one_gets_the_effects() -> None:
+async def test_effects_of_evidence_applied_twice_are_returned_once() -> None:
     store = MemoryStore()
     ledgers = [Ledger(store=store, handled=HANDLED) for _ in range(8)]
     record = await store.create(recording("accepted"))
@@ -66,7 +66,7 @@ async def test_of_two_who_learn_the_same_one_gets_the_effects() -> None:
     assert {learned.version for learned, _ in outcomes} == {record.version + 1}
 
 
-async def test_everybody_s_news_is_kept() -> None:
+async def test_evidence_of_all_concurrent_writers_is_kept() -> None:
     store = MemoryStore()
     record = await store.create(recording("sending"))
     news: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED]
@@ -81,7 +81,7 @@ async def test_everybody_s_news_is_kept() -> None:
 
 
 @pytest.mark.parametrize("late", [CANCELLED, StartAccepted(words="202"), SendingContinued()])
-async def test_what_one_sending_tells_says_nothing_of_the_next(late: Evidence) -> None:
+async def test_outcome_of_one_sending_does_not_apply_to_the_next(late: Evidence) -> None:
     ledger = Ledger(store=MemoryStore())
     first = await ledger.store.create(recording("sending"))
     not_sent, _ = await ledger.apply(first, CANCELLED)
@@ -90,14 +90,14 @@ async def test_what_one_sending_tells_says_nothing_of_the_next(late: Evidence) -
     assert await ledger.get(first.start_id) == again
 
 
-async def test_an_outcome_may_be_told_twice() -> None:
+async def test_outcome_may_be_applied_twice() -> None:
     ledger = Ledger(store=MemoryStore())
     sending = await ledger.store.create(recording("sending"))
     once, _ = await ledger.apply(sending, CANCELLED)
     assert await ledger.apply(sending, CANCELLED) == (once, ())
 
 
-async def test_a_pruned_record_learns_nothing() -> None:
+async def test_evidence_of_a_pruned_record_raises_unknown_start_error() -> None:
     store = MemoryStore()
     record = await store.create(recording("failed"))
     assert await store.prune(NOW + SECOND) == 1
@@ -107,7 +107,7 @@ async def test_a_pruned_record_learns_nothing() -> None:
         await Ledger(store=store).get(record.start_id)
 
 
-async def test_a_failing_store_learns_nothing() -> None:
+async def test_failure_of_the_store_is_raised_and_nothing_changes() -> None:
     store = FlakyStore()
     ledger = Ledger(store=store)
     record = await store.create(recording("accepted"))
@@ -117,7 +117,7 @@ async def test_a_failing_store_learns_nothing() -> None:
     assert await store.get(record.start_id) == record
 
 
-async def test_evidence_is_doubted_again_if_somebody_was_faster() -> None:
+async def test_evidence_is_checked_again_after_a_concurrent_change() -> None:
     ledger = Ledger(store=MemoryStore())
     record = await ledger.store.create(recording("accepted"))
     known, _ = await ledger.apply(record, CONFIRMED)
@@ -135,7 +135,7 @@ async def test_evidence_is_doubted_again_if_somebody_was_faster() -> None:
     assert learned.ended == ENDED
 
 
-async def test_of_several_who_take_up_a_record_one_does() -> None:
+async def test_due_record_is_claimed_by_one_of_several_processes() -> None:
     store = MemoryStore()
     ledgers = [Ledger(store=store) for _ in range(8)]
     record = await store.create(recording("unknown"))
@@ -145,7 +145,7 @@ async def test_of_several_who_take_up_a_record_one_does() -> None:
     assert (taken.version, effects) == (record.version + 1, (Reconcile(),))
 
 
-async def test_what_is_due_is_taken_up_although_our_clock_was_set_back() -> None:
+async def test_due_record_is_claimed_although_the_clock_was_set_back() -> None:
     store = MemoryStore()
     record = await store.create(recording("unknown"))
     assert record.due_at is not None
@@ -158,7 +158,7 @@ async def test_what_is_due_is_taken_up_although_our_clock_was_set_back() -> None
     assert await ledger.apply_due(record) is not None
 
 
-async def test_a_record_that_is_due_for_nothing_is_named() -> None:
+async def test_due_record_without_work_raises_value_error() -> None:
     ledger = Ledger(store=MemoryStore())
     record = await ledger.store.create(attrs.evolve(recording("rejected"), due_at=NOW))
     with pytest.raises(ValueError, match=r"start start-1 is rejected and due at .*, but for nothing"):

@@ -68,7 +68,7 @@ def id_of(evidence: Any) -> str | None:
     return evidence.recording.recording_id
 
 
-async def test_the_one_row_of_the_time_is_the_recording() -> None:
+async def test_single_row_in_the_send_window_is_the_recording() -> None:
     plivo = ScriptedPlivo()
     plivo.rows = [
         listed("rec-1"),
@@ -79,7 +79,7 @@ async def test_the_one_row_of_the_time_is_the_recording() -> None:
     assert plivo.looks == ["Recording/"]
 
 
-async def test_it_asks_for_what_was_added_since_the_sending_began() -> None:
+async def test_list_is_requested_from_the_beginning_of_the_sending() -> None:
     plivo = ScriptedPlivo()
     await looked(plivo)
     asked = plivo.requests[0].url.params
@@ -100,14 +100,14 @@ async def test_two_rows_are_both_reported() -> None:
 # Whose a row is
 
 
-async def test_a_row_that_is_known_to_be_another_start_s_does_not_count() -> None:
+async def test_row_of_another_start_does_not_count() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     await store.create(recording("recorded", "another start"))  # it has rec-1
     plivo.rows = [listed("rec-1"), listed("rec-2")]
     assert id_of(await looked(plivo, store=store)) == "rec-2"
 
 
-async def test_a_row_that_is_known_to_be_its_own_counts() -> None:
+async def test_row_with_the_known_id_is_the_recording() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     record = await store.create(recording("started"))
     plivo.rows = [listed("rec-1"), listed("rec-2")]
@@ -119,7 +119,7 @@ GONE = attrs.evolve(UNKNOWN, gone_at=NOW - timedelta(hours=1))
 
 
 @pytest.mark.parametrize("seconds", [0, 3_600])
-async def test_what_another_start_only_found_may_be_this_one_s_all_the_same(seconds: float) -> None:
+async def test_row_by_which_another_start_was_only_found_leaves_the_start_unknown(seconds: float) -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     plivo.live = False
     plivo.rows = [listed("rec-1", at=NOW + seconds * SECOND)]
@@ -130,7 +130,7 @@ async def test_what_another_start_only_found_may_be_this_one_s_all_the_same(seco
     assert await looked(plivo, GONE, store) == NothingFound()
 
 
-async def test_a_row_near_the_time_that_is_certainly_another_start_s_leaves_no_doubt() -> None:
+async def test_row_near_the_send_window_of_another_start_leaves_no_doubt() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     plivo.live = False
     plivo.rows = [listed("rec-1", at=NOW + timedelta(hours=1))]
@@ -142,14 +142,14 @@ async def test_a_row_near_the_time_that_is_certainly_another_start_s_leaves_no_d
 # Known by its id
 
 
-async def test_a_recording_whose_id_is_known_is_asked_for_by_it_whatever_the_times() -> None:
+async def test_recording_with_a_known_id_is_requested_by_it_whatever_the_times() -> None:
     plivo = ScriptedPlivo()
     plivo.rows = [listed("rec-0"), listed("rec-1", at=NOW + timedelta(days=2), conference_name="another")]
     assert id_of(await looked(plivo, recording("unconfirmed"))) == "rec-1"
     assert plivo.looks == ["Recording/rec-1/"]
 
 
-async def test_a_recording_that_is_not_found_by_its_id_is_looked_for_by_its_address() -> None:
+async def test_recording_that_is_not_found_by_its_id_is_found_by_its_url() -> None:
     plivo = ScriptedPlivo()
     record = recording("unconfirmed")
     plivo.rows = [listed("another id", recording_url=record.record_url)]
@@ -162,13 +162,13 @@ async def test_a_recording_that_is_not_found_by_its_id_is_looked_for_by_its_addr
 # Nothing there
 
 
-async def test_no_row_says_nothing_while_the_conference_is_live() -> None:
+async def test_missing_row_is_no_evidence_while_the_conference_is_live() -> None:
     plivo = ScriptedPlivo()
     assert await looked(plivo) is None
     assert plivo.looks == ["Recording/", "Conference/standup/"]
 
 
-async def test_no_row_and_no_conference_begin_the_grace_and_then_end_the_doubt() -> None:
+async def test_start_without_row_and_conference_is_absent_after_the_grace_period() -> None:
     plivo = ScriptedPlivo()
     plivo.live = False
     assert await looked(plivo) == ConferenceGone(at=NOW)
@@ -185,7 +185,7 @@ async def test_no_row_and_no_conference_begin_the_grace_and_then_end_the_doubt()
         listed("rec-1", at=NOW + timedelta(hours=1)),
     ],
 )
-async def test_a_row_that_may_be_it_leaves_it_unknown(row: dict[str, Any]) -> None:
+async def test_possible_row_leaves_the_start_unknown(row: dict[str, Any]) -> None:
     plivo = ScriptedPlivo()
     plivo.live = False
     plivo.rows = [row]
@@ -193,7 +193,7 @@ async def test_a_row_that_may_be_it_leaves_it_unknown(row: dict[str, Any]) -> No
     assert plivo.looks == ["Recording/"]
 
 
-async def test_a_plivo_that_fails_proves_nothing() -> None:
+async def test_failed_lookup_proves_nothing() -> None:
     plivo = ScriptedPlivo()
     plivo.broken = True
     with pytest.raises(ServerError):
@@ -204,7 +204,7 @@ async def test_a_plivo_that_fails_proves_nothing() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 19, 20, 21, 40, 45])
-async def test_it_reads_every_page(count: int) -> None:
+async def test_every_page_of_the_list_is_read(count: int) -> None:
     plivo = ScriptedPlivo()
     plivo.rows = [listed(f"rec-{number}") for number in range(count)]
     match await looked(plivo):
@@ -218,7 +218,7 @@ async def test_it_reads_every_page(count: int) -> None:
             pytest.fail(f"{other}")
 
 
-async def test_a_list_that_never_ends_leaves_it_unknown() -> None:
+async def test_endless_list_leaves_the_start_unknown() -> None:
     requests: list[httpx.Request] = []
 
     async def endless(request: httpx.Request) -> httpx.Response:
@@ -232,7 +232,7 @@ async def test_a_list_that_never_ends_leaves_it_unknown() -> None:
     assert len(requests) == 50
 
 
-async def test_a_list_that_repeats_its_first_page_leaves_it_unknown() -> None:
+async def test_list_that_repeats_its_first_page_leaves_the_start_unknown() -> None:
     requests: list[httpx.Request] = []
 
     async def repeats(request: httpx.Request) -> httpx.Response:
@@ -260,7 +260,7 @@ def sent(wrong: float) -> FollowedRecording:
 
 @pytest.mark.parametrize("wrong", [0, 60, -60, 86_400, -86_400])
 @pytest.mark.parametrize("then", [0, 120, -120])
-async def test_the_recording_is_found_although_our_clock_was_wrong_and_was_set(wrong: float, then: float) -> None:
+async def test_recording_is_found_although_the_local_clock_was_wrong_and_was_set(wrong: float, then: float) -> None:
     """It was ``then`` further ahead when the start was sent than it is now. Nothing else was asked before."""
     plivo = ScriptedPlivo()
     plivo.ahead = -wrong * SECOND
@@ -273,7 +273,7 @@ async def test_the_recording_is_found_although_our_clock_was_wrong_and_was_set(w
 
 
 @pytest.mark.parametrize("wrong", [0, 60, -60, 3_600])
-async def test_a_conference_has_gone_by_plivo_s_clock(wrong: float) -> None:
+async def test_end_of_a_conference_is_dated_by_plivos_clock(wrong: float) -> None:
     plivo = ScriptedPlivo()
     plivo.live = False
     plivo.ahead = -wrong * SECOND
@@ -314,7 +314,7 @@ def times_of_looks(
 
 
 @pytest.mark.parametrize("rows", [1, 45])
-def test_a_tenth_of_the_account_s_rate_goes_into_it(rows: int) -> None:
+def test_reconciliation_uses_a_tenth_of_the_quota(rows: int) -> None:
     times = times_of_looks(RateLimit(300, per=5.0), looks=40, rows=rows)
     assert len(times) == 40 * (rows // 20 + 1)
     for begin_ in times:
@@ -323,16 +323,16 @@ def test_a_tenth_of_the_account_s_rate_goes_into_it(rows: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_a_question_is_not_asked_again_without_its_turn(status: int) -> None:
+def test_repeated_lookup_waits_for_its_share_of_the_quota(status: int) -> None:
     answer = httpx.Response(status, headers={"Retry-After": "0"})
     assert len(times_of_looks(RateLimit(300, per=5.0), looks=7, answer=answer)) == 7
 
 
 @pytest.mark.parametrize("limit", [1, 3, 19])
-def test_a_tenth_of_a_small_quota_is_a_tenth_too(limit: int) -> None:
+def test_reconciliation_uses_a_tenth_of_a_small_quota(limit: int) -> None:
     times = times_of_looks(RateLimit(limit, per=1.0), looks=4)
     assert times == pytest.approx([number * 10 / limit for number in range(4)], abs=0.1)
 
 
-def test_no_quota_means_no_waiting() -> None:
+def test_reconciliation_without_a_quota_does_not_wait() -> None:
     assert max(times_of_looks(None, looks=100)) == 0

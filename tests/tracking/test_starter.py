@@ -61,7 +61,7 @@ async def only_record(its: TrackerParts, *states: RecordingState) -> str:
 # What is sent
 
 
-async def test_what_is_stored_is_sent_byte_for_byte() -> None:
+async def test_stored_request_is_sent_byte_for_byte() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
         request = StartRequest("standup", file_format="wav", transcription_type="auto", transcription_method="GET")
@@ -82,14 +82,14 @@ async def test_what_is_stored_is_sent_byte_for_byte() -> None:
         assert read_start_id(place, urlsplit(url).query, [TOKEN]) == record.start_id
 
 
-async def test_a_transcript_is_asked_for_only_where_it_is_wanted() -> None:
+async def test_transcript_is_requested_only_on_demand() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
         await its.starter.start(REQUEST)
     assert plivo.starts[0].keys() == {"callback_url"}
 
 
-async def test_it_is_stored_as_being_sent_before_anything_is_sent() -> None:
+async def test_start_is_stored_as_sending_before_it_is_sent() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
 
@@ -106,27 +106,27 @@ async def test_it_is_stored_as_being_sent_before_anything_is_sent() -> None:
 # How it ends
 
 
-async def test_it_returns_once_plivo_has_accepted() -> None:
+async def test_start_returns_when_plivo_has_accepted_it() -> None:
     async with tracker_parts(ScriptedPlivo(accepted_response("api-1"))) as its:
         record = await its.starter.start(REQUEST)
         assert (record.state, record.api_id) == ("accepted", "api-1")
         assert await its.store.get(record.start_id) == record
 
 
-async def test_success_in_senseless_words_counts_as_accepted() -> None:
+async def test_unreadable_success_counts_as_accepted() -> None:
     async with tracker_parts(ScriptedPlivo(SENSELESS)) as its:
         record = await its.starter.start(REQUEST)
         assert (record.state, record.api_id) == ("accepted", None)
 
 
-async def test_the_ids_of_a_success_that_cannot_be_read_are_kept() -> None:
+async def test_ids_of_an_unreadable_success_are_kept() -> None:
     cut_off = httpx.Response(202, text='{"api_id": "a-1", "recording_id": "rec-1", "mess')
     async with tracker_parts(ScriptedPlivo(cut_off)) as its:
         record = await its.starter.start(REQUEST)
         assert (record.state, record.api_id, record.recording_id) == ("accepted", "a-1", "rec-1")
 
 
-async def test_what_our_clocks_show_is_kept_of_each_sending() -> None:
+async def test_clock_readings_of_each_sending_are_kept() -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
     plivo.ahead = timedelta(hours=1)
     async with tracker_parts(plivo) as its:
@@ -159,7 +159,7 @@ async def test_what_our_clocks_show_is_kept_of_each_sending() -> None:
         (httpx.Response(307, headers={"location": "https://elsewhere.example/"}), ApiError, "rejected"),
     ],
 )
-async def test_each_other_end_is_stored_and_raised(
+async def test_each_error_of_a_start_is_stored_and_raised(
     answer: Answer, error: type[Exception], state: RecordingState
 ) -> None:
     plivo = ScriptedPlivo(answer)
@@ -172,7 +172,7 @@ async def test_each_other_end_is_stored_and_raised(
             assert raised.value.start_id == start_id
 
 
-async def test_callbacks_may_be_faster_than_the_answer() -> None:
+async def test_callback_may_arrive_before_the_answer() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
 
@@ -198,7 +198,7 @@ async def test_callbacks_may_be_faster_than_the_answer() -> None:
         (TypeError, {"dedupe_key": 5}),
     ],
 )
-async def test_what_is_wrong_is_neither_stored_nor_sent(wrong: type[Exception], options: dict[str, object]) -> None:
+async def test_invalid_start_is_neither_stored_nor_sent(wrong: type[Exception], options: dict[str, object]) -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
         with pytest.raises(wrong):
@@ -210,7 +210,7 @@ async def test_what_is_wrong_is_neither_stored_nor_sent(wrong: type[Exception], 
 # The same start twice
 
 
-async def test_the_same_key_brings_the_same_start() -> None:
+async def test_same_dedupe_key_returns_the_same_start() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
         first = await its.starter.start(REQUEST, dedupe_key="monday")
@@ -220,7 +220,7 @@ async def test_the_same_key_brings_the_same_start() -> None:
     assert len(plivo.starts) == 4
 
 
-async def test_of_many_at_once_with_one_key_one_is_sent() -> None:
+async def test_one_of_many_concurrent_starts_with_one_dedupe_key_is_sent() -> None:
     go = asyncio.Event()
     plivo = ScriptedPlivo(waiting(go)[1])
     async with tracker_parts(plivo) as its:
@@ -235,7 +235,7 @@ async def test_of_many_at_once_with_one_key_one_is_sent() -> None:
 
 
 @pytest.mark.parametrize("answer", [REFUSED, SILENT])
-async def test_what_was_sent_is_never_sent_again(answer: Answer) -> None:
+async def test_start_that_was_sent_is_never_sent_again(answer: Answer) -> None:
     plivo = ScriptedPlivo(answer)
     async with tracker_parts(plivo) as its:
         with pytest.raises((ApiError, OutcomeUnknownError)):
@@ -245,7 +245,7 @@ async def test_what_was_sent_is_never_sent_again(answer: Answer) -> None:
     assert len(plivo.starts) == 1
 
 
-async def test_what_never_left_is_sent_under_its_own_id() -> None:
+async def test_start_that_was_not_sent_is_sent_again_with_its_own_id() -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
     async with tracker_parts(plivo) as its:
         with pytest.raises(NotSentError):
@@ -256,7 +256,7 @@ async def test_what_never_left_is_sent_under_its_own_id() -> None:
         assert [start["callback_url"] for start in plivo.starts] == [record.request.callback_url] * 2
 
 
-async def test_of_many_that_send_again_one_does() -> None:
+async def test_one_of_many_concurrent_repetitions_is_sent() -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
     async with tracker_parts(plivo) as its:
         with pytest.raises(NotSentError):
@@ -271,7 +271,7 @@ async def test_of_many_that_send_again_one_does() -> None:
     assert len(plivo.starts) == 2
 
 
-async def test_it_may_never_leave_twice_either() -> None:
+async def test_start_may_fail_to_be_sent_twice() -> None:
     plivo = ScriptedPlivo(UNREACHABLE, UNREACHABLE)
     async with tracker_parts(plivo) as its:
         for _ in range(2):
@@ -284,7 +284,7 @@ async def test_it_may_never_leave_twice_either() -> None:
 # Who goes away
 
 
-async def test_who_goes_away_while_it_waits_for_its_turn_leaves_it_unsent() -> None:
+async def test_start_cancelled_while_queued_is_not_sent() -> None:
     go = asyncio.Event()
     arrived, answer = waiting(go)
     plivo = ScriptedPlivo(answer)
@@ -310,9 +310,7 @@ async def test_who_goes_away_while_it_waits_for_its_turn_leaves_it_unsent() -> N
     ("answer", "state"),
     [(accepted_response("api-1"), "accepted"), (REFUSED, "rejected"), (SENSELESS, "accepted"), (SILENT, "unknown")],
 )
-async def test_who_goes_away_while_it_is_under_way_leaves_its_outcome_stored(
-    answer: Answer, state: RecordingState
-) -> None:
+async def test_outcome_of_a_start_cancelled_while_being_sent_is_stored(answer: Answer, state: RecordingState) -> None:
     go = asyncio.Event()
     arrived, answering = waiting(go, answer)
     plivo = ScriptedPlivo(answering)
@@ -331,7 +329,7 @@ async def test_who_goes_away_while_it_is_under_way_leaves_its_outcome_stored(
 
 
 @pytest.mark.parametrize("verb", ["replace", "replaced"])
-async def test_who_goes_away_while_its_outcome_is_stored_leaves_it_stored(verb: str) -> None:
+async def test_outcome_of_a_start_cancelled_while_storing_it_is_stored(verb: str) -> None:
     async with tracker_parts(ScriptedPlivo(accepted_response("api-1"))) as its:
         hold = its.store.hold(verb)
         task = asyncio.create_task(its.starter.start(REQUEST))
@@ -358,7 +356,7 @@ async def go_away_while(its: TrackerParts, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["replace", "replaced"])
-async def test_who_goes_away_while_it_is_about_to_be_sent_again_leaves_it_unsent(verb: str) -> None:
+async def test_start_cancelled_before_its_repetition_is_not_sent(verb: str) -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
     async with tracker_parts(plivo) as its:
         with pytest.raises(NotSentError):
@@ -369,7 +367,7 @@ async def test_who_goes_away_while_it_is_about_to_be_sent_again_leaves_it_unsent
         assert (await its.starter.start(REQUEST, dedupe_key="monday")).state == "accepted"
 
 
-async def test_a_start_that_was_cancelled_in_doubt_is_not_sent_again() -> None:
+async def test_cancelled_start_of_unknown_outcome_is_not_sent_again() -> None:
     go = asyncio.Event()
     arrived, refusing = waiting(go, REFUSED)
     plivo = ScriptedPlivo(httpx.Response(503, json={"error": "executed, and then out of order"}), refusing)
@@ -385,7 +383,7 @@ async def test_a_start_that_was_cancelled_in_doubt_is_not_sent_again() -> None:
     assert len(plivo.starts) == 2
 
 
-async def test_what_the_store_took_too_long_to_keep_is_not_sent() -> None:
+async def test_start_that_the_store_stores_too_late_is_not_sent() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
         hold = its.store.hold("created")
@@ -403,7 +401,7 @@ async def test_what_the_store_took_too_long_to_keep_is_not_sent() -> None:
 
 
 @pytest.mark.parametrize(("verb", "kept"), [("create", False), ("created", True)])
-async def test_who_goes_away_while_it_is_created_leaves_it_unsent(verb: str, kept: bool) -> None:
+async def test_start_cancelled_while_being_stored_is_not_sent(verb: str, kept: bool) -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
         await go_away_while(its, verb)
@@ -415,7 +413,7 @@ async def test_who_goes_away_while_it_is_created_leaves_it_unsent(verb: str, kep
 # What fails
 
 
-async def test_what_cannot_be_stored_is_not_sent() -> None:
+async def test_start_that_cannot_be_stored_is_not_sent() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
         its.store.broken = {"create"}
@@ -424,7 +422,7 @@ async def test_what_cannot_be_stored_is_not_sent() -> None:
     assert plivo.requests == []
 
 
-async def test_what_cannot_be_stored_again_is_not_sent_again() -> None:
+async def test_repetition_that_cannot_be_stored_is_not_sent() -> None:
     plivo = ScriptedPlivo(UNREACHABLE)
     async with tracker_parts(plivo) as its:
         with pytest.raises(NotSentError):
@@ -445,7 +443,7 @@ async def test_what_cannot_be_stored_again_is_not_sent_again() -> None:
     ],
 )
 @pytest.mark.parametrize("verb", ["replace", "replaced"])
-async def test_the_caller_is_told_the_outcome_even_if_the_store_fails_and_it_is_stored_later(
+async def test_outcome_is_returned_although_the_store_fails_and_is_stored_later(
     verb: str, answer: Answer, error: type[Exception] | None, state: RecordingState
 ) -> None:
     async with tracker_parts(ScriptedPlivo(answer)) as its:
@@ -460,7 +458,7 @@ async def test_the_caller_is_told_the_outcome_even_if_the_store_fails_and_it_is_
         await only_record(its, state)
 
 
-async def test_an_outcome_that_outlives_its_tracker_is_told_to_the_caller_all_the_same() -> None:
+async def test_outcome_that_arrives_after_closing_is_returned_to_the_caller() -> None:
     go = asyncio.Event()
     arrived, answer = waiting(go)
     async with tracker_parts(ScriptedPlivo(answer)) as its:

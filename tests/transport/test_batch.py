@@ -96,7 +96,7 @@ async def test_one_at_a_time_keeps_the_order() -> None:
     assert outcomes == list(range(100))
 
 
-async def test_the_request_is_the_very_item() -> None:
+async def test_request_of_an_outcome_is_the_given_item() -> None:
     items = [object() for _ in range(10)]
 
     async def nothing(item: object) -> None:
@@ -106,7 +106,7 @@ async def test_the_request_is_the_very_item() -> None:
     assert {id(outcome.request) for outcome in outcomes} == {id(item) for item in items}
 
 
-async def test_a_failure_is_the_items_own() -> None:
+async def test_failed_item_does_not_affect_the_others() -> None:
     async def odd_ones_fail(item: int) -> int:
         if item % 2:
             raise ValueError(item)
@@ -119,7 +119,7 @@ async def test_a_failure_is_the_items_own() -> None:
         assert outcome.ok or str(outcome.error) == str(outcome.request)
 
 
-async def test_outcomes_come_as_they_finish() -> None:
+async def test_outcomes_are_yielded_as_they_complete() -> None:
     gate = Gate()
     outcomes = run_many(range(3), gate, concurrency=3)
     first = asyncio.ensure_future(anext(outcomes))
@@ -133,7 +133,7 @@ async def test_outcomes_come_as_they_finish() -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 7])
-async def test_no_more_are_under_way_than_allowed(concurrency: int) -> None:
+async def test_concurrency_is_limited(concurrency: int) -> None:
     gate = Gate()
     outcomes = run_many(Counted(50), gate, concurrency=concurrency)
     taken = 0
@@ -150,7 +150,7 @@ async def test_no_more_are_under_way_than_allowed(concurrency: int) -> None:
     assert gate.most == concurrency
 
 
-async def test_nothing_is_read_before_the_first_outcome_is_asked_for() -> None:
+async def test_source_is_not_read_before_the_first_outcome_is_requested() -> None:
     source = Counted()
     outcomes = run_many(source, double, concurrency=4)
     await everything_has_happened()
@@ -160,7 +160,7 @@ async def test_nothing_is_read_before_the_first_outcome_is_asked_for() -> None:
 
 
 @pytest.mark.parametrize("make", [iter, as_async])
-async def test_reading_stays_behind_the_calls(make: Callable[..., Any]) -> None:
+async def test_source_is_read_only_as_fast_as_calls_complete(make: Callable[..., Any]) -> None:
     gate, source = Gate(), Counted()
     outcomes = run_many(make(source), gate, concurrency=4)
     task = asyncio.ensure_future(anext(outcomes))
@@ -175,7 +175,7 @@ async def test_reading_stays_behind_the_calls(make: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("concurrency", [1, 4, 32])
-async def test_a_slow_consumer_holds_the_reading_back(concurrency: int) -> None:
+async def test_slow_consumer_delays_reading(concurrency: int) -> None:
     source = Counted()
     outcomes = run_many(source, double, concurrency=concurrency)
     for taken in range(1, 101):
@@ -187,7 +187,7 @@ async def test_a_slow_consumer_holds_the_reading_back(concurrency: int) -> None:
 
 
 @pytest.mark.parametrize("make", [iter, as_async])
-async def test_what_was_under_way_comes_before_the_sources_error(make: Callable[..., Any]) -> None:
+async def test_calls_in_progress_are_yielded_before_the_error_of_the_source(make: Callable[..., Any]) -> None:
     def source() -> Iterator[int]:
         yield from range(5)
         raise OSError("the file ended in the middle")
@@ -217,7 +217,7 @@ async def test_outcomes_are_yielded_before_the_sources_error() -> None:
     assert sorted(got) == list(range(50))
 
 
-async def test_a_source_that_fails_at_once() -> None:
+async def test_error_of_a_source_that_fails_at_once_is_raised() -> None:
     async def source() -> AsyncIterator[int]:
         for item in range(0):
             yield item
@@ -253,7 +253,7 @@ async def test_leaving_the_loop_early_leaves_no_task_and_reads_no_further() -> N
 
 
 @pytest.mark.parametrize("finished", [0, 3])
-async def test_closing_cancels_what_is_under_way(finished: int) -> None:
+async def test_closing_cancels_calls_in_progress(finished: int) -> None:
     gate = Gate()
     outcomes = run_many(Counted(), gate, concurrency=8)
     first = asyncio.ensure_future(anext(outcomes))
@@ -299,7 +299,7 @@ async def test_an_async_source_that_is_slow_is_cancelled_too() -> None:
     assert len(asyncio.all_tasks()) == 1
 
 
-async def test_closing_while_the_source_is_read_and_outcomes_lie_waiting() -> None:
+async def test_closing_works_while_the_source_is_read_and_outcomes_wait() -> None:
     async def source() -> AsyncIterator[int]:
         yield 1
         yield 2
@@ -314,13 +314,13 @@ async def test_closing_while_the_source_is_read_and_outcomes_lie_waiting() -> No
 
 
 @pytest.mark.parametrize("items", ["standup", b"standup", 5, None, object()])
-def test_what_is_no_collection_is_refused_at_once(items: Any) -> None:
+def test_source_that_is_not_iterable_is_refused_at_once(items: Any) -> None:
     with pytest.raises(TypeError, match="requests must be an iterable of names or requests"):
         run_many(items, double, concurrency=1)
 
 
 @pytest.mark.parametrize(("concurrency", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)])
-def test_a_senseless_concurrency_is_refused_at_once(concurrency: Any, error: type[Exception]) -> None:
+def test_invalid_concurrency_is_refused_at_once(concurrency: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="concurrency must be"):
         run_many([1], double, concurrency=concurrency)
 
@@ -331,7 +331,7 @@ def test_a_senseless_concurrency_is_refused_at_once(concurrency: Any, error: typ
     pauses=st.lists(st.floats(0, 5), min_size=1, max_size=5),
     leaves_after=st.none() | st.integers(0, 60),
 )
-def test_whatever_the_durations_nothing_is_lost_doubled_or_left_behind(
+def test_any_durations_lose_and_repeat_no_outcome_and_leave_no_task(
     durations: list[float], concurrency: int, pauses: list[float], leaves_after: int | None
 ) -> None:
     async def main() -> tuple[list[int], int]:

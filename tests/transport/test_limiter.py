@@ -61,14 +61,14 @@ def test_no_window_ever_holds_more_arrivals_than_allowed(
 
 @settings(max_examples=20)
 @given(st.lists(LATENCIES, min_size=1, max_size=7))
-def test_plivos_quota_is_kept_and_used_up(latencies: list[float]) -> None:
+def test_plivos_quota_is_respected_and_used_in_full(latencies: list[float]) -> None:
     journeys = [(0.0, latencies[number % len(latencies)], 0.0) for number in range(1_000)]
     arrived = virtual_time.run(arrivals(PLIVOS, journeys))
     assert most_in_a_window(arrived, PLIVOS.per) <= PLIVOS.limit
     assert max(arrived) <= 4 * (max(latencies) + PLIVOS.per + 0.01)
 
 
-async def test_the_window_is_kept_on_the_real_clock() -> None:
+async def test_quota_is_respected_on_the_real_clock() -> None:
     rate = RateLimit(5, per=0.1)
     times = await arrivals(rate, [(0.0, 0.0, 0.0)] * 20)
     for first, sixth in zip(times, times[rate.limit :], strict=False):
@@ -83,7 +83,7 @@ async def test_without_a_rate_nothing_waits() -> None:
     assert quota.paused_for <= 0
 
 
-def test_what_was_not_used_comes_back_at_once() -> None:
+def test_returned_permit_is_available_at_once() -> None:
     async def main() -> float:
         quota = Quota(RateLimit(1, per=5.0))
         for _ in range(1_000):
@@ -111,7 +111,7 @@ def test_first_come_first_served() -> None:
     assert virtual_time.run(main()) == list(range(2_000))
 
 
-def test_a_late_comer_does_not_overtake_those_who_wait() -> None:
+def test_new_call_does_not_overtake_waiting_calls() -> None:
     async def main() -> list[str]:
         quota = Quota(RateLimit(1, per=1.0))
         served: list[str] = []
@@ -132,7 +132,7 @@ def test_a_late_comer_does_not_overtake_those_who_wait() -> None:
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_thousands_of_cancelled_waiters_leave_nothing(paused: bool) -> None:
+def test_cancelled_waiters_leave_nothing(paused: bool) -> None:
     async def main() -> tuple[int, float]:
         quota = Quota(RateLimit(3, per=5.0))
         if paused:
@@ -160,7 +160,7 @@ def test_thousands_of_cancelled_waiters_leave_nothing(paused: bool) -> None:
 
 
 @given(st.lists(st.booleans(), min_size=2, max_size=60), st.integers(1, 5))
-def test_no_permit_is_lost_whoever_goes_away(leaves: list[bool], limit: int) -> None:
+def test_no_permit_is_lost_by_cancellation(leaves: list[bool], limit: int) -> None:
     async def main() -> float:
         quota = Quota(RateLimit(limit, per=1.0))
 
@@ -187,7 +187,7 @@ def test_no_permit_is_lost_whoever_goes_away(leaves: list[bool], limit: int) -> 
 
 
 @pytest.mark.parametrize("rate", [None, PLIVOS])
-def test_a_pause_holds_all_back(rate: RateLimit | None) -> None:
+def test_pause_delays_all_calls(rate: RateLimit | None) -> None:
     async def main() -> list[float]:
         quota = Quota(rate)
         quota.pause(7.0)
@@ -218,7 +218,7 @@ def test_the_longest_pause_counts() -> None:
     assert virtual_time.run(main()) == pytest.approx((8.0, 0.0))
 
 
-def test_arrivals_are_spread_no_wider_than_needed() -> None:
+def test_arrivals_are_delayed_no_longer_than_needed() -> None:
     arrived = virtual_time.run(arrivals(RateLimit(1, per=1.0), [(0.0, 0.0, 0.0)] * 5))
     assert [later - earlier for earlier, later in pairwise(arrived)] == pytest.approx([1.002] * 4)
 
@@ -243,7 +243,7 @@ ABOUT_A_MINUTE = pytest.approx(60.0, abs=10)
 """The real time between two virtual event loops passes too."""
 
 
-def test_what_was_used_in_one_event_loop_counts_in_the_next() -> None:
+def test_permits_used_in_one_event_loop_count_in_the_next() -> None:
     quota = Quota(RateLimit(3, per=60.0))
     virtual_time.run(use(quota, 2))
     assert virtual_time.run(waits_for(quota, 1)) == 0.0
@@ -260,14 +260,14 @@ def test_permits_that_were_held_when_their_event_loop_ended_count_from_then_on()
     assert virtual_time.run(waits_for(quota, 2)) == ABOUT_A_MINUTE
 
 
-def test_what_was_used_long_ago_does_not_count_in_the_next_event_loop() -> None:
+def test_permits_used_long_ago_do_not_count_in_the_next_event_loop() -> None:
     quota = Quota(RateLimit(2, per=0.001))
     asyncio.run(use(quota, 2))
     asyncio.run(asyncio.sleep(0.01))
     assert virtual_time.run(waits_for(quota, 2)) == 0.0
 
 
-def test_a_pause_holds_the_next_event_loop_back_too() -> None:
+def test_pause_applies_to_the_next_event_loop() -> None:
     quota = Quota(None)
 
     async def pause() -> None:

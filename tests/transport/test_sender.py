@@ -96,7 +96,7 @@ class Server:
         return httpx.Response(**self._answer)
 
 
-def test_an_answer_is_brought_whole() -> None:
+def test_answer_is_returned_in_full() -> None:
     async def main() -> None:
         sender = sender_over(Server(status_code=418, headers={"X-Tea": "Pot"}, json={"error": "tea"}))
         response = await sender.send(start())
@@ -108,7 +108,7 @@ def test_an_answer_is_brought_whole() -> None:
 
 
 @pytest.mark.parametrize("status", [202, 404, 429, 502])
-def test_every_answer_tells_what_time_it_is_at_plivo(status: int) -> None:
+def test_every_answer_updates_plivos_time(status: int) -> None:
     async def main() -> None:
         tomorrow = _clock.now() + timedelta(days=1)
         sender = sender_over(Server(status_code=status, headers={"Date": format_datetime(tomorrow, usegmt=True)}))
@@ -122,7 +122,7 @@ def test_every_answer_tells_what_time_it_is_at_plivo(status: int) -> None:
 
 
 @pytest.mark.parametrize("max_connections", [1, 3, 32])
-def test_no_more_are_under_way_than_allowed_and_all_get_their_turn(max_connections: int) -> None:
+def test_concurrency_is_limited_and_all_calls_are_sent(max_connections: int) -> None:
     async def main() -> None:
         server = Server()
         sender = sender_over(server, max_connections=max_connections)
@@ -137,7 +137,7 @@ def test_no_more_are_under_way_than_allowed_and_all_get_their_turn(max_connectio
 # Deadlines
 
 
-def test_who_waits_too_long_for_a_place_was_not_sent() -> None:
+def test_call_that_waits_too_long_for_a_connection_is_not_sent() -> None:
     async def main() -> None:
         server = Server(60.0)
         sender = sender_over(server, max_connections=1)
@@ -157,7 +157,7 @@ def test_who_waits_too_long_for_a_place_was_not_sent() -> None:
 
 
 @pytest.mark.parametrize("why", ["used up", "paused"])
-def test_who_waits_too_long_for_the_quota_was_not_sent(why: str) -> None:
+def test_call_that_waits_too_long_for_the_quota_is_not_sent(why: str) -> None:
     async def main() -> None:
         server, quota = Server(), Quota(RateLimit(1, per=60.0))
         sender = sender_over(server, quota=quota)
@@ -176,7 +176,7 @@ def test_who_waits_too_long_for_the_quota_was_not_sent(why: str) -> None:
 
 
 @pytest.mark.parametrize("call", [start, stop])
-def test_who_gets_no_answer_in_time_is_unknown(call: Callable[..., Call[Any]]) -> None:
+def test_call_without_an_answer_in_time_is_unknown(call: Callable[..., Call[Any]]) -> None:
     async def main() -> None:
         server = Server(1e6)
         with pytest.raises(OutcomeUnknownError, match="the deadline passed") as caught:
@@ -189,7 +189,7 @@ def test_who_gets_no_answer_in_time_is_unknown(call: Callable[..., Call[Any]]) -
     virtual_time.run(main())
 
 
-def test_who_does_not_connect_in_time_was_not_sent() -> None:
+def test_call_that_does_not_connect_in_time_is_not_sent() -> None:
     async def main() -> None:
         with pytest.raises(NotSentError, match="the deadline passed") as caught:
             await sender_over(Server(1e6, tell=connecting)).send(start(seconds=10))
@@ -199,7 +199,7 @@ def test_who_does_not_connect_in_time_was_not_sent() -> None:
     virtual_time.run(main())
 
 
-def test_an_answer_that_stops_in_the_middle_keeps_what_came() -> None:
+def test_truncated_answer_keeps_the_part_that_arrived() -> None:
     async def main() -> None:
         async def half() -> AsyncIterator[bytes]:
             yield b'{"api_id"'
@@ -241,7 +241,7 @@ def test_a_429_holds_all_calls_back(headers: dict[str, str], pause: float) -> No
     assert virtual_time.run(main()) == pytest.approx(pause)
 
 
-def test_the_quota_comes_back_at_once_if_nothing_was_sent() -> None:
+def test_quota_is_returned_at_once_if_nothing_was_sent() -> None:
     async def refuse(request: httpx.Request) -> httpx.Response:
         await connecting(request)
         raise httpcore.ConnectError("refused")
@@ -259,7 +259,7 @@ def test_the_quota_comes_back_at_once_if_nothing_was_sent() -> None:
 # Going away
 
 
-def test_a_caller_cancelled_in_the_queue_sends_nothing_and_leaves_nothing() -> None:
+def test_call_cancelled_in_the_queue_sends_nothing_and_frees_its_place() -> None:
     async def main() -> None:
         server = Server(10.0)
         sender = sender_over(server, quota=Quota(RateLimit(2, per=1.0)), max_connections=1)
@@ -280,7 +280,7 @@ def test_a_caller_cancelled_in_the_queue_sends_nothing_and_leaves_nothing() -> N
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_who_goes_away_while_waiting_for_the_quota_gives_its_place_back(cancelled: bool) -> None:
+def test_call_cancelled_while_waiting_for_the_quota_frees_its_place(cancelled: bool) -> None:
     async def main() -> None:
         server, quota = Server(), Quota(RateLimit(1, per=60.0))
         sender = sender_over(server, quota=quota, max_connections=1)
@@ -359,7 +359,7 @@ def test_a_cancelled_request_that_gets_no_answer_is_logged_as_unknown(caplog: py
 # Closing
 
 
-def test_closing_waits_for_what_is_under_way() -> None:
+def test_closing_waits_for_requests_in_progress() -> None:
     async def main() -> None:
         server = Server(5.0)
         sender = sender_over(server)
@@ -406,7 +406,7 @@ def test_a_closed_sender_sends_nothing() -> None:
     virtual_time.run(main())
 
 
-def test_a_closed_sender_says_so_at_once_whatever_the_quota() -> None:
+def test_call_on_a_closed_sender_fails_at_once_whatever_the_quota() -> None:
     async def story() -> None:
         quota = Quota(None)
         sender = sender_over(Server(), quota=quota)
@@ -421,7 +421,7 @@ def test_a_closed_sender_says_so_at_once_whatever_the_quota() -> None:
 
 
 @pytest.mark.parametrize("waits_for", ["queue", "quota"])
-def test_calls_that_wait_for_their_turn_end_at_once_when_it_is_closed(waits_for: str) -> None:
+def test_queued_calls_end_at_once_when_the_sender_is_closed(waits_for: str) -> None:
     async def main() -> None:
         server = Server(5.0)
         quota = Quota(RateLimit(1, per=60.0)) if waits_for == "quota" else None
@@ -443,7 +443,7 @@ def test_calls_that_wait_for_their_turn_end_at_once_when_it_is_closed(waits_for:
     virtual_time.run(main())
 
 
-def test_a_call_that_gets_its_turn_as_it_is_closed_is_not_sent() -> None:
+def test_call_that_leaves_the_queue_while_the_sender_closes_is_not_sent() -> None:
     async def main() -> None:
         server, quota = Server(5.0), Quota(RateLimit(1, per=1.0))
         sender = sender_over(server, quota=quota)
@@ -477,7 +477,7 @@ def test_a_retry_after_the_client_was_closed_is_not_sent() -> None:
 # Entering again
 
 
-def test_it_takes_calls_again_when_it_is_entered_again() -> None:
+def test_reopened_sender_accepts_calls() -> None:
     async def main() -> None:
         server = Server()
         sender = sender_over(server)
@@ -492,7 +492,7 @@ def test_it_takes_calls_again_when_it_is_entered_again() -> None:
     virtual_time.run(main())
 
 
-def test_the_last_one_to_leave_closes_it() -> None:
+def test_sender_closes_when_the_last_block_is_left() -> None:
     async def main() -> None:
         sender = sender_over(Server())
         await sender.enter()
@@ -506,7 +506,7 @@ def test_the_last_one_to_leave_closes_it() -> None:
     virtual_time.run(main())
 
 
-def test_closing_closes_it_whoever_has_entered() -> None:
+def test_aclose_closes_the_sender_although_blocks_are_open() -> None:
     async def main() -> None:
         sender = sender_over(Server())
         await sender.enter()
@@ -541,7 +541,7 @@ def test_entering_waits_for_the_closing_that_is_under_way() -> None:
     virtual_time.run(main())
 
 
-def test_a_closing_that_was_cancelled_is_taken_up_again() -> None:
+def test_cancelled_closing_is_completed_by_the_next() -> None:
     async def main() -> None:
         transport = Closes(Server(5.0))
         sender = sender_with(transport)
@@ -562,7 +562,7 @@ def test_a_closing_that_was_cancelled_is_taken_up_again() -> None:
 # One event loop after another
 
 
-def test_it_serves_one_event_loop_after_another() -> None:
+def test_sender_works_in_one_event_loop_after_another() -> None:
     transport = Closes(Server(0.0))
     sender = sender_with(transport)
     for number in range(1, 4):
@@ -570,7 +570,7 @@ def test_it_serves_one_event_loop_after_another() -> None:
         assert transport.closed == number, "with its event loop"
 
 
-def test_what_an_event_loop_leaves_under_way_takes_no_place_in_the_next() -> None:
+def test_requests_of_an_ended_event_loop_use_no_place_in_the_next() -> None:
     hangs = [True]
 
     async def handler(request: httpx.Request) -> httpx.Response:
@@ -595,7 +595,7 @@ async def sent_by(sender: Sender) -> Any:
     return await sender.send(start())
 
 
-def test_it_serves_one_event_loop_at_a_time() -> None:
+def test_sender_in_use_in_another_event_loop_is_refused() -> None:
     transport = Closes(Server(0.0))
     sender = sender_with(transport)
     with asyncio.Runner() as first:
@@ -611,7 +611,7 @@ def test_it_serves_one_event_loop_at_a_time() -> None:
             assert second.run(sent_by(sender)).status == 202
 
 
-def test_an_event_loop_that_was_closed_without_being_ended_is_given_up(caplog: pytest.LogCaptureFixture) -> None:
+def test_requests_of_an_event_loop_closed_without_shutdown_are_dropped(caplog: pytest.LogCaptureFixture) -> None:
     class Breaks(Closes):
         async def aclose(self) -> None:
             await super().aclose()

@@ -47,7 +47,7 @@ def query(request: Request[Any]) -> list[tuple[str, str]]:
 @example("...")
 @example("über 🎙")
 @example("\x00\r\n")
-def test_any_name_is_one_segment_of_the_path(name: str) -> None:
+def test_any_name_is_one_path_segment(name: str) -> None:
     record: list[Request[Any]] = [
         endpoints.start_recording(StartRequest(name)),
         endpoints.stop_recording(StopRequest(name)),
@@ -62,7 +62,7 @@ def test_any_name_is_one_segment_of_the_path(name: str) -> None:
     assert segments(endpoints.delete_recording(name)) == ["", "Recording", name, ""]
 
 
-def test_a_start_posts_what_was_given_as_json() -> None:
+def test_start_posts_the_given_arguments_as_json() -> None:
     request = endpoints.start_recording(StartRequest("standup", file_format="wav", callback_url=CALLBACK))
     assert (request.method, request.repeatable) == ("POST", False)
     assert json.loads(request.body or b"") == {"file_format": "wav", "callback_url": CALLBACK}
@@ -94,8 +94,13 @@ def test_the_mode_decides_how_the_answer_is_read() -> None:
         endpoints.stop_recording(StopRequest("x", callback_url=CALLBACK)).read(response)
 
 
+<<<<<<< HEAD
 def test_a_404_after_doubt_means_done_only_where_it_can() -> None:
     gone = Response(status=404, body=b'{"api_id": "a", "error": "not found"}')
+=======
+def test_404_after_an_unknown_attempt_means_success_only_for_stop_and_delete() -> None:
+    gone = Reply(status=404, body=b'{"api_id": "a", "error": "not found"}')
+>>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
     assert endpoints.start_recording(StartRequest("x")).read_gone is None
     assert endpoints.get_recording("r").read_gone is None
     stop = endpoints.stop_recording(StopRequest("x")).read_gone
@@ -121,13 +126,13 @@ def test_a_404_after_doubt_means_done_only_where_it_can() -> None:
         (endpoints.list_recordings(), "GET", "/Recording/?limit=20&offset=0", read_recordings),
     ],
 )
-def test_looking_and_deleting_may_be_repeated(request_: Request[Any], method: str, path: str, read: object) -> None:
+def test_lookups_and_deletions_are_repeatable(request_: Request[Any], method: str, path: str, read: object) -> None:
     assert (request_.method, request_.path, request_.read) == (method, path, read)
     assert request_.repeatable
     assert request_.body is None
 
 
-def test_a_recording_that_is_read_without_its_id_has_the_one_that_was_asked_for() -> None:
+def test_recording_without_an_id_gets_the_requested_id() -> None:
     request = endpoints.get_recording("r/1")
     assert (request.method, request.path, request.body, request.repeatable) == ("GET", "/Recording/r%2F1/", None, True)
     answers: list[dict[str, Any]] = [{}, {"recording_id": None}, {"recording_id": "another"}]
@@ -153,7 +158,7 @@ def test_filters_are_in_utc_and_only_those_that_were_given() -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "\ud800"])
-def test_names_and_ids_that_are_no_segment_are_refused(name: str) -> None:
+def test_names_and_ids_that_cannot_be_path_segments_are_refused(name: str) -> None:
     for make in (endpoints.get_recording, endpoints.delete_recording, endpoints.get_conference):
         with pytest.raises(ValueError, match=r"^(recording_id|conference_name) "):
             make(name)
@@ -161,7 +166,7 @@ def test_names_and_ids_that_are_no_segment_are_refused(name: str) -> None:
         endpoints.list_recordings(conference_name=name)
 
 
-def test_filters_that_could_be_any_moment_are_refused() -> None:
+def test_time_filters_without_a_zone_are_refused() -> None:
     with pytest.raises(ValueError, match=r"^added_after must be aware"):
         endpoints.list_recordings(added_after=datetime(2026, 1, 2))  # noqa: DTZ001 - the point
     with pytest.raises(ValueError, match=r"^added_before must be aware"):

@@ -121,7 +121,7 @@ def test_every_recording_is_listed_whatever_the_server_says_of_its_pages(
 
 @pytest.mark.parametrize("size", [1, 7, 19])
 @pytest.mark.parametrize("told", [{"following": relative}, {"says_limit": True}, {"says_total": True}])
-def test_one_word_about_small_pages_is_enough(size: int, told: dict[str, Any]) -> None:
+def test_single_hint_about_small_pages_is_enough(size: int, told: dict[str, Any]) -> None:
     options: dict[str, Any] = {"says_total": False, "says_limit": False, **told}
     answer = server(45, size=size, **options)
     assert listed(answer) == [str(number) for number in range(45)]
@@ -129,12 +129,12 @@ def test_one_word_about_small_pages_is_enough(size: int, told: dict[str, Any]) -
 
 @pytest.mark.parametrize("total", [0, 1, 20, 44, 46, 1_000_000])
 @pytest.mark.parametrize("following", [None, relative])
-def test_a_wrong_total_hides_nothing(total: int, following: Any) -> None:
+def test_wrong_total_count_hides_no_recording(total: int, following: Any) -> None:
     assert listed(server(45, following=following, total=total)) == [str(number) for number in range(45)]
 
 
 @pytest.mark.parametrize("count", [0, 19, 20, 40])
-def test_no_page_is_asked_for_that_the_server_denies(count: int) -> None:
+def test_no_page_is_requested_after_the_server_says_it_was_the_last(count: int) -> None:
     requests: list[str] = []
 
     def counted(query: Mapping[str, str]) -> Page:
@@ -213,11 +213,11 @@ def repeats_rows_without_ids(query: Mapping[str, str]) -> Page:
         (repeats_rows_without_ids, 20),
     ],
 )
-def test_it_ends_although_the_server_goes_on(answer: Answer, count: int) -> None:
+def test_listing_ends_although_the_server_always_gives_a_next_page(answer: Answer, count: int) -> None:
     assert len(listed(answer, at_most=count // 20 + 2)) == count
 
 
-def test_it_ends_when_far_more_came_than_the_server_counts() -> None:
+def test_listing_ends_when_far_more_rows_came_than_the_server_counts() -> None:
     numbers = itertools.count()
 
     def endless(query: Mapping[str, str]) -> Page:
@@ -228,7 +228,7 @@ def test_it_ends_when_far_more_came_than_the_server_counts() -> None:
     assert 1_000 < len(listed(endless)) < 1_100
 
 
-def test_it_ends_although_the_server_counts_more_each_time() -> None:
+def test_listing_ends_although_the_total_count_grows_with_each_page() -> None:
     totals = itertools.count(20, 100)
 
     def repeats(query: Mapping[str, str]) -> Page:
@@ -254,7 +254,7 @@ def test_it_ends_although_the_server_counts_more_each_time() -> None:
         (gives_empty_pages, False),
     ],
 )
-def test_it_knows_whether_it_was_shown_everything(answer: Answer, complete: bool) -> None:
+def test_listing_is_complete_only_if_the_server_showed_everything(answer: Answer, complete: bool) -> None:
     listing = Listing(now=NOW)
     while listing.request is not None:
         assert not listing.complete
@@ -262,7 +262,7 @@ def test_it_knows_whether_it_was_shown_everything(answer: Answer, complete: bool
     assert listing.complete is complete
 
 
-def test_it_is_complete_only_if_each_of_its_windows_is() -> None:
+def test_listing_is_complete_only_if_each_of_its_windows_is() -> None:
     listing = Listing(added_after=NOW - 58 * DAY, now=NOW)
     while listing.request is not None:
         query = asked(listing)
@@ -274,7 +274,7 @@ def test_it_is_complete_only_if_each_of_its_windows_is() -> None:
 
 
 @pytest.mark.parametrize("added_at_each_page", [0, 1, 19, 20, 40])
-def test_what_is_added_meanwhile_hides_nothing_and_nothing_comes_twice(added_at_each_page: int) -> None:
+def test_recording_added_while_listing_hides_nothing_and_causes_no_duplicate(added_at_each_page: int) -> None:
     newest = 45
 
     def busy(query: Mapping[str, str]) -> Page:
@@ -298,7 +298,7 @@ def test_rows_without_ids_are_listed_once_each() -> None:
     assert [row.raw["row"] for row in listing.take(Page(rows=odd))] == [1, 2]
 
 
-def test_of_a_long_list_only_the_latest_recordings_are_remembered() -> None:
+def test_only_the_latest_ids_of_a_long_list_are_remembered() -> None:
     listing = Listing(now=NOW)
     for first in range(0, 10_020, 20):
         assert len(listing.take(Page(rows=rows(range(first, first + 20)), next=f"?offset={first + 20}"))) == 20
@@ -306,7 +306,7 @@ def test_of_a_long_list_only_the_latest_recordings_are_remembered() -> None:
     assert [row.recording_id for row in again] == ["0"]
 
 
-def test_rows_that_share_what_is_no_id_are_listed_once_each() -> None:
+def test_rows_with_the_same_invalid_id_are_listed_once_each() -> None:
     odd = tuple(Recording(recording_id="N/A", added_at=NOW + number * DAY) for number in (1, 2, 1))
     assert Listing(now=NOW).take(Page(rows=odd)) == list(odd[:2])
 
@@ -326,7 +326,7 @@ def spans(added_after: datetime | None, added_before: datetime | None) -> list[t
     return list(time_windows(added_after, added_before, NOW))
 
 
-def test_without_times_plivo_chooses() -> None:
+def test_list_without_times_is_one_request_without_time_filter() -> None:
     assert spans(None, None) == [(None, None)]
 
 
@@ -336,7 +336,7 @@ def test_a_short_span_is_one_window() -> None:
     assert spans(NOW, NOW) == [(NOW, NOW)]
 
 
-def test_without_a_beginning_it_is_a_week() -> None:
+def test_list_without_a_beginning_covers_a_week() -> None:
     assert spans(None, NOW - 20 * DAY) == [(NOW - 27 * DAY, NOW - 20 * DAY)]
     assert spans(None, NOW + 20 * DAY) == [(NOW - 7 * DAY, None)]
 

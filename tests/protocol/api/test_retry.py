@@ -71,24 +71,24 @@ def kind(error: PlivoRecordError) -> str:
 @pytest.mark.parametrize("error", NEVER, ids=kind)
 @pytest.mark.parametrize("repeatable", [False, True])
 @pytest.mark.parametrize("opted_in", [False, True])
-def test_never_again(error: PlivoRecordError, repeatable: bool, opted_in: bool) -> None:
+def test_errors_that_are_never_retried(error: PlivoRecordError, repeatable: bool, opted_in: bool) -> None:
     policy = RetryPolicy(retry_503_starts=opted_in)
     assert policy.wait(error, repeatable=repeatable, attempt=1, jitter=0.5) is None
 
 
 @pytest.mark.parametrize("error", ALWAYS, ids=kind)
 @pytest.mark.parametrize("repeatable", [False, True])
-def test_always_again(error: PlivoRecordError, repeatable: bool) -> None:
+def test_errors_that_are_always_retried(error: PlivoRecordError, repeatable: bool) -> None:
     assert RetryPolicy().wait(error, repeatable=repeatable, attempt=1, jitter=0.5) is not None
 
 
 @pytest.mark.parametrize("error", WHERE_HARMLESS, ids=kind)
-def test_again_only_where_it_is_harmless(error: PlivoRecordError) -> None:
+def test_errors_that_are_retried_only_for_repeatable_requests(error: PlivoRecordError) -> None:
     assert RetryPolicy().wait(error, repeatable=False, attempt=1, jitter=0.5) is None
     assert RetryPolicy().wait(error, repeatable=True, attempt=1, jitter=0.5) is not None
 
 
-def test_a_503_start_only_if_asked_for_and_without_an_api_id() -> None:
+def test_start_is_retried_after_503_only_on_request_and_without_an_api_id() -> None:
     policy = RetryPolicy(retry_503_starts=True)
     again = [error for error in WHERE_HARMLESS if policy.wait(error, repeatable=False, attempt=1, jitter=1) is not None]
     assert [(type(error), error.__dict__["status"]) for error in again] == [(OutcomeUnknownError, 503)]
@@ -97,7 +97,7 @@ def test_a_503_start_only_if_asked_for_and_without_an_api_id() -> None:
 
 @pytest.mark.parametrize("error", ALWAYS + WHERE_HARMLESS, ids=kind)
 @pytest.mark.parametrize("max_retries", [0, 1, 2, 5])
-def test_not_more_often_than_allowed(error: PlivoRecordError, max_retries: int) -> None:
+def test_retries_stop_at_the_maximum(error: PlivoRecordError, max_retries: int) -> None:
     policy = RetryPolicy(max_retries=max_retries)
     sent_again = [
         attempt
@@ -107,14 +107,14 @@ def test_not_more_often_than_allowed(error: PlivoRecordError, max_retries: int) 
     assert sent_again == list(range(1, max_retries + 1))
 
 
-def test_after_a_429_the_quota_holds_back_and_not_the_policy() -> None:
+def test_retry_after_429_waits_for_the_quota_and_not_for_the_backoff() -> None:
     assert RetryPolicy().wait(refused(RateLimitError, 429), repeatable=False, attempt=2, jitter=1.0) == 0.0
 
 
 @pytest.mark.parametrize(
     ("attempt", "longest"), [(1, 0.25), (2, 0.5), (3, 1.0), (4, 2.0), (5, 4.0), (6, 8.0), (7, 8.0), (1_000, 8.0)]
 )
-def test_the_bound_doubles_up_to_the_longest_wait(attempt: int, longest: float) -> None:
+def test_backoff_doubles_up_to_its_maximum(attempt: int, longest: float) -> None:
     policy = RetryPolicy(max_retries=1_000)
     waits = [policy.wait(not_sent("connect"), repeatable=False, attempt=attempt, jitter=j) for j in (0.0, 0.5, 1.0)]
     assert waits == [0.0, longest / 2, longest]
@@ -134,8 +134,13 @@ def test_jitter_keeps_within_its_bounds(jitter: float, attempt: int, first: floa
 
 
 @pytest.mark.parametrize("error", [*NEVER, *ALWAYS, *WHERE_HARMLESS], ids=kind)
+<<<<<<< HEAD
 def test_doubt_is_left_where_it_may_have_been_executed(error: PlivoRecordError) -> None:
     assert may_have_been_executed(error) is (error in WHERE_HARMLESS)
+=======
+def test_request_that_may_have_been_executed_stays_unknown(error: PlivoRecordError) -> None:
+    assert leaves_doubt(error) is (error in WHERE_HARMLESS)
+>>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
 
 
 # Which of two attempts' errors speaks for the call; from the weakest to the strongest witness.
@@ -148,25 +153,35 @@ WITNESSES: list[list[PlivoRecordError]] = [
 
 
 @pytest.mark.parametrize(("earlier", "last"), [*itertools.product(range(4), range(4))])
-def test_the_last_word_counts_unless_it_speaks_of_its_own_attempt_only(earlier: int, last: int) -> None:
+def test_stronger_error_counts_and_of_equal_errors_the_last_one(earlier: int, last: int) -> None:
     for first, second in itertools.product(WITNESSES[earlier], WITNESSES[last]):
         assert decisive_error(first, second) is (second if last >= earlier else first)
 
 
 @pytest.mark.parametrize("error", [*NEVER, *ALWAYS, *WHERE_HARMLESS], ids=kind)
+<<<<<<< HEAD
 def test_a_single_error_speaks_for_itself(error: PlivoRecordError) -> None:
     assert decisive_error(None, error) is error
+=======
+def test_single_error_is_raised_as_it_is(error: PlivoRecordError) -> None:
+    assert most_telling(None, error) is error
+>>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
 
 
 @pytest.mark.parametrize("last", [*NEVER, *ALWAYS], ids=kind)
-def test_nothing_undoes_the_doubt_about_a_start_that_was_sent_again(last: PlivoRecordError) -> None:
+def test_start_that_was_retried_after_an_unknown_attempt_stays_unknown(last: PlivoRecordError) -> None:
     doubt = unknown(status=503)
     assert decisive_error(doubt, last) is doubt
 
 
 @pytest.mark.parametrize("last", WHERE_HARMLESS, ids=kind)
+<<<<<<< HEAD
 def test_a_later_doubt_is_the_better_witness(last: PlivoRecordError) -> None:
     assert decisive_error(unknown(status=503), last) is last
+=======
+def test_later_unknown_outcome_replaces_an_earlier_one(last: PlivoRecordError) -> None:
+    assert most_telling(unknown(status=503), last) is last
+>>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
 
 
 def test_a_tenth_of_the_calls_may_be_retries() -> None:
@@ -179,12 +194,12 @@ def test_a_tenth_of_the_calls_may_be_retries() -> None:
     assert 99 <= granted <= 100
 
 
-def test_a_quiet_client_has_a_reserve() -> None:
+def test_idle_client_has_a_reserve_of_retries() -> None:
     budget = RetryBudget()
     assert sum(budget.spend() for _ in range(100)) == 10
 
 
-def test_good_times_save_up_no_more_than_the_most() -> None:
+def test_retry_budget_grows_no_further_than_its_maximum() -> None:
     budget = RetryBudget()
     for _ in range(100_000):
         budget.earn()

@@ -45,7 +45,7 @@ JSON = st.recursive(
 )
 
 
-def test_a_recording_is_read_in_our_words() -> None:
+def test_fields_of_a_recording_are_renamed() -> None:
     recording = structure(RECORDING, Recording)
     assert recording == Recording(
         recording_id="ff2d6d3e-1c9f-11e4-80aa-12313f048015",
@@ -62,7 +62,7 @@ def test_a_recording_is_read_in_our_words() -> None:
     assert recording.raw == RECORDING
 
 
-def test_a_conference_is_read_in_our_words() -> None:
+def test_fields_of_a_conference_are_renamed() -> None:
     answer = {
         "conference_name": "My Conf Room",
         "conference_run_time": "590",
@@ -80,7 +80,7 @@ def test_a_conference_is_read_in_our_words() -> None:
 
 
 @pytest.mark.parametrize("number", [345_100, 345_100.0, "345100", "345100.00000", "345099.7"])
-def test_numbers_come_as_text_too(number: object) -> None:
+def test_numbers_are_read_from_text(number: object) -> None:
     assert structure({"recording_id": "r", "recording_duration_ms": number}, Recording).duration_ms == 345_100
 
 
@@ -88,7 +88,7 @@ NOT_KNOWN = [None, "", -1, -1.0, "-1", "-1.00000", " -1 ", "-1e0", "-1.", "-01"]
 
 
 @pytest.mark.parametrize("nothing", NOT_KNOWN)
-def test_what_is_not_known_is_none_and_stays_in_raw(nothing: object) -> None:
+def test_unknown_values_are_none_and_stay_in_raw(nothing: object) -> None:
     answer = {"recording_id": "r", "recording_duration_ms": nothing, "recording_end_ms": nothing, "add_time": nothing}
     recording = structure(answer, Recording)
     assert recording == Recording(recording_id="r")
@@ -147,7 +147,7 @@ UNREADABLE: dict[str, list[object]] = {
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in UNREADABLE.items() for value in values])
-def test_what_cannot_be_read_costs_nothing_but_itself(name: str, value: object) -> None:
+def test_malformed_field_does_not_affect_the_others(name: str, value: object) -> None:
     answer = {**RECORDING, "conference_name": "standup", name: value}
     recording = structure(answer, Recording)
     ours = {"recording_duration_ms": "duration_ms", "recording_start_ms": "started_at"}
@@ -158,7 +158,7 @@ def test_what_cannot_be_read_costs_nothing_but_itself(name: str, value: object) 
     assert recording.raw[name] is value
 
 
-def test_odd_words_of_a_start_leave_its_ids() -> None:
+def test_malformed_message_of_a_start_does_not_affect_its_ids() -> None:
     ids = {"api_id": "a", "recording_id": "r"}
     messages: list[Any] = [["started"], True, {"text": "started"}]
     urls: list[Any] = [False, None, ["https://f"]]
@@ -169,7 +169,7 @@ def test_odd_words_of_a_start_leave_its_ids() -> None:
             assert started.raw == {**ids, "message": message, "url": url}
 
 
-def test_odd_members_leave_their_conference() -> None:
+def test_malformed_members_do_not_affect_their_conference() -> None:
     member = {"member_id": "17"}
     cases: list[tuple[Any, Any]] = [([member, None, 17, "x"], (member,)), (None, ()), ("x", ()), ({"1": member}, ())]
     for members, read in cases:
@@ -178,22 +178,22 @@ def test_odd_members_leave_their_conference() -> None:
 
 
 @pytest.mark.parametrize("api_id", [None, "", True, {"id": "a"}, ["a"], "\ud83d"])
-def test_what_a_value_must_have_is_named_if_it_cannot_be_read(api_id: object) -> None:
+def test_error_names_a_malformed_required_field(api_id: object) -> None:
     with pytest.raises(ValueError, match=r"^it has no usable 'api_id'$"):
         structure({"api_id": api_id, "recording_id": "r"}, RecordingStarted)
 
 
-def test_the_field_that_is_missing_is_named() -> None:
+def test_error_names_a_missing_field() -> None:
     with pytest.raises(ValueError, match=r"^it has no usable 'conference_name'$"):
         structure({}, Conference)
     assert structure({}, Recording) == Recording()
 
 
-def test_ids_that_are_numbers_are_spelled_out() -> None:
+def test_numeric_ids_become_text() -> None:
     assert structure({"api_id": 17}, PendingResponse) == PendingResponse("17")
 
 
-def test_single_values_are_read_or_none() -> None:
+def test_malformed_single_value_is_none() -> None:
     texts: list[Any] = ["a", 17, "", None, True, []]
     assert list(map(text_or_none, texts)) == ["a", "17", None, None, None, None]
     assert list(map(integer_or_none, [20, "20", "20.0", -1, None, "many"])) == [20, 20, 20, None, None, None]
@@ -208,7 +208,7 @@ def test_unknown_fields_are_kept() -> None:
 
 @given(st.dictionaries(st.sampled_from([*RECORDING, "members", "message", "url", "conference_run_time"]), JSON))
 @pytest.mark.parametrize("cls", [Recording, Conference, RecordingStarted, RecordingStopped, PendingResponse])
-def test_no_answer_ends_in_another_error(cls: type[Any], answer: dict[str, Any]) -> None:
+def test_any_answer_raises_only_errors_of_the_package(cls: type[Any], answer: dict[str, Any]) -> None:
     try:
         value = structure(answer, cls)
     except ValueError:
@@ -216,7 +216,7 @@ def test_no_answer_ends_in_another_error(cls: type[Any], answer: dict[str, Any])
     assert isinstance(value, cls)
 
 
-def test_only_what_was_given_is_sent_and_the_name_is_not() -> None:
+def test_only_given_arguments_are_sent_and_the_name_is_not_among_them() -> None:
     assert unstructure(StartRequest("standup")) == {}
     assert unstructure(StopRequest("standup")) == {}
     assert unstructure(StartRequest("standup", file_format="mp3")) == {"file_format": "mp3"}

@@ -21,7 +21,7 @@ def explain(tokens: Any = TOKEN, /, **changes: Any) -> SignatureReport:
     return explain_signature(**request, auth_tokens=tokens)
 
 
-def test_a_match() -> None:
+def test_matching_signature_is_reported() -> None:
     request = callback({"b": "2", "a": "1"})
     report = explain()
     assert report == SignatureReport(
@@ -47,7 +47,7 @@ def test_a_mismatch_shows_what_was_compared() -> None:
     ]
 
 
-def test_no_signature() -> None:
+def test_missing_signature_is_reported() -> None:
     report = explain(headers={"X-Plivo-Signature-V2": "s"})
     assert (report.ok, report.claim, report.signed_texts) == (False, None, ())
     assert str(report).startswith("no signature matches\nthe request must carry X-Plivo-Signature-V3 ")
@@ -72,7 +72,7 @@ PROXY = ": a proxy changed the URL; verify against the one that was given to Pli
         ("https://h:x/cb", "https://h:y/cb", ANOTHER),
     ],
 )
-def test_usual_mistakes_are_told(given: str, seen: str, hint: str) -> None:
+def test_usual_mistakes_are_named(given: str, seen: str, hint: str) -> None:
     request: dict[str, Any] = {**callback(RECORDING_ENDED, url=given), "url": seen}
     report = explain_signature(**request, auth_tokens=["other", TOKEN])
     assert (report.ok, report.hint) == (False, hint)
@@ -80,7 +80,7 @@ def test_usual_mistakes_are_told(given: str, seen: str, hint: str) -> None:
         parse_callback(**request, auth_tokens=TOKEN)
 
 
-def test_a_changed_method_is_told() -> None:
+def test_changed_method_is_named() -> None:
     request: dict[str, Any] = {**callback({"a": "1"}), "method": "GET"}
     assert explain_signature(**request, auth_tokens=TOKEN).hint == "it was signed as a POST"
 
@@ -92,7 +92,7 @@ def test_a_get_signs_as_a_post_without_a_form() -> None:
     assert parse_callback(**request, auth_tokens=TOKEN) == UnknownCallback()
 
 
-def test_the_expected_url_is_what_counts() -> None:
+def test_expected_url_is_the_one_that_is_compared() -> None:
     request: dict[str, Any] = {**callback({"a": "1"}), "url": "http://10.0.0.7/inner?start=other"}
     assert explain_signature(**request, auth_tokens=TOKEN, expected_url=f"{URL}#rc=5").ok
     report = explain_signature(**request, auth_tokens=TOKEN, expected_url=URL.replace("https", "http"))
@@ -101,7 +101,7 @@ def test_the_expected_url_is_what_counts() -> None:
         explain_signature(**request, auth_tokens=TOKEN, expected_url="/inner")
 
 
-def test_neither_token_nor_right_signature_shows() -> None:
+def test_report_shows_neither_token_nor_correct_signature() -> None:
     right = callback({"b": "2", "a": "1"})["headers"][V3]
     report = explain(headers={V3: "wrong", V3_NONCE: NONCE})
     for shown in (str(report), repr(report)):
@@ -112,11 +112,11 @@ def test_neither_token_nor_right_signature_shows() -> None:
 @pytest.mark.parametrize(
     "changes", [{"method": "PUT"}, {"url": "/cb"}, {"headers": {V3: "s", V3_NONCE: "1", "Content-Type": "x"}}]
 )
-def test_what_cannot_be_compared(changes: dict[str, Any]) -> None:
+def test_request_that_cannot_be_verified_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedCallbackError):
         explain(**changes)
 
 
-def test_no_token() -> None:
+def test_missing_token_raises_configuration_error() -> None:
     with pytest.raises(ConfigurationError):
         explain([])

@@ -57,23 +57,23 @@ ENDED = RecordingEnded(
 )
 
 
-def test_recording_ended() -> None:
+def test_end_of_a_recording_is_read() -> None:
     assert read(RECORDING_ENDED) == ENDED
 
 
-def test_recording_ended_in_camel_case() -> None:
+def test_end_of_a_recording_is_read_in_camel_case() -> None:
     event = read(RECORDING_ENDED_CAMEL_CASE | {"CallUUID": "", "ConferenceAction": "record"})
     assert event.api_id is None
     assert event == read({**RECORDING_ENDED, "api_id": ""})
 
 
 @pytest.mark.parametrize("message", ["record_done", "record done"])
-def test_recording_ended_of_2012(message: str) -> None:
+def test_end_of_a_recording_is_read_in_the_form_of_2012(message: str) -> None:
     fields = RECORDING_ENDED_2012 | {"message": message}
     assert read(fields) == RecordingEnded(api_id=API_ID, conference_name="myroom", record_url=fields["record_url"])
 
 
-def test_recording_ended_in_the_response_field() -> None:
+def test_end_of_a_recording_is_read_from_the_response_field() -> None:
     assert read(response(RECORDING_ENDED)) == ENDED
     numbers = {name: int(value) for name, value in RECORDING_ENDED.items() if value.isdigit()}
     assert read(response(RECORDING_ENDED | numbers | {"conference_name": None, "new": {"x": [1]}})) == read(
@@ -92,39 +92,39 @@ def test_recording_ended_in_the_response_field() -> None:
         ({"recording_duration": "0", "recording_duration_ms": "0"}, 0),
     ],
 )
-def test_durations(durations: dict[str, str], duration_ms: int | None) -> None:
+def test_duration_is_read_in_milliseconds_or_seconds(durations: dict[str, str], duration_ms: int | None) -> None:
     assert read(RECORDING_ENDED | durations).duration_ms == duration_ms
 
 
-def test_times_may_be_unknown() -> None:
+def test_missing_times_are_none() -> None:
     event = read(RECORDING_ENDED | {"recording_start_ms": "-1", "recording_end_ms": ""})
     assert (event.started_at, event.ended_at) == (None, None)
 
 
 @pytest.mark.parametrize("fields", [RECORDING_ENDED, RECORDING_ENDED_CAMEL_CASE])
-def test_a_recording_needs_its_url(fields: dict[str, str]) -> None:
+def test_end_of_a_recording_without_a_url_is_unknown(fields: dict[str, str]) -> None:
     name = "RecordUrl" if "RecordUrl" in fields else "record_url"
     assert_unknown({**fields, name: ""}, f"{name} is missing")
     assert_unknown({one: fields[one] for one in fields if one != name}, "record_url is missing")
 
 
-def test_a_recording_that_says_it_is_done_needs_its_url() -> None:
+def test_end_with_record_done_but_without_a_url_is_unknown() -> None:
     assert_unknown({"api_id": API_ID, "message": "record_done"}, "record_url is missing")
 
 
-def test_a_recording_needs_an_id() -> None:
+def test_end_of_a_recording_without_an_id_is_unknown() -> None:
     for absent, there in (("api_id", "recording_id"), ("recording_id", "api_id")):
         assert getattr(read(RECORDING_ENDED | {absent: ""}), there) == RECORDING_ENDED[there]
     assert_unknown(RECORDING_ENDED | {"api_id": "", "recording_id": ""}, "neither api_id nor recording_id")
 
 
-def test_a_field_in_two_spellings_is_given_twice() -> None:
+def test_field_in_two_spellings_counts_as_repeated() -> None:
     assert_unknown(
         RECORDING_ENDED | {"RecordUrl": "https://h/x"}, "record_url and RecordUrl are the same field, given twice"
     )
 
 
-def test_a_recording_that_failed_has_not_ended() -> None:
+def test_failed_recording_is_not_an_end() -> None:
     assert_unknown(RECORDING_ENDED | {"error": "boom"}, "a recording has ended, but there is an error too")
     assert_unknown(response(RECORDING_ENDED | {"error": {"error": "boom"}}), "there is an error too")
     assert read(RECORDING_ENDED | {"error": ""}) == ENDED
@@ -139,7 +139,7 @@ def test_new_fields_are_kept() -> None:
 # The asynchronous answer
 
 
-def test_the_answer_to_a_start() -> None:
+def test_asynchronous_response_to_a_start_is_read() -> None:
     answer = {"api_id": API_ID, "message": "conference recording started", "recording_id": "r1", "url": "https://h/x"}
     event = read(response(answer))
     assert event == ApiResponse(api_id=API_ID, message="conference recording started", answer=event.answer)
@@ -147,30 +147,30 @@ def test_the_answer_to_a_start() -> None:
 
 
 @pytest.mark.parametrize("error", ["not found", {"error": "not found"}, {"error": {"error": "not found"}}])
-def test_the_answer_that_says_no(error: object) -> None:
+def test_asynchronous_response_with_an_error_is_read(error: object) -> None:
     assert read(response({"api_id": API_ID, "error": error})) == ApiResponse(api_id=API_ID, error="not found")
     assert read(response({"api_id": API_ID, "error": error, "recording_id": "r1"})).error == "not found"
 
 
-def test_the_answer_without_an_envelope() -> None:
+def test_asynchronous_response_without_an_envelope_is_read() -> None:
     fields = {"api_id": API_ID, "error": "not found"}
     assert read(fields) == ApiResponse(api_id=API_ID, error="not found")
     assert read(fields).answer == fields
 
 
-def test_an_answer_needs_its_id() -> None:
+def test_asynchronous_response_without_an_api_id_is_unknown() -> None:
     assert_unknown(response({"api_id": None, "message": "conference recording started"}), "api_id is missing")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "1", "not found"])
-def test_an_answer_is_a_json_object(text: str) -> None:
+def test_asynchronous_response_that_is_not_a_json_object_is_unknown(text: str) -> None:
     assert_unknown({"response": text}, "response holds no")
 
 
 # A transcription has ended
 
 
-def test_transcription_ended() -> None:
+def test_transcript_is_read() -> None:
     expected = TranscriptionEnded(
         recording_id="93bc7c6a-3b2b-11e3",
         transcription="hello",
@@ -183,7 +183,7 @@ def test_transcription_ended() -> None:
     assert read(response(TRANSCRIPTION_ENDED | {"duration": 12, "transcription_rate": 0.01})) == expected
 
 
-def test_transcription_failed() -> None:
+def test_failed_transcription_is_read() -> None:
     event = read(TRANSCRIPTION_FAILED)
     assert (event.transcription, event.error) == (None, "Recording duration too long for transcription")
     assert read({"recording_id": "r1", "error": "too large"}) == TranscriptionEnded(
@@ -191,15 +191,15 @@ def test_transcription_failed() -> None:
     )
 
 
-def test_silence_has_a_transcript() -> None:
+def test_empty_transcript_is_a_transcript() -> None:
     assert read(TRANSCRIPTION_ENDED | {"transcription": ""}).transcription == ""
 
 
-def test_a_transcription_needs_its_recording() -> None:
+def test_transcript_without_a_recording_id_is_unknown() -> None:
     assert_unknown(TRANSCRIPTION_ENDED | {"recording_id": ""}, "recording_id is missing")
 
 
-def test_a_transcription_has_a_text_or_an_error() -> None:
+def test_transcription_without_text_and_error_is_unknown() -> None:
     assert_unknown(
         {"recording_id": "r1", "transcription_charge": "0.05", "error": ""}, "neither transcription nor error"
     )
@@ -208,26 +208,26 @@ def test_a_transcription_has_a_text_or_an_error() -> None:
 # Everything else
 
 
-def test_a_field_that_was_cut_up_is_told_from_what_is_merely_odd() -> None:
+def test_split_field_is_distinguished_from_odd_content() -> None:
     cut = verified({"record_ur": f"l{RECORDING_ENDED['record_url']}"})
     assert read_reading(cut).recut == read_event(cut).reason != ""  # type: ignore[union-attr]
     assert read_reading(verified(RECORDING_ENDED | {"record_url": ""})).recut is None
     assert read_reading(verified(RECORDING_ENDED)).recut is None
 
 
-def test_what_might_be_another_event_is_unknown_unless_its_name_is_known() -> None:
+def test_ambiguous_event_is_unknown_unless_its_conference_name_is_known() -> None:
     fields = RECORDING_ENDED | {"conference_name": "xrecord_urlhttps://evil.example"}
     assert_unknown(fields, "'record_urlhttps://' in it may be a field of another event, cut up differently")
     assert isinstance(read_event(verified(fields), conference_name=fields["conference_name"]), RecordingEnded)
     assert isinstance(read_event(verified(fields), conference_name="x"), UnknownCallback)
 
 
-def test_a_response_beside_other_fields() -> None:
+def test_response_field_beside_other_fields_is_unknown() -> None:
     fields = response({"api_id": "1", "error": "x"}) | {"record_url": "https://h/x"}
     assert_unknown(fields, "it has fields of its own besides those in response")
 
 
-def test_what_is_odd_as_a_whole() -> None:
+def test_repeated_or_unexpected_parts_make_an_event_unknown() -> None:
     callback = verified(RECORDING_ENDED)
     for changes, reason in (
         ({"expected_method": "GET"}, "it came by POST, but GET was expected"),
@@ -253,7 +253,7 @@ def test_what_is_odd_as_a_whole() -> None:
         {"CallUUID": "c1", "Event": "StartApp", "From": "19792014278"},
     ],
 )
-def test_unknown(fields: dict[str, str]) -> None:
+def test_fields_of_no_known_event_are_unknown(fields: dict[str, str]) -> None:
     assert type(read(fields)) is UnknownCallback
 
 
@@ -291,7 +291,7 @@ def fields_of_any_shape(draw: st.DrawFn) -> dict[str, str]:
 
 @settings(deadline=None)
 @given(fields_of_any_shape())
-def test_whatever_was_sent_is_an_event_or_malformed(fields: dict[str, str]) -> None:
+def test_any_fields_are_an_event_or_malformed(fields: dict[str, str]) -> None:
     event = read(fields)
     if isinstance(event, RecordingEnded):
         assert event.api_id or event.recording_id

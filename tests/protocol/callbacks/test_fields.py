@@ -82,21 +82,21 @@ BAD: list[tuple[Reader[Any], object]] = [
 
 
 @pytest.mark.parametrize(("reader", "value"), EMPTY)
-def test_what_was_left_empty(reader: Reader[Any], value: object) -> None:
+def test_empty_field_is_none(reader: Reader[Any], value: object) -> None:
     assert reader("field", value) is None
     with pytest.raises(UnreadableError, match=r"^field is missing$"):
         needed(reader)("field", value)
 
 
 @pytest.mark.parametrize(("reader", "value", "meaning"), GOOD)
-def test_what_is_well_formed(reader: Reader[Any], value: object, meaning: object) -> None:
+def test_well_formed_fields_are_read(reader: Reader[Any], value: object, meaning: object) -> None:
     for read in (reader, needed(reader)):
         found = read("field", value)
         assert (found, type(found)) == (meaning, type(meaning))
 
 
 @pytest.mark.parametrize(("reader", "value"), BAD)
-def test_what_is_not(reader: Reader[Any], value: object) -> None:
+def test_malformed_fields_are_refused(reader: Reader[Any], value: object) -> None:
     with pytest.raises(UnreadableError, match=r"^field "):
         reader("field", value)
 
@@ -109,7 +109,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 
 
 @given(readers, json_values)
-def test_nothing_else_is_ever_raised(reader: Reader[Any], value: object) -> None:
+def test_any_text_is_read_or_raises_a_field_error(reader: Reader[Any], value: object) -> None:
     found: object = None
     with contextlib.suppress(UnreadableError):
         found = reader("field", value)
@@ -117,14 +117,14 @@ def test_nothing_else_is_ever_raised(reader: Reader[Any], value: object) -> None
 
 
 @given(st.integers(0, 253402300799999))
-def test_a_moment_is_the_milliseconds_that_it_was(milliseconds: int) -> None:
+def test_time_keeps_its_milliseconds(milliseconds: int) -> None:
     found = moment("field", str(milliseconds))
     assert found is not None
     assert (found - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000 == pytest.approx(milliseconds, abs=0.01)
     assert found.tzinfo is UTC
 
 
-def test_json() -> None:
+def test_json_object_is_read() -> None:
     assert json_object("response", '{"api_id": "x", "n": [1.5, null]}') == {"api_id": "x", "n": [1.5, None]}
 
 
@@ -147,12 +147,12 @@ def test_json() -> None:
         ("null", "holds no JSON object"),
     ],
 )
-def test_json_that_is_none(text: str, words: str) -> None:
+def test_text_that_is_not_a_json_object_is_refused(text: str, words: str) -> None:
     with pytest.raises(UnreadableError, match=words):
         json_object("response", text)
 
 
-def test_a_problem_that_is_nested_beyond_reason() -> None:
+def test_deeply_nested_json_is_refused() -> None:
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
@@ -160,7 +160,7 @@ def test_a_problem_that_is_nested_beyond_reason() -> None:
         problem("error", nested)
 
 
-def test_messages_stay_short() -> None:
+def test_error_messages_stay_short() -> None:
     for reader in (identifier, web_address, amount, json_object):
         with pytest.raises(UnreadableError) as caught:
             reader("field", json.dumps(["long"] * 10_000))

@@ -29,7 +29,7 @@ def test_the_fields_of_every_documented_callback_are_known(fields: dict[str, str
     assert fields.keys() <= KNOWN
 
 
-def test_each_name_is_told_in_one_way() -> None:
+def test_each_known_name_is_matched_in_one_way() -> None:
     assert BEGINNINGS.keys().isdisjoint(WORDS)
     assert KNOWN >= IDS | URLS | FREE_TEXTS
     for names in OF_KIND.values():
@@ -37,16 +37,16 @@ def test_each_name_is_told_in_one_way() -> None:
 
 
 @pytest.mark.parametrize("text", ["xrecord_urlhttps://h", "error", "the_error_room", "RecordUrl", "a.response{"])
-def test_a_text_that_holds_a_known_name(text: str) -> None:
+def test_text_that_contains_a_known_name_is_recognized(text: str) -> None:
     assert holds_known_name(text)
 
 
 @pytest.mark.parametrize("text", ["", "standup", "record url", "My Conf Room"])
-def test_a_text_that_holds_none(text: str) -> None:
+def test_text_without_a_known_name_is_not_recognized(text: str) -> None:
     assert not holds_known_name(text)
 
 
-def test_what_is_missing_depends_on_the_shape() -> None:
+def test_missing_fields_depend_on_the_kind_of_callback() -> None:
     assert missing(frozenset(RECORDING_ENDED)) == {"message"}
     assert missing(frozenset(RECORDING_ENDED_2012)) == RECORDING_ENDED.keys() - RECORDING_ENDED_2012.keys()
     assert "record_url" not in missing(frozenset(RECORDING_ENDED_CAMEL_CASE))

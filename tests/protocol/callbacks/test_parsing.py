@@ -61,27 +61,27 @@ def changed(request: Request, **changes: Any) -> Any:
 
 @pytest.mark.parametrize(("fields", "kind"), KINDS)
 @pytest.mark.parametrize("url", ["https://h", "https://h/", "http://h:8080/cb", URL])
-def test_each_kind_by_post(fields: dict[str, str], kind: type, url: str) -> None:
+def test_each_kind_of_callback_is_parsed_from_a_post(fields: dict[str, str], kind: type, url: str) -> None:
     event = parse_callback(**callback(fields, url=url), auth_tokens=TOKEN)
     assert (type(event), event.raw) == (kind, fields)
 
 
 @pytest.mark.parametrize(("fields", "kind"), KINDS)
 @pytest.mark.parametrize("url", ["https://h/", "http://h:8080/cb", URL])
-def test_each_kind_by_get(fields: dict[str, str], kind: type, url: str) -> None:
+def test_each_kind_of_callback_is_parsed_from_a_get(fields: dict[str, str], kind: type, url: str) -> None:
     event = parse_callback(**callback(fields, method="GET", url=url), auth_tokens=TOKEN)
     own = {"start": "8f3a"} if url == URL else {}
     assert (type(event), event.raw) == (kind, fields | own)
 
 
-def test_with_post_the_query_is_ours_and_says_nothing() -> None:
+def test_query_of_a_post_is_not_read_as_fields() -> None:
     url = "https://h/cb?duration=mine&duration=again&message=record_done&Ünicode=%C3%BC"
     event = parse_callback(**callback(TRANSCRIPTION_ENDED, url=url), auth_tokens=TOKEN)
     assert isinstance(event, TranscriptionEnded)
     assert event.raw == TRANSCRIPTION_ENDED
 
 
-def test_with_get_a_form_counts_as_what_the_get_adds() -> None:
+def test_form_of_a_get_counts_as_part_of_its_fields() -> None:
     """As the official SDK signs it; a form that repeats the query, which is not signed, is refused."""
     request = callback(RECORDING_ENDED, url="https://h/cb?a=1")
     signature = sign_callback_v3("GET", request["url"], RECORDING_ENDED, NONCE, TOKEN)
@@ -92,7 +92,7 @@ def test_with_get_a_form_counts_as_what_the_get_adds() -> None:
     assert reason_of(event) == "its form repeats 'a' of its query, which is not signed"
 
 
-def test_the_method_comes_in_any_case() -> None:
+def test_method_is_read_in_any_case() -> None:
     for method in ("POST", "GET"):
         request = callback(RECORDING_ENDED, method=method)
         assert parse_callback(**changed(request, method=method.lower()), auth_tokens=TOKEN).raw.items() >= (
@@ -128,13 +128,13 @@ def test_headers_are_read_as_wsgi_spells_them(make: Any, case: Any) -> None:
 
 @pytest.mark.parametrize("header", [V3, MA_V3])
 @pytest.mark.parametrize("tokens", [TOKEN, [TOKEN], ["new", TOKEN], ("subaccount's", "old", TOKEN)])
-def test_any_of_the_tokens_may_have_signed(header: str, tokens: Any) -> None:
+def test_signature_of_any_auth_token_is_accepted(header: str, tokens: Any) -> None:
     request = callback(RECORDING_ENDED, header=header)
     assert parse_callback(**request, auth_tokens=tokens).raw == RECORDING_ENDED
 
 
 @pytest.mark.parametrize("separator", [",", ", "])
-def test_while_tokens_rotate_plivo_signs_with_both(separator: str) -> None:
+def test_two_signatures_are_accepted_during_rotation(separator: str) -> None:
     request = callback(RECORDING_ENDED)
     old, new = callback(RECORDING_ENDED, token="old")["headers"][V3], request["headers"][V3]
     headers = {**request["headers"], V3: separator.join([old, new])}
@@ -142,7 +142,7 @@ def test_while_tokens_rotate_plivo_signs_with_both(separator: str) -> None:
         assert parse_callback(**changed(request, headers=headers), auth_tokens=token).raw == RECORDING_ENDED
 
 
-def test_version_2_counts_where_it_was_asked_for() -> None:
+def test_version_2_signature_counts_only_on_request() -> None:
     """The vector is plivo-python's own; version 2 does not cover the body."""
     headers = {
         "X-Plivo-Signature-V2": "ehV3IKhLysWBxC1sy8INm0qGoQYdYsHwuoKjsX7FsXc=",
@@ -164,7 +164,7 @@ def test_version_2_counts_where_it_was_asked_for() -> None:
         parse_callback(**stronger, auth_tokens="my_auth_token", allow_v2=True)
 
 
-def test_all_cuts_of_one_capture_have_one_digest() -> None:
+def test_all_splits_of_one_capture_have_one_digest() -> None:
     """Also where method, query, form and the spelling of the address differ."""
     captured = callback({"a": "1", "b": "2"}, url="https://h/?q=1")
 
@@ -208,7 +208,7 @@ def test_a_callback_to_the_expected_url_is_believed(method: Any, fields: dict[st
 @pytest.mark.parametrize(
     "query", ["", "b=%FC", "b=%c3%bc&start=8f3a", "start=8f3b&b=%C3%BC", "record_url=https://evil.example", "a=1&a=2"]
 )
-def test_with_post_the_received_query_does_not_matter_where_the_url_is_known(query: str) -> None:
+def test_received_query_of_a_post_is_ignored_with_an_expected_url(query: str) -> None:
     request = callback(RECORDING_ENDED, url=PINNED.partition("#")[0])
     request["url"] = f"https://me.example/plivo/callback?{query}"
     assert isinstance(parse_callback(**request, auth_tokens=TOKEN, expected_url=PINNED), RecordingEnded)
@@ -232,7 +232,7 @@ def test_a_callback_to_another_url_does_not_match(method: str, url: str) -> None
         parse_callback(**request, auth_tokens=TOKEN, expected_url=url)
 
 
-def test_the_query_of_a_get_begins_with_that_of_the_expected_url() -> None:
+def test_query_of_a_get_must_begin_with_that_of_the_expected_url() -> None:
     request = callback(RECORDING_ENDED, method="GET", url="https://h/cb?a=1&b=2")
     fields = urlencode(RECORDING_ENDED)
     for query, is_good in ((f"a=1&b=2&{fields}", True), (f"b=2&a=1&{fields}", False), (f"{fields}&a=1&b=2", False)):
@@ -246,7 +246,7 @@ def test_the_query_of_a_get_begins_with_that_of_the_expected_url() -> None:
                 parse_callback(**request, auth_tokens=TOKEN, expected_url="https://h/cb?a=1&b=2")
 
 
-def test_the_fields_of_an_event_are_not_those_of_the_expected_url() -> None:
+def test_query_of_the_expected_url_is_not_read_as_fields() -> None:
     url = "https://h/cb?recording_id=mine&message=record_done&a=1&a=2"
     request = callback(RECORDING_ENDED, method="GET", url=url)
     event = parse_callback(**request, auth_tokens=TOKEN, expected_url=url)
@@ -258,7 +258,7 @@ def test_the_fields_of_an_event_are_not_those_of_the_expected_url() -> None:
 
 
 @pytest.mark.parametrize(("method", "expected"), [("GET", "POST"), ("POST", "GET")])
-def test_the_other_method_is_not_believed(method: Any, expected: Any) -> None:
+def test_unexpected_method_is_not_believed(method: Any, expected: Any) -> None:
     request = callback(RECORDING_ENDED, method=method, url="https://h/cb")
     event = parse_callback(**request, auth_tokens=TOKEN, expected_method=expected)
     assert event == UnknownCallback(raw=RECORDING_ENDED)
@@ -267,7 +267,7 @@ def test_the_other_method_is_not_believed(method: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("fields", [RECORDING_ENDED, {"response": json.dumps(RECORDING_ENDED)}])
-def test_another_conference_is_not_believed(fields: dict[str, str]) -> None:
+def test_unexpected_conference_is_not_believed(fields: dict[str, str]) -> None:
     request = callback(fields)
     assert isinstance(parse_callback(**request, auth_tokens=TOKEN, conference_name="My Conf Room"), RecordingEnded)
     for other in ("my conf room", "My Conf", ""):
@@ -277,7 +277,7 @@ def test_another_conference_is_not_believed(fields: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("fields", [TRANSCRIPTION_ENDED, KINDS[2][0], RECORDING_ENDED | {"conference_name": ""}])
-def test_what_names_no_conference_may_be_of_any(fields: dict[str, str]) -> None:
+def test_callback_without_a_conference_name_matches_any_conference(fields: dict[str, str]) -> None:
     event = parse_callback(**callback(fields), auth_tokens=TOKEN, conference_name="standup")
     assert not isinstance(event, UnknownCallback)
 
@@ -348,7 +348,7 @@ def test_odd_content_under_a_good_signature_is_kept(changes: dict[str, str], rea
         {"body": b"\x00\xff"},
     ],
 )
-def test_what_was_changed_does_not_match(changes: dict[str, Any]) -> None:
+def test_changed_callback_does_not_match(changes: dict[str, Any]) -> None:
     with pytest.raises(SignatureMismatchError, match="explain_signature") as caught:
         parse_callback(**changed(callback(RECORDING_ENDED), **changes), auth_tokens=TOKEN)
     assert caught.value.status == 403
@@ -356,13 +356,13 @@ def test_what_was_changed_does_not_match(changes: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("tokens", ["other", ["other"], [TOKEN.lower(), TOKEN[:-1]]])
-def test_another_token_does_not_match(tokens: Any) -> None:
+def test_signature_of_another_token_does_not_match(tokens: Any) -> None:
     with pytest.raises(SignatureMismatchError):
         parse_callback(**callback(RECORDING_ENDED), auth_tokens=tokens)
 
 
 @pytest.mark.parametrize("removed", [V3, V3_NONCE])
-def test_what_is_not_signed_is_missing_its_signature(removed: str) -> None:
+def test_unsigned_callback_raises_signature_missing_error(removed: str) -> None:
     request = callback(RECORDING_ENDED)
     headers = {name: value for name, value in request["headers"].items() if name != removed}
     with pytest.raises(SignatureMissingError) as caught:
@@ -371,7 +371,7 @@ def test_what_is_not_signed_is_missing_its_signature(removed: str) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["application/json", "multipart/form-data; boundary=x", "text/plain", ""])
-def test_only_forms_can_be_verified(content_type: str) -> None:
+def test_body_that_is_not_a_form_is_malformed(content_type: str) -> None:
     headers = {V3: "s", V3_NONCE: "1", "content-type": content_type}
     with pytest.raises(
         MalformedCallbackError, match="cannot be verified; Plivo sends application/x-www-form"
@@ -391,7 +391,7 @@ def test_a_form_may_name_its_charset(content_type: str) -> None:
     assert parse_callback(**changed(request, headers=headers), auth_tokens=TOKEN).raw == RECORDING_ENDED
 
 
-def test_no_body_needs_no_content_type() -> None:
+def test_empty_body_needs_no_content_type() -> None:
     request = callback({})
     headers = {**request["headers"], "Content-Type": "application/json"}
     assert parse_callback(**changed(request, headers=headers), auth_tokens=TOKEN) == UnknownCallback()
@@ -410,25 +410,25 @@ RAW_HEADERS = {name.lower().encode(): value.encode() for name, value in callback
         ({"body": None}, "body must be the bytes of the request's body, not NoneType"),
     ],
 )
-def test_what_a_framework_was_asked_for_wrongly_is_named(changes: dict[str, Any], words: str) -> None:
+def test_error_names_a_body_of_the_wrong_type(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         parse_callback(**changed(callback(RECORDING_ENDED), **changes), auth_tokens=TOKEN)
 
 
 @pytest.mark.parametrize("tokens", [("old", TOKEN), ["old", TOKEN], iter(["old", TOKEN]), ("\ud83d", TOKEN)])
-def test_tokens_come_in_any_way(tokens: Any) -> None:
+def test_auth_tokens_may_be_any_iterable_or_a_string(tokens: Any) -> None:
     assert parse_callback(**callback(RECORDING_ENDED), auth_tokens=tokens).raw == RECORDING_ENDED
 
 
 @pytest.mark.parametrize("changes", [{"method": "PUT"}, {"method": ""}, {"url": "/callback"}, {"url": ""}])
-def test_what_is_no_callback_at_all(changes: dict[str, Any]) -> None:
+def test_invalid_method_or_url_is_malformed(changes: dict[str, Any]) -> None:
     with pytest.raises(MalformedCallbackError, match=r"^(method|url) must be"):
         parse_callback(**changed(callback(RECORDING_ENDED), **changes), auth_tokens=TOKEN)
 
 
 @pytest.mark.parametrize("url", ["https://h/cb#", "https://h/cb?a=1#b=2", "https://h/#/cb", "#"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-def test_a_url_with_a_number_sign_is_refused_before_anything_is_looked_at(url: str, method: str) -> None:
+def test_url_with_a_number_sign_is_refused_first(url: str, method: str) -> None:
     """Some servers pass on what stands behind it, and it is not signed."""
     for expected_url in (None, "https://h/cb#rc=5"):
         with pytest.raises(MalformedCallbackError, match="holds a '#', and what is behind it is not signed") as caught:
@@ -438,7 +438,7 @@ def test_a_url_with_a_number_sign_is_refused_before_anything_is_looked_at(url: s
         explain_signature(method, url, {}, b"", auth_tokens=TOKEN)
 
 
-def test_a_percent_encoded_number_sign_is_a_letter_like_any_other() -> None:
+def test_percent_encoded_number_sign_is_accepted() -> None:
     fields = RECORDING_ENDED | {"conference_name": "a#b"}
     for method in ("GET", "POST"):
         event = parse_callback(**callback(fields, method=method, url="https://h/cb?%23=%23"), auth_tokens=TOKEN)
@@ -454,7 +454,7 @@ def test_a_nonce_with_a_dot_cannot_be_verified() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_what_holds_more_names_than_a_callback_is_refused(method: str) -> None:
+def test_callback_with_too_many_fields_is_refused(method: str) -> None:
     many = "&".join(["ab"] * 20_000)
     headers = {V3: "s", V3_NONCE: "1"}
     with pytest.raises(MalformedCallbackError, match="at most 500 names and values, but 20000 came"):
@@ -483,7 +483,7 @@ def test_repeated_names_are_kept_but_not_believed(method: str) -> None:
         {f"record_url{RECORDING_ENDED['record_url'][:5]}": RECORDING_ENDED["record_url"][5:]},
     ],
 )
-def test_parameters_that_were_cut_up_differently_are_refused(cut: dict[str, str]) -> None:
+def test_differently_split_parameters_are_refused(cut: dict[str, str]) -> None:
     request = callback(RECORDING_ENDED)
     fields = {name: value for name, value in RECORDING_ENDED.items() if name != "record_url"} | cut
     forged = changed(request, body=urlencode(fields).encode())
@@ -494,7 +494,7 @@ def test_parameters_that_were_cut_up_differently_are_refused(cut: dict[str, str]
 
 @pytest.mark.parametrize("field", ["recording_start_ms", "recording_duration_ms", "recording_duration"])
 @pytest.mark.parametrize("number", ["nan", "inf", "1e999", "9" * 20, "-7", "12;", "१२"])
-def test_numbers_beyond_reason_are_kept_but_not_believed(field: str, number: str) -> None:
+def test_excessive_numbers_are_kept_but_not_believed(field: str, number: str) -> None:
     event = parse_callback(**callback(RECORDING_ENDED | {field: number}), auth_tokens=TOKEN)
     assert event == UnknownCallback(raw=RECORDING_ENDED | {field: number})
     assert reason_of(event).startswith(f"{field} is ")
@@ -543,7 +543,7 @@ def test_nothing_unverified_becomes_an_event(
 @settings(max_examples=EXAMPLES, deadline=None)
 @pytest.mark.timeout(900)
 @given(method=st.sampled_from(["GET", "POST"]), url=urls, form=pairs | st.binary(max_size=60))
-def test_only_our_errors_escape_from_what_was_signed(
+def test_signed_callback_raises_only_errors_of_the_package(
     *, method: str, url: str, form: list[tuple[str, str]] | bytes
 ) -> None:
     body = form if isinstance(form, bytes) else urlencode(form).encode()

@@ -103,7 +103,7 @@ def test_genuine_callbacks_with_ordinary_queries_are_believed(fields: dict[str, 
         "Jürgen 🎙",
     ],
 )
-def test_rooms_may_have_nearly_any_name(fields: dict[str, str], room: str) -> None:
+def test_callbacks_of_rooms_with_nearly_any_name_are_believed(fields: dict[str, str], room: str) -> None:
     name = "ConferenceName" if "ConferenceName" in fields else "conference_name"
     event = event_of(callback(fields | {name: room}))
     assert isinstance(event, RecordingEnded)
@@ -122,7 +122,7 @@ def test_rooms_may_have_nearly_any_name(fields: dict[str, str], room: str) -> No
         "conference name is standup",
     ],
 )
-def test_people_may_say_nearly_anything(words: str, method: str) -> None:
+def test_transcripts_with_nearly_any_text_are_believed(words: str, method: str) -> None:
     event = event_of(callback(TRANSCRIPTION_ENDED | {"transcription": words}, method=method))
     assert isinstance(event, TranscriptionEnded)
     assert event.transcription == words
@@ -139,7 +139,7 @@ def test_people_may_say_nearly_anything(words: str, method: str) -> None:
         {"response": '{"api_id": "1", "message": "x", "record_urls": "2", "transcription": "3"}'},
     ],
 )
-def test_answers_may_name_fields(fields: dict[str, str]) -> None:
+def test_responses_that_contain_field_names_are_believed(fields: dict[str, str]) -> None:
     assert event_of(callback(fields)) is not None
 
 
@@ -180,7 +180,7 @@ def test_new_fields_are_kept(fields: dict[str, str], name: str, method: str) -> 
     assert event.raw == more
 
 
-def test_a_new_field_behind_an_empty_name_is_kept() -> None:
+def test_new_field_after_an_empty_name_is_kept() -> None:
     fields = RECORDING_ENDED | {"conference_name": "", "detail": "x"}
     event = event_of(callback(fields))
     assert isinstance(event, RecordingEnded)
@@ -209,14 +209,14 @@ def cut_ends(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("fields", HONEST)
-def test_no_value_may_swallow_a_field(fields: dict[str, str]) -> None:
+def test_value_that_contains_another_field_is_not_believed(fields: dict[str, str]) -> None:
     captured = callback(fields)
     for cut in swallowed_fields(fields):
         assert event_of(forge(captured, body=as_form(cut))) is None
 
 
 @pytest.mark.parametrize("fields", HONEST)
-def test_no_value_but_a_free_text_may_lose_its_end(fields: dict[str, str]) -> None:
+def test_only_free_text_may_lose_its_end(fields: dict[str, str]) -> None:
     captured, true = callback(fields), event_of(callback(fields))
     for cut in cut_ends(fields):
         if signed_form(cut) == signed_form(fields):
@@ -340,7 +340,7 @@ FAILED_START = {"api_id": "2867b6e2-58c3-11e1-86da-adf28403fece", "error": "no s
         ),
     ],
 )
-def test_no_cut_hides_what_matters(honest: dict[str, str], dropped: set[str], forged: dict[str, str]) -> None:
+def test_no_split_hides_an_important_field(honest: dict[str, str], dropped: set[str], forged: dict[str, str]) -> None:
     if forged.get("api_id", "").startswith(VICTIM):
         honest = honest | {"api_id": VICTIM}
     cut = {name: value for name, value in honest.items() if name not in dropped} | forged
@@ -359,7 +359,7 @@ def test_an_error_that_begins_with_message_is_a_message() -> None:
 
 
 @pytest.mark.parametrize("name", ["", "account_id"])
-def test_chosen_words_behind_a_new_field_do_not_become_an_answer(name: str) -> None:
+def test_chosen_text_after_a_new_field_does_not_become_a_response(name: str) -> None:
     words = f"we api_id{VICTIM}errorgone"
     honest = {"account_id": "MA1"} | TRANSCRIPTION_ENDED | {"transcription": words}
     before, after = signed_form(honest).split(f"api_id{VICTIM}error")
@@ -383,7 +383,7 @@ INSIDE = {
     [{"record_url": EVIL}, {"record_url": EVIL, "recording_id": VICTIM}, {**INSIDE, "record_url": EVIL}],
 )
 @pytest.mark.parametrize("swallower", ["z", "zz_", "y_"])
-def test_a_chosen_name_cannot_be_cut_into_fields(inside: dict[str, str], swallower: str) -> None:
+def test_chosen_name_cannot_be_split_into_fields(inside: dict[str, str], swallower: str) -> None:
     """The genuine fields are hidden in one unknown field behind those of the name."""
     room = f"x{signed_form(inside)}{swallower}"
     genuine = RECORDING_ENDED | {"conference_name": room}
@@ -423,7 +423,7 @@ def test_a_post_with_a_chosen_name_does_not_pass_as_a_get() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_a_chosen_name_cannot_become_an_answer(method: str) -> None:
+def test_chosen_name_cannot_become_a_response(method: str) -> None:
     answer = json.dumps({"api_id": VICTIM, "recording_id": VICTIM, "record_url": EVIL})
     room = f"xresponse{answer}z" if method == "POST" else f"x&response={answer}&z="
     genuine = RECORDING_ENDED | {"conference_name": room}
@@ -470,7 +470,7 @@ def test_a_get_with_a_chosen_name_does_not_pass_as_a_post(separator: str) -> Non
         assert event_of(forge(forged, body=body)) is None
 
 
-def test_a_get_with_a_chosen_name_cannot_be_cut_into_fields() -> None:
+def test_get_with_a_chosen_name_cannot_be_split_into_fields() -> None:
     room = f"x&record_url={EVIL}&z="
     genuine = RECORDING_ENDED | {"conference_name": room}
     captured = callback(genuine, method="GET", url="https://h/cb")
@@ -511,7 +511,7 @@ def test_no_get_of_any_shape_passes_as_a_post(
 
 
 @pytest.mark.parametrize(("file", "query"), [("1.mp3", "start=8f3a&z=1"), ("1.mp3?a=1", "start=8f3a")])
-def test_an_address_in_a_get_swallows_no_pair_and_loses_none(file: str, query: str) -> None:
+def test_url_in_a_get_absorbs_no_pair_and_loses_none(file: str, query: str) -> None:
     genuine = RECORDING_ENDED_2012 | {"record_url": f"https://h/{file}"}
     captured = callback(genuine, method="GET", url=f"https://h/cb?{query}")
     swallowing = genuine | {"record_url": f"https://h/{file}&{query}"}
@@ -529,7 +529,7 @@ def test_an_error_in_a_get_is_no_pair_of_the_query() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_json_has_one_reading_whatever_is_in_it(method: str) -> None:
+def test_json_has_one_reading_whatever_it_contains(method: str) -> None:
     room = f'x"record_url{EVIL}recording_id{VICTIM}&record_url={EVIL}&z='
     fields = {"response": json.dumps(RECORDING_ENDED | {"conference_name": room})}
     event = event_of(callback(fields, method=method))
@@ -547,7 +547,7 @@ def test_a_captured_get_does_not_pass_as_a_post(fields: dict[str, str]) -> None:
     assert event_of(forged) is None
 
 
-def test_a_get_as_a_post_without_a_form_says_nothing() -> None:
+def test_get_sent_as_a_post_without_a_form_has_no_fields() -> None:
     captured = callback(RECORDING_ENDED, method="GET", url="https://h/cb")
     event = parse_callback(**forge(captured, method="POST"), auth_tokens=TOKEN)
     assert event == UnknownCallback()
@@ -610,7 +610,7 @@ def test_the_end_of_a_form_does_not_pass_as_a_nonce() -> None:
 # What remains, as docs/explanation/signatures.md says
 
 
-def test_without_a_name_a_conference_name_may_lose_its_end() -> None:
+def test_conference_name_may_lose_its_end_if_it_is_not_expected() -> None:
     captured = callback(RECORDING_ENDED | {"conference_name": "standup"})
     cut = {**RECORDING_ENDED, "conference_name": "stan", "dup": ""}
     forged = forge(captured, body=as_form(cut))
@@ -620,7 +620,7 @@ def test_without_a_name_a_conference_name_may_lose_its_end() -> None:
     assert event_of(forged, conference_name="standup") is None
 
 
-def test_with_everything_known_spoken_words_may_lose_their_end() -> None:
+def test_transcript_may_lose_its_end_even_if_everything_else_is_known() -> None:
     """It takes a word that can be the name of a field between ``transcription`` and ``transcription_charge``."""
     said = TRANSCRIPTION_ENDED | {"transcription": "read the transcription2 aloud"}
     captured = callback(said)
@@ -631,7 +631,7 @@ def test_with_everything_known_spoken_words_may_lose_their_end() -> None:
     assert event.transcription == "read the "
 
 
-def test_words_of_an_error_may_lose_their_end() -> None:
+def test_error_message_may_lose_its_end() -> None:
     captured = callback(TRANSCRIPTION_FAILED | {"error": "too long"})
     cut = TRANSCRIPTION_FAILED | {"error": "too ", "long": ""}
     event = event_of(forge(captured, body=as_form(cut)))
@@ -646,7 +646,7 @@ def test_an_error_may_consist_of_a_field_that_plivo_added() -> None:
     assert (event.error, event.transcription) == ("modeauto", "hello")
 
 
-def test_a_free_text_may_swallow_a_field_that_plivo_added() -> None:
+def test_free_text_may_absorb_a_field_that_plivo_added() -> None:
     captured = callback(RECORDING_ENDED | {"detail": "x"})
     event = event_of(forge(captured, body=as_form(RECORDING_ENDED | {"conference_name": "My Conf Roomdetailx"})))
     assert isinstance(event, RecordingEnded)

@@ -30,7 +30,7 @@ def query_of(url: str) -> str:
 
 
 @pytest.mark.parametrize("place", PLACES)
-def test_a_url_is_where_we_are_reached_with_its_kind_and_a_query(place: Place) -> None:
+def test_issued_url_is_the_public_url_with_kind_and_token(place: Place) -> None:
     url = issue_url(PUBLIC, place, START, TOKEN)
     assert url.startswith(f"{PUBLIC}/{place}?")
     assert dict(parse_qsl(query_of(url))).keys() == {"plivo_record_start", "plivo_record_proof"}
@@ -38,7 +38,7 @@ def test_a_url_is_where_we_are_reached_with_its_kind_and_a_query(place: Place) -
     assert TOKEN not in url
 
 
-def test_a_url_survives_the_policy_and_our_own_checks() -> None:
+def test_issued_url_stays_valid_with_a_policy() -> None:
     url = CallbackPolicy().apply(issue_url(PUBLIC, "recording", START, TOKEN))
     assert StartRequest("standup", callback_url=url).callback_url == url
     assert read_start_id("recording", query_of(url), [TOKEN]) == START
@@ -46,11 +46,11 @@ def test_a_url_survives_the_policy_and_our_own_checks() -> None:
 
 @given(st.sampled_from(PLACES), st.text(st.characters(codec="utf-8"), min_size=1))
 @example("recording", "a&b=c #ü+%00")
-def test_what_was_issued_is_read(place: Place, start_id: str) -> None:
+def test_issued_token_is_read(place: Place, start_id: str) -> None:
     assert read_start_id(place, query_of(issue_url(PUBLIC, place, start_id, TOKEN)), [TOKEN]) == start_id
 
 
-def test_what_others_add_to_the_query_does_not_matter() -> None:
+def test_additions_to_the_query_are_ignored() -> None:
     query = query_of(issue_url(PUBLIC, "recording", START, TOKEN))
     assert read_start_id("recording", f"a=1&{query}&record_url=http%3A%2F%2Fu", [TOKEN]) == START
 
@@ -60,7 +60,7 @@ def test_a_url_without_a_token_names_no_start(query: str) -> None:
     assert read_start_id("recording", query, [TOKEN]) is None
 
 
-def test_during_a_rotation_either_token_proves() -> None:
+def test_either_auth_token_proves_a_url_during_rotation() -> None:
     query = query_of(issue_url(PUBLIC, "recording", START, OTHER))
     assert read_start_id("recording", query, [TOKEN, OTHER]) == START
     assert read_start_id("recording", query, [OTHER, TOKEN]) == START
@@ -90,14 +90,14 @@ def forged(**changes: str) -> str:
         forged().replace("&", ";"),
     ],
 )
-def test_a_start_without_its_proof_is_not_read(query: str) -> None:
+def test_start_id_without_proof_is_not_read(query: str) -> None:
     assert read_start_id("recording", query, [TOKEN]) is None
 
 
 @pytest.mark.parametrize(
     ("query", "named"), [(forged(plivo_record_proof=""), True), (f"a=1&{forged()}", True), ("", False), ("a=1", False)]
 )
-def test_a_start_is_named_whether_or_not_it_is_proven(query: str, *, named: bool) -> None:
+def test_start_id_is_named_with_and_without_proof(query: str, *, named: bool) -> None:
     assert names_start(query) is named
 
 
@@ -110,12 +110,12 @@ def test_a_start_is_named_whether_or_not_it_is_proven(query: str, *, named: bool
         "x" + forged().replace("&", "&x"),
     ],
 )
-def test_names_that_are_spelled_otherwise_than_they_were_issued_name_no_start(query: str) -> None:
+def test_token_with_differently_spelled_names_names_no_start(query: str) -> None:
     assert read_start_id("recording", query, [TOKEN]) is None
 
 
 @given(st.text())
-def test_no_query_breaks_the_reading(query: str) -> None:
+def test_any_query_is_read_without_an_error(query: str) -> None:
     assert read_start_id("recording", query, [TOKEN]) is None
 
 
@@ -130,7 +130,7 @@ def test_a_token_is_found_in_the_text_that_was_signed(place: Place) -> None:
     assert find_start_id(place, f"{PUBLIC}/{place}?a=b.conference_namestandup.12345", [TOKEN]) is None
 
 
-def test_what_is_shown_of_a_query_holds_no_proof() -> None:
+def test_logged_query_contains_no_proof() -> None:
     query = query_of(issue_url(PUBLIC, "recording", START, TOKEN))
     start, proof = query.split("&")
     assert without_proof(query) == start

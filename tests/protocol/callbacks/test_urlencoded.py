@@ -31,7 +31,7 @@ from plivo_record_async.protocol.callbacks.urlencoded import MOST_ODD_ESCAPES, M
         ("é=\ud83d", [("é", "\ud83d")]),
     ],
 )
-def test_pairs_are_read(text: str, pairs: list[tuple[str, str]]) -> None:
+def test_names_and_values_are_decoded(text: str, pairs: list[tuple[str, str]]) -> None:
     assert read_pairs(text) == pairs
 
 
@@ -67,7 +67,7 @@ ESCAPES = ("&", "=", "+", "a", "F", "_", " ", "\n", "%0A", "%0D%0A", "%3D", "%25
 
 
 @given(st.lists(st.sampled_from(PIECES) | st.characters()).map("".join))
-def test_the_standard_library_reads_the_same(text: str) -> None:
+def test_decoding_agrees_with_the_standard_library(text: str) -> None:
     assert read_pairs(text) == parse_qsl(text, keep_blank_values=True)
 
 
@@ -79,12 +79,12 @@ def test_the_number_of_pairs_is_bounded() -> None:
 
 
 @given(st.lists(st.sampled_from(ESCAPES)).map("".join))
-def test_the_standard_library_reads_the_same_where_no_escape_is_broken(text: str) -> None:
+def test_decoding_agrees_with_the_standard_library_where_no_escape_is_broken(text: str) -> None:
     assert read_pairs(text) == parse_qsl(text, keep_blank_values=True)
 
 
 @pytest.mark.parametrize("odd", ["%", "é", "%4", "%zz", "\ud83d"])
-def test_a_text_that_would_be_read_slowly_must_be_short(odd: str) -> None:
+def test_text_that_is_slow_to_decode_must_be_short(odd: str) -> None:
     most = "%41" * (MOST_ODD_ESCAPES - 1) + odd
     assert read_pairs(most) == parse_qsl(most, keep_blank_values=True)
     with pytest.raises(ValueError, match="it is no form"):

@@ -24,12 +24,12 @@ def test_raw_keeps_every_value(fields: list[tuple[str, str]], raw: dict[str, obj
     assert json.loads(json.dumps(callback.raw)) == raw
 
 
-def test_raw_of_a_get_begins_with_what_was_issued() -> None:
+def test_raw_of_a_get_begins_with_the_issued_query() -> None:
     callback = VerifiedCallback(method="GET", issued=[("a", "1")], fields=[("a", "2")], signed_text="", nonce="1")
     assert callback.raw == {"a": ["1", "2"]}
 
 
-def test_the_digest_is_of_the_signed_text_alone() -> None:
+def test_digest_covers_only_the_signed_text() -> None:
     one = VerifiedCallback(method="POST", fields=[("a", "1")], signed_text="https://h/?a1.7", nonce="7")
     other = VerifiedCallback(method="GET", fields=[], signed_text="https://h/?a1.7", nonce="7")
     assert one.digest == other.digest == sha256(b"https://h/?a1.7").hexdigest()

@@ -65,13 +65,15 @@ def test_a_rate_limit_refuses(limit: Any, per: Any, error: type[Exception]) -> N
 
 @pytest.mark.parametrize("request_type", [StartRequest, StopRequest])
 @pytest.mark.parametrize("name", ["a&b", "a=b", "&", "x&record_url=https://evil.example&z="])
-def test_a_get_cannot_be_asked_for_a_name_that_its_signature_would_not_protect(request_type: Any, name: str) -> None:
+def test_callback_by_get_is_refused_for_a_name_that_its_signature_would_not_protect(
+    request_type: Any, name: str
+) -> None:
     with pytest.raises(ValueError, match=r"must not be GET for the conference .* Use POST, the default"):
         request_type(name, callback_url=CALLBACK, callback_method="GET")
     for method in ("POST", None):
         assert request_type(name, callback_url=CALLBACK, callback_method=method).conference_name == name
 
 
-def test_a_transcript_may_come_by_get_because_it_names_no_conference() -> None:
+def test_transcription_callback_may_use_get_because_it_contains_no_conference_name() -> None:
     request = StartRequest("a&b", transcription_url=CALLBACK, transcription_method="GET", callback_url=CALLBACK)
     assert request.transcription_method == "GET"

@@ -66,26 +66,26 @@ def test_ids_must_be_those_of_the_start(known: Any, event: Any) -> None:
 
 
 @pytest.mark.parametrize("known", [TRANSCRIBED, BEGUN])
-def test_a_callback_tells_the_id_of_the_recording(known: Any) -> None:
+def test_recording_id_of_an_earlier_callback_contradicts_another_one(known: Any) -> None:
     assert contradiction(record(known), ENDED) is None
     assert contradiction(record(known), attrs.evolve(ENDED, recording_id="rec-2")) is not None
     assert contradiction(record(known), attrs.evolve(ENDED, api_id="api-2")) is None
 
 
 @pytest.mark.parametrize("known", [StartRefused, StartUnanswered])
-def test_an_answer_with_an_error_tells_the_id_of_the_request(known: Any) -> None:
+def test_api_id_of_a_refused_or_unanswered_start_contradicts_another_one(known: Any) -> None:
     answered = record(known(words="500", api_id="api-1"))
     assert contradiction(answered, ENDED) is None
     assert contradiction(answered, attrs.evolve(ENDED, api_id="api-2")) is not None
 
 
 @pytest.mark.parametrize("event", [*of_another(CONFIRMED), *of_another(ENDED), *of_another(TRANSCRIBED)])
-def test_where_nothing_is_known_nothing_contradicts(event: Any) -> None:
+def test_callback_contradicts_nothing_while_no_id_is_known(event: Any) -> None:
     assert contradiction(record(), event) is None
 
 
 @pytest.mark.parametrize("found", [RecordingFound(recording=ROW), CandidatesFound(recordings=(ROW,))])
-def test_a_row_of_the_list_proves_nothing(found: Any) -> None:
+def test_row_of_the_list_does_not_contradict_a_callback(found: Any) -> None:
     """It was matched by name and time; a callback is better evidence."""
     accepted = StartAccepted(words="202", api_id="api-1")
     listed = record(accepted, found)

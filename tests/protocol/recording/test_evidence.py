@@ -18,7 +18,7 @@ from tests.support.samples.recordings import CONFIRMED, ENDED, EVIDENCE, FAILED,
         (Recording(recording_id="r", duration_ms=1, ended_at=NOW), "found_running"),
     ],
 )
-def test_a_row_with_a_file_and_a_length_has_ended(recording: Recording, kind: Kind) -> None:
+def test_row_has_ended_only_with_a_file_and_a_length(recording: Recording, kind: Kind) -> None:
     assert kind_of(RecordingFound(recording=recording)) == kind
 
 
@@ -32,20 +32,20 @@ def test_a_row_with_a_file_and_a_length_has_ended(recording: Recording, kind: Ki
         (UNTRANSCRIBED, "TranscriptionEnded"),
     ],
 )
-def test_users_know_events_by_their_class(event: Evidence, name: str) -> None:
+def test_event_has_the_name_of_its_class(event: Evidence, name: str) -> None:
     assert event_name(event) == name  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     assert type(event).__name__ == name
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_evidence_can_be_put_in_words(kind: Kind) -> None:
+def test_all_evidence_has_a_description(kind: Kind) -> None:
     assert words_of(EVIDENCE[kind], "started")
 
 
-def test_words_of_a_failure_are_plivos() -> None:
+def test_description_of_a_failure_is_plivos_message() -> None:
     assert words_of(FAILED, "failed") == "a callback said that it failed: not found"
     assert words_of(UNTRANSCRIBED, "recorded") == "a callback said that the transcription failed: too long"
 
 
-def test_time_that_changes_nothing_has_few_words() -> None:
+def test_evidence_without_effect_has_a_short_description() -> None:
     assert words_of(EVIDENCE["came_due"], "started") == "time passed"

@@ -45,7 +45,7 @@ def by_name(runs: Runs) -> dict[str, HandlerRun]:
     return {run.handler: run for run in runs}
 
 
-def test_a_failure_is_noted_together_with_how_the_others_stand() -> None:
+def test_failure_is_stored_with_the_state_of_the_other_handlers() -> None:
     runs = note((), done=A, failed=(("b", "ValueError: no"),), running=frozenset({"c"}))
     assert by_name(runs) == {
         "a": HandlerRun(event="RecordingEnded", handler="a", since=NOW),
@@ -74,7 +74,7 @@ def test_a_longest_pause_below_the_lease_does_not_shorten_the_lease() -> None:
     assert run.due_at == NOW + HOUR
 
 
-def test_a_handler_that_runs_to_its_end_at_last_has_no_error_any_more() -> None:
+def test_handler_that_succeeds_at_last_has_no_error() -> None:
     failed = note((), failed=(("a", "no"), ("b", "nor this")))
     [a, b] = note(failed, NOW + MINUTE, done=A)
     assert (a.error, a.due_at, a.failures, a.given_up) == (None, None, 1, False)
@@ -86,12 +86,12 @@ def test_a_handler_that_runs_to_its_end_at_last_has_no_error_any_more() -> None:
     )
 
 
-def test_what_is_noted_as_running_keeps_its_lease() -> None:
+def test_handler_noted_as_running_keeps_its_lease() -> None:
     runs = note((), running=A)
     assert note(runs, NOW + 30 * SECOND, running=A) == runs
 
 
-def test_events_have_nothing_to_do_with_each_other() -> None:
+def test_events_are_handled_independently() -> None:
     other = HandlerRun(event="ApiResponse", handler="a", since=NOW, failures=1, error="no", due_at=NOW)
     runs = note((other,), failed=(("a", "no"),))
     assert runs[0] == other
@@ -102,7 +102,7 @@ def test_events_have_nothing_to_do_with_each_other() -> None:
     assert next_run(runs, "TranscriptionEnded") is None
 
 
-def test_what_comes_due_counts_as_running_again() -> None:
+def test_due_handler_counts_as_running_again() -> None:
     runs = note((), done=A, failed=(("b", "no"),))
     assert due(runs, NOW + 59 * SECOND) == runs
     [a, b] = due(runs, NOW + MINUTE)
@@ -110,7 +110,7 @@ def test_what_comes_due_counts_as_running_again() -> None:
 
 
 @pytest.mark.parametrize("failures", [0, 1, 7])
-def test_what_fails_for_too_long_is_given_up(failures: int) -> None:
+def test_handler_that_fails_for_too_long_is_given_up(failures: int) -> None:
     error = "no" if failures else None
     waiting = HandlerRun(event="RecordingEnded", handler="a", since=NOW, failures=failures, error=error, due_at=NOW)
     [still] = due((waiting,), NOW + 2 * DAY)
@@ -131,7 +131,7 @@ def test_an_event_is_finished_when_no_handler_of_it_waits() -> None:
 
 
 @given(st.lists(st.sampled_from(["done", "failed", "due"]), max_size=30))
-def test_whatever_happens_a_handler_that_has_not_run_to_its_end_runs_again_or_was_given_up(story: list[str]) -> None:
+def test_every_unfinished_handler_runs_again_or_is_given_up(story: list[str]) -> None:
     runs, now, done = note((), failed=(("a", "no"),)), NOW, False
     for what in story:
         [run] = runs

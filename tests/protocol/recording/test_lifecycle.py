@@ -125,13 +125,13 @@ def test_a_callback_is_evidence_in_every_state(kind: Kind) -> None:
     assert None not in TABLE[kind].values()
 
 
-def test_only_what_was_never_sent_is_sent() -> None:
+def test_only_a_start_that_was_never_sent_is_sent() -> None:
     assert TABLE["sending_began"] == {"planned": "sending", "not_sent": "sending"}
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_pair_does_what_the_table_says(kind: Kind, state: RecordingState) -> None:
+def test_every_state_and_evidence_follow_the_table(kind: Kind, state: RecordingState) -> None:
     record = recording(state)
     now = due_time(record)
     if state not in TABLE[kind]:
@@ -146,7 +146,7 @@ def test_every_pair_does_what_the_table_says(kind: Kind, state: RecordingState) 
 
 @pytest.mark.parametrize("kind", ["accepted", "refused", "not_sent", "unanswered", *CALLBACKS])
 @pytest.mark.parametrize("state", STATES)
-def test_the_same_again_changes_nothing(kind: Kind, state: RecordingState) -> None:
+def test_repeated_evidence_changes_nothing(kind: Kind, state: RecordingState) -> None:
     if TABLE[kind].get(state) is None:
         return
     once = record_after(recording(state), EVIDENCE[kind])
@@ -174,7 +174,7 @@ def test_each_step_keeps_its_time_and_its_evidence() -> None:
     assert (record.created_at, record.since, record.updated_at) == (NOW, NOW + 5 * SECOND, NOW + 5 * SECOND)
 
 
-def test_a_fact_without_a_new_state_is_news_but_the_state_keeps_its_age() -> None:
+def test_evidence_without_a_new_state_updates_the_record_but_not_the_age_of_its_state() -> None:
     early = record_after(recording("sending"), ENDED)
     record, effects = apply(early, ACCEPTED, NOW + SECOND)
     assert (record.state, record.since, record.updated_at, effects) == ("recorded", NOW, NOW + SECOND, ())
@@ -182,12 +182,12 @@ def test_a_fact_without_a_new_state_is_news_but_the_state_keeps_its_age() -> Non
     assert record.answer.url == "https://f/1"
 
 
-def test_what_is_sent_at_once_is_planned_and_sent_in_one() -> None:
+def test_start_that_is_sent_at_once_is_planned_and_sent_in_one_version() -> None:
     begun = begin("start-1", REQUEST, NOW, dedupe_key="monday")
     assert begun == record_after(planned(dedupe_key="monday"), SendingBegan())
 
 
-def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
+def test_each_change_makes_a_version_and_evidence_without_effect_makes_none() -> None:
     record = planned()
     looks: list[Evidence] = [CandidatesFound(recordings=(ROW, OTHER_ROW)), ConferenceGone(), CameDue()]
     told: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, EventHandled(name="RecordingEnded")]
@@ -201,7 +201,7 @@ def test_each_change_is_a_version_and_what_changes_nothing_is_none() -> None:
 # Facts
 
 
-def test_of_two_callbacks_of_one_kind_the_one_that_says_more_is_kept() -> None:
+def test_more_detailed_of_two_callbacks_of_one_kind_is_kept() -> None:
     short = RecordingEnded(record_url="https://f/1.mp3", api_id="api-1")
     assert record_after(recording("accepted"), short, ENDED).ended == ENDED
     assert record_after(recording("accepted"), ENDED, short).ended == ENDED
@@ -214,7 +214,7 @@ def test_a_transcript_outweighs_an_error_and_an_error_outweighs_a_confirmation()
     assert (failed.state, failed.response, failed.error) == ("failed", FAILED, "not found")
 
 
-def test_a_row_in_the_list_stands_in_for_a_callback_that_never_came() -> None:
+def test_row_of_the_list_replaces_a_lost_callback() -> None:
     found = record_after(recording("unknown"), RecordingFound(recording=ROW))
     assert found.ended == attrs.evolve(ENDED, api_id="api-1")
     assert found.ended is not None
@@ -222,13 +222,13 @@ def test_a_row_in_the_list_stands_in_for_a_callback_that_never_came() -> None:
     assert found.recording_id == "rec-1"
 
 
-def test_a_row_does_not_replace_what_a_callback_said() -> None:
+def test_row_of_the_list_does_not_replace_a_callback() -> None:
     told = record_after(recording("accepted"), ENDED)
     found = record_after(told, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
     assert found.ended is told.ended
 
 
-def test_a_row_of_a_running_recording_is_no_end() -> None:
+def test_row_of_a_running_recording_is_not_its_end() -> None:
     running = record_after(recording("unknown"), RecordingFound(recording=RUNNING_ROW))
     assert (running.state, running.ended, running.recording_id) == ("started", None, "rec-1")
     assert record_after(running, RecordingFound(recording=RUNNING_ROW)) is running
@@ -244,7 +244,7 @@ def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
 # Time
 
 
-def test_a_plan_and_a_sending_live_as_long_as_their_lease() -> None:
+def test_planned_and_sending_starts_are_due_when_their_lease_expires() -> None:
     record = recording("sending")
     assert record.due_at == NOW + DEFAULT_TRACKING.lease
     renewed, effects = apply(record, SendingContinued(), NOW + 9 * SECOND)
@@ -253,20 +253,20 @@ def test_a_plan_and_a_sending_live_as_long_as_their_lease() -> None:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_before_it_is_due_nothing_comes_due(state: RecordingState) -> None:
+def test_record_is_not_due_before_its_time(state: RecordingState) -> None:
     record = recording(state)
     early = due_time(record) - timedelta(microseconds=1)
     assert apply(record, CameDue(), early) == (record, ())
 
 
-def test_what_came_due_says_why() -> None:
+def test_due_record_has_a_reason() -> None:
     assert record_after(planned(), CameDue()).error == "the program ended before it sent anything"
     lost = record_after(recording("sending"), CameDue())
     assert lost.error == "the program ended, or lost its store, while it was sending"
     assert recording("unconfirmed").error == "Plivo accepted it, but no callback came in time"
 
 
-def test_who_is_silent_is_looked_for_at_twice_its_age_each_time() -> None:
+def test_silent_recording_is_looked_up_with_doubling_intervals() -> None:
     record = recording("unknown")
     looks: list[float] = []
     for _ in range(12):
@@ -277,7 +277,7 @@ def test_who_is_silent_is_looked_for_at_twice_its_age_each_time() -> None:
     assert looks == [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640]
 
 
-def test_who_may_still_be_recording_is_looked_for_with_less_haste() -> None:
+def test_recording_that_may_still_run_is_looked_up_less_often() -> None:
     started = recording("started")
     assert started.due_at == NOW + DEFAULT_TRACKING.idle_backoff
     unconfirmed, effects = apply(recording("accepted"), CameDue(), NOW + DEFAULT_TRACKING.confirm_within)
@@ -285,7 +285,7 @@ def test_who_may_still_be_recording_is_looked_for_with_less_haste() -> None:
     assert unconfirmed.due_at == NOW + DEFAULT_TRACKING.confirm_within + DEFAULT_TRACKING.idle_backoff
 
 
-def test_plivo_is_not_asked_for_ever() -> None:
+def test_lookups_end_after_give_up_after() -> None:
     record = recording("unknown")
     while record.due_at is not None:
         record, _ = apply(record, CameDue(), record.due_at)
@@ -293,18 +293,18 @@ def test_plivo_is_not_asked_for_ever() -> None:
 
 
 @pytest.mark.parametrize("state", ["not_sent", "rejected", "absent", "failed", "transcribed"])
-def test_what_is_settled_is_not_looked_after(state: RecordingState) -> None:
+def test_settled_recording_is_never_due(state: RecordingState) -> None:
     assert recording(state).due_at is None
 
 
-def test_a_recording_is_settled_when_it_is_over_unless_a_transcript_is_to_come() -> None:
+def test_ended_recording_is_settled_unless_a_transcript_is_expected() -> None:
     without = plan("start-1", attrs.evolve(REQUEST, transcription_url=None), NOW)
     assert record_after(without, SendingBegan(), ACCEPTED, ENDED).due_at is None
     assert recording("recorded").due_at == NOW + DEFAULT_TRACKING.give_up_after
     assert record_after(recording("recorded"), UNTRANSCRIBED).due_at is None
 
 
-def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -> None:
+def test_missing_transcript_counts_as_failed_until_it_arrives() -> None:
     record = recording("recorded")
     early, effects = apply(record, CameDue(), due_time(record) - SECOND)
     assert (early, effects) == (record, ())
@@ -323,7 +323,7 @@ def test_a_transcript_that_never_came_has_failed_until_it_comes_all_the_same() -
     assert effects == (RunHandlers(TRANSCRIBED),)
 
 
-def test_a_transcript_without_an_end_is_still_looked_after() -> None:
+def test_recording_with_a_transcript_but_without_an_end_is_still_followed() -> None:
     record = record_after(recording("accepted"), TRANSCRIBED)
     assert (record.state, record.ended) == ("transcribed", None)
     now = due_time(record)
@@ -333,7 +333,7 @@ def test_a_transcript_without_an_end_is_still_looked_after() -> None:
     assert found.ended is not None
 
 
-def test_after_the_end_of_the_conference_there_is_a_time_of_grace() -> None:
+def test_grace_period_begins_at_the_end_of_the_conference() -> None:
     gone, _ = apply(recording("unknown"), ConferenceGone(), NOW + SECOND)
     assert (gone.state, gone.gone_at) == ("unknown", NOW + SECOND)
     assert gone.due_at == NOW + SECOND + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
@@ -342,21 +342,21 @@ def test_after_the_end_of_the_conference_there_is_a_time_of_grace() -> None:
     assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo lists no recording")
 
 
-def test_after_the_time_of_grace_it_is_looked_for_as_before() -> None:
+def test_recording_is_looked_up_as_before_after_the_grace_period() -> None:
     gone = record_after(recording("started"), ConferenceGone())
     over = due_time(gone)
     late, _ = apply(gone, CameDue(), over)
     assert late.due_at == over + (over - NOW)
 
 
-def test_the_time_of_grace_is_waited_for_whatever_plivo_s_clock_shows() -> None:
+def test_grace_period_is_waited_for_whatever_plivos_clock_shows() -> None:
     for ahead in (timedelta(hours=1), timedelta(hours=-1)):
         gone, _ = apply(recording("unknown"), ConferenceGone(at=NOW + ahead), NOW)
         assert gone.gone_at == NOW + ahead
         assert gone.due_at == NOW + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
 
 
-def test_what_our_clocks_showed_is_kept_of_the_last_sending() -> None:
+def test_clock_readings_of_the_last_sending_are_kept() -> None:
     first, second = (Sending(steady=number, run="run", within=30) for number in (1.0, 2.0))
     began = record_after(planned(), SendingBegan(sending=first))
     assert began.sending == first
@@ -368,7 +368,7 @@ def test_what_our_clocks_showed_is_kept_of_the_last_sending() -> None:
 # Handlers
 
 
-def test_an_event_with_handlers_is_handed_over_once_and_again_until_it_was_handled() -> None:
+def test_event_is_dispatched_again_until_it_is_handled() -> None:
     record, effects = apply(recording("accepted"), ENDED, NOW, handled=TWO_HANDLED)
     assert (record.unhandled, effects) == (("RecordingEnded",), (RunHandlers(ENDED),))
     assert apply(record, ENDED, NOW, handled=TWO_HANDLED) == (record, ())
@@ -391,7 +391,7 @@ def ended_badly(**more: Any) -> HandlersEnded:
     return HandlersEnded(name="RecordingEnded", done=frozenset({"a"}), failed=(("b", "ValueError: no"),), **more)
 
 
-def test_a_handler_that_failed_is_run_again_after_a_pause_and_the_others_are_not() -> None:
+def test_only_the_handler_that_failed_runs_again_after_a_pause() -> None:
     told = record_after(recording("accepted"), ENDED, handled=TWO_HANDLED)
     record, effects = apply(told, ended_badly(), NOW, handled=TWO_HANDLED)
     assert (record.unhandled, effects) == (("RecordingEnded",), ())
@@ -412,7 +412,7 @@ def test_a_handler_that_failed_is_run_again_after_a_pause_and_the_others_are_not
     assert status_of(record).handler_error is None
 
 
-def test_what_else_is_learned_meanwhile_does_not_shorten_the_pause() -> None:
+def test_other_evidence_does_not_shorten_the_pause_of_a_handler() -> None:
     record = record_after(recording("accepted"), ENDED, ended_badly(), handled=TWO_HANDLED)
     later = NOW + DEFAULT_TRACKING.handler_lease
     record, _ = apply(record, CameDue(), later, handled=TWO_HANDLED)
@@ -441,7 +441,7 @@ def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() 
     assert (len(effects), record.due_at) == (1, None), "nothing is handed over any more"
 
 
-def test_handlers_that_were_given_up_do_not_keep_an_event_that_comes_anew_from_being_handled() -> None:
+def test_repeated_event_is_handled_although_its_handlers_were_given_up_before() -> None:
     record = record_after(recording("accepted"), ENDED, UNTRANSCRIBED, handled=TWO_HANDLED)
     run = HandlerRun(event="TranscriptionEnded", handler="a", since=NOW, failures=9, error="no")
     record = attrs.evolve(record, unhandled=(), handler_runs=(run,))
@@ -450,7 +450,7 @@ def test_handlers_that_were_given_up_do_not_keep_an_event_that_comes_anew_from_b
     assert effects == (RunHandlers(TRANSCRIBED),)
 
 
-def test_what_one_handler_was_given_up_for_stays_when_the_others_have_run() -> None:
+def test_error_of_a_handler_that_was_given_up_stays_when_the_others_succeed() -> None:
     record = record_after(recording("accepted"), ENDED, handled=TWO_HANDLED)
     run = HandlerRun(event="RecordingEnded", handler="a", since=NOW, failures=9, error="no")
     done = HandlerRun(event="RecordingEnded", handler="b", since=NOW)
@@ -458,7 +458,7 @@ def test_what_one_handler_was_given_up_for_stays_when_the_others_have_run() -> N
     assert (record.unhandled, record.handler_runs) == ((), (run,))
 
 
-def test_how_handlers_stand_matters_only_while_their_event_is_unhandled() -> None:
+def test_state_of_handlers_matters_only_while_their_event_is_unhandled() -> None:
     record = recording("recorded")
     assert record_after(record, ended_badly()) is record
     noted = record_after(attrs.evolve(record, unhandled=("RecordingEnded",)), running := ended_badly())
@@ -466,12 +466,12 @@ def test_how_handlers_stand_matters_only_while_their_event_is_unhandled() -> Non
     assert record_after(attrs.evolve(noted, unhandled=()), running) == attrs.evolve(noted, unhandled=())
 
 
-def test_an_event_without_handlers_is_not_handed_over() -> None:
+def test_event_without_handlers_is_not_dispatched() -> None:
     record, effects = apply(recording("accepted"), CONFIRMED, NOW, handled=TWO_HANDLED)
     assert (record.unhandled, effects) == ((), ())
 
 
-def test_a_found_end_is_handed_over_too() -> None:
+def test_end_found_in_the_list_is_dispatched_too() -> None:
     record, effects = apply(recording("unknown"), RecordingFound(recording=ROW), NOW, handled=TWO_HANDLED)
     assert record.ended is not None
     assert effects == (RunHandlers(record.ended),)
@@ -530,7 +530,7 @@ def facts(record: FollowedRecording) -> dict[str, Any]:
 
 
 @given(st.data(), st.lists(callbacks, min_size=1, max_size=5), answers)
-def test_neither_order_nor_repetition_of_callbacks_makes_a_difference(
+def test_order_and_repetition_of_callbacks_make_no_difference(
     data: st.DataObject, called: list[Evidence], answer: Evidence
 ) -> None:
     def learned(evidence: Sequence[Evidence]) -> FollowedRecording:

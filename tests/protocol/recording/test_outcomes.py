@@ -45,11 +45,11 @@ CONTRADICTED = UnexpectedResponseError(200, "{}", "there was an error", message=
 MISPLACED = ConfigurationError("this client belongs to another event loop")
 
 
-def test_in_asynchronous_mode_the_answer_brings_an_id() -> None:
+def test_asynchronous_answer_is_evidence_of_the_api_id() -> None:
     assert evidence_of_answer(PendingResponse("api-1")) == StartAccepted(words="accepted", api_id="api-1")
 
 
-def test_otherwise_it_brings_the_recording_too() -> None:
+def test_synchronous_answer_is_evidence_of_the_recording() -> None:
     answer = RecordingStarted(api_id="api-1", recording_id="rec-1", url="https://f/1")
     assert evidence_of_answer(answer) == StartAccepted(
         words="started", api_id="api-1", recording_id="rec-1", url="https://f/1"
@@ -109,7 +109,7 @@ def event_of(fields: dict[str, str]) -> RecordingEnded:
         {"response": json.dumps({"record_url": "https://f/1.mp3", "recording_id": "rec-1", "recording_duration": -1})},
     ],
 )
-def test_the_end_of_what_has_no_length_yet_is_its_beginning(fields: dict[str, str]) -> None:
+def test_end_callback_without_a_length_is_the_beginning(fields: dict[str, str]) -> None:
     evidence = evidence_of_event(event_of(fields))
     assert isinstance(evidence, RecordingBegan)
     assert kind_of(evidence) == "recording_began"
@@ -132,6 +132,6 @@ def test_the_end_of_what_has_no_length_yet_is_its_beginning(fields: dict[str, st
         {"record_url": "https://f/1.mp3", "api_id": "api-1", "recording_duration": "-1"},
     ],
 )
-def test_any_other_end_is_an_end(fields: dict[str, str]) -> None:
+def test_end_callback_with_a_length_is_the_end(fields: dict[str, str]) -> None:
     event = event_of(fields)
     assert evidence_of_event(event) is event

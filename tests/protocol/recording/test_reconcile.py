@@ -118,7 +118,7 @@ def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -
         ),
     ],
 )
-def test_it_began_between_its_sending_and_an_answer_or_its_deadline(
+def test_send_window_is_from_sending_to_the_answer_or_the_deadline(
     record: FollowedRecording, first: float, last: float
 ) -> None:
     search = search_for(record, measured(), reading(100))
@@ -128,7 +128,7 @@ def test_it_began_between_its_sending_and_an_answer_or_its_deadline(
 
 @pytest.mark.parametrize("then", [60, -60, 7_200])
 @pytest.mark.parametrize("step", [0, 60, -120])
-def test_it_is_plivo_s_time_whatever_our_clock_showed(then: float, step: float) -> None:
+def test_send_window_is_in_plivos_time_whatever_the_local_clock_showed(then: float, step: float) -> None:
     record = lived((5, began(5)), (35, StartUnanswered(words="timeout")), wrong=then)
     search = search_for(record, measured(then + step), reading(100, wrong=then + step))
     assert SEARCH.first - (2 + abs(step)) * SECOND <= search.first <= SEARCH.first
@@ -136,13 +136,13 @@ def test_it_is_plivo_s_time_whatever_our_clock_showed(then: float, step: float) 
     assert search.doubt == timedelta(minutes=1)
 
 
-def test_what_another_run_knew_of_plivo_s_time_is_used() -> None:
+def test_measurement_of_another_run_is_used() -> None:
     record = lived((5, began(5, run="another run", ahead=-60)), wrong=60)
     search = search_for(record, PlivoClock(), reading(100))
     assert search == attrs.evolve(SEARCH, first=SEARCH.first - 5 * SECOND, last=SEARCH.last + 5 * SECOND)
 
 
-def test_without_plivo_s_time_much_more_is_in_doubt() -> None:
+def test_send_window_is_wide_without_plivos_time() -> None:
     search = search_for(UNANSWERED, PlivoClock(), reading(100))
     assert search == Search(first=NOW - 85 * SECOND, last=NOW + 125 * SECOND, doubt=DAY)
     assert search_for(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == Search(
@@ -151,11 +151,11 @@ def test_without_plivo_s_time_much_more_is_in_doubt() -> None:
     assert search_for(lived((5, began(5, run="another run"))), measured(), reading(100)).doubt == DAY
 
 
-def test_a_long_deadline_leaves_more_in_doubt() -> None:
+def test_send_window_grows_with_the_deadline() -> None:
     assert search_for(lived((5, began(5, within=600))), measured(), reading(100)).doubt == 600 * SECOND
 
 
-def test_the_list_is_asked_for_all_that_is_in_doubt() -> None:
+def test_list_is_requested_for_the_whole_send_window() -> None:
     assert SEARCH.added_after == NOW - 85 * SECOND
 
 
@@ -176,9 +176,7 @@ def test_the_list_is_asked_for_all_that_is_in_doubt() -> None:
         (125.001, None),
     ],
 )
-def test_rows_that_began_then_are_likely_and_rows_that_began_about_then_are_possible(
-    seconds: float, kind: str | None
-) -> None:
+def test_rows_inside_the_send_window_are_likely_and_rows_near_it_are_possible(seconds: float, kind: str | None) -> None:
     row = row_at(seconds)
     matches = matching(UNANSWERED, [row], SEARCH)
     assert {name: rows for name, rows in attrs.asdict(matches, recurse=False).items() if rows} == (
@@ -197,7 +195,7 @@ UNKNOWN = ["", "ended_at", "added_at", "duration_ms", "duration_ms ended_at", "d
 
 
 @pytest.mark.parametrize("unknown", UNKNOWN)
-def test_without_a_start_time_the_rest_of_the_row_tells_when_it_began(unknown: str) -> None:
+def test_start_time_is_derived_from_other_fields_of_the_row(unknown: str) -> None:
     known = {name: value for name, value in LASTED.items() if name not in unknown.split()}
     row = Recording(recording_id="rec-1", **known)
     assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
@@ -209,7 +207,7 @@ def test_the_start_time_counts_more_than_the_time_when_it_was_added() -> None:
 
 
 @pytest.mark.parametrize("hours", [2, 25.5])
-def test_without_a_start_time_what_began_later_is_not_taken(hours: float) -> None:
+def test_row_without_a_start_time_that_began_later_does_not_match(hours: float) -> None:
     later = {name: value + hours * HOUR for name, value in LASTED.items() if name != "duration_ms"}
     row = Recording(recording_id="rec-1", duration_ms=3_600_000, **later)
     assert matching(UNANSWERED, [row], SEARCH) == Matches()
@@ -231,12 +229,12 @@ def test_a_recording_may_be_added_an_hour_after_its_end() -> None:
         row_at(30 * 86_400, ended_at=NOW + 60 * SECOND),
     ],
 )
-def test_a_row_that_does_not_tell_when_it_began_is_possible(row: Recording) -> None:
+def test_row_without_any_time_is_possible(row: Recording) -> None:
     assert matching(UNANSWERED, [row], SEARCH) == Matches(possible=(row,))
 
 
 @pytest.mark.parametrize("name", ["standup", "Standup", " standup ", "\uff53tandup", None])
-def test_plivo_may_put_a_name_right(name: str | None) -> None:
+def test_row_whose_name_plivo_corrected_matches(name: str | None) -> None:
     row = row_at(0, conference_name=name)
     assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
 
@@ -247,7 +245,7 @@ def test_a_row_with_another_name_is_only_possible() -> None:
     assert matching(UNANSWERED, [*others, later], SEARCH) == Matches(possible=others)
 
 
-def test_where_the_id_is_known_it_decides_whatever_the_times() -> None:
+def test_known_recording_id_decides_whatever_the_times() -> None:
     record = recording("accepted")
     assert record.recording_id == ROW.recording_id
     late = attrs.evolve(ROW, started_at=NOW + DAY, conference_name="another")
@@ -255,14 +253,14 @@ def test_where_the_id_is_known_it_decides_whatever_the_times() -> None:
     assert matching(record, [row_at(0, "rec-0"), Recording()], SEARCH) == Matches()
 
 
-def test_the_address_of_the_file_decides_too() -> None:
+def test_known_file_url_decides_too() -> None:
     record = lived((5, began(5)), (6, StartAccepted(words="202", url="https://f/1")))
     row = row_at(9_999, recording_url="https://f/1")
     assert matching(record, [row_at(0, "rec-0"), row], SEARCH) == Matches(certain=(row,))
     assert matching(record, [row_at(0, "rec-0")], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
 
 
-def test_the_api_id_decides_where_the_times_do_not() -> None:
+def test_api_id_decides_where_the_times_do_not() -> None:
     record = lived((5, began(5)), (6, StartAccepted(words="202", api_id="a")))
     late, another = row_at(9_999, api_id="a"), row_at(9_999, api_id="b")
     assert matching(record, [another, late], SEARCH) == Matches(likely=(late,))
@@ -282,7 +280,7 @@ def another(*evidence: Any) -> FollowedRecording:
     return record_after(planned("start-2"), SendingBegan(), *evidence)
 
 
-def test_a_row_that_another_start_was_only_found_by_may_be_this_one_s() -> None:
+def test_row_by_which_another_start_was_only_found_may_belong_to_this_one() -> None:
     owner = another(StartUnanswered(words="timeout"), RecordingFound(recording=ROW))
     assert owner.recording_id == "rec-1"
     assert claim_of(owner, ROW, UNANSWERED) == "found"
@@ -313,25 +311,25 @@ CLAIMS: list[tuple[Claim, Finding, Finding]] = [
 
 
 @pytest.mark.parametrize(("claim", "if_likely", "if_possible"), CLAIMS)
-def test_what_a_row_comes_to_depends_on_whose_it_is(claim: Claim, if_likely: Finding, if_possible: Finding) -> None:
+def test_weight_of_a_row_depends_on_its_owner(claim: Claim, if_likely: Finding, if_possible: Finding) -> None:
     assert weigh(UNANSWERED, Matches(likely=(ROW,)), {ROW: claim}, complete=True) == if_likely
     assert weigh(UNANSWERED, Matches(possible=(ROW,)), {ROW: claim}, complete=True) == if_possible
 
 
-def test_a_row_that_is_certain_is_found_whatever_others_claim() -> None:
+def test_certain_row_is_found_whatever_other_starts_claim() -> None:
     assert weigh(UNANSWERED, Matches(certain=(ROW,)), {}, complete=True) == Finding(found=(ROW,))
 
 
-def test_what_was_not_shown_whole_is_in_doubt() -> None:
+def test_incomplete_list_leaves_the_start_unknown() -> None:
     assert weigh(UNANSWERED, Matches(), {}, complete=True) == Finding()
     assert weigh(UNANSWERED, Matches(), {}, complete=False) == Finding(in_doubt=True)
 
 
-def test_what_plivo_gave_an_id_is_never_absent() -> None:
+def test_start_with_a_recording_id_is_never_absent() -> None:
     assert weigh(recording("unconfirmed"), Matches(), {}, complete=True) == Finding(in_doubt=True)
 
 
-def test_the_conference_matters_only_if_nothing_was_found_and_nothing_is_in_doubt() -> None:
+def test_conference_is_looked_up_only_if_no_row_matches_and_the_list_is_complete() -> None:
     assert Finding().is_open
     assert not Finding(in_doubt=True).is_open
     assert not Finding(found=(ROW,)).is_open
@@ -347,20 +345,20 @@ def concluded(
     return conclude(record, finding, live=live, plivo_time=NOW + at * SECOND)
 
 
-def test_one_row_is_the_recording_live_or_not() -> None:
+def test_single_matching_row_is_the_recording_live_or_not() -> None:
     for live in (True, False):
         assert concluded(UNANSWERED, ROW, live=live) == RecordingFound(recording=ROW)
 
 
-def test_of_two_rows_both_are_reported() -> None:
+def test_two_matching_rows_are_both_reported() -> None:
     assert concluded(UNANSWERED, ROW, OTHER_ROW) == CandidatesFound(recordings=(ROW, OTHER_ROW))
 
 
-def test_no_row_says_nothing_while_the_conference_is_live() -> None:
+def test_missing_row_is_no_evidence_while_the_conference_is_live() -> None:
     assert concluded(UNANSWERED, live=True, at=86_400) is None
 
 
-def test_when_the_conference_has_gone_a_time_of_grace_begins_by_plivo_s_clock() -> None:
+def test_grace_period_begins_by_plivos_clock_when_the_conference_has_ended() -> None:
     evidence = concluded(UNANSWERED, at=17)
     assert evidence == ConferenceGone(at=NOW + 17 * SECOND)
     gone, _ = apply(UNANSWERED, evidence, NOW + DAY)
@@ -368,7 +366,7 @@ def test_when_the_conference_has_gone_a_time_of_grace_begins_by_plivo_s_clock() 
     assert gone.due_at == NOW + DAY + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
 
 
-def test_after_the_grace_it_is_certain_that_there_is_none() -> None:
+def test_start_is_absent_after_the_grace_period() -> None:
     gone, _ = apply(UNANSWERED, ConferenceGone(at=NOW), NOW)
     over = DEFAULT_TRACKING.absence_grace.total_seconds()
     assert concluded(gone, at=over - 1) is None
@@ -377,13 +375,13 @@ def test_after_the_grace_it_is_certain_that_there_is_none() -> None:
     assert concluded(gone, at=over, doubt=True) is None
 
 
-def test_until_plivo_s_time_is_known_nothing_is_concluded_from_nothing() -> None:
+def test_missing_row_is_no_evidence_until_plivos_time_is_known() -> None:
     for gone_at in (None, NOW):
         record = attrs.evolve(UNANSWERED, gone_at=gone_at)
         assert conclude(record, Finding(), live=False, plivo_time=None) is None
         assert conclude(record, Finding(found=(ROW,)), live=False, plivo_time=None) == RecordingFound(recording=ROW)
 
 
-def test_a_row_that_comes_late_still_counts() -> None:
+def test_row_that_is_listed_late_still_counts() -> None:
     gone, _ = apply(UNANSWERED, ConferenceGone(), NOW)
     assert concluded(gone, ROW, at=86_400) == RecordingFound(recording=ROW)

@@ -37,23 +37,23 @@ WAITING: dict[RecordingState, tuple[str, str, str]] = {
 
 
 @pytest.mark.parametrize("state", WAITING)
-def test_how_each_stage_stands_in_each_state(state: RecordingState) -> None:
+def test_each_stage_is_reached_pending_or_failed_in_each_state(state: RecordingState) -> None:
     stages: tuple[Stage, ...] = ("accepted", "recorded", "transcribed")
     assert tuple(progress(recording(state), stage) for stage in stages) == WAITING[state]
 
 
-def test_who_waits_for_the_end_waits_for_the_end_even_if_the_transcript_is_there() -> None:
+def test_wait_for_the_end_goes_on_although_the_transcript_has_arrived() -> None:
     record = record_after(recording("accepted"), TRANSCRIBED)
     assert (progress(record, "recorded"), progress(record, "transcribed")) == ("waiting", "reached")
 
 
-def test_a_transcription_that_failed_is_lost_and_the_recording_is_not() -> None:
+def test_failed_transcription_does_not_fail_the_recording() -> None:
     record = record_after(recording("recorded"), UNTRANSCRIBED)
     assert (progress(record, "recorded"), progress(record, "transcribed")) == ("reached", "lost")
     assert record.error == "too long"
 
 
-def test_a_transcript_that_nobody_asked_for_does_not_come() -> None:
+def test_transcript_that_was_not_requested_is_not_expected() -> None:
     record = record_after(planned(request=StartRequest("standup")))
     assert progress(record, "transcribed") == "lost"
     assert progress(attrs.evolve(record, transcription=TRANSCRIBED), "transcribed") == "reached"
@@ -86,15 +86,15 @@ def test_the_status_is_what_users_see() -> None:
         ("failed", "not found"),
     ],
 )
-def test_what_went_wrong_in_words(state: RecordingState, error: str | None) -> None:
+def test_error_of_a_record_is_described(state: RecordingState, error: str | None) -> None:
     assert recording(state).error == error
 
 
-def test_an_error_goes_when_better_evidence_comes() -> None:
+def test_error_is_removed_by_better_evidence() -> None:
     assert record_after(recording("unknown"), CONFIRMED).error is None
 
 
-def test_ids_come_from_whoever_knows_them() -> None:
+def test_ids_come_from_any_evidence_that_contains_them() -> None:
     later = ApiResponse(
         api_id="api-9", message="m", answer={"api_id": "api-9", "recording_id": "rec-9", "url": "https://f/9", "n": 1}
     )
@@ -106,18 +106,18 @@ def test_ids_come_from_whoever_knows_them() -> None:
     assert _nothing(planned())
 
 
-def test_the_end_knows_the_recording_best() -> None:
+def test_recording_id_of_the_end_callback_takes_precedence() -> None:
     told = record_after(recording("accepted"), attrs.evolve(ENDED, recording_id="rec-2"))
     assert told.recording_id == "rec-2"
 
 
-def test_only_words_are_ids() -> None:
+def test_only_nonempty_text_counts_as_an_id() -> None:
     odd = ApiResponse(api_id="api-9", message="m", answer={"recording_id": 7, "url": ""})
     told = record_after(recording("sending"), odd)
     assert (told.recording_id, told.record_url) == (None, None)
 
 
-def test_due_is_from_its_time_on() -> None:
+def test_record_is_due_from_its_due_time_on() -> None:
     record = planned()
     assert record.due_at is not None
     assert is_due(record, record.due_at)

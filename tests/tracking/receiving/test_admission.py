@@ -62,7 +62,7 @@ async def test_a_body_is_read_to_its_end() -> None:
     assert await read(admission, sender) == b"a=b&c=d"
 
 
-async def test_a_request_without_a_body_waits_for_none() -> None:
+async def test_request_without_a_body_is_admitted_at_once() -> None:
     async def receive() -> Any:
         raise AssertionError("there is nothing to receive")
 
@@ -71,7 +71,7 @@ async def test_a_request_without_a_body_waits_for_none() -> None:
         assert body == b""
 
 
-async def test_a_body_that_was_not_announced_is_read() -> None:
+async def test_body_without_a_length_is_read() -> None:
     """Whoever calls the application without a server between need not announce it."""
     sender = prompt(b"a=b")
     incoming = Incoming({"headers": []}, sender.receive)
@@ -79,7 +79,7 @@ async def test_a_body_that_was_not_announced_is_read() -> None:
         assert body == b"a=b"
 
 
-async def test_a_body_that_does_not_come_in_time_is_refused() -> None:
+async def test_body_that_does_not_arrive_in_time_is_refused() -> None:
     sender = Sender()
     sender.send(b"a")
     with pytest.raises(TooSlowError, match=r"^its body did not come within 0.01 seconds$") as refused:
@@ -95,7 +95,7 @@ async def test_a_body_that_is_too_long_is_refused_as_soon_as_that_is_known() -> 
         await read(Admission(most_bytes=2 * LONGEST_BODY, seconds=10), sender)
 
 
-async def test_whoever_hangs_up_leaves_room() -> None:
+async def test_disconnected_request_frees_its_space() -> None:
     admission = Admission(most_bytes=REQUEST_BYTES + 3, seconds=10)
     for _ in range(5):
         sender = Sender()
@@ -105,7 +105,7 @@ async def test_whoever_hangs_up_leaves_room() -> None:
     assert await read(admission, prompt()) == b"a=b"
 
 
-async def test_a_prompt_request_gets_in_though_slow_ones_take_up_everything() -> None:
+async def test_prompt_request_is_admitted_although_slow_ones_use_all_space() -> None:
     admission = Admission(most_bytes=ROOM_FOR_THREE, seconds=10)
     async with reading(admission, "a", "a", "a") as [(_, first), (_, second), (_, third)]:
         assert await read(admission, prompt(b""), "b") == b""
@@ -116,7 +116,7 @@ async def test_a_prompt_request_gets_in_though_slow_ones_take_up_everything() ->
         assert not third.done()
 
 
-async def test_whoever_takes_up_most_makes_room_and_of_these_the_one_who_came_first() -> None:
+async def test_largest_request_is_evicted_and_of_equals_the_oldest() -> None:
     admission = Admission(most_bytes=4 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "genuine", "captured", "other", "captured") as [(one, genuine), *others]:
         assert await read(admission, prompt(b""), "late") == b""
@@ -138,7 +138,7 @@ async def test_bytes_count_like_requests() -> None:
         assert not first.done()
 
 
-async def test_a_request_may_have_to_make_room_itself() -> None:
+async def test_largest_request_is_evicted_even_if_it_is_the_newest() -> None:
     admission = Admission(most_bytes=2 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "a") as [(_, first)]:
         with pytest.raises(TooManyError):
@@ -147,7 +147,7 @@ async def test_a_request_may_have_to_make_room_itself() -> None:
         assert await read(admission, prompt(b""), "c") == b""
 
 
-async def test_a_body_that_was_read_keeps_its_room_until_it_was_verified() -> None:
+async def test_body_keeps_its_space_until_it_is_verified() -> None:
     admission = Admission(most_bytes=2 * REQUEST_BYTES + 3, seconds=10)
     async with AsyncExitStack() as verifying:
         for key in ("a", "a"):
@@ -157,7 +157,7 @@ async def test_a_body_that_was_read_keeps_its_room_until_it_was_verified() -> No
     assert await read(admission, prompt(), "b") == b"a=b"
 
 
-async def test_whoever_has_to_make_room_while_more_comes_takes_up_nothing_more() -> None:
+async def test_evicted_request_uses_no_space_although_more_of_it_arrives() -> None:
     admission = Admission(most_bytes=2 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "a", "a") as [(sender, first), (other, second)]:
         sender.send(b"a" * REQUEST_BYTES)  # it is read at the moment in which the room is taken away

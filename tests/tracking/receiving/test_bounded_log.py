@@ -31,7 +31,7 @@ def test_the_first_lines_of_each_minute_are_written_and_the_others_counted(caplo
     run(main())
 
 
-def test_a_line_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+def test_long_line_is_shortened(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         bounded = BoundedLog("callbacks were refused", longest=100)
         bounded.write("a" * 100, level=logging.ERROR)

@@ -135,7 +135,7 @@ async def test_a_callback_is_stored_and_acknowledged() -> None:
         assert (record.state, record.ended.duration_ms) == ("recorded", 61_000)
 
 
-async def test_it_may_come_with_a_chunked_body() -> None:
+async def test_callback_with_a_chunked_body_is_accepted() -> None:
     async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = signed()
@@ -147,7 +147,7 @@ async def test_it_may_come_with_a_chunked_body() -> None:
         assert await state(store) == "recorded"
 
 
-async def test_each_kind_has_its_place() -> None:
+async def test_each_kind_of_callback_has_its_own_url() -> None:
     async with receiving() as (http_client, store):
         await store.create(accepted())
         heard = {"recording_id": "rec-1", "transcription": "good morning", "duration": "61"}
@@ -156,7 +156,7 @@ async def test_each_kind_has_its_place() -> None:
 
 
 @pytest.mark.parametrize("early", [False, True])
-async def test_a_callback_that_it_has_begun_is_kept_as_that(*, early: bool) -> None:
+async def test_callback_that_recording_began_is_stored_as_such(*, early: bool) -> None:
     """The Record XML element is known to call back when it begins too, with a length of -1."""
     began = ended_fields(recording_duration="-1", recording_duration_ms="-1", recording_end_ms="-1")
     async with receiving() as (http_client, store):
@@ -169,7 +169,7 @@ async def test_a_callback_that_it_has_begun_is_kept_as_that(*, early: bool) -> N
         assert await state(store) == "recorded"
 
 
-async def test_signatures_may_come_as_a_list_or_twice() -> None:
+async def test_signatures_may_be_a_list_or_repeated_headers() -> None:
     async with receiving() as (http_client, store):
         await store.create(accepted())
         assert await deliver(http_client, signed(scheme="V3 list")) == 200
@@ -184,7 +184,7 @@ async def test_signatures_may_come_as_a_list_or_twice() -> None:
 
 
 @pytest.mark.parametrize("copies", [2, 20])
-async def test_what_comes_more_than_once_is_stored_once(copies: int) -> None:
+async def test_repeated_callback_is_stored_once(copies: int) -> None:
     async with receiving() as (http_client, store):
         before = await store.create(accepted())
         statuses = [await deliver(http_client, signed()) for _ in range(copies)]
@@ -194,7 +194,7 @@ async def test_what_comes_more_than_once_is_stored_once(copies: int) -> None:
         assert record.version == before.version + 1
 
 
-async def test_what_comes_more_than_once_at_the_same_time_is_stored_once() -> None:
+async def test_concurrent_copies_of_a_callback_are_stored_once() -> None:
     store = MemoryStore()
     async with (
         ScriptedPlivo().client() as client,
@@ -235,7 +235,7 @@ UNREADABLE = {**FIELDS, "recording_duration_ms": "N/A"}
         (issued("transcription"), {"recording_id": "rec-2", "transcription": "a"}, "its recording_id is 'rec-2', but"),
     ],
 )
-async def test_what_is_not_believed_is_acknowledged_kept_with_its_reason_and_asked_about(
+async def test_callback_that_is_not_believed_is_acknowledged_kept_and_reconciled(
     url: str, fields: dict[str, str], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     plivo = ScriptedPlivo()
@@ -258,7 +258,7 @@ async def test_what_is_not_believed_is_acknowledged_kept_with_its_reason_and_ask
         assert hidden not in line
 
 
-async def test_callbacks_that_contradict_each_other_and_come_at_once_are_not_both_believed() -> None:
+async def test_of_two_concurrent_contradicting_callbacks_one_is_believed() -> None:
     store = FlakyStore()
     async with (
         ScriptedPlivo().client() as client,
@@ -289,7 +289,7 @@ async def test_a_callback_without_a_token_changes_nothing_whatever_ids_it_names(
     assert plivo.looks.count("Recording/") == 1
 
 
-async def test_all_cuts_of_one_capture_are_one_orphan_of_its_start() -> None:
+async def test_all_splits_of_one_capture_are_one_orphan_of_its_start() -> None:
     """Among them those that hide the token in a name, so that the URL seems to have none."""
     async with receiving() as (http_client, store):
         await store.create(accepted())
@@ -314,7 +314,7 @@ async def test_all_cuts_of_one_capture_are_one_orphan_of_its_start() -> None:
         assert await store.orphans() == []
 
 
-async def test_a_start_is_said_to_be_in_another_store_if_this_one_is_shared(
+async def test_orphan_in_a_persistent_store_says_that_another_store_may_have_its_start(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with receiving(SQLiteStore(tmp_path / "recordings.db")) as (http_client, store):
@@ -333,7 +333,7 @@ async def settled(plivo: ScriptedPlivo) -> None:
         await asyncio.sleep(0.05)
 
 
-async def test_what_is_pruned_at_that_moment_is_an_orphan() -> None:
+async def test_callback_of_a_record_pruned_meanwhile_is_an_orphan() -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         await store.create(accepted())
@@ -390,7 +390,7 @@ async def refusals(http_client: RawHttpClient) -> AsyncIterator[tuple[int, bytes
     yield 413, request(body=b"a" * (LONGEST_BODY + 1))
 
 
-async def test_what_is_refused_is_refused_in_constant_words_and_changes_nothing() -> None:
+async def test_refusal_has_constant_text_and_changes_nothing() -> None:
     async with receiving() as (http_client, store):
         record = await store.create(accepted())
         said: dict[int, set[bytes]] = {}
@@ -406,13 +406,13 @@ async def test_what_is_refused_is_refused_in_constant_words_and_changes_nothing(
         assert await deliver(http_client, signed()) == 200  # the same connection all the time
 
 
-async def test_head_is_no_way_to_call_back() -> None:
+async def test_head_request_is_refused() -> None:
     async with receiving() as (http_client, _):
         await http_client.send(request_head("HEAD", target_of(signed()), {}))
         assert (await http_client.read_response_head()).status == 405
 
 
-async def test_what_is_refused_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_refusal_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with receiving() as (http_client, _):
         assert await deliver(http_client, signed(token="foreign")) == 403
     assert "a callback was refused with 403: none of its signatures fits" in caplog.text
@@ -466,7 +466,7 @@ async def test_a_body_of_2_mib_is_read() -> None:
         assert await state(store) == "recorded"
 
 
-async def test_a_longer_one_is_refused_and_the_connection_goes_on() -> None:
+async def test_longer_body_is_refused_and_the_connection_stays_open() -> None:
     async with receiving() as (http_client, store):
         await store.create(accepted())
         assert await deliver(http_client, padded(LONGEST_BODY + 1)) == 413
@@ -474,7 +474,7 @@ async def test_a_longer_one_is_refused_and_the_connection_goes_on() -> None:
         assert await deliver(http_client, signed()) == 200
 
 
-async def test_a_longer_one_is_refused_by_its_announcement() -> None:
+async def test_longer_body_is_refused_by_its_content_length() -> None:
     async with receiving() as (http_client, _):
         callback = signed()
         await http_client.send(
@@ -483,7 +483,7 @@ async def test_a_longer_one_is_refused_by_its_announcement() -> None:
         assert (await http_client.read_response()).status == 413
 
 
-async def test_a_longer_one_is_refused_without_an_announcement_too() -> None:
+async def test_longer_body_without_content_length_is_refused() -> None:
     async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = padded(LONGEST_BODY + 1)
@@ -500,7 +500,7 @@ async def test_a_longer_one_is_refused_without_an_announcement_too() -> None:
     ("announced", "status"),
     [("9" * 5000, 413), (str(LONGEST_BODY + 1), 413), (str(LONGEST_BODY), 200), ("many", 200), ("", 200)],
 )
-async def test_the_announcement_is_read_with_care(announced: str, status: int) -> None:
+async def test_content_length_is_parsed_strictly(announced: str, status: int) -> None:
     """Whatever a server lets through."""
     callback = signed(f"{PUBLIC_URL}/recording")
     sent = list[Any]()
@@ -526,7 +526,7 @@ async def test_the_announcement_is_read_with_care(announced: str, status: int) -
 # Its time, and the room for it
 
 
-async def test_a_body_that_does_not_come_in_time_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+async def test_body_that_does_not_arrive_in_time_is_refused(caplog: pytest.LogCaptureFixture) -> None:
     async with receiving(room=Admission(most_bytes=10**6, seconds=0.05)) as (http_client, _):
         callback = signed()
         await http_client.send(
@@ -537,7 +537,7 @@ async def test_a_body_that_does_not_come_in_time_is_refused(caplog: pytest.LogCa
     assert "a callback was refused with 408: its body did not come within 0.05 seconds" in caplog.text
 
 
-async def test_a_genuine_callback_gets_in_though_outsiders_hold_every_place() -> None:
+async def test_genuine_callback_is_admitted_although_attackers_use_all_space() -> None:
     """Even if they captured its own URL, and even if it is the first of its start."""
     async with AsyncExitStack() as stack:
         http_client, store = await stack.enter_async_context(receiving(room=Admission(most_bytes=10**6, seconds=60)))
@@ -552,7 +552,7 @@ async def test_a_genuine_callback_gets_in_though_outsiders_hold_every_place() ->
         assert await state(store) == "recorded"
 
 
-async def test_what_is_refused_by_its_first_lines_is_not_waited_for() -> None:
+async def test_request_refused_by_its_head_is_answered_before_its_body() -> None:
     async with AsyncExitStack() as stack:
         http_client, _ = await stack.enter_async_context(receiving())
         unsigned = request_head("POST", target_of(signed()), {"Content-Length": "1000"})
@@ -566,7 +566,7 @@ async def test_what_is_refused_by_its_first_lines_is_not_waited_for() -> None:
             assert (reply.status, reply.headers["connection"]) == (403, "close")
 
 
-async def test_a_refusal_is_heard_by_whoever_sends_on_at_once() -> None:
+async def test_client_that_goes_on_sending_receives_the_refusal() -> None:
     async with receiving() as (http_client, _):
         await http_client.send(request_head("POST", target_of(signed()), {"Content-Length": "1000"}))
         await http_client.send(b"a" * 1000)
@@ -603,7 +603,7 @@ async def test_a_connection_that_serves_other_requests_too_is_not_closed() -> No
 
 
 @pytest.mark.parametrize("verb", ["get", "replace", "replaced"])
-async def test_while_the_store_is_down_plivo_is_told_to_try_again(verb: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_callback_is_answered_503_while_the_store_is_down(verb: str, caplog: pytest.LogCaptureFixture) -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         await store.create(accepted())
@@ -621,7 +621,7 @@ async def test_while_the_store_is_down_plivo_is_told_to_try_again(verb: str, cap
         assert await state(store) == "recorded"
 
 
-async def test_orphans_are_not_lost_either() -> None:
+async def test_orphan_is_answered_503_while_the_store_is_down() -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         store.broken = {"keep_orphan"}
@@ -632,7 +632,7 @@ async def test_orphans_are_not_lost_either() -> None:
 
 
 @pytest.mark.parametrize("verb", ["replace", "replaced"])
-async def test_nothing_is_acknowledged_before_it_is_stored(verb: str) -> None:
+async def test_callback_is_acknowledged_only_after_it_is_stored(verb: str) -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         await store.create(accepted())
@@ -649,7 +649,9 @@ async def test_nothing_is_acknowledged_before_it_is_stored(verb: str) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 10])
-async def test_who_hangs_up_midway_has_said_nothing(length: int, caplog: pytest.LogCaptureFixture) -> None:
+async def test_callback_of_a_client_that_disconnects_midway_changes_nothing(
+    length: int, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.WARNING)
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
@@ -664,7 +666,7 @@ async def test_who_hangs_up_midway_has_said_nothing(length: int, caplog: pytest.
     assert caplog.text == ""
 
 
-async def test_who_hangs_up_before_the_answer_is_stored_all_the_same() -> None:
+async def test_callback_is_stored_although_the_client_disconnects_before_the_answer() -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         before = await store.create(accepted())
@@ -684,7 +686,7 @@ async def test_who_hangs_up_before_the_answer_is_stored_all_the_same() -> None:
         assert changed.state == "recorded"
 
 
-async def test_a_network_that_fails_at_the_answer_does_not_cost_the_handlers() -> None:
+async def test_handlers_run_although_sending_the_answer_fails() -> None:
     store, handled = MemoryStore(), asyncio.Event()
     async with (
         ScriptedPlivo().client() as client,
@@ -712,7 +714,7 @@ async def test_a_network_that_fails_at_the_answer_does_not_cost_the_handlers() -
 # Where it is reached
 
 
-async def test_behind_a_proxy_that_ends_tls_nothing_needs_to_be_configured() -> None:
+async def test_callback_through_a_tls_terminating_proxy_needs_no_configuration() -> None:
     public_url = "https://hooks.me.example:8443/a%20path/plivo"
     async with receiving(public_url=public_url) as (http_client, store):
         await store.create(accepted(public_url=public_url))
@@ -768,7 +770,7 @@ async def test_a_framework_may_add_a_slash_to_the_path() -> None:
         ).status == 200
 
 
-async def test_after_a_move_the_urls_that_were_issued_before_still_hold() -> None:
+async def test_urls_issued_before_a_change_of_public_url_stay_valid() -> None:
     old, new = "https://old.example/hooks", "https://new.example"
     async with receiving(public_url=new) as (http_client, store):
         await store.create(accepted(public_url=old))
@@ -777,7 +779,7 @@ async def test_after_a_move_the_urls_that_were_issued_before_still_hold() -> Non
         assert await state(store) == "recorded"
 
 
-async def test_a_recording_without_a_transcription_url_is_called_there_all_the_same() -> None:
+async def test_callback_to_a_transcription_url_that_was_not_requested_is_accepted() -> None:
     async with receiving() as (http_client, store):
         record = accepted()
         await store.create(attrs.evolve(record, request=attrs.evolve(record.request, transcription_url=None)))
@@ -787,7 +789,7 @@ async def test_a_recording_without_a_transcription_url_is_called_there_all_the_s
 
 
 @pytest.mark.parametrize("framework", ["starlette", "nested", "fastapi", "fastapi nested", "root path"])
-async def test_it_may_be_mounted_anywhere(framework: str) -> None:
+async def test_tracker_may_be_mounted_anywhere(framework: str) -> None:
     async with ScriptedPlivo().client() as client:
         store = MemoryStore()
         tracker = RecordingTracker(client, public_url=PUBLIC_URL, store=store)
@@ -830,7 +832,7 @@ async def test_it_may_be_mounted_anywhere(framework: str) -> None:
 # Served by itself
 
 
-async def test_uvicorn_alone_begins_and_ends_it() -> None:
+async def test_uvicorn_starts_and_stops_a_tracker() -> None:
     store = FlakyStore()
     async with ScriptedPlivo().client() as client:
         tracker = RecordingTracker(client, public_url=PUBLIC_URL, store=store)
@@ -842,7 +844,7 @@ async def test_uvicorn_alone_begins_and_ends_it() -> None:
     assert other_tasks() == set()
 
 
-async def test_a_store_that_cannot_be_read_does_not_let_it_begin(caplog: pytest.LogCaptureFixture) -> None:
+async def test_startup_fails_if_the_store_cannot_be_read(caplog: pytest.LogCaptureFixture) -> None:
     store = FlakyStore()
     store.broken = {"due"}
     with pytest.raises(StartupFailedError):
@@ -867,7 +869,7 @@ class Breaking:
 
 
 @pytest.mark.parametrize("where", ["startup", "shutdown"])
-async def test_the_server_is_told_what_failed(where: str) -> None:
+async def test_startup_failure_is_reported_to_the_server(where: str) -> None:
     sent = list[Any]()
 
     async def receive() -> Any:
@@ -881,7 +883,7 @@ async def test_the_server_is_told_what_failed(where: str) -> None:
     assert sent[-1] == {"type": f"lifespan.{where}.failed", "message": "the disk is full"}
 
 
-async def test_the_server_is_told_when_it_has_begun_and_ended() -> None:
+async def test_startup_and_shutdown_are_reported_to_the_server() -> None:
     sent = list[Any]()
 
     async def receive() -> Any:
@@ -894,7 +896,7 @@ async def test_the_server_is_told_when_it_has_begun_and_ended() -> None:
     assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
 
 
-def test_the_urls_here_are_called_without_their_fragment() -> None:
+def test_callback_urls_are_called_without_their_fragment() -> None:
     assert signed().url == urldefrag(issued()).url
 
 
@@ -917,7 +919,7 @@ def by_itself(tracker: RecordingTracker) -> Any:
 
 @pytest.mark.parametrize("http", ["h11", "httptools"])
 @pytest.mark.parametrize("mount", [by_itself, starlette, fastapi])
-async def test_no_proof_stands_in_the_access_log(
+async def test_access_log_contains_no_proof(
     mount: Callable[[RecordingTracker], Any], http: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -944,7 +946,7 @@ async def test_no_proof_stands_in_the_access_log(
     ]
 
 
-async def test_outsiders_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
+async def test_attackers_cannot_fill_the_log(caplog: pytest.LogCaptureFixture) -> None:
     async with receiving() as (http_client, _):
         for _ in range(100):
             target = f"/plivo/{'a' * 5000}?{'b' * 5000}"

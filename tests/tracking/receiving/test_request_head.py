@@ -26,13 +26,13 @@ def scope(headers: dict[str, str] | None = None, **more: Any) -> Scope:
     }
 
 
-def test_a_url_that_was_issued_names_its_start_and_place() -> None:
+def test_issued_url_names_its_start_and_kind() -> None:
     head = read_head(scope(), [TOKEN])
     assert (head.place, head.start_id, head.query) == ("recording", "start-1", QUERY.decode())
     assert head.headers.keys() == {"content-type", "content-length", *SIGNED}
 
 
-def test_a_url_without_a_token_names_none() -> None:
+def test_url_without_a_token_names_no_start() -> None:
     for query in (b"", b"a=b"):
         assert read_head(scope(query_string=query), [TOKEN]).start_id is None
 
@@ -64,7 +64,7 @@ def test_headers_that_come_twice_are_one_list() -> None:
         (scope({"content-length": "9" * 5000}), 413),
     ],
 )
-def test_what_cannot_be_a_callback_is_refused(request_: Scope, status: int) -> None:
+def test_request_that_cannot_be_a_callback_is_refused(request_: Scope, status: int) -> None:
     with pytest.raises(CallbackRejectedError) as refused:
         read_head(request_, [TOKEN])
     assert refused.value.status == status
@@ -90,7 +90,7 @@ def test_a_framework_may_change_the_path(path: str, query: bytes) -> None:
     assert read_head(scope(path=path, query_string=query), [TOKEN]).place == "recording"
 
 
-def test_the_proof_is_not_shown_of_a_query_that_was_proven() -> None:
+def test_logged_query_contains_no_proof() -> None:
     request = scope(query_string=b"a=b&" + QUERY + b"&c=d")
     read_head(request, [TOKEN])
     assert request["query_string"] == b"a=b&plivo_record_start=start-1&c=d"
@@ -115,7 +115,7 @@ async def test_a_request_may_have_a_body_unless_it_says_that_it_has_none(headers
     assert incoming.is_over
 
 
-async def test_whoever_hangs_up_has_said_nothing() -> None:
+async def test_body_of_a_disconnected_client_raises_hung_up_error() -> None:
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 

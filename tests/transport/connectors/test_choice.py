@@ -30,7 +30,7 @@ from tests.support.servers.request_recorder import RequestRecorder
     ],
 )
 @pytest.mark.parametrize("foreign", [False, True])
-async def test_both_ways_send_the_same(base_url: str, host: str, foreign: bool) -> None:
+async def test_default_and_httpx_transports_send_the_same(base_url: str, host: str, foreign: bool) -> None:
     with respx.mock as router:
         route = router.route().respond(202, json=STARTED)
         transport = httpx.MockTransport(router.async_handler) if foreign else None
@@ -46,7 +46,7 @@ async def test_both_ways_send_the_same(base_url: str, host: str, foreign: bool) 
 
 @pytest.mark.parametrize("make", [None, httpx.AsyncHTTPTransport, fast_transport, AiohttpTransport])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_a_packed_answer_is_read_over_every_transport(
+async def test_compressed_answer_is_read_with_every_transport(
     make: Callable[[], httpx.AsyncBaseTransport] | None, encoding: str
 ) -> None:
     pack = gzip.compress if encoding == "gzip" else zlib.compress
@@ -60,7 +60,7 @@ async def test_a_packed_answer_is_read_over_every_transport(
 
 
 @pytest.mark.parametrize("transport", [httpx.HTTPTransport, "http://proxy", object(), httpx.AsyncClient])
-def test_what_is_no_transport_is_refused(transport: Any) -> None:
+def test_invalid_transport_is_refused(transport: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"transport must be an httpx\.AsyncBaseTransport, not "):
         client_over(transport)
 
@@ -68,7 +68,7 @@ def test_what_is_no_transport_is_refused(transport: Any) -> None:
 @pytest.mark.parametrize(
     "transport", [httpx.AsyncHTTPTransport, lambda: httpx.MockTransport(lambda _: httpx.Response(202))]
 )
-def test_a_transport_of_the_users_has_its_own_proxy(
+def test_given_transport_has_its_own_proxy(
     transport: Callable[[], httpx.AsyncBaseTransport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ConfigurationError, match=r"proxy and transport exclude each other.*httpx.AsyncHTTPTransport"):
@@ -87,7 +87,7 @@ def test_the_fast_transport_takes_a_proxy_but_not_its_certificates() -> None:
 
 @pytest.mark.parametrize("transport", [lambda: None, fast_transport])
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "ALL_PROXY"])
-def test_a_proxy_of_the_environment_that_is_none_is_named(
+def test_error_names_an_invalid_proxy_of_the_environment(
     name: str, transport: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for other in ("HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"):
@@ -100,7 +100,7 @@ def test_a_proxy_of_the_environment_that_is_none_is_named(
 
 
 @pytest.mark.parametrize("base_url", ["http://[v1.a]", "http://h/" + "a" * 70_000])
-def test_an_address_that_httpx_cannot_take_is_a_configuration_error(base_url: str) -> None:
+def test_base_url_that_httpx_refuses_raises_configuration_error(base_url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"base_url .PLIVO_BASE_URL. "):
         client_over(base_url=base_url)
 

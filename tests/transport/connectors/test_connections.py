@@ -26,7 +26,7 @@ from tests.support.servers.request_recorder import RequestRecorder
 
 
 @pytest.mark.parametrize("cls", LIBRARY_FAILURES + OTHER_FAILURES)
-async def test_every_failure_on_the_default_way_is_ours(cls: type[Exception]) -> None:
+async def test_every_failure_of_the_default_transport_is_an_error_of_the_package(cls: type[Exception]) -> None:
     with respx.mock:
         respx.post(path=RECORD).mock(side_effect=instance(cls))
         async with client_over() as client:
@@ -35,7 +35,7 @@ async def test_every_failure_on_the_default_way_is_ours(cls: type[Exception]) ->
     assert isinstance(caught.value, NotSentError) is issubclass(cls, NEVER_CONNECTED)
 
 
-async def test_the_request_on_the_wire() -> None:
+async def test_bytes_of_a_request() -> None:
     async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         assert await client.start_recording("a/b c?", file_format="wav") == RecordingStarted(
             api_id="2867b6e2", message="conference recording started", recording_id="r", url="http://u"
@@ -61,7 +61,7 @@ async def test_a_user_agent_without_secrets_names_the_library() -> None:
         assert f"httpx {httpx.__version__}" in recorder.requests[0].headers["user-agent"]
 
 
-async def test_a_connection_is_used_again_but_not_after_a_stop() -> None:
+async def test_connection_is_reused_but_not_after_a_stop() -> None:
     async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         for _ in range(3):
             await client.start_recording("standup")
@@ -87,7 +87,7 @@ async def test_there_are_no_more_connections_than_allowed() -> None:
 
 
 @pytest.mark.parametrize(("host", "path"), [("127.0.0.1", ""), ("127.0.0.1", "/plivo/v2/"), ("::1", "/x")])
-async def test_an_address_with_port_and_path(host: str, path: str) -> None:
+async def test_base_url_with_port_and_path_is_called(host: str, path: str) -> None:
     async with RequestRecorder(host) as recorder, client_over(base_url=recorder.url + path) as client:
         await client.start_recording("standup")
         assert recorder.requests[0].target == path.rstrip("/") + RECORD
@@ -104,7 +104,7 @@ async def test_no_log_shows_the_token(caplog: pytest.LogCaptureFixture) -> None:
 
 
 @pytest.mark.parametrize(("content", "why"), [(None, "No such file"), ("no certificate", "")])
-def test_a_file_of_certificates_that_holds_none_is_named(
+def test_error_names_a_certificate_file_without_certificates(
     content: str | None, why: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     path = tmp_path / "authority.pem"
@@ -124,7 +124,7 @@ async def turns_of_the_loop() -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_connection_that_the_server_has_left_is_not_used_again() -> None:
+async def test_connection_closed_by_the_server_is_not_reused() -> None:
     async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:
         await client.start_recording("standup")
         recorder.open[1].write_eof()
@@ -133,7 +133,7 @@ async def test_a_connection_that_the_server_has_left_is_not_used_again() -> None
         assert [heard.connection for heard in recorder.requests] == [1, 2]
 
 
-async def test_connections_that_nobody_needs_any_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unneeded_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, leaps = time.monotonic, [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: clock() + sum(leaps))
     async with RequestRecorder() as recorder, client_over(base_url=recorder.url) as client:

@@ -17,7 +17,7 @@ from tests.support.clients.mock_transport import BASIC, TOKEN, error_of_start, r
 from tests.support.samples.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
 
 
-def test_the_libraries_show_their_exceptions() -> None:
+def test_exceptions_of_the_libraries_are_listed() -> None:
     assert {"ReadTimeout", "ConnectError", "InvalidURL", "RemoteProtocolError"} <= {
         cls.__name__ for cls in LIBRARY_FAILURES
     }
@@ -121,7 +121,7 @@ class Clock:
         return self.time
 
 
-def test_what_is_left_of_the_time_is_never_less_than_nothing() -> None:
+def test_remaining_time_is_never_negative() -> None:
     clock = Clock()
     exchange = Exchange(deadline=10.0, clock=clock)
     assert exchange.seconds_left == 10.0
@@ -130,7 +130,7 @@ def test_what_is_left_of_the_time_is_never_less_than_nothing() -> None:
     assert Exchange().seconds_left == float("inf")
 
 
-def test_nothing_is_sent_that_nobody_wants_any_more() -> None:
+def test_abandoned_request_is_not_sent() -> None:
     clock = Clock()
     late = Exchange(deadline=10.0, clock=clock, phase="connect", traced=True)
     clock.time = 10.0
@@ -144,7 +144,7 @@ def test_nothing_is_sent_that_nobody_wants_any_more() -> None:
 
 
 @pytest.mark.parametrize("method", [b"CONNECT", b"POST"])
-async def test_a_request_that_nobody_wants_any_more_stops_before_it_is_sent(method: bytes) -> None:
+async def test_abandoned_request_stops_before_it_is_sent(method: bytes) -> None:
     exchange = Exchange(phase="connect", abandoned=True)
     await exchange.trace("connection.connect_tcp.started", {})
     with pytest.raises(asyncio.CancelledError):
@@ -152,7 +152,7 @@ async def test_a_request_that_nobody_wants_any_more_stops_before_it_is_sent(meth
     assert not exchange.may_have_left()
 
 
-async def test_an_answer_that_nobody_wants_any_more_is_not_read_on() -> None:
+async def test_answer_of_an_abandoned_request_is_not_read_further() -> None:
     exchange = Exchange()
 
     async def chunks() -> AsyncIterator[bytes]:

@@ -36,7 +36,7 @@ async def test_a_connect_error_of_a_misleading_transport_is_not_believed(monkeyp
                 await client.start_recording("standup")
 
 
-async def test_an_asgi_application_answers() -> None:
+async def test_asgi_application_answers_calls() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         assert scope["raw_path"] == f"/v1/Account/{AUTH_ID}/Conference/a%2Fb/Record/".encode()
         await send({"type": "http.response.start", "status": 202, "headers": [(b"content-type", b"application/json")]})
@@ -46,7 +46,7 @@ async def test_an_asgi_application_answers() -> None:
         assert (await client.start_recording("a/b")).api_id == "a"
 
 
-async def test_a_foreign_transport_is_told_the_time_and_closed() -> None:
+async def test_httpx_transport_gets_timeouts_and_is_closed() -> None:
     class Own(httpx.AsyncBaseTransport):
         closed = False
         timeout: dict[str, float] | None = None
@@ -67,7 +67,7 @@ async def test_a_foreign_transport_is_told_the_time_and_closed() -> None:
     assert transport.closed
 
 
-async def test_httpx_is_told_what_is_left_of_the_time_at_each_step() -> None:
+async def test_httpx_gets_the_remaining_time_at_each_step() -> None:
     asked: list[dict[str, Any]] = []
 
     class Steps(httpx.AsyncHTTPTransport):
@@ -86,7 +86,7 @@ async def test_httpx_is_told_what_is_left_of_the_time_at_each_step() -> None:
 
 
 @pytest.mark.parametrize("twice", [False, True])
-async def test_a_connection_of_httpx_is_used_again_unless_more_came_than_the_answer(twice: bool) -> None:
+async def test_httpx_connection_is_reused_unless_more_than_the_answer_arrived(twice: bool) -> None:
     served: list[asyncio.Event] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -109,7 +109,7 @@ async def test_a_connection_of_httpx_is_used_again_unless_more_came_than_the_ans
     assert len(served) == (3 if twice else 1)
 
 
-async def test_what_httpx_opened_for_a_request_that_failed_is_closed() -> None:
+async def test_httpx_connection_of_a_failed_request_is_closed() -> None:
     class Stream(httpcore.AsyncNetworkStream):
         closed = False
 
@@ -129,7 +129,7 @@ async def test_what_httpx_opened_for_a_request_that_failed_is_closed() -> None:
     assert stream.closed
 
 
-async def test_pyreqwest_is_told_one_limit_because_it_adds_them_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pyreqwest_gets_one_timeout_because_it_adds_them_up(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[dict[str, float]] = []
 
     class Own(httpx.AsyncBaseTransport):
@@ -145,7 +145,7 @@ async def test_pyreqwest_is_told_one_limit_because_it_adds_them_up(monkeypatch: 
 
 @pytest.mark.parametrize("body", [gzip.compress(b'{"api_id": "a"}'), b'{"api_id": "a"}'], ids=["packed", "unpacked"])
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "in pieces"])
-async def test_a_packed_answer_is_unpacked_once_unless_the_transport_has_done_it(body: bytes, whole: bool) -> None:
+async def test_compressed_answer_is_decompressed_exactly_once(body: bytes, whole: bool) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for byte in body:
             yield bytes([byte])

@@ -52,7 +52,7 @@ async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> No
         await writer.drain()
 
 
-async def test_what_is_written_goes_out_together_and_comes_back() -> None:
+async def test_written_bytes_are_sent_together_and_echoed() -> None:
     arrived: list[bytes] = []
 
     async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -69,7 +69,7 @@ async def test_what_is_written_goes_out_together_and_comes_back() -> None:
         assert arrived == [b"headers body"]
 
 
-async def test_more_than_the_kernel_takes_arrives_whole() -> None:
+async def test_write_larger_than_the_kernels_buffer_arrives_in_full() -> None:
     sent = bytes(range(256)) * 40_000
     async with connected(echo) as stream:
 
@@ -85,7 +85,7 @@ async def test_more_than_the_kernel_takes_arrives_whole() -> None:
         assert back == sent
 
 
-async def test_an_idle_connection_with_something_to_say_is_readable() -> None:
+async def test_idle_connection_with_data_is_readable() -> None:
     speak = asyncio.Event()
 
     async def interrupt(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -117,7 +117,7 @@ async def test_a_reset_is_a_read_error() -> None:
             await stream.read(1)
 
 
-async def test_what_a_closing_peer_said_is_still_read() -> None:
+async def test_data_of_a_closing_peer_is_read() -> None:
     async def refuse(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"too large")
 
@@ -127,7 +127,7 @@ async def test_what_a_closing_peer_said_is_still_read() -> None:
         assert await stream.read(99) == b" large"
 
 
-async def test_nobody_listening_is_a_connect_error(unused_tcp_port: int) -> None:
+async def test_refused_connection_is_a_connect_error(unused_tcp_port: int) -> None:
     with pytest.raises(httpcore.ConnectError):
         await AsyncioBackend().connect_tcp("127.0.0.1", unused_tcp_port)
 
@@ -179,7 +179,7 @@ async def test_tls_that_is_cancelled_closes() -> None:
         await asyncio.wait_for(gone.wait(), 10)
 
 
-def test_it_runs_on_uvloop_too() -> None:
+def test_network_works_with_uvloop() -> None:
     async def exchange() -> bytes:
         async with connected(echo) as stream:
             await stream.write(b"hello")

@@ -93,7 +93,9 @@ A, B, C = "http://a:1", "http://b:2", "http://c:3"
         ("http://[::1]:8000", {"HTTP_PROXY": A, "NO_PROXY": "::1"}, None),
     ],
 )
-def test_the_environment_chooses_as_with_httpx(base_url: str, variables: dict[str, str], expected: str | None) -> None:
+def test_environment_chooses_the_same_proxy_as_in_httpx(
+    base_url: str, variables: dict[str, str], expected: str | None
+) -> None:
     assert chosen(base_url, **variables) == chosen_by_httpx(base_url, **variables) == expected
 
 
@@ -115,9 +117,7 @@ ENTRIES = st.one_of(
     ),
     no_proxy=st.lists(ENTRIES, max_size=4).map(",".join),
 )
-def test_no_environment_chooses_otherwise_than_with_httpx(
-    base_url: str, proxies: dict[str, str], no_proxy: str
-) -> None:
+def test_any_environment_chooses_the_same_proxy_as_httpx(base_url: str, proxies: dict[str, str], no_proxy: str) -> None:
     variables = {**proxies, "NO_PROXY": no_proxy}
     try:
         expected = chosen_by_httpx(base_url, **variables)
@@ -127,7 +127,7 @@ def test_no_environment_chooses_otherwise_than_with_httpx(
 
 
 @pytest.mark.parametrize("no_proxy", ["[::1]", "::1/128", "fd00::/8,[::1]"])
-def test_networks_of_ipv6_are_read_although_httpx_cannot(no_proxy: str) -> None:
+def test_ipv6_networks_are_read_although_httpx_cannot(no_proxy: str) -> None:
     with pytest.raises(httpx.InvalidURL):
         chosen_by_httpx("http://[::1]", HTTP_PROXY=A, NO_PROXY="[::1]")
     host = "fd00::" if "fd00" in no_proxy else "::1"
@@ -135,7 +135,7 @@ def test_networks_of_ipv6_are_read_although_httpx_cannot(no_proxy: str) -> None:
     assert chosen(API, HTTPS_PROXY=A, NO_PROXY=no_proxy) == A
 
 
-def test_a_host_that_cannot_be_read_is_named() -> None:
+def test_error_names_a_malformed_host() -> None:
     with pytest.raises(ConfigurationError, match="NO_PROXY holds 'exa:mple:1', which is no host"):
         chosen(API, HTTPS_PROXY=A, NO_PROXY="localhost,exa:mple:1")
     assert chosen(API, NO_PROXY="exa:mple:1") is None, "without a proxy it does not matter"
@@ -144,7 +144,7 @@ def test_a_host_that_cannot_be_read_is_named() -> None:
 # What a user says
 
 
-def test_the_users_proxy_comes_first() -> None:
+def test_given_proxy_overrides_the_environment() -> None:
     environment = Environment(proxies={"https": B}, no_proxy="*")
     for proxy in (A, httpx.URL(A), httpx.Proxy(A)):
         found = choose_proxy(API, proxy, environment)
@@ -177,7 +177,7 @@ WRONG: list[Any] = [
 
 
 @pytest.mark.parametrize("proxy", WRONG)
-def test_what_is_no_proxy_is_refused_without_its_password(proxy: Any) -> None:
+def test_invalid_proxy_is_refused_without_showing_its_password(proxy: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^proxy must be the URL of a proxy, such as 'http://") as caught:
         choose_proxy(API, proxy, Environment())
     assert SECRET not in str(caught.value)
@@ -185,13 +185,13 @@ def test_what_is_no_proxy_is_refused_without_its_password(proxy: Any) -> None:
 
 @pytest.mark.parametrize("scheme", ["http", "https", "all"])
 @pytest.mark.parametrize("address", ["ftp://proxy.example", "http://[::1", "http://:80"])
-def test_a_variable_that_names_no_proxy_is_named(scheme: str, address: str) -> None:
+def test_error_names_a_variable_with_an_invalid_proxy(scheme: str, address: str) -> None:
     base_url = "http://h" if scheme == "http" else API
     with pytest.raises(ConfigurationError, match=f"^{scheme.upper()}_PROXY must be the URL of a proxy"):
         choose_proxy(base_url, None, Environment(proxies={scheme: address}))
 
 
-def test_a_variable_that_is_not_used_is_not_looked_at() -> None:
+def test_unused_variable_is_not_checked() -> None:
     assert choose_proxy(API, None, Environment(proxies={"http": "nonsense://"})) is None
 
 

@@ -31,7 +31,7 @@ def client(base_url: str, **options: Any) -> RecordClient:
     return RecordClient(AUTH_ID, TOKEN, base_url=base_url, transport=fast_transport(), max_retries=0, **options)
 
 
-async def test_it_starts_and_stops_and_keeps_its_connection_between() -> None:
+async def test_fast_transport_starts_and_stops_over_one_connection() -> None:
     async with RequestRecorder() as recorder, client(recorder.url + "/prefix") as calls:
         for name in ("standup", "a/b ä"):
             assert (await calls.start_recording(name, file_format="wav")).recording_id == "r"
@@ -44,7 +44,7 @@ async def test_it_starts_and_stops_and_keeps_its_connection_between() -> None:
         assert [heard.body for heard in recorder.requests] == [b'{"file_format": "wav"}'] * 2 + [b""]
 
 
-async def test_it_serves_many_tasks() -> None:
+async def test_fast_transport_serves_many_tasks() -> None:
     async with RequestRecorder() as recorder, client(recorder.url) as calls:
         outcomes = [outcome async for outcome in calls.start_many([f"room {n}" for n in range(200)])]
         assert all(outcome.ok for outcome in outcomes)
@@ -82,7 +82,7 @@ async def test_a_start_has_the_length_that_it_says() -> None:
     assert not {"transfer-encoding"} & (start.headers.keys() | look.headers.keys())
 
 
-async def test_it_sends_through_a_proxy_with_its_credentials() -> None:
+async def test_fast_transport_sends_through_a_proxy_with_credentials() -> None:
     async with RequestRecorder() as recorder:
         proxy = httpx.Proxy(recorder.url, auth=("me", "p@ss"), headers={"X-Team": "a"})
         async with client("http://api.invalid", proxy=proxy) as calls:
@@ -93,7 +93,7 @@ async def test_it_sends_through_a_proxy_with_its_credentials() -> None:
         assert heard.headers["x-team"] == "a"
 
 
-async def test_it_can_be_closed_and_entered_again() -> None:
+async def test_fast_transport_can_be_closed_and_reopened() -> None:
     async with RequestRecorder() as recorder:
         calls = client(recorder.url)
         for _ in range(2):
@@ -102,7 +102,7 @@ async def test_it_can_be_closed_and_entered_again() -> None:
         assert recorder.connections == 2
 
 
-async def test_a_look_that_never_connected_is_not_sent() -> None:
+async def test_lookup_that_never_connected_is_not_sent() -> None:
     with socket.socket() as bound_but_deaf:
         bound_but_deaf.bind(("127.0.0.1", 0))
         async with client(f"http://127.0.0.1:{bound_but_deaf.getsockname()[1]}") as calls:
@@ -121,7 +121,7 @@ async def test_a_timeout_may_be_longer_than_rust_can_count() -> None:
         assert (await calls.start_recording("standup", timeout=1e300)).recording_id == "r"
 
 
-async def test_what_went_wrong_is_said_in_words() -> None:
+async def test_errors_of_pyreqwest_are_described() -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.close()
@@ -163,7 +163,7 @@ def test_a_program_may_end_while_it_connects() -> None:
     assert (ended.returncode, ended.stderr) == (0, "")
 
 
-async def test_it_is_an_httpx_transport_like_any_other() -> None:
+async def test_fast_transport_works_as_an_httpx_transport() -> None:
     async with RequestRecorder() as recorder, httpx.AsyncClient(transport=fast_transport()) as plain:
         answer = await plain.post(recorder.url, json={})
         assert (answer.status_code, answer.json()["api_id"]) == (202, "2867b6e2")
