@@ -81,7 +81,7 @@ def answers_after(seconds: float, *, status: int = 202) -> Handler:
 
 
 @pytest.mark.parametrize("pool", [False, True])
-def test_an_answer_ends_it(pool: bool) -> None:
+def test_answer_ends_a_flight(pool: bool) -> None:
     async def main() -> None:
         attempt, results = begin(connector(answers, pool=pool))
         had_result = attempt.has_result
@@ -94,7 +94,7 @@ def test_an_answer_ends_it(pool: bool) -> None:
 
 
 @pytest.mark.parametrize("pool", [False, True])
-def test_a_failure_ends_it(pool: bool) -> None:
+def test_failure_ends_a_flight(pool: bool) -> None:
     async def main() -> None:
         attempt, results = begin(connector(breaks, pool=pool))
         with pytest.raises(NotSentError, match="ConnectError: refused") as caught:

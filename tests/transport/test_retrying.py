@@ -176,7 +176,9 @@ STORIES: list[tuple[Sequence[Step], Request[Any], object, int]] = [
 
 
 @pytest.mark.parametrize(("steps", "request_", "ends", "requests"), STORIES)
-def test_how_a_call_ends(steps: Sequence[Step], request_: Request[Any], ends: object, requests: int) -> None:
+def test_outcome_of_a_call_for_each_sequence_of_answers(
+    steps: Sequence[Step], request_: Request[Any], ends: object, requests: int
+) -> None:
     server = Server(*steps)
     end = outcome(server, request_)
     assert server.requests == requests
@@ -188,13 +190,13 @@ def test_how_a_call_ends(steps: Sequence[Step], request_: Request[Any], ends: ob
         assert end == ends
 
 
-def test_an_error_that_gave_way_to_an_earlier_one_is_its_cause() -> None:
+def test_suppressed_later_error_is_the_cause_of_the_raised_one() -> None:
     error = outcome(Server(disconnects, refuses), STOP)
     assert isinstance(error, OutcomeUnknownError)
     assert isinstance(error.__cause__, NotSentError)
 
 
-def test_an_error_says_how_often_it_was_tried() -> None:
+def test_error_has_the_number_of_attempts() -> None:
     assert outcome(Server(refuses), START).attempts == 3
     assert outcome(Server(refuses, disconnects), START).attempts == 2
     error = outcome(Server(refuses, busy), START)
@@ -254,7 +256,7 @@ def test_no_wait_passes_the_deadline(timeout: float, max_retries: int, longest_w
 
 
 @pytest.mark.parametrize("step", [refuses, limited, busy, hangs])
-def test_a_calls_own_timeout_counts(step: Step) -> None:
+def test_timeout_of_a_call_overrides_that_of_the_client(step: Step) -> None:
     async def main() -> float:
         sender = sender_over(Server(step), timeout=1_000.0, max_retries=100, longest_wait=100.0)
         with pytest.raises(PlivoRecordError):
@@ -265,7 +267,7 @@ def test_a_calls_own_timeout_counts(step: Step) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
-def test_a_senseless_timeout_is_refused_before_anything_is_sent(timeout: float) -> None:
+def test_invalid_timeout_is_refused_before_anything_is_sent(timeout: float) -> None:
     server = Server(started)
 
     async def main() -> None:
@@ -284,7 +286,7 @@ def in_ten_seconds() -> str:
     ("headers", "least", "most"),
     [(dict[str, str](), 5, 5), ({"Retry_After": "3"}, 3, 3), ({"Retry_After": in_ten_seconds}, 0.5, 10)],
 )
-def test_a_429_is_waited_out_as_long_as_it_asks(headers: dict[str, Any], least: float, most: float) -> None:
+def test_retry_after_a_429_waits_as_long_as_it_asks(headers: dict[str, Any], least: float, most: float) -> None:
     values: dict[str, Any] = {name: value() if callable(value) else value for name, value in headers.items()}
     server = Server(answers(429, None, **values), started)
     assert outcome(server, START) == RecordingStarted(api_id="a")
@@ -318,7 +320,7 @@ def test_a_429_that_asks_for_more_than_the_deadline_ends_the_call_at_once() -> N
     assert server.requests == 1
 
 
-def test_who_is_held_back_past_the_deadline_was_not_sent() -> None:
+def test_call_held_back_past_its_deadline_is_not_sent() -> None:
     server = Server(answers(429, None, Retry_After="40"), started)
 
     async def main() -> None:
@@ -341,7 +343,7 @@ def test_a_second_429_that_asks_for_too_much_ends_the_call() -> None:
     assert server.times == pytest.approx([0.0, 10.0])
 
 
-def test_a_429_and_then_no_turn_before_the_deadline_stays_a_429() -> None:
+def test_call_stays_a_429_if_its_retry_is_not_sent_before_the_deadline() -> None:
     server = Server(limited, hangs)
 
     async def main() -> None:
@@ -353,7 +355,7 @@ def test_a_429_and_then_no_turn_before_the_deadline_stays_a_429() -> None:
     assert server.times == pytest.approx([0.0, 5.0])
 
 
-def test_a_broken_api_is_not_hammered() -> None:
+def test_failing_api_gets_few_retries() -> None:
     server = Server(refuses)
 
     async def main() -> None:
@@ -366,7 +368,7 @@ def test_a_broken_api_is_not_hammered() -> None:
     assert 1_100 <= server.requests <= 1_111
 
 
-def test_a_429_costs_no_budget() -> None:
+def test_retry_after_a_429_costs_no_retry_budget() -> None:
     server = Server(*[limited, started] * 100)
 
     async def main() -> None:
@@ -378,7 +380,7 @@ def test_a_429_costs_no_budget() -> None:
     assert server.requests == 200
 
 
-def test_retries_do_not_all_come_at_once() -> None:
+def test_retries_are_spread_by_jitter() -> None:
     """Full jitter: calls that failed together do not come back together."""
     server = Server(*[busy] * 8, stopped)
 
@@ -411,7 +413,7 @@ def test_a_call_cancelled_between_its_attempts_sends_no_more() -> None:
     assert server.requests == 1
 
 
-def test_after_many_cancellations_everything_still_works() -> None:
+def test_calls_succeed_after_many_cancellations() -> None:
     async def slow(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(0.5)
         return httpx.Response(202, json={"api_id": "a"})
@@ -433,7 +435,7 @@ def test_after_many_cancellations_everything_still_works() -> None:
 
 
 @pytest.mark.parametrize(("step", "ends"), [(started, RecordingStarted), (busy, OutcomeUnknownError)])
-def test_who_asked_for_it_gets_what_comes_after_a_cancellation(step: Step, ends: type) -> None:
+def test_on_abandoned_gets_the_outcome_after_a_cancellation(step: Step, ends: type) -> None:
     async def slow(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(5)
         return await step(request)
@@ -454,7 +456,7 @@ def test_who_asked_for_it_gets_what_comes_after_a_cancellation(step: Step, ends:
     virtual_time.run(main())
 
 
-def test_nothing_comes_after_a_cancellation_if_nothing_was_sent() -> None:
+def test_on_abandoned_is_not_called_if_nothing_was_sent() -> None:
     async def connects(request: httpx.Request) -> httpx.Response:
         await request.extensions["trace"]("connection.connect_tcp.started", {})
         await asyncio.Event().wait()
@@ -481,7 +483,7 @@ def test_nothing_comes_after_a_cancellation_if_nothing_was_sent() -> None:
         (busy, OutcomeUnknownError),
     ],
 )
-def test_what_an_earlier_attempt_left_in_doubt_comes_after_a_cancellation_too(second: Step, ends: type) -> None:
+def test_on_abandoned_gets_the_unknown_outcome_of_an_earlier_attempt(second: Step, ends: type) -> None:
     async def slow(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(5)
         return await second(request)
@@ -502,7 +504,7 @@ def test_what_an_earlier_attempt_left_in_doubt_comes_after_a_cancellation_too(se
 
 
 @pytest.mark.parametrize("wanted", [True, False])
-def test_who_goes_away_between_two_attempts_leaves_the_doubt_of_the_first(
+def test_call_cancelled_between_attempts_reports_the_unknown_outcome_of_the_first(
     wanted: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def main() -> None:

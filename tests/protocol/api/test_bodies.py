@@ -125,13 +125,8 @@ ODD: dict[str, tuple[str, dict[str, object]]] = {
 
 
 @pytest.mark.parametrize(("text", "data"), ODD.values(), ids=ODD)
-<<<<<<< HEAD
-def test_odd_json_is_read_as_far_as_it_makes_sense(text: str, data: object) -> None:
-    assert parse_json_object(text) == data
-=======
 def test_odd_json_is_read_as_far_as_possible(text: str, data: object) -> None:
-    assert json_object(text) == data
->>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
+    assert parse_json_object(text) == data
 
 
 BROKEN: dict[str, tuple[str, dict[str, str]]] = {

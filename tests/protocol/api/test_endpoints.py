@@ -94,13 +94,8 @@ def test_the_mode_decides_how_the_answer_is_read() -> None:
         endpoints.stop_recording(StopRequest("x", callback_url=CALLBACK)).read(response)
 
 
-<<<<<<< HEAD
-def test_a_404_after_doubt_means_done_only_where_it_can() -> None:
-    gone = Response(status=404, body=b'{"api_id": "a", "error": "not found"}')
-=======
 def test_404_after_an_unknown_attempt_means_success_only_for_stop_and_delete() -> None:
-    gone = Reply(status=404, body=b'{"api_id": "a", "error": "not found"}')
->>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
+    gone = Response(status=404, body=b'{"api_id": "a", "error": "not found"}')
     assert endpoints.start_recording(StartRequest("x")).read_gone is None
     assert endpoints.get_recording("r").read_gone is None
     stop = endpoints.stop_recording(StopRequest("x")).read_gone

@@ -45,7 +45,7 @@ from tests.support.samples.responses import (
 
 @pytest.mark.parametrize("status", [200, 201, 202, 206, 207])
 @pytest.mark.parametrize("body", [STARTED, OLD_STARTED, STARTED | {"recording_id": None}, {"api_id": API_ID}, SPAWNED])
-def test_a_start_is_accepted_with_any_success_and_whatever_is_left_out(status: int, body: dict[str, str]) -> None:
+def test_start_is_accepted_with_any_success_status_and_missing_fields(status: int, body: dict[str, str]) -> None:
     started = result(response(status, body))
     assert started == RecordingStarted(
         api_id=API_ID, message=body.get("message"), url=body.get("url"), recording_id=body.get("recording_id")
@@ -55,7 +55,7 @@ def test_a_start_is_accepted_with_any_success_and_whatever_is_left_out(status: i
 
 @pytest.mark.parametrize("status", [200, 201, 202])
 @pytest.mark.parametrize("body", [SPAWNED, STARTED, {"api_id": API_ID}])
-def test_asynchronous_mode_gives_the_api_id_alone(status: int, body: dict[str, str]) -> None:
+def test_asynchronous_mode_returns_only_the_api_id(status: int, body: dict[str, str]) -> None:
     assert result(response(status, body), read_pending) == PendingResponse(API_ID)
 
 
@@ -86,26 +86,26 @@ READABLE: dict[str, Response] = {
 
 
 @pytest.mark.parametrize("incoming", READABLE.values(), ids=READABLE)
-def test_a_start_is_read_in_whatever_bytes_it_comes(incoming: Response) -> None:
+def test_answer_to_a_start_is_read_in_any_encoding(incoming: Response) -> None:
     assert result(incoming) == structure(STARTED, RecordingStarted)
 
 
-def test_a_body_in_latin_1_is_read() -> None:
+def test_latin_1_body_is_read() -> None:
     started = result(response(202, '{"api_id": "a", "recording_id": "r", "message": "démarré"}'.encode("latin-1")))
     assert started == RecordingStarted(api_id="a", recording_id="r", message="démarré")
 
 
-def test_what_was_stopped_already() -> None:
+def test_stop_of_a_stopped_recording() -> None:
     assert read_already_stopped(response(404, {"api_id": API_ID, "error": "x"})) == RecordingStopped(api_id=API_ID)
     assert read_already_stopped(response(404, HTML)) == RecordingStopped()
 
 
-def test_a_deletion_says_nothing() -> None:
+def test_deletion_returns_none() -> None:
     result(response(204), read_nothing)
     assert isinstance(error_of(response(404)), NotFoundError)
 
 
-def test_recordings_and_conferences() -> None:
+def test_recordings_and_conferences_are_read() -> None:
     assert result(response(200, {"recording_id": "r"}), read_recording) == Recording(recording_id="r")
     conference: dict[str, Any] = {"conference_name": "standup", "members": []}
     assert result(response(200, conference), read_conference) == Conference(conference_name="standup")
@@ -140,17 +140,17 @@ PAGES: dict[str, tuple[dict[str, Any], Page]] = {
 
 
 @pytest.mark.parametrize(("body", "page"), PAGES.values(), ids=PAGES)
-def test_pages_of_recordings(body: dict[str, Any], page: Page) -> None:
+def test_pages_of_recordings_are_read(body: dict[str, Any], page: Page) -> None:
     assert result(response(200, body), read_recordings) == page
 
 
-def test_a_row_keeps_all_that_it_said() -> None:
+def test_row_keeps_all_its_fields_in_raw() -> None:
     objects: list[Any] = [None, 17, {"x": 1}]
     rows = result(response(200, {"objects": objects}), read_recordings).rows
     assert [row.raw for row in rows] == [{"row": None}, {"row": 17}, {"x": 1}]
 
 
-def test_odd_names_of_conferences_hide_no_others() -> None:
+def test_malformed_conference_names_do_not_hide_the_others() -> None:
     names: dict[str, Any] = {"conferences": ["a", None, 17, True, {}, ""]}
     assert result(response(200, names), read_conference_names) == ["a", "17"]
 
@@ -166,6 +166,6 @@ SENSELESS_LISTS: list[tuple[Any, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("reader", "body", "words"), SENSELESS_LISTS)
-def test_lists_that_make_no_sense(reader: Any, body: dict[str, Any], words: str) -> None:
+def test_unreadable_list_raises_unexpected_response_error(reader: Any, body: dict[str, Any], words: str) -> None:
     with pytest.raises(UnexpectedResponseError, match=words):
         result(response(200, body), reader, repeatable=True)

@@ -134,13 +134,8 @@ def test_jitter_keeps_within_its_bounds(jitter: float, attempt: int, first: floa
 
 
 @pytest.mark.parametrize("error", [*NEVER, *ALWAYS, *WHERE_HARMLESS], ids=kind)
-<<<<<<< HEAD
-def test_doubt_is_left_where_it_may_have_been_executed(error: PlivoRecordError) -> None:
-    assert may_have_been_executed(error) is (error in WHERE_HARMLESS)
-=======
 def test_request_that_may_have_been_executed_stays_unknown(error: PlivoRecordError) -> None:
-    assert leaves_doubt(error) is (error in WHERE_HARMLESS)
->>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
+    assert may_have_been_executed(error) is (error in WHERE_HARMLESS)
 
 
 # Which of two attempts' errors speaks for the call; from the weakest to the strongest witness.
@@ -159,13 +154,8 @@ def test_stronger_error_counts_and_of_equal_errors_the_last_one(earlier: int, la
 
 
 @pytest.mark.parametrize("error", [*NEVER, *ALWAYS, *WHERE_HARMLESS], ids=kind)
-<<<<<<< HEAD
-def test_a_single_error_speaks_for_itself(error: PlivoRecordError) -> None:
-    assert decisive_error(None, error) is error
-=======
 def test_single_error_is_raised_as_it_is(error: PlivoRecordError) -> None:
-    assert most_telling(None, error) is error
->>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
+    assert decisive_error(None, error) is error
 
 
 @pytest.mark.parametrize("last", [*NEVER, *ALWAYS], ids=kind)
@@ -175,13 +165,8 @@ def test_start_that_was_retried_after_an_unknown_attempt_stays_unknown(last: Pli
 
 
 @pytest.mark.parametrize("last", WHERE_HARMLESS, ids=kind)
-<<<<<<< HEAD
-def test_a_later_doubt_is_the_better_witness(last: PlivoRecordError) -> None:
-    assert decisive_error(unknown(status=503), last) is last
-=======
 def test_later_unknown_outcome_replaces_an_earlier_one(last: PlivoRecordError) -> None:
-    assert most_telling(unknown(status=503), last) is last
->>>>>>> c892377 (Name the tests of the core after the behaviour that they check)
+    assert decisive_error(unknown(status=503), last) is last
 
 
 def test_a_tenth_of_the_calls_may_be_retries() -> None:

@@ -63,7 +63,7 @@ SENSELESS = {
 
 @pytest.mark.parametrize("incoming", SENSELESS.values(), ids=SENSELESS)
 @pytest.mark.parametrize("reader", [read_started, read_pending])
-def test_a_success_without_sense_counts_as_accepted_and_keeps_what_came(incoming: Response, reader: Any) -> None:
+def test_unreadable_success_counts_as_accepted_and_keeps_its_body(incoming: Response, reader: Any) -> None:
     with pytest.raises(UnexpectedResponseError) as caught:
         result(incoming, reader)
     error = caught.value
@@ -72,12 +72,12 @@ def test_a_success_without_sense_counts_as_accepted_and_keeps_what_came(incoming
     assert isinstance(error.__cause__, ValueError)
 
 
-def test_a_senseless_answer_to_what_may_be_repeated_says_so() -> None:
+def test_unreadable_success_of_a_repeatable_request_is_repeatable() -> None:
     with pytest.raises(UnexpectedResponseError, match="It is safe to repeat"):
         result(response(200, HTML), read_stopped, repeatable=True)
 
 
-def test_a_stop_whose_body_was_cut_off_is_not_taken_for_one_without_a_body() -> None:
+def test_stop_with_a_truncated_body_is_not_a_stop_without_a_body() -> None:
     with pytest.raises(UnexpectedResponseError, match="cut off after 0 bytes"):
         result(response(204, complete=False), read_stopped)
 
@@ -109,7 +109,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("status", "kind"), KINDS.items())
-def test_a_refusal_is_typed_by_its_status(status: int, kind: type[ApiError]) -> None:
+def test_refusal_has_the_error_class_of_its_status(status: int, kind: type[ApiError]) -> None:
     body = {"api_id": API_ID, "error": "not today"}
     error = error_of(response(status, body), repeatable=True)
     assert type(error) is kind
@@ -125,7 +125,7 @@ https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balance
 
 
 @pytest.mark.parametrize("status", [*PROVE_NOTHING, 500, 502, 503, 504, 520, 599, 999])
-def test_a_status_that_proves_nothing_leaves_a_start_unknown(status: int) -> None:
+def test_ambiguous_status_makes_a_start_unknown(status: int) -> None:
     error = error_of(response(status, {"api_id": API_ID, "error": "oops"}))
     assert type(error) is OutcomeUnknownError
     assert (error.status, error.api_id, error.phase) == (status, API_ID, "answer")
@@ -135,7 +135,7 @@ def test_a_status_that_proves_nothing_leaves_a_start_unknown(status: int) -> Non
 
 
 @pytest.mark.parametrize("status", PROVE_NOTHING)
-def test_a_status_that_proves_nothing_says_that_the_rest_may_be_repeated(status: int) -> None:
+def test_ambiguous_status_of_a_repeatable_request_is_repeatable(status: int) -> None:
     error = error_of(response(status, {"error": "oops"}), repeatable=True)
     assert (type(error), error.status, error.repeatable) == (OutcomeUnknownError, status, True)
     assert may_have_been_executed(error)
@@ -164,14 +164,16 @@ MOVED = [
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
 @pytest.mark.parametrize(("location", "advice"), MOVED, ids=range(len(MOVED)))
 @pytest.mark.parametrize("repeatable", [False, True])
-def test_a_redirect_names_the_address_to_correct(status: int, location: str, advice: str, repeatable: bool) -> None:
+def test_redirect_error_names_the_base_url_to_correct(
+    status: int, location: str, advice: str, repeatable: bool
+) -> None:
     error = error_of(response(status, HTML, headers={"location": location}), repeatable=repeatable)
     assert type(error) is ApiError
     assert f"It was not executed. Correct base_url (PLIVO_BASE_URL){advice}" in str(error)
     assert "secret" not in str(error)
 
 
-def test_a_redirect_of_any_length_is_named_in_short() -> None:
+def test_long_redirect_target_is_shortened() -> None:
     assert len(str(error_of(response(301, headers={"location": f"https://h/{'x' * 10_000}"})))) < 1_000
 
 
@@ -190,7 +192,9 @@ PROBLEMS: list[tuple[object, str]] = [
 )
 @pytest.mark.parametrize(("problem", "words"), PROBLEMS)
 @pytest.mark.parametrize("status", [200, 202, 204])
-def test_a_success_that_carries_an_error_is_none(reader: Any, problem: object, words: str, status: int) -> None:
+def test_success_status_with_an_error_is_an_unexpected_response(
+    reader: Any, problem: object, words: str, status: int
+) -> None:
     body: dict[str, Any] = {**STARTED, "objects": [], "error": problem}
     with pytest.raises(UnexpectedResponseError) as caught:
         result(response(status, body), reader)
@@ -203,13 +207,13 @@ def test_a_success_that_carries_an_error_is_none(reader: Any, problem: object, w
 @pytest.mark.parametrize(
     "nothing", [None, "", "  ", False, 0, 0.0, {}, [], [None, ""], {"error": None}, {"message": ""}]
 )
-def test_an_error_that_says_nothing_is_none(nothing: object) -> None:
+def test_empty_error_field_counts_as_no_error(nothing: object) -> None:
     body = {**STARTED, "error": nothing}
     started = result(response(202, body))
     assert (started.recording_id, started.raw) == (STARTED["recording_id"], body)
 
 
-def test_the_error_of_what_may_be_repeated_says_so() -> None:
+def test_error_of_a_repeatable_request_is_repeatable() -> None:
     with pytest.raises(UnexpectedResponseError, match="It is safe to repeat"):
         result(response(200, {"error": "not found"}), read_stopped, repeatable=True)
 
@@ -224,14 +228,14 @@ KEPT: dict[str, Response] = {
 
 @pytest.mark.parametrize("incoming", KEPT.values(), ids=KEPT)
 @pytest.mark.parametrize("reader", [read_started, read_pending])
-def test_the_ids_of_an_answer_that_cannot_be_read_are_kept(incoming: Response, reader: Any) -> None:
+def test_ids_of_an_unreadable_answer_are_kept(incoming: Response, reader: Any) -> None:
     with pytest.raises(UnexpectedResponseError) as caught:
         result(incoming, reader)
     error = caught.value
     assert (error.api_id, error.recording_id, error.message) == (API_ID, STARTED["recording_id"], None)
 
 
-def test_without_an_api_id_the_recording_is_kept() -> None:
+def test_recording_id_is_kept_without_an_api_id() -> None:
     with pytest.raises(UnexpectedResponseError, match="no usable 'api_id'") as caught:
         result(response(202, STARTED | {"api_id": None}))
     assert (caught.value.api_id, caught.value.recording_id) == (None, STARTED["recording_id"])
@@ -265,19 +269,19 @@ WORDS: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("body", "words"), WORDS)
-def test_the_words_of_a_refusal_wherever_they_stand(body: object, words: str) -> None:
+def test_message_of_a_refusal_is_found_in_any_field(body: object, words: str) -> None:
     error = error_of(response(404, body))
     assert error.message == words
     assert words in str(error)
     assert error.body == response(404, body).text
 
 
-def test_a_status_that_has_no_name_has_no_words() -> None:
+def test_unknown_status_without_a_body_has_no_message() -> None:
     assert "Plivo answered 499 (no reason given)" in str(error_of(response(499)))
 
 
 @pytest.mark.parametrize("api_id", [None, "", True, ["a"]])
-def test_an_api_id_is_a_text_or_absent(api_id: object) -> None:
+def test_api_id_is_text_or_none(api_id: object) -> None:
     error = error_of(response(404, {"api_id": api_id, "error": "not found"}))
     assert error.api_id is None
     assert "api_id" not in str(error)
@@ -301,7 +305,7 @@ def test_an_api_id_is_a_text_or_absent(api_id: object) -> None:
     st.sampled_from([read_started, read_stopped, read_pending, read_recording, read_recordings, read_conference]),
     st.booleans(),
 )
-def test_any_answer_is_a_value_or_one_of_our_errors(incoming: Response, reader: Any, repeatable: bool) -> None:
+def test_any_answer_is_a_value_or_an_error_of_the_package(incoming: Response, reader: Any, repeatable: bool) -> None:
     try:
         result(incoming, reader, repeatable=repeatable)
     except PlivoRecordError:
@@ -311,7 +315,7 @@ def test_any_answer_is_a_value_or_one_of_our_errors(incoming: Response, reader: 
 
 @pytest.mark.parametrize("depth", range(50, 1_000, 50))
 @pytest.mark.parametrize("nest", [("[", "]"), ('{"error":', "}"), ('{"x":', "}")])
-def test_no_depth_of_an_answer_ends_in_a_recursion_error(depth: int, nest: tuple[str, str]) -> None:
+def test_deeply_nested_answer_raises_no_recursion_error(depth: int, nest: tuple[str, str]) -> None:
     opening, closing = nest
     body = f'{{"error": {opening * depth}1{closing * depth}}}'.encode()
     assert isinstance(error_of(response(400, body)), BadRequestError)
@@ -319,7 +323,7 @@ def test_no_depth_of_an_answer_ends_in_a_recursion_error(depth: int, nest: tuple
 
 
 @pytest.mark.parametrize("status", [code for code in HTTPStatus if code not in range(200, 300)])
-def test_nothing_but_a_success_is_one(status: HTTPStatus) -> None:
+def test_only_2xx_counts_as_success(status: HTTPStatus) -> None:
     assert not Response(status=status).is_success
     assert isinstance(error_of(response(status)), PlivoRecordError)
 

@@ -84,7 +84,8 @@ ports = st.sampled_from(["", ":80", ":443", ":8443"])
 paths = st.lists(text.map(lambda segment: quote(segment, safe="!$'()*+,:@~-._")), max_size=3).map(
     lambda segments: "".join(f"/{segment}" for segment in segments)
 )
-# The judge cannot read a query that decodes to something beyond ASCII; see test_queries_beyond_ascii_are_signed_percent_encoded.
+# The official SDK cannot read a query that decodes to something beyond ASCII:
+# see test_queries_beyond_ascii_are_signed_percent_encoded.
 pairs = st.lists(st.tuples(ascii_text, ascii_text), max_size=4)
 queries = st.one_of(
     st.just(""),
