@@ -62,7 +62,7 @@ from plivo_record_async.transport.connectors.choice import fast_transport
 
 if TYPE_CHECKING:
     from plivo_record_async.protocol.error_responses import ErrorResponse, error_response
-    from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
+    from plivo_record_async.protocol.tracking_policy import TrackingPolicy
     from plivo_record_async.stores import MemoryStore, SQLiteStore
     from plivo_record_async.tracker import RecordingTracker
     from plivo_record_async.tracking.handle import TrackedRecording
@@ -133,7 +133,7 @@ _LATER = {
     "RecordingTracker": "plivo_record_async.tracker",
     "SQLiteStore": "plivo_record_async.stores",
     "TrackedRecording": "plivo_record_async.tracking.handle",
-    "TrackingPolicy": "plivo_record_async.protocol.recording.tracking_policy",
+    "TrackingPolicy": "plivo_record_async.protocol.tracking_policy",
     "error_response": "plivo_record_async.protocol.error_responses",
 }
 

@@ -28,7 +28,7 @@ from plivo_record_async.protocol.models import (
 from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
+from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.settings import checked_base_url
 from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore

@@ -109,6 +109,6 @@ def accepted(count: int) -> Iterator[FollowedRecording]:
     for number in range(count):
         request = StartRequest(f"room-{number}", file_format="wav", callback_url=policy.apply(issued(number)))
         record, _ = apply(
-            begin(start_id(number), request, now), StartAccepted(words="accepted", api_id=api_id(number)), now
+            begin(start_id(number), request, now), StartAccepted(description="accepted", api_id=api_id(number)), now
         )
         yield record

@@ -17,7 +17,7 @@ from cattrs.strategies import configure_tagged_union
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.models import CallbackEvent
-from plivo_record_async.protocol.recording.record import Step
+from plivo_record_async.protocol.recording.record import HistoryEntry
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
 
 __all__ = ["StoredT", "decode", "encode", "to_microseconds"]
@@ -44,18 +44,18 @@ def _from_microseconds(microseconds: int, _: object = None) -> datetime:
 
 
 def _is_history(cls: Any) -> bool:
-    return bool(cls == tuple[Step, ...])
+    return bool(cls == tuple[HistoryEntry, ...])
 
 
-def _encode_steps(steps: tuple[Step, ...]) -> list[tuple[str, str, int, str]]:
+def _encode_steps(steps: tuple[HistoryEntry, ...]) -> list[tuple[str, str, int, str]]:
     """Keep only the values, because the whole history is written with each change of its record."""
     return [(step.kind, step.state, to_microseconds(step.at), step.evidence) for step in steps]
 
 
-def _decode_steps(values: list[Any], _: object) -> tuple[Step, ...]:
+def _decode_steps(values: list[Any], _: object) -> tuple[HistoryEntry, ...]:
     return tuple(
         [
-            Step(kind=kind, state=state, at=_from_microseconds(at), evidence=evidence)
+            HistoryEntry(kind=kind, state=state, at=_from_microseconds(at), evidence=evidence)
             for kind, state, at, evidence in values
         ]
     )

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from heapq import merge
 
-from plivo_record_async.protocol.recording.record import is_silent
+from plivo_record_async.protocol.recording.schedule import is_silent
 from plivo_record_async.stores.interface import FollowedRecording, PlivoId
 
 __all__ = ["RecordIndex"]

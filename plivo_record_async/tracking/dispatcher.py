@@ -14,7 +14,7 @@ from plivo_record_async.protocol.recording.evidence import EventHandled, EventNa
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import RunHandlers
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
+from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.tracking.handlers import HandledEvent, Handler, Handlers, describe_error, error_of
 from plivo_record_async.tracking.tasks import BackgroundTasks
 

@@ -27,7 +27,7 @@ from plivo_record_async.protocol.recording.evidence import (
 )
 from plivo_record_async.protocol.recording.lifecycle import Effect, apply
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
+from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.stores.interface import Store
 
 __all__ = ["ContradictionError", "Ledger"]

@@ -16,7 +16,7 @@ from plivo_record_async.protocol.models import RateLimit, Recording
 from plivo_record_async.protocol.recording.evidence import Evidence
 from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
+from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import Store
 from plivo_record_async.transport.limiter import Quota
 

@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable, Iterable
 
 from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.protocol.recording.evidence import Evidence
-from plivo_record_async.protocol.recording.record import FollowedRecording, lacks_end
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.schedule import lacks_end
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciler import Reconciler
 from plivo_record_async.tracking.tasks import BackgroundTasks

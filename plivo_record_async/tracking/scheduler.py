@@ -16,7 +16,8 @@ from plivo_record_async import _clock
 from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.protocol.recording.evidence import Evidence, SendingContinued
 from plivo_record_async.protocol.recording.lifecycle import Effect, Reconcile
-from plivo_record_async.protocol.recording.record import FollowedRecording, is_due
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.schedule import is_due
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciliation_queue import MAX_CONCURRENT, ReconciliationQueue
 from plivo_record_async.tracking.tasks import BackgroundTasks

@@ -26,7 +26,7 @@ __all__ = ["Starter"]
 
 T = TypeVar("T")
 
-_CANCELLED = StartNotSent(words="cancelled while nothing of it was under way")
+_CANCELLED = StartNotSent(description="cancelled while nothing of it was under way")
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -227,7 +227,7 @@ def by_tracker(reading: SecondReading, capture: Capture) -> CallbackEvent | None
         return None
     event = read_event(callback, conference_name=capture.room)
     accepted = StartAccepted(
-        words="202", api_id=RECORDING_ENDED["api_id"], recording_id=RECORDING_ENDED["recording_id"]
+        description="202", api_id=RECORDING_ENDED["api_id"], recording_id=RECORDING_ENDED["recording_id"]
     )
     record, _ = apply(begin("start-1", StartRequest(capture.room), NOW), accepted, NOW)
     return None if contradiction(record, event) else event

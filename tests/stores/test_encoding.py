@@ -20,7 +20,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from plivo_record_async.protocol.recording.record import Answer, Step
+from plivo_record_async.protocol.recording.record import HistoryEntry, StartAnswer
 from plivo_record_async.stores.encoding import decode, encode, to_microseconds
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
 from tests.support.samples.orphans import orphan
@@ -85,7 +85,7 @@ requests = st.builds(
     callback_method=st.sampled_from([None, "POST"]),
 )
 steps = st.builds(
-    Step, kind=st.sampled_from([*KINDS, "planned"]), state=st.sampled_from(STATES), at=moments, evidence=texts
+    HistoryEntry, kind=st.sampled_from([*KINDS, "planned"]), state=st.sampled_from(STATES), at=moments, evidence=texts
 )
 records = st.builds(
     FollowedRecording,
@@ -104,7 +104,7 @@ records = st.builds(
         within=st.floats(0, 3_600),
     ),
     gone_at=maybe_moments,
-    answer=st.none() | st.builds(Answer, api_id=maybe, recording_id=maybe, url=maybe),
+    answer=st.none() | st.builds(StartAnswer, api_id=maybe, recording_id=maybe, url=maybe),
     response=st.none() | responses,
     begun=st.none() | rows,
     ended=st.none() | ends,

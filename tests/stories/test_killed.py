@@ -85,7 +85,7 @@ def accepted(start_id: str) -> FollowedRecording:
         transcription_url=issue_url(PUBLIC_URL, "transcription", start_id, TOKEN),
     )
     record = plan(start_id, request, _clock.now())
-    for evidence in (SendingBegan(), StartAccepted(words="202", api_id=f"api-{start_id}")):
+    for evidence in (SendingBegan(), StartAccepted(description="202", api_id=f"api-{start_id}")):
         record, _ = apply(record, evidence, _clock.now())
     return record
 

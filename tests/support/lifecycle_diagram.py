@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from plivo_record_async.protocol.models import RecordingState
-from plivo_record_async.protocol.recording.evidence import Kind
+from plivo_record_async.protocol.recording.kinds import Kind
 from plivo_record_async.protocol.recording.lifecycle import TABLE
 
 __all__ = ["mermaid", "transitions"]

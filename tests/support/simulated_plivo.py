@@ -206,9 +206,9 @@ class SimulatedMachine:
         sending = self.clock(now).sending(clocks, within=within)
         record = begin(start_id, StartRequest(room), clocks.wall, sending=sending)
         if answered is None:
-            record, _ = apply(record, StartUnanswered(words="no answer"), self.read(now + within).wall)
+            record, _ = apply(record, StartUnanswered(description="no answer"), self.read(now + within).wall)
         else:
-            record, _ = apply(record, StartAccepted(words="202", api_id=start_id), self.read(now + answered).wall)
+            record, _ = apply(record, StartAccepted(description="202", api_id=start_id), self.read(now + answered).wall)
         self.records[start_id] = record
 
     def do_due_work(self, now: float) -> None:

@@ -25,7 +25,7 @@ from tests.support.samples.recordings import ACCEPTED, CONFIRMED, ENDED, NOW, SE
 from tests.support.tracker.flaky_store import FlakyStore
 
 HANDLED: frozenset[EventName] = frozenset({"RecordingEnded"})
-CANCELLED = StartNotSent(words="cancelled")
+CANCELLED = StartNotSent(description="cancelled")
 
 
 async def test_new_evidence_is_stored_and_its_effects_are_returned() -> None:
@@ -80,7 +80,7 @@ async def test_evidence_of_all_concurrent_writers_is_kept() -> None:
     )
 
 
-@pytest.mark.parametrize("late", [CANCELLED, StartAccepted(words="202"), SendingContinued()])
+@pytest.mark.parametrize("late", [CANCELLED, StartAccepted(description="202"), SendingContinued()])
 async def test_outcome_of_one_sending_does_not_apply_to_the_next(late: Evidence) -> None:
     ledger = Ledger(store=MemoryStore())
     first = await ledger.store.create(recording("sending"))

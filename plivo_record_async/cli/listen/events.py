@@ -17,7 +17,7 @@ from plivo_record_async.protocol.models import (
     RecordingStatus,
     TranscriptionEnded,
 )
-from plivo_record_async.protocol.recording.evidence import kind_of
+from plivo_record_async.protocol.recording.kinds import kind_of
 from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
 from plivo_record_async.stores.interface import OrphanKept, RecordReplaced, StoreChange
 

@@ -1,7 +1,7 @@
-"""Does a callback contradict what is known of the recording whose URL it came to?
+"""Whether a callback contradicts what is known about the recording whose URL it came to.
 
-The URL that was issued fixes which start a callback belongs to, but not how its form was cut up: who may choose the
-name of a conference can put the names of fields into it. The ids that Plivo gave this very start cannot be chosen.
+The issued URL determines which start a callback belongs to, but not where its form is split into fields: anybody who
+chooses the name of a conference can put the names of fields into it. Nobody can choose the ids that Plivo gives.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ __all__ = ["contradiction"]
 
 
 def contradiction(record: FollowedRecording, event: CallbackEvent) -> str | None:
-    """Say in what an event contradicts the record that its URL was issued for; or return None.
+    """Return how an event contradicts the record that its URL was issued for. If None, it does not.
 
-    An id contradicts if the answer to the start, or a callback that was believed, said another one. A recording that
-    was only found in Plivo's list, by name and time, proves nothing: a callback is better evidence.
+    An id contradicts if the answer to the start, or a callback that was believed, had another one. A recording that was
+    only matched in Plivo's list by name and time proves nothing, because a callback is better evidence.
 
-    A conference's name that differs contradicts only if the record's name holds the name of a field. Plivo might
-    spell names in its own way, but only out of such a name can another event be cut.
+    A different conference name contradicts only if the name in the record contains the name of a field. Plivo might
+    normalize names, but only a name with a field in it can be split into another event.
 
     Args:
-        record: What is known, before the event.
-        event: What a verified callback says.
+        record: The record before the event.
+        event: The event of a verified callback.
     """
     for words, said, known in (
         ("api_id", _api_id(event), _known_api_ids(record)),
@@ -59,7 +59,7 @@ def _known_recording_ids(record: FollowedRecording) -> set[str | None]:
     events = [
         event
         for event in (record.response, record.ended, record.transcription)
-        if event is not None and event.raw and event.raw not in listed  # what Plivo called back with
+        if event is not None and event.raw and event.raw not in listed  # from a callback, not from the list
     ]
     return {source.recording_id for source in (record.answer, record.begun) if source is not None} | {
         _recording_id(event) for event in events

@@ -1,7 +1,7 @@
 """How the user's handlers of a recording's events stand, when they run again, and when they are given up.
 
-Nothing is noted of an event whose handlers all run to their end the first time. As soon as one of them fails, or takes
-too long, there is one `HandlerRun` for each handler of that event.
+A record says nothing about an event whose handlers all succeed the first time. As soon as one of them fails, or takes
+too long, the record has one `HandlerRun` for each handler of the event.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import attrs
 
 from plivo_record_async.protocol.recording.evidence import EventName, HandlersEnded
 
-__all__ = ["HandlerRun", "come_due", "described", "next_run", "noted", "unfinished", "without"]
+__all__ = ["HandlerRun", "describe_failures", "drop_runs", "next_run", "next_runs", "unfinished_events", "update_runs"]
 
 
 @attrs.frozen(kw_only=True)
@@ -22,12 +22,12 @@ class HandlerRun:
 
     Attributes:
         event: The event.
-        handler: The handler's name.
-        since: When it was first noted.
-        failures: How often it has failed.
-        error: What it raised last, in words; None if it has run to its end, or has not ended yet.
-        due_at: When it has to be run again: after a pause, or because nobody has told of its end by then. None if it
-            has run to its end or was given up.
+        handler: The name of the handler.
+        since: When the record first noted it.
+        failures: How often the handler has failed.
+        error: A description of the last error. If None, the handler has succeeded or has not ended yet.
+        due_at: When the handler has to run again: after a pause, or because its end was not stored by then. If None,
+            the handler has succeeded or was given up.
     """
 
     event: EventName
@@ -39,7 +39,7 @@ class HandlerRun:
 
     @property
     def given_up(self) -> bool:
-        """Whether it is not run again although it has not run to its end."""
+        """Whether the handler is not run again although it has not succeeded."""
         return self.due_at is None and self.error is not None
 
     def __str__(self) -> str:
@@ -52,31 +52,31 @@ class HandlerRun:
 Runs = tuple[HandlerRun, ...]
 
 
-def noted(runs: Runs, ended: HandlersEnded, now: datetime, *, lease: timedelta, longest: timedelta) -> Runs:
-    """Note how the handlers of an event stand.
+def update_runs(runs: Runs, ended: HandlersEnded, now: datetime, *, lease: timedelta, max_backoff: timedelta) -> Runs:
+    """Return the runs after handlers of an event have ended.
 
     Args:
-        runs: What was noted before.
-        ended: How they stand.
-        now: The time.
-        lease: How long a handler may run before it counts as dead; also the pause after its first failure, which is
-            doubled with each further one.
-        longest: The longest pause.
+        runs: The runs before.
+        ended: How the handlers of the event stand.
+        now: The time (aware).
+        lease: How long a handler may run before it counts as dead. It is also the pause after the first failure, and
+            the pause doubles with each further failure.
+        max_backoff: The longest pause.
     """
     by_handler = {run.handler: run for run in runs if run.event == ended.name}
 
-    def note(handler: str) -> HandlerRun:
+    def run_of(handler: str) -> HandlerRun:
         return by_handler.get(handler) or HandlerRun(event=ended.name, handler=handler, since=now)
 
     for handler in sorted(ended.done):
-        by_handler[handler] = attrs.evolve(note(handler), error=None, due_at=None)
+        by_handler[handler] = attrs.evolve(run_of(handler), error=None, due_at=None)
     for handler in sorted(ended.running - by_handler.keys()):
-        by_handler[handler] = attrs.evolve(note(handler), due_at=now + lease)
+        by_handler[handler] = attrs.evolve(run_of(handler), due_at=now + lease)
     for handler, error in ended.failed:
-        failures = note(handler).failures + 1
-        due_at = now + _pause_after(failures, lease, longest)
-        by_handler[handler] = attrs.evolve(note(handler), failures=failures, error=error, due_at=due_at)
-    return (*without(runs, ended.name), *by_handler.values())
+        failures = run_of(handler).failures + 1
+        due_at = now + _pause_after(failures, lease, max_backoff)
+        by_handler[handler] = attrs.evolve(run_of(handler), failures=failures, error=error, due_at=due_at)
+    return (*drop_runs(runs, ended.name), *by_handler.values())
 
 
 def _pause_after(failures: int, first: timedelta, longest: timedelta) -> timedelta:
@@ -88,43 +88,63 @@ def _pause_after(failures: int, first: timedelta, longest: timedelta) -> timedel
     return max(first, min(pause, longest))
 
 
-def come_due(runs: Runs, now: datetime, *, lease: timedelta, give_up_after: timedelta) -> Runs:
-    """Let the handlers whose time has come count as running again, or give them up.
+def next_runs(runs: Runs, now: datetime, *, lease: timedelta, give_up_after: timedelta) -> Runs:
+    """Return the runs when the handlers that are due are run again or given up.
 
     Args:
-        runs: What is noted.
-        now: The time.
-        lease: How long they may run before they count as dead.
+        runs: The runs before.
+        now: The time (aware).
+        lease: How long a handler may run before it counts as dead.
         give_up_after: How long after its first failure a handler is run again.
     """
 
-    def due(run: HandlerRun) -> HandlerRun:
+    def next_of(run: HandlerRun) -> HandlerRun:
         if run.due_at is None or run.due_at > now:
             return run
         if now - run.since > give_up_after:
             return attrs.evolve(run, due_at=None, error=run.error or "it did not end")
         return attrs.evolve(run, due_at=now + lease)
 
-    return tuple([due(run) for run in runs])
+    return tuple([next_of(run) for run in runs])
 
 
-def without(runs: Runs, event: EventName, *, but_given_up: bool = False) -> Runs:
-    """Drop what is noted of an event, all or all but the handlers that were given up."""
-    return tuple([run for run in runs if run.event != event or (but_given_up and run.given_up)])
+def drop_runs(runs: Runs, event: EventName, *, except_given_up: bool = False) -> Runs:
+    """Return the runs without those of an event.
+
+    Args:
+        runs: The runs before.
+        event: The event.
+        except_given_up: Whether to keep the handlers that were given up.
+    """
+    return tuple([run for run in runs if run.event != event or (except_given_up and run.given_up)])
 
 
-def unfinished(unhandled: tuple[EventName, ...], runs: Runs) -> tuple[EventName, ...]:
-    """Of the events that are unhandled, those of which a handler is still to run, or nothing is noted."""
-    known = {run.event for run in runs}
+def unfinished_events(unhandled: tuple[EventName, ...], runs: Runs) -> tuple[EventName, ...]:
+    """Return the unhandled events that have a handler left to run, or about whose handlers nothing is noted.
+
+    Args:
+        unhandled: The unhandled events.
+        runs: The runs.
+    """
+    noted = {run.event for run in runs}
     waiting = {run.event for run in runs if run.due_at is not None}
-    return tuple([name for name in unhandled if name in waiting or name not in known])
+    return tuple([name for name in unhandled if name in waiting or name not in noted])
 
 
 def next_run(runs: Runs, event: EventName) -> datetime | None:
-    """When the first of an event's handlers has to be run again. None if nothing is noted of them."""
+    """Return when the first handler of an event has to run again. If None, nothing is noted about its handlers.
+
+    Args:
+        runs: The runs.
+        event: The event.
+    """
     return min((run.due_at for run in runs if run.event == event and run.due_at is not None), default=None)
 
 
-def described(runs: Iterable[HandlerRun]) -> str | None:
-    """Which handlers have failed and what comes of it, in words. None if none has."""
+def describe_failures(runs: Iterable[HandlerRun]) -> str | None:
+    """Return which handlers have failed and what happens next. If None, no handler has failed.
+
+    Args:
+        runs: The runs.
+    """
     return "; ".join([str(run) for run in runs if run.error is not None]) or None

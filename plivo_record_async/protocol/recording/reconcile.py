@@ -1,7 +1,7 @@
-"""What Plivo's list of recordings says of a recording that is silent: pure decisions over what was seen.
+"""What Plivo's list of recordings says about a followed recording.
 
-A row is this recording if Plivo's ids say so, or else if the recording began when the start was sent. Both times are
-Plivo's, as far as they are known; what is not known makes the answer "not yet known", never "absent".
+A row is this recording if Plivo's ids say so, or else if its recording began when the start was sent. Both times are
+Plivo's, as far as they are known. Whatever is not known makes the result "not yet known", never "absent".
 """
 
 from __future__ import annotations
@@ -19,60 +19,65 @@ from plivo_record_async.protocol.recording.evidence import (
     CandidatesFound,
     ConferenceGone,
     Evidence,
-    Kind,
     NothingFound,
     RecordingFound,
 )
+from plivo_record_async.protocol.recording.kinds import Kind
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
+from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
 __all__ = ["Claim", "Finding", "Matches", "Search", "claim_of", "conclude", "matching", "search_for", "weigh"]
 
 _MARGIN: Final = timedelta(seconds=30)
-"""How long Plivo may take to begin, and how far the clocks of its machines may differ."""
+"""How long Plivo may take to begin recording, and by how much the clocks of its machines may differ."""
 
 _UNMEASURED: Final = timedelta(seconds=90)
-"""The same where Plivo's clock was not measured, and ours may be wrong too."""
+"""The same if Plivo's clock was not measured, because the clock of this machine may be wrong too."""
 
-_LEAST_DOUBT: Final = timedelta(minutes=1)
-_GREATEST_DOUBT: Final = timedelta(days=1)
+_MIN_TOLERANCE: Final = timedelta(minutes=1)
+_MAX_TOLERANCE: Final = timedelta(days=1)
 
 _LONGEST: Final = timedelta(days=1)
-"""No conference, and so no recording, lasts longer: https://plivo.com/docs/voice/concepts/account-limits.md"""
+"""No conference, and so no recording, lasts longer. https://plivo.com/docs/voice/concepts/account-limits.md"""
 
 _FILING: Final = timedelta(hours=1)
 """How long after its end a recording may be added to the list."""
 
 _DEADLINE: Final = timedelta(seconds=30)
-"""That of a start which did not write its own down."""
+"""The deadline of a start whose record does not say it."""
 
 _ANSWERED: Final[frozenset[Kind]] = frozenset({"accepted", "start_confirmed"})
-"""What tells that the recording has begun by then."""
+"""The kinds of evidence that show that the recording has begun."""
 
 
 @attrs.frozen(kw_only=True)
 class Search:
-    """When, by Plivo's clock, a recording began if it is the one that is looked for.
+    """When a recording must have begun, by Plivo's clock, if it is the one in question.
 
     Attributes:
         first: Not before this.
         last: Not after this.
-        doubt: By how much both may be wrong all the same.
+        tolerance: By how much both may be wrong.
     """
 
     first: datetime
     last: datetime
-    doubt: timedelta
+    tolerance: timedelta
 
     @property
     def added_after(self) -> datetime:
-        """Since when the recording can have been added to the list."""
-        return self.first - self.doubt
+        """The earliest time at which the recording can have been added to the list."""
+        return self.first - self.tolerance
 
-    def holds(self, began: tuple[datetime, datetime], *, doubt: timedelta = timedelta()) -> bool:
-        """Whether a recording that began between two times may have begun in this time."""
+    def holds(self, began: tuple[datetime, datetime], *, tolerance: timedelta = timedelta()) -> bool:
+        """Return whether a recording that began between two times may be the one in question.
+
+        Args:
+            began: The two times.
+            tolerance: By how much the times may be wrong.
+        """
         earliest, latest = began
-        return earliest <= self.last + doubt and latest >= self.first - doubt
+        return earliest <= self.last + tolerance and latest >= self.first - tolerance
 
 
 @attrs.frozen(kw_only=True)
@@ -80,9 +85,9 @@ class Matches:
     """The rows of a list that are, or may be, one recording.
 
     Attributes:
-        certain: Those that are the recording by Plivo's own ids.
-        likely: Those that began when it was sent.
-        possible: Those of which it cannot be excluded.
+        certain: The rows that are the recording by Plivo's own ids.
+        likely: The rows whose recording began when the start was sent.
+        possible: The rows that cannot be excluded.
     """
 
     certain: tuple[Recording, ...] = ()
@@ -91,16 +96,16 @@ class Matches:
 
 
 Claim = Literal["free", "found", "taken"]
-"""Whether a row is no other start's, was found at the time of another one, or was given to another one by Plivo."""
+"""Whether a row belongs to no other start, was matched to another one by time, or belongs to it by Plivo's own ids."""
 
 
 @attrs.frozen(kw_only=True)
 class Finding:
-    """What the list comes to.
+    """The result of reading the list.
 
     Attributes:
         found: The rows that are the recording, or are likely to be.
-        in_doubt: Whether it may exist although nothing was found.
+        in_doubt: Whether the recording may exist although nothing was found.
     """
 
     found: tuple[Recording, ...] = ()
@@ -113,14 +118,14 @@ class Finding:
 
 
 def search_for(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Search:
-    """Return when the recording began if it did: between its sending and the first news of it, or its deadline.
+    """Return when the recording must have begun: between the last sending and the first sign of it, or the deadline.
 
-    Of an earlier sending nothing left.
+    An earlier sending does not count, because nothing of it was sent.
 
     Args:
         record: The recording.
         clock: Plivo's clock.
-        now: Our clocks.
+        now: The clocks of this machine.
     """
     sent_at = max((step.at for step in record.steps if step.kind == "sending_began"), default=record.created_at)
     within = _DEADLINE if record.sending is None else timedelta(seconds=record.sending.within)
@@ -128,8 +133,8 @@ def search_for(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Se
     took = within if answered_at is None else min(max(answered_at - sent_at, timedelta()), within)
     sent = clock.when_sent(sent_at, record.sending, now)
     margin = _MARGIN if sent.measured else _UNMEASURED
-    doubt = max(_LEAST_DOUBT, within) if sent.measured else _GREATEST_DOUBT
-    return Search(first=sent.earliest - margin, last=sent.latest + took + margin, doubt=doubt)
+    tolerance = max(_MIN_TOLERANCE, within) if sent.measured else _MAX_TOLERANCE
+    return Search(first=sent.earliest - margin, last=sent.latest + took + margin, tolerance=tolerance)
 
 
 def matching(record: FollowedRecording, rows: Sequence[Recording], search: Search) -> Matches:
@@ -137,8 +142,8 @@ def matching(record: FollowedRecording, rows: Sequence[Recording], search: Searc
 
     Args:
         record: The recording.
-        rows: What Plivo lists.
-        search: When it began if it did.
+        rows: The rows of Plivo's list.
+        search: When the recording must have begun.
     """
     certain = tuple(row for row in rows if _is_it(record, row))
     if certain or record.recording_id is not None:
@@ -149,10 +154,10 @@ def matching(record: FollowedRecording, rows: Sequence[Recording], search: Searc
         began = _began(row)
         if began is not None and search.holds(began) and _may_be_of(record.conference_name, row):
             likely.append(row)
-        elif began is None or search.holds(began, doubt=search.doubt):
+        elif began is None or search.holds(began, tolerance=search.tolerance):
             possible.append(row)
     if not likely and record.api_id is not None:
-        # Plivo's documents do not say whose it is in a row: that of the start, or that of the question.
+        # Plivo's documents do not say whether the api_id in a row is that of the start or that of the question.
         likely = [row for row in rows if row.api_id == record.api_id]
     return Matches(likely=tuple(likely), possible=tuple(possible))
 
@@ -161,9 +166,9 @@ def claim_of(owner: FollowedRecording | None, row: Recording, record: FollowedRe
     """Return whether a row belongs to another start.
 
     Args:
-        owner: The record that has the row's ``recording_id``, if there is one.
+        owner: The record that has the row's ``recording_id``. If None, the store has no such record.
         row: The row.
-        record: The recording that is looked for.
+        record: The recording in question.
     """
     if owner is None or owner.start_id == record.start_id:
         return "free"
@@ -171,13 +176,13 @@ def claim_of(owner: FollowedRecording | None, row: Recording, record: FollowedRe
 
 
 def weigh(record: FollowedRecording, matches: Matches, claims: Mapping[Recording, Claim], *, complete: bool) -> Finding:
-    """Return what the rows come to.
+    """Return what the rows prove.
 
     Args:
         record: The recording.
-        matches: The rows that are, or may be, it.
-        claims: Whether the likely and the possible ones belong to other starts.
-        complete: Whether the list was shown whole.
+        matches: The rows that are, or may be, the recording.
+        claims: Whether the likely and the possible rows belong to other starts.
+        complete: Whether the whole list was read.
     """
     found = matches.certain + tuple(row for row in matches.likely if claims[row] == "free")
     doubtful = [row for row in matches.likely if claims[row] == "found"]
@@ -194,13 +199,13 @@ def conclude(
     plivo_time: datetime | None,
     tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> Evidence | None:
-    """Return what to make of it, or None to look again later.
+    """Return the evidence that follows from the list. If None, Plivo has to be asked again later.
 
     Args:
         record: The recording.
-        finding: What the list came to.
-        live: Whether its conference is live; it matters only if nothing was found.
-        plivo_time: The time at Plivo; None if it is not known yet.
+        finding: The result of reading the list.
+        live: Whether the conference is live. It matters only if nothing was found.
+        plivo_time: The time by Plivo's clock. If None, it is not known yet.
         tracking: The intervals and timeouts.
     """
     match finding.found:
@@ -217,7 +222,7 @@ def conclude(
 
 
 def _was_named(owner: FollowedRecording, recording_id: str | None) -> bool:
-    """Whether Plivo itself said that a recording is this one: it was not only found at its time."""
+    """Whether Plivo itself said that a recording is this one, so that it was not only matched by time."""
     said = (owner.answer, owner.begun, owner.transcription)
     return (
         (owner.response is not None and owner.response.answer.get("recording_id") == recording_id)
@@ -227,7 +232,7 @@ def _was_named(owner: FollowedRecording, recording_id: str | None) -> bool:
 
 
 def _is_it(record: FollowedRecording, row: Recording) -> bool:
-    """Whether Plivo's id of the recording says so, or the address of its file."""
+    """Whether Plivo's id of the recording or the URL of its file says that a row is the recording."""
     pairs = ((record.recording_id, row.recording_id), (record.record_url, row.recording_url))
     return any(ours is not None and ours == theirs for ours, theirs in pairs)
 
@@ -235,7 +240,7 @@ def _is_it(record: FollowedRecording, row: Recording) -> bool:
 def _may_be_of(conference_name: str, row: Recording) -> bool:
     """Whether a row is of this conference by its name, which Plivo may have put right.
 
-    A row with another name is in doubt all the same, because only rows of this conference were asked for.
+    A row with another name is in tolerance all the same, because only rows of this conference were asked for.
     """
     return row.conference_name is None or _normal(row.conference_name) == _normal(conference_name)
 
@@ -245,7 +250,7 @@ def _normal(name: str) -> str:
 
 
 def _began(row: Recording) -> tuple[datetime, datetime] | None:
-    """Between which times a recording began, or None if its row does not tell, or contradicts itself.
+    """Return between which times a recording began. If None, its row does not say, or contradicts itself.
 
     A row is added when its recording has ended.
     """

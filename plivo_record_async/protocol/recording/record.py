@@ -1,11 +1,10 @@
-"""What is known of a followed recording, and what that means to those who wait for it."""
+"""The record of a followed recording: what is known about it, and what that means to those who wait for it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from itertools import takewhile
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import attrs
 
@@ -20,40 +19,29 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     TranscriptionEnded,
 )
-from plivo_record_async.protocol.recording.evidence import EventName, Kind
-from plivo_record_async.protocol.recording.handler_runs import HandlerRun, described, next_run
-from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
+from plivo_record_async.protocol.recording.evidence import EventName
+from plivo_record_async.protocol.recording.handler_runs import HandlerRun, describe_failures
+from plivo_record_async.protocol.recording.kinds import Kind
 
-__all__ = [
-    "Answer",
-    "FollowedRecording",
-    "Progress",
-    "Stage",
-    "Step",
-    "is_due",
-    "is_silent",
-    "lacks_end",
-    "lacks_text",
-    "next_due",
-    "progress",
-    "status_of",
-]
+__all__ = ["FollowedRecording", "HistoryEntry", "Progress", "Stage", "StartAnswer", "progress", "status_of"]
 
 Stage = Literal["accepted", "recorded", "transcribed"]
-"""What can be awaited."""
+"""The stages that a user can wait for."""
 
 Progress = Literal["reached", "lost", "waiting"]
-"""How a stage stands: it has come, it can no longer come, or it may still come."""
+"""Whether a stage has been reached, can no longer be reached, or may still be reached."""
 
-_LOST: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "absent", "failed"})
 _ACCEPTED: Final[frozenset[RecordingState]] = frozenset(
     {"accepted", "unconfirmed", "started", "recorded", "transcribed"}
 )
 
+_LOST: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "absent", "failed"})
+"""The states of starts that made no recording."""
+
 
 @attrs.frozen(kw_only=True)
-class Answer:
-    """What the answer to the start said of it; the attributes are those of `StartAccepted`."""
+class StartAnswer:
+    """What the answer to the start said. The attributes are those of `StartAccepted`."""
 
     api_id: str | None = None
     recording_id: str | None = None
@@ -61,14 +49,14 @@ class Answer:
 
 
 @attrs.frozen(kw_only=True)
-class Step:
-    """One line of a recording's history.
+class HistoryEntry:
+    """One entry in the history of a recording.
 
     Attributes:
-        kind: What was learned; ``planned`` for the first.
-        state: The state by it.
-        at: When it was learned (aware, UTC).
-        evidence: The evidence in words; what callbacks said is in the record itself.
+        kind: The kind of the evidence. The first entry is ``planned``.
+        state: The state after it.
+        at: When the evidence was applied (aware, UTC).
+        evidence: A description of the evidence. The events of callbacks are in the record itself.
     """
 
     kind: Kind | Literal["planned"]
@@ -79,26 +67,27 @@ class Step:
 
 @attrs.frozen(kw_only=True)
 class FollowedRecording(Value):
-    """All that is known of one followed recording; made by ``plan``, changed by ``apply`` only.
+    """Everything that is known about one followed recording. Only `begin`, `plan` and `apply` make such records.
 
     Attributes:
-        start_id: Our id of the start.
-        request: What is sent; its URLs are the issued ones, against which callbacks are verified.
-        dedupe_key: The user's key of the start, unique in a store.
-        version: How often it has changed; a store keeps a change only if it has the version before it.
-        state: Where it stands.
-        due_at: When somebody has to look after it, by ``CameDue``; ``None`` if nobody has to.
-        sending: What our clocks showed when it was about to be sent; None in records of older versions.
-        gone_at: When its conference was first seen to be over, by Plivo's clock.
+        start_id: The tracker's id of the start.
+        request: The request as it is sent. Callbacks are verified against its URLs, which the tracker has issued.
+        dedupe_key: The user's key of the start, which is unique in a store.
+        version: How often the record has changed. A store accepts a change only if it has the version before it.
+        state: The state of the recording.
+        due_at: When the record needs attention again. If None, nothing is left to do for it.
+        sending: What the clocks of this machine showed when the start was about to be sent. It is None in records of
+            older versions of this package.
+        gone_at: When the conference was first seen to be over, by Plivo's clock.
         answer: What the answer to the start said.
         response: The asynchronous response.
-        begun: What a callback said of the recording when it had begun.
+        begun: What a callback reported when the recording had begun.
         ended: The end of the recording.
         transcription: The end of the transcription.
         candidates: The rows in Plivo's list that are, or may be, this recording.
-        unhandled: The events that the user's handlers have still to be run for.
-        handler_runs: How these handlers stand; empty where none of them has failed.
-        steps: Its history; the first is that it was planned.
+        unhandled: The events whose handlers have not all run.
+        handler_runs: How these handlers stand. It is empty if none of them has failed.
+        steps: The history, the oldest entry first.
     """
 
     start_id: str
@@ -109,7 +98,7 @@ class FollowedRecording(Value):
     due_at: datetime | None = None
     sending: Sending | None = None
     gone_at: datetime | None = None
-    answer: Answer | None = None
+    answer: StartAnswer | None = None
     response: ApiResponse | None = None
     begun: Recording | None = None
     ended: RecordingEnded | None = None
@@ -117,7 +106,7 @@ class FollowedRecording(Value):
     candidates: tuple[Recording, ...] = ()
     unhandled: tuple[EventName, ...] = ()
     handler_runs: tuple[HandlerRun, ...] = ()
-    steps: tuple[Step, ...]
+    steps: tuple[HistoryEntry, ...]
 
     @property
     def conference_name(self) -> str:
@@ -126,23 +115,23 @@ class FollowedRecording(Value):
 
     @property
     def created_at(self) -> datetime:
-        """When it was planned."""
+        """When the record was made."""
         return self.steps[0].at
 
     @property
     def updated_at(self) -> datetime:
-        """When the last of this was learned."""
+        """When the record last changed."""
         return self.steps[-1].at
 
     @property
     def since(self) -> datetime:
-        """When it got into its state."""
+        """When the recording reached its state."""
         *_, first = takewhile(lambda step: step.state == self.state, reversed(self.steps))
         return first.at
 
     @property
     def api_id(self) -> str | None:
-        """Plivo's id of the request: the answer says it first, callbacks repeat it."""
+        """Plivo's id of the request. If None, it is not known."""
         return (
             (self.answer and self.answer.api_id)
             or (self.response and self.response.api_id)
@@ -152,7 +141,7 @@ class FollowedRecording(Value):
 
     @property
     def recording_id(self) -> str | None:
-        """Plivo's id of the recording, by the most telling source that has it."""
+        """Plivo's id of the recording, from the best source that has it. If None, it is not known."""
         return (
             (self.ended and self.ended.recording_id)
             or (self.transcription and self.transcription.recording_id)
@@ -165,7 +154,7 @@ class FollowedRecording(Value):
 
     @property
     def record_url(self) -> str | None:
-        """Where the file is, or will be."""
+        """The URL at which the file is, or will be. If None, it is not known."""
         return (
             (self.ended and self.ended.record_url)
             or (self.response and _text(self.response.answer.get("url")))
@@ -177,7 +166,7 @@ class FollowedRecording(Value):
 
     @property
     def error(self) -> str | None:
-        """What is wrong with it, in words."""
+        """What is wrong with the recording. If None, nothing is known to be wrong."""
         if self.state in {"recorded", "transcribed"}:
             return (self.transcription and self.transcription.error) or None
         if self.state == "failed":
@@ -192,8 +181,8 @@ class FollowedRecording(Value):
 
     @property
     def handler_error(self) -> str | None:
-        """Which of the user's handlers have failed, and what comes of it, in words."""
-        return described(self.handler_runs)
+        """Which of the user's handlers have failed and what happens next. If None, no handler has failed."""
+        return describe_failures(self.handler_runs)
 
     @property
     def _found(self) -> Recording | None:
@@ -201,7 +190,12 @@ class FollowedRecording(Value):
 
 
 def progress(record: FollowedRecording, stage: Stage) -> Progress:
-    """How a stage stands. Unknown and unconfirmed recordings may still come to everything."""
+    """Return how a stage stands. An unknown or unconfirmed recording may still reach every stage.
+
+    Args:
+        record: The record.
+        stage: The stage.
+    """
     if stage == "accepted":
         reached = record.state in _ACCEPTED
         lost = record.state in _LOST
@@ -216,7 +210,11 @@ def progress(record: FollowedRecording, stage: Stage) -> Progress:
 
 
 def status_of(record: FollowedRecording) -> RecordingStatus:
-    """What users see of a record."""
+    """Return the status of a recording, which is what users see of its record.
+
+    Args:
+        record: The record.
+    """
     return RecordingStatus(
         start_id=record.start_id,
         conference_name=record.conference_name,
@@ -228,77 +226,6 @@ def status_of(record: FollowedRecording) -> RecordingStatus:
         updated_at=record.updated_at,
         handler_error=record.handler_error,
     )
-
-
-def is_due(record: FollowedRecording, now: datetime) -> bool:
-    """Whether somebody has to look after the record now."""
-    return record.due_at is not None and record.due_at <= now
-
-
-def lacks_end(record: FollowedRecording) -> bool:
-    """Whether Plivo may know more of it than we do."""
-    return _lacks_end(record.state, record.ended)
-
-
-def is_silent(record: FollowedRecording) -> bool:
-    """Whether the one thing that is left to do for the record is to ask Plivo about it."""
-    return record.due_at is not None and not record.unhandled and lacks_end(record)
-
-
-def next_due(
-    record: FollowedRecording, changes: Mapping[str, Any], now: datetime, tracking: TrackingPolicy
-) -> datetime | None:
-    """When somebody has to look after the record again, or ``None`` if nobody has to.
-
-    Args:
-        record: The record before its change.
-        changes: The attributes that change.
-        now: The time.
-        tracking: The intervals and timeouts.
-    """
-    look_at = _look_at(record, changes, now, tracking)
-    unhandled: tuple[EventName, ...] = changes.get("unhandled", record.unhandled)
-    runs: tuple[HandlerRun, ...] = changes.get("handler_runs", record.handler_runs)
-    times = [next_run(runs, name) or now + tracking.handler_lease for name in unhandled]
-    return min(times if look_at is None else [*times, look_at], default=None)
-
-
-def _look_at(
-    record: FollowedRecording, changes: Mapping[str, Any], now: datetime, tracking: TrackingPolicy
-) -> datetime | None:
-    """When to look after the recording itself: the older the silence, the longer the next one."""
-    state: RecordingState = changes.get("state", record.state)
-    since = record.since if state == record.state else now
-    if state in {"planned", "sending"}:
-        return now + tracking.lease
-    if state == "accepted":
-        return since + tracking.confirm_within
-    if not _lacks_end(state, changes.get("ended", record.ended)):
-        return since + tracking.give_up_after if _lacks_text(record, state, changes) else None
-    if now - record.created_at > tracking.give_up_after:
-        return None
-    if "gone_at" in changes:
-        return (
-            now + tracking.absence_grace + tracking.poll_interval
-        )  # the clock that the grace is measured with is Plivo's
-    first = tracking.initial_backoff if state == "unknown" else tracking.idle_backoff
-    return now + min(max(first, now - since), tracking.max_backoff)
-
-
-def lacks_text(record: FollowedRecording) -> bool:
-    """Whether it was recorded, and its transcript is still to come."""
-    return _lacks_text(record, record.state, {})
-
-
-def _lacks_text(record: FollowedRecording, state: RecordingState, changes: Mapping[str, Any]) -> bool:
-    transcription = changes.get("transcription", record.transcription)
-    return state == "recorded" and transcription is None and record.request.transcription_url is not None
-
-
-def _lacks_end(state: RecordingState, ended: RecordingEnded | None) -> bool:
-    if state in {"recorded", "transcribed"}:
-        return ended is None
-    return state in {"unknown", "unconfirmed", "started"}
 
 
 def _text(value: object) -> str | None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from plivo_record_async.protocol.callbacks.fields import named_ids
-from plivo_record_async.protocol.recording.record import is_silent
+from plivo_record_async.protocol.recording.schedule import is_silent
 from plivo_record_async.stores.encoding import encode, to_microseconds
 from plivo_record_async.stores.id_hashes import id_hashes
 from plivo_record_async.stores.interface import FollowedRecording, Orphan, PlivoId

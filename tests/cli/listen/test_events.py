@@ -54,7 +54,7 @@ def replaced(before: FollowedRecording, *evidence: Evidence) -> RecordReplaced:
 
 def test_each_new_callback_of_a_followed_recording_is_shown_once() -> None:
     record, shown = PLANNED, list[ReceivedCallback]()
-    for evidence in (SendingBegan(), StartAccepted(words="202"), ANSWERED, TEXT, ENDED):
+    for evidence in (SendingBegan(), StartAccepted(description="202"), ANSWERED, TEXT, ENDED):
         change = replaced(record, evidence)
         shown += received(change)
         record = change.after

@@ -29,7 +29,7 @@ from plivo_record_async.protocol.recording.record import FollowedRecording
 from tests.support.samples.recordings import NOW, ROW
 
 URL = "https://f/1.mp3"
-ANSWER = StartAccepted(words="202", api_id="api-1", recording_id="rec-1", url=URL)
+ANSWER = StartAccepted(description="202", api_id="api-1", recording_id="rec-1", url=URL)
 CONFIRMED = ApiResponse(api_id="api-1", message="started", answer={"recording_id": "rec-1"}, raw={"response": "{}"})
 ENDED = RecordingEnded(api_id="api-1", record_url=URL, recording_id="rec-1", raw={"record_url": URL})
 TRANSCRIBED = TranscriptionEnded(recording_id="rec-1", transcription="hello", raw={"transcription": "hello"})
@@ -74,7 +74,7 @@ def test_recording_id_of_an_earlier_callback_contradicts_another_one(known: Any)
 
 @pytest.mark.parametrize("known", [StartRefused, StartUnanswered])
 def test_api_id_of_a_refused_or_unanswered_start_contradicts_another_one(known: Any) -> None:
-    answered = record(known(words="500", api_id="api-1"))
+    answered = record(known(description="500", api_id="api-1"))
     assert contradiction(answered, ENDED) is None
     assert contradiction(answered, attrs.evolve(ENDED, api_id="api-2")) is not None
 
@@ -87,7 +87,7 @@ def test_callback_contradicts_nothing_while_no_id_is_known(event: Any) -> None:
 @pytest.mark.parametrize("found", [RecordingFound(recording=ROW), CandidatesFound(recordings=(ROW,))])
 def test_row_of_the_list_does_not_contradict_a_callback(found: Any) -> None:
     """It was matched by name and time; a callback is better evidence."""
-    accepted = StartAccepted(words="202", api_id="api-1")
+    accepted = StartAccepted(description="202", api_id="api-1")
     listed = record(accepted, found)
     assert contradiction(listed, attrs.evolve(ENDED, recording_id="rec-2")) is None
     assert contradiction(listed, attrs.evolve(TRANSCRIBED, recording_id="rec-2")) is None

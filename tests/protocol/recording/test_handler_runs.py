@@ -12,12 +12,12 @@ from plivo_record_async.protocol.recording.evidence import EventName, HandlersEn
 from plivo_record_async.protocol.recording.handler_runs import (
     HandlerRun,
     Runs,
-    come_due,
-    described,
+    describe_failures,
+    drop_runs,
     next_run,
-    noted,
-    unfinished,
-    without,
+    next_runs,
+    unfinished_events,
+    update_runs,
 )
 from tests.support.samples.recordings import NOW, SECOND
 
@@ -34,11 +34,11 @@ def note(
     running: frozenset[str] = frozenset(),
 ) -> Runs:
     evidence = HandlersEnded(name="RecordingEnded", done=done, failed=failed, running=running)
-    return noted(runs, evidence, now, lease=MINUTE, longest=HOUR)
+    return update_runs(runs, evidence, now, lease=MINUTE, max_backoff=HOUR)
 
 
 def due(runs: Runs, now: datetime) -> Runs:
-    return come_due(runs, now, lease=MINUTE, give_up_after=2 * DAY)
+    return next_runs(runs, now, lease=MINUTE, give_up_after=2 * DAY)
 
 
 def by_name(runs: Runs) -> dict[str, HandlerRun]:
@@ -70,7 +70,7 @@ def test_pauses_grow_from_the_lease_to_the_longest() -> None:
 
 def test_a_longest_pause_below_the_lease_does_not_shorten_the_lease() -> None:
     evidence = HandlersEnded(name="RecordingEnded", failed=(("a", "no"),))
-    [run] = noted((), evidence, NOW, lease=HOUR, longest=MINUTE)
+    [run] = update_runs((), evidence, NOW, lease=HOUR, max_backoff=MINUTE)
     assert run.due_at == NOW + HOUR
 
 
@@ -79,8 +79,8 @@ def test_handler_that_succeeds_at_last_has_no_error() -> None:
     [a, b] = note(failed, NOW + MINUTE, done=A)
     assert (a.error, a.due_at, a.failures, a.given_up) == (None, None, 1, False)
     assert b == failed[1]
-    assert described([a]) is None
-    assert described([a, b]) == (
+    assert describe_failures([a]) is None
+    assert describe_failures([a, b]) == (
         "handler b of RecordingEnded failed once, the last time with nor this; it runs again at "
         "2026-03-01T12:01:00+00:00"
     )
@@ -96,7 +96,7 @@ def test_events_are_handled_independently() -> None:
     runs = note((other,), failed=(("a", "no"),))
     assert runs[0] == other
     assert runs[1].failures == 1
-    assert without(runs, "RecordingEnded") == (other,)
+    assert drop_runs(runs, "RecordingEnded") == (other,)
     assert next_run(runs, "ApiResponse") == NOW
     assert next_run(runs, "RecordingEnded") == NOW + MINUTE
     assert next_run(runs, "TranscriptionEnded") is None
@@ -118,16 +118,16 @@ def test_handler_that_fails_for_too_long_is_given_up(failures: int) -> None:
     [run] = due((waiting,), NOW + 2 * DAY + SECOND)
     assert (run.due_at, run.given_up) == (None, True)
     said = {0: "did not end", 1: "failed once, the last time with no", 7: "failed 7 times, the last time with no"}
-    assert described([run]) == f"handler a of RecordingEnded {said[failures]}; it was given up"
+    assert describe_failures([run]) == f"handler a of RecordingEnded {said[failures]}; it was given up"
     assert due((run,), NOW + 9 * DAY) == (run,)
-    assert without((run, waiting), "RecordingEnded", but_given_up=True) == (run,)
+    assert drop_runs((run, waiting), "RecordingEnded", except_given_up=True) == (run,)
 
 
 def test_an_event_is_finished_when_no_handler_of_it_waits() -> None:
     done = HandlerRun(event="RecordingEnded", handler="a", since=NOW)
     waiting = HandlerRun(event="ApiResponse", handler="a", since=NOW, due_at=NOW)
     unhandled: tuple[EventName, ...] = ("RecordingEnded", "ApiResponse", "TranscriptionEnded")
-    assert unfinished(unhandled, (done, waiting)) == ("ApiResponse", "TranscriptionEnded")
+    assert unfinished_events(unhandled, (done, waiting)) == ("ApiResponse", "TranscriptionEnded")
 
 
 @given(st.lists(st.sampled_from(["done", "failed", "due"]), max_size=30))

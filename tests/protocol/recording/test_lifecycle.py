@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
-from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.models import (
     ApiResponse,
     Recording,
@@ -28,7 +27,6 @@ from plivo_record_async.protocol.recording.evidence import (
     EventName,
     Evidence,
     HandlersEnded,
-    Kind,
     NothingFound,
     RecordingBegan,
     RecordingFound,
@@ -38,33 +36,22 @@ from plivo_record_async.protocol.recording.evidence import (
     StartNotSent,
     StartRefused,
     StartUnanswered,
-    kind_of,
 )
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
-from plivo_record_async.protocol.recording.lifecycle import (
-    TABLE,
-    Effect,
-    GiveUpHandler,
-    Reconcile,
-    RunHandlers,
-    apply,
-    begin,
-    plan,
-)
+from plivo_record_async.protocol.recording.kinds import Kind, kind_of
+from plivo_record_async.protocol.recording.lifecycle import TABLE, Effect, GiveUpHandler, RunHandlers, apply, begin
 from plivo_record_async.protocol.recording.record import FollowedRecording, progress, status_of
-from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING
+from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
     ENDED,
     EVIDENCE,
-    FAILED,
     KINDS,
     NOW,
     OTHER_ROW,
     REQUEST,
     ROW,
-    RUNNING_ROW,
     SECOND,
     STATES,
     TRANSCRIBED,
@@ -196,173 +183,6 @@ def test_each_change_makes_a_version_and_evidence_without_effect_makes_none() ->
         record = record_after(record, evidence, handled=TWO_HANDLED)
         assert record.version == version
         assert record_after(record, SendingContinued()).version == version + (record.state == "sending")
-
-
-# Facts
-
-
-def test_more_detailed_of_two_callbacks_of_one_kind_is_kept() -> None:
-    short = RecordingEnded(record_url="https://f/1.mp3", api_id="api-1")
-    assert record_after(recording("accepted"), short, ENDED).ended == ENDED
-    assert record_after(recording("accepted"), ENDED, short).ended == ENDED
-
-
-def test_a_transcript_outweighs_an_error_and_an_error_outweighs_a_confirmation() -> None:
-    transcribed = record_after(recording("recorded"), UNTRANSCRIBED, TRANSCRIBED)
-    assert (transcribed.state, transcribed.transcription, transcribed.error) == ("transcribed", TRANSCRIBED, None)
-    failed = record_after(recording("accepted"), FAILED, CONFIRMED)
-    assert (failed.state, failed.response, failed.error) == ("failed", FAILED, "not found")
-
-
-def test_row_of_the_list_replaces_a_lost_callback() -> None:
-    found = record_after(recording("unknown"), RecordingFound(recording=ROW))
-    assert found.ended == attrs.evolve(ENDED, api_id="api-1")
-    assert found.ended is not None
-    assert found.ended.raw == ROW.raw
-    assert found.recording_id == "rec-1"
-
-
-def test_row_of_the_list_does_not_replace_a_callback() -> None:
-    told = record_after(recording("accepted"), ENDED)
-    found = record_after(told, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
-    assert found.ended is told.ended
-
-
-def test_row_of_a_running_recording_is_not_its_end() -> None:
-    running = record_after(recording("unknown"), RecordingFound(recording=RUNNING_ROW))
-    assert (running.state, running.ended, running.recording_id) == ("started", None, "rec-1")
-    assert record_after(running, RecordingFound(recording=RUNNING_ROW)) is running
-
-
-def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
-    record = record_after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)))
-    assert record.candidates == (OTHER_ROW, ROW)
-    assert (record.state, record.recording_id) == ("unknown", None)
-    assert record.error == "read timeout; it may be any of the recordings rec-0, rec-1"
-
-
-# Time
-
-
-def test_planned_and_sending_starts_are_due_when_their_lease_expires() -> None:
-    record = recording("sending")
-    assert record.due_at == NOW + DEFAULT_TRACKING.lease
-    renewed, effects = apply(record, SendingContinued(), NOW + 9 * SECOND)
-    assert (renewed.due_at, renewed.updated_at, effects) == (NOW + 9 * SECOND + DEFAULT_TRACKING.lease, NOW, ())
-    assert len(renewed.steps) == len(record.steps)
-
-
-@pytest.mark.parametrize("state", STATES)
-def test_record_is_not_due_before_its_time(state: RecordingState) -> None:
-    record = recording(state)
-    early = due_time(record) - timedelta(microseconds=1)
-    assert apply(record, CameDue(), early) == (record, ())
-
-
-def test_due_record_has_a_reason() -> None:
-    assert record_after(planned(), CameDue()).error == "the program ended before it sent anything"
-    lost = record_after(recording("sending"), CameDue())
-    assert lost.error == "the program ended, or lost its store, while it was sending"
-    assert recording("unconfirmed").error == "Plivo accepted it, but no callback came in time"
-
-
-def test_silent_recording_is_looked_up_with_doubling_intervals() -> None:
-    record = recording("unknown")
-    looks: list[float] = []
-    for _ in range(12):
-        now = due_time(record)
-        looks.append((now - NOW) / SECOND)
-        record, effects = apply(record, CameDue(), now)
-        assert effects == (Reconcile(),)
-    assert looks == [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640]
-
-
-def test_recording_that_may_still_run_is_looked_up_less_often() -> None:
-    started = recording("started")
-    assert started.due_at == NOW + DEFAULT_TRACKING.idle_backoff
-    unconfirmed, effects = apply(recording("accepted"), CameDue(), NOW + DEFAULT_TRACKING.confirm_within)
-    assert (unconfirmed.state, effects) == ("unconfirmed", ())
-    assert unconfirmed.due_at == NOW + DEFAULT_TRACKING.confirm_within + DEFAULT_TRACKING.idle_backoff
-
-
-def test_lookups_end_after_give_up_after() -> None:
-    record = recording("unknown")
-    while record.due_at is not None:
-        record, _ = apply(record, CameDue(), record.due_at)
-    assert record.state == "unknown"
-
-
-@pytest.mark.parametrize("state", ["not_sent", "rejected", "absent", "failed", "transcribed"])
-def test_settled_recording_is_never_due(state: RecordingState) -> None:
-    assert recording(state).due_at is None
-
-
-def test_ended_recording_is_settled_unless_a_transcript_is_expected() -> None:
-    without = plan("start-1", attrs.evolve(REQUEST, transcription_url=None), NOW)
-    assert record_after(without, SendingBegan(), ACCEPTED, ENDED).due_at is None
-    assert recording("recorded").due_at == NOW + DEFAULT_TRACKING.give_up_after
-    assert record_after(recording("recorded"), UNTRANSCRIBED).due_at is None
-
-
-def test_missing_transcript_counts_as_failed_until_it_arrives() -> None:
-    record = recording("recorded")
-    early, effects = apply(record, CameDue(), due_time(record) - SECOND)
-    assert (early, effects) == (record, ())
-    handled_events: frozenset[EventName] = frozenset({"TranscriptionEnded"})
-    late, effects = apply(record, CameDue(), due_time(record), handled=handled_events)
-    assert (late.state, late.error) == ("recorded", "no transcript came within 2 days, 0:00:00 of the recording's end")
-    assert progress(late, "transcribed") == "lost"
-    assert late.steps[-1].evidence == "no transcript came in time"
-    [told] = effects
-    assert isinstance(told, RunHandlers)
-    assert told.event == late.transcription
-    handled = record_after(late, EventHandled(name="TranscriptionEnded"))
-    assert handled.due_at is None
-    at_last, effects = apply(handled, TRANSCRIBED, NOW, handled=handled_events)
-    assert progress(at_last, "transcribed") == "reached"
-    assert effects == (RunHandlers(TRANSCRIBED),)
-
-
-def test_recording_with_a_transcript_but_without_an_end_is_still_followed() -> None:
-    record = record_after(recording("accepted"), TRANSCRIBED)
-    assert (record.state, record.ended) == ("transcribed", None)
-    now = due_time(record)
-    assert apply(record, CameDue(), now)[1] == (Reconcile(),)
-    found = record_after(record, RecordingFound(recording=ROW))
-    assert (found.state, found.due_at) == ("transcribed", None)
-    assert found.ended is not None
-
-
-def test_grace_period_begins_at_the_end_of_the_conference() -> None:
-    gone, _ = apply(recording("unknown"), ConferenceGone(), NOW + SECOND)
-    assert (gone.state, gone.gone_at) == ("unknown", NOW + SECOND)
-    assert gone.due_at == NOW + SECOND + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
-    assert record_after(gone, ConferenceGone()) is gone
-    absent = record_after(gone, NothingFound())
-    assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo lists no recording")
-
-
-def test_recording_is_looked_up_as_before_after_the_grace_period() -> None:
-    gone = record_after(recording("started"), ConferenceGone())
-    over = due_time(gone)
-    late, _ = apply(gone, CameDue(), over)
-    assert late.due_at == over + (over - NOW)
-
-
-def test_grace_period_is_waited_for_whatever_plivos_clock_shows() -> None:
-    for ahead in (timedelta(hours=1), timedelta(hours=-1)):
-        gone, _ = apply(recording("unknown"), ConferenceGone(at=NOW + ahead), NOW)
-        assert gone.gone_at == NOW + ahead
-        assert gone.due_at == NOW + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
-
-
-def test_clock_readings_of_the_last_sending_are_kept() -> None:
-    first, second = (Sending(steady=number, run="run", within=30) for number in (1.0, 2.0))
-    began = record_after(planned(), SendingBegan(sending=first))
-    assert began.sending == first
-    again = record_after(began, StartNotSent(words="refused"), SendingBegan(sending=second))
-    assert again.sending == second
-    assert begin("start-1", REQUEST, NOW, sending=first).sending == first
 
 
 # Handlers
@@ -505,10 +325,10 @@ callbacks = st.one_of(
     ),
 )
 answers: st.SearchStrategy[Evidence] = st.one_of(
-    st.builds(StartAccepted, words=st.just("202"), api_id=maybe, recording_id=maybe),
-    st.builds(StartRefused, words=st.just("404"), api_id=maybe),
-    st.builds(StartUnanswered, words=st.just("503"), api_id=maybe),
-    st.just(StartNotSent(words="refused")),
+    st.builds(StartAccepted, description=st.just("202"), api_id=maybe, recording_id=maybe),
+    st.builds(StartRefused, description=st.just("404"), api_id=maybe),
+    st.builds(StartUnanswered, description=st.just("503"), api_id=maybe),
+    st.just(StartNotSent(description="refused")),
     st.just(CameDue()),
 )
 

@@ -25,8 +25,8 @@ from plivo_record_async.protocol.recording.evidence import (
     StartNotSent,
     StartRefused,
     StartUnanswered,
-    kind_of,
 )
+from plivo_record_async.protocol.recording.kinds import kind_of
 from plivo_record_async.protocol.recording.outcomes import evidence_of_answer, evidence_of_error, evidence_of_event
 from tests.support.samples.callbacks import verified
 from tests.support.samples.recordings import CONFIRMED, ENDED, FAILED, TRANSCRIBED, UNTRANSCRIBED
@@ -46,29 +46,29 @@ MISPLACED = ConfigurationError("this client belongs to another event loop")
 
 
 def test_asynchronous_answer_is_evidence_of_the_api_id() -> None:
-    assert evidence_of_answer(PendingResponse("api-1")) == StartAccepted(words="accepted", api_id="api-1")
+    assert evidence_of_answer(PendingResponse("api-1")) == StartAccepted(description="accepted", api_id="api-1")
 
 
 def test_synchronous_answer_is_evidence_of_the_recording() -> None:
     answer = RecordingStarted(api_id="api-1", recording_id="rec-1", url="https://f/1")
     assert evidence_of_answer(answer) == StartAccepted(
-        words="started", api_id="api-1", recording_id="rec-1", url="https://f/1"
+        description="started", api_id="api-1", recording_id="rec-1", url="https://f/1"
     )
 
 
 @pytest.mark.parametrize(
     ("error", "evidence"),
     [
-        (NOT_SENT, StartNotSent(words=str(NOT_SENT))),
-        (MISPLACED, StartNotSent(words=str(MISPLACED))),
-        (TIMED_OUT, StartUnanswered(words=str(TIMED_OUT))),
-        (BROKEN, StartUnanswered(words=str(BROKEN), api_id="api-1")),
-        (MISSING, StartRefused(words=str(MISSING), api_id="api-1")),
-        (BAD, StartRefused(words=str(BAD))),
-        (TOO_MANY, StartRefused(words=str(TOO_MANY), api_id="api-1")),
-        (SENSELESS, StartAccepted(words=str(SENSELESS))),
-        (READABLE, StartAccepted(words=str(READABLE), api_id="api-1", recording_id="rec-1", url="https://f/1")),
-        (CONTRADICTED, StartUnanswered(words=str(CONTRADICTED), api_id="api-1")),
+        (NOT_SENT, StartNotSent(description=str(NOT_SENT))),
+        (MISPLACED, StartNotSent(description=str(MISPLACED))),
+        (TIMED_OUT, StartUnanswered(description=str(TIMED_OUT))),
+        (BROKEN, StartUnanswered(description=str(BROKEN), api_id="api-1")),
+        (MISSING, StartRefused(description=str(MISSING), api_id="api-1")),
+        (BAD, StartRefused(description=str(BAD))),
+        (TOO_MANY, StartRefused(description=str(TOO_MANY), api_id="api-1")),
+        (SENSELESS, StartAccepted(description=str(SENSELESS))),
+        (READABLE, StartAccepted(description=str(READABLE), api_id="api-1", recording_id="rec-1", url="https://f/1")),
+        (CONTRADICTED, StartUnanswered(description=str(CONTRADICTED), api_id="api-1")),
     ],
 )
 def test_each_error_is_evidence(error: PlivoRecordError, evidence: Evidence) -> None:

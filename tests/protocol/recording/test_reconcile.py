@@ -35,7 +35,7 @@ from plivo_record_async.protocol.recording.reconcile import (
     weigh,
 )
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING
+from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
@@ -81,10 +81,10 @@ def lived(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
     return record
 
 
-UNANSWERED = lived((5, began(5)), (35, StartUnanswered(words="timeout")))
+UNANSWERED = lived((5, began(5)), (35, StartUnanswered(description="timeout")))
 """Sent at 5 seconds, and not answered within 30."""
 
-SEARCH = Search(first=NOW - 25 * SECOND, last=NOW + 65 * SECOND, doubt=60 * SECOND)
+SEARCH = Search(first=NOW - 25 * SECOND, last=NOW + 65 * SECOND, tolerance=60 * SECOND)
 """When it began: 30 seconds are left for what Plivo's machines do."""
 
 
@@ -101,17 +101,17 @@ def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -
         (UNANSWERED, 5, 35),
         (lived((5, began(5))), 5, 35),
         (lived((5, began(5, within=600))), 5, 605),
-        (lived((5, began(5)), (7, StartAccepted(words="202"))), 5, 7),
-        (lived((5, began(5)), (3, StartAccepted(words="202"))), 5, 35),
-        (lived((5, began(5)), (6, CONFIRMED), (7, StartUnanswered(words="timeout"))), 5, 6),
-        (lived((5, began(5)), (100, StartAccepted(words="202"))), 5, 35),
+        (lived((5, began(5)), (7, StartAccepted(description="202"))), 5, 7),
+        (lived((5, began(5)), (3, StartAccepted(description="202"))), 5, 35),
+        (lived((5, began(5)), (6, CONFIRMED), (7, StartUnanswered(description="timeout"))), 5, 6),
+        (lived((5, began(5)), (100, StartAccepted(description="202"))), 5, 35),
         # Of the first sending nothing left, so nothing that began then is this recording.
         (
             lived(
                 (5, began(5)),
-                (6, StartNotSent(words="refused")),
+                (6, StartNotSent(description="refused")),
                 (60, began(60)),
-                (90, StartUnanswered(words="timeout")),
+                (90, StartUnanswered(description="timeout")),
             ),
             60,
             90,
@@ -129,11 +129,11 @@ def test_send_window_is_from_sending_to_the_answer_or_the_deadline(
 @pytest.mark.parametrize("then", [60, -60, 7_200])
 @pytest.mark.parametrize("step", [0, 60, -120])
 def test_send_window_is_in_plivos_time_whatever_the_local_clock_showed(then: float, step: float) -> None:
-    record = lived((5, began(5)), (35, StartUnanswered(words="timeout")), wrong=then)
+    record = lived((5, began(5)), (35, StartUnanswered(description="timeout")), wrong=then)
     search = search_for(record, measured(then + step), reading(100, wrong=then + step))
     assert SEARCH.first - (2 + abs(step)) * SECOND <= search.first <= SEARCH.first
     assert SEARCH.last <= search.last <= SEARCH.last + (2 + abs(step)) * SECOND
-    assert search.doubt == timedelta(minutes=1)
+    assert search.tolerance == timedelta(minutes=1)
 
 
 def test_measurement_of_another_run_is_used() -> None:
@@ -144,15 +144,15 @@ def test_measurement_of_another_run_is_used() -> None:
 
 def test_send_window_is_wide_without_plivos_time() -> None:
     search = search_for(UNANSWERED, PlivoClock(), reading(100))
-    assert search == Search(first=NOW - 85 * SECOND, last=NOW + 125 * SECOND, doubt=DAY)
+    assert search == Search(first=NOW - 85 * SECOND, last=NOW + 125 * SECOND, tolerance=DAY)
     assert search_for(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == Search(
-        first=NOW - 90 * SECOND, last=NOW + 120 * SECOND, doubt=DAY
+        first=NOW - 90 * SECOND, last=NOW + 120 * SECOND, tolerance=DAY
     )
-    assert search_for(lived((5, began(5, run="another run"))), measured(), reading(100)).doubt == DAY
+    assert search_for(lived((5, began(5, run="another run"))), measured(), reading(100)).tolerance == DAY
 
 
 def test_send_window_grows_with_the_deadline() -> None:
-    assert search_for(lived((5, began(5, within=600))), measured(), reading(100)).doubt == 600 * SECOND
+    assert search_for(lived((5, began(5, within=600))), measured(), reading(100)).tolerance == 600 * SECOND
 
 
 def test_list_is_requested_for_the_whole_send_window() -> None:
@@ -254,14 +254,14 @@ def test_known_recording_id_decides_whatever_the_times() -> None:
 
 
 def test_known_file_url_decides_too() -> None:
-    record = lived((5, began(5)), (6, StartAccepted(words="202", url="https://f/1")))
+    record = lived((5, began(5)), (6, StartAccepted(description="202", url="https://f/1")))
     row = row_at(9_999, recording_url="https://f/1")
     assert matching(record, [row_at(0, "rec-0"), row], SEARCH) == Matches(certain=(row,))
     assert matching(record, [row_at(0, "rec-0")], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
 
 
 def test_api_id_decides_where_the_times_do_not() -> None:
-    record = lived((5, began(5)), (6, StartAccepted(words="202", api_id="a")))
+    record = lived((5, began(5)), (6, StartAccepted(description="202", api_id="a")))
     late, another = row_at(9_999, api_id="a"), row_at(9_999, api_id="b")
     assert matching(record, [another, late], SEARCH) == Matches(likely=(late,))
     assert matching(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
@@ -281,7 +281,7 @@ def another(*evidence: Any) -> FollowedRecording:
 
 
 def test_row_by_which_another_start_was_only_found_may_belong_to_this_one() -> None:
-    owner = another(StartUnanswered(words="timeout"), RecordingFound(recording=ROW))
+    owner = another(StartUnanswered(description="timeout"), RecordingFound(recording=ROW))
     assert owner.recording_id == "rec-1"
     assert claim_of(owner, ROW, UNANSWERED) == "found"
 

@@ -6,13 +6,12 @@ import attrs
 import pytest
 
 from plivo_record_async.protocol.models import ApiResponse, RecordingState, RecordingStatus, StartRequest
-from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, is_due, progress, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress, status_of
 from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
     ENDED,
     NOW,
-    SECOND,
     TRANSCRIBED,
     UNTRANSCRIBED,
     planned,
@@ -115,14 +114,6 @@ def test_only_nonempty_text_counts_as_an_id() -> None:
     odd = ApiResponse(api_id="api-9", message="m", answer={"recording_id": 7, "url": ""})
     told = record_after(recording("sending"), odd)
     assert (told.recording_id, told.record_url) == (None, None)
-
-
-def test_record_is_due_from_its_due_time_on() -> None:
-    record = planned()
-    assert record.due_at is not None
-    assert is_due(record, record.due_at)
-    assert not is_due(record, record.due_at - SECOND)
-    assert not is_due(recording("rejected"), NOW)
 
 
 def _nothing(record: FollowedRecording) -> bool:

@@ -24,7 +24,6 @@ from plivo_record_async.protocol.recording.evidence import (
     EventName,
     Evidence,
     HandlersEnded,
-    Kind,
     NothingFound,
     RecordingBegan,
     RecordingFound,
@@ -35,6 +34,7 @@ from plivo_record_async.protocol.recording.evidence import (
     StartRefused,
     StartUnanswered,
 )
+from plivo_record_async.protocol.recording.kinds import Kind
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.protocol.recording.record import FollowedRecording
 
@@ -51,7 +51,7 @@ REQUEST = StartRequest(
 )
 
 ACCEPTED = StartAccepted(
-    words="202: conference recording started", api_id="api-1", recording_id="rec-1", url="https://f/1"
+    description="202: conference recording started", api_id="api-1", recording_id="rec-1", url="https://f/1"
 )
 CONFIRMED = ApiResponse(api_id="api-1", message="conference recording started", raw={"response": "{}"})
 FAILED = ApiResponse(api_id="api-1", error="not found", raw={"response": "{}"})
@@ -86,9 +86,9 @@ EVIDENCE: dict[Kind, Evidence] = {
     "sending_began": SendingBegan(),
     "sending_continued": SendingContinued(),
     "accepted": ACCEPTED,
-    "refused": StartRefused(words="404: not found", api_id="api-0"),
-    "not_sent": StartNotSent(words="connection refused"),
-    "unanswered": StartUnanswered(words="read timeout", api_id="api-1"),
+    "refused": StartRefused(description="404: not found", api_id="api-0"),
+    "not_sent": StartNotSent(description="connection refused"),
+    "unanswered": StartUnanswered(description="read timeout", api_id="api-1"),
     "start_confirmed": CONFIRMED,
     "start_failed": FAILED,
     "recording_began": RecordingBegan(recording=RUNNING_ROW),

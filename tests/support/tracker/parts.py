@@ -12,7 +12,7 @@ import attrs
 
 from plivo_record_async import CallbackPolicy
 from plivo_record_async.protocol.models import RecordingState
-from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
+from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import FollowedRecording, Store
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import Ledger

@@ -10,14 +10,14 @@ from plivo_record_async import _clock
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted, StartUnanswered
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
-from plivo_record_async.protocol.recording.tracking_policy import TrackingPolicy
+from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import FollowedRecording
 from tests.support.samples.recordings import ENDED
 from tests.support.tracker.parts import SHORT_INTERVALS
 
 __all__ = ["ANSWERED", "PATIENT", "sending", "unhandled", "unknown"]
 
-ANSWERED = StartAccepted(words="202", api_id="api-1")
+ANSWERED = StartAccepted(description="202", api_id="api-1")
 
 PATIENT = attrs.evolve(SHORT_INTERVALS, initial_backoff=timedelta(hours=1), idle_backoff=timedelta(hours=1))
 """Intervals with which Plivo is not asked about any recording during a test."""
@@ -31,7 +31,9 @@ def sending(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTER
 
 
 def unknown(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:
-    return apply(sending(start_id, tracking=tracking), StartUnanswered(words="read timeout"), _clock.now(), tracking)[0]
+    return apply(
+        sending(start_id, tracking=tracking), StartUnanswered(description="read timeout"), _clock.now(), tracking
+    )[0]
 
 
 def unhandled(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:

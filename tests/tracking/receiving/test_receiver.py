@@ -56,7 +56,7 @@ def accepted(
         transcription_url=issued("transcription", start_id, public_url=public_url),
     )
     record = plan(start_id, request, now())
-    for evidence in (SendingBegan(), StartAccepted(words="202", api_id=api_id, recording_id=recording_id)):
+    for evidence in (SendingBegan(), StartAccepted(description="202", api_id=api_id, recording_id=recording_id)):
         record, _ = apply(record, evidence, now())
     return record
 
@@ -164,7 +164,7 @@ async def test_callback_that_recording_began_is_stored_as_such(*, early: bool) -
         assert await deliver(http_client, signed(fields=began)) == 200
         assert await state(store) == "started"
         if early:
-            await Ledger(store=store).apply(record, StartAccepted(words="202"))
+            await Ledger(store=store).apply(record, StartAccepted(description="202"))
         assert await deliver(http_client, signed()) == 200
         assert await state(store) == "recorded"
 

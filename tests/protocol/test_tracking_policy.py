@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from plivo_record_async.protocol.recording.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
+from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
 NAMES = [attribute.name for attribute in attrs.fields(TrackingPolicy)]
 

@@ -1,0 +1,190 @@
+"""Which attributes of a record a piece of evidence changes, apart from its state."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+
+from plivo_record_async.protocol.models import ApiResponse, CallbackEvent, Recording, RecordingEnded, TranscriptionEnded
+from plivo_record_async.protocol.recording.evidence import (
+    CandidatesFound,
+    ConferenceGone,
+    EventHandled,
+    EventName,
+    Evidence,
+    HandlersEnded,
+    RecordingBegan,
+    RecordingFound,
+    SendingBegan,
+    StartAccepted,
+    StartRefused,
+    StartUnanswered,
+    event_name,
+)
+from plivo_record_async.protocol.recording.handler_runs import (
+    HandlerRun,
+    drop_runs,
+    next_runs,
+    unfinished_events,
+    update_runs,
+)
+from plivo_record_async.protocol.recording.kinds import kind_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, StartAnswer
+from plivo_record_async.protocol.recording.schedule import lacks_transcript
+from plivo_record_async.protocol.tracking_policy import TrackingPolicy
+
+__all__ = ["changes_by", "changes_by_time", "event_of"]
+
+_ATTRIBUTES: Final[Mapping[EventName, str]] = {
+    "ApiResponse": "response",
+    "RecordingEnded": "ended",
+    "TranscriptionEnded": "transcription",
+}
+"""The attribute of a record that holds each event."""
+
+Event = ApiResponse | RecordingEnded | TranscriptionEnded
+
+
+def event_of(record: FollowedRecording, name: EventName) -> Event:
+    """Return an event that the record holds.
+
+    Args:
+        record: The record.
+        name: The event.
+    """
+    event: Event = getattr(record, _ATTRIBUTES[name])
+    return event
+
+
+def changes_by(  # noqa: C901 - one case for each kind of evidence
+    record: FollowedRecording,
+    evidence: Evidence,
+    now: datetime,
+    tracking: TrackingPolicy,
+    handled: Collection[EventName],
+) -> dict[str, Any]:
+    """Return the attributes that a piece of evidence changes, apart from the state.
+
+    Args:
+        record: The record before the change.
+        evidence: The evidence. It is not `CameDue`.
+        now: The time (aware).
+        tracking: The intervals and timeouts.
+        handled: The events that have handlers.
+    """
+    changes: dict[str, Any] = {}
+    match evidence:
+        case ApiResponse() | RecordingEnded() | TranscriptionEnded():
+            changes = _by_event(record, evidence, handled)
+        case StartAccepted(api_id=api_id, recording_id=recording_id, url=url):
+            answer = StartAnswer(api_id=api_id, recording_id=recording_id, url=url)
+            changes = _keep_better(record, "answer", answer)
+        case StartRefused(api_id=api_id) | StartUnanswered(api_id=api_id):
+            changes = _keep_better(record, "answer", StartAnswer(api_id=api_id))
+        case RecordingBegan(recording=begun):
+            changes = _keep_better(record, "begun", begun)
+        case RecordingFound(recording=row):
+            changes = _by_rows(record, (row,))
+            if kind_of(evidence) == "found_ended" and record.ended is None:
+                changes |= _by_event(record, _ended_by(record, row), handled)
+        case CandidatesFound(recordings=rows):
+            changes = _by_rows(record, tuple(sorted(rows, key=lambda row: row.recording_id or "")))
+        case SendingBegan(sending=sending):
+            changes = {"sending": sending}
+        case ConferenceGone(at=at):
+            changes = {} if record.gone_at is not None else {"gone_at": at or now}
+        case EventHandled() | HandlersEnded():
+            changes = _by_handlers(record, evidence, now, tracking)
+        case _:
+            pass
+    return changes
+
+
+def changes_by_time(
+    record: FollowedRecording, now: datetime, tracking: TrackingPolicy, handled: Collection[EventName]
+) -> dict[str, Any]:
+    """Return the attributes that the passing of time changes, apart from the state.
+
+    A transcript that did not come in time counts as failed, until it comes all the same.
+
+    Args:
+        record: The record before the change.
+        now: The time (aware).
+        tracking: The intervals and timeouts.
+        handled: The events that have handlers.
+    """
+    changes: dict[str, Any] = {}
+    if lacks_transcript(record) and now >= record.since + tracking.give_up_after:
+        error = f"no transcript came within {tracking.give_up_after} of the recording's end"
+        changes = _by_event(record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), handled)
+    runs: tuple[HandlerRun, ...] = changes.get("handler_runs", record.handler_runs)
+    later = next_runs(runs, now, lease=tracking.handler_lease, give_up_after=tracking.give_up_after)
+    if later != runs:
+        unhandled = unfinished_events(changes.get("unhandled", record.unhandled), later)
+        changes |= {"handler_runs": later, "unhandled": unhandled}
+    return changes
+
+
+def _by_event(record: FollowedRecording, event: Event, handled: Collection[EventName]) -> dict[str, Any]:
+    name = event_name(event)
+    old, changes = getattr(record, _ATTRIBUTES[name]), _keep_better(record, _ATTRIBUTES[name], event)
+    is_new = bool(changes) and (old is None or _precedence(old)[0] != _precedence(event)[0])
+    if is_new and name in handled and name not in record.unhandled:
+        return changes | {"unhandled": (*record.unhandled, name), "handler_runs": drop_runs(record.handler_runs, name)}
+    return changes
+
+
+def _keep_better(
+    record: FollowedRecording, attribute: str, new: StartAnswer | CallbackEvent | Recording
+) -> dict[str, Any]:
+    """Of two values for one attribute, keep the one that says more, so that their order does not matter."""
+    old = getattr(record, attribute)
+    return {} if old is not None and _precedence(old) >= _precedence(new) else {attribute: new}
+
+
+def _precedence(value: StartAnswer | CallbackEvent | Recording) -> tuple[bool, int, str]:
+    """Return whether a value is decisive, how many of its attributes are known, and a text that breaks ties."""
+    match value:
+        case ApiResponse(error=error):
+            decisive = error is not None
+        case TranscriptionEnded(error=error):
+            decisive = error is None
+        case _:
+            decisive = True
+    attributes = attrs.asdict(value)
+    known = sum(attribute is not None for attribute in attributes.values())
+    return decisive, known, json.dumps(attributes, sort_keys=True, default=str)
+
+
+def _by_rows(record: FollowedRecording, rows: tuple[Recording, ...]) -> dict[str, Any]:
+    return {} if rows == record.candidates else {"candidates": rows}
+
+
+def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
+    return RecordingEnded(
+        api_id=record.api_id,  # the api_id of the row is that of the question
+        conference_name=row.conference_name,
+        record_url=row.recording_url or "",
+        recording_id=row.recording_id,
+        duration_ms=row.duration_ms,
+        started_at=row.started_at,
+        ended_at=row.ended_at,
+        raw=row.raw,
+    )
+
+
+def _by_handlers(
+    record: FollowedRecording, evidence: EventHandled | HandlersEnded, now: datetime, tracking: TrackingPolicy
+) -> dict[str, Any]:
+    name, runs = evidence.name, record.handler_runs
+    if name not in record.unhandled:
+        return {}
+    if isinstance(evidence, HandlersEnded):
+        runs = update_runs(runs, evidence, now, lease=tracking.handler_lease, max_backoff=tracking.max_backoff)
+        return {} if runs == record.handler_runs else {"handler_runs": runs}
+    unhandled = tuple(other for other in record.unhandled if other != name)
+    return {"unhandled": unhandled, "handler_runs": drop_runs(runs, name, except_given_up=True)}

@@ -1,0 +1,129 @@
+"""The kinds of evidence, which are the rows of the table of the lifecycle, and evidence in words for the history."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingState, TranscriptionEnded
+from plivo_record_async.protocol.recording.evidence import (
+    CameDue,
+    CandidatesFound,
+    ConferenceGone,
+    EventHandled,
+    Evidence,
+    HandlersEnded,
+    NothingFound,
+    RecordingBegan,
+    RecordingFound,
+    SendingBegan,
+    SendingContinued,
+    StartAccepted,
+    StartNotSent,
+    StartRefused,
+    StartUnanswered,
+)
+
+__all__ = ["Kind", "describe", "kind_of"]
+
+Kind = Literal[
+    "sending_began",
+    "sending_continued",
+    "accepted",
+    "refused",
+    "not_sent",
+    "unanswered",
+    "start_confirmed",
+    "start_failed",
+    "recording_began",
+    "recording_ended",
+    "transcribed",
+    "transcription_failed",
+    "found_running",
+    "found_ended",
+    "found_several",
+    "conference_gone",
+    "nothing_found",
+    "came_due",
+    "handlers_ended",
+    "handled",
+]
+"""The kinds of evidence that the table of the lifecycle knows."""
+
+
+_KINDS: dict[type[Evidence], Kind] = {
+    SendingBegan: "sending_began",
+    SendingContinued: "sending_continued",
+    StartAccepted: "accepted",
+    StartRefused: "refused",
+    StartNotSent: "not_sent",
+    StartUnanswered: "unanswered",
+    RecordingBegan: "recording_began",
+    RecordingEnded: "recording_ended",
+    CandidatesFound: "found_several",
+    ConferenceGone: "conference_gone",
+    NothingFound: "nothing_found",
+    CameDue: "came_due",
+    HandlersEnded: "handlers_ended",
+    EventHandled: "handled",
+}
+
+_DESCRIPTIONS: dict[Kind, str] = {
+    "sending_began": "sending began",
+    "sending_continued": "sending goes on",
+    "start_confirmed": "a callback said that it started",
+    "recording_began": "a callback said that it has begun",
+    "recording_ended": "a callback said that it ended",
+    "transcribed": "a callback brought the transcript",
+    "found_running": "Plivo lists it as running",
+    "found_ended": "Plivo lists it",
+    "found_several": "more than one recording in Plivo's list may be this one",
+    "conference_gone": "the conference is over, and Plivo lists no recording yet",
+    "nothing_found": "the conference is over, and Plivo lists no recording",
+    "handlers_ended": "some handlers have run",
+    "handled": "the handlers have run",
+}
+
+_TIMEOUT_DESCRIPTIONS: dict[RecordingState, str] = {
+    "not_sent": "the program ended before it sent anything",
+    "unknown": "the program ended, or lost its store, while it was sending",
+    "unconfirmed": "Plivo accepted it, but no callback came in time",
+    "recorded": "no transcript came in time",
+}
+
+
+def kind_of(evidence: Evidence) -> Kind:
+    """Return the kind of a piece of evidence, which is its row in the table of the lifecycle.
+
+    Args:
+        evidence: The evidence.
+    """
+    match evidence:
+        case ApiResponse():
+            return "start_failed" if evidence.error is not None else "start_confirmed"
+        case TranscriptionEnded():
+            return "transcription_failed" if evidence.error is not None else "transcribed"
+        case RecordingFound(recording=row):
+            has_ended = row.recording_url is not None and (row.duration_ms, row.ended_at) != (None, None)
+            return "found_ended" if has_ended else "found_running"
+        case _:
+            return _KINDS[type(evidence)]
+
+
+def describe(evidence: Evidence, state: RecordingState) -> str:
+    """Return a piece of evidence in a few words, for the history of a recording.
+
+    Args:
+        evidence: The evidence.
+        state: The state of the recording after it.
+    """
+    match evidence:
+        case StartAccepted() | StartRefused() | StartNotSent() | StartUnanswered():
+            return evidence.description
+        case ApiResponse(error=str(error)):
+            return f"a callback said that it failed: {error}"
+        case TranscriptionEnded(error=str(error)):
+            return f"a callback said that the transcription failed: {error}"
+        case CameDue():
+            return _TIMEOUT_DESCRIPTIONS.get(state, "time passed")
+        case _:
+            return _DESCRIPTIONS[kind_of(evidence)]

@@ -1,0 +1,101 @@
+"""When a record needs attention again, and for what."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from plivo_record_async.protocol.models import RecordingEnded, RecordingState
+from plivo_record_async.protocol.recording.evidence import EventName
+from plivo_record_async.protocol.recording.handler_runs import HandlerRun, next_run
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.tracking_policy import TrackingPolicy
+
+__all__ = ["is_due", "is_silent", "lacks_end", "lacks_transcript", "next_due"]
+
+
+def is_due(record: FollowedRecording, now: datetime) -> bool:
+    """Return whether the record needs attention now.
+
+    Args:
+        record: The record.
+        now: The time (aware).
+    """
+    return record.due_at is not None and record.due_at <= now
+
+
+def lacks_end(record: FollowedRecording) -> bool:
+    """Return whether Plivo may know more about the recording than the record does.
+
+    Args:
+        record: The record.
+    """
+    return _lacks_end(record.state, record.ended)
+
+
+def lacks_transcript(record: FollowedRecording) -> bool:
+    """Return whether the recording has ended and its transcript may still come.
+
+    Args:
+        record: The record.
+    """
+    return _lacks_transcript(record, record.state, {})
+
+
+def is_silent(record: FollowedRecording) -> bool:
+    """Return whether asking Plivo is the only thing that is left to do for the record.
+
+    Args:
+        record: The record.
+    """
+    return record.due_at is not None and not record.unhandled and lacks_end(record)
+
+
+def next_due(
+    record: FollowedRecording, changes: Mapping[str, Any], now: datetime, tracking: TrackingPolicy
+) -> datetime | None:
+    """Return when the record needs attention again. If None, nothing is left to do for it.
+
+    Args:
+        record: The record before its change.
+        changes: The attributes that change.
+        now: The time (aware).
+        tracking: The intervals and timeouts.
+    """
+    recording_due = _recording_due(record, changes, now, tracking)
+    unhandled: tuple[EventName, ...] = changes.get("unhandled", record.unhandled)
+    runs: tuple[HandlerRun, ...] = changes.get("handler_runs", record.handler_runs)
+    times = [next_run(runs, name) or now + tracking.handler_lease for name in unhandled]
+    return min(times if recording_due is None else [*times, recording_due], default=None)
+
+
+def _recording_due(
+    record: FollowedRecording, changes: Mapping[str, Any], now: datetime, tracking: TrackingPolicy
+) -> datetime | None:
+    """Return when the recording itself needs attention. The longer its state has lasted, the longer is the pause."""
+    state: RecordingState = changes.get("state", record.state)
+    since = record.since if state == record.state else now
+    if state in {"planned", "sending"}:
+        return now + tracking.lease
+    if state == "accepted":
+        return since + tracking.confirm_within
+    if not _lacks_end(state, changes.get("ended", record.ended)):
+        return since + tracking.give_up_after if _lacks_transcript(record, state, changes) else None
+    if now - record.created_at > tracking.give_up_after:
+        return None
+    if "gone_at" in changes:
+        return now + tracking.absence_grace + tracking.poll_interval  # the grace is measured with Plivo's clock
+    first = tracking.initial_backoff if state == "unknown" else tracking.idle_backoff
+    return now + min(max(first, now - since), tracking.max_backoff)
+
+
+def _lacks_transcript(record: FollowedRecording, state: RecordingState, changes: Mapping[str, Any]) -> bool:
+    transcription = changes.get("transcription", record.transcription)
+    return state == "recorded" and transcription is None and record.request.transcription_url is not None
+
+
+def _lacks_end(state: RecordingState, ended: RecordingEnded | None) -> bool:
+    if state in {"recorded", "transcribed"}:
+        return ended is None
+    return state in {"unknown", "unconfirmed", "started"}

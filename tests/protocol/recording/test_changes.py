@@ -1,0 +1,104 @@
+"""Which attributes of a record a piece of evidence changes, and which of two values is kept."""
+
+from __future__ import annotations
+
+import attrs
+
+from plivo_record_async.protocol.clocks import Sending
+from plivo_record_async.protocol.models import RecordingEnded
+from plivo_record_async.protocol.recording.evidence import (
+    CameDue,
+    CandidatesFound,
+    EventHandled,
+    EventName,
+    RecordingFound,
+    SendingBegan,
+    StartNotSent,
+)
+from plivo_record_async.protocol.recording.lifecycle import RunHandlers, apply, begin
+from plivo_record_async.protocol.recording.record import progress
+from tests.support.samples.recordings import (
+    CONFIRMED,
+    ENDED,
+    FAILED,
+    NOW,
+    OTHER_ROW,
+    REQUEST,
+    ROW,
+    RUNNING_ROW,
+    SECOND,
+    TRANSCRIBED,
+    UNTRANSCRIBED,
+    due_time,
+    planned,
+    record_after,
+    recording,
+)
+
+
+def test_more_detailed_of_two_callbacks_of_one_kind_is_kept() -> None:
+    short = RecordingEnded(record_url="https://f/1.mp3", api_id="api-1")
+    assert record_after(recording("accepted"), short, ENDED).ended == ENDED
+    assert record_after(recording("accepted"), ENDED, short).ended == ENDED
+
+
+def test_a_transcript_outweighs_an_error_and_an_error_outweighs_a_confirmation() -> None:
+    transcribed = record_after(recording("recorded"), UNTRANSCRIBED, TRANSCRIBED)
+    assert (transcribed.state, transcribed.transcription, transcribed.error) == ("transcribed", TRANSCRIBED, None)
+    failed = record_after(recording("accepted"), FAILED, CONFIRMED)
+    assert (failed.state, failed.response, failed.error) == ("failed", FAILED, "not found")
+
+
+def test_row_of_the_list_replaces_a_lost_callback() -> None:
+    found = record_after(recording("unknown"), RecordingFound(recording=ROW))
+    assert found.ended == attrs.evolve(ENDED, api_id="api-1")
+    assert found.ended is not None
+    assert found.ended.raw == ROW.raw
+    assert found.recording_id == "rec-1"
+
+
+def test_row_of_the_list_does_not_replace_a_callback() -> None:
+    told = record_after(recording("accepted"), ENDED)
+    found = record_after(told, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
+    assert found.ended is told.ended
+
+
+def test_row_of_a_running_recording_is_not_its_end() -> None:
+    running = record_after(recording("unknown"), RecordingFound(recording=RUNNING_ROW))
+    assert (running.state, running.ended, running.recording_id) == ("started", None, "rec-1")
+    assert record_after(running, RecordingFound(recording=RUNNING_ROW)) is running
+
+
+def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
+    record = record_after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)))
+    assert record.candidates == (OTHER_ROW, ROW)
+    assert (record.state, record.recording_id) == ("unknown", None)
+    assert record.error == "read timeout; it may be any of the recordings rec-0, rec-1"
+
+
+def test_missing_transcript_counts_as_failed_until_it_arrives() -> None:
+    record = recording("recorded")
+    early, effects = apply(record, CameDue(), due_time(record) - SECOND)
+    assert (early, effects) == (record, ())
+    handled_events: frozenset[EventName] = frozenset({"TranscriptionEnded"})
+    late, effects = apply(record, CameDue(), due_time(record), handled=handled_events)
+    assert (late.state, late.error) == ("recorded", "no transcript came within 2 days, 0:00:00 of the recording's end")
+    assert progress(late, "transcribed") == "lost"
+    assert late.steps[-1].evidence == "no transcript came in time"
+    [told] = effects
+    assert isinstance(told, RunHandlers)
+    assert told.event == late.transcription
+    handled = record_after(late, EventHandled(name="TranscriptionEnded"))
+    assert handled.due_at is None
+    at_last, effects = apply(handled, TRANSCRIBED, NOW, handled=handled_events)
+    assert progress(at_last, "transcribed") == "reached"
+    assert effects == (RunHandlers(TRANSCRIBED),)
+
+
+def test_clock_readings_of_the_last_sending_are_kept() -> None:
+    first, second = (Sending(steady=number, run="run", within=30) for number in (1.0, 2.0))
+    began = record_after(planned(), SendingBegan(sending=first))
+    assert began.sending == first
+    again = record_after(began, StartNotSent(description="refused"), SendingBegan(sending=second))
+    assert again.sending == second
+    assert begin("start-1", REQUEST, NOW, sending=first).sending == first
