@@ -27,17 +27,17 @@ def opened(path: Path) -> None:
     asyncio.run(read())
 
 
-def test_a_file_of_ours_is_usable(path: Path) -> None:
+def test_database_of_the_package_is_usable(path: Path) -> None:
     opened(path)
     opened(path)
 
 
-def test_a_file_that_cannot_be_opened_is_a_wrong_configuration(path: Path) -> None:
+def test_file_that_cannot_be_opened_is_a_configuration_error(path: Path) -> None:
     with pytest.raises(ConfigurationError, match="does its directory exist"):
         opened(path / "recordings.db")
 
 
-def test_a_file_that_is_no_database_is_a_wrong_configuration(path: Path) -> None:
+def test_file_that_is_not_a_database_is_a_configuration_error(path: Path) -> None:
     path.write_text("Dear diary, " * 1000)
     with pytest.raises(ConfigurationError, match="it is no SQLite database"):
         opened(path)
@@ -47,7 +47,7 @@ NEWER = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1000"
 
 
 @pytest.mark.parametrize("statement", ["CREATE TABLE customers (name)", NEWER])
-def test_another_program_s_or_a_newer_version_s_is_a_wrong_configuration(path: Path, statement: str) -> None:
+def test_database_of_another_program_or_a_newer_version_is_a_configuration_error(path: Path, statement: str) -> None:
     other = sqlite3.connect(path)
     other.executescript(statement)
     other.close()

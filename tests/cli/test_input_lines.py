@@ -30,23 +30,23 @@ async def all_lines(content: bytes) -> list[bytes]:
         (b"\xff\n", [b"\xff"]),
     ],
 )
-async def test_lines_are_parted_at_line_ends_only(content: bytes, expected: list[bytes]) -> None:
+async def test_lines_are_split_only_at_line_ends(content: bytes, expected: list[bytes]) -> None:
     assert await all_lines(content) == expected
 
 
-async def test_lines_across_the_edges_of_what_is_read_at_once_stay_whole() -> None:
+async def test_line_across_two_chunks_stays_whole() -> None:
     content = [str(number).encode() * 97 for number in range(2000)]
     assert await all_lines(b"\n".join(content)) == content
 
 
-async def test_a_file_is_read(tmp_path: Path) -> None:
+async def test_lines_of_a_file_are_read(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     await asyncio.to_thread(names.write_bytes, b"a\nb")
     with await asyncio.to_thread(names.open, "rb") as file:
         assert [line async for line in Lines(file, asyncio.Event())] == [b"a", b"b"]
 
 
-async def test_a_line_is_there_before_the_next_one_is_written_and_the_loop_goes_on_meanwhile() -> None:
+async def test_line_of_a_pipe_is_yielded_before_the_next_one_is_written() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pen:
         source = Lines(file, asyncio.Event())
@@ -66,13 +66,13 @@ async def test_a_wait_for_a_line_can_be_cancelled() -> None:
             await anext(Lines(file, asyncio.Event()))
 
 
-async def test_a_file_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+async def test_file_that_cannot_be_read_raises(tmp_path: Path) -> None:
     unreadable = await asyncio.to_thread((tmp_path / "file").open, "wb", buffering=0)
     with unreadable, pytest.raises(UnreadableError, match="not open for reading"):
         await anext(Lines(unreadable, asyncio.Event()))
 
 
-async def test_once_it_is_ended_no_line_is_given_and_none_is_waited_for() -> None:
+async def test_no_line_is_yielded_or_awaited_after_the_end() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pen:
         ended = asyncio.Event()
@@ -89,14 +89,14 @@ async def test_once_it_is_ended_no_line_is_given_and_none_is_waited_for() -> Non
         assert [line async for line in source] == []
 
 
-async def test_a_line_without_an_end_is_no_list() -> None:
+async def test_endless_line_is_refused() -> None:
     source = Lines(io.BytesIO(b"a\n" + b"b" * 1_200_000), asyncio.Event())
     assert await anext(source) == b"a"
     with pytest.raises(UnreadableError, match="a line of more than 1 MiB"):
         await anext(source)
 
 
-async def test_what_has_happened_is_looked_at_before_the_next_line_is_given() -> None:
+async def test_end_is_checked_before_each_line() -> None:
     ended = asyncio.Event()
     source = Lines(io.BytesIO(b"a\nb"), ended)
     assert await anext(source) == b"a"
@@ -119,7 +119,7 @@ async def test_the_rest_of_a_file_is_counted(tmp_path: Path) -> None:
                 assert source.all_read
 
 
-async def test_of_a_pipe_what_it_holds_is_counted_and_no_more_is_waited_for() -> None:
+async def test_remaining_lines_of_a_pipe_are_counted_without_waiting() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pen:
         source = Lines(file, asyncio.Event())
@@ -131,13 +131,13 @@ async def test_of_a_pipe_what_it_holds_is_counted_and_no_more_is_waited_for() ->
         assert (await source.count_rest(), source.all_read) == (1, True)
 
 
-async def test_an_endless_pipe_is_not_counted_for_ever() -> None:
+async def test_counting_the_lines_of_an_endless_pipe_ends() -> None:
     with await asyncio.to_thread(Path("/dev/zero").open, "rb") as file:
         source = Lines(file, asyncio.Event())
         assert (await source.count_rest(), source.all_read) == (0, False)
 
 
-async def test_a_file_that_cannot_be_read_any_more_is_counted_as_far_as_it_was() -> None:
+async def test_lines_are_counted_up_to_a_read_error() -> None:
     with await asyncio.to_thread(Path("/proc/self/mem").open, "rb") as file:
         source = Lines(file, asyncio.Event())
         assert (await source.count_rest(), source.all_read) == (0, False)
@@ -159,7 +159,7 @@ class Hesitant(io.BytesIO):
         return super().read(size) if self.asked > 1 else None  # type: ignore[return-value]
 
 
-async def test_a_pipe_that_does_not_block_is_waited_for() -> None:
+async def test_nonblocking_pipe_is_awaited() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb"), os.fdopen(writing, "wb", buffering=0) as pen:
         hesitant = Hesitant(b"a\nb", reading)

@@ -9,7 +9,7 @@ from plivo_record_async.cli.log import log_told
 log = logging.getLogger("plivo_record_async")
 
 
-def test_warnings_are_told_inside_the_block_only() -> None:
+def test_warnings_are_printed_only_inside_the_block() -> None:
     told: list[str] = []
     with log_told(told.append):
         log.warning("a callback was refused with %d", 403)
@@ -25,7 +25,7 @@ def test_an_exception_is_one_line() -> None:
     assert told == ["not stored: the disk is full"]
 
 
-def test_it_ends_with_its_block_whatever_happens() -> None:
+def test_logging_ends_with_its_block_even_after_an_error() -> None:
     before = list(logging.getLogger().handlers)
     with pytest.raises(ZeroDivisionError), log_told(print):
         raise ZeroDivisionError
@@ -33,7 +33,7 @@ def test_it_ends_with_its_block_whatever_happens() -> None:
 
 
 @pytest.mark.parametrize("level_of_the_others", [logging.NOTSET, logging.DEBUG])
-def test_one_logger_may_be_told_of_in_detail(level_of_the_others: int, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_logger_may_be_printed_in_detail(level_of_the_others: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(level_of_the_others, log.name)
     told: list[str] = []
     with log_told(told.append, verbose="plivo_record_async.emulator"):

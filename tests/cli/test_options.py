@@ -20,18 +20,18 @@ def test_seconds_are_a_number(words: list[str], seconds: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "0", "-1", "soon", ""])
-def test_what_cannot_be_waited_for_is_wrong_usage(text: str) -> None:
+def test_invalid_seconds_are_a_usage_error(text: str) -> None:
     ended = CliRunner().invoke(wait, ["--timeout", text])
     assert ended.exit_code == 2
     assert "Invalid value for '--timeout'" in ended.output
 
 
-def test_seconds_may_have_bounds_of_their_own() -> None:
+def test_seconds_may_have_bounds() -> None:
     assert Seconds(0.1, 3600).convert("3600", None, None) == 3600
     with pytest.raises(click.BadParameter, match="not in the range"):
         Seconds(0.1, 3600).convert("3601", None, None)
 
 
-async def test_the_default_is_that_of_a_client() -> None:
+async def test_default_timeout_is_that_of_a_client() -> None:
     async with RecordClient("MAABCDEFGHIJKLMNOPQR", "token") as client:
         assert client.timeout == DEFAULT_TIMEOUT

@@ -80,11 +80,11 @@ def test_a_batch_has_an_exit_code(errors: list[Exception | None], code: ExitCode
         ("\x9b2J\u202e", r"\x9b2J\u202e"),
     ],
 )
-def test_nothing_that_is_shown_can_steer_a_terminal(text: str, shown: str) -> None:
+def test_printed_text_contains_no_control_characters(text: str, shown: str) -> None:
     assert printable(text) == shown
 
 
-def test_an_error_for_machines_has_the_data_that_it_carries() -> None:
+def test_json_of_an_error_has_its_attributes() -> None:
     assert error_record(UNKNOWN) == {
         "type": "OutcomeUnknownError",
         "error": str(UNKNOWN),
@@ -158,7 +158,7 @@ def test_a_summary_is_a_line_or_an_object(capsys: pytest.CaptureFixture[str]) ->
     assert json.loads(capsys.readouterr().out) == {"type": "Summary", "done": 1, "failed": 2, "unknown": 3}
 
 
-def test_the_summary_of_a_batch_that_ended_early_counts_what_was_not_begun(capsys: pytest.CaptureFixture[str]) -> None:
+def test_summary_of_a_batch_that_ended_early_counts_the_items_not_begun(capsys: pytest.CaptureFixture[str]) -> None:
     tally = Tally(failed=2, not_begun=7)
     for all_read, more in ((True, ""), (False, " or more")):
         Output(as_json=False).summary(tally, all_read=all_read)
@@ -185,7 +185,7 @@ def test_an_error_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> N
     assert json.loads(printed.err)["sent_at"] == SENT_AT.isoformat()
 
 
-def test_what_json_does_not_know_is_text(capsys: pytest.CaptureFixture[str]) -> None:
+def test_value_without_a_json_form_is_printed_as_text(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=True).record({"path": ConfigurationError("x")})
     assert json.loads(capsys.readouterr().out) == {"path": "x"}
 
@@ -197,7 +197,7 @@ def test_what_json_does_not_know_is_text(capsys: pytest.CaptureFixture[str]) -> 
         max_leaves=8,
     )
 )
-def test_whatever_is_printed_is_json_that_every_reader_takes(value: Any) -> None:
+def test_printed_json_is_strictly_valid(value: Any) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         Output(as_json=True).record({"type": "Anything", "value": value})
@@ -207,7 +207,7 @@ def test_whatever_is_printed_is_json_that_every_reader_takes(value: Any) -> None
     json.dumps(json.loads(text, parse_constant=pytest.fail), ensure_ascii=False).encode()
 
 
-def test_what_json_cannot_carry_is_null_or_escaped(capsys: pytest.CaptureFixture[str]) -> None:
+def test_value_that_json_cannot_represent_is_null_or_escaped(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=True).record({"nan": math.nan, "rest": (-math.inf, b"\xff\n", "\ud800", {1.5: "\udcff"}, SENT_AT)})
     assert json.loads(capsys.readouterr().out) == {
         "nan": None,
@@ -215,18 +215,18 @@ def test_what_json_cannot_carry_is_null_or_escaped(capsys: pytest.CaptureFixture
     }
 
 
-def test_an_error_may_hold_what_json_cannot_carry(capsys: pytest.CaptureFixture[str]) -> None:
+def test_error_with_values_that_json_cannot_represent_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=True).error(RateLimitError(429, None, "\udcff", "", retry_after=math.nan))
     record = json.loads(capsys.readouterr().err, parse_constant=pytest.fail)
     assert "\\udcff" in record["error"]
 
 
-def test_a_note_is_a_line_on_stderr_if_there_is_one(capsys: pytest.CaptureFixture[str]) -> None:
+def test_note_is_a_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     Output(as_json=False).note("a\x1bb")
     assert capsys.readouterr() == ("", "a\\x1bb\n")
 
 
-def test_what_is_not_printed_is_said_unless_the_reader_has_gone(capsys: pytest.CaptureFixture[str]) -> None:
+def test_failed_output_is_reported_unless_the_reader_has_closed(capsys: pytest.CaptureFixture[str]) -> None:
     full = OSError(28, "No space left on device")
     for error, what, said in (
         (full, "", "error: [Errno 28] No space left on device\n"),

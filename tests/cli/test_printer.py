@@ -39,7 +39,7 @@ class Reader:
             self.took_9999.set()
 
 
-async def test_what_is_told_is_shown_in_its_order_before_the_block_is_left(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_items_are_shown_in_order_before_the_block_ends(capsys: pytest.CaptureFixture[str]) -> None:
     reader, ended = Reader(), asyncio.Event()
     reader.looks.set()
     async with printing(reader.view(), ended) as tell:
@@ -50,7 +50,7 @@ async def test_what_is_told_is_shown_in_its_order_before_the_block_is_left(capsy
     assert capsys.readouterr().out == "a\nb\n"
 
 
-async def test_telling_does_not_wait_for_a_reader_and_neither_does_the_end() -> None:
+async def test_slow_reader_delays_neither_show_nor_the_end() -> None:
     reader, ended = Reader(), asyncio.Event()
     async with printing(reader.view(), ended) as tell:
         tell("a")
@@ -60,7 +60,7 @@ async def test_telling_does_not_wait_for_a_reader_and_neither_does_the_end() -> 
     reader.looks.set()
 
 
-async def test_what_a_reader_cannot_take_any_more_is_counted(caplog: pytest.LogCaptureFixture) -> None:
+async def test_items_that_a_slow_reader_misses_are_counted(caplog: pytest.LogCaptureFixture) -> None:
     reader = Reader()
     async with printing(reader.view(), asyncio.Event()) as tell:
         tell("first")
@@ -76,7 +76,7 @@ async def test_what_a_reader_cannot_take_any_more_is_counted(caplog: pytest.LogC
 
 
 @pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), SystemExit(1)])
-async def test_what_cannot_be_shown_sets_the_event_and_is_raised_in_the_end(error: BaseException) -> None:
+async def test_error_of_output_sets_the_event_and_is_raised_at_the_end(error: BaseException) -> None:
     ended = asyncio.Event()
 
     def show(news: str) -> None:
@@ -93,7 +93,7 @@ async def test_what_cannot_be_shown_sets_the_event_and_is_raised_in_the_end(erro
     assert raised.value.args == error.args
 
 
-async def test_no_buffer_s_lock_is_held_while_the_reader_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_lock_of_the_buffer_is_free_while_the_reader_does_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as pipe, os.fdopen(writing, "w", encoding="latin-1") as stream:
         monkeypatch.setattr(sys, "stdout", stream)

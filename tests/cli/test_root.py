@@ -40,7 +40,7 @@ def group(error: BaseException | None = None) -> Root:
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 @pytest.mark.parametrize("option", ["--help", "-h"])
-def test_help_is_everywhere(command: str, option: str) -> None:
+def test_every_command_has_help(command: str, option: str) -> None:
     ended = CliRunner().invoke(plivo_record, [*command.split(), option], prog_name="plivo-record")
     assert ended.exit_code == 0
     assert ended.stdout.startswith(f"Usage: plivo-record {command}".rstrip())
@@ -82,7 +82,7 @@ def test_a_name_that_looks_like_an_option_prints_no_json() -> None:
     assert ended.stderr.startswith("error: Got unexpected extra argument")
 
 
-def test_wrong_usage_is_an_object_for_machines() -> None:
+def test_wrong_usage_as_json_is_one_object() -> None:
     ended = CliRunner().invoke(plivo_record, ["stop", "--json"], prog_name="plivo-record")
     assert ended.exit_code == 2
     assert ended.stderr == (
@@ -118,7 +118,7 @@ GONE = BrokenPipeError(errno.EPIPE, "Broken pipe")
         (BaseExceptionGroup("", [ExceptionGroup("", [GONE, GONE]), GONE]), ""),
     ],
 )
-def test_what_cannot_be_printed_is_a_failure_and_quiet_if_nobody_reads(error: BaseException, line: str) -> None:
+def test_failed_output_is_a_failure_without_message_if_the_reader_has_closed(error: BaseException, line: str) -> None:
     ended = CliRunner().invoke(group(error), ["fail"])
     assert (ended.exit_code, ended.stdout, ended.stderr) == (1, "", line)
 
@@ -126,7 +126,7 @@ def test_what_cannot_be_printed_is_a_failure_and_quiet_if_nobody_reads(error: Ba
 @pytest.mark.parametrize(
     "mistake", [ZeroDivisionError(), TimeoutError(), ExceptionGroup("", [GONE, ZeroDivisionError()])]
 )
-def test_a_mistake_of_ours_is_not_hidden(mistake: Exception) -> None:
+def test_unexpected_exception_is_raised(mistake: Exception) -> None:
     with pytest.raises(type(mistake)):
         CliRunner().invoke(group(mistake), ["fail"], catch_exceptions=False)
 
@@ -134,7 +134,7 @@ def test_a_mistake_of_ours_is_not_hidden(mistake: Exception) -> None:
 COMMAND = (sys.executable, "-m", "plivo_record_async")
 
 
-def test_the_end_of_the_process_is_quiet_too_when_its_reader_has_gone() -> None:
+def test_process_ends_without_message_when_its_reader_has_closed() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     for words, code in ((["--help"], 1), (["nonsense"], 2)):
@@ -145,7 +145,7 @@ def test_the_end_of_the_process_is_quiet_too_when_its_reader_has_gone() -> None:
     os.close(writing)
 
 
-def test_a_disk_that_is_full_is_one_line() -> None:
+def test_full_disk_is_reported_in_one_line() -> None:
     with Path("/dev/full").open("wb") as full:
         ended = subprocess.run([*COMMAND, "--help"], stdout=full, stderr=subprocess.PIPE, timeout=60, check=False)
         assert (ended.returncode, ended.stderr) == (1, b"error: [Errno 28] No space left on device\n")
@@ -157,7 +157,7 @@ def test_a_command_returns_its_exit_code() -> None:
     assert CliRunner().invoke(group(), ["fail", "a"]).exit_code == 3
 
 
-def test_it_prints_to_whatever_stands_for_the_terminal() -> None:
+def test_output_goes_to_a_redirected_stdout() -> None:
     with contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit) as ended:
         group().main(["fail", "a"])
     assert ended.value.code is ExitCode.UNKNOWN
@@ -170,7 +170,7 @@ def test_another_program_may_embed_the_group() -> None:
         group(StoreError("the disk is full")).main(["fail"], standalone_mode=False)
 
 
-def test_the_terminal_s_encoding_is_no_reason_to_fail() -> None:
+def test_output_works_with_any_terminal_encoding() -> None:
     ended = subprocess.run(
         [*COMMAND, "start", "a"],
         env={**os.environ, "PYTHONIOENCODING": "latin-1", "PLIVO_AUTH_ID": "ż"},

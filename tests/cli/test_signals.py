@@ -29,7 +29,7 @@ async def test_a_signal_sets_the_event(number: signal.Signals) -> None:
 
 
 @pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
-def test_sigterm_does_what_ctrl_c_does_even_where_that_is_ignored(handler: signal.Handlers) -> None:
+def test_sigterm_acts_like_ctrl_c_even_where_that_is_ignored(handler: signal.Handlers) -> None:
     signal.signal(signal.SIGINT, handler)
     with terminated_like_ctrl_c() as terminated:
         assert not terminated.is_set()
@@ -38,14 +38,14 @@ def test_sigterm_does_what_ctrl_c_does_even_where_that_is_ignored(handler: signa
         assert terminated.is_set()
 
 
-def test_ctrl_c_is_no_termination() -> None:
+def test_ctrl_c_is_not_a_termination() -> None:
     with terminated_like_ctrl_c() as terminated:
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
         assert not terminated.is_set()
 
 
-def test_behind_the_block_the_handlers_are_what_they_were() -> None:
+def test_signal_handlers_are_restored_after_the_block() -> None:
     before = signal.getsignal(signal.SIGTERM)
     with contextlib.suppress(ZeroDivisionError), terminated_like_ctrl_c():
         assert signal.getsignal(signal.SIGTERM) is not before
@@ -53,7 +53,7 @@ def test_behind_the_block_the_handlers_are_what_they_were() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
 
 
-def test_in_a_thread_the_handlers_stay_as_they_are() -> None:
+def test_signal_handlers_are_not_changed_in_a_thread() -> None:
     before = signal.getsignal(signal.SIGTERM)
     seen: list[object] = []
 

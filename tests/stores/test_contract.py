@@ -59,7 +59,7 @@ async def changed(store: Store, record: FollowedRecording, **changes: Any) -> Fo
 # Create, get, replace
 
 
-async def test_what_was_created_is_there(store: Store) -> None:
+async def test_created_record_can_be_read(store: Store) -> None:
     assert await store.get("start-1") is None
     record = planned()
     assert await store.create(record) == record
@@ -79,12 +79,12 @@ async def test_a_dedupe_key_is_created_once(store: Store) -> None:
     assert await store.create(planned("start-3", dedupe_key="tuesday")) == planned("start-3", dedupe_key="tuesday")
 
 
-async def test_starts_without_a_dedupe_key_have_nothing_to_do_with_each_other(store: Store) -> None:
+async def test_starts_without_a_dedupe_key_are_independent(store: Store) -> None:
     assert await store.create(planned("start-1")) == planned("start-1")
     assert await store.create(planned("start-2")) == planned("start-2")
 
 
-async def test_of_many_who_create_with_one_key_one_does(store: Store) -> None:
+async def test_one_of_many_concurrent_creations_with_one_key_succeeds(store: Store) -> None:
     records = [planned(f"start-{number}", dedupe_key="monday") for number in range(50)]
     created = await asyncio.gather(*(store.create(record) for record in records))
     assert len({record.start_id for record in created}) == 1
@@ -99,19 +99,19 @@ async def test_the_next_version_replaces_a_record(store: Store) -> None:
 
 
 @pytest.mark.parametrize("version", [0, 1, 3, 7])
-async def test_no_other_version_replaces_it(store: Store, version: int) -> None:
+async def test_no_version_but_the_next_replaces_a_record(store: Store, version: int) -> None:
     first = await changed(store, await store.create(planned()), gone_at=NOW)
     assert not await store.replace(attrs.evolve(first, version=version, gone_at=NOW + SECOND))
     assert await store.get("start-1") == first
     assert await store.replace(attrs.evolve(first, version=2, gone_at=NOW + SECOND))
 
 
-async def test_what_is_not_there_is_not_replaced(store: Store) -> None:
+async def test_missing_record_is_not_replaced(store: Store) -> None:
     assert not await store.replace(recording("sending"))
     assert await store.get("start-1") is None
 
 
-async def test_of_many_who_replace_one_version_one_does(store: Store) -> None:
+async def test_one_of_many_concurrent_replacements_of_one_version_succeeds(store: Store) -> None:
     record = await store.create(planned())
     changes = [next_version(record, gone_at=NOW + number * SECOND) for number in range(50)]
     [winner] = compress(changes, await asyncio.gather(*map(store.replace, changes)))
@@ -128,7 +128,7 @@ async def test_a_record_in_any_state_comes_back_as_it_was(store: Store, state: s
     assert await store.get("start-1") == record
 
 
-async def test_what_callbacks_said_comes_back_whole(store: Store) -> None:
+async def test_content_of_callbacks_is_restored_in_full(store: Store) -> None:
     record = record_after(
         recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)), CONFIRMED, ENDED, UNTRANSCRIBED
     )
@@ -183,7 +183,7 @@ async def test_records_are_found_by_plivos_ids(store: Store) -> None:
     assert await store.find("recording_id", "api-1") is None
 
 
-async def test_an_id_that_is_learned_later_is_found_and_one_that_was_wrong_is_not(store: Store) -> None:
+async def test_id_that_is_added_later_is_found_and_one_that_was_replaced_is_not(store: Store) -> None:
     record = await store.create(planned())
     assert await store.find("api_id", "api-1") is None
     record = await changed(store, attrs.evolve(recording("accepted"), version=record.version))
@@ -194,7 +194,7 @@ async def test_an_id_that_is_learned_later_is_found_and_one_that_was_wrong_is_no
     assert await store.find("recording_id", "rec-1") is None
 
 
-async def test_of_several_with_one_id_the_first_is_found(store: Store) -> None:
+async def test_first_of_several_records_with_one_id_is_found(store: Store) -> None:
     first = await store.create(planned("start-9"))
     later = recording("accepted", "start-1")
     steps = tuple(attrs.evolve(step, at=NOW + SECOND) for step in later.steps)
@@ -211,7 +211,7 @@ async def test_of_several_with_one_id_the_first_is_found(store: Store) -> None:
 # Due
 
 
-async def test_those_who_wait_longest_are_due_first(store: Store) -> None:
+async def test_records_are_due_in_order_of_their_due_time(store: Store) -> None:
     for number in (3, 1, 2):
         await store.create(attrs.evolve(planned(f"start-{number}"), due_at=NOW + number * SECOND))
     await store.create(recording("rejected", "at-rest"))
@@ -220,7 +220,7 @@ async def test_those_who_wait_longest_are_due_first(store: Store) -> None:
     assert await store.due(NOW) == []
 
 
-async def test_what_was_put_off_is_due_later(store: Store) -> None:
+async def test_postponed_record_is_due_later(store: Store) -> None:
     record = await store.create(attrs.evolve(planned(), due_at=NOW))
     record = await changed(store, record, due_at=NOW + SECOND)
     assert await store.due(NOW) == []
@@ -273,16 +273,16 @@ async def test_a_watcher_that_is_slow_to_wake_sees_the_latest(store: Store) -> N
     assert await asyncio.wait_for(store.watch("start-1", version=1), 5) == latest
 
 
-async def test_who_comes_late_does_not_wait(store: Store) -> None:
+async def test_watcher_of_an_old_version_does_not_wait(store: Store) -> None:
     record = await changed(store, await store.create(planned()))
     assert await asyncio.wait_for(store.watch("start-1", version=0), 5) == record
 
 
-async def test_what_is_not_there_is_not_watched(store: Store) -> None:
+async def test_missing_record_is_not_watched(store: Store) -> None:
     assert await asyncio.wait_for(store.watch("nobody", version=0), 5) is None
 
 
-async def test_a_watcher_of_one_record_does_not_hear_of_another(store: Store) -> None:
+async def test_watcher_of_one_record_is_not_woken_by_another(store: Store) -> None:
     await store.create(planned("start-1"))
     other = await store.create(planned("start-2"))
     watcher = asyncio.create_task(store.watch("start-1", version=0))
@@ -295,7 +295,7 @@ async def test_a_watcher_of_one_record_does_not_hear_of_another(store: Store) ->
         await watcher
 
 
-async def test_a_lost_race_wakes_nobody(store: Store) -> None:
+async def test_refused_replacement_wakes_no_watcher(store: Store) -> None:
     record = await changed(store, await store.create(planned()))
     watcher = asyncio.create_task(store.watch("start-1", version=record.version))
     await settled(store)
@@ -306,7 +306,7 @@ async def test_a_lost_race_wakes_nobody(store: Store) -> None:
     await asyncio.wait_for(watcher, 5)
 
 
-async def test_many_watch_and_who_leaves_disturbs_nobody(store: Store) -> None:
+async def test_cancelled_watcher_does_not_affect_the_others(store: Store) -> None:
     record = await store.create(planned())
     watchers = [asyncio.create_task(store.watch("start-1", version=record.version)) for _ in range(20)]
     await settled(store)
@@ -336,7 +336,7 @@ async def settled(store: Store) -> None:
 
 
 @pytest.mark.parametrize("event", [CONFIRMED, ENDED, TRANSCRIBED, UNTRANSCRIBED, UnknownCallback(raw={"a": "b"})])
-async def test_an_orphan_of_any_kind_is_kept_whole(store: Store, event: CallbackEvent) -> None:
+async def test_orphan_of_any_kind_is_kept_in_full(store: Store, event: CallbackEvent) -> None:
     odd = orphan(event, start_id="start-1")
     assert await store.keep_orphan(odd)
     [kept] = await store.orphans()
@@ -362,7 +362,7 @@ async def test_one_digest_is_one_orphan_and_the_first_one_stays(store: Store) ->
     assert sum(kept) == 1
 
 
-async def test_of_each_start_the_latest_orphans_are_kept(store: Store) -> None:
+async def test_latest_orphans_of_each_start_are_kept(store: Store) -> None:
     for number in range(ORPHANS_OF_A_START + 5):
         for start_id in ("start-1", "start-2"):
             assert await store.keep_orphan(orphan(ENDED, digest=f"{start_id} {number}", start_id=start_id))
@@ -372,7 +372,7 @@ async def test_of_each_start_the_latest_orphans_are_kept(store: Store) -> None:
     assert len(await store.orphans()) == 2 * ORPHANS_OF_A_START + 1
 
 
-async def test_of_callbacks_without_a_start_the_latest_are_kept(store: Store) -> None:
+async def test_latest_orphans_without_a_start_are_kept(store: Store) -> None:
     digests = [str(number) for number in range(ORPHANS_OF_NO_START + 5)]
     await store.keep_orphan(orphan(ENDED, digest="of a start", start_id="start-1"))
     await asyncio.gather(*(store.keep_orphan(orphan(ENDED, digest=digest)) for digest in digests))
@@ -383,7 +383,7 @@ async def test_of_callbacks_without_a_start_the_latest_are_kept(store: Store) ->
 # Forget
 
 
-async def test_a_start_is_forgotten_with_everything_that_is_kept_of_it(store: Store) -> None:
+async def test_forgetting_a_start_deletes_everything_that_is_kept_of_it(store: Store) -> None:
     record = await store.create(attrs.evolve(record_after(recording("accepted"), ENDED), dedupe_key="monday"))
     other = await store.create(planned("start-2"))
     for kept in (
@@ -411,7 +411,7 @@ async def test_a_watcher_learns_at_once_that_a_start_was_forgotten(store: Store)
     assert await asyncio.wait_for(watcher, 5) is None
 
 
-async def test_nothing_is_kept_of_a_start_that_was_forgotten(store: Store) -> None:
+async def test_nothing_is_stored_for_a_forgotten_start(store: Store) -> None:
     record = await store.create(record_after(recording("accepted"), ENDED))
     await store.forget("start-1", now=NOW)
     for late in (
@@ -434,7 +434,7 @@ async def test_forgetting_again_is_harmless_and_an_unknown_start_is_reported(sto
     assert await store.orphans() == []
 
 
-async def test_that_a_start_was_forgotten_is_remembered_until_it_is_pruned(store: Store) -> None:
+async def test_forgotten_start_is_remembered_until_it_is_pruned(store: Store) -> None:
     await store.create(planned())
     await store.forget("start-1", now=NOW)
     await store.prune(NOW)
@@ -447,7 +447,7 @@ async def test_that_a_start_was_forgotten_is_remembered_until_it_is_pruned(store
 # Prune
 
 
-async def test_what_is_old_and_at_rest_is_forgotten(store: Store) -> None:
+async def test_old_settled_records_are_pruned(store: Store) -> None:
     await store.create(attrs.evolve(recording("rejected", "old"), dedupe_key="monday"))
     await store.create(with_last_step_at(recording("recorded", "young"), NOW + SECOND))
     await store.create(recording("started", "running"))
@@ -458,7 +458,7 @@ async def test_what_is_old_and_at_rest_is_forgotten(store: Store) -> None:
     assert await store.create(planned("new", dedupe_key="monday")) == planned("new", dedupe_key="monday")
 
 
-async def test_old_orphans_are_forgotten_too(store: Store) -> None:
+async def test_old_orphans_are_pruned(store: Store) -> None:
     await store.keep_orphan(orphan(ENDED))
     await store.keep_orphan(orphan(TRANSCRIBED, received_at=NOW + SECOND))
     assert await store.prune(NOW + SECOND) == 0
@@ -494,7 +494,7 @@ async def test_calls_on_a_closed_store_raise_closed_error(store: Store) -> None:
             await verb()
 
 
-async def test_closing_ends_all_watching(store: Store) -> None:
+async def test_closing_ends_all_watchers(store: Store) -> None:
     await store.create(planned())
     watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(3)]
     await settled(store)
@@ -505,7 +505,7 @@ async def test_closing_ends_all_watching(store: Store) -> None:
             await asyncio.wait_for(watcher, 5)
 
 
-async def test_closed_store_that_is_opened_again_has_what_it_had(store: Store) -> None:
+async def test_reopened_store_has_its_records(store: Store) -> None:
     record = await store.create(planned())
     await store.keep_orphan(orphan(ENDED))
     for _ in range(3):
@@ -558,7 +558,7 @@ def test_one_store_serves_one_event_loop_after_another(make: Callable[[Path], St
 
 
 @pytest.mark.parametrize("make", STORES.values(), ids=STORES)
-def test_store_serves_a_loop_after_one_that_was_closed_in_the_middle_of_everything(
+def test_store_works_after_its_event_loop_was_closed_during_calls(
     make: Callable[[Path], Store], tmp_path: Path
 ) -> None:
     store = make(tmp_path)
@@ -573,7 +573,7 @@ def test_store_serves_a_loop_after_one_that_was_closed_in_the_middle_of_everythi
 
 
 @pytest.mark.parametrize("make", STORES.values(), ids=STORES)
-def test_who_watches_in_a_loop_that_stands_still_is_told_when_another_loop_takes_over(
+def test_watcher_in_a_stopped_event_loop_gets_an_error_when_another_takes_over(
     make: Callable[[Path], Store], tmp_path: Path
 ) -> None:
     store = make(tmp_path)
@@ -650,7 +650,7 @@ async def test_a_store_that_was_never_used_can_be_closed(store: Store) -> None:
     await store.aclose()
 
 
-async def test_what_was_begun_before_closing_is_finished(store: Store) -> None:
+async def test_calls_begun_before_closing_are_finished(store: Store) -> None:
     creating = [asyncio.create_task(store.create(planned(f"start-{number}"))) for number in range(20)]
     await asyncio.sleep(0)
     await store.aclose()
@@ -660,7 +660,7 @@ async def test_what_was_begun_before_closing_is_finished(store: Store) -> None:
 # Cancellation
 
 
-async def test_a_caller_that_is_cancelled_leaves_the_store_whole(store: Store) -> None:
+async def test_cancelled_caller_leaves_the_store_consistent(store: Store) -> None:
     record = await store.create(planned())
     for number in range(20):
         writing = asyncio.create_task(store.replace(next_version(record, gone_at=NOW + number * SECOND)))

@@ -124,7 +124,7 @@ orphans = st.builds(
 
 
 @given(records)
-def test_a_record_comes_back_as_it_was(record: FollowedRecording) -> None:
+def test_record_survives_encoding_and_decoding(record: FollowedRecording) -> None:
     again = decode(encode(record), FollowedRecording)
     assert again == record
     assert raws_of(again) == raws_of(record)
@@ -138,18 +138,18 @@ def raws_of(record: FollowedRecording) -> list[Any]:
 
 
 @given(orphans)
-def test_an_orphan_comes_back_as_it_was(orphan: Orphan) -> None:
+def test_orphan_survives_encoding_and_decoding(orphan: Orphan) -> None:
     again = decode(encode(orphan), Orphan)
     assert again == orphan
     assert type(again.event) is type(orphan.event)
     assert again.event.raw == orphan.event.raw
 
 
-def test_it_is_plain_ascii() -> None:
+def test_encoded_text_is_ascii() -> None:
     assert encode(orphan(UnknownCallback(raw={"é": "\ud83d"}))).isascii()
 
 
-def test_what_says_nothing_is_not_written_down() -> None:
+def test_default_values_are_not_encoded() -> None:
     assert json.loads(encode(planned())).keys() == {
         "start_id",
         "request",
@@ -177,7 +177,7 @@ WHOLE: dict[str, Any] = json.loads(encode(planned()))
         json.dumps(WHOLE | {"request": {"conference_name": ""}}),
     ],
 )
-def test_what_this_version_does_not_know_is_refused(text: str) -> None:
+def test_content_unknown_to_this_version_is_refused(text: str) -> None:
     with pytest.raises(StoreError, match="no FollowedRecording that this version of the package can read"):
         decode(text, FollowedRecording)
 
@@ -196,5 +196,5 @@ def test_an_event_of_a_kind_that_is_not_known_is_refused() -> None:
         (datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=2))), 0),
     ],
 )
-def test_times_are_counted_exactly(time: datetime, count: int) -> None:
+def test_times_are_encoded_exactly(time: datetime, count: int) -> None:
     assert to_microseconds(time) == count

@@ -206,7 +206,7 @@ def recut(form: str, name: str) -> list[dict[str, str]]:
     return [{form[:position]: "", name: form[position + len(name) :]} for position in positions]
 
 
-async def test_a_token_behind_a_hash_is_not_looked_at() -> None:
+async def test_token_in_the_fragment_is_ignored() -> None:
     async with scene() as it:
         await it.recorded("mine")
         victim = await it.tracker.start("board")
@@ -225,7 +225,7 @@ async def test_a_token_behind_a_hash_is_not_looked_at() -> None:
         assert await it.tracker.orphans() == []
 
 
-async def test_a_callback_of_one_start_is_not_one_of_another() -> None:
+async def test_callback_of_one_start_does_not_apply_to_another() -> None:
     async with scene() as it:
         await it.recorded("mine")
         victim = await it.tracker.start("board")
@@ -237,7 +237,7 @@ async def test_a_callback_of_one_start_is_not_one_of_another() -> None:
 
 
 @pytest.mark.parametrize("replays", [300])
-async def test_replays_add_no_rows_and_no_questions(tmp_path: Path, replays: int) -> None:
+async def test_replayed_callbacks_add_no_rows_and_no_lookups(tmp_path: Path, replays: int) -> None:
     async with scene(SQLiteStore(tmp_path / "recordings.db")) as it:
         recording = await it.recorded("board")
         recording_id = (await recording.status()).recording_id
@@ -287,7 +287,7 @@ ODD: Sequence[dict[str, str]] = (
 
 
 @pytest.mark.parametrize("change", ODD)
-async def test_odd_content_is_kept_and_plivo_is_asked_until_the_truth_is_known(
+async def test_odd_callback_is_kept_and_plivo_is_asked_until_the_state_is_certain(
     change: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with scene() as it:
@@ -319,7 +319,7 @@ async def test_odd_content_is_kept_and_plivo_is_asked_until_the_truth_is_known(
         assert (await recording.recorded(timeout=20)).record_url != fields["record_url"]
 
 
-async def test_at_most_20_odd_callbacks_of_a_start_are_kept_and_one_question_is_asked(tmp_path: Path) -> None:
+async def test_at_most_20_odd_callbacks_of_a_start_are_kept_and_cause_one_lookup(tmp_path: Path) -> None:
     async with scene(SQLiteStore(tmp_path / "recordings.db")) as it:
         recording = await it.recorded("board")
         url = await it.issued(recording)
@@ -335,7 +335,7 @@ async def test_at_most_20_odd_callbacks_of_a_start_are_kept_and_one_question_is_
         assert it.transport.questions == 1
 
 
-async def test_a_worker_with_a_memory_of_its_own_says_why_it_does_not_know_a_start(
+async def test_worker_with_its_own_memory_store_explains_an_unknown_start(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     public_url = "http://127.0.0.1:9/plivo"  # whatever stands in front of both workers
@@ -358,7 +358,7 @@ async def test_a_worker_with_a_memory_of_its_own_says_why_it_does_not_know_a_sta
 
 
 @pytest.mark.parametrize("http", ["h11", "httptools"])
-async def test_slow_bodies_are_refused_by_their_first_lines_and_genuine_callbacks_get_in(http: str) -> None:
+async def test_slow_bodies_are_refused_by_their_head_and_genuine_callbacks_are_admitted(http: str) -> None:
     async with AsyncExitStack() as stack:
         plivo = await stack.enter_async_context(Emulator())
         listener = free_listener()

@@ -87,7 +87,7 @@ def test_a_recording_is_followed_through_many_event_loops(store: Store, run: Run
     assert left_open() == before
 
 
-def test_many_event_loops_that_end_without_closing_leave_nothing(tmp_path: Path) -> None:
+def test_event_loops_that_end_without_closing_leave_no_task_and_no_descriptor(tmp_path: Path) -> None:
     plivo = ScriptedPlivo()
 
     async def forget_to_close(number: int) -> None:
@@ -126,7 +126,7 @@ async def test_a_tracker_in_use_in_one_event_loop_is_refused_in_another(store: S
         assert len(plivo.starts) == 1
 
 
-def test_a_forked_process_is_told_to_make_its_own(tmp_path: Path) -> None:
+def test_forked_process_gets_an_error_that_asks_for_its_own_tracker(tmp_path: Path) -> None:
     tracker = RecordingTracker(
         ScriptedPlivo().client(), public_url=PUBLIC_URL, store=SQLiteStore(tmp_path / "recordings.db")
     )
@@ -155,7 +155,7 @@ def test_a_forked_process_is_told_to_make_its_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("action", ["delete", "replace"])
-async def test_nothing_is_acknowledged_once_the_file_is_another(tmp_path: Path, action: str) -> None:
+async def test_callback_is_not_acknowledged_after_the_file_is_replaced(tmp_path: Path, action: str) -> None:
     path = tmp_path / "recordings.db"
     plivo, store = ScriptedPlivo(), SQLiteStore(path)
     async with plivo.client() as client, RecordingTracker(client, public_url=PUBLIC_URL, store=store) as tracker:

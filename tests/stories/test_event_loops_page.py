@@ -148,12 +148,12 @@ async def project(tmp_path: Path, blockbuster: BlockBuster) -> AsyncIterator[Pro
         yield Project(tmp_path, plivo)
 
 
-async def test_an_application_in_one_test_client_after_another(project: Project) -> None:
+async def test_application_works_in_one_test_client_after_another(project: Project) -> None:
     assert "2 passed" in await project.run("-m", "pytest", "test_app.py")
     assert project.executions("standup", "retro") == [1, 1]
 
 
-async def test_a_script_that_runs_two_event_loops(project: Project) -> None:
+async def test_script_works_in_two_event_loops(project: Project) -> None:
     assert len((await project.run("script.py")).splitlines()) == 2
     assert project.executions("standup", "retro") == [1, 1]
 
@@ -173,7 +173,7 @@ async def test_a_lambda_handler_around_an_application_is_invoked_again(project: 
     assert project.executions("standup", "retro") == [1, 1]
 
 
-async def test_celery_tasks_in_forked_workers(project: Project) -> None:
+async def test_celery_tasks_work_in_forked_workers(project: Project) -> None:
     for folder in ("queue", "control", "results"):
         (project.folder / folder).mkdir()
     (project.folder / "celeryconfig.py").write_text(CELERY_CONFIG, encoding="utf-8")
@@ -192,12 +192,12 @@ async def test_unittest_runs_each_test_in_its_own_event_loop(project: Project) -
     assert project.executions("standup") == [2]
 
 
-async def test_a_notebook_whose_cells_run_again(project: Project) -> None:
+async def test_notebook_cells_can_run_again(project: Project) -> None:
     await project.run("-c", NOTEBOOK.format(cells=CELLS))
     assert project.executions("standup") == [2]
 
 
-async def test_a_pool_of_forked_processes(project: Project) -> None:
+async def test_pool_of_forked_processes_works(project: Project) -> None:
     assert len((await project.run("pool.py")).splitlines()) == 3
     assert project.executions("sales", "support", "board") == [1, 1, 1]
 
@@ -210,7 +210,7 @@ async def test_a_pool_of_forked_processes(project: Project) -> None:
         ("after_a_fork", "ConfigurationError: ", "in each process"),
     ],
 )
-async def test_misuse_is_an_error_that_says_what_to_write(
+async def test_misuse_raises_an_error_that_shows_the_correct_code(
     project: Project, misuse: str, error: str, advice: str
 ) -> None:
     printed = (await project.run("-c", MISUSE, misuse)).splitlines()

@@ -126,7 +126,7 @@ async def test_from_start_to_transcript_in_every_dialect(dialect: str, store: SQ
     assert plivo.executions("stand/up ü") == 1
 
 
-async def test_many_at_once(plivo_emulator: Emulator, store: SQLiteStore) -> None:
+async def test_many_recordings_are_followed_at_once(plivo_emulator: Emulator, store: SQLiteStore) -> None:
     rooms = [f"room {number}" for number in range(40)]
     async with following(
         plivo_emulator, store, tracking=attrs.evolve(SHORT_INTERVALS, confirm_within=SHORT_INTERVALS.give_up_after)
@@ -148,7 +148,7 @@ async def test_a_start_that_plivo_could_not_execute_says_why(store: SQLiteStore)
         assert failed.value.recording.state == "failed"
 
 
-async def test_plivo_tries_again_until_the_store_is_back(plivo_emulator: Emulator) -> None:
+async def test_callback_is_delivered_again_until_the_store_is_back(plivo_emulator: Emulator) -> None:
     """The policy asks for it: by itself Plivo would not."""
     store, hour = FlakyStore(), timedelta(hours=1)
     tracking = attrs.evolve(SHORT_INTERVALS, confirm_within=hour, idle_backoff=hour)  # only callbacks change a record
@@ -169,7 +169,7 @@ async def test_plivo_tries_again_until_the_store_is_back(plivo_emulator: Emulato
 # In doubt
 
 
-async def test_an_unknown_start_was_executed_says_its_callback(plivo_emulator: Emulator, store: SQLiteStore) -> None:
+async def test_callback_proves_that_an_unknown_start_was_executed(plivo_emulator: Emulator, store: SQLiteStore) -> None:
     async with following(plivo_emulator, store) as tracker:
         plivo_emulator.fail_next(503, executed=True)
         with pytest.raises(OutcomeUnknownError) as unknown:
@@ -195,7 +195,7 @@ async def in_doubt(
         yield tracker, unknown.value.start_id
 
 
-async def test_an_unknown_start_was_executed_says_plivo_s_list(plivo_emulator: Emulator, store: SQLiteStore) -> None:
+async def test_list_proves_that_an_unknown_start_was_executed(plivo_emulator: Emulator, store: SQLiteStore) -> None:
     async with in_doubt(plivo_emulator, store, executed=True) as (tracker, start_id):
         await ends(plivo_emulator, "standup")
         recording = await tracker.get(start_id)
@@ -205,7 +205,7 @@ async def test_an_unknown_start_was_executed_says_plivo_s_list(plivo_emulator: E
         assert (await recording.status()).state == "recorded"
 
 
-async def test_of_two_recordings_that_may_be_it_both_are_reported(plivo_emulator: Emulator, store: SQLiteStore) -> None:
+async def test_both_candidates_of_an_unknown_start_are_reported(plivo_emulator: Emulator, store: SQLiteStore) -> None:
     async with in_doubt(plivo_emulator, store, executed=True) as (tracker, start_id):
         async with account(plivo_emulator) as somebody:
             await somebody.start_recording("standup")
@@ -222,7 +222,7 @@ async def test_of_two_recordings_that_may_be_it_both_are_reported(plivo_emulator
             assert real["recording_id"] in status.error
 
 
-async def test_an_unknown_start_was_not_executed_says_the_end_of_its_conference(store: SQLiteStore) -> None:
+async def test_end_of_the_conference_proves_that_an_unknown_start_was_not_executed(store: SQLiteStore) -> None:
     async with Emulator(strict=True) as plivo:
         await plivo.open_conference("standup")
         async with in_doubt(plivo, store, executed=False) as (tracker, start_id):
@@ -237,7 +237,7 @@ async def test_an_unknown_start_was_not_executed_says_the_end_of_its_conference(
             assert failed.value.recording.state == "absent"
 
 
-async def test_an_accepted_start_that_no_callback_confirms_is_found_by_looking(
+async def test_accepted_start_without_a_callback_is_found_in_the_list(
     plivo_emulator: Emulator, store: SQLiteStore
 ) -> None:
     async with following(plivo_emulator, store, public_url=DEAD, policy=ONE_ATTEMPT) as tracker:
@@ -247,7 +247,7 @@ async def test_an_accepted_start_that_no_callback_confirms_is_found_by_looking(
         assert (await recording.recorded(timeout=10)).conference_name == "standup"
 
 
-async def test_callbacks_that_were_lost_are_made_up_for(plivo_emulator: Emulator, path: Path) -> None:
+async def test_lost_callbacks_are_replaced_by_reconciliation(plivo_emulator: Emulator, path: Path) -> None:
     """It said that it had started, and then nothing any more."""
     store = SQLiteStore(path)
     async with following(plivo_emulator, store, policy=ONE_ATTEMPT) as tracker:
@@ -259,7 +259,7 @@ async def test_callbacks_that_were_lost_are_made_up_for(plivo_emulator: Emulator
         assert (await (await tracker.get(start_id)).recorded(timeout=10)).conference_name == "standup"
 
 
-async def test_what_never_left_may_be_started_again(plivo_emulator: Emulator, path: Path) -> None:
+async def test_start_that_was_not_sent_may_be_started_again(plivo_emulator: Emulator, path: Path) -> None:
     store = SQLiteStore(path)
     nowhere = RecordClient(
         plivo_emulator.auth_id, plivo_emulator.auth_token, base_url="http://127.0.0.1:9", max_retries=0
@@ -276,7 +276,7 @@ async def test_what_never_left_may_be_started_again(plivo_emulator: Emulator, pa
 # Elsewhere, and later
 
 
-async def test_it_is_there_after_a_restart(plivo_emulator: Emulator, path: Path) -> None:
+async def test_followed_recording_survives_a_restart(plivo_emulator: Emulator, path: Path) -> None:
     async with following(plivo_emulator, SQLiteStore(path)) as tracker:
         start_id = (await tracker.start("standup", dedupe_key="monday")).start_id
         await ends(plivo_emulator, "standup")
@@ -306,7 +306,7 @@ def receiver_process(plivo: Emulator, path: Path) -> Generator[str]:
             process.communicate(timeout=20)
 
 
-async def test_who_waits_in_another_process_wakes_within_half_a_second(
+async def test_waiter_in_another_process_wakes_within_half_a_second(
     plivo_emulator: Emulator, path: Path, blockbuster: BlockBuster
 ) -> None:
     blockbuster.deactivate()  # it starts and ends a process

@@ -169,7 +169,7 @@ async def checked(path: Path, acknowledged: Iterable[Sent], start_ids: Sequence[
         await store.aclose()
 
 
-async def test_what_was_acknowledged_survives_kill_9(path: Path) -> None:
+async def test_acknowledged_callbacks_survive_kill_9(path: Path) -> None:
     chance = random.Random()
     records = [accepted(f"start-{number}") for number in range(2000)]
     store = SQLiteStore(path)
@@ -215,7 +215,7 @@ async def all_handled(path: Path, records: Iterable[FollowedRecording]) -> None:
     await store.aclose()
 
 
-async def test_a_handler_that_was_killed_runs_again(path: Path) -> None:
+async def test_handler_runs_again_after_its_process_was_killed(path: Path) -> None:
     notes = path.with_name("notes")
     store = SQLiteStore(path)
     records = [await store.create(accepted(f"start-{number}")) for number in range(4)]
@@ -259,7 +259,7 @@ async def executions(door: httpx.AsyncClient) -> dict[str, int]:
     return {name: conference["executed_starts"] for name, conference in state["conferences"].items()}
 
 
-async def test_no_start_is_sent_twice_though_its_program_is_killed(path: Path) -> None:
+async def test_no_start_is_sent_twice_although_its_process_is_killed(path: Path) -> None:
     chance, count = random.Random(), 600
     rooms = [f"room-{number}" for number in range(count)]
     async with emulator_process() as door:

@@ -24,7 +24,7 @@ ARROWS = {
 @pytest.mark.parametrize(
     ("page", "drawn"), [("lifecycle.mmd", mermaid()), ("lifecycle_transitions.inc", transitions())]
 )
-def test_the_documentation_is_current(page: str, drawn: str) -> None:
+def test_diagram_in_the_documentation_is_current(page: str, drawn: str) -> None:
     how = 'python -c "from tests.support.lifecycle_diagram import *; print(mermaid(), transitions())"'
     assert (PAGES / page).read_text() == drawn, f"write docs/explanation/{page} anew: {how}"
 

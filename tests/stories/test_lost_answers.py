@@ -203,7 +203,7 @@ many = settings(
 
 @many
 @given(stories())
-def test_nothing_that_exists_is_ever_called_absent(story: Story) -> None:
+def test_existing_recording_is_never_called_absent(story: Story) -> None:
     states = story.play()
     for start_id in story.recordings:
         assert "absent" not in states[start_id]
@@ -211,7 +211,7 @@ def test_nothing_that_exists_is_ever_called_absent(story: Story) -> None:
 
 @many
 @given(quiet_stories())
-def test_everything_that_exists_is_found_and_everything_else_is_absent(story: Story) -> None:
+def test_every_existing_recording_is_found_and_every_other_start_is_absent(story: Story) -> None:
     story.play()
     for start_id, record in story.machine.records.items():
         if start_id in story.recordings:

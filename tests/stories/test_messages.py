@@ -85,7 +85,7 @@ def assert_well_written(error: PlivoRecordError) -> None:
 
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("status", REFUSALS)
-async def test_a_refusal_says_that_nothing_was_executed_and_what_to_correct(call: str, status: int) -> None:
+async def test_refusal_says_that_nothing_was_executed_and_what_to_correct(call: str, status: int) -> None:
     error = await error_of(call, answering(status))
     words = str(error)
     assert f"Plivo answered {status} (the reason), api_id api-1. " in words

@@ -48,7 +48,7 @@ def believed(received: ReceivedCallback, receiver: CallbackServer, auth_token: s
 
 
 @pytest.mark.parametrize("options", [{}, {"file_format": "mp3"}, {"file_format": "wav"}])
-def test_start_and_stop(sdk: Any, plivo_emulator: Emulator, options: dict[str, str]) -> None:
+def test_official_sdk_starts_and_stops(sdk: Any, plivo_emulator: Emulator, options: dict[str, str]) -> None:
     started = facts(sdk.conferences.record("My Conf Room", **options))
     assert started.keys() == START_KEYS
     assert started["message"] == "conference recording started"
@@ -59,7 +59,9 @@ def test_start_and_stop(sdk: Any, plivo_emulator: Emulator, options: dict[str, s
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_every_option_and_every_callback(sdk: Any, plivo_emulator: Emulator, method: str) -> None:
+async def test_official_sdk_sends_every_option_and_gets_every_callback(
+    sdk: Any, plivo_emulator: Emulator, method: str
+) -> None:
     async with CallbackServer.listening() as receiver:
         spawned = await asyncio.to_thread(
             sdk.conferences.record,
@@ -100,7 +102,7 @@ async def test_every_option_and_every_callback(sdk: Any, plivo_emulator: Emulato
     assert by_path["/text"].fields["transcription"]
 
 
-async def test_a_tampered_callback_is_not_believed(sdk: Any, plivo_emulator: Emulator) -> None:
+async def test_tampered_callback_is_rejected_by_the_official_sdk(sdk: Any, plivo_emulator: Emulator) -> None:
     async with CallbackServer.listening() as receiver:
         await asyncio.to_thread(sdk.conferences.record, "x", callback_url=f"{receiver.url}/cb")
         response = await receiver.received.get()
@@ -109,7 +111,7 @@ async def test_a_tampered_callback_is_not_believed(sdk: Any, plivo_emulator: Emu
     assert not believed(tampered, receiver, plivo_emulator.auth_token)
 
 
-def test_recordings(sdk: Any, plivo_emulator: Emulator) -> None:
+def test_official_sdk_lists_returns_and_deletes_recordings(sdk: Any, plivo_emulator: Emulator) -> None:
     began = datetime.now(UTC).replace(microsecond=0)
     for number in range(45):
         sdk.conferences.record(f"room {number % 2}", file_format="wav")
@@ -132,7 +134,7 @@ def test_recordings(sdk: Any, plivo_emulator: Emulator) -> None:
         shown.delete()
 
 
-def test_conferences(sdk: Any, plivo_emulator: Emulator) -> None:
+def test_official_sdk_lists_and_returns_conferences(sdk: Any, plivo_emulator: Emulator) -> None:
     sdk.conferences.record("My Conf Room")
     assert facts(sdk.conferences.list())["conferences"] == ["My Conf Room"]
     shown = sdk.conferences.get("My Conf Room")
@@ -145,7 +147,7 @@ def test_conferences(sdk: Any, plivo_emulator: Emulator) -> None:
         sdk.conferences.record_stop("My Conf Room")
 
 
-def test_refusals(sdk: Any, plivo_emulator: Emulator) -> None:
+def test_official_sdk_raises_the_refusals_of_the_emulator(sdk: Any, plivo_emulator: Emulator) -> None:
     with pytest.raises(plivo_exceptions.ValidationError, match="file_format parameter is invalid"):
         sdk.conferences.record("x", file_format="ogg")
     with pytest.raises(plivo_exceptions.ResourceNotFoundError, match="not found"):
@@ -156,7 +158,7 @@ def test_refusals(sdk: Any, plivo_emulator: Emulator) -> None:
     assert plivo_emulator.executions("x") == 0
 
 
-def test_this_sdk_starts_three_times_where_it_sees_one_failure(
+def test_official_sdk_starts_three_times_after_one_failure(
     sdk: Any, plivo_emulator: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     plivo_emulator.fail_next(503, executed=True, times=3)

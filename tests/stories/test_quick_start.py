@@ -93,12 +93,12 @@ async def curl(command: str) -> str:
     return printed.decode()
 
 
-def test_it_is_installed_from_the_clone_with_what_its_application_imports() -> None:
+def test_quick_start_installs_the_clone_with_what_its_application_imports() -> None:
     assert INSTALL.splitlines()[0] == "python3 -m venv .venv"
     assert INSTALL.splitlines()[1].split(" '.[cli,emulator]' ")[1] == "fastapi uvicorn"
 
 
-async def test_from_install_to_transcript_as_it_is_written(desk: Desk) -> None:
+async def test_quick_start_works_as_written_from_installation_to_transcript(desk: Desk) -> None:
     assert shutil.which("curl") is not None
     async with desk.run(EMULATE, ready=f"ready http://127.0.0.1:{desk.plivo}\n"), desk.run(SERVE, ready="running on"):
         start, end, read = desk.adapted(USE).splitlines()
@@ -107,7 +107,7 @@ async def test_from_install_to_transcript_as_it_is_written(desk: Desk) -> None:
         assert await curl(read.replace("START_ID", started["start_id"])) == f'"{SAID}"'
 
 
-async def test_what_ordinarily_happens_has_its_status(desk: Desk) -> None:
+async def test_each_ordinary_outcome_has_its_status(desk: Desk) -> None:
     async with desk.run(EMULATE, ready="ready"), desk.serving() as user:
         nobody = await user.get("/recordings/nobody/transcript")
         assert (nobody.status_code, nobody.json()["error"]) == (404, "UnknownStartError")
@@ -131,7 +131,7 @@ async def test_what_ordinarily_happens_has_its_status(desk: Desk) -> None:
         assert forged.status_code == 403
 
 
-async def test_an_empty_room_is_409_until_somebody_is_in_it(desk: Desk) -> None:
+async def test_empty_conference_is_answered_409_until_somebody_joins(desk: Desk) -> None:
     async with desk.run(f"{EMULATE.strip()} --strict", ready="ready"), desk.serving() as user:
         empty = (await user.post("/rooms/standup")).raise_for_status().json()
         failed = await user.get(f"/recordings/{empty['start_id']}/transcript")
@@ -144,20 +144,20 @@ async def test_an_empty_room_is_409_until_somebody_is_in_it(desk: Desk) -> None:
         assert (text.status_code, text.json()) == (200, SAID)
 
 
-async def test_wrong_credentials_are_502(desk: Desk) -> None:
+async def test_wrong_credentials_are_answered_502(desk: Desk) -> None:
     async with desk.run(EMULATE, ready="ready"), desk.serving(SERVE.replace("TOKEN=emulated", "TOKEN=wrong")) as user:
         refused = await user.post("/rooms/standup")
     assert (refused.status_code, refused.json()["error"]) == (502, "AuthenticationError")
 
 
-async def test_a_plivo_that_cannot_be_reached_is_503(desk: Desk) -> None:
+async def test_unreachable_plivo_is_answered_503(desk: Desk) -> None:
     async with desk.serving() as user:
         unreachable = await user.post("/rooms/standup")
     assert (unreachable.status_code, unreachable.json()["error"]) == (503, "NotSentError")
     assert int(unreachable.headers["Retry-After"]) > 0
 
 
-async def test_a_lost_answer_is_202_with_an_id_that_leads_on_and_an_empty_room_is_409(desk: Desk) -> None:
+async def test_lost_answer_is_202_with_a_usable_start_id_and_an_empty_conference_is_409(desk: Desk) -> None:
     answers = [b"", b'HTTP/1.1 404 Not Found\r\nContent-Length: 21\r\n\r\n{"error":"not found"}']
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -77,18 +77,18 @@ async def stops(way: str, name: str, options: dict[str, Any]) -> tuple[RecordedR
     return await both(way, "stop_recording", "record_stop", name, options)
 
 
-def test_the_judge_is_the_version_that_was_read() -> None:
+def test_official_sdk_is_the_version_that_was_read() -> None:
     assert plivo.version.__version__ == "4.63.0"
 
 
 @pytest.mark.parametrize("name", PLAIN_NAMES)
-async def test_where_they_agree_in_the_request_line(way: str, name: str) -> None:
+async def test_request_lines_are_the_same(way: str, name: str) -> None:
     for ours, theirs in (await starts(way, name, {}), await stops(way, name, {})):
         assert (ours.method, ours.target) == (theirs.method, theirs.target)
 
 
 @pytest.mark.parametrize("options", START_OPTIONS)
-async def test_where_they_agree_in_a_start(way: str, options: dict[str, Any]) -> None:
+async def test_bodies_of_a_start_are_the_same(way: str, options: dict[str, Any]) -> None:
     ours, theirs = await starts(way, "standup", options)
     assert (ours.method, ours.target) == (theirs.method, theirs.target)
     for name in ("authorization", "content-type", "accept", "host"):
@@ -100,7 +100,7 @@ async def test_where_they_agree_in_a_start(way: str, options: dict[str, Any]) ->
 
 
 @pytest.mark.parametrize("options", STOP_OPTIONS)
-async def test_where_they_agree_in_a_stop(way: str, options: dict[str, Any]) -> None:
+async def test_stops_are_the_same(way: str, options: dict[str, Any]) -> None:
     ours, theirs = await stops(way, "standup", options)
     assert (ours.method, ours.target.partition("?")[0]) == (theirs.method, theirs.target)
     for name in ("authorization", "accept", "host"):
@@ -111,7 +111,7 @@ async def test_where_they_agree_in_a_stop(way: str, options: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize("options", STOP_OPTIONS)
-async def test_arguments_of_a_stop_travel_in_the_query_as_documented(way: str, options: dict[str, Any]) -> None:
+async def test_arguments_of_a_stop_are_in_the_query_as_documented(way: str, options: dict[str, Any]) -> None:
     """https://www.plivo.com/docs/api/request/ says so of GET and DELETE."""
     ours, theirs = await stops(way, "standup", options)
     assert ours.body == b""
@@ -120,7 +120,7 @@ async def test_arguments_of_a_stop_travel_in_the_query_as_documented(way: str, o
     assert "?" not in theirs.target
 
 
-async def test_no_argument_name_leaks_into_the_body(way: str) -> None:
+async def test_conference_name_is_not_in_the_body(way: str) -> None:
     ours, theirs = await starts(way, "standup", {})
     assert json.loads(ours.body) == {}
     assert json.loads(theirs.body) == {"conference_name": "standup"}
@@ -136,14 +136,14 @@ async def test_no_argument_name_leaks_into_the_body(way: str) -> None:
         ("a&b=c;d", "a%26b%3Dc%3Bd", "a&b=c;d"),
     ],
 )
-async def test_every_name_is_encoded_whole(way: str, name: str, ours_says: str, theirs_says: str) -> None:
+async def test_every_name_is_encoded_in_full(way: str, name: str, ours_says: str, theirs_says: str) -> None:
     ours, theirs = await starts(way, name, {})
     assert ours.target == f"/v1/Account/{AUTH_ID}/Conference/{ours_says}/Record/"
     whole = f"/v1/Account/{AUTH_ID}/Conference/{theirs_says}/Record/"
     assert theirs.target == whole.partition("#")[0]  # a fragment never leaves
 
 
-async def test_no_name_climbs_out_of_its_folder() -> None:
+async def test_no_name_changes_the_path() -> None:
     async with RequestRecorder() as recorder:
         async with RecordClient(AUTH_ID, TOKEN, base_url=recorder.url) as client:
             with pytest.raises(ValueError, match=r"conference_name must not be '\.\.'"):
@@ -154,13 +154,13 @@ async def test_no_name_climbs_out_of_its_folder() -> None:
     assert theirs.target == f"/v1/Account/{AUTH_ID}/Record/"
 
 
-async def test_each_says_who_it_is(way: str) -> None:
+async def test_each_client_has_its_own_user_agent(way: str) -> None:
     ours, theirs = await starts(way, "standup", {})
     assert ours.headers["user-agent"].startswith("plivo-record-async/")
     assert theirs.headers["user-agent"].startswith("plivo-python/4.63.0")
 
 
-async def test_a_stop_closes_its_connection_because_a_204_may_have_a_body(way: str) -> None:
+async def test_stop_closes_its_connection_because_a_204_may_have_a_body(way: str) -> None:
     ours, theirs = await stops(way, "standup", {})
     assert ours.headers["connection"] == "close"
     assert theirs.headers["connection"] == "keep-alive"
@@ -168,13 +168,13 @@ async def test_a_stop_closes_its_connection_because_a_204_may_have_a_body(way: s
     assert theirs.headers["content-type"] == "application/json"
 
 
-async def test_nothing_is_asked_to_be_packed(way: str) -> None:
+async def test_no_compression_is_requested(way: str) -> None:
     ours, theirs = await starts(way, "standup", {})
     assert ours.headers["accept-encoding"] == "identity"
     assert "gzip" in theirs.headers["accept-encoding"]
 
 
-async def test_nothing_else_differs(way: str) -> None:
+async def test_requests_differ_in_nothing_else(way: str) -> None:
     ours, theirs = await starts(way, "standup", {"file_format": "wav"})
     differing = {"user-agent", "accept-encoding", "connection", "content-length"}
     assert {name: ours.headers[name] for name in ours.headers.keys() - differing} == {

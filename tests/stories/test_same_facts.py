@@ -63,7 +63,7 @@ async def witnesses() -> AsyncIterator[Witnesses]:
 
 @pytest.mark.parametrize("start_status", [200, 201, 202])
 @pytest.mark.parametrize("stop_status", [200, 202, 204])
-async def test_both_start_and_stop_whatever_the_statuses(start_status: int, stop_status: int) -> None:
+async def test_both_clients_start_and_stop_whatever_the_statuses(start_status: int, stop_status: int) -> None:
     async for witnesses in witnesses_of(Dialect(start_status=start_status, stop_status=stop_status)):
         ours = await witnesses.ours.start_recording("My Conf Room", file_format="wav")
         theirs = await witnesses.theirs("conferences", "record", "My Conf Room", file_format="wav")
@@ -79,7 +79,7 @@ async def test_both_start_and_stop_whatever_the_statuses(start_status: int, stop
 
 
 @pytest.mark.parametrize("async_status", [200, 201, 202])
-async def test_both_learn_only_the_api_id_in_asynchronous_mode(async_status: int) -> None:
+async def test_both_clients_get_only_the_api_id_in_asynchronous_mode(async_status: int) -> None:
     callback = "http://127.0.0.1:9/#rc=0"
     async for witnesses in witnesses_of(Dialect(async_status=async_status)):
         ours = await witnesses.ours.start_recording("standup", callback_url=callback)
@@ -89,7 +89,7 @@ async def test_both_learn_only_the_api_id_in_asynchronous_mode(async_status: int
         assert witnesses.emulator.executions("standup") == 2
 
 
-async def test_both_look_at_the_same_recording(witnesses: Witnesses) -> None:
+async def test_both_clients_return_the_same_recording(witnesses: Witnesses) -> None:
     started = await witnesses.ours.start_recording("My Conf Room", file_format="wav")
     assert started.recording_id is not None
     await witnesses.ours.stop_recording("My Conf Room")
@@ -108,7 +108,7 @@ async def test_both_look_at_the_same_recording(witnesses: Witnesses) -> None:
     assert ours.raw.keys() - {"api_id"} == {name for name in theirs if name not in {"api_id", "id"} and name[0] != "_"}
 
 
-async def test_both_list_the_same_recordings(witnesses: Witnesses) -> None:
+async def test_both_clients_list_the_same_recordings(witnesses: Witnesses) -> None:
     for number in range(45):
         await witnesses.ours.start_recording(f"room {number % 2}")
     for name in ("room 0", "room 1"):
@@ -124,7 +124,7 @@ async def test_both_list_the_same_recordings(witnesses: Witnesses) -> None:
         assert len(ours) == {None: 45, "room 0": 23, "room 2": 0}[conference]
 
 
-async def test_both_delete(witnesses: Witnesses) -> None:
+async def test_both_clients_delete_recordings(witnesses: Witnesses) -> None:
     ids = [(await witnesses.ours.start_recording("standup")).recording_id or "" for _ in range(2)]
     await witnesses.ours.stop_recording("standup")
     await witnesses.ours.delete_recording(ids[0])
@@ -136,7 +136,7 @@ async def test_both_delete(witnesses: Witnesses) -> None:
             await witnesses.theirs("recordings", "get", recording_id)
 
 
-async def test_both_look_at_the_same_conferences(witnesses: Witnesses) -> None:
+async def test_both_clients_return_the_same_conferences(witnesses: Witnesses) -> None:
     await witnesses.ours.start_recording("My Conf Room")
     await witnesses.theirs("conferences", "record", "über")
     names = await witnesses.ours.list_conferences()
@@ -167,7 +167,7 @@ REFUSALS: list[tuple[int, type[PlivoRecordError], str]] = [
 
 @pytest.mark.parametrize("shape", ["text", "object", "empty", "html"])
 @pytest.mark.parametrize(("status", "our_error", "their_error"), REFUSALS)
-async def test_both_are_refused_the_same(
+async def test_both_clients_get_the_same_refusals(
     shape: Any, status: int, our_error: type[ApiError], their_error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async for witnesses in witnesses_of(Dialect(error_shape=shape)):
@@ -181,7 +181,7 @@ async def test_both_are_refused_the_same(
             assert ours.value.message == str(theirs.value)
 
 
-async def test_one_failure_after_execution_is_one_start_of_ours_and_more_of_theirs(
+async def test_one_failure_after_execution_starts_once_here_and_several_times_in_the_official_sdk(
     witnesses: Witnesses, capsys: pytest.CaptureFixture[str]
 ) -> None:
     witnesses.emulator.fail_next(503, executed=True)
@@ -194,7 +194,7 @@ async def test_one_failure_after_execution_is_one_start_of_ours_and_more_of_thei
 
 
 @pytest.mark.parametrize("name", ["a/b", "x?y#z", "a%2Fb"])
-async def test_a_name_that_theirs_cannot_carry_is_one_room_to_ours(witnesses: Witnesses, name: str) -> None:
+async def test_name_that_the_official_sdk_cannot_send_is_one_room_here(witnesses: Witnesses, name: str) -> None:
     await witnesses.ours.start_recording(name)
     assert witnesses.emulator.executions(name) == 1
     assert await witnesses.ours.list_conferences() == [name]

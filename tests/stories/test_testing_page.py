@@ -42,12 +42,12 @@ async def check_that_only_httpx_is_seen():
     assert await start(httpx.AsyncHTTPTransport()) == "a"
 
 
-async def test_pytest_httpx(httpx_mock):
+async def test_pytest_httpx_answers_calls(httpx_mock):
     httpx_mock.add_response(status_code=202, json={"api_id": "a"})
     await check_that_only_httpx_is_seen()
 
 
-async def test_a_patch(monkeypatch):
+async def test_patched_send_answers_calls(monkeypatch):
     async def answer(self, request):
         return httpx.Response(202, json={"api_id": "a"})
 
@@ -55,14 +55,14 @@ async def test_a_patch(monkeypatch):
     await check_that_only_httpx_is_seen()
 
 
-async def test_vcrpy(tmp_path):
+async def test_vcrpy_replays_calls(tmp_path):
     cassette = tmp_path / "cassette.yaml"
     cassette.write_text(CASSETTE)
     with vcr.use_cassette(str(cassette), record_mode="none"):
         await check_that_only_httpx_is_seen()
 
 
-async def test_a_patch_of_the_client_is_seen_by_neither(monkeypatch):
+async def test_patched_httpx_client_intercepts_no_call(monkeypatch):
     async def answer(self, request, **options):
         return httpx.Response(202, json={"api_id": "a"})
 
@@ -72,7 +72,7 @@ async def test_a_patch_of_the_client_is_seen_by_neither(monkeypatch):
             await start(transport)
 
 
-async def test_the_mock_transport():
+async def test_mock_transport_answers_calls():
     assert await start(httpx.MockTransport(lambda request: httpx.Response(202, json={"api_id": "a"}))) == "a"
 
 
@@ -132,7 +132,7 @@ def project(tmp_path: Path, blockbuster: BlockBuster) -> Path:
 
 @pytest.mark.parametrize("exported", [{}, {"PLIVO_BASE_URL": "http://127.0.0.1:9", "PLIVO_AUTH_ID": "nonsense"}])
 @pytest.mark.parametrize("anyio", [False, True])
-def test_the_page_runs_as_it_is_copied(project: Path, exported: dict[str, str], *, anyio: bool) -> None:
+def test_examples_of_the_page_run_as_copied(project: Path, exported: dict[str, str], *, anyio: bool) -> None:
     installed = [each for each in requirements() if not (anyio and each == "pytest-asyncio")]
     assert (len(installed) < len(requirements())) == anyio
     python = make_environment(project.parent / "venv", installed)
@@ -140,7 +140,7 @@ def test_the_page_runs_as_it_is_copied(project: Path, exported: dict[str, str], 
     assert re.match("5 passed in", run_pytest(python, project, **exported))
 
 
-def test_which_mocks_of_http_see_what(project: Path) -> None:
+def test_each_mock_of_http_intercepts_the_documented_transports(project: Path) -> None:
     python = make_environment(project.parent / "venv", requirements("pytest-httpx", "vcrpy"))
     [(name, source)] = [(name, source) for name, title, source in BLOCKS if title == ": pip install pytest-httpx"]
     write_project(project, anyio=False)

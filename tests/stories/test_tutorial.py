@@ -86,19 +86,19 @@ def test_the_page_says_how_each_file_is_run() -> None:
     assert INSTALL.splitlines()[-1] == ".venv/bin/pip install --quiet '.[cli,emulator]'"
 
 
-async def test_one_conference(terminal: Terminal) -> None:
+async def test_tutorial_starts_and_stops_one_recording(terminal: Terminal) -> None:
     recording, stopped = await terminal.said(python("first.py"))
     assert re.fullmatch(r"recording \S+ will be at http://127\.0\.0\.1:\d+/\S+\.wav", recording)
     assert stopped == "stopped"
 
 
-async def test_many(terminal: Terminal) -> None:
+async def test_tutorial_starts_many_recordings(terminal: Terminal) -> None:
     said = await terminal.said(python("many.py"))
     assert len([line for line in said if "is recording" in line]) == 3
     assert [line for line in said if "failed" in line] == [line for line in said if line.startswith(".. ")] != []
 
 
-async def test_a_transcript_is_awaited(terminal: Terminal) -> None:
+async def test_tutorial_waits_for_a_transcript(terminal: Terminal) -> None:
     async with terminal.running(python("minutes.py")) as output:
         assert (await output.readline()).startswith(b"recording ")
         await terminal.said(END)
@@ -107,7 +107,7 @@ async def test_a_transcript_is_awaited(terminal: Terminal) -> None:
         assert await output.read() == b""
 
 
-async def test_a_callback_is_verified(terminal: Terminal) -> None:
+async def test_tutorial_verifies_a_callback(terminal: Terminal) -> None:
     event, rejected = await terminal.said(python("verify.py"))
     assert event.startswith("standup lasted 345100 ms: https://media.plivo.com/")
     assert rejected.startswith("answer with 403 - no signature")

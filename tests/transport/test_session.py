@@ -36,7 +36,7 @@ async def test_ending_closes_connections_once() -> None:
     assert connections.closed == 1
 
 
-async def test_it_has_a_slot_for_each_connection() -> None:
+async def test_session_has_a_slot_for_each_connection() -> None:
     session = await begin(Connections())
     for _ in range(3):
         await session.slots.acquire()

@@ -73,7 +73,7 @@ def found(tmp_path_factory: pytest.TempPathFactory, wrong: Sequence[Module]) -> 
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
-def test_what_a_document_shows_has_no_type_errors(module: Module, found: Mapping[str, Sequence[Finding]]) -> None:
+def test_code_in_a_document_has_no_type_errors(module: Module, found: Mapping[str, Sequence[Finding]]) -> None:
     place = module.document.relative_to(ROOT)
     assert [f"{place}:{f.line}: {f.checker}: {f.message} [{f.code}]" for f in found.get(module.name, ())] == []
 

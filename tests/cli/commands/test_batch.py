@@ -59,7 +59,7 @@ async def test_batch_reads_a_file_and_stops_too(command: Command, plivo: Emulato
         (b"\xff", "line 2: 'utf-8' codec can't decode"),
     ],
 )
-async def test_a_line_that_is_no_request_stops_no_other(
+async def test_invalid_line_does_not_stop_the_others(
     command: Command, plivo: Emulator, line: bytes, reason: str
 ) -> None:
     ended = await command("batch", "start", stdin=b"a\n" + line + b"\nb\n")
@@ -69,21 +69,21 @@ async def test_a_line_that_is_no_request_stops_no_other(
     assert (plivo.executions("a"), plivo.executions("b")) == (1, 1)
 
 
-async def test_a_line_that_is_no_request_is_given_back_to_machines(command: Command) -> None:
+async def test_invalid_line_is_repeated_in_the_json(command: Command) -> None:
     ended = await command("batch", "stop", "--json", stdin=b".\n")
     refused, summary = json_lines(ended.stdout)
     assert (refused["line"], refused["line_number"], refused["ok"], refused["type"]) == (".", 1, False, "ValueError")
     assert summary["failed"] == 1
 
 
-async def test_unknown_outcomes_outweigh_failures(command: Command, broken: str) -> None:
+async def test_unknown_outcome_takes_precedence_over_failures(command: Command, broken: str) -> None:
     ended = await command("batch", "start", stdin=b"a\n.\n", PLIVO_BASE_URL=broken)
     assert ended.exit_code == 3
     assert "unknown  a  " in ended.stdout
     assert ended.stdout.endswith("summary: 0 done, 1 failed, 1 unknown\n")
 
 
-async def test_an_outcome_is_printed_before_the_next_line_is_there_and_ctrl_c_ends_the_wait(account: Emulator) -> None:
+async def test_outcome_is_printed_before_the_next_line_and_ctrl_c_ends_the_wait(account: Emulator) -> None:
     process = await start_command(account.url, "batch", "start", stdout=subprocess.PIPE)
     assert process.stdin is not None
     assert process.stdout is not None
@@ -97,7 +97,7 @@ async def test_an_outcome_is_printed_before_the_next_line_is_there_and_ctrl_c_en
     process.stdin.close()
 
 
-async def test_when_outcomes_cannot_be_printed_what_is_under_way_is_finished_and_nothing_else_begun() -> None:
+async def test_batch_finishes_calls_in_progress_and_begins_no_other_when_output_fails() -> None:
     names: list[str] = []
     printing_failed = asyncio.Event()
 
@@ -184,7 +184,7 @@ async def test_an_account_that_is_refused_ends_the_batch_at_once(command: Comman
     assert error["error"].endswith("The lines without an outcome were not begun; run the batch again with them")
 
 
-async def test_people_are_told_in_words(command: Command) -> None:
+async def test_batch_prints_words_without_json(command: Command) -> None:
     plivo = Plivo(others=b"401 Unauthorized")
     async with serve_answers(plivo.answer) as url:
         ended = await command("batch", "start", "--concurrency", "1", stdin=INPUT, PLIVO_BASE_URL=url)
@@ -194,7 +194,7 @@ async def test_people_are_told_in_words(command: Command) -> None:
     assert plivo.asked == ["room-0"]
 
 
-async def test_calls_that_wait_for_the_quota_are_dropped_too(command: Command) -> None:
+async def test_ctrl_c_drops_calls_that_wait_for_the_quota(command: Command) -> None:
     """All 2,000 are under way at once, and 300 of them may be sent in the first five seconds."""
     asked: list[str] = []
     used_up = asyncio.Event()
@@ -213,7 +213,7 @@ async def test_calls_that_wait_for_the_quota_are_dropped_too(command: Command) -
     assert (summary["failed"], summary["not_begun"]) == (300, 1700)
 
 
-async def test_calls_under_way_come_to_their_end(command: Command) -> None:
+async def test_calls_in_progress_are_finished(command: Command) -> None:
     arrived, refused = asyncio.Event(), asyncio.Event()
 
     async def answer(name: str) -> bytes:
@@ -235,7 +235,7 @@ async def test_calls_under_way_come_to_their_end(command: Command) -> None:
     assert (summary["failed"], summary["unknown"], summary["not_begun"]) == (1, 1, 3)
 
 
-async def test_a_403_among_others_ends_nothing(command: Command) -> None:
+async def test_single_403_does_not_end_the_batch(command: Command) -> None:
     plivo = Plivo(first=b"204 No Content", forbidden=b"403 Forbidden", others=b"204 No Content")
     async with serve_answers(plivo.answer) as url:
         ended = await command(
@@ -247,7 +247,7 @@ async def test_a_403_among_others_ends_nothing(command: Command) -> None:
     assert plivo.asked == ["first", "forbidden", "last"]
 
 
-async def test_a_401_ends_it_whatever_was_done_before(command: Command) -> None:
+async def test_401_ends_the_batch_whatever_was_done_before(command: Command) -> None:
     plivo = Plivo(refused=b"401 Unauthorized", others=b"204 No Content")
     async with serve_answers(plivo.answer) as url:
         ended = await command("batch", "stop", "--concurrency", "1", stdin=b"a\nrefused\nb\nc", PLIVO_BASE_URL=url)
@@ -255,7 +255,7 @@ async def test_a_401_ends_it_whatever_was_done_before(command: Command) -> None:
     assert plivo.asked == ["a", "refused"]
 
 
-async def test_an_input_that_goes_on_is_not_waited_for(account: Emulator) -> None:
+async def test_batch_that_ends_does_not_wait_for_more_input(account: Emulator) -> None:
     process = await start_command(account.url, "batch", "start", "--json", "--concurrency", "2", token="wrong")
     assert process.stdin is not None
     assert process.stdout is not None
@@ -271,7 +271,7 @@ async def test_an_input_that_goes_on_is_not_waited_for(account: Emulator) -> Non
 # Input that cannot be read
 
 
-async def test_an_input_that_cannot_be_read_to_its_end_is_named(command: Command, plivo: Emulator) -> None:
+async def test_read_error_of_the_input_is_reported(command: Command, plivo: Emulator) -> None:
     ended = await command("batch", "start", "/proc/self/mem")
     assert (ended.exit_code, ended.stdout) == (1, "summary: 0 done, 0 failed, 0 unknown\n")
     assert ended.stderr == (
@@ -284,7 +284,7 @@ async def test_an_input_that_cannot_be_read_to_its_end_is_named(command: Command
     assert plivo.executions("c") == 0
 
 
-async def test_an_input_that_does_not_block_is_waited_for(account: Emulator) -> None:
+async def test_nonblocking_input_is_awaited(account: Emulator) -> None:
     reading, writing = os.pipe()
     os.set_blocking(reading, False)
     process = await start_command(account.url, "batch", "start", stdin=reading)
@@ -298,7 +298,7 @@ async def test_an_input_that_does_not_block_is_waited_for(account: Emulator) -> 
     assert await process.wait() == 0
 
 
-async def test_whatever_a_line_holds_is_json(command: Command) -> None:
+async def test_any_line_gives_valid_json(command: Command) -> None:
     odd = [b"\xff\xfe", "\U0001f600".encode(), b"\xed\xa0\x80", b"\x1b[31m", b'{"conference_name": "\\ud800"}', b"NaN"]
     ended = await command("batch", "start", "--json", stdin=b"\n".join(odd))
     for line in ended.stdout.splitlines():

@@ -15,7 +15,7 @@ Command = Callable[..., Awaitable[Result]]
 CALLBACK = "http://127.0.0.1:9/callback"
 
 
-async def test_start_says_what_plivo_answered(command: Command, plivo: Emulator) -> None:
+async def test_start_prints_plivos_answer(command: Command, plivo: Emulator) -> None:
     ended = await command("start", "standup")
     recording = plivo.state()["recordings"][0]
     assert ended.exit_code == 0
@@ -53,7 +53,7 @@ async def test_a_name_may_look_like_an_option(command: Command, plivo: Emulator)
     assert plivo.executions("--json") == 1
 
 
-async def test_stop_says_that_it_is_done(command: Command, plivo: Emulator) -> None:
+async def test_stop_prints_that_it_succeeded(command: Command, plivo: Emulator) -> None:
     await command("start", "standup")
     ended = await command("stop", "standup")
     assert (ended.exit_code, ended.stdout, ended.stderr) == (0, "stopped  standup\n", "")
@@ -75,7 +75,7 @@ async def test_a_refusal_is_one_line_on_stderr(command: Command) -> None:
 
 
 @pytest.mark.parametrize("word", ["start", "stop"])
-async def test_a_refusal_is_one_object_on_stdout_for_machines_as_in_a_batch(command: Command, word: str) -> None:
+async def test_refusal_as_json_is_one_object_on_stdout(command: Command, word: str) -> None:
     ended = await command(word, "standup", "--json", PLIVO_AUTH_TOKEN="wrong")
     (error,) = json_lines(ended.stdout)
     assert (ended.exit_code, ended.stderr) == (1, "")
@@ -86,14 +86,14 @@ async def test_a_refusal_is_one_object_on_stdout_for_machines_as_in_a_batch(comm
     assert json_lines(in_a_batch.stdout)[0] == error
 
 
-async def test_an_unknown_outcome_is_an_object_on_stdout_too(command: Command, broken: str) -> None:
+async def test_unknown_outcome_as_json_is_one_object_on_stdout(command: Command, broken: str) -> None:
     ended = await command("start", "standup", "--json", PLIVO_BASE_URL=broken)
     (error,) = json_lines(ended.stdout)
     assert (ended.exit_code, ended.stderr) == (3, "")
     assert (error["type"], error["status"], error["phase"]) == ("OutcomeUnknownError", 503, "answer")
 
 
-async def test_what_keeps_a_call_from_being_made_is_an_object_on_stderr(command: Command) -> None:
+async def test_error_before_a_call_as_json_is_one_object_on_stderr(command: Command) -> None:
     for words, auth_id in (("start standup --json", None), ("start . --json", "ignored"), ("stop --json", "ignored")):
         ended = await command(*words.split(), PLIVO_AUTH_ID=auth_id)
         (error,) = json_lines(ended.stderr)
@@ -104,7 +104,7 @@ async def test_what_keeps_a_call_from_being_made_is_an_object_on_stderr(command:
 @pytest.mark.parametrize(
     "words", [("start", "standup"), ("stop", "standup"), ("batch", "start"), ("demo", "--live", "--room", "a")]
 )
-async def test_missing_credentials_are_a_wrong_configuration(command: Command, words: tuple[str, ...]) -> None:
+async def test_missing_credentials_are_a_configuration_error(command: Command, words: tuple[str, ...]) -> None:
     ended = await command(*words, PLIVO_AUTH_ID=None)
     assert ended.exit_code == 2
     assert ended.stderr.startswith("error: auth_id is missing")
@@ -147,14 +147,14 @@ async def test_an_unknown_outcome_has_its_own_exit_code(command: Command, broken
     assert "may have been executed" in ended.stderr
 
 
-async def test_a_call_that_was_certainly_not_sent_has_failed(command: Command, unused_tcp_port: int) -> None:
+async def test_call_that_was_not_sent_is_a_failure(command: Command, unused_tcp_port: int) -> None:
     ended = await command("start", "a", "--timeout", "0.2", PLIVO_BASE_URL=f"http://127.0.0.1:{unused_tcp_port}")
     assert ended.exit_code == 1
     assert "Nothing was sent" in ended.stderr
 
 
 @pytest.mark.parametrize("words", [["start", "a"], ["stop", "a"], ["batch", "start"], ["batch", "stop", "--json"]])
-async def test_an_outcome_that_nobody_was_told_is_unknown(account: Emulator, unread: int, words: list[str]) -> None:
+async def test_outcome_that_cannot_be_printed_is_unknown(account: Emulator, unread: int, words: list[str]) -> None:
     process = await start_command(account.url, *words, stdout=unread)
     assert process.stdin is not None
     process.stdin.write(b"a\n")
@@ -181,9 +181,7 @@ async def test_a_refusal_that_cannot_be_printed_is_still_a_refusal(account: Emul
 @pytest.mark.parametrize(
     ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
-async def test_a_signal_ends_the_wait_and_what_became_of_the_call_is_told(
-    number: signal.Signals, code: int, word: str
-) -> None:
+async def test_signal_ends_the_wait_and_the_outcome_is_printed(number: signal.Signals, code: int, word: str) -> None:
     asked, ended = asyncio.Event(), asyncio.Event()
 
     async def keep_silent(_: str) -> bytes:

@@ -62,7 +62,7 @@ async def nobody_listens(*urls: str) -> bool:
     return True
 
 
-async def test_it_shows_recordings_from_start_to_end_in_plain_lines_and_leaves_nothing_behind(
+async def test_demo_shows_recordings_in_plain_lines_and_leaves_nothing_behind(
     tmp_path: Path,
 ) -> None:
     async with demo(TMPDIR=str(tmp_path)) as process:
@@ -81,7 +81,7 @@ async def test_it_shows_recordings_from_start_to_end_in_plain_lines_and_leaves_n
     assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
 
-async def test_for_machines_it_is_an_object_a_line() -> None:
+async def test_demo_as_json_is_one_object_on_each_line() -> None:
     async with demo("--json", "--seconds", "0.2") as process:
         out, err = await process.communicate()
     assert (process.returncode, err) == (0, b"")
@@ -125,7 +125,7 @@ def _read(terminal: int) -> bytes:
         return b""
 
 
-async def test_in_a_terminal_it_is_live_and_ends_with_the_table() -> None:
+async def test_demo_in_a_terminal_is_live_and_ends_with_the_table() -> None:
     code, sent = await asyncio.to_thread(in_a_terminal, "--seconds", "0.5")
     assert code == 0
     assert "callbacks verified" in sent
@@ -136,7 +136,7 @@ async def test_in_a_terminal_it_is_live_and_ends_with_the_table() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_an_interrupted_one_is_clean(number: signal.Signals, tmp_path: Path) -> None:
+async def test_interrupted_demo_ends_cleanly(number: signal.Signals, tmp_path: Path) -> None:
     async with demo("--json", "--seconds", "60", TMPDIR=str(tmp_path)) as process:
         assert process.stdout is not None
         async for line in process.stdout:
@@ -166,14 +166,14 @@ async def test_an_interrupted_one_is_clean(number: signal.Signals, tmp_path: Pat
         (["--rooms", "0"], "Invalid value for '--rooms'"),
     ],
 )
-async def test_options_that_do_not_go_together_are_wrong_usage(command: Command, words: list[str], reason: str) -> None:
+async def test_conflicting_options_are_a_usage_error(command: Command, words: list[str], reason: str) -> None:
     ended = await command("demo", *words)
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: ")
     assert reason in ended.stderr
 
 
-async def test_live_talks_to_the_plivo_of_the_environment(
+async def test_live_demo_uses_the_account_of_the_environment(
     command: Command, plivo: Emulator, unused_tcp_port: int
 ) -> None:
     here = f"http://127.0.0.1:{unused_tcp_port}"
@@ -188,7 +188,7 @@ async def test_live_talks_to_the_plivo_of_the_environment(
     assert not any(each["recording"] for each in plivo.state()["conferences"].values())
 
 
-async def test_what_fails_is_said_and_makes_the_exit_code(command: Command) -> None:
+async def test_failure_is_printed_and_sets_the_exit_code(command: Command) -> None:
     words = ["--live", "--room", "a", "--room", "b", "--seconds", "0.1"]
     ended = await command("demo", *words, PLIVO_AUTH_TOKEN="another")
     assert ended.exit_code == 1
@@ -196,7 +196,7 @@ async def test_what_fails_is_said_and_makes_the_exit_code(command: Command) -> N
     assert "problems: 2" in ended.stdout
 
 
-async def test_an_unknown_outcome_makes_the_exit_code(command: Command) -> None:
+async def test_unknown_outcome_sets_the_exit_code(command: Command) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
@@ -211,7 +211,7 @@ async def test_an_unknown_outcome_makes_the_exit_code(command: Command) -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["--json"]])
-async def test_when_its_reader_has_gone_it_stops_the_recordings_and_ends_quietly(
+async def test_demo_stops_its_recordings_and_ends_quietly_when_its_reader_has_closed(
     plivo: Emulator, words: list[str]
 ) -> None:
     given = {"PLIVO_AUTH_ID": plivo.auth_id, "PLIVO_AUTH_TOKEN": plivo.auth_token, "PLIVO_BASE_URL": plivo.url}

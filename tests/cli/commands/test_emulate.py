@@ -59,7 +59,7 @@ async def told(process: asyncio.subprocess.Process, *, last: str) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_it_says_when_it_is_ready_and_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
+async def test_emulate_reports_when_it_is_ready_and_ends_cleanly_on_a_signal(number: signal.Signals) -> None:
     async with emulator(*ACCOUNT) as (process, url):
         async with RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client:
             assert (await client.start_recording("standup")).recording_id
@@ -69,12 +69,12 @@ async def test_it_says_when_it_is_ready_and_ends_cleanly_on_a_signal(number: sig
         assert process.returncode == 0
 
 
-async def test_it_listens_where_it_is_told(unused_tcp_port: int) -> None:
+async def test_emulate_listens_on_the_given_address(unused_tcp_port: int) -> None:
     async with emulator("--host", "127.0.0.1", "--port", str(unused_tcp_port)) as (_, url):
         assert url == f"http://127.0.0.1:{unused_tcp_port}"
 
 
-async def test_a_strict_one_knows_no_conference_that_was_not_opened() -> None:
+async def test_strict_emulator_knows_only_opened_conferences() -> None:
     async with emulator(*ACCOUNT, "--strict") as (_, url), RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client:
         with pytest.raises(NotFoundError):
             await client.start_recording("standup")
@@ -93,7 +93,7 @@ async def bash(script: str, **environment: str) -> str:
 @pytest.mark.skipif(not shutil.which("curl"), reason="the commands that it prints need curl")
 @pytest.mark.parametrize("strict", [(), ("--strict",)])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0.0.0.0"])
-async def test_what_it_prints_can_be_pasted_into_a_shell(strict: tuple[str, ...], host: str) -> None:
+async def test_output_can_be_pasted_into_a_shell(strict: tuple[str, ...], host: str) -> None:
     odd = 'it\'s "a" $token!'.replace(" ", "_")
     words = ("--port", "0", "--host", host, "--auth-id", AUTH_ID, "--auth-token", odd, *strict)
     async with emulator(*words) as (process, url):
@@ -118,7 +118,7 @@ async def test_credentials_may_come_from_the_environment_and_the_token_is_not_sh
         assert '"conference recording started"' in await bash("\n".join(lines), **account)
 
 
-async def test_an_option_outweighs_the_environment() -> None:
+async def test_option_overrides_the_environment() -> None:
     async with emulator("--port", "0", "--auth-token", "given", PLIVO_AUTH_TOKEN="other") as (process, _):
         assert any("PLIVO_AUTH_TOKEN=given " in line for line in await told(process, last="/end"))
 
@@ -134,7 +134,7 @@ async def test_each_request_and_each_callback_is_a_line() -> None:
         ]
 
 
-async def test_a_quiet_one_prints_how_to_use_it_and_no_more() -> None:
+async def test_quiet_emulator_prints_only_its_credentials() -> None:
     async with emulator(*ACCOUNT, "--quiet") as (process, url):
         await told(process, last="/end")
         async with httpx.AsyncClient() as client:
@@ -157,13 +157,13 @@ def answering(stderr: int) -> Generator[httpx.Client]:
             process.kill()
 
 
-def test_a_reader_that_does_not_read_holds_nothing_up() -> None:
+def test_reader_that_does_not_read_delays_nothing() -> None:
     with answering(subprocess.PIPE) as client:
         for _ in range(40):  # more than a pipe holds
             assert client.get("/" + "a" * 4000).status_code == 404
 
 
-def test_a_reader_that_has_gone_ends_nothing() -> None:
+def test_emulator_goes_on_after_its_reader_has_closed() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with answering(writing) as client:
@@ -180,7 +180,7 @@ async def refused(*words: str) -> str:
     return err.decode()
 
 
-async def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
+async def test_port_in_use_is_a_configuration_error() -> None:
     async with emulator("--port", "0") as (_, url):
         port = url.rpartition(":")[2]
         said = await refused("--port", port)
@@ -200,11 +200,11 @@ async def test_a_port_that_is_taken_is_a_wrong_configuration() -> None:
         (("--auth-token", ""), "auth_token must be a text without spaces"),
     ],
 )
-async def test_what_it_cannot_be_is_a_wrong_configuration(words: tuple[str, ...], message: str) -> None:
+async def test_unusable_option_is_a_configuration_error(words: tuple[str, ...], message: str) -> None:
     assert (await refused(*words)).startswith(f"error: {message}")
 
 
-def test_a_misshapen_auth_id_may_come_from_the_environment_too() -> None:
+def test_malformed_auth_id_of_the_environment_is_refused() -> None:
     ended = CliRunner().invoke(plivo_record, ["emulate"], env={"PLIVO_AUTH_ID": "me"})
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: auth_id must be")

@@ -104,7 +104,7 @@ async def call_back(plivo: Emulator, url: str, fields: dict[str, str], *, token:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_it_says_when_it_is_ready_shows_a_callback_and_ends_cleanly(
+async def test_listen_reports_when_it_is_ready_shows_a_callback_and_ends_cleanly(
     plivo: Emulator, tmp_path: Path, number: signal.Signals
 ) -> None:
     async with listening(plivo, tmp_path / "r.db") as receiver:
@@ -118,7 +118,7 @@ async def test_it_says_when_it_is_ready_shows_a_callback_and_ends_cleanly(
         assert await receiver.end(number) == (b"", b"")
 
 
-async def test_a_start_of_the_shell_is_heard_of(plivo: Emulator, command: Command, tmp_path: Path) -> None:
+async def test_callback_of_a_start_by_the_shell_is_shown(plivo: Emulator, command: Command, tmp_path: Path) -> None:
     async with listening(plivo, tmp_path / "r.db", "--json") as receiver:
         urls = ["--callback-url", f"{receiver.url}/recording", "--transcription-url", f"{receiver.url}/transcription"]
         started = await command("start", "standup", "--json", *urls)
@@ -132,7 +132,7 @@ async def test_a_start_of_the_shell_is_heard_of(plivo: Emulator, command: Comman
         await receiver.end()
 
 
-async def test_a_followed_recording_is_heard_of_and_known_after_a_restart(
+async def test_callback_of_a_followed_recording_is_shown_and_known_after_a_restart(
     plivo: Emulator, command: Command, tmp_path: Path
 ) -> None:
     db = tmp_path / "r.db"
@@ -160,7 +160,7 @@ async def test_a_followed_recording_is_heard_of_and_known_after_a_restart(
     assert status["duration_ms"] == ended.duration_ms
 
 
-async def test_what_comes_twice_is_shown_once(plivo: Emulator, tmp_path: Path) -> None:
+async def test_repeated_callback_is_shown_once(plivo: Emulator, tmp_path: Path) -> None:
     db = tmp_path / "r.db"
     async with listening(plivo, db, "--json") as receiver:
         async with (
@@ -178,7 +178,7 @@ async def test_what_comes_twice_is_shown_once(plivo: Emulator, tmp_path: Path) -
         assert await receiver.end() == (b"", b"")
 
 
-async def test_what_is_refused_is_told_on_stderr(plivo: Emulator, tmp_path: Path) -> None:
+async def test_refusal_is_printed_on_stderr(plivo: Emulator, tmp_path: Path) -> None:
     async with listening(plivo, tmp_path / "r.db", "--json") as receiver:
         assert await call_back(plivo, f"{receiver.url}/recording", ENDED, token="another") == 403
         assert await call_back(plivo, f"{receiver.url}/elsewhere", ENDED) == 404
@@ -188,7 +188,7 @@ async def test_what_is_refused_is_told_on_stderr(plivo: Emulator, tmp_path: Path
     assert refused == ["a callback was refused with 403", "a callback was refused with 404"]
 
 
-async def test_behind_a_proxy_the_public_url_counts(plivo: Emulator, tmp_path: Path) -> None:
+async def test_signature_is_checked_for_the_public_url_behind_a_proxy(plivo: Emulator, tmp_path: Path) -> None:
     public = "https://me.example/plivo"
     async with listening(plivo, tmp_path / "r.db", "--public-url", public) as receiver:
         nonce = "12345678901234567890"
@@ -203,13 +203,13 @@ async def test_behind_a_proxy_the_public_url_counts(plivo: Emulator, tmp_path: P
         await receiver.end()
 
 
-async def test_what_others_can_reach_needs_a_public_url(command: Command, tmp_path: Path) -> None:
+async def test_public_address_needs_a_public_url(command: Command, tmp_path: Path) -> None:
     ended = await command("listen", "--host", "0.0.0.0", "--port", "0", "--db", str(tmp_path / "r.db"))
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: --public-url is missing: ")
 
 
-async def test_a_port_that_is_taken_is_a_wrong_configuration(command: Command, plivo: Emulator) -> None:
+async def test_port_in_use_is_a_configuration_error(command: Command, plivo: Emulator) -> None:
     port = plivo.url.rpartition(":")[2]
     ended = await command("listen", "--port", port)
     assert (ended.exit_code, ended.stdout) == (2, "")
@@ -246,7 +246,9 @@ async def kept(db: Path) -> list[str | None]:
         ]
 
 
-async def test_when_its_reader_has_gone_it_keeps_what_comes_and_ends_quietly(plivo: Emulator, tmp_path: Path) -> None:
+async def test_listen_keeps_callbacks_and_ends_quietly_when_its_reader_has_closed(
+    plivo: Emulator, tmp_path: Path
+) -> None:
     db = tmp_path / "r.db"
     async with read_by_us(plivo, db) as (process, url, stdout):
         stdout.close()
@@ -260,7 +262,7 @@ LONG = [{"recording_id": f"{number}", "transcription": "word " * 9000} for numbe
 """Each fits into a callback, and all of them into no pipe."""
 
 
-async def test_a_reader_that_is_slow_holds_no_callback_up_and_misses_none(plivo: Emulator, tmp_path: Path) -> None:
+async def test_slow_reader_delays_no_callback_and_misses_none(plivo: Emulator, tmp_path: Path) -> None:
     async with read_by_us(plivo, tmp_path / "r.db") as (process, url, stdout):
         for fields in LONG:
             assert await asyncio.wait_for(call_back(plivo, f"{url}/transcription", fields), 5) == 200
@@ -272,9 +274,7 @@ async def test_a_reader_that_is_slow_holds_no_callback_up_and_misses_none(plivo:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_reader_that_is_stuck_does_not_hold_the_end_up(
-    plivo: Emulator, tmp_path: Path, number: signal.Signals
-) -> None:
+async def test_stuck_reader_does_not_delay_the_end(plivo: Emulator, tmp_path: Path, number: signal.Signals) -> None:
     db = tmp_path / "r.db"
     async with read_by_us(plivo, db) as (process, url, _):
         for fields in LONG:
@@ -295,7 +295,7 @@ def failing(plivo: Emulator, *words: str, **changes: str) -> subprocess.Complete
     )
 
 
-async def test_without_credentials_or_a_database_it_says_why(plivo: Emulator, tmp_path: Path) -> None:
+async def test_missing_credentials_or_database_are_reported(plivo: Emulator, tmp_path: Path) -> None:
     ended = await asyncio.to_thread(failing, plivo, "--db", str(tmp_path / "r.db"), PLIVO_AUTH_TOKEN="")
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert b"PLIVO_AUTH_TOKEN" in ended.stderr
@@ -338,7 +338,7 @@ async def until(text: bytes, terminal: int) -> bytes:
     return shown
 
 
-async def test_in_a_terminal_it_is_a_live_table(plivo: Emulator, tmp_path: Path, unused_tcp_port: int) -> None:
+async def test_listen_in_a_terminal_is_a_live_table(plivo: Emulator, tmp_path: Path, unused_tcp_port: int) -> None:
     async with in_a_terminal(plivo, tmp_path / "r.db", unused_tcp_port) as (process, terminal):
         await until(b"ready http://127.0.0.1:", terminal)
         url = f"http://127.0.0.1:{unused_tcp_port}/recording"
@@ -353,9 +353,7 @@ async def test_in_a_terminal_it_is_a_live_table(plivo: Emulator, tmp_path: Path,
     assert b"callbacks: 1;" in shown
 
 
-async def test_a_terminal_that_is_stopped_holds_nothing_up(
-    plivo: Emulator, tmp_path: Path, unused_tcp_port: int
-) -> None:
+async def test_stopped_terminal_delays_no_callback(plivo: Emulator, tmp_path: Path, unused_tcp_port: int) -> None:
     async with in_a_terminal(plivo, tmp_path / "r.db", unused_tcp_port) as (process, terminal):
         await until(b"ready http://127.0.0.1:", terminal)
         await asyncio.to_thread(os.write, terminal, CTRL_S)

@@ -29,9 +29,7 @@ async def started(plivo: Emulator, db: Path) -> TrackedRecording:
         return await tracker.start("stand\x07up")
 
 
-async def test_it_shows_what_is_known_and_how_it_came_to_be(
-    command: Command, started: TrackedRecording, db: Path
-) -> None:
+async def test_status_shows_the_state_and_its_history(command: Command, started: TrackedRecording, db: Path) -> None:
     ended = await command("status", started.start_id, "--db", str(db), PLIVO_AUTH_ID=None, PLIVO_AUTH_TOKEN=None)
     assert (ended.exit_code, ended.stderr) == (0, "")
     facts, _, steps = ended.stdout.partition("\n\n")
@@ -46,7 +44,7 @@ async def test_it_shows_what_is_known_and_how_it_came_to_be(
     ]
 
 
-async def test_for_machines_it_is_one_object(command: Command, started: TrackedRecording, db: Path) -> None:
+async def test_status_as_json_is_one_object(command: Command, started: TrackedRecording, db: Path) -> None:
     ended = await command("status", started.start_id, "--json", "--db", str(db))
     (line,) = ended.stdout.splitlines()
     status = json.loads(line)
@@ -55,22 +53,20 @@ async def test_for_machines_it_is_one_object(command: Command, started: TrackedR
     assert [step["kind"] for step in status["steps"]] == ["planned", "sending_began", "accepted"]
 
 
-async def test_a_start_that_the_file_does_not_keep_is_a_failure(
-    command: Command, started: TrackedRecording, db: Path
-) -> None:
+async def test_unknown_start_is_a_failure(command: Command, started: TrackedRecording, db: Path) -> None:
     ended = await command("status", "another", "--db", str(db))
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert ended.stderr == f"error: {db} keeps no start with the id 'another'; it may have been pruned\n"
 
 
-async def test_a_file_that_is_not_there_is_wrong_usage_and_is_not_made(command: Command, db: Path) -> None:
+async def test_missing_file_is_a_usage_error_and_is_not_created(command: Command, db: Path) -> None:
     ended = await command("status", "another", "--db", str(db))
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert "does not exist" in ended.stderr
     assert not db.exists()
 
 
-async def test_a_file_that_is_no_database_is_a_wrong_configuration(command: Command, db: Path) -> None:
+async def test_file_that_is_not_a_database_is_a_configuration_error(command: Command, db: Path) -> None:
     db.write_text("this is a text, and it is longer than a header" * 10)
     ended = await command("status", "another", "--db", str(db))
     assert (ended.exit_code, ended.stdout) == (2, "")

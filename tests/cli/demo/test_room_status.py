@@ -21,7 +21,7 @@ def test_at_is_the_first_of_several_steps() -> None:
 @pytest.mark.parametrize(
     ("what", "over"), [("conference ended", 2), ("stopped", 2), ("recorded", 2), ("transcribed", None)]
 )
-def test_a_recording_is_over_however_that_is_seen(what: What, over: float | None) -> None:
+def test_recording_is_over_by_any_sign_of_its_end(what: What, over: float | None) -> None:
     assert room((1, "accepted"), (2, what)).over == over
 
 
@@ -38,7 +38,7 @@ def test_a_length_is_measured_from_answer_to_answer() -> None:
     assert room((1, "recorded")).measured_ms is None
 
 
-def test_its_record_has_all_fields() -> None:
+def test_json_of_a_room_has_all_fields() -> None:
     assert list(room((0.1, "started"), (1, "stopped")).as_record().items()) == [
         *(("room", "a"), ("mode", "sync"), ("transcribe", False), ("api_id", None), ("recording_id", None)),
         *(("duration_ms", None), ("transcription", None)),

@@ -188,7 +188,7 @@ async def test_a_stop_that_fails_is_a_problem() -> None:
     assert [type(error) for error in scenario.errors] == [NotFoundError]
 
 
-async def test_what_was_started_is_stopped_when_it_is_cancelled() -> None:
+async def test_started_recordings_are_stopped_when_the_scenario_is_cancelled() -> None:
     recording = asyncio.Event()
 
     def tell(event: Event) -> None:

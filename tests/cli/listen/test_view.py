@@ -31,7 +31,7 @@ def told(output: Output) -> None:
             tell(news)
 
 
-def test_plain_is_lines_without_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_output_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
     told(Output(as_json=False))
     out, err = capsys.readouterr()
     assert out == (
@@ -43,7 +43,7 @@ def test_plain_is_lines_without_control_characters(capsys: pytest.CaptureFixture
     assert err == "error: a callback\\nwas refused\n"
 
 
-def test_json_is_one_object_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_json_output_is_one_object_on_each_line(capsys: pytest.CaptureFixture[str]) -> None:
     told(Output(as_json=True))
     out, err = capsys.readouterr()
     ready, ended, answered = map(json.loads, out.splitlines())
@@ -67,7 +67,7 @@ def shown(*news: ListenEvent, width: int = 100, height: int = 20) -> list[str]:
     return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", last).splitlines()]
 
 
-def test_a_terminal_is_left_with_the_latest_callbacks() -> None:
+def test_terminal_shows_the_latest_callbacks_at_the_end() -> None:
     screen = shown(*NEWS)
     assert any(
         re.search(r"\d\d:\d\d:05 +recorded +a\\x1bb +recorded +r\\x1b +1\.50 s  http://h/r\.mp3", e) for e in screen
@@ -76,7 +76,7 @@ def test_a_terminal_is_left_with_the_latest_callbacks() -> None:
     assert "callbacks: 2; Ctrl-C ends it" in screen
 
 
-def test_a_full_terminal_shows_the_last_ones() -> None:
+def test_full_terminal_shows_the_last_callbacks() -> None:
     many = [
         ReceivedCallback(received_at=AT, event=ApiResponse(api_id="i", message=f"message {number}"))
         for number in range(50)
@@ -88,7 +88,7 @@ def test_a_full_terminal_shows_the_last_ones() -> None:
     assert "callbacks: 50;" in screen
 
 
-def test_what_is_too_long_for_the_terminal_is_cut_off_and_nothing_else() -> None:
+def test_only_text_that_is_too_long_for_the_terminal_is_cut_off() -> None:
     wide = ReceivedCallback(received_at=AT, event=RecordingEnded(record_url="x" * 300, recording_id="y" * 36))
     screen = shown(wide, width=80)
     assert max(map(len, screen)) <= 80
@@ -101,7 +101,7 @@ def test_what_is_too_long_for_the_terminal_is_cut_off_and_nothing_else() -> None
     ("environment", "live"),
     [({"TTY_COMPATIBLE": "1", "TERM": "xterm"}, True), ({"TTY_COMPATIBLE": "1", "TERM": "dumb"}, False), ({}, False)],
 )
-def test_it_is_live_in_a_terminal_only(
+def test_table_is_live_only_in_a_terminal(
     environment: dict[str, str], live: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("TTY_COMPATIBLE", "FORCE_COLOR", "TERM"):

@@ -121,7 +121,7 @@ EVIL = "xrecord_urlhttps://evil.example/x.mp3"
         ("the_error_room", "the", True),
     ],
 )
-def test_a_name_contradicts_only_where_an_event_can_be_cut_out_of_it(name: str, said: str, contradicts: bool) -> None:
+def test_name_contradicts_only_if_an_event_can_be_split_off_it(name: str, said: str, contradicts: bool) -> None:
     reason = contradiction(record(ANSWER, name=name), attrs.evolve(ENDED, conference_name=said))
     assert (reason is not None) is contradicts
     assert reason is None or reason.startswith("it tells of the conference ")

@@ -26,7 +26,7 @@ def test_exceptions_of_the_libraries_are_listed() -> None:
 
 
 @pytest.mark.parametrize("cls", LIBRARY_FAILURES + OTHER_FAILURES)
-async def test_a_failure_without_evidence_is_believed_only_if_it_never_connected(cls: type[Exception]) -> None:
+async def test_failure_without_evidence_counts_as_not_sent_only_if_it_never_connected(cls: type[Exception]) -> None:
     async def handler(request: httpx.Request) -> httpx.Response:
         raise instance(cls)
 
