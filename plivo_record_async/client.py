@@ -1,4 +1,4 @@
-"""`RecordClient`: what users await."""
+"""`RecordClient`: the methods that call Plivo's API."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ StopT = TypeVar("StopT", bound=str | StopRequest)
 
 
 class RecordClient:
-    """Plivo's Conference Record API. One client serves any number of concurrent tasks.
+    """Calls Plivo's Conference Record API. One client serves any number of concurrent tasks.
 
     .. code-block:: python
 
@@ -51,37 +51,35 @@ class RecordClient:
             started = await client.start_recording("standup", file_format="wav")
             await client.stop_recording("standup")
 
-    Each call ends in one known outcome. A start is never sent twice unless it is certain that the first one was
-    not executed: no byte of it left, or Plivo refused it (429). A stop does no harm twice and is repeated when its
-    outcome is unknown.
+    Each call has one outcome. A start is sent again only if it is certain that it was not executed: no byte of it was
+    sent, or Plivo refused it (429). A stop is harmless to repeat, so it is also sent again if its outcome is unknown.
 
     A client serves one event loop at a time, and any number one after another: it can be made at module level, used
     in one ``asyncio.run`` and in the next, closed, and entered again. The account's quota is kept across all of them.
-    Blocks of ``async with`` may be nested; the last one that is left closes the client.
+    Blocks of ``async with`` may be nested; leaving the last one closes the client.
 
     Args:
-        auth_id: The account's id; ``PLIVO_AUTH_ID`` if absent.
-        auth_token: The account's token; ``PLIVO_AUTH_TOKEN`` if absent.
-        base_url: The API's address; ``PLIVO_BASE_URL``, or ``https://api.plivo.com``, if absent.
-        timeout: Seconds for one call in all: queueing, attempts, waits between them.
-        max_retries: How many times one call is sent again at the most, where that is safe.
-        max_connections: How many requests are under way at once at the most.
-        rate_limit: The account's quota, kept exactly; ``None`` switches it off.
-        transport: An httpx transport to send with, which the client closes. If None, the client uses connections of
-            its own.
+        auth_id: The account's auth ID. If None, ``PLIVO_AUTH_ID`` is used.
+        auth_token: The account's auth token. If None, ``PLIVO_AUTH_TOKEN`` is used.
+        base_url: The address of the API. If None, ``PLIVO_BASE_URL`` is used, or else ``https://api.plivo.com``.
+        timeout: Seconds for one call in total: waiting for its turn, attempts, and the waits between them.
+        max_retries: The most retries of one call. Only what is safe is retried.
+        max_connections: The most requests that are sent or answered at the same time.
+        rate_limit: The account's quota, which is kept exactly. If None, there is no limit.
+        transport: An httpx transport, which the client closes. If None, the client uses connections of its own.
         proxy: The URL of a proxy, or an `httpx.Proxy`. If None, the environment decides by the rules of httpx
             (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``). A transport other than
-            `fast_transport` has its own proxies, so it cannot be combined with this.
-        trust_env: Whether the environment may name proxies, and with ``SSL_CERT_FILE`` or ``SSL_CERT_DIR`` the
+            `fast_transport` has its own proxies, so it cannot be combined with this argument.
+        trust_env: Whether the environment may name proxies and, with ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``,
             certificates to trust.
-        retry_503_starts: Send a start again after a 503 without an ``api_id``. Off, because nothing proves that
-            Plivo had not executed it.
+        retry_503_starts: Whether a start is sent again after a 503 without an ``api_id``. Nothing proves that Plivo
+            had not executed it, so this is off by default.
 
     Raises:
-        ConfigurationError: A credential or the address is missing or misshapen, or the transport, the proxy or the
-            certificates cannot be used; the message names what it is.
-        TypeError: A number is not a number.
-        ValueError: A number is out of range.
+        ConfigurationError: A credential or the address is missing or malformed, or the transport, the proxy or the
+            certificates cannot be used. The message names it.
+        TypeError: A numeric argument is not a number, or ``rate_limit`` is no `RateLimit`.
+        ValueError: A numeric argument is out of range.
     """
 
     def __init__(
@@ -124,22 +122,22 @@ class RecordClient:
 
     @property
     def settings(self) -> Settings:
-        """The account, its key and the address in use; the key is not shown."""
+        """The credentials and the address in use. Their representation does not show the auth token."""
         return self._settings
 
     @property
     def timeout(self) -> float:
-        """Seconds for one call in all, where the call itself does not say."""
+        """Seconds for one call in total, unless the call has its own timeout."""
         return self._sender.timeout
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """The quota that is kept."""
+        """The quota that is kept. If None, there is no limit."""
         return self._rate_limit
 
     @property
     def plivo_clock(self) -> PlivoClock:
-        """Plivo's clock, as its answers tell; for what builds on a client."""
+        """Plivo's clock, as its responses report it. It is for code that builds on a client."""
         return self._sender.plivo_clock
 
     async def __aenter__(self) -> Self:
@@ -152,14 +150,15 @@ class RecordClient:
         await self._sender.leave()
 
     async def aclose(self, *, grace: float = GRACE) -> None:
-        """Close the client: refuse new calls, wait for requests under way, close the connections and the transport.
+        """Close the client, its connections and its transport.
 
-        Calls that wait for their turn end at once with `NotSentError`, and calls that are made from now on with
-        `ClosedError`. Closing twice is harmless. A closed client can be entered again with ``async with``.
+        Calls that wait for their turn end at once with `NotSentError`. Requests that are being sent or answered may
+        finish first. Later calls raise `ClosedError`. Closing twice is harmless, and a closed client can be entered
+        again with ``async with``.
 
         Args:
-            grace: Seconds that requests under way may still take. What has no answer then is cancelled, and its
-                outcome is unknown.
+            grace: Seconds to wait for requests that are being sent or answered. Requests without an answer are then
+                cancelled, and their outcome is unknown.
 
         Raises:
             ConfigurationError: The client is in use in another event loop or process.
@@ -174,14 +173,28 @@ class RecordClient:
         max_retries: int | None = None,
         on_abandoned: Callable[[Awaitable[T]], None] | None = None,
     ) -> T:
-        """Send the request of any endpoint, with every guarantee of the other calls; for what builds on a client.
+        """Send the request of any endpoint, with the guarantees of the other methods.
+
+        It is for code that builds on a client.
 
         Args:
-            request: One of ``plivo_record_async.protocol.api.endpoints``.
-            timeout: Seconds for this call in all; the client's own if absent.
-            max_retries: How many times it is sent again at the most. If None, as often as the client may.
-            on_abandoned: Is called with the pending result if this call is cancelled after something was sent. If
-                None, the result is only logged.
+            request: A request of ``plivo_record_async.protocol.api.endpoints``.
+            timeout: Seconds for this call in total. If None, the client's timeout applies.
+            max_retries: The most retries of this call. If None, the client's limit applies.
+            on_abandoned: Called with the pending result if this call is cancelled after something was sent. If None,
+                the result is only logged.
+
+        Returns:
+            The result that the request reads from its response.
+
+        Raises:
+            NotSentError: Nothing was sent; it is safe to call again.
+            OutcomeUnknownError: The request was sent, or may have been, and may have been executed.
+            ApiError: Plivo answered with an error.
+            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+                error.
+            ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop or process.
         """
         return await self._sender.send(request, timeout, max_retries=max_retries, on_abandoned=on_abandoned)
 
@@ -241,30 +254,34 @@ class RecordClient:
     ) -> RecordingStarted | PendingResponse:
         """Start recording a conference.
 
-        Only what is given is sent; Plivo's own defaults apply to the rest (mp3, POST).
+        Only the arguments that are given are sent; Plivo's defaults apply to the others (mp3, POST).
         https://plivo.com/docs/voice/api/conferences
 
         Args:
-            conference_name: The conference's name; any text.
-            file_format: ``mp3`` or ``wav``.
-            transcription_type: Passed on as given, usually ``auto``.
-            transcription_url: Where Plivo sends the transcript.
-            transcription_method: ``GET`` or ``POST``.
-            callback_url: Switches to asynchronous mode: Plivo answers with an ``api_id`` only, and calls this address
-                with the rest, and again when the recording ends. Sent byte for byte, fragment included.
-            callback_method: ``GET`` or ``POST``.
-            timeout: Seconds for this call in all; the client's own if absent.
+            conference_name: The name of the conference; any text.
+            file_format: ``mp3`` or ``wav``. If None, Plivo chooses mp3.
+            transcription_type: The type of transcription, usually ``auto``. If None, there is no transcription.
+            transcription_url: The URL to which Plivo sends the transcript. If None, it sends none.
+            transcription_method: ``GET`` or ``POST``. If None, Plivo uses POST.
+            callback_url: The URL to which Plivo sends the asynchronous response, and later the end of the recording.
+                It switches to asynchronous mode, and is sent byte for byte, including its fragment. If None, the call
+                is synchronous.
+            callback_method: ``GET`` or ``POST``. If None, Plivo uses POST.
+            timeout: Seconds for this call in total. If None, the client's timeout applies.
 
         Returns:
             `RecordingStarted`, or `PendingResponse` if ``callback_url`` was given.
 
         Raises:
-            ValueError: An argument that Plivo could not act on; nothing was sent.
-            TypeError: An argument of the wrong type; nothing was sent.
-            NotSentError: Nothing was sent; safe to call again.
-            OutcomeUnknownError: It was sent and may have been executed; not repeated.
-            ApiError: Plivo refused it.
-            UnexpectedResponseError: Plivo accepted it in words that make no sense.
+            ValueError: An argument is invalid; nothing was sent.
+            TypeError: An argument has the wrong type; nothing was sent.
+            NotSentError: Nothing was sent; it is safe to call again.
+            OutcomeUnknownError: The start was sent, or may have been, and may have been executed. It is not repeated.
+            ApiError: Plivo refused the start.
+            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+                error.
+            ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop or process.
         """
         request = StartRequest(
             conference_name,
@@ -315,26 +332,31 @@ class RecordClient:
         callback_method: HttpMethod | None = None,
         timeout: float | None = None,
     ) -> RecordingStopped | PendingResponse:
-        """Stop recording a conference; harmless to repeat.
+        """Stop recording a conference. It is harmless to repeat.
 
         https://plivo.com/docs/voice/api/conferences
 
         Args:
-            conference_name: The conference's name; any text.
-            callback_url: Switches to asynchronous mode, as with `start_recording`.
-            callback_method: ``GET`` or ``POST``.
-            timeout: Seconds for this call in all; the client's own if absent.
+            conference_name: The name of the conference; any text.
+            callback_url: The URL to which Plivo sends the asynchronous response. It switches to asynchronous mode. If
+                None, the call is synchronous.
+            callback_method: ``GET`` or ``POST``. If None, Plivo uses POST.
+            timeout: Seconds for this call in total. If None, the client's timeout applies.
 
         Returns:
             `RecordingStopped`, or `PendingResponse` if ``callback_url`` was given. A 404 that follows an attempt
-            with an unknown outcome means that the attempt was executed, and counts as stopped.
+            with an unknown outcome means that the attempt was executed, so it is returned as a success.
 
         Raises:
-            ValueError: An argument that Plivo could not act on; nothing was sent.
-            TypeError: An argument of the wrong type; nothing was sent.
+            ValueError: An argument is invalid; nothing was sent.
+            TypeError: An argument has the wrong type; nothing was sent.
             NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo refused it; `NotFoundError` if no such conference is live.
+            OutcomeUnknownError: No attempt got an answer that says whether the stop was executed.
+            ApiError: Plivo refused the stop, for example with `NotFoundError` if no such conference is live.
+            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+                error.
+            ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop or process.
         """
         request = StopRequest(conference_name, callback_url=callback_url, callback_method=callback_method)
         return await self._sender.send(endpoints.stop_recording(request), timeout)
@@ -346,7 +368,7 @@ class RecordClient:
         concurrency: int = 32,
         timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[StartT, RecordingStarted | PendingResponse], None]:
-        """Start many recordings concurrently; outcomes come as they finish.
+        """Start many recordings concurrently, and yield their outcomes as the calls finish.
 
         .. code-block:: python
 
@@ -355,17 +377,17 @@ class RecordClient:
                     print(outcome.request, outcome.result if outcome.error is None else outcome.error)
 
         Args:
-            requests: Conference names or `StartRequest` values, from an iterable or async iterable that is read only
-                as far as there is room: memory stays O(concurrency).
-            concurrency: How many calls are under way at once.
-            timeout: Seconds for each call in all; the client's own if absent.
+            requests: Conference names or `StartRequest` values. The iterable or async iterable is read only when a
+                call can begin, so memory stays O(concurrency).
+            concurrency: The most calls at the same time.
+            timeout: Seconds for each call in total. If None, the client's timeout applies.
 
         Yields:
-            One `Outcome` for each item; its ``request`` is the very item that was given. An item that fails, a
-            wrong one too, never stops the others. Leaving the loop early stops reading and leaves no task behind.
+            One `Outcome` for each item; its ``request`` is the item itself. An item that fails, even an invalid one,
+            does not stop the others. Leaving the loop early stops reading and cancels the calls that have begun.
 
         Raises:
-            TypeError: ``requests`` cannot be iterated, or is a single text.
+            TypeError: ``requests`` cannot be iterated or is a single text, or ``concurrency`` is not an ``int``.
             ValueError: ``concurrency`` is less than 1.
         """
 
@@ -382,18 +404,20 @@ class RecordClient:
         concurrency: int = 32,
         timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[StopT, RecordingStopped | PendingResponse], None]:
-        """Stop many recordings concurrently; everything is as with `start_many`.
+        """Stop many recordings concurrently, and yield their outcomes as the calls finish.
 
         Args:
-            requests: Conference names or `StopRequest` values.
-            concurrency: How many calls are under way at once.
-            timeout: Seconds for each call in all; the client's own if absent.
+            requests: Conference names or `StopRequest` values. The iterable or async iterable is read only when a call
+                can begin, so memory stays O(concurrency).
+            concurrency: The most calls at the same time.
+            timeout: Seconds for each call in total. If None, the client's timeout applies.
 
         Yields:
-            One `Outcome` for each item.
+            One `Outcome` for each item; its ``request`` is the item itself. An item that fails, even an invalid one,
+            does not stop the others. Leaving the loop early stops reading and cancels the calls that have begun.
 
         Raises:
-            TypeError: ``requests`` cannot be iterated, or is a single text.
+            TypeError: ``requests`` cannot be iterated or is a single text, or ``concurrency`` is not an ``int``.
             ValueError: ``concurrency`` is less than 1.
         """
 
@@ -404,15 +428,23 @@ class RecordClient:
         return run_many(requests, stop, concurrency=concurrency)
 
     async def get_recording(self, recording_id: str, *, timeout: float | None = None) -> Recording:
-        """Look at one recording that Plivo keeps.
+        """Return one recording that Plivo keeps.
 
         https://plivo.com/docs/voice/api/recordings.md
 
+        Args:
+            recording_id: Plivo's ID of the recording.
+            timeout: Seconds for this call in total. If None, the client's timeout applies.
+
         Raises:
-            NotFoundError: There is none of this id.
+            NotFoundError: The account has no recording with this ID.
             NotSentError: Nothing was sent.
             OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo refused it.
+            ApiError: Plivo answered with an error.
+            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+                error.
+            ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop or process.
         """
         return await self._sender.send(endpoints.get_recording(recording_id), timeout)
 
@@ -426,27 +458,31 @@ class RecordClient:
     ) -> AsyncGenerator[Recording, None]:
         """List the recordings that Plivo keeps, newest first.
 
-        Each page is asked for when its first recording is taken. A span of more than 30 days, which Plivo refuses, is
-        asked for in several parts. A recording of which Plivo says something that cannot be read is listed all the
-        same: that attribute of it is None, and ``raw`` holds what was said. A recording that moves to a later page,
-        because others are added meanwhile, is listed once.
+        Each page is requested when its first recording is consumed. A span of more than 30 days, which Plivo refuses,
+        is requested in several parts. A recording with a field that cannot be read is listed too: the attribute is
+        None, and ``raw`` holds the field. A recording that moves to a later page because others are added is listed
+        once.
         https://plivo.com/docs/voice/api/recordings.md
 
         Args:
-            conference_name: Only those of this conference. If None, those of all conferences, and of calls.
-            added_after: Only those added at or after this time (aware). If None, 7 days before ``added_before``.
-            added_before: Only those added at or before this time (aware). If None, all that are there.
-            timeout: Seconds for each page in all. If None, the client's own timeout.
+            conference_name: Only recordings of this conference. If None, of all conferences and calls.
+            added_after: Only recordings added at or after this time (aware). If None, 7 days before ``added_before``.
+            added_before: Only recordings added at or before this time (aware). If None, there is no limit.
+            timeout: Seconds for each page in total. If None, the client's timeout applies.
 
         Yields:
             Each `Recording`.
 
         Raises:
             ValueError: A time is not aware, or ``added_after`` is later than ``added_before``; nothing was sent.
-            NotSentError: A page was not asked for.
+            TypeError: An argument has the wrong type; nothing was sent.
+            NotSentError: Nothing was sent.
             OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo refused it.
-            UnexpectedResponseError: A page as a whole cannot be read.
+            ApiError: Plivo answered with an error.
+            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+                error.
+            ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop or process.
         """
         listing = Listing(
             conference_name=conference_name, added_after=added_after, added_before=added_before, now=_clock.now()
@@ -459,39 +495,62 @@ class RecordClient:
                 yield recording
 
     async def delete_recording(self, recording_id: str, *, timeout: float | None = None) -> None:
-        """Delete a recording that Plivo keeps; harmless to repeat.
+        """Delete a recording that Plivo keeps. It is harmless to repeat.
 
         https://plivo.com/docs/voice/api/recordings.md
 
+        Args:
+            recording_id: Plivo's ID of the recording.
+            timeout: Seconds for this call in total. If None, the client's timeout applies.
+
         Raises:
-            NotFoundError: There is none of this id.
+            NotFoundError: The account has no recording with this ID.
             NotSentError: Nothing was sent.
             OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo refused it.
+            ApiError: Plivo answered with an error.
+            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+                error.
+            ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop or process.
         """
         await self._sender.send(endpoints.delete_recording(recording_id), timeout)
 
     async def get_conference(self, conference_name: str, *, timeout: float | None = None) -> Conference:
-        """Look at a conference that is live.
+        """Return a live conference.
 
         https://plivo.com/docs/voice/api/conferences
 
+        Args:
+            conference_name: The name of the conference.
+            timeout: Seconds for this call in total. If None, the client's timeout applies.
+
         Raises:
-            NotFoundError: None of this name is live.
+            NotFoundError: No conference of this name is live.
             NotSentError: Nothing was sent.
             OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo refused it.
+            ApiError: Plivo answered with an error.
+            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+                error.
+            ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop or process.
         """
         return await self._sender.send(endpoints.get_conference(conference_name), timeout)
 
     async def list_conferences(self, *, timeout: float | None = None) -> list[str]:
-        """Bring the names of the conferences that are live.
+        """Return the names of all live conferences.
 
         https://plivo.com/docs/voice/api/conferences
+
+        Args:
+            timeout: Seconds for this call in total. If None, the client's timeout applies.
 
         Raises:
             NotSentError: Nothing was sent.
             OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo refused it.
+            ApiError: Plivo answered with an error.
+            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+                error.
+            ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop or process.
         """
         return await self._sender.send(endpoints.list_conferences(), timeout)

@@ -1,4 +1,4 @@
-"""The only reader of the environment: from arguments and variables to checked settings."""
+"""The only reader of the environment: from arguments and environment variables to checked settings."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _AUTH_ID = re.compile(r"[MS]A[A-Z0-9]{18}")
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """Which account, with which key, at which address.
+    """The credentials of an account, and the address of the API.
 
     Attributes:
-        auth_id: The account's id: ``MA`` (or ``SA``, a subaccount) and 18 capital letters or digits.
-        auth_token: Its key; never shown.
-        base_url: Where the API is, without a slash at the end.
+        auth_id: The auth ID: ``MA``, or ``SA`` for a subaccount, and 18 capital letters or digits.
+        auth_token: The auth token. It is never shown.
+        base_url: The address of the API, without a slash at its end.
     """
 
     auth_id: str
@@ -35,10 +35,15 @@ class Settings:
 
     @classmethod
     def read(cls, auth_id: str | None, auth_token: str | None, base_url: str | None) -> Settings:
-        """Take the arguments, or ``PLIVO_AUTH_ID``, ``PLIVO_AUTH_TOKEN`` and ``PLIVO_BASE_URL`` in their place.
+        """Return the settings that the arguments and the environment name.
+
+        Args:
+            auth_id: The auth ID. If None, ``PLIVO_AUTH_ID`` is used.
+            auth_token: The auth token. If None, ``PLIVO_AUTH_TOKEN`` is used.
+            base_url: The address of the API. If None, ``PLIVO_BASE_URL`` is used, or else `DEFAULT_BASE_URL`.
 
         Raises:
-            ConfigurationError: One is missing or misshapen; the message names it.
+            ConfigurationError: One of them is missing or malformed; the message names it.
         """
         return cls(
             auth_id=_auth_id(_given("auth_id", auth_id)),
@@ -49,14 +54,14 @@ class Settings:
 
 @attrs.frozen(kw_only=True)
 class Environment:
-    """What the environment says about the network, in the variables that httpx reads.
+    """The proxies and certificates that the environment names, in the variables that httpx reads.
 
     Attributes:
         proxies: The addresses of proxies (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, or the settings of macOS and
-            Windows), by the scheme of what goes through them: ``http``, ``https`` or ``all``.
-        no_proxy: Hosts that are called directly (``NO_PROXY``), separated by commas.
-        cert_file: A file with the certificates that are trusted (``SSL_CERT_FILE``).
-        cert_dir: A directory of them (``SSL_CERT_DIR``).
+            Windows), by the scheme of the addresses that are called through them: ``http``, ``https`` or ``all``.
+        no_proxy: The hosts that are called directly (``NO_PROXY``), separated by commas.
+        cert_file: A file of certificates to trust (``SSL_CERT_FILE``). If None, ``cert_dir`` applies.
+        cert_dir: A directory of certificates to trust (``SSL_CERT_DIR``). If None, those of certifi are trusted.
     """
 
     proxies: Mapping[str, str] = attrs.field(factory=dict[str, str])
@@ -66,7 +71,7 @@ class Environment:
 
     @classmethod
     def read(cls) -> Environment:
-        """Read it; lower-case names come before upper-case ones."""
+        """Read the environment. Lower-case names take precedence over upper-case ones."""
         found = getproxies()
         return cls(
             proxies={scheme: found[scheme] for scheme in ("http", "https", "all") if found.get(scheme)},

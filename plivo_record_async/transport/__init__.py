@@ -1,1 +1,1 @@
-"""Sending requests: deadlines, retries, the account's quota, and who owns a request under way."""
+"""Sending requests: attempts, deadlines, retries and the account's quota."""

@@ -1,1 +1,1 @@
-"""Calls to Plivo: requests, their JSON, and what the answers mean."""
+"""Calls to Plivo: requests, responses, and what the responses mean."""

@@ -1,1 +1,1 @@
-"""The ways to exchange one request for one answer: own connections, httpx transports, pyreqwest."""
+"""Connectors, which exchange one request for its response: own connections, httpx transports, pyreqwest."""
