@@ -1,4 +1,4 @@
-"""The only reader of clocks and of chance."""
+"""The only reader of clocks and the only source of random numbers."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ __all__ = ["chance", "new_id", "now", "read"]
 _RUN = secrets.token_hex(8)
 
 _STEADY = getattr(time, {"linux": "CLOCK_BOOTTIME", "darwin": "CLOCK_MONOTONIC"}.get(sys.platform, ""), None)
-"""The clock that goes on while the machine is suspended. Where none is named, `time.monotonic` does."""
+"""The clock that continues while the machine is suspended. If None, `time.monotonic` is used."""
 
 
 def now() -> datetime:
-    """The time, aware, in UTC."""
+    """Return the current time (aware, UTC)."""
     return datetime.now(UTC)
 
 
 def read() -> Reading:
-    """Read all clocks of this machine at the same moment."""
+    """Read all clocks of this machine at the same time."""
     return Reading(wall=now(), steady=_steady(), run=_RUN)
 
 
@@ -33,12 +33,12 @@ def _steady() -> float:
 
 
 def chance() -> float:
-    """An even chance from 0 to 1; it spreads retries and guards no secret."""
+    """Return a random number from 0 to 1. It spreads retries and protects no secret."""
     return random.random()  # noqa: S311
 
 
 def new_id() -> str:
-    """48 bits of the time in milliseconds, then 80 bits that nobody can guess, as 32 hexadecimal digits.
+    """Return a new ID: 48 bits of the time in milliseconds and 80 random bits, as 32 hexadecimal digits.
 
     Ids that are made one after another lie together in an index, so a store that adds them writes fewer pages.
     """

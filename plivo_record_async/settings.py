@@ -46,9 +46,11 @@ class Settings:
             ConfigurationError: One of them is missing or malformed; the message names it.
         """
         return cls(
-            auth_id=_auth_id(_given("auth_id", auth_id)),
-            auth_token=_auth_token(_given("auth_token", auth_token)),
-            base_url=checked_base_url("base_url (PLIVO_BASE_URL)", _given("base_url", base_url, DEFAULT_BASE_URL)),
+            auth_id=_auth_id(_argument_or_variable("auth_id", auth_id)),
+            auth_token=_auth_token(_argument_or_variable("auth_token", auth_token)),
+            base_url=checked_base_url(
+                "base_url (PLIVO_BASE_URL)", _argument_or_variable("base_url", base_url, DEFAULT_BASE_URL)
+            ),
         )
 
 
@@ -81,7 +83,7 @@ class Environment:
         )
 
 
-def _given(name: str, argument: str | None, default: str | None = None) -> str:
+def _argument_or_variable(name: str, argument: str | None, default: str | None = None) -> str:
     variable = f"PLIVO_{name.upper()}"
     value = argument if argument is not None else os.environ.get(variable) or default
     if value is None:

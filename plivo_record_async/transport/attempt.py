@@ -1,6 +1,6 @@
 """One attempt of a call: the request is sent, and ends with a response or an error.
 
-An attempt has its result by its deadline, whoever waits for it: a response, "not sent" or "unknown".
+An attempt has its result by its deadline, even if its caller was cancelled: a response, "not sent" or "unknown".
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ def run_many(
         raise TypeError(f"requests must be an iterable of names or requests, not {type(items).__name__}: {items!r}")
     whole("concurrency", concurrency, least=1)
     source = items if isinstance(items, AsyncIterable) else _Iterated(items)
-    return _Batch(aiter(source), call, concurrency).outcomes()
+    return _Workers(aiter(source), call, concurrency).outcomes()
 
 
 class _Iterated(Generic[ItemT]):
@@ -61,7 +61,7 @@ class _Iterated(Generic[ItemT]):
         raise StopAsyncIteration
 
 
-class _Batch(Generic[ItemT, ResultT]):
+class _Workers(Generic[ItemT, ResultT]):
     """Workers that share one source. Each worker reads an item, makes its call, and reads again."""
 
     def __init__(

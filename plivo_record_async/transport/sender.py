@@ -128,7 +128,7 @@ class Sender:
                 return
             if session.attempts:
                 await asyncio.wait([attempt.task for attempt in session.attempts], timeout=grace)
-                await _cancel(list(session.attempts))
+                await _cancel_attempts(list(session.attempts))
             await session.end()
             self._session = None
             self._binding.unbind()
@@ -217,7 +217,7 @@ def _caller_cancelled(attempt: Attempt) -> None:
         )
 
 
-async def _cancel(attempts: Sequence[Attempt]) -> None:
+async def _cancel_attempts(attempts: Sequence[Attempt]) -> None:
     """Cancel the attempts that are still running when a client has waited long enough to close."""
     if not attempts:
         return

@@ -33,7 +33,7 @@ _DEFAULT_SPAN: Final = timedelta(days=7)
 
 _DAY: Final = timedelta(days=1)
 
-_REMEMBERED: Final = 10_000
+_REMEMBERED_RECORDINGS: Final = 10_000
 """How many recordings are remembered as already listed."""
 
 _MOST_LISTED: Final = 1_000_000
@@ -218,7 +218,7 @@ class Listing:
         if key in self._seen:
             return False
         self._seen[key] = None
-        if len(self._seen) > _REMEMBERED:
+        if len(self._seen) > _REMEMBERED_RECORDINGS:
             del self._seen[next(iter(self._seen))]
         return True
 

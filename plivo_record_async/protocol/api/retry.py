@@ -47,10 +47,11 @@ def decisive_error(earlier: PlivoRecordError | None, last: PlivoRecordError) -> 
     """
     if isinstance(earlier, OutcomeUnknownError) and not earlier.repeatable and not may_have_been_executed(last):
         return earlier
-    return last if earlier is None or _precedence(last) >= _precedence(earlier) else earlier
+    return last if earlier is None or _certainty(last) >= _certainty(earlier) else earlier
 
 
-def _precedence(error: PlivoRecordError) -> int:
+def _certainty(error: PlivoRecordError) -> int:
+    """Return how much an error says about a whole call: the error with the greater number decides."""
     if isinstance(error, NotSentError):
         return 0
     if isinstance(error, RateLimitError):

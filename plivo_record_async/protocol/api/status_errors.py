@@ -76,7 +76,7 @@ def result_of(
         with contextlib.suppress(ValueError):
             return request.read_gone(response)
     if not response.is_success:
-        if (refusal := _refusal(request, response)) is not None:
+        if (refusal := _error_for_status(request, response)) is not None:
             raise refusal
         raise OutcomeUnknownError(
             request.operation,
@@ -120,7 +120,7 @@ def _unexpected(
     )
 
 
-def _refusal(request: Request[Any], response: Response) -> ApiError | None:
+def _error_for_status(request: Request[Any], response: Response) -> ApiError | None:
     """Return the error that the status proves, or None if the request may have been executed and is not repeatable."""
     status, operation = response.status, request.operation
     about = (status, response.api_id, _message(response), response.text)

@@ -44,7 +44,7 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 USER_AGENT = f"plivo-record-async/{__version__} (Python {platform.python_version()}; httpx {httpx.__version__})"
 
-LONGEST_BODY = 4 * 1024 * 1024
+LONGEST_RESPONSE = 4 * 1024 * 1024
 """Bytes. A page of 20 recordings is about 20 KB, so a longer body is not from Plivo."""
 
 KEEPALIVE = 5.0
@@ -173,8 +173,8 @@ class Exchange:
             self._raise_if_unwanted()
             body += chunk
             response = self.partial = attrs.evolve(response, body=bytes(body))
-            if len(body) > LONGEST_BODY:
-                raise httpcore.RemoteProtocolError(f"the answer is longer than {LONGEST_BODY} bytes")
+            if len(body) > LONGEST_RESPONSE:
+                raise httpcore.RemoteProtocolError(f"the answer is longer than {LONGEST_RESPONSE} bytes")
         return attrs.evolve(response, complete=True)
 
     def _raise_if_unwanted(self) -> None:

@@ -30,7 +30,7 @@ from plivo_record_async.transport.connectors.proxies import Proxy
 
 __all__ = ["PyreqwestTransport"]
 
-NEVER_CONNECTED = "client error (Connect)"
+CONNECT_FAILURE = "client error (Connect)"
 """The message of hyper for a failure before sending: https://docs.rs/hyper-util/latest/src/hyper_util/client/legacy/client.rs.html
 pyreqwest raises its connect errors also for a connection that was reset *after* sending."""
 
@@ -137,7 +137,7 @@ class PyreqwestConnector:
                 return await exchange.collect(response.status, dict(response.headers), _chunks(response.body_reader))
         except RequestError as error:
             causes = [error.message, *(cause["message"] for cause in error.details["causes"] or ())]
-            kind = httpcore.ConnectError if NEVER_CONNECTED in causes else httpcore.NetworkError
+            kind = httpcore.ConnectError if CONNECT_FAILURE in causes else httpcore.NetworkError
             await asyncio.sleep(_RELEASE_TIME)
             raise kind(causes[-1]) from error
 

@@ -12,7 +12,12 @@ import pytest
 from plivo_record_async import NotSentError, OutcomeUnknownError, UnexpectedResponseError
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.models import StartRequest, StopRequest
-from plivo_record_async.transport.connectors.connector import LONGEST_BODY, NEVER_CONNECTED, Exchange, request_headers
+from plivo_record_async.transport.connectors.connector import (
+    LONGEST_RESPONSE,
+    NEVER_CONNECTED,
+    Exchange,
+    request_headers,
+)
 from tests.support.clients.mock_transport import BASIC, TOKEN, error_of_start, report
 from tests.support.samples.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
 
@@ -176,7 +181,7 @@ async def test_an_endless_answer_is_cut_off() -> None:
 
     error = await error_of_start(handler)
     assert type(error) is UnexpectedResponseError
-    assert LONGEST_BODY < len(error.body) <= LONGEST_BODY + 64 * 1024
+    assert LONGEST_RESPONSE < len(error.body) <= LONGEST_RESPONSE + 64 * 1024
 
 
 def test_only_a_stop_asks_to_close_the_connection() -> None:
