@@ -13,15 +13,16 @@ __all__ = ["usable_file"]
 
 @contextmanager
 def usable_file() -> Generator[None]:
-    """Inside this block a file that no store can be opened in is a wrong configuration.
+    """Turn the error of a file that cannot be used as a store into a configuration error inside this block.
 
     Raises:
-        ConfigurationError: It cannot be opened, is no database, or is another program's or a newer version's.
+        ConfigurationError: The file cannot be opened, is not an SQLite database, or belongs to another program or to a
+            newer version.
     """
     try:
         yield
     except StoreError as error:
-        # Without a cause it was the store itself that refused the file, for what its schema is.
+        # An error without a cause comes from the store itself, which rejected the schema of the file.
         if error.__cause__ is None or getattr(error.__cause__, "sqlite_errorcode", 0) & 0xFF in NOT_OPENED:
             raise ConfigurationError(str(error)) from error
         raise

@@ -1,4 +1,4 @@
-"""Optional parts: what to say where one is not installed."""
+"""The error for a command whose libraries are not installed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _LIBRARIES = {"cli": {"click", "rich"}, "emulator": {"starlette", "uvicorn"}}
 
 @contextmanager
 def needed_extra(extra: str) -> Generator[None]:
-    """Import what the extra brings inside this block.
+    """Turn the missing library of an extra into a configuration error inside this block.
 
     Args:
-        extra: ``cli`` or ``emulator``.
+        extra: The extra whose libraries the block imports: ``cli`` or ``emulator``.
 
     Raises:
         ConfigurationError: One of the extra's libraries is not installed; the message says how to install it.

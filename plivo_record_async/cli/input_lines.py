@@ -1,4 +1,4 @@
-"""Lines of a file or pipe as they come, without ever stopping the event loop."""
+"""Read the lines of a file or a pipe as they arrive, without blocking the event loop."""
 
 from __future__ import annotations
 
@@ -13,27 +13,28 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any, BinaryIO
 
-__all__ = ["Lines", "UnreadableError"]
+__all__ = ["InputLines", "UnreadableError"]
 
-_AT_ONCE = 64 * 1024
-_LONGEST = 1024 * 1024
-"""Bytes of a line. A file with longer ones is no list of conferences."""
-_MOST_TO_COUNT = 64 * 1024 * 1024
-"""Bytes. More than this is not read only to be counted."""
+_CHUNK_SIZE = 64 * 1024
+_MAX_LINE = 1024 * 1024
+"""Bytes of a line. A file with longer lines is not a list of conferences."""
+_MAX_COUNTED = 64 * 1024 * 1024
+"""Bytes that are read at most in order to count lines."""
 
 
 class UnreadableError(Exception):
-    """The file cannot be read to its end; the message says why."""
+    """The file cannot be read to its end. The message says why."""
 
 
-class Lines:
-    """Iterates over the lines, without their ends and without a byte order mark; reads no more ahead than 64 KiB.
+class InputLines:
+    """An iterator over the lines of a file, without line ends and byte order mark.
 
+    It reads at most 64 KiB ahead.
     The iteration raises `UnreadableError` if the file cannot be read, or has a line of more than 1 MiB.
 
     Args:
         file: The file or pipe.
-        ended: Once it is set no line is given, nor waited for, any more.
+        ended: An event that ends the iteration when it is set.
 
     Attributes:
         all_read: Whether the end of the file was reached.
@@ -45,33 +46,33 @@ class Lines:
         self._source: BinaryIO = getattr(file, "raw", file)
         self._read_from: Callable[[int], bytes | None] = self._source.read
         self._ended = ended
-        self._whole: deque[bytes] = deque()
-        self._part = b""
-        self._mark = codecs.BOM_UTF8
+        self._complete: deque[bytes] = deque()
+        self._incomplete = b""
+        self._byte_order_mark = codecs.BOM_UTF8
         self.all_read = False
 
-    def __aiter__(self) -> Lines:
+    def __aiter__(self) -> InputLines:
         """Return itself."""
         return self
 
     async def __anext__(self) -> bytes:
         """Return the next line."""
-        await asyncio.sleep(0)  # what has happened may be a reason to set ``ended``, and is looked at first
-        while not (self._whole or self.all_read or self._ended.is_set()):
+        await asyncio.sleep(0)  # lets other tasks run first, which may set ``ended``
+        while not (self._complete or self.all_read or self._ended.is_set()):
             await self._read()
-        if self._ended.is_set() or not self._whole:
+        if self._ended.is_set() or not self._complete:
             raise StopAsyncIteration
-        return self._whole.popleft()
+        return self._complete.popleft()
 
     async def count_rest(self) -> int:
-        """Return how many lines that are not blank were not given, of those that can be read without waiting.
+        """Return the number of remaining lines that are not blank and can be read without waiting.
 
-        `all_read` tells whether that was the rest of the file.
+        `all_read` says whether these are all lines.
         """
-        count, left = 0, _MOST_TO_COUNT
+        count, left = 0, _MAX_COUNTED
         while True:
-            count += sum(1 for line in self._whole if line.strip())
-            self._whole.clear()
+            count += sum(1 for line in self._complete if line.strip())
+            self._complete.clear()
             if self.all_read or left <= 0 or not _is_ready(self._source):
                 return count
             try:
@@ -80,7 +81,7 @@ class Lines:
                 return count
 
     async def _read(self) -> None:
-        """Take what there is, waiting for it, or nothing if it is ``ended`` first."""
+        """Read the next chunk, unless ``ended`` is set first."""
         reading = asyncio.wrap_future(self._begin_to_read())
         ending = asyncio.create_task(self._ended.wait())
         either: set[asyncio.Future[Any]] = {reading, ending}
@@ -92,13 +93,13 @@ class Lines:
             self._take(reading.result())
 
     def _begin_to_read(self) -> Future[bytes]:
-        """Read in a daemon thread; one of the loop's own would be joined at the end, and an interrupt would wait."""
+        """Read a chunk in a daemon thread. At its end an event loop waits for its own threads, and so for input."""
         chunk: Future[bytes] = Future()
 
         def read() -> None:
             chunk.set_running_or_notify_cancel()
             try:
-                while (got := self._read_from(_AT_ONCE)) is None:  # a pipe that somebody has made non-blocking
+                while (got := self._read_from(_CHUNK_SIZE)) is None:  # the pipe is non-blocking
                     select.select([self._source], [], [])
                 chunk.set_result(got)
             except OSError as error:
@@ -110,21 +111,21 @@ class Lines:
         return chunk
 
     def _take(self, chunk: bytes) -> int:
-        """Part what was read into lines; return how much it was."""
-        *whole, self._part = (self._part + chunk).split(b"\n")
+        """Split a chunk into lines, and return its size."""
+        *lines, self._incomplete = (self._incomplete + chunk).split(b"\n")
         if not chunk:
             self.all_read = True
-            whole, self._part = [self._part] if self._part else [], b""
-        for line in whole:
-            self._whole.append(line.removeprefix(self._mark).removesuffix(b"\r"))
-            self._mark = b""
-        if len(self._part) > _LONGEST:
-            raise UnreadableError("it has a line of more than 1 MiB, so it is no list of conferences")
+            lines, self._incomplete = [self._incomplete] if self._incomplete else [], b""
+        for line in lines:
+            self._complete.append(line.removeprefix(self._byte_order_mark).removesuffix(b"\r"))
+            self._byte_order_mark = b""
+        if len(self._incomplete) > _MAX_LINE:
+            raise UnreadableError("it has a line of more than 1 MiB, so it is not a list of conferences")
         return len(chunk)
 
 
 def _is_ready(source: BinaryIO) -> bool:
-    """Whether reading would return at once, be it with nothing at the end."""
+    """Return whether a read would not block."""
     try:
         number = source.fileno()
     except OSError:
@@ -134,4 +135,4 @@ def _is_ready(source: BinaryIO) -> bool:
     try:
         return bool(select.select([number], [], [], 0)[0])
     except (OSError, ValueError):
-        return False  # Windows selects sockets only, and none a number beyond 1023
+        return False  # select takes only sockets on Windows, and no descriptor above 1023

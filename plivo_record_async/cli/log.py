@@ -1,4 +1,4 @@
-"""What the library and its server log, told as lines."""
+"""Log records of the library and of its server, shown as lines."""
 
 from __future__ import annotations
 
@@ -6,40 +6,40 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-__all__ = ["log_told"]
+__all__ = ["showing_log"]
 
 
-class _Teller(logging.Handler):
-    def __init__(self, tell: Callable[[str], None], verbose: str | None) -> None:
+class _LineHandler(logging.Handler):
+    def __init__(self, show: Callable[[str], None], verbose: str | None) -> None:
         super().__init__(logging.INFO)
-        self._tell = tell
+        self._show = show
         self._verbose = None if verbose is None else logging.Filter(verbose)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Pass warnings, and what the verbose logger and its children log, whatever the levels of other loggers are."""
+        """Let through warnings, and all records of the verbose logger and its children."""
         return record.levelno >= logging.WARNING or bool(self._verbose and self._verbose.filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        self._tell(record.getMessage() + (f": {error}" if error else ""))
+        self._show(record.getMessage() + (f": {error}" if error else ""))
 
 
 @contextmanager
-def log_told(tell: Callable[[str], None], *, verbose: str | None = None) -> Generator[None]:
-    """Inside this block each warning that is logged is told: one line, without a traceback.
+def showing_log(show: Callable[[str], None], *, verbose: str | None = None) -> Generator[None]:
+    """Show each warning that is logged inside this block as one line, without a traceback.
 
     Args:
-        tell: Is called with each line.
-        verbose: The name of a logger of which the level INFO is told as well. If None, there is none.
+        show: Is called with each line.
+        verbose: The name of a logger whose records of the level INFO are shown as well. If None, warnings only.
     """
-    root, talkative = logging.getLogger(), logging.getLogger(verbose)
-    teller = _Teller(tell, verbose)
-    level = talkative.level
+    root, logger = logging.getLogger(), logging.getLogger(verbose)
+    handler = _LineHandler(show, verbose)
+    level = logger.level
     if verbose is not None:
-        talkative.setLevel(logging.INFO)
-    root.addHandler(teller)
+        logger.setLevel(logging.INFO)
+    root.addHandler(handler)
     try:
         yield
     finally:
-        root.removeHandler(teller)
-        talkative.setLevel(level)
+        root.removeHandler(handler)
+        logger.setLevel(level)

@@ -10,25 +10,25 @@ import click
 __all__ = ["DEFAULT_TIMEOUT", "Seconds", "json_option", "timeout_option"]
 
 DEFAULT_TIMEOUT = 30.0
-"""Seconds that one call may take in all, if nothing else is said."""
+"""The timeout of one call in seconds, unless ``--timeout`` is given."""
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds, which can be waited for: neither NaN nor infinite."""
+    """A finite number of seconds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Check what was given."""
+        """Convert and check the value of an option."""
         seconds = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
             self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         return seconds
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object a line, for machines.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
 
 timeout_option = click.option(
     "--timeout",
     type=Seconds(min=0, min_open=True),
     metavar="SECONDS",
-    help=f"The longest that one call may take in all.  [default: {DEFAULT_TIMEOUT:g}]",
+    help=f"The time limit of one call.  [default: {DEFAULT_TIMEOUT:g}]",
 )

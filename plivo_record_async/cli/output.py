@@ -37,16 +37,16 @@ __all__ = ["BadLine", "ExitCode", "Output", "Result", "Tally", "conference", "er
 Result = RecordingStarted | RecordingStopped | PendingResponse
 """Whatever a start or a stop returns."""
 
-Verdict = Literal["done", "failed", "unknown"]
+OutcomeKind = Literal["done", "failed", "unknown"]
 
 _ERROR_FIELDS = ("status", "api_id", "phase", "retry_after", "sent_at")
 _RESULT_FIELDS = ("recording_id", "api_id", "url")
-_WORDS: dict[type, str] = {RecordingStarted: "started", RecordingStopped: "stopped", PendingResponse: "pending"}
-_COLOURS: dict[Verdict, str] = {"done": "green", "failed": "red", "unknown": "yellow"}
+_LABELS: dict[type, str] = {RecordingStarted: "started", RecordingStopped: "stopped", PendingResponse: "pending"}
+_COLOURS: dict[OutcomeKind, str] = {"done": "green", "failed": "red", "unknown": "yellow"}
 
 
 class ExitCode(IntEnum):
-    """What the commands tell the shell."""
+    """The exit codes of the commands."""
 
     DONE = 0
     FAILED = 1
@@ -57,7 +57,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code(error: Exception) -> ExitCode:
-    """The exit code that an error ends a command with."""
+    """Return the exit code of a command that ends with this error."""
     if isinstance(error, ConfigurationError):
         return ExitCode.USAGE
     if isinstance(error, PlivoRecordError) and may_have_been_executed(error):
@@ -65,7 +65,7 @@ def exit_code(error: Exception) -> ExitCode:
     return ExitCode.FAILED
 
 
-def _verdict(error: Exception | None) -> Verdict:
+def _kind_of(error: Exception | None) -> OutcomeKind:
     if error is None:
         return "done"
     return "unknown" if exit_code(error) is ExitCode.UNKNOWN else "failed"
@@ -73,11 +73,11 @@ def _verdict(error: Exception | None) -> Verdict:
 
 @attrs.frozen(kw_only=True)
 class BadLine:
-    """A line of a batch's input that is no request.
+    """A line of a batch's input that is not a request.
 
     Attributes:
-        number: Which line it is, from 1.
-        text: The line; bytes that are not UTF-8 are escaped.
+        number: The number of the line, from 1.
+        text: The line. Bytes that are not UTF-8 are escaped.
     """
 
     number: int
@@ -86,7 +86,11 @@ class BadLine:
 
 @attrs.define
 class Tally:
-    """How many items of a batch ended how, and how many lines were not begun if the batch ended early."""
+    """The counted outcomes of a batch.
+
+    Attributes:
+        not_begun: How many lines were not begun. If None, the batch did not end early.
+    """
 
     done: int = 0
     failed: int = 0
@@ -94,30 +98,30 @@ class Tally:
     not_begun: int | None = None
 
     def count(self, error: Exception | None) -> None:
-        """Count one item, by the error it ended with, if any."""
-        verdict = _verdict(error)
-        setattr(self, verdict, getattr(self, verdict) + 1)
+        """Count an item by its error. If None, it succeeded."""
+        kind = _kind_of(error)
+        setattr(self, kind, getattr(self, kind) + 1)
 
     @property
     def exit_code(self) -> ExitCode:
-        """Unknown weighs more than failed: it must not be repeated blindly."""
+        """The exit code of the batch. An unknown outcome comes first: such a call must not be repeated blindly."""
         if self.unknown:
             return ExitCode.UNKNOWN
         return ExitCode.FAILED if self.failed else ExitCode.DONE
 
 
 def printable(text: str) -> str:
-    """The text with everything escaped that is not a visible character."""
+    """Return the text with all characters escaped that are not printable."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def conference(request: BadLine | StartRequest | StopRequest) -> str:
-    """The name of the conference that a request is about; a line that is no request stands for itself."""
+    """Return the name of a request's conference, or the text of a line that is not a request."""
     return request.text if isinstance(request, BadLine) else request.conference_name
 
 
 def error_record(error: Exception) -> dict[str, Any]:
-    """An error for machines: its type, its words in ``error``, and the data it carries."""
+    """Return the JSON object of an error: its type, its message in ``error``, and its data."""
     data = {name: getattr(error, name, None) for name in _ERROR_FIELDS}
     return {"type": type(error).__name__, "error": str(error)} | {k: v for k, v in data.items() if v is not None}
 
@@ -138,42 +142,42 @@ def _outcome_record(outcome: Outcome[Any, Result]) -> dict[str, Any]:
 
 def _outcome_line(outcome: Outcome[Any, Result]) -> str:
     name = printable(conference(outcome.request))
-    verdict = _verdict(outcome.error)
-    word = click.style(f"{_WORDS.get(type(outcome.result), verdict):<8}", fg=_COLOURS[verdict])
+    kind = _kind_of(outcome.error)
+    label = click.style(f"{_LABELS.get(type(outcome.result), kind):<8}", fg=_COLOURS[kind])
     if outcome.error is not None:
-        return f"{word} {name}  {printable(str(outcome.error))}"
+        return f"{label} {name}  {printable(str(outcome.error))}"
     facts = [(field, getattr(outcome.result, field, None)) for field in _RESULT_FIELDS]
-    said = "  ".join(f"{field}={printable(value)}" for field, value in facts if value)
-    return f"{word} {name}  {said}".rstrip()
+    known_facts = "  ".join(f"{field}={printable(value)}" for field, value in facts if value)
+    return f"{label} {name}  {known_facts}".rstrip()
 
 
 @attrs.frozen
 class Output:
-    """Prints for people, or with ``as_json`` for machines."""
+    """Prints lines for people or, with ``as_json``, JSON for machines."""
 
     as_json: bool
 
     def outcome(self, outcome: Outcome[Any, Result]) -> None:
-        """What became of one start or stop."""
+        """Print the outcome of one start or stop."""
         self.record(_outcome_record(outcome)) if self.as_json else self.line(_outcome_line(outcome))
 
     def summary(self, tally: Tally, *, all_read: bool = True) -> None:
-        """How a batch ended.
+        """Print the result of a batch.
 
         Args:
-            tally: What was counted.
-            all_read: Whether the input was read to its end, so that `Tally.not_begun` counts all of it.
+            tally: The counted outcomes.
+            all_read: Whether the input was read to its end, so that `Tally.not_begun` counts all remaining lines.
         """
         counts = attrs.asdict(tally, filter=attrs.filters.exclude(type(None)))
         if self.as_json:
             early = {} if tally.not_begun is None else {"all_read": all_read}
             self.record({"type": "Summary"} | counts | early)
         else:
-            said = [f"{number} {verdict.replace('_', ' ')}" for verdict, number in counts.items()]
-            self.line(f"summary: {', '.join(said)}" + ("" if all_read or tally.not_begun is None else " or more"))
+            parts = [f"{number} {kind.replace('_', ' ')}" for kind, number in counts.items()]
+            self.line(f"summary: {', '.join(parts)}" + ("" if all_read or tally.not_begun is None else " or more"))
 
     def error(self, error: Exception) -> None:
-        """The one line on stderr that says why a command ended; without stderr the exit code has to do."""
+        """Print an error as one line on stderr, if stderr can be written to."""
         line = _json(error_record(error)) if self.as_json else f"error: {printable(str(error))}"
         try:
             click.echo(line, err=True)
@@ -181,34 +185,36 @@ class Output:
             _discard(sys.stderr)
 
     def note(self, text: str) -> None:
-        """A line on stderr for people, if stderr can be written to."""
+        """Print a line for people on stderr, if stderr can be written to."""
         try:
             click.echo(printable(text), err=True)
         except OSError:
             _discard(sys.stderr)
 
-    def lost(self, error: OSError, what: str = "") -> None:
-        """Print nothing any more, since it failed; why is said on stderr, unless the reader has merely gone.
+    def stop_printing(self, error: OSError, consequence: str = "") -> None:
+        """Discard all further output on stdout, because it cannot be written.
+
+        The reason is printed on stderr, unless the reader has closed the pipe.
 
         Args:
-            error: Why it failed.
-            what: What is not printed, and what happens next.
+            error: Why stdout cannot be written.
+            consequence: What is not printed, and what happens next.
         """
         if not isinstance(error, BrokenPipeError):
-            self.error(PlivoRecordError(f"{what}: {error}") if what else error)
+            self.error(PlivoRecordError(f"{consequence}: {error}") if consequence else error)
         _discard(sys.stdout)
 
     def line(self, text: str = "") -> None:
-        """A line for people; what came from outside must have been made `printable`."""
+        """Print a line for people. Text from outside must be made `printable` first."""
         click.echo(text)
 
     def record(self, record: Mapping[str, Any]) -> None:
-        """A line for machines."""
+        """Print a JSON object as one line."""
         click.echo(_json(record))
 
 
 def _discard(stream: TextIO) -> None:
-    """Let what is printed there go nowhere; the interpreter's last flush would fail, and change the exit code.
+    """Redirect a stream to the null device; otherwise the interpreter's last flush fails and changes the exit code.
 
     https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
@@ -221,9 +227,9 @@ def _json(value: object) -> str:
 
 
 def _plain(value: object) -> Any:
-    """The value as JSON can have it and every reader of JSON takes it.
+    """Return the value in the types of JSON.
 
-    Numbers that are not finite become null, times ISO 8601, and what UTF-8 cannot carry is escaped.
+    Numbers that are not finite become null, and times ISO 8601. Text that UTF-8 cannot encode is escaped.
     """
     plain: Any = value
     match value:

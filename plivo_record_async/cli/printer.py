@@ -1,4 +1,4 @@
-"""Printing that holds nothing up: a slow reader keeps a thread waiting, and never the event loop."""
+"""Printing in a thread, so that a slow reader of the output never blocks the event loop."""
 
 from __future__ import annotations
 
@@ -15,70 +15,72 @@ from typing import TextIO, TypeVar
 
 __all__ = ["printing"]
 
-NewsT = TypeVar("NewsT")
+EventT = TypeVar("EventT")
 
-_MOST = 10_000
-"""News that may wait for the reader; what comes on top is not shown, so that memory stays bounded."""
+_MAX_WAITING = 10_000
+"""Events that may wait to be printed. Further events are dropped, so that memory stays bounded."""
 
-_PATIENCE = 2.0
-"""Seconds that the reader has in the end to take what is left."""
+_FLUSH_TIMEOUT = 2.0
+"""Seconds at the end in which the reader may still read what waits to be printed."""
 
 log = logging.getLogger("plivo_record_async")
 
 
 @asynccontextmanager
 async def printing(
-    view: AbstractContextManager[Callable[[NewsT], None]], ended: asyncio.Event
-) -> AsyncGenerator[Callable[[NewsT], None]]:
-    """Show in a daemon thread what is told in this block; telling neither waits nor fails.
+    view: AbstractContextManager[Callable[[EventT], None]], ended: asyncio.Event
+) -> AsyncGenerator[Callable[[EventT], None]]:
+    """Show events in a daemon thread for as long as this block lasts.
 
     Args:
-        view: Shows; it is entered, called and left in the thread.
-        ended: Is set when nothing can be shown any more, as when the reader has gone.
+        view: Shows the events. It is entered, called and left in the thread.
+        ended: An event that is set when nothing more can be printed, as when the reader has closed the pipe.
 
     Yields:
-        What tells.
+        A function that shows an event. It neither waits nor fails.
 
     Raises:
-        OSError: The reader had gone, or the disk was full; raised at the end of the block.
+        OSError: The output could not be written; raised at the end of the block.
     """
-    told: SimpleQueue[NewsT | None] = SimpleQueue()
-    missed = 0
+    waiting: SimpleQueue[EventT | None] = SimpleQueue()
+    dropped = 0
 
-    def tell(news: NewsT) -> None:
-        nonlocal missed
-        if told.qsize() >= _MOST:
-            missed += 1
+    def show(event: EventT) -> None:
+        nonlocal dropped
+        if waiting.qsize() >= _MAX_WAITING:
+            dropped += 1
             return
-        told.put(news)
-        if missed:
-            number, missed = missed, 0
+        waiting.put(event)
+        if dropped:
+            number, dropped = dropped, 0
             log.warning("%d lines before this one were not shown, because the reader was too slow", number)
 
     streams = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(_unbuffered, streams)
-    printed = asyncio.wrap_future(_in_thread(view, told))
+    printed = asyncio.wrap_future(_in_thread(view, waiting))
     printed.add_done_callback(lambda _: ended.set())
     try:
-        yield tell
+        yield show
     finally:
-        told.put(None)
-        done, _ = await asyncio.wait({printed}, timeout=_PATIENCE)
+        waiting.put(None)
+        done, _ = await asyncio.wait({printed}, timeout=_FLUSH_TIMEOUT)
         if done:
             sys.stdout, sys.stderr = streams
             printed.result()
 
 
-def _in_thread(view: AbstractContextManager[Callable[[NewsT], None]], told: SimpleQueue[NewsT | None]) -> Future[None]:
+def _in_thread(
+    view: AbstractContextManager[Callable[[EventT], None]], waiting: SimpleQueue[EventT | None]
+) -> Future[None]:
     over: Future[None] = Future()
     over.set_running_or_notify_cancel()
 
     def run() -> None:
         try:
             with view as show:
-                while (news := told.get()) is not None:
-                    show(news)
-        except BaseException as error:  # noqa: BLE001 - whatever it is, it goes to the block
+                while (event := waiting.get()) is not None:
+                    show(event)
+        except BaseException as error:  # noqa: BLE001 - every exception is raised in the block
             over.set_exception(error)
         else:
             over.set_result(None)
@@ -88,8 +90,9 @@ def _in_thread(view: AbstractContextManager[Callable[[NewsT], None]], told: Simp
 
 
 def _unbuffered(stream: TextIO) -> TextIO:
-    """The stream without its buffer, whose lock, held by a daemon thread, is fatal at the interpreter's end.
+    """Return the stream without its buffer.
 
+    If a daemon thread holds the lock of the buffer when the interpreter ends, the interpreter aborts:
     https://github.com/python/cpython/issues/87135
     """
     raw = getattr(getattr(stream, "buffer", None), "raw", None)

@@ -1,4 +1,4 @@
-"""``plivo-record``: the commands under one roof, and what an exception means to the shell."""
+"""``plivo-record``: the group of all commands, and the exit code of every exception."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["Root", "plivo_record"]
 
 
 class Root(click.Group):
-    """Every command returns its exit code; every error becomes one line on stderr and an exit code."""
+    """A group of commands that return exit codes. It prints an error as one line and exits with the error's code."""
 
     def main(
         self,
@@ -34,7 +34,7 @@ class Root(click.Group):
         standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's own signature
         **extra: Any,
     ) -> Any:
-        """Run the command that ``args`` name; ends the process unless ``standalone_mode`` is off."""
+        """Run a command, and exit the process unless ``standalone_mode`` is off."""
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _never_fail_to_encode()
@@ -52,10 +52,10 @@ class Root(click.Group):
             except PlivoRecordError as error:
                 failure, code = error, exit_code(error)
             except (OSError, BaseExceptionGroup) as error:
-                refusal = _refusal(error)
-                if refusal is None:
+                os_error = _os_error_in(error)
+                if os_error is None:
                     raise
-                output.lost(refusal)
+                output.stop_printing(os_error)
                 code = ExitCode.FAILED
         if failure is not None:
             output.error(failure)
@@ -68,17 +68,17 @@ def _with_hint(error: click.ClickException) -> str:
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} Try: {command} --help"
 
 
-def _refusal(error: BaseException) -> OSError | None:
-    """What the operating system refused, if nothing else went wrong; click itself looks into no group."""
+def _os_error_in(error: BaseException) -> OSError | None:
+    """Return the OSError in an exception or an exception group, or None if it contains any other exception."""
     if isinstance(error, BaseExceptionGroup):
         group = cast("BaseExceptionGroup[BaseException]", error)
-        refusals = [_refusal(each) for each in group.exceptions]
-        return refusals[0] if all(refusals) else None
+        os_errors = [_os_error_in(each) for each in group.exceptions]
+        return os_errors[0] if all(os_errors) else None
     return error if isinstance(error, OSError) and error.errno is not None else None
 
 
 def _never_fail_to_encode() -> None:
-    """A name that the terminal's encoding lacks is escaped rather than a reason to stop."""
+    """Escape characters that the encoding of the terminal does not have, instead of failing."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""SIGINT and SIGTERM: how a command is told to end."""
+"""How SIGINT and SIGTERM end a command."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["end_signal", "terminated_like_ctrl_c"]
 
 
 def end_signal() -> asyncio.Event:
-    """An event that SIGINT and SIGTERM set from now on, instead of ending the process."""
+    """Return an event that SIGINT and SIGTERM set from now on, instead of ending the process."""
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -27,12 +27,12 @@ def end_signal() -> asyncio.Event:
 
 @contextmanager
 def terminated_like_ctrl_c() -> Generator[threading.Event]:
-    """Inside this block SIGTERM does what SIGINT does, so that nothing is left behind.
+    """Let SIGTERM interrupt the program like SIGINT inside this block, so that it ends cleanly.
 
-    In a thread, where Python allows no handlers, it changes nothing: whoever embeds a command handles the signals.
+    In a thread, where Python allows no signal handlers, this changes nothing.
 
     Yields:
-        An event that is set once SIGTERM has come.
+        An event that is set once SIGTERM has arrived.
     """
     terminated = threading.Event()
 
@@ -40,7 +40,7 @@ def terminated_like_ctrl_c() -> Generator[threading.Event]:
         terminated.set()
         if callable(signal.getsignal(signal.SIGINT)):
             signal.raise_signal(signal.SIGINT)
-        else:  # a shell makes what it runs in the background ignore SIGINT
+        else:  # a shell starts background processes with SIGINT ignored
             raise KeyboardInterrupt
 
     if threading.current_thread() is not threading.main_thread():

@@ -4,14 +4,14 @@ import logging
 
 import pytest
 
-from plivo_record_async.cli.log import log_told
+from plivo_record_async.cli.log import showing_log
 
 log = logging.getLogger("plivo_record_async")
 
 
 def test_warnings_are_printed_only_inside_the_block() -> None:
     told: list[str] = []
-    with log_told(told.append):
+    with showing_log(told.append):
         log.warning("a callback was refused with %d", 403)
         log.info("not worth telling")
     log.warning("too late")
@@ -20,14 +20,14 @@ def test_warnings_are_printed_only_inside_the_block() -> None:
 
 def test_an_exception_is_one_line() -> None:
     told: list[str] = []
-    with log_told(told.append):
+    with showing_log(told.append):
         log.error("not stored", exc_info=OSError("the disk is full"))
     assert told == ["not stored: the disk is full"]
 
 
 def test_logging_ends_with_its_block_even_after_an_error() -> None:
     before = list(logging.getLogger().handlers)
-    with pytest.raises(ZeroDivisionError), log_told(print):
+    with pytest.raises(ZeroDivisionError), showing_log(print):
         raise ZeroDivisionError
     assert logging.getLogger().handlers == before
 
@@ -36,7 +36,7 @@ def test_logging_ends_with_its_block_even_after_an_error() -> None:
 def test_one_logger_may_be_printed_in_detail(level_of_the_others: int, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(level_of_the_others, log.name)
     told: list[str] = []
-    with log_told(told.append, verbose="plivo_record_async.emulator"):
+    with showing_log(told.append, verbose="plivo_record_async.emulator"):
         logging.getLogger("plivo_record_async.emulator.app").info("a request")
         logging.getLogger("plivo_record_async.emulator.app").debug("nothing")
         log.info("not worth telling")

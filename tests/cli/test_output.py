@@ -233,5 +233,5 @@ def test_failed_output_is_reported_unless_the_reader_has_closed(capsys: pytest.C
         (full, "The rest cannot be printed", "error: The rest cannot be printed: [Errno 28] No space left on device\n"),
         (BrokenPipeError(32, "Broken pipe"), "The rest cannot be printed", ""),
     ):
-        Output(as_json=False).lost(error, what)
+        Output(as_json=False).stop_printing(error, what)
         assert capsys.readouterr().err == said

@@ -1,4 +1,4 @@
-"""``batch``: many calls, one for each line of a file."""
+"""``batch``: make many calls, one for each line of a file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import attrs
 import click
 
 from plivo_record_async.cli.commands.calls import Outcomes
-from plivo_record_async.cli.input_lines import Lines, UnreadableError
+from plivo_record_async.cli.input_lines import InputLines, UnreadableError
 from plivo_record_async.cli.options import DEFAULT_TIMEOUT, json_option, timeout_option
 from plivo_record_async.cli.output import BadLine, ExitCode, Output, Result, Tally
 from plivo_record_async.client import RecordClient
@@ -54,7 +54,7 @@ def _batch_options(command: CommandT) -> CommandT:
             metavar="NUMBER",
             default=32,
             show_default=True,
-            help="How many calls are under way at once.",
+            help="The number of concurrent calls.",
         ),
         click.argument("file", type=click.File("rb"), default="-"),
     ):
@@ -65,14 +65,16 @@ def _batch_options(command: CommandT) -> CommandT:
 @batch.command("start", short_help="Start recording the conferences that FILE names.")
 @_batch_options
 def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_json: bool) -> ExitCode:
-    """Start recording the conferences that FILE names, one a line; without FILE, or with -, standard input.
+    """Start recording the conferences that FILE names, one per line.
+
+    Without FILE, or with -, the lines are read from standard input.
 
     A line is the name of a conference, or a JSON object with the fields conference_name, file_format, callback_url,
     callback_method, transcription_type, transcription_url, transcription_method. FILE is UTF-8 text. Blank lines are
-    ignored. Lines are read while calls are made, and each outcome is printed as it comes.
+    ignored. Lines are read while calls are made, and each outcome is printed as it arrives.
 
-    A line that is no request fails and does not stop the others. The batch ends early if Plivo answers 401, or 403
-    before any call has succeeded: calls under way are finished, and the summary tells how many lines were not begun.
+    A line that is not a request fails and does not stop the others. The batch ends early if Plivo answers 401, or 403
+    before any call has succeeded: calls in progress are finished, and the summary says how many lines were not begun.
 
     \b
     Examples:
@@ -90,14 +92,16 @@ def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_j
 @batch.command("stop", short_help="Stop recording the conferences that FILE names.")
 @_batch_options
 def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_json: bool) -> ExitCode:
-    """Stop recording the conferences that FILE names, one a line; without FILE, or with -, standard input.
+    """Stop recording the conferences that FILE names, one per line.
+
+    Without FILE, or with -, the lines are read from standard input.
 
     A line is the name of a conference, or a JSON object with the fields conference_name, callback_url, callback_method.
     FILE is UTF-8 text. Blank lines are ignored. Lines are read while calls are made, and each outcome is printed as it
-    comes.
+    arrives.
 
-    A line that is no request fails and does not stop the others. The batch ends early if Plivo answers 401, or 403
-    before any call has succeeded: calls under way are finished, and the summary tells how many lines were not begun.
+    A line that is not a request fails and does not stop the others. The batch ends early if Plivo answers 401, or 403
+    before any call has succeeded: calls in progress are finished, and the summary says how many lines were not begun.
 
     \b
     Examples:
@@ -112,10 +116,10 @@ def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_js
 
 
 class BatchEndedEarlyError(PlivoRecordError):
-    """Plivo refused the account as a whole.
+    """Plivo refused the account, not only one call.
 
     Attributes:
-        status: The HTTP status that it refused it with.
+        status: The HTTP status of the refusal.
     """
 
     def __init__(self, refusal: ApiError) -> None:
@@ -133,16 +137,16 @@ _ADVICE: dict[type[ApiError], str] = {
 
 
 class _Batch(Generic[RequestT]):
-    """Makes a call for each line of a file; a line that is no request fails like a call, and stops no other.
+    """A call for each line of a file. A line that is not a request fails like a call, and does not stop the others.
 
-    It ends early when outcomes can no longer be printed, and when Plivo refuses the account as a whole: no more lines
-    are read, and calls that have been sent are finished. In the second case calls that were not sent yet are dropped.
+    The batch ends early when outcomes can no longer be printed, and when Plivo refuses the account: no more lines are
+    read, and calls that have been sent are finished. In the second case, calls that have not been sent are dropped.
 
     Args:
-        kind: What a line becomes.
+        kind: The type of the requests.
         file: The file.
-        output: Prints.
-        timeout: Seconds that calls under way may still take when the batch ends early.
+        output: Prints the outcomes.
+        timeout: The seconds that calls in progress may take when the batch ends early.
     """
 
     def __init__(self, kind: type[RequestT], file: BinaryIO, output: Output, *, timeout: float | None) -> None:
@@ -151,11 +155,11 @@ class _Batch(Generic[RequestT]):
         self._timeout = timeout or DEFAULT_TIMEOUT
         self._tally = Tally()
         self._ended = asyncio.Event()
-        self._lines = Lines(file, self._ended)
+        self._lines = InputLines(file, self._ended)
         self._name = str(getattr(file, "name", "<stdin>")).replace("<stdin>", "standard input")
         self._refusal: ApiError | None = None
         self._dropped = 0
-        self._lost = False
+        self._output_failed = False
 
     async def run(self, call: Call[RequestT], *, connections: int) -> ExitCode:
         """Run the batch to its end."""
@@ -166,45 +170,47 @@ class _Batch(Generic[RequestT]):
         ):
             try:
                 async for outcome in outcomes:
-                    self._heed(outcome)
+                    self._handle(outcome)
                     if self._refusal is not None:
                         await client.aclose(grace=self._timeout)
             except UnreadableError as error:
                 unreadable = error
-        if self._lost:
-            return ExitCode.UNKNOWN  # calls were executed and nobody was told: 1 would say that they may be repeated
+        if self._output_failed:
+            return (
+                ExitCode.UNKNOWN
+            )  # calls were executed and their outcomes not printed: 1 would say that they may be repeated
         if self._refusal is not None:
             self._tally.not_begun = self._dropped + await self._lines.count_rest()
-        return self._sum_up(unreadable)
+        return self._finish(unreadable)
 
-    def _heed(self, outcome: Outcome[Any, Result]) -> None:
+    def _handle(self, outcome: Outcome[Any, Result]) -> None:
         error = outcome.error
         if self._refusal is not None and isinstance(error, NotSentError | ClosedError):
             self._dropped += 1
             return
-        self._tell(outcome)
+        self._print(outcome)
         whole_account = (AuthenticationError,) if self._tally.done else (AuthenticationError, PermissionDeniedError)
         if isinstance(error, whole_account) and self._refusal is None:
             self._refusal = error
             self._ended.set()
 
-    def _tell(self, outcome: Outcome[Any, Result]) -> None:
+    def _print(self, outcome: Outcome[Any, Result]) -> None:
         self._tally.count(outcome.error)
         try:
             self._output.outcome(outcome)
         except OSError as error:
-            self._output.lost(
-                error, "Outcomes can no longer be printed; calls under way are finished, and no more are begun"
+            self._output.stop_printing(
+                error, "Outcomes can no longer be printed; calls in progress are finished, and no more are begun"
             )
-            self._lost = True
+            self._output_failed = True
             self._ended.set()
 
-    def _sum_up(self, unreadable: UnreadableError | None) -> ExitCode:
+    def _finish(self, unreadable: UnreadableError | None) -> ExitCode:
         code = self._tally.exit_code
         try:
             self._output.summary(self._tally, all_read=self._lines.all_read)
-        except OSError as error:  # only the sum is missing; each outcome was told
-            self._output.lost(error, "The summary cannot be printed")
+        except OSError as error:  # each outcome was printed; only the summary is missing
+            self._output.stop_printing(error, "The summary cannot be printed")
             return max(ExitCode.FAILED, code)
         if self._refusal is not None and (self._tally.not_begun or not self._lines.all_read):
             self._output.error(BatchEndedEarlyError(self._refusal))
@@ -227,7 +233,7 @@ class _Batch(Generic[RequestT]):
                 request = _request(self._kind, line)
             except (TypeError, ValueError) as error:
                 bad = BadLine(number=number, text=line.decode(errors="backslashreplace"))
-                self._tell(Failed(bad, ValueError(f"line {number}: {error}")))
+                self._print(Failed(bad, ValueError(f"line {number}: {error}")))
             else:
                 yield request
 
@@ -237,14 +243,16 @@ def _request(kind: type[RequestT], line: bytes) -> RequestT:
 
     Raises:
         TypeError: A field has the wrong type.
-        ValueError: The line is no request.
+        ValueError: The line is not a request.
     """
     try:
         text = line.decode()
     except UnicodeDecodeError as error:
         raise ValueError(f"{error}; the input must be UTF-8 text") from error
     if "\0" in text or "\r" in text:
-        raise ValueError("it holds a NUL or a carriage return; the input must be UTF-8 text with LF or CRLF line ends")
+        raise ValueError(
+            "it contains a NUL or a carriage return; the input must be UTF-8 text with LF or CRLF line ends"
+        )
     if not text.startswith("{"):
         return kind(text)
     try:
@@ -257,7 +265,7 @@ def _request(kind: type[RequestT], line: bytes) -> RequestT:
         raise ValueError("its JSON is nested too deeply") from error
     known = [attribute.name for attribute in attrs.fields(kind)]
     if unknown := [name for name in fields if name not in known]:
-        raise ValueError(f"unknown field {unknown[0]!r}; there are {', '.join(known)}")
+        raise ValueError(f"unknown field {unknown[0]!r}; the known fields are {', '.join(known)}")
     if "conference_name" not in fields:
         raise ValueError("conference_name is missing")
     return kind(**fields)

@@ -1,4 +1,4 @@
-"""``start`` and ``stop``: one call."""
+"""``start`` and ``stop``: make one call."""
 
 from __future__ import annotations
 
@@ -45,7 +45,9 @@ def _callback_options(command: CommandT) -> CommandT:
 @click.argument("name")
 @click.option("--format", "file_format", type=click.Choice(["mp3", "wav"]), help="The file's format.  [default: mp3]")
 @_callback_options
-@click.option("--transcription-type", metavar="TYPE", help="Passed on to Plivo as given, usually auto.")
+@click.option(
+    "--transcription-type", metavar="TYPE", help="The value that Plivo expects, usually auto. It is sent unchanged."
+)
 @click.option("--transcription-url", metavar="URL", help="Where Plivo sends the transcript.")
 @click.option(
     "--transcription-method", type=_METHOD, metavar="[GET|POST]", help="How Plivo calls that address.  [default: POST]"
@@ -55,10 +57,10 @@ def _callback_options(command: CommandT) -> CommandT:
 def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) -> ExitCode:
     """Start recording the conference NAME.
 
-    A name that begins with a dash is given after --.
+    Write -- before a name that begins with a dash.
 
     With --json the outcome is one object on standard output, whether the call succeeded or failed: it has ok, and
-    either the fields of Plivo's answer or error. Wrong usage and missing credentials are told on standard error.
+    either the fields of Plivo's answer or error. Wrong usage and missing credentials are reported on standard error.
 
     \b
     Examples:
@@ -66,17 +68,17 @@ def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) ->
       plivo-record start standup --format wav --callback-url https://me.example/plivo
       plivo-record start --json -- -name-with-a-dash
     """  # noqa: D301 - click wants the control character
-    request = _checked(StartRequest, name, **options)
-    return asyncio.run(_once(lambda client: client.start_many([request], timeout=timeout), Output(as_json)))
+    request = _request(StartRequest, name, **options)
+    return asyncio.run(_call_once(lambda client: client.start_many([request], timeout=timeout), Output(as_json)))
 
 
-@click.command(short_help="Stop recording the conference NAME; harmless to repeat.")
+@click.command(short_help="Stop recording the conference NAME.")
 @click.argument("name")
 @_callback_options
 @timeout_option
 @json_option
 def stop(*, name: str, timeout: float | None, as_json: bool, **options: Any) -> ExitCode:
-    """Stop recording the conference NAME; harmless to repeat.
+    """Stop recording the conference NAME. It is safe to repeat.
 
     With --json the outcome is one object on standard output, whether the call succeeded or failed.
 
@@ -85,22 +87,22 @@ def stop(*, name: str, timeout: float | None, as_json: bool, **options: Any) -> 
       plivo-record stop standup
       plivo-record stop standup --json
     """  # noqa: D301 - click wants the control character
-    request = _checked(StopRequest, name, **options)
-    return asyncio.run(_once(lambda client: client.stop_many([request], timeout=timeout), Output(as_json)))
+    request = _request(StopRequest, name, **options)
+    return asyncio.run(_call_once(lambda client: client.stop_many([request], timeout=timeout), Output(as_json)))
 
 
-def _checked(kind: type[RequestT], name: str, **options: Any) -> RequestT:
+def _request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
     try:
         return kind(name, **options)
     except ValueError as error:
         raise click.UsageError(str(error), click.get_current_context()) from error
 
 
-async def _once(call: Callable[[RecordClient], Outcomes], output: Output) -> ExitCode:
-    """Make one call. For people its result goes to stdout and its error up; for machines either goes to stdout.
+async def _call_once(call: Callable[[RecordClient], Outcomes], output: Output) -> ExitCode:
+    """Make one call and print its outcome. Without ``--json`` an error is raised instead.
 
-    An outcome that cannot be printed is unknown unless the call failed for certain: the exit code of a failure would
-    say that it may be repeated.
+    If the outcome of a call that may have been executed cannot be printed, the exit code is that of an unknown outcome:
+    the exit code of a failure would say that the call may be repeated.
     """
     async with RecordClient() as client, aclosing(call(client)) as outcomes:
         outcome = await anext(outcomes)
@@ -110,6 +112,6 @@ async def _once(call: Callable[[RecordClient], Outcomes], output: Output) -> Exi
     try:
         output.outcome(outcome)
     except OSError as error:
-        output.lost(error, "The call was made, but its outcome cannot be printed")
+        output.stop_printing(error, "The call was made, but its outcome cannot be printed")
         return code or ExitCode.UNKNOWN
     return code

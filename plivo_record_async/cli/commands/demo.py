@@ -1,4 +1,4 @@
-"""``demo``: its options, and its exit code."""
+"""``demo``: show recordings without an account."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ if TYPE_CHECKING:
 __all__ = ["demo"]
 
 
-@click.command(short_help="See recordings being started, called back and stopped.")
+@click.command(short_help="Watch recordings being started, followed and stopped.")
 @click.option(
-    "--rooms", "count", type=click.IntRange(1, 250), metavar="NUMBER", help="How many conferences.  [default: 25]"
+    "--rooms", "count", type=click.IntRange(1, 250), metavar="NUMBER", help="The number of conferences.  [default: 25]"
 )
 @click.option("--live", is_flag=True, help="Talk to the real Plivo: needs PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN and --room.")
 @click.option(
     "--room", "names", multiple=True, metavar="NAME", help="With --live: a conference that is live; repeatable."
 )
-@click.option("--public-url", metavar="URL", help="With --live: where Plivo reaches the tracker.")
+@click.option("--public-url", metavar="URL", help="With --live: the URL at which Plivo reaches the tracker.")
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
     metavar="NUMBER",
-    help="With --public-url: the tracker's port.  [default: 8766]",
+    help="With --public-url: the port of the tracker.  [default: 8766]",
 )
 @click.option(
     "--seconds",
@@ -53,7 +53,7 @@ def demo(
     seconds: float | None,
     as_json: bool,
 ) -> ExitCode:
-    """See recordings being started, called back and stopped, over real HTTP.
+    """Watch recordings being started, followed and stopped, over real HTTP.
 
     Starts a local Plivo and a tracker on the loopback interface, starts recording 25 conferences at once, some in
     synchronous and some in asynchronous mode, ends some of the conferences, stops the other recordings, waits for each
@@ -85,10 +85,10 @@ def demo(
 
 
 def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: str | None, port: int | None) -> None:
-    """Refuse options that do not go together.
+    """Check that the options go together.
 
     Raises:
-        UsageError: They do not; the message says why.
+        UsageError: They do not. The message says why.
     """
     wrong = {
         "--room needs --live: the local conferences name themselves": names and not live,
@@ -114,14 +114,14 @@ async def _run(opened: AbstractAsyncContextManager[Scenario], output: Output) ->
     async with opened as scenario:
         with view(output, scenario.rooms) as show:
 
-            def tell(event: dict[str, Any]) -> None:
+            def show_event(event: dict[str, Any]) -> None:
                 try:
                     show(event)
-                except OSError as error:  # what was started must be stopped all the same
-                    output.lost(error, "The rest cannot be printed; what was started is stopped")
+                except OSError as error:  # the recordings must be stopped nevertheless
+                    output.stop_printing(error, "The rest cannot be printed; what was started is stopped")
                     scenario.hurry.set()
 
-            await scenario.run(tell)
+            await scenario.run(show_event)
     for problem in scenario.problems:
         output.error(PlivoRecordError(problem))
     if ExitCode.UNKNOWN in map(exit_code, scenario.errors):

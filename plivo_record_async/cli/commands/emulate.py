@@ -1,4 +1,4 @@
-"""``emulate``: the local Plivo as a command."""
+"""``emulate``: run the local Plivo."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from click.core import ParameterSource
 
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.log import log_told
+from plivo_record_async.cli.log import showing_log
 from plivo_record_async.cli.output import ExitCode, Output
 from plivo_record_async.cli.printer import printing
 from plivo_record_async.cli.signals import end_signal
@@ -56,7 +56,7 @@ def emulate(
 
     Prints one line on standard output, "ready" and its address, when it accepts requests. Standard error then shows how
     to use it: the variables to export, and curl commands that start a recording and end its conference. After that it
-    shows a line for each request and each callback. GET /__emulator__/state answers what it knows. It ends on SIGINT or
+    shows a line for each request and each callback. GET /__emulator__/state returns its state. It ends on SIGINT or
     SIGTERM.
 
     \b
@@ -70,7 +70,7 @@ def emulate(
     given = {name: value for name, value in account.items() if value is not None}
     emulator = Emulator(host=host, port=port, strict=strict, **given)
     source = click.get_current_context().get_parameter_source("auth_token")
-    # A token from the environment may be the real account's: it is not shown.
+    # A token from the environment may belong to the real account, so it is not shown.
     token = '"$PLIVO_AUTH_TOKEN"' if source is ParameterSource.ENVIRONMENT else shlex.quote(emulator.auth_token)
     asyncio.run(_until_signalled(emulator, Output(as_json=False), token=token, strict=strict, quiet=quiet))
     return ExitCode.DONE
@@ -78,18 +78,18 @@ def emulate(
 
 async def _until_signalled(emulator: Emulator, output: Output, *, token: str, strict: bool, quiet: bool) -> None:
     ended = end_signal()
-    # Nobody has to read the lines on standard error: if they cannot be printed, the emulator goes on without them.
-    async with printing(nullcontext(output.note), asyncio.Event()) as tell:
-        with log_told(tell, verbose=None if quiet else "plivo_record_async.emulator"):
+    # The emulator goes on if the lines on standard error cannot be printed.
+    async with printing(nullcontext(output.note), asyncio.Event()) as show:
+        with showing_log(show, verbose=None if quiet else "plivo_record_async.emulator"):
             async with emulator:
                 output.line(f"ready {emulator.url}")
                 for line in _instructions(emulator, token, strict=strict):
-                    tell(line)
+                    show(line)
                 await ended.wait()
 
 
 def _instructions(emulator: Emulator, token: str, *, strict: bool) -> Iterator[str]:
-    """Yield lines that can be pasted into a shell.
+    """Yield the lines of a shell script that shows how to use the emulator.
 
     Args:
         emulator: The emulator, which is running.

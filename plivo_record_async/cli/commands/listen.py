@@ -1,4 +1,4 @@
-"""``listen``: the tracker's receiver as a command."""
+"""``listen``: receive callbacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import click
 
 from plivo_record_async.cli.database import usable_file
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.log import log_told
+from plivo_record_async.cli.log import showing_log
 from plivo_record_async.cli.options import json_option
 from plivo_record_async.cli.output import ExitCode, Output
 from plivo_record_async.cli.printer import printing
@@ -23,7 +23,7 @@ from plivo_record_async.tracker import RecordingTracker
 __all__ = ["listen"]
 
 
-@click.command(short_help="Receive callbacks, keep them, and show them.")
+@click.command(short_help="Receive, store and show callbacks.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
 @click.option(
     "--port",
@@ -42,11 +42,11 @@ __all__ = ["listen"]
     metavar="FILE",
     default=Path("recordings.db"),
     show_default=True,
-    help="The SQLite file to keep everything in; it is created if it does not exist.",
+    help="The SQLite file to store everything in; it is created if it does not exist.",
 )
 @json_option
 def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: bool) -> ExitCode:
-    """Receive Plivo's callbacks, keep them in a file, and show them as they come.
+    """Receive Plivo's callbacks, store them in a file, and show them as they arrive.
 
     It receives callbacks for every RecordingTracker that shares the file and whose public_url leads here, and follows
     their recordings as those trackers do. It also receives the callbacks of recordings that were started elsewhere, if
@@ -55,8 +55,8 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
     Each callback is verified against the --public-url, which must therefore be exactly the address that Plivo calls.
     Only a local Plivo can do without it. Callbacks that are refused are reported on standard error.
 
-    Prints one line, "ready" and its address, when it accepts callbacks. It ends on SIGINT or SIGTERM, or when the
-    reader of its output has gone.
+    Prints one line, "ready" and its address, when it accepts callbacks. It ends on SIGINT or SIGTERM, or when its
+    output can no longer be written.
 
     With --json each line is an object whose type is Ready or, for each callback, ApiResponse, RecordingEnded,
     TranscriptionEnded or UnknownCallback.
@@ -86,17 +86,19 @@ async def _until_signalled(listening: socket.socket, public_url: str, db: Path, 
     from plivo_record_async.stores.sqlite.store import SQLiteStore  # noqa: PLC0415 - it needs sqlite3
 
     ended = end_signal()
-    async with printing(view(output), ended) as tell:
+    async with printing(view(output), ended) as show:
 
-        def show(change: StoreChange) -> None:
+        def show_callbacks(change: StoreChange) -> None:
             for callback in received(change):
-                tell(callback)
+                show(callback)
 
-        with log_told(tell), usable_file():
+        with showing_log(show), usable_file():
             async with (
                 RecordClient() as client,
-                RecordingTracker(client, public_url=public_url, store=SQLiteStore(db, observer=show)) as tracker,
+                RecordingTracker(
+                    client, public_url=public_url, store=SQLiteStore(db, observer=show_callbacks)
+                ) as tracker,
                 serving(tracker, listening),
             ):
-                tell(Ready(url=url_of(listening), public_url=public_url, db=db))
+                show(Ready(url=url_of(listening), public_url=public_url, db=db))
                 await ended.wait()

@@ -1,4 +1,4 @@
-"""``status``: what is known of a followed recording."""
+"""``status``: show a followed recording."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ __all__ = ["status"]
     metavar="FILE",
     default=Path("recordings.db"),
     show_default=True,
-    help="The SQLite file in which it is kept.",
+    help="The SQLite file in which it is stored.",
 )
 @json_option
 def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
     """Show what is known about the followed recording START_ID, and how it became known.
 
-    It reads the file, which a tracker may be using at the same time; Plivo is not asked.
+    It only reads the file, which a tracker may be using at the same time, and does not ask Plivo.
 
     \b
     Examples:
@@ -62,12 +62,12 @@ async def _read(start_id: str, db: Path) -> FollowedRecording:
         with usable_file():
             record = await store.get(start_id)
     if record is None:
-        raise PlivoRecordError(f"{db} keeps no start with the id {start_id!r}; it may have been pruned")
+        raise PlivoRecordError(f"{db} has no start with the ID {start_id!r}; it may have been deleted")
     return record
 
 
 def _facts(record: FollowedRecording) -> dict[str, Any]:
-    """What users see of a record, and what its callbacks added."""
+    """Return the public fields of a record, and the length and the transcript from its callbacks."""
     ended, transcription = record.ended, record.transcription
     return (
         {"type": "RecordingStatus"}

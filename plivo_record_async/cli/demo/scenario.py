@@ -11,7 +11,7 @@ import attrs
 
 from plivo_record_async.cli.demo.room_status import RoomStatus, What
 from plivo_record_async.cli.listen.events import received
-from plivo_record_async.cli.log import log_told
+from plivo_record_async.cli.log import showing_log
 from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.errors import ApiError, NotSentError, PlivoRecordError, RecordingFailedError
@@ -97,20 +97,20 @@ class Scenario:
     callbacks: int = 0
     errors: list[Exception] = attrs.field(factory=list[Exception])
     problems: list[str] = attrs.field(factory=list[str])
-    _tell: Callable[[Event], None] = attrs.field(init=False)
+    _show: Callable[[Event], None] = attrs.field(init=False)
     _began: float = attrs.field(factory=lambda: asyncio.get_running_loop().time())
     _not_running: set[str] = attrs.field(factory=set[str])
 
-    async def run(self, tell: Callable[[Event], None]) -> None:
-        """Run it all. What may have been started is stopped even if this is cancelled.
+    async def run(self, show: Callable[[Event], None]) -> None:
+        """Run the scenario. Recordings that may have been started are stopped even if this is cancelled.
 
         Args:
-            tell: Is called with each event.
+            show: Is called with each event.
         """
-        self._tell = tell
+        self._show = show
         base_url = self.client.settings.base_url
-        tell({"type": "Opened", "plivo": base_url, "listener": self.listener, "rooms": self._records()})
-        with log_told(self._warn):
+        show({"type": "Opened", "plivo": base_url, "listener": self.listener, "rooms": self._records()})
+        with showing_log(self._warn):
             try:
                 async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as following:
                     try:
@@ -188,7 +188,7 @@ class Scenario:
     def _close(self) -> None:
         self.problems += [f"{room.name}: {problem}" for room in self.rooms for problem in self._problems(room)]
         executions = None if self.emulator is None else sum(self.emulator.executions(room.name) for room in self.rooms)
-        self._tell(
+        self._show(
             {
                 "type": "Closed",
                 "ok": not self.problems,
@@ -217,11 +217,11 @@ class Scenario:
         return round(asyncio.get_running_loop().time() - self._began, 3)
 
     def _chapter(self, title: str) -> None:
-        self._tell({"type": "Chapter", "at": self._elapsed(), "title": title})
+        self._show({"type": "Chapter", "at": self._elapsed(), "title": title})
 
     def _warn(self, text: str) -> None:
         self.problems.append(text)
-        self._tell({"type": "Warned", "at": self._elapsed(), "text": text})
+        self._show({"type": "Warned", "at": self._elapsed(), "text": text})
 
     def _failed(self, room: RoomStatus, error: Exception) -> None:
         self.errors.append(error)
@@ -237,4 +237,4 @@ class Scenario:
                 setattr(room, name, value)
         record = room.as_record()
         del record["steps"], record["measured_ms"]
-        self._tell({"type": "Happened", "at": at, "what": what} | record)
+        self._show({"type": "Happened", "at": at, "what": what} | record)

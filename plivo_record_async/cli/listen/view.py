@@ -1,4 +1,4 @@
-"""What ``listen`` tells as JSON lines, as plain lines, or as a live table in a terminal."""
+"""How ``listen`` shows its events: as JSON lines, as plain lines, or as a live table in a terminal."""
 
 from __future__ import annotations
 
@@ -36,20 +36,20 @@ _COLUMNS = (
     ("state", 12, ""),
     ("recording", 9, "dim"),
 )
-"""Title, width and style; what is left of the terminal is for what the callback says."""
+"""Title, width and style. The remaining width of the terminal is for the content of the callback."""
 
-_SHORTEST = 10
-_MARGIN = 5
-"""Lines of the terminal that the table's head, the sum below it and the cursor take."""
+_MIN_DETAILS_WIDTH = 10
+_RESERVED_LINES = 5
+"""Lines of the terminal for the head of the table, the count below it and the cursor."""
 
 
 def view(output: Output) -> AbstractContextManager[Callable[[ListenEvent], None]]:
-    """The view that fits: JSON if asked for, live if there is a terminal, or plain lines."""
+    """Return what shows events inside a block: JSON if requested, live in a terminal, or else plain lines."""
     console = Console()
     if not output.as_json and console.is_terminal and not console.is_dumb_terminal:
         return LiveTable(console)
 
-    def tell(event: ListenEvent) -> None:
+    def show(event: ListenEvent) -> None:
         if isinstance(event, str):
             output.error(PlivoRecordError(event))
         elif output.as_json:
@@ -57,7 +57,7 @@ def view(output: Output) -> AbstractContextManager[Callable[[ListenEvent], None]
         else:
             output.line(_line(event))
 
-    return nullcontext(tell)
+    return nullcontext(show)
 
 
 def _line(event: Ready | ReceivedCallback) -> str:
@@ -68,10 +68,10 @@ def _line(event: Ready | ReceivedCallback) -> str:
         "recording_id": getattr(event.event, "recording_id", None),
         "api_id": getattr(event.event, "api_id", None),
     }
-    said = [f"{name}={printable(value)}" for name, value in ids.items() if value]
+    known_ids = [f"{name}={printable(value)}" for name, value in ids.items() if value]
     time = event.received_at.isoformat(timespec="seconds")
     name = printable(conference_name(event) or "-")
-    return "  ".join([time, f"{label(event):<11}", name, _state(event), *said, details(event)])
+    return "  ".join([time, f"{label(event):<11}", name, _state(event), *known_ids, details(event)])
 
 
 def _state(callback: ReceivedCallback) -> str:
@@ -79,7 +79,7 @@ def _state(callback: ReceivedCallback) -> str:
 
 
 class LiveTable:
-    """Draws the latest callbacks in a terminal, and leaves them there in the end.
+    """A table of the latest callbacks in a terminal; it stays there after the end.
 
     Args:
         console: The terminal.
@@ -87,9 +87,9 @@ class LiveTable:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._latest: deque[ReceivedCallback] = deque(maxlen=max(1, console.height - _MARGIN))
+        self._latest: deque[ReceivedCallback] = deque(maxlen=max(1, console.height - _RESERVED_LINES))
         self._count = 0
-        self._live = Live(console=console, get_renderable=self._scene, refresh_per_second=4)
+        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=4)
 
     def __enter__(self) -> Self:
         self._live.start()
@@ -111,10 +111,10 @@ class LiveTable:
             case warning:
                 self._console.print(Text(printable(warning), style="bold red"))
 
-    def _scene(self) -> RenderableType:
+    def _table(self) -> RenderableType:
         table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-        left = self._console.width - sum(width + 2 for _, width, _ in _COLUMNS) - 1
-        for title, width, style in (*_COLUMNS, ("says", max(left, _SHORTEST), "")):
+        remaining = self._console.width - sum(width + 2 for _, width, _ in _COLUMNS) - 1
+        for title, width, style in (*_COLUMNS, ("says", max(remaining, _MIN_DETAILS_WIDTH), "")):
             table.add_column(title, width=width, style=style, no_wrap=True, overflow="ellipsis")
         for callback in tuple(self._latest):
             table.add_row(*_cells(callback))
