@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 
@@ -26,7 +24,6 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 from plivo_record_async.protocol.policy import CallbackPolicy
-from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.settings import checked_base_url
@@ -34,7 +31,7 @@ from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.handle import TrackedRecording
-from plivo_record_async.tracking.handlers import HandledEvent, label_of
+from plivo_record_async.tracking.handlers import HandledEvent, event_name_of, handler_of, label_of
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.receiver import Receive, Receiver, Scope, Send, run_lifespan
 from plivo_record_async.tracking.reconciler import Reconciler
@@ -53,19 +50,12 @@ TranscriptHandlerT = TypeVar("TranscriptHandlerT", bound=HandlerOf[Transcription
 _ENDED: Final[frozenset[RecordingState]] = frozenset({"recorded", "transcribed"})
 _WITHOUT_A_FILE: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "failed", "absent"})
 
-_NAMES: dict[type[HandledEvent], EventName] = {
-    ApiResponse: "ApiResponse",
-    RecordingEnded: "RecordingEnded",
-    TranscriptionEnded: "TranscriptionEnded",
-}
-
-
-_GRACE = 10.0
-"""Seconds that handlers and starts may still take when the tracker is closed."""
+_GRACE: Final = 10.0
+"""The seconds that handlers and starts may still take when the tracker is closed."""
 
 
 class RecordingTracker:
-    """Starts recordings and follows each to its end; the receiver of their callbacks.
+    """Starts recordings, receives their callbacks, and follows each recording to its transcript.
 
     .. code-block:: python
 
@@ -80,28 +70,34 @@ class RecordingTracker:
             await recording.recorded(timeout=3600)
             return (await recording.transcribed(timeout=7200)).transcription
 
-    It is an ASGI application: mounted in another one, or served by itself (it then runs its own lifespan). Callbacks
-    are answered 200 only after the store has them for good. Several processes may share one store: a callback that
-    reaches one of them wakes those who wait in the others. All of them should register the same handlers: an event
-    is handed to the handlers of whichever learns it first, by a callback or by looking.
+    The tracker is an ASGI application. It may be mounted in another one, or served by itself, in which case it handles
+    the lifespan. A callback is answered with 200 only after the store has committed it.
 
-    While it is entered it looks after what is silent: starts whose program died, callbacks that never came, handlers
-    that failed. Blocks of ``async with`` may be nested; the last one that is left closes the tracker.
+    Several processes may share one store. A callback that reaches one of them wakes the waiting calls in the others.
+    All of them should register the same handlers, because the handlers of an event run in the process that first
+    stores the event.
 
-    A tracker serves one event loop at a time, and any number one after another: it can be made at module level, used in
-    one ``asyncio.run`` and in the next, closed, and entered again. Each process needs its own.
+    While it is entered, the tracker also processes what does not come by itself: starts whose process died, callbacks
+    that did not arrive, and handlers that failed. Blocks of ``async with`` may be nested. The last one to be left
+    closes the tracker.
+
+    A tracker serves one event loop at a time, and any number one after another. It may be made at module level, used
+    in one ``asyncio.run`` and in the next, closed, and entered again. Each process needs its own.
 
     Args:
-        client: What sends. The tracker does not close it.
-        public_url: Where Plivo reaches this application, with the path it is mounted under.
-        store: Where the recordings are kept; in memory if absent. The tracker closes it.
-        policy: How hard Plivo is to try to deliver.
-        auth_tokens: The tokens that callbacks may be signed with; the client's own if absent. The first one also
-            proves the issued URLs, so during a rotation the old one has to stay for as long as callbacks may come.
-        tracking: The intervals and timeouts.
+        client: The client that sends. The tracker does not close it.
+        public_url: The URL of this application as Plivo reaches it, with the path it is mounted under.
+        store: Where the recordings are kept. If None, in memory. The tracker closes it.
+        policy: How hard Plivo tries to deliver callbacks.
+        auth_tokens: The auth tokens that callbacks may be signed with. If None, the token of the client. The first one
+            also proves the issued URLs, so after a rotation the old token has to stay for as long as callbacks to
+            earlier URLs may come.
+        tracking: The intervals and timeouts of following. All processes that share a store should use the same.
 
     Raises:
-        ConfigurationError: ``public_url`` is not an absolute http(s) URL without query and fragment; no token.
+        ConfigurationError: ``public_url`` is not an absolute http(s) URL without query and fragment, or there is no
+            auth token.
+        TypeError: An argument has the wrong type.
     """
 
     def __init__(
@@ -145,25 +141,27 @@ class RecordingTracker:
         await self._follower.leave(grace=_GRACE)
 
     async def aclose(self, *, grace: float = _GRACE) -> None:
-        """Stop following and close the store; nothing that is kept is lost.
+        """Stop following and close the store. Nothing that is stored is lost.
 
-        Calls that are made from now on raise `ClosedError`, and callbacks are answered 503, so that Plivo tries again.
-        Closing twice is harmless. A closed tracker can be entered again, in the same event loop or another.
+        Later calls raise `ClosedError`, and callbacks are answered with 503, so that Plivo sends them again. Closing
+        twice is harmless. A closed tracker may be entered again, in the same event loop or another.
 
         Args:
-            grace: Seconds that handlers, and starts whose answer is still to come, may take. Handlers that did not
-                end run again when the store is next followed.
+            grace: The most seconds to wait for handlers, and for starts that have not been answered. Handlers that
+                have not ended by then run again when a tracker next follows the store.
+
+        Raises:
+            ConfigurationError: The tracker is in use in another event loop.
         """
         await self._follower.aclose(grace=grace)
 
     async def check(self) -> None:
-        """Make sure that the store can commit; for readiness probes.
-
-        It commits something that changes nothing, as each start and each callback commits something.
+        """Check that the store can commit, for readiness probes.
 
         Raises:
-            StoreError: The store cannot commit, so starts are refused and callbacks answered 503.
+            StoreError: The store cannot commit, so starts are refused and callbacks answered with 503.
             ClosedError: The tracker is closed.
+            ConfigurationError: The tracker is in use in another event loop.
         """
         self._follower.ensure_open()
         await self._ledger.store.check()
@@ -178,23 +176,36 @@ class RecordingTracker:
         dedupe_key: str | None = None,
         timeout: float | None = None,
     ) -> TrackedRecording:
-        """Start recording a conference and follow it. Returns once Plivo has accepted the start.
+        """Start recording a conference and follow the recording.
 
         Args:
-            conference_name: The conference's name; any text.
-            file_format: ``mp3`` or ``wav``.
-            transcribe: Ask for a transcript too.
-            transcription_type: Passed on as given.
-            dedupe_key: A key of yours: a second start with the same key returns the first one's handle and sends
-                nothing, unless it is certain that nothing of the first was sent.
-            timeout: Seconds for the call in all; the client's own if absent.
+            conference_name: The name of the conference. Any text is a legal name.
+            file_format: ``mp3`` or ``wav``. If None, Plivo's default.
+            transcribe: Whether to request a transcript.
+            transcription_type: The type of the transcription, which is passed on as given. If None, Plivo's default.
+            dedupe_key: A key of yours, so that the start may be repeated. If the store has a start with the same key,
+                nothing is sent and the handle of that start is returned, whatever the other arguments are and whatever
+                its state is. It may be refused, unknown or still being sent; see ``status()``. The one exception is
+                a start of which nothing was sent (``not_sent``): it is sent now, as it was requested the first time.
+                If None, the start is a new one.
+            timeout: Seconds for the whole call. If None, the client's own timeout.
+
+        Returns:
+            The handle of the recording. Plivo has accepted the start, unless it is an earlier one with the same
+            ``dedupe_key``.
 
         Raises:
-            ValueError: An argument that Plivo could not act on; nothing was sent.
-            NotSentError: Nothing was sent; safe to call again.
-            OutcomeUnknownError: It was sent and may have been executed; it is followed on under ``start_id``.
-            ApiError: Plivo refused it.
-            StoreError: The store could not take the start, so nothing was sent.
+            TypeError: An argument has the wrong type. Nothing was stored or sent.
+            ValueError: Plivo could not act on an argument. Nothing was stored or sent.
+            StoreError: The store could not write the start, so nothing was sent.
+            NotSentError: Nothing was sent. It is safe to call again.
+            OutcomeUnknownError: The start was sent and may have been executed. It is followed as ``start_id``.
+            UnexpectedResponseError: Plivo answered with a success status and an error. The start may have been
+                executed, and it is followed as ``start_id``.
+            ApiError: Plivo refused the start.
+            UnknownStartError: The earlier start with the same ``dedupe_key`` was forgotten during this call.
+            ClosedError: The tracker or its client is closed.
+            ConfigurationError: The tracker is in use in another event loop.
         """
         self._follower.ensure_open()
         request = StartRequest(conference_name, file_format=file_format, transcription_type=transcription_type)
@@ -210,17 +221,27 @@ class RecordingTracker:
         concurrency: int = 32,
         timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[StartT, TrackedRecording], None]:
-        """Start and follow many recordings concurrently, as `RecordClient.start_many` does.
+        """Start and follow many recordings concurrently.
+
+        The requests are read lazily. A start that fails does not stop the others. Leaving the loop early stops reading
+        and leaves no task behind.
 
         Args:
-            requests: Conference names, or `StartRequest` values without URLs: those are the tracker's to give.
-            transcribe: Ask for transcripts too.
-            dedupe_key: Gives an item its key, so that a batch that was broken off can be run again.
-            concurrency: How many starts are under way at once.
-            timeout: Seconds for each start in all; the client's own if absent.
+            requests: An iterable or async iterable of conference names, or of `StartRequest` values without
+                ``callback_url`` and ``transcription_url``, which the tracker issues.
+            transcribe: Whether to request transcripts.
+            dedupe_key: A function that returns the ``dedupe_key`` of an item, so that a batch that was interrupted can
+                be repeated. If None, all starts are new ones.
+            concurrency: How many starts run at the same time.
+            timeout: Seconds for each start. If None, the client's own timeout.
 
         Yields:
-            One `Outcome` for each item; its ``result`` is a `TrackedRecording`.
+            One `Outcome` for each item, as they complete. Its ``result`` is a `TrackedRecording`, and its ``error`` is
+            what `start` would raise.
+
+        Raises:
+            TypeError: ``concurrency`` is not an int.
+            ValueError: ``concurrency`` is less than 1.
         """
 
         async def start(item: StartT) -> TrackedRecording:
@@ -234,16 +255,21 @@ class RecordingTracker:
         return run_many(requests, start, concurrency=concurrency)
 
     async def get(self, start_id: str | None) -> TrackedRecording:
-        """Return the handle of a start, in whichever process and after whatever restart.
+        """Return the handle of a start, in any process that shares the store, and after a restart.
 
         Args:
-            start_id: The ID of the start. The type includes None only because ``OutcomeUnknownError.start_id`` may be
-                None; None is refused.
+            start_id: The id of the start. The type includes None because `OutcomeUnknownError.start_id` is None if a
+                client raised the error.
+
+        Returns:
+            The handle.
 
         Raises:
             TypeError: ``start_id`` is None.
-            UnknownStartError: The store has no start with this id; it is a `LookupError` too.
+            UnknownStartError: The store has no start with this id. It is a `LookupError` too.
             StoreError: The store could not be read.
+            ClosedError: The tracker is closed.
+            ConfigurationError: The tracker is in use in another event loop.
         """
         if start_id is None:
             raise TypeError(
@@ -262,12 +288,13 @@ class RecordingTracker:
     def on(self, event: type[TranscriptionEnded]) -> Callable[[TranscriptHandlerT], TranscriptHandlerT]: ...
 
     def on(self, event: type[HandledEvent]) -> Callable[[Any], Any]:
-        """Run an async function for each event of a kind, after the callback was acknowledged.
+        """Run an async function for each event of a kind, after its callback was acknowledged.
 
-        It is called with the event, and with its `TrackedRecording` too if it takes two arguments; at least once for
-        each event, and again if the process died before it ended. The handlers of an event run at the same time, each
-        by itself. One that raises runs again after a minute, then after two, four, and so on up to an hour, until it
-        succeeds or 48 hours have passed; ``RecordingStatus.handler_error`` tells of it.
+        The function is called with the event, and with its `TrackedRecording` too if it takes two arguments. It runs at
+        least once for each event, and again if the process died before it ended. The handlers of an event run at the
+        same time, independently of each other. A handler that raises runs again after a minute, then after two, four,
+        and so on up to an hour, until it succeeds or 48 hours have passed (`TrackingPolicy` has these times).
+        `RecordingStatus.handler_error` says which handlers have failed.
 
         .. code-block:: python
 
@@ -287,48 +314,39 @@ class RecordingTracker:
             ``__call__`` is async. The decorator returns the handler unchanged.
 
         Raises:
-            TypeError: Not an event that belongs to a recording; or not an async function that can be called so.
+            TypeError: ``event`` is not one of these events, or the handler is not an async function that takes one or
+                two arguments.
         """
-        name = _NAMES.get(event)
-        if name is None:
-            known = ", ".join(sorted(_NAMES.values()))
-            raise TypeError(f"on() takes one of {known}, not {event!r}")
+        name = event_name_of(event)
 
-        def register(handler: Any) -> Any:
-            if not _is_async(handler):
-                raise TypeError(f"a handler must be an async function, not {handler!r}")
-            wants_recording = _takes(handler, 2)
-            if not wants_recording and not _takes(handler, 1):
-                raise TypeError(f"a handler must take an event, or an event and its recording, unlike {handler!r}")
-
-            async def run(record: FollowedRecording, happened: HandledEvent) -> None:
-                await handler(*(happened, self._handle(record)) if wants_recording else (happened,))
-
-            self._follower.add_handler(name, run, label_of(handler))
-            return handler
+        def register(function: Any) -> Any:
+            self._follower.add_handler(name, handler_of(function, self._handle), label_of(function))
+            return function
 
         return register
 
     async def forget(self, start_id: str, *, delete_recording: bool = False) -> None:
-        """Erase everything that is kept about one recording: its record, transcript, orphans and dedupe key.
+        """Erase everything that is stored about one recording: its record, transcript, orphans and dedupe key.
 
-        Nothing of it can be read from the store's files afterwards. Whoever waits for the recording gets
-        `UnknownStartError`; handlers that have not run yet do not run. A start that is still being sent is sent, and
-        a recording that is running goes on, but callbacks that come later are acknowledged without being kept: the
-        store remembers until `prune` that the start was forgotten, in a form that does not tell which start it was.
-        Forgetting a start again is harmless.
+        Nothing of it can be read from the store's files afterwards. Calls that wait for the recording raise
+        `UnknownStartError`, and handlers that have not run do not run. A start that is being sent is still sent, and a
+        recording that is running goes on, but later callbacks are acknowledged without being stored. For that, the
+        store remembers until `prune` that the start was forgotten, in a form that does not reveal which start it was.
+        Forgetting a start twice is harmless.
 
         Args:
-            start_id: The start.
-            delete_recording: Whether Plivo's file is deleted too, first. If that fails, nothing is forgotten.
+            start_id: The id of the start.
+            delete_recording: Whether to delete Plivo's file first. If that fails, nothing is forgotten.
 
         Raises:
-            UnknownStartError: The store has neither the start nor an orphan of it; or, if the file is to be deleted,
+            UnknownStartError: The store has neither the start nor an orphan of it, or, if the file is to be deleted,
                 it does not have the start. Nothing was deleted.
             ValueError: The file is to be deleted, but the recording has not ended yet, or Plivo's id of it is not
                 known. Nothing was deleted or forgotten.
             PlivoRecordError: Plivo did not delete the file, so nothing was forgotten. It is safe to call again.
             StoreError: The store could not erase everything. It is safe to call again.
+            ClosedError: The tracker is closed.
+            ConfigurationError: The tracker is in use in another event loop.
         """
         self._follower.ensure_open()
         if delete_recording:
@@ -345,32 +363,46 @@ class RecordingTracker:
                 f"its recording_id is {record.recording_id or 'not known'}. Nothing was deleted or forgotten. Wait "
                 "until it is recorded, or forget it without delete_recording and delete the file yourself."
             )
-        with suppress(NotFoundError):  # it has been deleted before
+        with suppress(NotFoundError):  # the file was deleted before
             await self._client.delete_recording(record.recording_id)
 
     async def prune(self, *, before: datetime) -> int:
-        """Forget recordings that nobody has to look after any more and whose last news is older.
+        """Delete inactive recordings last updated before a time.
+
+        A recording is inactive if nothing is left to do for it. Orphans received before the time are deleted too.
 
         Args:
             before: The time (aware).
 
         Returns:
-            How many were forgotten.
+            How many recordings were deleted.
+
+        Raises:
+            TypeError: ``before`` is not a ``datetime``.
+            ValueError: ``before`` has no time zone.
+            StoreError: The store could not delete them.
+            ClosedError: The tracker is closed.
+            ConfigurationError: The tracker is in use in another event loop.
         """
         self._follower.ensure_open()
         return await self._ledger.store.prune(aware("before", before))
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """Return the callbacks that had a good signature but were not believed, the latest first.
+        """Return the callbacks that had a valid signature but could not be applied to a recording, the latest first.
 
-        Each says in its ``reason`` why. Of each start, the latest 20 are kept; of callbacks whose URL names no start,
-        the latest 1,000. `prune` and `forget` delete them.
+        The ``reason`` of each says why. Of each start, the latest 20 are kept. Of callbacks whose URL names no start,
+        the latest 1,000 are kept. `prune` and `forget` delete them.
 
         Args:
-            limit: How many to return at most.
+            limit: The most orphans to return.
+
+        Returns:
+            The orphans.
 
         Raises:
             StoreError: The store could not be read.
+            ClosedError: The tracker is closed.
+            ConfigurationError: The tracker is in use in another event loop.
         """
         self._follower.ensure_open()
         return await self._ledger.store.orphans(limit=limit)
@@ -410,19 +442,3 @@ def _request_of(item: str | StartRequest) -> StartRequest:
     if item.callback_url is not None or item.transcription_url is not None:
         raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
     return item
-
-
-def _is_async(handler: object) -> bool:
-    """Whether a call of it makes a coroutine."""
-    if isinstance(handler, partial):
-        return _is_async(handler.func)
-    return callable(handler) and any(map(inspect.iscoroutinefunction, (handler, handler.__call__)))
-
-
-def _takes(handler: Callable[..., object], count: int) -> bool:
-    """Whether it can be called with so many arguments."""
-    try:
-        inspect.signature(handler).bind(*range(count))
-    except TypeError:
-        return False
-    return True

@@ -1,33 +1,44 @@
-"""The user's handlers: each has a name and a task of its own, whatever the others do and whatever it raises."""
+"""The user's handlers: which functions can be handlers, their names, and running one of them."""
 
 from __future__ import annotations
 
 import asyncio
+import inspect
 import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded
 from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.record import FollowedRecording
 
-__all__ = ["HandledEvent", "Handler", "Handlers", "describe_error", "error_of", "label_of"]
+__all__ = [
+    "HandledEvent",
+    "Handler",
+    "Handlers",
+    "describe_error",
+    "error_of",
+    "event_name_of",
+    "handler_of",
+    "label_of",
+]
 
 HandledEvent = ApiResponse | RecordingEnded | TranscriptionEnded
 Handler = Callable[[FollowedRecording, HandledEvent], Awaitable[object]]
 
-_LONGEST: Final = 500
-"""Letters of an error that are kept in the record."""
+_NAMES: Final[Mapping[type[HandledEvent], EventName]] = {
+    ApiResponse: "ApiResponse",
+    RecordingEnded: "RecordingEnded",
+    TranscriptionEnded: "TranscriptionEnded",
+}
 
-
-def describe_error(error: BaseException) -> str:
-    """Return the error as the last line of its traceback has it, shortened."""
-    return traceback.format_exception_only(error)[-1].strip()[:_LONGEST]
+_MAX_ERROR_LENGTH: Final = 500
+"""The most characters of an error that are stored in the record."""
 
 
 class Handlers:
-    """The handlers of each event, by name."""
+    """The handlers of each event, by label."""
 
     def __init__(self) -> None:
         self._by_event: dict[EventName, dict[str, Handler]] = {}
@@ -38,14 +49,18 @@ class Handlers:
         Args:
             name: The event.
             handler: The handler.
-            label: What it is called in records and logs; a second one of that name is called ``label#2``.
+            label: The name of the handler in records and logs. A second one with the same name is ``label#2``.
         """
         handlers = self._by_event.setdefault(name, {})
         number = 1 + sum(known.partition("#")[0] == label for known in handlers)
         handlers[label if number == 1 else f"{label}#{number}"] = handler
 
     def of(self, name: EventName) -> Mapping[str, Handler]:
-        """The handlers of an event."""
+        """Return the handlers of an event, by label.
+
+        Args:
+            name: The event.
+        """
         return self._by_event.get(name, {})
 
     @property
@@ -54,13 +69,68 @@ class Handlers:
         return frozenset(self._by_event)
 
 
+def event_name_of(event: type[HandledEvent]) -> EventName:
+    """Return the name of a class of events.
+
+    Args:
+        event: The class.
+
+    Raises:
+        TypeError: It is not the class of an event that belongs to a recording.
+    """
+    name = _NAMES.get(event)
+    if name is None:
+        known = ", ".join(sorted(_NAMES.values()))
+        raise TypeError(f"on() takes one of {known}, not {event!r}")
+    return name
+
+
+def handler_of(function: Any, handle_of: Callable[[FollowedRecording], object]) -> Handler:
+    """Return the handler that calls a user's function with what it takes.
+
+    Args:
+        function: An async function that takes an event, or an event and its recording.
+        handle_of: Makes the handle of a recording.
+
+    Raises:
+        TypeError: It is not an async function that can be called so.
+    """
+    if not _is_async(function):
+        raise TypeError(f"a handler must be an async function, not {function!r}")
+    takes_recording = _takes(function, 2)
+    if not takes_recording and not _takes(function, 1):
+        raise TypeError(f"a handler must take an event, or an event and its recording, unlike {function!r}")
+
+    async def handler(record: FollowedRecording, event: HandledEvent) -> None:
+        await function(*(event, handle_of(record)) if takes_recording else (event,))
+
+    return handler
+
+
+def label_of(function: object) -> str:
+    """Return the name of a function or class, with its module.
+
+    Args:
+        function: The function, a ``functools.partial`` of it, or an object that can be called.
+    """
+    while isinstance(function, partial):
+        function = function.func
+    named: object = function if hasattr(function, "__qualname__") else type(function)
+    return f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', '?')}"
+
+
 async def error_of(handler: Handler, record: FollowedRecording, event: HandledEvent) -> BaseException | None:
-    """Run a handler to its end and return what it raised. If None, it raised nothing.
+    """Run a handler to its end and return what it raised. If None, it succeeded.
 
     A `CancelledError` of a task that the handler waited for is an error like any other.
 
+    Args:
+        handler: The handler.
+        record: The recording.
+        event: The event.
+
     Raises:
-        CancelledError: The task that this runs in was cancelled.
+        CancelledError: The task in which this runs was cancelled.
         KeyboardInterrupt: The program is to end.
         SystemExit: The program is to end.
     """
@@ -73,14 +143,31 @@ async def error_of(handler: Handler, record: FollowedRecording, event: HandledEv
         if task is not None and task.cancelling():
             raise
         return error
-    except BaseException as error:  # noqa: BLE001 - whatever it is, it is the handler's
+    except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and nothing of it concerns the others
         return error
     return None
 
 
-def label_of(handler: object) -> str:
-    """The name under which a handler is known: that of its function or class, with its module."""
-    while isinstance(handler, partial):
-        handler = handler.func
-    named: object = handler if hasattr(handler, "__qualname__") else type(handler)
-    return f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', '?')}"
+def describe_error(error: BaseException) -> str:
+    """Return an error as the last line of its traceback shows it, shortened.
+
+    Args:
+        error: The error.
+    """
+    return traceback.format_exception_only(error)[-1].strip()[:_MAX_ERROR_LENGTH]
+
+
+def _is_async(function: object) -> bool:
+    """Whether calling it makes a coroutine."""
+    if isinstance(function, partial):
+        return _is_async(function.func)
+    return callable(function) and any(map(inspect.iscoroutinefunction, (function, function.__call__)))
+
+
+def _takes(function: Callable[..., object], count: int) -> bool:
+    """Whether it can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    return True

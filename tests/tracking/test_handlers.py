@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from plivo_record_async.protocol.models import UnknownCallback
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handlers import Handlers, describe_error, error_of, label_of
-from tests.support.samples.recordings import ENDED, recording
+from plivo_record_async.tracking.handlers import Handlers, describe_error, error_of, event_name_of, handler_of, label_of
+from tests.support.samples.recordings import CONFIRMED, ENDED, TRANSCRIBED, recording
 
 
 async def archive(_: Any, __: Any) -> None: ...
@@ -96,3 +97,42 @@ class UnprintableError(Exception):
 )
 def test_stored_error_is_shortened(error: BaseException, words: str) -> None:
     assert describe_error(error) == words
+
+
+def test_event_classes_have_names() -> None:
+    assert [event_name_of(type(event)) for event in (CONFIRMED, ENDED, TRANSCRIBED)] == [
+        "ApiResponse",
+        "RecordingEnded",
+        "TranscriptionEnded",
+    ]
+    with pytest.raises(TypeError, match=r"on\(\) takes one of ApiResponse, RecordingEnded, TranscriptionEnded, not"):
+        event_name_of(UnknownCallback)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def test_handler_passes_the_recording_only_to_a_function_that_takes_it() -> None:
+    calls: list[tuple[object, ...]] = []
+
+    async def one(event: object) -> None:
+        calls.append((event,))
+
+    async def two(event: object, recording: object) -> None:
+        calls.append((event, recording))
+
+    record = recording("recorded")
+    for function in (one, two, partial(two, ENDED)):
+        await handler_of(function, lambda record: record.start_id)(record, ENDED)
+    assert calls == [(ENDED,), (ENDED, record.start_id), (ENDED, ENDED)]
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        (lambda event: None, "must be an async function"),
+        (5, "must be an async function"),
+        (partial(lambda event: None), "must be an async function"),
+        (asyncio.Event().wait, "must take an event, or an event and its recording"),
+    ],
+)
+def test_function_that_cannot_be_a_handler_is_refused(function: Any, said: str) -> None:
+    with pytest.raises(TypeError, match=said):
+        handler_of(function, str)
