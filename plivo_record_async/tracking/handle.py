@@ -19,11 +19,11 @@ __all__ = ["TrackedRecording"]
 
 @attrs.frozen(kw_only=True)
 class TrackedRecording(Value):
-    """One recording from its start to its transcript. Handles of one start are equal, and each sees every change.
+    """The handle of one followed recording. Handles of the same start are equal, and each of them sees every change.
 
     Attributes:
-        start_id: The tracker's id of the start: keep it to come back to the recording after a restart.
-        conference_name: The conference's name.
+        start_id: The tracker's id of the start. It identifies the recording after a restart, too.
+        conference_name: The name of the conference.
     """
 
     start_id: str
@@ -37,49 +37,93 @@ class TrackedRecording(Value):
         Args:
             timeout: Seconds to wait after the store was first read. If None, wait without a limit.
 
+        Returns:
+            The status of the recording.
+
         Raises:
-            RecordingFailedError: The start was refused or never sent.
-            WaitTimeoutError: The wait timed out; waiting again is harmless.
-            UnknownStartError: The recording was pruned.
+            TypeError: ``timeout`` is not a number.
+            RecordingFailedError: The start was refused, failed, or was never sent.
+            WaitTimeoutError: The wait timed out. It is safe to wait again.
+            UnknownStartError: The recording was pruned or forgotten.
             StoreError: The store could not be read.
+            ClosedError: The store is closed.
         """
         return status_of(await self._reach("accepted", timeout))
 
     async def recorded(self, timeout: float | None = None) -> RecordingEnded:
-        """Wait until the recording has ended and its file is there; arguments and errors as with `accepted`."""
+        """Wait until the recording has ended and its file exists.
+
+        Args:
+            timeout: Seconds to wait after the store was first read. If None, wait without a limit.
+
+        Returns:
+            The end of the recording.
+
+        Raises:
+            TypeError: ``timeout`` is not a number.
+            RecordingFailedError: The recording cannot end any more, because its start was refused, failed, was never
+                sent, or made no recording.
+            WaitTimeoutError: The wait timed out. It is safe to wait again.
+            UnknownStartError: The recording was pruned or forgotten.
+            StoreError: The store could not be read.
+            ClosedError: The store is closed.
+        """
         record = await self._reach("recorded", timeout)
-        assert record.ended is not None  # noqa: S101 - that is what the stage means
+        assert record.ended is not None  # noqa: S101 - the stage means that it is known
         return record.ended
 
     async def transcribed(self, timeout: float | None = None) -> TranscriptionEnded:
-        """Wait for the transcript; arguments and errors as with `accepted`.
+        """Wait for the transcript.
 
-        A recording that was started without ``transcribe`` has none: `RecordingFailedError`.
+        Args:
+            timeout: Seconds to wait after the store was first read. If None, wait without a limit.
+
+        Returns:
+            The end of the transcription.
+
+        Raises:
+            TypeError: ``timeout`` is not a number.
+            RecordingFailedError: The transcript cannot come any more. The recording failed, its transcription failed
+                or did not come in time, or it was started without ``transcribe``.
+            WaitTimeoutError: The wait timed out. It is safe to wait again.
+            UnknownStartError: The recording was pruned or forgotten.
+            StoreError: The store could not be read.
+            ClosedError: The store is closed.
         """
         record = await self._reach("transcribed", timeout)
-        assert record.transcription is not None  # noqa: S101 - that is what the stage means
+        assert record.transcription is not None  # noqa: S101 - the stage means that it is known
         return record.transcription
 
     async def status(self) -> RecordingStatus:
-        """What is known now.
+        """Return what is known about the recording now.
+
+        Returns:
+            The status of the recording.
 
         Raises:
-            UnknownStartError: The recording was pruned.
+            UnknownStartError: The recording was pruned or forgotten.
             StoreError: The store could not be read.
+            ClosedError: The store is closed.
         """
         return status_of(await self._ledger.get(self.start_id))
 
     async def stop(self, timeout: float | None = None) -> RecordingStopped:
-        """Stop recording the conference: Plivo stops by its name, so all its recordings end. Harmless to repeat.
+        """Stop recording the conference. It is safe to repeat.
+
+        Plivo stops by the name of the conference, so all recordings of the conference end.
 
         Args:
-            timeout: Seconds for the whole call. If None, the client's own.
+            timeout: Seconds for the whole call. If None, the client's own timeout.
+
+        Returns:
+            Plivo's answer.
 
         Raises:
-            NotFoundError: The conference is over, and its recording with it.
+            NotFoundError: The conference is over, and so is its recording.
             NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo refused it.
+            OutcomeUnknownError: No attempt was answered.
+            ApiError: Plivo refused the stop.
+            ClosedError: The client is closed.
         """
         return await self._client.stop_recording(self.conference_name, timeout=timeout)
 
@@ -95,7 +139,7 @@ class TrackedRecording(Value):
         except TimeoutError as error:
             raise WaitTimeoutError(
                 f"start {self.start_id} of {self.conference_name!r} is not {stage} after {timeout} s; it is "
-                f"{record.state}. The tracker goes on following it: wait again, or look at its status() later.",
+                f"{record.state}. The tracker goes on following it: wait again, or call status() later.",
                 recording=status_of(record),
             ) from error
         if stands == "lost":
@@ -104,7 +148,7 @@ class TrackedRecording(Value):
 
 
 def _why_lost(record: FollowedRecording, stage: Stage) -> str:
-    """Say what happened instead of the stage, and what is left."""
+    """Return why a stage cannot be reached, and what that means for the recording."""
     if progress(record, "accepted") == "lost":
         reason, advice = record.error, "To record the conference, start it again."
     elif record.request.transcription_url is None:

@@ -1,8 +1,8 @@
-"""Evidence in, stored record and its effects out: the only way in which a followed recording changes.
+"""Storing evidence: the only way in which a followed recording changes.
 
-The record and the new evidence go into the pure lifecycle; what comes out is stored if nobody was faster, and only
-then its effects are handed out. So two processes may learn of one recording at the same time, and nothing is
-acknowledged before it is stored.
+The lifecycle computes the changed record and its effects. The record is stored if no other process has changed it
+meanwhile, and otherwise the evidence is applied to the newer record. The effects are returned only after the record was
+stored, so nothing is acknowledged before that.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _OF_ONE_SENDING = (SendingContinued, StartAccepted, StartNotSent, StartRefused, 
 
 
 class ContradictionError(Exception):
-    """Evidence contradicts what is known, so nothing was learned; the text says in what."""
+    """The evidence contradicts the record, so nothing was stored. The text says how."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -44,7 +44,7 @@ class Ledger:
     """The records of one store.
 
     Attributes:
-        store: Where they are kept.
+        store: The store.
         tracking: The intervals and timeouts.
         handled: The events that have handlers.
         read: Reads the clocks that decide which records are due.
@@ -61,10 +61,13 @@ class Ledger:
         return self._due.at(self.read())
 
     async def get(self, start_id: str) -> FollowedRecording:
-        """The record as it is now.
+        """Return the record of a start as it is now.
+
+        Args:
+            start_id: The id of the start.
 
         Raises:
-            UnknownStartError: The store has none, or none any more.
+            UnknownStartError: The store does not have the start, or not any more.
             StoreError: The store could not be read.
         """
         record = await self.store.get(start_id)
@@ -73,17 +76,17 @@ class Ledger:
         return record
 
     async def apply_due(self, record: FollowedRecording) -> tuple[FollowedRecording, tuple[Effect, ...]] | None:
-        """Store that the time of a record has come. Of several who try, one does.
+        """Apply the passing of time to a record that is due. Of several processes that try, one succeeds.
 
         Args:
             record: The record as the store returned it.
 
         Returns:
-            As `apply`; None if somebody has changed the record since.
+            The record as it is stored now, and its effects. If None, the record was changed since it was read.
 
         Raises:
-            ValueError: Nothing follows from its time, so it would be due for ever.
-            StoreError: It could not be stored.
+            ValueError: The passing of time changes nothing, so the record would be due for ever.
+            StoreError: The record could not be stored.
         """
         changed, effects = apply(record, CameDue(), self.due_time(), self.tracking, handled=self.handled)
         if changed is record:
@@ -97,22 +100,22 @@ class Ledger:
         *,
         contradiction: Callable[[FollowedRecording], str | None] | None = None,
     ) -> tuple[FollowedRecording, tuple[Effect, ...]]:
-        """Take in one piece of evidence.
+        """Apply one piece of evidence to a record and store the result.
 
         Args:
-            record: What was known last; it need not be the newest.
-            evidence: What is new. What our own sending tells counts for the sending that ``record`` knows of: if
-                another has begun since, it says nothing.
-            contradiction: Says in what the evidence contradicts the record; asked for each state of the record that the
-                evidence would change. If None, the evidence is believed.
+            record: The record as it was last known. It need not be the newest.
+            evidence: The evidence. Evidence of a sending applies to the sending that ``record`` knows. If another one
+                has begun since, it changes nothing.
+            contradiction: Returns how the evidence contradicts a record, or None if it does not. It is called for each
+                version of the record to which the evidence is applied. If None, nothing is checked.
 
         Returns:
-            The record as it is stored now, with or without a change; and what is to be done.
+            The record as it is stored now, and the effects of the change. Without a change there are no effects.
 
         Raises:
             ContradictionError: The evidence contradicts the record.
-            UnknownStartError: The record was pruned meanwhile.
-            StoreError: It could not be stored, so nothing was learned.
+            UnknownStartError: The record was pruned or forgotten meanwhile.
+            StoreError: The record could not be stored.
         """
         known = record
         while True:

@@ -1,4 +1,4 @@
-"""Asking Plivo about recordings that are silent, with at most a tenth of the account's quota."""
+"""Asking Plivo about one recording, with at most a tenth of the account's quota."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ __all__ = ["Reconciler"]
 T = TypeVar("T")
 
 _SHARE = 10
-"""One request in so many of the account's quota is a question."""
+"""The account's quota divided by this is the quota of the questions."""
 
 _MOST_PAGES = 50
-"""Pages that are read for one recording: a thousand recordings of its conference, unless the server never ends."""
+"""The most pages that are read for one recording. They hold a thousand recordings of its conference."""
 
 
 class Reconciler:
-    """Looks at Plivo's list of recordings and at the conference.
+    """Asks Plivo for its list of recordings and for the conference.
 
     Args:
-        client: What asks.
-        store: Where the other recordings are kept.
-        read: Reads our clocks.
+        client: The client that asks.
+        store: The store, which knows the recordings of other starts.
+        read: Reads the clocks of this machine.
     """
 
     def __init__(self, client: RecordClient, store: Store, *, read: Callable[[], Reading] = _clock.read) -> None:
@@ -47,10 +47,17 @@ class Reconciler:
         self._quota = Quota(client.rate_limit and _share_of(client.rate_limit))
 
     async def reconcile(self, record: FollowedRecording, tracking: TrackingPolicy) -> Evidence | None:
-        """Return the evidence that Plivo has on a recording, or None if there is nothing to tell yet.
+        """Ask Plivo about a recording.
+
+        Args:
+            record: The recording.
+            tracking: The intervals and timeouts.
+
+        Returns:
+            The evidence. If None, Plivo has to be asked again later.
 
         Raises:
-            PlivoRecordError: Plivo could not be asked, or the store not be read.
+            PlivoRecordError: Plivo could not be asked, or the store could not be read.
         """
         rows, complete = await self._listed(record)
         matches = matching(record, rows, search_for(record, self._client.plivo_clock, self._read()))
@@ -63,12 +70,12 @@ class Reconciler:
         return conclude(record, finding, live=live, plivo_time=plivo_time, tracking=tracking)
 
     async def _listed(self, record: FollowedRecording) -> tuple[Sequence[Recording], bool]:
-        """Return what Plivo lists of the recording's conference, and whether that is all."""
+        """Return the rows of the recording's conference, and whether the whole list was read."""
         if record.recording_id is not None:
             try:
                 return [await self._ask(get_recording(record.recording_id))], True
             except NotFoundError:
-                pass  # the list may know it by another id, and has its address
+                pass  # the list may have it with another id, and has the URL of its file
         now = self._read()
         search = search_for(record, self._client.plivo_clock, now)
         listing = Listing(conference_name=record.conference_name, added_after=search.added_after, now=now.wall)
@@ -90,7 +97,7 @@ class Reconciler:
         return True
 
     async def _ask(self, request: Request[T]) -> T:
-        """Ask once, when it is our turn: what the client sent again would be asked without one."""
+        """Send a request once, within the quota of the questions. A retry by the client would exceed it."""
         await self._quota.acquire()
         try:
             return await self._client.call(request, max_retries=0)
@@ -99,6 +106,6 @@ class Reconciler:
 
 
 def _share_of(rate: RateLimit) -> RateLimit:
-    """A tenth of a rate, in parts that are at most half as long, so that the questions do not all come at once."""
+    """Return a tenth of a rate, in windows at most half as long, so that the questions do not come all at once."""
     limit = max(1, rate.limit // (2 * _SHARE))
     return RateLimit(limit, per=limit * _SHARE * rate.per / rate.limit)

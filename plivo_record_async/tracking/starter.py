@@ -13,7 +13,7 @@ from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import ClosedError, NotSentError, PlivoRecordError, StoreError, UnknownStartError
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.arguments import positive, utf8_text
-from plivo_record_async.protocol.callbacks.url_tokens import Place, issue_url
+from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.recording.evidence import Evidence, SendingBegan, StartAccepted, StartNotSent
 from plivo_record_async.protocol.recording.lifecycle import apply, begin
@@ -103,8 +103,8 @@ class Starter:
             return await self._send_again(record, deadline)
         return record
 
-    def _issue(self, place: Place, start_id: str) -> str:
-        return f"{issue_url(self.public_url, place, start_id, self.auth_token)}#{self.fragment}"
+    def _issue(self, path: CallbackPath, start_id: str) -> str:
+        return f"{issue_url(self.public_url, path, start_id, self.auth_token)}#{self.fragment}"
 
     async def _write(self, sending: FollowedRecording, write: Awaitable[T]) -> T:
         """Store a start that is sent as soon as it is stored."""

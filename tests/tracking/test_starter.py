@@ -21,7 +21,7 @@ from plivo_record_async import (
     UnexpectedResponseError,
     _clock,
 )
-from plivo_record_async.protocol.callbacks.url_tokens import PLACES, read_start_id
+from plivo_record_async.protocol.callbacks.url_tokens import CALLBACK_PATHS, read_start_id
 from plivo_record_async.protocol.models import RecordingState
 from tests.support.samples.recordings import CONFIRMED, ENDED
 from tests.support.tracker.parts import PUBLIC_URL, TrackerParts, other_tasks, tracker_parts, wait_for_state
@@ -74,12 +74,12 @@ async def test_stored_request_is_sent_byte_for_byte() -> None:
         "callback_url": record.request.callback_url,
         "transcription_url": record.request.transcription_url,
     }
-    for place in PLACES:
-        url: str = sent["callback_url" if place == "recording" else "transcription_url"]
-        assert url.startswith(f"{PUBLIC_URL}/{place}?")
+    for path in CALLBACK_PATHS:
+        url: str = sent["callback_url" if path == "recording" else "transcription_url"]
+        assert url.startswith(f"{PUBLIC_URL}/{path}?")
         assert url.endswith("#rc=5&rp=ct,rt,5xx&tt=55000")
         assert url == CallbackPolicy().apply(url)
-        assert read_start_id(place, urlsplit(url).query, [TOKEN]) == record.start_id
+        assert read_start_id(path, urlsplit(url).query, [TOKEN]) == record.start_id
 
 
 async def test_transcript_is_requested_only_on_demand() -> None:

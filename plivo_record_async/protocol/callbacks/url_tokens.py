@@ -14,12 +14,20 @@ from hashlib import blake2s
 from typing import Literal, get_args
 from urllib.parse import quote, unquote_plus
 
-__all__ = ["PLACES", "Place", "find_start_id", "issue_url", "names_start", "read_start_id", "without_proof"]
+__all__ = [
+    "CALLBACK_PATHS",
+    "CallbackPath",
+    "find_start_id",
+    "issue_url",
+    "names_start",
+    "read_start_id",
+    "without_proof",
+]
 
-Place = Literal["recording", "transcription"]
+CallbackPath = Literal["recording", "transcription"]
 """The last segment of an issued URL: the first takes the asynchronous response and the end of the recording."""
 
-PLACES: tuple[Place, ...] = get_args(Place)
+CALLBACK_PATHS: tuple[CallbackPath, ...] = get_args(CallbackPath)
 
 _START, _PROOF = "plivo_record_start", "plivo_record_proof"
 _STARTS, _PROOFS = (re.compile(f"(?:^|&){name}=([^&]*)") for name in (_START, _PROOF))
@@ -27,31 +35,31 @@ _IN_TEXT = re.compile(f"{_PROOF}=([0-9a-f]+)&{_START}=([A-Za-z0-9_-]+)")  # a qu
 _PURPOSE = b"plivo-record-async callback URL"
 
 
-def issue_url(public_url: str, place: Place, start_id: str, auth_token: str) -> str:
+def issue_url(public_url: str, path: CallbackPath, start_id: str, auth_token: str) -> str:
     """The URL that Plivo is to call for a start.
 
     Args:
         public_url: Where the receiver is reached, without a slash at its end.
-        place: Which kind of callback it is for.
+        path: The last segment of the path, which is the kind of the callback.
         start_id: The start.
         auth_token: What proves it; its owner must be among those that may read it.
     """
-    proof = _proof(place, start_id, auth_token).decode()
-    return f"{public_url}/{place}?{_START}={quote(start_id, safe='')}&{_PROOF}={proof}"
+    proof = _proof(path, start_id, auth_token).decode()
+    return f"{public_url}/{path}?{_START}={quote(start_id, safe='')}&{_PROOF}={proof}"
 
 
-def read_start_id(place: Place, query: str, auth_tokens: Sequence[str]) -> str | None:
+def read_start_id(path: CallbackPath, query: str, auth_tokens: Sequence[str]) -> str | None:
     """Return the start that a called URL was issued for, or None if it names none, or one without a good proof.
 
     Nothing of the query has been proven yet, so only the two names are looked for, as they were issued.
 
     Args:
-        place: Where the callback came in.
+        path: The last segment of the path of the callback.
         query: The query of the URL as it came.
         auth_tokens: The tokens that may have given the proof.
     """
     match _STARTS.findall(query), _PROOFS.findall(query):
-        case [named], [proof] if _is_proven(place, start_id := unquote_plus(named), proof, auth_tokens):
+        case [named], [proof] if _is_proven(path, start_id := unquote_plus(named), proof, auth_tokens):
             return start_id
         case _:
             return None
@@ -62,19 +70,19 @@ def names_start(query: str) -> bool:
     return _STARTS.search(query) is not None
 
 
-def find_start_id(place: Place, text: str, auth_tokens: Sequence[str]) -> str | None:
+def find_start_id(path: CallbackPath, text: str, auth_tokens: Sequence[str]) -> str | None:
     """Return the start whose token is in a text that was signed, or None.
 
     Whoever captured a callback can write its query as a single name, so that nobody sees a token in it. The signed text
     still holds the token as it was issued.
 
     Args:
-        place: Where the callback came in.
+        path: The last segment of the path of the callback.
         text: The signed text.
         auth_tokens: The tokens that may have given the proof.
     """
     for proof, start_id in _IN_TEXT.findall(text):
-        if _is_proven(place, start_id, proof, auth_tokens):
+        if _is_proven(path, start_id, proof, auth_tokens):
             return str(start_id)
     return None
 
@@ -84,15 +92,15 @@ def without_proof(query: str) -> str:
     return _PROOFS.sub("", query)
 
 
-def _is_proven(place: Place, start_id: str, proof: str, auth_tokens: Sequence[str]) -> bool:
+def _is_proven(path: CallbackPath, start_id: str, proof: str, auth_tokens: Sequence[str]) -> bool:
     """Every proof is compared, so that the time tells nothing."""
     given = proof.encode(errors="replace")
-    matches = [hmac.compare_digest(_proof(place, start_id, token), given) for token in auth_tokens]
+    matches = [hmac.compare_digest(_proof(path, start_id, token), given) for token in auth_tokens]
     return any(matches)
 
 
-def _proof(place: Place, start_id: str, auth_token: str) -> bytes:
-    message = f"{place}:{start_id}".encode(errors="surrogatepass")
+def _proof(path: CallbackPath, start_id: str, auth_token: str) -> bytes:
+    message = f"{path}:{start_id}".encode(errors="surrogatepass")
     return blake2s(message, key=_key(auth_token), digest_size=16).hexdigest().encode()
 
 

@@ -1,4 +1,4 @@
-"""Warnings that outsiders can cause: so many a minute at most, each no longer than a screen line."""
+"""Warnings that outsiders can cause: a limited number in each minute, and each of limited length."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 __all__ = ["BoundedLog"]
 
 LINES = 20
-"""The most lines in a minute, besides the one that counts the others."""
+"""The most lines in a minute, besides the one that counts the lines that were left out."""
 
 SECONDS = 60.0
 
@@ -16,10 +16,10 @@ log = logging.getLogger("plivo_record_async")
 
 
 class BoundedLog:
-    """Writes the first warnings of each minute, and then how many there were besides.
+    """Logs the first lines of each minute, and at its end the number of lines that were left out.
 
     Args:
-        about: What the warnings are about, in the plural, for the line that counts.
+        about: What the lines are about, in the plural, for the line with the number.
         longest: The most characters of a line.
     """
 
@@ -31,11 +31,11 @@ class BoundedLog:
         self._left_out = 0
 
     def write(self, text: str, *, level: int = logging.WARNING) -> None:
-        """Write a line, unless there were too many.
+        """Log a line, unless there were too many in this minute.
 
         Args:
-            text: The line; what is too long is cut.
-            level: How serious it is.
+            text: The line. It is truncated if it is too long.
+            level: The level of the line.
         """
         loop = asyncio.get_running_loop()
         if loop.time() >= self._until:

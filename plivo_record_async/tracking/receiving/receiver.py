@@ -1,7 +1,8 @@
-"""The ASGI application that Plivo's callbacks reach: bounded body in, stored event, status code out.
+"""The ASGI application that receives Plivo's callbacks.
 
-What is refused has no good signature. Whatever has one is acknowledged after it was stored: with its recording, or as
-an orphan with the reason, if it cannot be believed. The body of an answer depends on nothing but its status.
+A callback without a valid signature is refused. A callback with one is acknowledged after it was stored: with its
+recording, or, if it cannot be applied to one, as an orphan with the reason. The body of a response depends only on its
+status.
 """
 
 from __future__ import annotations
@@ -43,10 +44,10 @@ from plivo_record_async.tracking.receiving.admission import Admission, TooManyEr
 from plivo_record_async.tracking.receiving.bounded_log import BoundedLog
 from plivo_record_async.tracking.receiving.request_head import (
     LONGEST_BODY,
-    Head,
-    HungUpError,
-    Incoming,
+    ClientDisconnectedError,
     Receive,
+    RequestBody,
+    RequestHead,
     Scope,
     read_head,
 )
@@ -54,45 +55,44 @@ from plivo_record_async.tracking.receiving.request_head import (
 __all__ = ["LONGEST_BODY", "Receive", "Receiver", "Scope", "Send", "run_lifespan"]
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Then = Callable[[], None]
-"""What is begun once a callback has been acknowledged."""
+FollowUp = Callable[[], None]
+"""What is begun after a callback was acknowledged."""
 
 MEBIBYTE = 1024 * 1024
 BODY_SECONDS = 10.0
 
-LINGER_SECONDS = 0.2
-"""How long what is left of a refused body is read, so that its sender hears the answer before the connection ends."""
+DRAIN_SECONDS = 0.2
+"""How long the rest of a refused body is read, so that its sender gets the response before the connection closes."""
 
-MOST_LINGERING = 64
-"""Of how many bodies that is done at once."""
+MAX_DRAINING = 64
+"""The most refused bodies whose rest is read at the same time."""
 
 log = logging.getLogger("plivo_record_async")
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Receiver:
-    """Takes callbacks in.
+    """Verifies callbacks and stores their events.
 
-    What can be refused by the request's first lines alone is refused before its body is read. The bodies of unproven
-    requests are read in a bounded room; those whose URL was issued here have one of their own, in which each URL has
-    its share.
+    A request that can be refused for its head alone is refused before its body is read. The memory for the bodies of
+    unproven requests is limited, separately for requests to issued URLs and for all others.
 
     Attributes:
-        ledger: Where the events are kept.
-        follower: Does what follows from them, once they are acknowledged.
-        public_url: What Plivo calls this application, without a slash at its end.
-        auth_tokens: What callbacks may be signed with, and issued URLs proven.
-        issued: The room for bodies that come to URLs that were issued here.
-        others: The room for all other ones.
+        ledger: The records.
+        follower: Acts on the effects of an event after its callback was acknowledged.
+        public_url: The URL of this application as Plivo reaches it, without a slash at its end.
+        auth_tokens: The auth tokens that may have signed a callback or proven an issued URL.
+        issued: The limit for the bodies of requests to issued URLs.
+        others: The limit for the bodies of all other requests.
     """
 
     ledger: Ledger
     follower: Follower
     public_url: str
     auth_tokens: Sequence[str] = attrs.field(repr=False)
-    issued: Admission = attrs.field(factory=lambda: Admission(most_bytes=16 * MEBIBYTE, seconds=BODY_SECONDS))
-    others: Admission = attrs.field(factory=lambda: Admission(most_bytes=4 * MEBIBYTE, seconds=BODY_SECONDS))
-    _lingering: set[Incoming] = attrs.field(factory=set[Incoming], init=False)
+    issued: Admission = attrs.field(factory=lambda: Admission(max_bytes=16 * MEBIBYTE, seconds=BODY_SECONDS))
+    others: Admission = attrs.field(factory=lambda: Admission(max_bytes=4 * MEBIBYTE, seconds=BODY_SECONDS))
+    _draining: set[RequestBody] = attrs.field(factory=set[RequestBody], init=False)
     _refusals: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were refused"), init=False)
     _oddities: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were not believed"), init=False)
     _failures: BoundedLog = attrs.field(
@@ -100,41 +100,47 @@ class Receiver:
     )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one HTTP request."""
-        incoming = Incoming(scope, receive)
+        """Serve one HTTP request.
+
+        Args:
+            scope: The ASGI scope of the request.
+            receive: The ASGI receive function.
+            send: The ASGI send function.
+        """
+        request_body = RequestBody(scope, receive)
         try:
-            status, then = await self._take_in(scope, incoming)
-        except HungUpError:
+            status, follow_up = await self._process(scope, request_body)
+        except ClientDisconnectedError:
             return
         try:
-            await _answer(send, status, closes=incoming.may_close and not incoming.is_over)
+            await _answer(send, status, closes=request_body.may_close and not request_body.is_over)
         finally:
-            if then is not None:
-                then()
+            if follow_up is not None:
+                follow_up()
 
-    async def _take_in(self, scope: Scope, incoming: Incoming) -> tuple[HTTPStatus, Then | None]:
+    async def _process(self, scope: Scope, request_body: RequestBody) -> tuple[HTTPStatus, FollowUp | None]:
         try:
-            return HTTPStatus.OK, await self._receive(read_head(scope, self.auth_tokens), incoming)
+            return HTTPStatus.OK, await self._receive(read_head(scope, self.auth_tokens), request_body)
         except CallbackRejectedError as error:
-            if not isinstance(error, TooManyError | TooSlowError):  # those have been waited for
-                await self._linger(incoming)
+            if not isinstance(error, TooManyError | TooSlowError):  # the rest of these bodies would not come in time
+                await self._drain(request_body)
             self._refusals.write(f"a callback was refused with {error.status:d}: {error}")
             return HTTPStatus(error.status), None
         except (StoreError, ClosedError, ConfigurationError) as error:
-            words = "a callback could not be stored and was answered 503, so that Plivo tries again"
-            self._failures.write(f"{words}: {error}", level=logging.ERROR)
+            text = "a callback could not be stored and was answered 503, so that Plivo tries again"
+            self._failures.write(f"{text}: {error}", level=logging.ERROR)
             return HTTPStatus.SERVICE_UNAVAILABLE, None
 
-    async def _receive(self, head: Head, incoming: Incoming) -> Then | None:
-        room = self.others if head.start_id is None else self.issued
-        async with room.body(incoming, head.start_id) as body:
+    async def _receive(self, head: RequestHead, request_body: RequestBody) -> FollowUp | None:
+        admission = self.others if head.start_id is None else self.issued
+        async with admission.body(request_body, head.start_id) as body:
             record = None if head.start_id is None else await self.ledger.store.get(head.start_id)
             callback = self._verified(head, record, body)
         event = read_event(callback, conference_name=None if record is None else record.conference_name)
-        return await self._keep(head, record, callback, event)
+        return await self._store(head, record, callback, event)
 
-    def _verified(self, head: Head, record: FollowedRecording | None, body: bytes) -> VerifiedCallback:
-        """Verify against the URL that was given to Plivo, which no proxy has changed."""
+    def _verified(self, head: RequestHead, record: FollowedRecording | None, body: bytes) -> VerifiedCallback:
+        """Verify a callback against the URL that was given to Plivo, which no proxy has changed."""
         for url in self._called_urls(head, record):
             with suppress(SignatureMismatchError):
                 return verify_callback(
@@ -150,29 +156,29 @@ class Receiver:
             "Plivo did not send it, or auth_tokens lacks the account's auth token"
         )
 
-    def _called_urls(self, head: Head, record: FollowedRecording | None) -> Iterator[str]:
+    def _called_urls(self, head: RequestHead, record: FollowedRecording | None) -> Iterator[str]:
         if head.start_id is None:
-            address = f"{self.public_url}/{head.place}"
+            address = f"{self.public_url}/{head.path}"
             yield f"{address}?{head.query}" if head.query else address
             return
         if record is not None:
             request = record.request
-            issued = request.callback_url if head.place == "recording" else request.transcription_url
+            issued = request.callback_url if head.path == "recording" else request.transcription_url
             if issued is not None:
                 yield issued.partition("#")[0]
                 return
         for auth_token in self.auth_tokens:
-            yield issue_url(self.public_url, head.place, head.start_id, auth_token)
+            yield issue_url(self.public_url, head.path, head.start_id, auth_token)
 
-    # What a good signature leads to
+    # Storing verified callbacks
 
-    async def _keep(
-        self, head: Head, record: FollowedRecording | None, callback: VerifiedCallback, event: CallbackEvent
-    ) -> Then | None:
-        """Store what a callback says: with its recording if it is believed, as an orphan if it is not."""
+    async def _store(
+        self, head: RequestHead, record: FollowedRecording | None, callback: VerifiedCallback, event: CallbackEvent
+    ) -> FollowUp | None:
+        """Store the event of a callback with its recording or, if it cannot be applied to one, as an orphan."""
         start_id, reason = head.start_id, event.reason if isinstance(event, UnknownCallback) else ""
         if start_id is None:
-            start_id = find_start_id(head.place, callback.signed_text, self.auth_tokens)
+            start_id = find_start_id(head.path, callback.signed_text, self.auth_tokens)
             reason = "; ".join(filter(None, (_why_no_start(head.query), reason)))
         elif record is None:
             reason = self._why_unknown()
@@ -190,20 +196,20 @@ class Receiver:
         orphan = Orphan(received_at=_clock.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id)
         return await self._keep_orphan(orphan)
 
-    async def _keep_orphan(self, orphan: Orphan) -> Then | None:
-        """Keep what is not believed, and ask Plivo about the recordings that it may be about."""
+    async def _keep_orphan(self, orphan: Orphan) -> FollowUp | None:
+        """Store an orphan, and ask Plivo about the recordings that it may be about."""
         store = self.ledger.store
         if not await store.keep_orphan(orphan):
-            return None  # it came before, or its start was forgotten
+            return None  # it is stored already, or its start was forgotten
         named = [await store.find(kind, value) for kind, value in named_ids(orphan.event.raw).items()]
         if orphan.start_id is not None:
             named.append(await store.get(orphan.start_id))
         start_ids = {record.start_id for record in named if record is not None}
-        self._tell_of(orphan, is_odd=bool(start_ids or orphan.start_id or isinstance(orphan.event, UnknownCallback)))
-        return partial(self._ask, start_ids)
+        self._log_orphan(orphan, is_odd=bool(start_ids or orphan.start_id or isinstance(orphan.event, UnknownCallback)))
+        return partial(self._request_reconciliation, start_ids)
 
-    def _tell_of(self, orphan: Orphan, *, is_odd: bool) -> None:
-        """Warn of an orphan, unless it only tells of a recording that somebody else has started."""
+    def _log_orphan(self, orphan: Orphan, *, is_odd: bool) -> None:
+        """Log a warning about an orphan, unless it only reports a recording that another program has started."""
         whose = "" if orphan.start_id is None else f"start {orphan.start_id:.40}: "
         text = f"{whose}a callback was kept as an orphan: {_without_values(orphan.reason)}"
         if is_odd:
@@ -211,7 +217,7 @@ class Receiver:
         else:
             log.info(text)
 
-    def _ask(self, start_ids: set[str]) -> None:
+    def _request_reconciliation(self, start_ids: set[str]) -> None:
         for start_id in start_ids:
             self.follower.request_reconciliation(start_id)
 
@@ -220,21 +226,27 @@ class Receiver:
             return "its start is not in this MemoryStore: another worker or an earlier run has it; share a SQLiteStore"
         return "its start is not in this store: another store has it, or it was pruned"
 
-    async def _linger(self, incoming: Incoming) -> None:
-        """Read what is left of a refused body, if it comes at once."""
-        if incoming.is_over or len(self._lingering) >= MOST_LINGERING:
+    async def _drain(self, request_body: RequestBody) -> None:
+        """Read the rest of a refused body, if it comes at once."""
+        if request_body.is_over or len(self._draining) >= MAX_DRAINING:
             return
-        self._lingering.add(incoming)
+        self._draining.add(request_body)
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_SECONDS):
-                    await incoming.discard()
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    await request_body.discard()
         finally:
-            self._lingering.discard(incoming)
+            self._draining.discard(request_body)
 
 
 async def run_lifespan(receive: Receive, send: Send, running: AbstractAsyncContextManager[Any]) -> None:
-    """Serve the lifespan of an application that is served by itself: enter at its start, leave at its end."""
+    """Serve the lifespan of an application that is not mounted in another one.
+
+    Args:
+        receive: The ASGI receive function.
+        send: The ASGI send function.
+        running: What is entered at startup and left at shutdown.
+    """
     phase = "startup"
     try:
         await receive()
@@ -258,18 +270,18 @@ def _why_no_start(query: str) -> str:
 
 
 def _without_values(reason: str) -> str:
-    """The words of a reason before the first thing that it quotes: that may be a URL, or what somebody said."""
+    """Return a reason up to its first quotation, which may be a URL or a text that an outsider has chosen."""
     return re.split("[\"']", reason, maxsplit=1)[0].rstrip(" :,(") or "it may have been cut up"
 
 
 async def _answer(send: Send, status: HTTPStatus, *, closes: bool) -> None:
-    headers, body = _said_with(status, closes=closes)
+    headers, body = _response_of(status, closes=closes)
     await send({"type": "http.response.start", "status": int(status), "headers": list(headers)})
     await send({"type": "http.response.body", "body": body})
 
 
 @cache
-def _said_with(status: HTTPStatus, *, closes: bool) -> tuple[Sequence[tuple[bytes, bytes]], bytes]:
+def _response_of(status: HTTPStatus, *, closes: bool) -> tuple[Sequence[tuple[bytes, bytes]], bytes]:
     body = f"{status.phrase}\n".encode()
     headers = [(b"content-type", b"text/plain"), (b"content-length", str(len(body)).encode())]
     if status == HTTPStatus.METHOD_NOT_ALLOWED:

@@ -1,6 +1,6 @@
-"""What the first lines of a request to the receiver say, and why it may be refused for them alone.
+"""The head of a request to the receiver, and why a request is refused for its head alone.
 
-Nothing of them has been proven, so nothing is decoded, kept or logged whose size the sender chooses.
+Nothing in it has been proven, so nothing whose size the sender chooses is decoded, stored or logged.
 """
 
 from __future__ import annotations
@@ -14,26 +14,35 @@ import attrs
 from plivo_record_async.errors import CallbackRejectedError, SignatureMismatchError
 from plivo_record_async.protocol.callbacks.parsing import FORM
 from plivo_record_async.protocol.callbacks.signatures import read_claim
-from plivo_record_async.protocol.callbacks.url_tokens import PLACES, Place, read_start_id, without_proof
+from plivo_record_async.protocol.callbacks.url_tokens import CALLBACK_PATHS, CallbackPath, read_start_id, without_proof
 
-__all__ = ["LONGEST_BODY", "Head", "HungUpError", "Incoming", "Receive", "Scope", "TooLargeError", "read_head"]
+__all__ = [
+    "LONGEST_BODY",
+    "ClientDisconnectedError",
+    "Receive",
+    "RequestBody",
+    "RequestHead",
+    "Scope",
+    "TooLargeError",
+    "read_head",
+]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 LONGEST_BODY = 2 * 1024 * 1024
-"""Bytes; what is longer is refused. Ten hours of speech are shorter, even if every letter is escaped."""
+"""The most bytes of a body. The transcript of ten hours of speech is shorter, even if every letter is escaped."""
 
 _LONGEST_QUERY = 8192
-"""Bytes; the queries that are issued have 120, and what gateways add is short."""
+"""The most bytes of a query. Issued queries have 120, and what gateways add is short."""
 
 _LONGEST_SIGNATURES = 2048
-"""Characters in each of the headers that sign; a signature has 44."""
+"""The most characters of a header with signatures. A signature has 44."""
 
 _MOST_SIGNATURE_HEADERS = 16
 
 _HEADERS_READ = (b"content-length", b"content-type", b"x-plivo-signature")
-"""How the names of those header fields begin that say something to us."""
+"""The beginnings of the names of the header fields that are read."""
 
 
 _NONCE = "x-plivo-signature-v3-nonce"
@@ -41,19 +50,19 @@ _SIGNATURES = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 
 
 class WrongMethodError(CallbackRejectedError):
-    """The request came by another method than POST, which is the only one that the tracker asks Plivo for."""
+    """The method of the request is not POST, which is the only one that the tracker requests from Plivo."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
 
 
-class WrongPlaceError(CallbackRejectedError):
-    """The path is not one that was issued."""
+class WrongPathError(CallbackRejectedError):
+    """The path of the request is not that of an issued URL."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class NoFormError(CallbackRejectedError):
-    """The request is not a form, or not one of which everything is signed."""
+    """The body of the request is not a form, or the signature would not cover the whole request."""
 
     status = HTTPStatus.BAD_REQUEST
 
@@ -64,51 +73,51 @@ class TooLargeError(CallbackRejectedError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
-class HungUpError(Exception):
-    """The caller has gone before it had said everything; there is nobody to answer."""
+class ClientDisconnectedError(Exception):
+    """The client has disconnected before it had sent the whole request, so that nobody can be answered."""
 
 
 @attrs.frozen(kw_only=True)
-class Head:
-    """The first lines of a request that may be a callback.
+class RequestHead:
+    """The head of a request that may be a callback.
 
     Attributes:
-        place: The last segment of its path.
-        query: Its query as it came.
-        start_id: The start that its URL was issued for. If None, the URL names none.
-        headers: The headers that are read, with names in lower case; what came twice is one list.
+        path: The last segment of the path.
+        query: The query as it came.
+        start_id: The start that the URL was issued for. If None, the URL names no start.
+        headers: The headers that are read, with names in lower case. Repeated headers are joined by commas.
     """
 
-    place: Place
+    path: CallbackPath
     query: str
     start_id: str | None
     headers: Mapping[str, str]
 
 
-def read_head(scope: Scope, auth_tokens: Sequence[str]) -> Head:
-    """Return what the first lines say, or refuse them.
+def read_head(scope: Scope, auth_tokens: Sequence[str]) -> RequestHead:
+    """Return the head of a request, or refuse the request.
 
     The query in ``scope`` is replaced by one without the proof, because servers write it into their access logs when
-    they answer. Of a query that proves nothing, nothing is left.
+    they answer. A query that proves nothing is removed.
 
     Args:
         scope: The ASGI scope of the request.
-        auth_tokens: The tokens that may have proven the URL.
+        auth_tokens: The auth tokens that may prove the URL.
 
     Raises:
-        CallbackRejectedError: It cannot be a genuine callback.
+        CallbackRejectedError: The request cannot be a genuine callback.
     """
     query: bytes = scope.get("query_string", b"")
     scope["query_string"] = b""
-    method, path = scope["method"], scope["path"]
+    method, full_path = scope["method"], scope["path"]
     if method != "POST":
         raise WrongMethodError(f"{method!r:.20} is not how the tracker asks Plivo to call back")
-    if "#" in path or b"#" in query or b"#" in scope.get("raw_path", b""):
+    if "#" in full_path or b"#" in query or b"#" in scope.get("raw_path", b""):
         raise NoFormError("its URL holds a '#', and what is behind it is not signed")
     # Under Litestar the path of a mounted application ends with a slash, whatever was called.
-    place = path.rstrip("/").rpartition("/")[2]
-    if place not in PLACES:
-        raise WrongPlaceError(f"{place!r:.40} is not the end of a URL that was issued here")
+    path = full_path.rstrip("/").rpartition("/")[2]
+    if path not in CALLBACK_PATHS:
+        raise WrongPathError(f"{path!r:.40} is not the end of a URL that was issued here")
     if len(query) > _LONGEST_QUERY:
         raise NoFormError(f"its query has {len(query)} bytes, far more than any that was issued")
     headers = _headers(scope)
@@ -116,10 +125,10 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> Head:
     _check_signatures(headers)
     _check_type(headers)
     text = query.decode("latin-1")
-    start_id = read_start_id(place, text, auth_tokens)
+    start_id = read_start_id(path, text, auth_tokens)
     if start_id is not None:
         scope["query_string"] = without_proof(text).encode("latin-1")
-    return Head(place=place, query=text, start_id=start_id, headers=headers)
+    return RequestHead(path=path, query=text, start_id=start_id, headers=headers)
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -143,7 +152,7 @@ def _check_type(headers: Mapping[str, str]) -> None:
 
 
 def _check_signatures(headers: Mapping[str, str]) -> None:
-    """Refuse what cannot hold a good signature, whatever the body is."""
+    """Refuse a request that cannot have a valid signature, whatever its body is."""
     named = [name for name in headers if name.startswith("x-plivo-signature")]
     if len(named) > _MOST_SIGNATURE_HEADERS or any(len(headers[name]) > _LONGEST_SIGNATURES for name in named):
         raise SignatureMismatchError("it has more signatures than Plivo ever sends")
@@ -154,16 +163,16 @@ def _check_signatures(headers: Mapping[str, str]) -> None:
         raise SignatureMismatchError("its nonce is not one of Plivo's")
 
 
-class Incoming:
-    """The body of a request, piece by piece.
+class RequestBody:
+    """The body of a request, which is read in chunks.
 
     Args:
         scope: The ASGI scope of the request.
-        receive: What the ASGI server gave with it.
+        receive: The ASGI receive function of the request.
 
     Attributes:
         is_over: Whether the whole body has been read.
-        may_close: Whether the connection may be closed with the answer. It serves other requests too since HTTP/2.
+        may_close: Whether the connection may be closed with the response. In HTTP/2 it serves other requests too.
     """
 
     def __init__(self, scope: Scope, receive: Receive) -> None:
@@ -172,28 +181,28 @@ class Incoming:
         self.is_over = _has_no_body(scope)
 
     async def chunk(self) -> bytes:
-        """Return the next piece.
+        """Return the next chunk.
 
         Raises:
-            HungUpError: The caller has gone.
+            ClientDisconnectedError: The client has disconnected.
         """
         message = await self._receive()
         if message["type"] == "http.disconnect":
-            raise HungUpError
+            raise ClientDisconnectedError
         self.is_over = not message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         return chunk
 
     async def discard(self) -> None:
-        """Read what is left of the body, and forget it.
+        """Read the rest of the body without keeping it.
 
         Raises:
-            HungUpError: The caller has gone.
+            ClientDisconnectedError: The client has disconnected.
         """
         while not self.is_over:
             await self.chunk()
 
 
 def _has_no_body(scope: Scope) -> bool:
-    """Only what says so: not everything that calls an application announces what it passes on."""
+    """Whether the request says that it has no body. Callers that announce no length may have one."""
     return any(name == b"content-length" and value == b"0" for name, value in scope["headers"])

@@ -9,8 +9,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plivo_record_async.protocol.callbacks.url_tokens import (
-    PLACES,
-    Place,
+    CALLBACK_PATHS,
+    CallbackPath,
     find_start_id,
     issue_url,
     names_start,
@@ -29,12 +29,12 @@ def query_of(url: str) -> str:
     return urlsplit(url).query
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_issued_url_is_the_public_url_with_kind_and_token(place: Place) -> None:
-    url = issue_url(PUBLIC, place, START, TOKEN)
-    assert url.startswith(f"{PUBLIC}/{place}?")
+@pytest.mark.parametrize("path", CALLBACK_PATHS)
+def test_issued_url_is_the_public_url_with_kind_and_token(path: CallbackPath) -> None:
+    url = issue_url(PUBLIC, path, START, TOKEN)
+    assert url.startswith(f"{PUBLIC}/{path}?")
     assert dict(parse_qsl(query_of(url))).keys() == {"plivo_record_start", "plivo_record_proof"}
-    assert url == issue_url(PUBLIC, place, START, TOKEN)
+    assert url == issue_url(PUBLIC, path, START, TOKEN)
     assert TOKEN not in url
 
 
@@ -44,10 +44,10 @@ def test_issued_url_stays_valid_with_a_policy() -> None:
     assert read_start_id("recording", query_of(url), [TOKEN]) == START
 
 
-@given(st.sampled_from(PLACES), st.text(st.characters(codec="utf-8"), min_size=1))
+@given(st.sampled_from(CALLBACK_PATHS), st.text(st.characters(codec="utf-8"), min_size=1))
 @example("recording", "a&b=c #ü+%00")
-def test_issued_token_is_read(place: Place, start_id: str) -> None:
-    assert read_start_id(place, query_of(issue_url(PUBLIC, place, start_id, TOKEN)), [TOKEN]) == start_id
+def test_issued_token_is_read(path: CallbackPath, start_id: str) -> None:
+    assert read_start_id(path, query_of(issue_url(PUBLIC, path, start_id, TOKEN)), [TOKEN]) == start_id
 
 
 def test_additions_to_the_query_are_ignored() -> None:
@@ -119,15 +119,15 @@ def test_any_query_is_read_without_an_error(query: str) -> None:
     assert read_start_id("recording", query, [TOKEN]) is None
 
 
-@pytest.mark.parametrize("place", PLACES)
-def test_a_token_is_found_in_the_text_that_was_signed(place: Place) -> None:
+@pytest.mark.parametrize("path", CALLBACK_PATHS)
+def test_a_token_is_found_in_the_text_that_was_signed(path: CallbackPath) -> None:
     """Whatever the query was spelled like: the text has it decoded and sorted."""
-    start, proof = query_of(issue_url(PUBLIC, place, START, TOKEN)).split("&")
-    text = f"{PUBLIC}/{place}?{proof}&{start}.conference_namestandup.12345"
-    assert find_start_id(place, text, [OTHER, TOKEN]) == START
-    assert find_start_id(place, text, [OTHER]) is None
-    assert find_start_id(place, text.replace(START, "another"), [TOKEN]) is None
-    assert find_start_id(place, f"{PUBLIC}/{place}?a=b.conference_namestandup.12345", [TOKEN]) is None
+    start, proof = query_of(issue_url(PUBLIC, path, START, TOKEN)).split("&")
+    text = f"{PUBLIC}/{path}?{proof}&{start}.conference_namestandup.12345"
+    assert find_start_id(path, text, [OTHER, TOKEN]) == START
+    assert find_start_id(path, text, [OTHER]) is None
+    assert find_start_id(path, text.replace(START, "another"), [TOKEN]) is None
+    assert find_start_id(path, f"{PUBLIC}/{path}?a=b.conference_namestandup.12345", [TOKEN]) is None
 
 
 def test_logged_query_contains_no_proof() -> None:

@@ -10,7 +10,12 @@ from typing import Any
 import pytest
 
 from plivo_record_async.tracking.receiving.admission import REQUEST_BYTES, Admission, TooManyError, TooSlowError
-from plivo_record_async.tracking.receiving.request_head import LONGEST_BODY, HungUpError, Incoming, TooLargeError
+from plivo_record_async.tracking.receiving.request_head import (
+    LONGEST_BODY,
+    ClientDisconnectedError,
+    RequestBody,
+    TooLargeError,
+)
 
 POST: dict[str, Any] = {"headers": [(b"transfer-encoding", b"chunked")]}
 ROOM_FOR_THREE = 3 * REQUEST_BYTES
@@ -22,7 +27,7 @@ class Sender:
     def __init__(self) -> None:
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         self.receive = self._messages.get
-        self.incoming = Incoming(POST, self.receive)
+        self.request_body = RequestBody(POST, self.receive)
 
     def send(self, body: bytes, *, more_body: bool = True) -> None:
         self._messages.put_nowait({"type": "http.request", "body": body, "more_body": more_body})
@@ -32,7 +37,7 @@ class Sender:
 
 
 async def read(admission: Admission, sender: Sender, key: str | None = None) -> bytes:
-    async with admission.body(sender.incoming, key) as body:
+    async with admission.body(sender.request_body, key) as body:
         return body
 
 
@@ -55,7 +60,7 @@ def prompt(body: bytes = b"a=b") -> Sender:
 
 
 async def test_a_body_is_read_to_its_end() -> None:
-    admission, sender = Admission(most_bytes=ROOM_FOR_THREE, seconds=10), Sender()
+    admission, sender = Admission(max_bytes=ROOM_FOR_THREE, seconds=10), Sender()
     for piece in (b"a=", b"", b"b"):
         sender.send(piece)
     sender.send(b"&c=d", more_body=False)
@@ -66,16 +71,16 @@ async def test_request_without_a_body_is_admitted_at_once() -> None:
     async def receive() -> Any:
         raise AssertionError("there is nothing to receive")
 
-    incoming = Incoming({"headers": [(b"content-length", b"0")]}, receive)
-    async with Admission(most_bytes=ROOM_FOR_THREE, seconds=10).body(incoming, None) as body:
+    request_body = RequestBody({"headers": [(b"content-length", b"0")]}, receive)
+    async with Admission(max_bytes=ROOM_FOR_THREE, seconds=10).body(request_body, None) as body:
         assert body == b""
 
 
 async def test_body_without_a_length_is_read() -> None:
     """Whoever calls the application without a server between need not announce it."""
     sender = prompt(b"a=b")
-    incoming = Incoming({"headers": []}, sender.receive)
-    async with Admission(most_bytes=ROOM_FOR_THREE, seconds=10).body(incoming, None) as body:
+    request_body = RequestBody({"headers": []}, sender.receive)
+    async with Admission(max_bytes=ROOM_FOR_THREE, seconds=10).body(request_body, None) as body:
         assert body == b"a=b"
 
 
@@ -83,7 +88,7 @@ async def test_body_that_does_not_arrive_in_time_is_refused() -> None:
     sender = Sender()
     sender.send(b"a")
     with pytest.raises(TooSlowError, match=r"^its body did not come within 0.01 seconds$") as refused:
-        await read(Admission(most_bytes=ROOM_FOR_THREE, seconds=0.01), sender)
+        await read(Admission(max_bytes=ROOM_FOR_THREE, seconds=0.01), sender)
     assert refused.value.status == 408
 
 
@@ -92,21 +97,21 @@ async def test_a_body_that_is_too_long_is_refused_as_soon_as_that_is_known() -> 
     sender.send(b"a" * LONGEST_BODY)
     sender.send(b"a")
     with pytest.raises(TooLargeError, match="longer than a callback's"):
-        await read(Admission(most_bytes=2 * LONGEST_BODY, seconds=10), sender)
+        await read(Admission(max_bytes=2 * LONGEST_BODY, seconds=10), sender)
 
 
 async def test_disconnected_request_frees_its_space() -> None:
-    admission = Admission(most_bytes=REQUEST_BYTES + 3, seconds=10)
+    admission = Admission(max_bytes=REQUEST_BYTES + 3, seconds=10)
     for _ in range(5):
         sender = Sender()
         sender.hang_up()
-        with pytest.raises(HungUpError):
+        with pytest.raises(ClientDisconnectedError):
             await read(admission, sender)
     assert await read(admission, prompt()) == b"a=b"
 
 
 async def test_prompt_request_is_admitted_although_slow_ones_use_all_space() -> None:
-    admission = Admission(most_bytes=ROOM_FOR_THREE, seconds=10)
+    admission = Admission(max_bytes=ROOM_FOR_THREE, seconds=10)
     async with reading(admission, "a", "a", "a") as [(_, first), (_, second), (_, third)]:
         assert await read(admission, prompt(b""), "b") == b""
         with pytest.raises(TooManyError, match="at once") as refused:
@@ -117,7 +122,7 @@ async def test_prompt_request_is_admitted_although_slow_ones_use_all_space() -> 
 
 
 async def test_largest_request_is_evicted_and_of_equals_the_oldest() -> None:
-    admission = Admission(most_bytes=4 * REQUEST_BYTES, seconds=10)
+    admission = Admission(max_bytes=4 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "genuine", "captured", "other", "captured") as [(one, genuine), *others]:
         assert await read(admission, prompt(b""), "late") == b""
         await asyncio.wait([task for _, task in others], return_when=asyncio.FIRST_COMPLETED)
@@ -127,7 +132,7 @@ async def test_largest_request_is_evicted_and_of_equals_the_oldest() -> None:
 
 
 async def test_bytes_count_like_requests() -> None:
-    admission = Admission(most_bytes=5 * REQUEST_BYTES, seconds=10)
+    admission = Admission(max_bytes=5 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "a", "b") as [(small, first), (large, second)]:
         small.send(b"a")
         large.send(b"b" * 2 * REQUEST_BYTES)
@@ -139,7 +144,7 @@ async def test_bytes_count_like_requests() -> None:
 
 
 async def test_largest_request_is_evicted_even_if_it_is_the_newest() -> None:
-    admission = Admission(most_bytes=2 * REQUEST_BYTES, seconds=10)
+    admission = Admission(max_bytes=2 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "a") as [(_, first)]:
         with pytest.raises(TooManyError):
             await read(admission, prompt(b"b" * 2 * REQUEST_BYTES), "b")
@@ -148,17 +153,17 @@ async def test_largest_request_is_evicted_even_if_it_is_the_newest() -> None:
 
 
 async def test_body_keeps_its_space_until_it_is_verified() -> None:
-    admission = Admission(most_bytes=2 * REQUEST_BYTES + 3, seconds=10)
+    admission = Admission(max_bytes=2 * REQUEST_BYTES + 3, seconds=10)
     async with AsyncExitStack() as verifying:
         for key in ("a", "a"):
-            await verifying.enter_async_context(admission.body(prompt(b"").incoming, key))
+            await verifying.enter_async_context(admission.body(prompt(b"").request_body, key))
         with pytest.raises(TooManyError):
             await read(admission, prompt(), "b")
     assert await read(admission, prompt(), "b") == b"a=b"
 
 
 async def test_evicted_request_uses_no_space_although_more_of_it_arrives() -> None:
-    admission = Admission(most_bytes=2 * REQUEST_BYTES, seconds=10)
+    admission = Admission(max_bytes=2 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "a", "a") as [(sender, first), (other, second)]:
         sender.send(b"a" * REQUEST_BYTES)  # it is read at the moment in which the room is taken away
         assert await read(admission, prompt(b""), "b") == b""

@@ -20,14 +20,14 @@ from starlette.routing import Mount
 from plivo_record_async import CallbackPolicy, ClosedError, MemoryStore, RecordingTracker, SQLiteStore, StoreError
 from plivo_record_async._clock import now
 from plivo_record_async.emulator.callbacks import Callback, HttpCallback, Scheme
-from plivo_record_async.protocol.callbacks.url_tokens import Place, issue_url
+from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
 from plivo_record_async.protocol.models import RecordingEnded, StartRequest
 from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted
 from plivo_record_async.protocol.recording.lifecycle import apply, begin, plan
 from plivo_record_async.stores.interface import FollowedRecording, Store
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.admission import Admission
-from plivo_record_async.tracking.receiving.receiver import LONGEST_BODY, MOST_LINGERING, run_lifespan
+from plivo_record_async.tracking.receiving.receiver import LONGEST_BODY, MAX_DRAINING, run_lifespan
 from tests.support.servers.asgi_server import StartupFailedError, serving
 from tests.support.servers.raw_http_client import RawHttpClient, request_head
 from tests.support.tracker.callbacks import deliver_callback, ended_fields
@@ -38,8 +38,8 @@ from tests.support.tracker.scripted_plivo import TOKEN, ScriptedPlivo
 FIELDS = ended_fields(api_id="api-1")
 
 
-def issued(place: Place = "recording", start_id: str = "start-1", *, public_url: str = PUBLIC_URL) -> str:
-    return CallbackPolicy().apply(issue_url(public_url, place, start_id, TOKEN))
+def issued(path: CallbackPath = "recording", start_id: str = "start-1", *, public_url: str = PUBLIC_URL) -> str:
+    return CallbackPolicy().apply(issue_url(public_url, path, start_id, TOKEN))
 
 
 def accepted(
@@ -366,8 +366,8 @@ async def refusals(http_client: RawHttpClient) -> AsyncIterator[tuple[int, bytes
     for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS"):
         yield 405, request(method)
     yield 405, of(signed(method="GET"))
-    for place in ("", "/", "/recordings", "/recording/more", "/__emulator__/state"):
-        yield 404, request(target=f"/plivo{place}?{target.partition('?')[2]}")
+    for path in ("", "/", "/recordings", "/recording/more", "/__emulator__/state"):
+        yield 404, request(target=f"/plivo{path}?{target.partition('?')[2]}")
     for forged in (
         issue_url(PUBLIC_URL, "recording", "start-1", "foreign"),
         issue_url(PUBLIC_URL, "recording", "start-1", TOKEN) + "0",
@@ -527,7 +527,7 @@ async def test_content_length_is_parsed_strictly(announced: str, status: int) ->
 
 
 async def test_body_that_does_not_arrive_in_time_is_refused(caplog: pytest.LogCaptureFixture) -> None:
-    async with receiving(room=Admission(most_bytes=10**6, seconds=0.05)) as (http_client, _):
+    async with receiving(room=Admission(max_bytes=10**6, seconds=0.05)) as (http_client, _):
         callback = signed()
         await http_client.send(
             request_head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"}), b"a=b"
@@ -540,7 +540,7 @@ async def test_body_that_does_not_arrive_in_time_is_refused(caplog: pytest.LogCa
 async def test_genuine_callback_is_admitted_although_attackers_use_all_space() -> None:
     """Even if they captured its own URL, and even if it is the first of its start."""
     async with AsyncExitStack() as stack:
-        http_client, store = await stack.enter_async_context(receiving(room=Admission(most_bytes=10**6, seconds=60)))
+        http_client, store = await stack.enter_async_context(receiving(room=Admission(max_bytes=10**6, seconds=60)))
         await store.create(accepted())
         callback = signed(token="foreign")
         slow = request_head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"})
@@ -557,7 +557,7 @@ async def test_request_refused_by_its_head_is_answered_before_its_body() -> None
         http_client, _ = await stack.enter_async_context(receiving())
         unsigned = request_head("POST", target_of(signed()), {"Content-Length": "1000"})
         outsiders = [
-            await stack.enter_async_context(RawHttpClient.connect(http_client.url)) for _ in range(2 * MOST_LINGERING)
+            await stack.enter_async_context(RawHttpClient.connect(http_client.url)) for _ in range(2 * MAX_DRAINING)
         ]
         for outsider in outsiders:
             await outsider.send(unsigned, b"a")

@@ -8,7 +8,13 @@ import pytest
 
 from plivo_record_async.errors import CallbackRejectedError
 from plivo_record_async.protocol.callbacks.url_tokens import issue_url
-from plivo_record_async.tracking.receiving.request_head import LONGEST_BODY, HungUpError, Incoming, Scope, read_head
+from plivo_record_async.tracking.receiving.request_head import (
+    LONGEST_BODY,
+    ClientDisconnectedError,
+    RequestBody,
+    Scope,
+    read_head,
+)
 
 TOKEN = "the-auth-token"
 QUERY = issue_url("", "recording", "start-1", TOKEN).partition("?")[2].encode()
@@ -28,7 +34,7 @@ def scope(headers: dict[str, str] | None = None, **more: Any) -> Scope:
 
 def test_issued_url_names_its_start_and_kind() -> None:
     head = read_head(scope(), [TOKEN])
-    assert (head.place, head.start_id, head.query) == ("recording", "start-1", QUERY.decode())
+    assert (head.path, head.start_id, head.query) == ("recording", "start-1", QUERY.decode())
     assert head.headers.keys() == {"content-type", "content-length", *SIGNED}
 
 
@@ -87,7 +93,7 @@ def test_a_url_without_a_good_proof_names_no_start_and_is_not_logged(request_: S
 
 @pytest.mark.parametrize(("path", "query"), [("/recording/", QUERY), ("/a/b/c/recording", b"")])
 def test_a_framework_may_change_the_path(path: str, query: bytes) -> None:
-    assert read_head(scope(path=path, query_string=query), [TOKEN]).place == "recording"
+    assert read_head(scope(path=path, query_string=query), [TOKEN]).path == "recording"
 
 
 def test_logged_query_contains_no_proof() -> None:
@@ -109,15 +115,15 @@ async def test_a_request_may_have_a_body_unless_it_says_that_it_has_none(headers
     async def receive() -> Any:
         return {"type": "http.request", "body": b"a"}
 
-    incoming = Incoming({"headers": headers}, receive)
-    assert incoming.is_over == is_over
-    await incoming.discard()
-    assert incoming.is_over
+    request_body = RequestBody({"headers": headers}, receive)
+    assert request_body.is_over == is_over
+    await request_body.discard()
+    assert request_body.is_over
 
 
 async def test_body_of_a_disconnected_client_raises_hung_up_error() -> None:
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 
-    with pytest.raises(HungUpError):
-        await Incoming({"headers": [(b"content-length", b"1")]}, receive).chunk()
+    with pytest.raises(ClientDisconnectedError):
+        await RequestBody({"headers": [(b"content-length", b"1")]}, receive).chunk()
