@@ -12,6 +12,8 @@ from hypothesis import settings
 # A runner in the background ignores SIGINT, and every process under it would; the tests of Ctrl-C must not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
+pytest.register_assert_rewrite("plivo_record_async.testing.store_contract")
+
 settings.register_profile("house", deadline=None)  # a busy machine is no failure
 settings.load_profile("house")
 

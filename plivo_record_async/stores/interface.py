@@ -1,7 +1,7 @@
 """The interfaces of a store: `Store`, which users may implement themselves, and `StoreObserver`.
 
 A store makes no decisions. ``protocol.recording.lifecycle`` decides how a recording changes, and its records pass
-through the store as values. ``tests/stores/test_contract.py`` states in code what every store must do.
+through the store as values. ``testing.store_contract`` states in code what every store must do.
 """
 
 from __future__ import annotations
@@ -141,7 +141,7 @@ class Store(Protocol):
         Args:
             now: The time.
             limit: How many records to return at most.
-            silent: Return only the records for which ``protocol.recording.record.is_silent`` is true, or only the
+            silent: Return only the records for which ``protocol.recording.schedule.is_silent`` is true, or only the
                 others. If None, return both.
         """
         ...

@@ -1,0 +1,153 @@
+"""Records and orphans for the tests of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Final, get_args
+
+import attrs
+
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    CallbackEvent,
+    Recording,
+    RecordingEnded,
+    RecordingState,
+    StartRequest,
+    TranscriptionEnded,
+)
+from plivo_record_async.protocol.recording.evidence import (
+    CameDue,
+    Evidence,
+    NothingFound,
+    SendingBegan,
+    StartAccepted,
+    StartNotSent,
+    StartRefused,
+    StartUnanswered,
+)
+from plivo_record_async.protocol.recording.lifecycle import apply, plan
+from plivo_record_async.stores.interface import FollowedRecording, Orphan, Store
+
+__all__ = [
+    "ANSWERED",
+    "ENDED",
+    "NOW",
+    "ROWS",
+    "SECOND",
+    "STATES",
+    "TRANSCRIBED",
+    "UNTRANSCRIBED",
+    "changed",
+    "let_watchers_run",
+    "next_version",
+    "orphan",
+    "planned",
+    "record_after",
+    "record_in",
+]
+
+NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND: Final = timedelta(seconds=1)
+STATES: Final[tuple[RecordingState, ...]] = get_args(RecordingState)
+
+ANSWERED: Final = ApiResponse(api_id="api-1", message="conference recording started", raw={"response": "{}"})
+ENDED: Final = RecordingEnded(
+    api_id="api-1",
+    conference_name="standup",
+    record_url="https://f/1.mp3",
+    recording_id="rec-1",
+    duration_ms=61_000,
+    started_at=NOW,
+    ended_at=NOW + 61 * SECOND,
+    raw={"record_url": "https://f/1.mp3", "recording_id": "rec-1"},
+)
+TRANSCRIBED: Final = TranscriptionEnded(
+    recording_id="rec-1", transcription="good morning", raw={"transcription": "good morning"}
+)
+UNTRANSCRIBED: Final = TranscriptionEnded(recording_id="rec-1", error="too long", raw={"error": "too long"})
+ROWS: Final = tuple(
+    Recording(
+        recording_id=recording_id,
+        conference_name="standup",
+        recording_url="https://f/1.mp3",
+        duration_ms=61_000,
+        started_at=NOW,
+        ended_at=NOW + 61 * SECOND,
+        raw={"recording_id": recording_id},
+    )
+    for recording_id in ("rec-1", "rec-0")
+)
+
+_ACCEPTED = StartAccepted(words="202", api_id="api-1", recording_id="rec-1", url="https://f/1")
+_UNANSWERED = StartUnanswered(words="read timeout", api_id="api-1")
+_PATHS: dict[RecordingState, tuple[Evidence, ...]] = {
+    "planned": (),
+    "sending": (SendingBegan(),),
+    "not_sent": (SendingBegan(), StartNotSent(words="connection refused")),
+    "rejected": (SendingBegan(), StartRefused(words="404: not found", api_id="api-0")),
+    "unknown": (SendingBegan(), _UNANSWERED),
+    "absent": (SendingBegan(), _UNANSWERED, NothingFound()),
+    "accepted": (SendingBegan(), _ACCEPTED),
+    "unconfirmed": (SendingBegan(), _ACCEPTED, CameDue()),
+    "started": (SendingBegan(), _ACCEPTED, ANSWERED),
+    "failed": (SendingBegan(), _ACCEPTED, ApiResponse(api_id="api-1", error="not found", raw={"response": "{}"})),
+    "recorded": (SendingBegan(), _ACCEPTED, ENDED),
+    "transcribed": (SendingBegan(), _ACCEPTED, ENDED, TRANSCRIBED),
+}
+
+
+def planned(start_id: str = "start-1", *, dedupe_key: str | None = None) -> FollowedRecording:
+    """Return a new record."""
+    request = StartRequest(
+        "standup", callback_url="https://me.example/recording", transcription_url="https://me.example/transcription"
+    )
+    return plan(start_id, request, NOW, dedupe_key=dedupe_key)
+
+
+def record_after(record: FollowedRecording, *evidence: Evidence) -> FollowedRecording:
+    """Return the record after this evidence, in this order."""
+    for piece in evidence:
+        due_at = record.due_at if isinstance(piece, CameDue) else None
+        record, _ = apply(record, piece, due_at or NOW)
+    return record
+
+
+def record_in(state: RecordingState, start_id: str = "start-1") -> FollowedRecording:
+    """Return a record in a state, with the history that leads to it."""
+    return record_after(planned(start_id), *_PATHS[state])
+
+
+def next_version(record: FollowedRecording, **changes: Any) -> FollowedRecording:
+    """Return the next version of a record."""
+    return attrs.evolve(record, version=record.version + 1, **changes)
+
+
+async def changed(store: Store, record: FollowedRecording, **changes: Any) -> FollowedRecording:
+    """Replace a record by its next version and return that."""
+    record = next_version(record, **changes)
+    assert await store.replace(record)
+    return record
+
+
+async def let_watchers_run(store: Store) -> None:
+    """Wait until a watcher is watching, or until one that was woken has returned."""
+    for _ in range(3):
+        await store.get("nobody")
+        await asyncio.sleep(0)
+
+
+def orphan(
+    event: CallbackEvent, *, received_at: datetime = NOW, start_id: str | None = None, digest: str | None = None
+) -> Orphan:
+    """Return an orphan. If ``digest`` is None, it depends on the event alone."""
+    text = f"{event!r} {event.raw!r}".encode(errors="surrogatepass")
+    return Orphan(
+        received_at=received_at,
+        event=event,
+        reason="the test said so",
+        digest=sha256(text).hexdigest() if digest is None else digest,
+        start_id=start_id,
+    )
