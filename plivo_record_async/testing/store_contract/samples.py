@@ -81,13 +81,13 @@ ROWS: Final = tuple(
     for recording_id in ("rec-1", "rec-0")
 )
 
-_ACCEPTED = StartAccepted(words="202", api_id="api-1", recording_id="rec-1", url="https://f/1")
-_UNANSWERED = StartUnanswered(words="read timeout", api_id="api-1")
+_ACCEPTED = StartAccepted(description="202", api_id="api-1", recording_id="rec-1", url="https://f/1")
+_UNANSWERED = StartUnanswered(description="read timeout", api_id="api-1")
 _PATHS: dict[RecordingState, tuple[Evidence, ...]] = {
     "planned": (),
     "sending": (SendingBegan(),),
-    "not_sent": (SendingBegan(), StartNotSent(words="connection refused")),
-    "rejected": (SendingBegan(), StartRefused(words="404: not found", api_id="api-0")),
+    "not_sent": (SendingBegan(), StartNotSent(description="connection refused")),
+    "rejected": (SendingBegan(), StartRefused(description="404: not found", api_id="api-0")),
     "unknown": (SendingBegan(), _UNANSWERED),
     "absent": (SendingBegan(), _UNANSWERED, NothingFound()),
     "accepted": (SendingBegan(), _ACCEPTED),
