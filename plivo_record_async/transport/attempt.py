@@ -125,7 +125,7 @@ class Call(Generic[T]):
                 reason = f"{type(cause).__name__}: {cause}".rstrip(": ")
         error = (
             self.unknown(exchange, reason)
-            if exchange.may_have_left(cause)
+            if exchange.may_have_been_sent(cause)
             else self.not_sent(exchange, reason, "it ended before sending began")
         )
         error.__cause__ = cause
@@ -222,4 +222,4 @@ class Attempt:
             self._result.set_result(result)
 
     def _result_after(self, error: BaseException) -> AttemptResult:
-        return self.exchange.partial or self.call.failed(self.exchange, error)
+        return self.exchange.partial_response or self.call.failed(self.exchange, error)

@@ -178,7 +178,7 @@ class Sender:
         def on_done(attempt: Attempt, result: AttemptResult) -> None:
             session.attempts.discard(attempt)
             session.slots.release()
-            self._quota.give_back(used=exchange.may_have_left())
+            self._quota.give_back(used=exchange.may_have_been_sent())
             if isinstance(result, Response):
                 self._observe(result, began)
 
@@ -205,7 +205,7 @@ def _never_started(session: Session, call: Call[Any], exchange: Exchange) -> Not
 
 def _caller_cancelled(attempt: Attempt) -> None:
     """Drop a request whose caller was cancelled, or report its result if a byte may have been sent."""
-    if not attempt.exchange.may_have_left():
+    if not attempt.exchange.may_have_been_sent():
         attempt.abandon(asyncio.CancelledError())
     elif attempt.call.on_abandoned is not None:
         attempt.call.on_abandoned(attempt.response())

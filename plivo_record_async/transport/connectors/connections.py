@@ -57,7 +57,7 @@ class Connections:
         self._origin = self._url(b"/").origin
         self._headers = common_headers(settings)
         context = _tls_context(environment) if base.scheme == "https" else None
-        self._direct_maker, self._maker = _connection_maker(context, None), _connection_maker(context, proxy)
+        self._direct_factory, self._factory = _connection_factory(context, None), _connection_factory(context, proxy)
         self._idle: deque[httpcore.AsyncConnectionInterface] = deque()
 
     async def send(self, request: Request[Any], exchange: Exchange) -> Response:
@@ -67,9 +67,11 @@ class Connections:
             request: The request.
             exchange: Where the connector notes what it observes.
         """
-        exchange.traced = is_unmodified(httpcore.AsyncHTTPConnection)
+        exchange.reports_sending = is_unmodified(httpcore.AsyncHTTPConnection)
         # A mock such as respx replaces the API, so it gets a new connection that uses no proxy.
-        connection = await self._acquire() if exchange.traced else self._direct_maker.create_connection(self._origin)
+        connection = (
+            await self._acquire() if exchange.reports_sending else self._direct_factory.create_connection(self._origin)
+        )
         try:
             response = await connection.handle_async_request(
                 httpcore.Request(
@@ -81,7 +83,7 @@ class Connections:
                 )
             )
             try:
-                return await exchange.collect(response.status, decoded(response.headers), response.aiter_stream())
+                return await exchange.receive(response.status, decoded(response.headers), response.aiter_stream())
             finally:
                 await response.aclose()
         finally:
@@ -97,13 +99,13 @@ class Connections:
             if not connection.has_expired():
                 return connection
             await connection.aclose()
-        return self._maker.create_connection(self._origin)
+        return self._factory.create_connection(self._origin)
 
     async def _release(self, connection: httpcore.AsyncConnectionInterface, exchange: Exchange) -> None:
         if not (connection.is_available() and is_clean(connection)):
             await connection.aclose()
-            if exchange.opened is not None:  # httpcore does not close it if it is cancelled in the TLS handshake
-                await exchange.opened.aclose()
+            if exchange.opened_stream is not None:  # httpcore does not close it if it is cancelled in the TLS handshake
+                await exchange.opened_stream.aclose()
             return
         self._idle.append(connection)
         if self._idle[0].has_expired():
@@ -115,7 +117,7 @@ class Connections:
             await self._idle.pop().aclose()
 
 
-def _connection_maker(context: ssl.SSLContext | None, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
+def _connection_factory(context: ssl.SSLContext | None, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
     """Return an object that makes single connections, directly or through a proxy. It is never used as a pool."""
     return httpcore.AsyncConnectionPool(
         ssl_context=context,

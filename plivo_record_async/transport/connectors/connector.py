@@ -74,31 +74,31 @@ class Exchange:
         deadline: When the attempt ends, by ``clock``.
         clock: The clock of the event loop.
         phase: How far the request got.
-        traced: Whether the transport reports when it begins to send. If it does and has not reported it, no byte was
-            sent.
-        trusted: Whether a connect error of the transport proves that no byte was sent.
+        reports_sending: Whether the transport reports when it begins to send. If it does and has not reported it, no
+            byte was sent.
+        trusts_connect_errors: Whether a connect error of the transport proves that no byte was sent.
         sent_at: When the first byte may have been sent. If None, no byte was sent, or the transport does not report it.
-        opened: The stream that was opened for this request. If None, the request uses one that was open already.
+        opened_stream: The stream that was opened for this request. If None, the request uses one that was open already.
         abandoned: Whether the response is no longer wanted. If no byte was sent yet, none will be.
-        partial: The response as far as it arrived. If None, its status line has not arrived.
+        partial_response: The response as far as it arrived. If None, its status line has not arrived.
     """
 
     deadline: float = math.inf
     clock: Callable[[], float] = attrs.field(default=lambda: 0.0)
     phase: Phase = "queue"
-    traced: bool = False
-    trusted: bool = True
+    reports_sending: bool = False
+    trusts_connect_errors: bool = True
     sent_at: datetime | None = None
-    opened: httpcore.AsyncNetworkStream | None = None
+    opened_stream: httpcore.AsyncNetworkStream | None = None
     abandoned: bool = False
-    partial: Response | None = None
+    partial_response: Response | None = None
 
     @property
     def seconds_left(self) -> float:
         """The seconds until the deadline; 0 if it has passed."""
         return max(0.0, self.deadline - self.clock())
 
-    def sending(self) -> None:
+    def begin_sending(self) -> None:
         """Note that the first byte is about to be sent, or prevent it if the response is no longer wanted.
 
         The note precedes the check because a transport may call this in a thread of its own: either this method finds
@@ -110,7 +110,7 @@ class Exchange:
         """
         before, self.phase, self.sent_at = self.phase, "send", _clock.now()
         try:
-            self._raise_if_unwanted()
+            self._raise_if_ended()
         except BaseException:
             self.phase, self.sent_at = before, None
             raise
@@ -128,18 +128,18 @@ class Exchange:
             CancelledError: The request is about to be sent, and the exchange was abandoned.
             TimeoutError: The request is about to be sent, and the deadline has passed.
         """
-        self.traced = True
+        self.reports_sending = True
         if event.endswith("send_request_headers.started"):
             if info["request"].method == b"CONNECT":
-                self._raise_if_unwanted()
+                self._raise_if_ended()
             else:
-                self.sending()
+                self.begin_sending()
         elif event.endswith("receive_response_headers.started") and self.sent_at is not None:
             self.phase = "answer"
         elif event.endswith("connect_tcp.complete"):
-            self.opened = info["return_value"]
+            self.opened_stream = info["return_value"]
 
-    def may_have_left(self, error: BaseException | None = None) -> bool:
+    def may_have_been_sent(self, error: BaseException | None = None) -> bool:
         """Return whether a byte of the request may have been sent.
 
         Args:
@@ -147,12 +147,12 @@ class Exchange:
         """
         if self.phase in {"queue", "quota"}:
             return False
-        if self.traced or self.sent_at is not None:
+        if self.reports_sending or self.sent_at is not None:
             return self.sent_at is not None
-        return not (self.trusted and isinstance(error, NEVER_CONNECTED))
+        return not (self.trusts_connect_errors and isinstance(error, NEVER_CONNECTED))
 
-    async def collect(self, status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Response:
-        """Read a body and return the response. While the body arrives, ``partial`` holds what has been received.
+    async def receive(self, status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Response:
+        """Read a body and return the response. While the body arrives, `partial_response` holds what has been received.
 
         Args:
             status: The HTTP status.
@@ -165,19 +165,19 @@ class Exchange:
             httpcore.RemoteProtocolError: The body is longer than any response of Plivo's.
         """
         self.phase = "answer"
-        response = self.partial = Response(
+        response = self.partial_response = Response(
             status=status, headers=headers, complete=False, sent_at=self.sent_at, received_at=_clock.now()
         )
         body = bytearray()
         async for chunk in chunks:
-            self._raise_if_unwanted()
+            self._raise_if_ended()
             body += chunk
-            response = self.partial = attrs.evolve(response, body=bytes(body))
+            response = self.partial_response = attrs.evolve(response, body=bytes(body))
             if len(body) > LONGEST_RESPONSE:
                 raise httpcore.RemoteProtocolError(f"the answer is longer than {LONGEST_RESPONSE} bytes")
         return attrs.evolve(response, complete=True)
 
-    def _raise_if_unwanted(self) -> None:
+    def _raise_if_ended(self) -> None:
         if self.abandoned:
             raise asyncio.CancelledError
         if self.seconds_left == 0:

@@ -56,20 +56,20 @@ class HttpxAdapter:
             request: The request.
             exchange: Where the connector notes what it observes.
         """
-        exchange.trusted = self._trusted
-        exchange.traced = (
+        exchange.trusts_connect_errors = self._trusted
+        exchange.reports_sending = (
             self._has_pool and is_unmodified(type(self._transport)) and is_unmodified(httpcore.AsyncConnectionPool)
         )
         try:
             response = await self._transport.handle_async_request(self._for_httpx(request, exchange))
         except BaseException:
-            if exchange.opened is not None:  # httpcore does not close it if a SOCKS proxy refuses
-                await exchange.opened.aclose()
+            if exchange.opened_stream is not None:  # httpcore does not close it if a SOCKS proxy refuses
+                await exchange.opened_stream.aclose()
             raise
         try:
             stream = response.stream  # not unpacked by httpx: that may fail, and the headers would stay
             assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - asynchronous transports have no other kind
-            return await exchange.collect(response.status_code, decoded(response.headers.raw), stream)
+            return await exchange.receive(response.status_code, decoded(response.headers.raw), stream)
         finally:
             await _close_if_not_clean(response)
             await response.aclose()

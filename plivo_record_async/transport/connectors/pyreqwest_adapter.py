@@ -130,11 +130,11 @@ class PyreqwestConnector:
         for name, value in request_headers(request):
             builder = builder.header(name.decode(), value.decode())
         if request.body is not None:
-            exchange.traced = True
+            exchange.reports_sending = True
             builder = builder.body_stream(_body_when_sending(request.body, exchange))
         try:
             async with builder.streamed_read_buffer_limit(0).build_streamed() as response:
-                return await exchange.collect(response.status, dict(response.headers), _chunks(response.body_reader))
+                return await exchange.receive(response.status, dict(response.headers), _chunks(response.body_reader))
         except RequestError as error:
             causes = [error.message, *(cause["message"] for cause in error.details["causes"] or ())]
             kind = httpcore.ConnectError if CONNECT_FAILURE in causes else httpcore.NetworkError
@@ -163,7 +163,7 @@ def _body_when_sending(body: bytes, exchange: Exchange) -> Iterator[bytes]:
 
     https://docs.rs/hyper/latest/src/hyper/proto/h1/dispatch.rs.html
     """
-    exchange.sending()
+    exchange.begin_sending()
     yield body
 
 

@@ -107,13 +107,13 @@ async def test_a_connect_to_a_proxy_is_not_yet_the_request() -> None:
 
 def test_evidence_counts_only_what_happened() -> None:
     exchange = Exchange()
-    assert not exchange.may_have_left()
+    assert not exchange.may_have_been_sent()
     exchange.phase = "connect"
-    assert exchange.may_have_left()
-    assert exchange.may_have_left(OSError())
-    assert not exchange.may_have_left(httpcore.ConnectError())
-    exchange.trusted = False
-    assert exchange.may_have_left(httpcore.ConnectError())
+    assert exchange.may_have_been_sent()
+    assert exchange.may_have_been_sent(OSError())
+    assert not exchange.may_have_been_sent(httpcore.ConnectError())
+    exchange.trusts_connect_errors = False
+    assert exchange.may_have_been_sent(httpcore.ConnectError())
 
 
 class Clock:
@@ -137,15 +137,15 @@ def test_remaining_time_is_never_negative() -> None:
 
 def test_abandoned_request_is_not_sent() -> None:
     clock = Clock()
-    late = Exchange(deadline=10.0, clock=clock, phase="connect", traced=True)
+    late = Exchange(deadline=10.0, clock=clock, phase="connect", reports_sending=True)
     clock.time = 10.0
     with pytest.raises(TimeoutError):
-        late.sending()
-    abandoned = Exchange(phase="connect", traced=True, abandoned=True)
+        late.begin_sending()
+    abandoned = Exchange(phase="connect", reports_sending=True, abandoned=True)
     with pytest.raises(asyncio.CancelledError):
-        abandoned.sending()
+        abandoned.begin_sending()
     for exchange in (late, abandoned):
-        assert (exchange.phase, exchange.sent_at, exchange.may_have_left()) == ("connect", None, False)
+        assert (exchange.phase, exchange.sent_at, exchange.may_have_been_sent()) == ("connect", None, False)
 
 
 @pytest.mark.parametrize("method", [b"CONNECT", b"POST"])
@@ -154,7 +154,7 @@ async def test_abandoned_request_stops_before_it_is_sent(method: bytes) -> None:
     await exchange.trace("connection.connect_tcp.started", {})
     with pytest.raises(asyncio.CancelledError):
         await exchange.trace("http11.send_request_headers.started", {"request": httpcore.Request(method, "http://h/")})
-    assert not exchange.may_have_left()
+    assert not exchange.may_have_been_sent()
 
 
 async def test_answer_of_an_abandoned_request_is_not_read_further() -> None:
@@ -166,9 +166,9 @@ async def test_answer_of_an_abandoned_request_is_not_read_further() -> None:
         yield b"second"
 
     with pytest.raises(asyncio.CancelledError):
-        await exchange.collect(200, {}, chunks())
-    assert exchange.partial is not None
-    assert (exchange.partial.body, exchange.partial.complete) == (b"first", False)
+        await exchange.receive(200, {}, chunks())
+    assert exchange.partial_response is not None
+    assert (exchange.partial_response.body, exchange.partial_response.complete) == (b"first", False)
 
 
 async def test_an_endless_answer_is_cut_off() -> None:
