@@ -171,6 +171,13 @@ def demo(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def coverage_by_file(session: nox.Session) -> None:
+    """Check that each package file is covered by its own test file; arguments: the package files to check."""
+    session.install("-e", ".", *group("tests"))
+    session.run("python", "-m", "tests.coverage_by_file", *session.posargs)
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """The comparison with other SDKs; arguments after ``--`` go to it."""
     session.install("-e", ".[fast]", "-r", "bench/requirements.txt")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -19,6 +18,7 @@ from tests.support.clients.calls import MakeClient, client_for
 from tests.support.clients.routes import DIRECT, Route
 from tests.support.servers.background_loop import BackgroundLoop, background_loop
 from tests.support.servers.fault_server import FaultServer
+from tests.support.servers.full_listener import FullListener, full_listener
 from tests.support.servers.proxies import ConnectProxy
 
 collect_ignore_glob = [] if sys.platform == "linux" else ["test_*.py"]  # the server asks Linux about its connections
@@ -101,17 +101,10 @@ def trusted_authority(authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.fixture
-def full_port() -> Iterator[int]:
-    """A port that never accepts a connection, because its queue is full."""
-    with ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
+def silent_listener() -> Iterator[FullListener]:
+    """A port that accepts no connection, because its queue is full."""
+    with full_listener() as listener:
+        yield listener
 
 
 @pytest.fixture

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable
 from typing import Any
 
-import attrs
 import httpx
 import pytest
 
@@ -19,72 +16,25 @@ from plivo_record_async import (
     RecordingStarted,
     UnexpectedResponseError,
 )
-from tests.support.clients.calls import (
-    NEVER_STARTED,
-    MakeClient,
-    announcing_execution,
-    check_next_call,
-    result_or_error,
-)
+from tests.support.clients.calls import MakeClient, announcing_execution, check_next_call, result_or_error
 from tests.support.clients.routes import ALL_ROUTES, Route, on_every_route, on_routes
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import FaultServer
+from tests.support.servers.full_listener import FullListener
 from tests.support.servers.open_sockets import connections_to, wait_until
 from tests.support.servers.proxies import ConnectProxy
 
 pytestmark = pytest.mark.usefixtures("collected_garbage")
 
 
-@attrs.frozen
-class FullListener:
-    """Listens, but its queue is full: who connects gets no answer until `accept` makes room."""
-
-    url: str
-    _listener: socket.socket
-    _fillers: ExitStack
-
-    def accept(self) -> list[bytes]:
-        """Accept all connections, and wait until the other side has ended them; what came over each."""
-        self._fillers.close()
-        self._listener.settimeout(0.2)
-        heard: list[bytes] = []
-        while connections_to(self.url):
-            with suppress(TimeoutError):
-                connection, _ = self._listener.accept()
-                with connection:
-                    heard.append(_all_of(connection))
-        return heard
-
-
-def _all_of(connection: socket.socket) -> bytes:
-    heard = b""
-    with suppress(OSError):
-        while piece := connection.recv(65536):
-            heard += piece
-    return heard
-
-
 @pytest.fixture
-async def full_listener() -> AsyncIterator[FullListener]:
-    with ExitStack() as stack, ExitStack() as fillers:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(8):
-            filler = fillers.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield FullListener(f"http://127.0.0.1:{listener.getsockname()[1]}", listener, fillers)
-
-
-@pytest.fixture
-def connecting(route: Route, full_listener: FullListener, make_client: MakeClient) -> RecordClient:
+def connecting(route: Route, silent_listener: FullListener, make_client: MakeClient) -> RecordClient:
     """A client whose connections are not accepted, by the API or by the proxy."""
     if route.proxy == "nothing":
-        return make_client(base_url=full_listener.url)
+        return make_client(base_url=silent_listener.url)
     base_url = "http://api.invalid" if route.proxy == "forward" else "https://api.invalid"
-    return make_client(base_url=base_url, **route.options(full_listener.url))
+    return make_client(base_url=base_url, **route.options(silent_listener.url))
 
 
 CALLS: dict[str, Callable[[RecordClient, float], Any]] = {
@@ -97,14 +47,14 @@ CALLS: dict[str, Callable[[RecordClient, float], Any]] = {
 @on_every_route
 @pytest.mark.parametrize("call", CALLS)
 async def test_nothing_is_sent_after_the_deadline(
-    call: str, route: Route, connecting: RecordClient, full_listener: FullListener
+    call: str, route: Route, connecting: RecordClient, silent_listener: FullListener
 ) -> None:
     """The queue becomes free after the deadline, and the kernel connects what is still connecting."""
     end = await result_or_error(CALLS[call](connecting, 0.3))
     told = route.reports_sending_of("POST" if call == "start" else "GET")
     assert isinstance(end, NotSentError if told else OutcomeUnknownError), repr(end)
     assert end.phase == "connect"
-    heard = await asyncio.to_thread(full_listener.accept)
+    heard = await asyncio.to_thread(silent_listener.accept)
     assert b"".join(heard) == b""
 
 
@@ -116,27 +66,27 @@ def requests_in(heard: list[bytes], route: Route) -> list[bytes]:
 
 @on_every_route
 async def test_nothing_is_sent_after_closing(
-    route: Route, connecting: RecordClient, full_listener: FullListener
+    route: Route, connecting: RecordClient, silent_listener: FullListener
 ) -> None:
     """With `fast_transport` the connection itself is given up only at the deadline."""
     start = asyncio.create_task(result_or_error(connecting.start_recording("room", timeout=2)))
-    await wait_until(lambda: connections_to(full_listener.url) > 0)
+    await wait_until(lambda: connections_to(silent_listener.url) > 0)
     await connecting.aclose(grace=0)
     end = await start
     assert isinstance(end, NotSentError), repr(end)
-    heard = await asyncio.to_thread(full_listener.accept)
+    heard = await asyncio.to_thread(silent_listener.accept)
     assert requests_in(heard, route) == []
 
 
 @on_every_route
 async def test_nothing_is_sent_after_a_cancellation(
-    route: Route, connecting: RecordClient, full_listener: FullListener
+    route: Route, connecting: RecordClient, silent_listener: FullListener
 ) -> None:
     start = asyncio.create_task(connecting.start_recording("room", timeout=2))
-    await wait_until(lambda: connections_to(full_listener.url) > 0)
+    await wait_until(lambda: connections_to(silent_listener.url) > 0)
     start.cancel()
     await asyncio.wait([start])
-    heard = await asyncio.to_thread(full_listener.accept)
+    heard = await asyncio.to_thread(silent_listener.accept)
     assert requests_in(heard, route) == []
 
 
@@ -174,23 +124,6 @@ async def test_deadline_near_the_time_of_sending_gives_the_true_outcome(
                 assert server.executions(name) == 1
             case _:
                 assert isinstance(end, OutcomeUnknownError), repr(end)
-
-
-@on_every_route
-async def test_calls_queued_behind_a_silent_api_are_not_sent(
-    server: FaultServer, make_client: MakeClient, server_loop: BackgroundLoop
-) -> None:
-    client = make_client(max_connections=1)
-    fault, executed = announcing_execution(faults.executes_and_stalls)
-    server.plan("first", fault)
-    first = asyncio.create_task(client.start_recording("first"))
-    await executed.wait()
-    end = await result_or_error(client.start_recording("room", timeout=0.1))
-    assert isinstance(end, NotSentError), repr(end)
-    assert (end.phase, end.evidence) == ("queue", NEVER_STARTED)
-    await server_loop.run(server.release())
-    assert (await first).api_id == "api-first"
-    assert server.requests("room") == 0
 
 
 @on_routes(route for route in ALL_ROUTES if route.transport == "httpx")

@@ -20,6 +20,7 @@ from tests.support.clients.routes import on_every_route
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import Fault, FaultServer
+from tests.support.servers.full_listener import FullListener
 from tests.support.servers.proxies import ConnectProxy
 
 MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
@@ -169,9 +170,9 @@ async def test_refused_connection_of_a_misleading_transport_is_unknown(
 
 @over(TELLING)
 async def test_deadline_while_connecting_is_not_sent(
-    transport: MakeTransport, full_port: int, make_client: MakeClient
+    transport: MakeTransport, silent_listener: FullListener, make_client: MakeClient
 ) -> None:
-    client = make_client(base_url=f"http://127.0.0.1:{full_port}", transport=transport())
+    client = make_client(base_url=silent_listener.url, transport=transport())
     end = await result_or_error(client.start_recording("room", timeout=0.3))
     assert isinstance(end, NotSentError), repr(end)
     assert (end.phase, end.evidence) == ("connect", NOT_SENT)
@@ -179,9 +180,9 @@ async def test_deadline_while_connecting_is_not_sent(
 
 @over(MISLEADING)
 async def test_deadline_while_a_misleading_transport_connects_is_unknown(
-    transport: MakeTransport, full_port: int, make_client: MakeClient
+    transport: MakeTransport, silent_listener: FullListener, make_client: MakeClient
 ) -> None:
-    client = make_client(base_url=f"http://127.0.0.1:{full_port}", transport=transport())
+    client = make_client(base_url=silent_listener.url, transport=transport())
     end = await result_or_error(client.start_recording("room", timeout=0.3))
     assert isinstance(end, OutcomeUnknownError), repr(end)
     assert end.evidence == CANNOT_TELL

@@ -49,6 +49,7 @@ from tests.support.clients.routes import ALL_ROUTES, DIRECT, Route, on_every_rou
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import Connection, Fault, FaultServer, response_head
+from tests.support.servers.full_listener import FullListener
 from tests.support.servers.open_sockets import connections_to, wait_until
 
 BRIEF = 0.75
@@ -455,8 +456,10 @@ async def test_call_is_retried_after_a_refused_connection(server: FaultServer, m
     assert (server.requests("room"), server.executions("room")) == (1, 1)
 
 
-async def test_call_whose_connection_times_out_is_not_sent(full_port: int, make_client: MakeClient) -> None:
-    client = make_client(base_url=f"http://127.0.0.1:{full_port}")
+async def test_call_whose_connection_times_out_is_not_sent(
+    silent_listener: FullListener, make_client: MakeClient
+) -> None:
+    client = make_client(base_url=silent_listener.url)
     end = await result_or_error(client.start_recording("room", timeout=0.2))
     check(end, Row([], NotSentError, having=NEVER_CONNECTED, executions=0))
 

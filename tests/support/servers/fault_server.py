@@ -25,6 +25,9 @@ import attrs
 ESTABLISHED = 1
 """The first byte of Linux' tcp_info, for a connection that neither side has closed."""
 
+TLS_SHUTDOWN_TIMEOUT = 0.5
+"""How many seconds the server waits for a client to answer the end of TLS before it closes the connection."""
+
 
 @attrs.define(kw_only=True)
 class Arrival:
@@ -260,7 +263,10 @@ class FaultServer:
         sock.setblocking(False)
         loop, reader = asyncio.get_running_loop(), asyncio.StreamReader()
         transport, protocol = await loop.connect_accepted_socket(
-            lambda: asyncio.StreamReaderProtocol(reader), sock, ssl=self._tls
+            lambda: asyncio.StreamReaderProtocol(reader),
+            sock,
+            ssl=self._tls,
+            ssl_shutdown_timeout=TLS_SHUTDOWN_TIMEOUT if self._tls else None,
         )
         return Connection(self, sock, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
