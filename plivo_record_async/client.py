@@ -12,7 +12,7 @@ from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.api.listing import Listing
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.retry import RetryPolicy
-from plivo_record_async.protocol.arguments import positive, whole
+from plivo_record_async.protocol.arguments import integer, positive_number
 from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.models import (
     Conference,
@@ -101,7 +101,7 @@ class RecordClient:
             raise TypeError(f"rate_limit must be a RateLimit or None, not {rate_limit!r}")
         self._settings = Settings.read(auth_id, auth_token, base_url)
         self._rate_limit = rate_limit
-        whole("max_connections", max_connections, least=1)
+        integer("max_connections", max_connections, least=1)
         self._sender = RetryingSender(
             open_connector(
                 self._settings,
@@ -109,11 +109,11 @@ class RecordClient:
                 proxy=proxy,
                 environment=Environment.read() if trust_env else Environment(),
             ),
-            timeout=positive("timeout", timeout),
+            timeout=positive_number("timeout", timeout),
             rate_limit=rate_limit,
             max_connections=max_connections,
             policy=RetryPolicy(
-                max_retries=whole("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
+                max_retries=integer("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
             ),
         )
 

@@ -12,8 +12,8 @@ from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 from plivo_record_async import _clock
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import NotFoundError, UnknownStartError
-from plivo_record_async.protocol.arguments import aware
-from plivo_record_async.protocol.callbacks.signatures import AuthTokens, listed
+from plivo_record_async.protocol.arguments import aware_datetime
+from plivo_record_async.protocol.callbacks.signatures import AuthTokens, as_token_list
 from plivo_record_async.protocol.models import (
     ApiResponse,
     FileFormat,
@@ -112,7 +112,7 @@ class RecordingTracker:
     ) -> None:
         _check(store, policy, tracking)
         public_url = checked_base_url("public_url", public_url)
-        tokens = listed(client.settings.auth_token if auth_tokens is None else auth_tokens)
+        tokens = as_token_list(client.settings.auth_token if auth_tokens is None else auth_tokens)
         store = MemoryStore() if store is None else store
         self._client = client
         self._public_url = public_url
@@ -385,7 +385,7 @@ class RecordingTracker:
             ConfigurationError: The tracker is in use in another event loop.
         """
         self._follower.ensure_open()
-        return await self._ledger.store.prune(aware("before", before))
+        return await self._ledger.store.prune(aware_datetime("before", before))
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
         """Return the callbacks that had a valid signature but could not be applied to a recording, the latest first.

@@ -290,8 +290,8 @@ async def test_only_events_of_recordings_have_handlers(event: Any) -> None:
         ({"store": "recordings.db"}, r"SQLiteStore\('recordings.db'\) keeps recordings in that file"),
         ({"policy": "rc=5"}, "policy must be a CallbackPolicy, not 'rc=5'"),
         ({"tracking": 5}, "tracking must be a TrackingPolicy, not 5"),
-        ({"auth_tokens": b"token"}, "auth_tokens must be a text, or several"),
-        ({"auth_tokens": ["token", None]}, "auth_tokens must be a text, or several"),
+        ({"auth_tokens": b"token"}, "auth_tokens must be a str or several"),
+        ({"auth_tokens": ["token", None]}, "auth_tokens must be a str or several"),
     ],
 )
 async def test_invalid_argument_of_a_tracker_is_named(arguments: dict[str, Any], words: str) -> None:

@@ -17,7 +17,7 @@ from bench.followed.callbacks import ended
 from bench.peers import AUTH_TOKEN
 from plivo_record_async import RecordingEnded, parse_callback
 from plivo_record_async.protocol.callbacks.parsing import read_form, verify_callback
-from plivo_record_async.protocol.callbacks.signatures import find_match, read_claim, signed_texts
+from plivo_record_async.protocol.callbacks.signatures import find_match, read_signature_headers, signed_texts
 
 CALLBACK = ended(1)
 BODY, HEADERS = CALLBACK.body, CALLBACK.headers()
@@ -25,7 +25,7 @@ FORM = read_form(HEADERS, BODY)
 
 
 def ours() -> bool:
-    claim = read_claim(HEADERS)
+    claim = read_signature_headers(HEADERS)
     texts = signed_texts(claim, "POST", CALLBACK.url, FORM)
     return find_match(claim, texts, AUTH_TOKEN) is not None
 
@@ -50,21 +50,21 @@ def official() -> bool:
     return believed
 
 
-def cost(believe: Callable[[], bool], calls: int) -> float:
+def cost(event_of: Callable[[], bool], calls: int) -> float:
     """CPU microseconds of one call."""
     began = time.process_time()
-    believed = all(believe() for _ in range(calls))
+    believed = all(event_of() for _ in range(calls))
     took = time.process_time() - began
     if not believed:
-        raise RuntimeError(f"{believe.__name__} did not believe a genuine callback")
+        raise RuntimeError(f"{event_of.__name__} did not believe a genuine callback")
     return 1e6 * took / calls
 
 
 def main(rounds: int, calls: int) -> None:
-    found: dict[str, list[float]] = {believe.__name__: [] for believe in (official, ours, verified, parsed)}
+    found: dict[str, list[float]] = {event_of.__name__: [] for event_of in (official, ours, verified, parsed)}
     for _ in range(rounds):
-        for believe in (official, ours, verified, parsed):
-            found[believe.__name__].append(cost(believe, calls))
+        for event_of in (official, ours, verified, parsed):
+            found[event_of.__name__].append(cost(event_of, calls))
     print(json.dumps(found))
 
 

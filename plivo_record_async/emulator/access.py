@@ -18,9 +18,9 @@ from collections.abc import Collection, Iterable, Sequence
 
 from plivo_record_async.emulator.arguments import RefusedError
 
-__all__ = ["MARK", "own_addresses", "refuse_web_pages"]
+__all__ = ["CONTROL_HEADER", "own_addresses", "refuse_web_pages"]
 
-MARK = "X-Plivo-Emulator"
+CONTROL_HEADER = "X-Plivo-Emulator"
 """The header that a state-changing request carries, with the value 1."""
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -46,7 +46,7 @@ def refuse_web_pages(
     hosts: Sequence[str],
     origins: Sequence[str],
     content_types: Sequence[str],
-    marks: Sequence[str],
+    control_headers: Sequence[str],
     own: Collection[str],
 ) -> None:
     """Let a request to the control API pass only if no web page of another origin can have sent it.
@@ -56,7 +56,7 @@ def refuse_web_pages(
         hosts: Every value of ``Host``, and the address in the target of the request if it has one.
         origins: Every value of ``Origin``.
         content_types: Every value of ``Content-Type``.
-        marks: Every value of `MARK`.
+        control_headers: Every value of `CONTROL_HEADER`.
         own: The addresses of this server, as from `own_addresses`.
 
     Raises:
@@ -73,9 +73,9 @@ def refuse_web_pages(
             403, f"Origin {', '.join(origins)!r} is not this emulator: web pages must not use its control API"
         )
     media_types = [value.partition(";")[0].strip().lower() for value in content_types]
-    if method not in _READING and media_types != ["application/json"] and list(marks) != ["1"]:
+    if method not in _READING and media_types != ["application/json"] and list(control_headers) != ["1"]:
         raise RefusedError(
             403,
-            f"a request that changes something needs the header '{MARK}: 1' or 'Content-Type: application/json', "
-            "which web pages cannot send",
+            f"a request that changes something needs the header '{CONTROL_HEADER}: 1' or "
+            "'Content-Type: application/json', which web pages cannot send",
         )

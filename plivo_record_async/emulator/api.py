@@ -16,16 +16,16 @@ from urllib.parse import unquote
 
 import attrs
 
-from plivo_record_async.emulator.arguments import RefusedError, arguments, choice, web_address
+from plivo_record_async.emulator.arguments import RefusedError, choice_argument, parse_arguments, url_argument
 from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.listing import listing
 from plivo_record_async.emulator.world import Result, World
 
-__all__ = ["Answer", "Call", "address_in", "answer", "segments"]
+__all__ = ["ApiReply", "ApiRequest", "authority_of", "handle_request", "segments"]
 
 
 @attrs.frozen(kw_only=True)
-class Call:
+class ApiRequest:
     """One request, with the moment and the ids that it is given.
 
     Attributes:
@@ -50,7 +50,7 @@ class Call:
 
 
 @attrs.frozen(kw_only=True)
-class Answer:
+class ApiReply:
     """What to answer, and what to do besides.
 
     Attributes:
@@ -63,29 +63,29 @@ class Answer:
     status: int
     body: Mapping[str, Any] | str | None
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    owed: tuple[Callback, ...] = ()
+    callbacks: tuple[Callback, ...] = ()
 
 
-Endpoint = Callable[[World, Call, list[str], Mapping[str, Any]], Result]
+Endpoint = Callable[[World, ApiRequest, list[str], Mapping[str, Any]], Result]
 """What one method does to one resource: from world, call, names in the path and arguments to a result."""
 
 
-def _start(world: World, call: Call, names: list[str], given: Mapping[str, Any]) -> Result:
-    return world.start(names[0], given, now=call.now, api_id=call.api_id, recording_id=call.recording_id)
+def _start(world: World, request: ApiRequest, names: list[str], given: Mapping[str, Any]) -> Result:
+    return world.start(names[0], given, now=request.now, api_id=request.api_id, recording_id=request.recording_id)
 
 
-def _stop(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
-    return world.stop(names[0], now=call.now, api_id=call.api_id)
+def _stop(world: World, request: ApiRequest, names: list[str], _given: Mapping[str, Any]) -> Result:
+    return world.stop(names[0], now=request.now, api_id=request.api_id)
 
 
-def _list_conferences(world: World, call: Call, _names: list[str], _given: Mapping[str, Any]) -> Result:
+def _list_conferences(world: World, request: ApiRequest, _names: list[str], _given: Mapping[str, Any]) -> Result:
     live = [conference.name for conference in world.conferences.values() if conference.live]
-    return Result(body={"api_id": call.api_id, "conferences": live})
+    return Result(body={"api_id": request.api_id, "conferences": live})
 
 
-def _get_conference(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
-    conference = world.conference(names[0], now=call.now)
-    run_time = str(int((call.now - conference.opened_at).total_seconds()))
+def _get_conference(world: World, request: ApiRequest, names: list[str], _given: Mapping[str, Any]) -> Result:
+    conference = world.conference(names[0], now=request.now)
+    run_time = str(int((request.now - conference.opened_at).total_seconds()))
     member = {
         "muted": False,
         "member_id": "1",
@@ -99,7 +99,7 @@ def _get_conference(world: World, call: Call, names: list[str], _given: Mapping[
     }
     return Result(
         body={
-            "api_id": call.api_id,
+            "api_id": request.api_id,
             "conference_name": conference.name,
             "conference_run_time": run_time,
             "conference_member_count": "1",
@@ -108,19 +108,19 @@ def _get_conference(world: World, call: Call, names: list[str], _given: Mapping[
     )
 
 
-def _list_recordings(world: World, call: Call, _names: list[str], given: Mapping[str, Any]) -> Result:
+def _list_recordings(world: World, request: ApiRequest, _names: list[str], given: Mapping[str, Any]) -> Result:
     path = f"{world.account_path}/Recording/"
-    page = listing(world.recordings.values(), given, path=path, now=call.now)
-    return Result(body={"api_id": call.api_id, **page})
+    page = listing(world.recordings.values(), given, path=path, now=request.now)
+    return Result(body={"api_id": request.api_id, **page})
 
 
-def _get_recording(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
-    return Result(body={**world.ended_recording(names[0]).resource(), "api_id": call.api_id})
+def _get_recording(world: World, request: ApiRequest, names: list[str], _given: Mapping[str, Any]) -> Result:
+    return Result(body={**world.ended_recording(names[0]).resource(), "api_id": request.api_id})
 
 
-def _delete_recording(world: World, call: Call, names: list[str], _given: Mapping[str, Any]) -> Result:
+def _delete_recording(world: World, request: ApiRequest, names: list[str], _given: Mapping[str, Any]) -> Result:
     del world.recordings[world.ended_recording(names[0]).recording_id]
-    return Result(status=HTTPStatus.NO_CONTENT, body={"api_id": call.api_id})
+    return Result(status=HTTPStatus.NO_CONTENT, body={"api_id": request.api_id})
 
 
 ENDPOINTS: Mapping[tuple[str, ...], Mapping[str, Endpoint]] = {
@@ -133,28 +133,28 @@ ENDPOINTS: Mapping[tuple[str, ...], Mapping[str, Endpoint]] = {
 """Every resource by its path under the account; ``*`` stands for a name or an id."""
 
 
-def answer(world: World, call: Call, *, auth_token: str) -> Answer:
+def handle_request(world: World, request: ApiRequest, *, auth_token: str) -> ApiReply:
     """Execute a request and say what Plivo would have said."""
     fault = world.faults.popleft() if world.faults else None
     try:
         if fault is None:
-            return _execute(world, call, auth_token)
-        owed = _execute(world, call, auth_token).owed if fault.executed else ()
-        body = world.dialect.refusal(fault.phrase, call.api_id)
+            return _execute(world, request, auth_token)
+        callbacks = _execute(world, request, auth_token).callbacks if fault.executed else ()
+        body = world.dialect.refusal(fault.phrase, request.api_id)
         headers = {} if fault.retry_after is None else {"Retry-After": fault.retry_after}
-        return Answer(status=fault.status, body=body, headers=headers, owed=owed)
+        return ApiReply(status=fault.status, body=body, headers=headers, callbacks=callbacks)
     except RefusedError as refusal:
         # The one error that is known to come without an api_id: https://github.com/plivo/plivo-php/pull/367
-        api_id = None if refusal.status == HTTPStatus.UNAUTHORIZED else call.api_id
+        api_id = None if refusal.status == HTTPStatus.UNAUTHORIZED else request.api_id
         body = world.dialect.refusal(refusal.error, api_id)
-        return Answer(status=refusal.status, body=body, headers=refusal.headers)
+        return ApiReply(status=refusal.status, body=body, headers=refusal.headers)
 
 
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/]*)")
 """How a target begins that is a whole URL: https://www.rfc-editor.org/rfc/rfc9112#name-absolute-form"""
 
 
-def address_in(raw_path: bytes) -> str | None:
+def authority_of(raw_path: bytes) -> str | None:
     """Return the address that a request names before its path, or None if it begins with the path, as most do."""
     absolute = _ABSOLUTE.match(raw_path)
     return absolute and absolute[1].decode("latin-1")
@@ -174,10 +174,10 @@ def segments(raw_path: bytes) -> list[str]:
         return []
 
 
-def _execute(world: World, call: Call, auth_token: str) -> Answer:
-    match call.path:
+def _execute(world: World, request: ApiRequest, auth_token: str) -> ApiReply:
+    match request.path:
         case ["v1", "Account", auth_id, *resource, ""]:
-            _authenticate(world, auth_id, call.authorization, auth_token)
+            _authenticate(world, auth_id, request.authorization, auth_token)
         case _:
             raise RefusedError(404, "not found")
     for pattern, methods in ENDPOINTS.items():
@@ -185,7 +185,7 @@ def _execute(world: World, call: Call, auth_token: str) -> Answer:
             want == have if want != "*" else have for want, have in zip(pattern, resource, strict=True)
         ):
             names = [have for want, have in zip(pattern, resource, strict=True) if want == "*"]
-            return _call_endpoint(world, call, names, methods)
+            return _run_endpoint(world, request, names, methods)
     raise RefusedError(404, "not found")
 
 
@@ -197,36 +197,36 @@ def _authenticate(world: World, auth_id: str, authorization: str | None, auth_to
         raise RefusedError(401, "authentication credentials were not provided", headers=challenge)
 
 
-def _call_endpoint(world: World, call: Call, names: list[str], methods: Mapping[str, Endpoint]) -> Answer:
-    if call.method not in methods:
+def _run_endpoint(world: World, request: ApiRequest, names: list[str], methods: Mapping[str, Endpoint]) -> ApiReply:
+    if request.method not in methods:
         raise RefusedError(405, "method not allowed", headers={"Allow": ", ".join(methods)})
-    endpoint = methods[call.method]
-    given = arguments(call.method, call.query, call.body)
-    callback_url = web_address(given, "callback_url")
-    callback_method = choice(given, "callback_method", ("GET", "POST"), "POST")
+    endpoint = methods[request.method]
+    given = parse_arguments(request.method, request.query, request.body)
+    callback_url = url_argument(given, "callback_url")
+    callback_method = choice_argument(given, "callback_method", ("GET", "POST"), "POST")
     if callback_url is None:
-        result = endpoint(world, call, names, given)
+        result = endpoint(world, request, names, given)
         body = None if result.status == HTTPStatus.NO_CONTENT else result.body
-        return Answer(status=result.status, body=body, owed=result.owed)
-    result = _result_in_background(endpoint, world, call, names, given)
+        return ApiReply(status=result.status, body=body, callbacks=result.callbacks)
+    result = _result_in_background(endpoint, world, request, names, given)
     response = Callback(
         kind="response",
         url=callback_url,
         method=callback_method,
         fields={"response": json.dumps(result.body)},
-        api_id=call.api_id,
+        api_id=request.api_id,
     )
-    spawned = {"api_id": call.api_id, "message": "async api spawned"}
-    return Answer(status=world.dialect.async_status, body=spawned, owed=(response, *result.owed))
+    spawned = {"api_id": request.api_id, "message": "async api spawned"}
+    return ApiReply(status=world.dialect.async_status, body=spawned, callbacks=(response, *result.callbacks))
 
 
 def _result_in_background(
-    endpoint: Endpoint, world: World, call: Call, names: list[str], given: Mapping[str, Any]
+    endpoint: Endpoint, world: World, request: ApiRequest, names: list[str], given: Mapping[str, Any]
 ) -> Result:
     """Execute a request whose caller was sent away; what is wrong with its arguments he was still told."""
     try:
-        return endpoint(world, call, names, given)
+        return endpoint(world, request, names, given)
     except RefusedError as refusal:
         if refusal.status == HTTPStatus.BAD_REQUEST:
             raise
-        return Result(body={"api_id": call.api_id, "error": refusal.error})
+        return Result(body={"api_id": request.api_id, "error": refusal.error})

@@ -22,8 +22,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.types import Receive, Scope, Send
 
 from plivo_record_async import _clock
-from plivo_record_async.emulator.access import MARK, own_addresses, refuse_web_pages
-from plivo_record_async.emulator.api import Call, address_in, answer, segments
+from plivo_record_async.emulator.access import CONTROL_HEADER, own_addresses, refuse_web_pages
+from plivo_record_async.emulator.api import ApiRequest, authority_of, handle_request, segments
 from plivo_record_async.emulator.arguments import RefusedError
 from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.deliver import Attempt
@@ -95,7 +95,7 @@ class EmulatorApp:
         return self._settle(self.world.open(name, now=_clock.now()))
 
     def _settle(self, result: Result) -> Mapping[str, Any]:
-        for callback in result.owed:
+        for callback in result.callbacks:
             self.send_soon(callback)
         return result.body
 
@@ -111,7 +111,7 @@ class EmulatorApp:
 
     def _control(self, request: Request, resource: list[str]) -> Response:
         server, port = request.scope["server"]
-        address = address_in(request.scope["raw_path"])
+        address = authority_of(request.scope["raw_path"])
         headers = request.headers
         try:
             refuse_web_pages(
@@ -119,7 +119,7 @@ class EmulatorApp:
                 hosts=[*headers.getlist("host"), *([] if address is None else [address])],
                 origins=headers.getlist("origin"),
                 content_types=headers.getlist("content-type"),
-                marks=headers.getlist(MARK),
+                control_headers=headers.getlist(CONTROL_HEADER),
                 own=own_addresses((self.host, server), port or 80),
             )
             match [request.method, *resource]:
@@ -135,7 +135,7 @@ class EmulatorApp:
             return JSONResponse({"error": refusal.error}, status_code=refusal.status)
 
     def _api(self, request: Request, path: list[str], body: bytes) -> Response:
-        call = Call(
+        api_request = ApiRequest(
             method=request.method,
             path=path,
             query=request.scope["query_string"].decode("latin-1"),
@@ -145,14 +145,14 @@ class EmulatorApp:
             api_id=str(uuid4()),
             recording_id=str(uuid4()),
         )
-        given = answer(self.world, call, auth_token=self.auth_token)
-        for callback in given.owed:
+        reply = handle_request(self.world, api_request, auth_token=self.auth_token)
+        for callback in reply.callbacks:
             self.send_soon(callback)
-        if given.body is None:
-            return Response(status_code=given.status, headers=given.headers)
-        if isinstance(given.body, str):
-            return HTMLResponse(given.body, status_code=given.status, headers=given.headers)
-        return JSONResponse(given.body, status_code=given.status, headers=given.headers)
+        if reply.body is None:
+            return Response(status_code=reply.status, headers=reply.headers)
+        if isinstance(reply.body, str):
+            return HTMLResponse(reply.body, status_code=reply.status, headers=reply.headers)
+        return JSONResponse(reply.body, status_code=reply.status, headers=reply.headers)
 
     def _media(self, method: str, path: list[str], wanted: str | None) -> Response:
         """A recorded file; like Plivo's, it is open to whoever knows its address."""

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["RefusedError", "arguments", "choice", "number", "web_address"]
+__all__ = ["RefusedError", "choice_argument", "integer_argument", "parse_arguments", "url_argument"]
 
 
 class RefusedError(Exception):
@@ -31,7 +31,7 @@ class RefusedError(Exception):
         self.headers = headers or {}
 
 
-def arguments(method: str, query: str, body: bytes) -> Mapping[str, Any]:
+def parse_arguments(method: str, query: str, body: bytes) -> Mapping[str, Any]:
     """The arguments of a request, known and unknown.
 
     Raises:
@@ -53,7 +53,7 @@ def _invalid(name: str, wanted: str) -> RefusedError:
     return RefusedError(400, f"{name} parameter is invalid, it must be {wanted}")
 
 
-def choice(given: Mapping[str, Any], name: str, choices: Collection[str], default: str) -> str:
+def choice_argument(given: Mapping[str, Any], name: str, choices: Collection[str], default: str) -> str:
     """One of these words, or the default where none is given."""
     value = given.get(name, default)
     if not isinstance(value, str) or value not in choices:
@@ -61,7 +61,7 @@ def choice(given: Mapping[str, Any], name: str, choices: Collection[str], defaul
     return value
 
 
-def web_address(given: Mapping[str, Any], name: str) -> str | None:
+def url_argument(given: Mapping[str, Any], name: str) -> str | None:
     """An absolute http or https URL, as it was given, or ``None`` where none is."""
     if name not in given:
         return None
@@ -78,7 +78,7 @@ def web_address(given: Mapping[str, Any], name: str) -> str | None:
     return value
 
 
-def number(given: Mapping[str, Any], name: str, *, at_least: int, at_most: int, default: int) -> int:
+def integer_argument(given: Mapping[str, Any], name: str, *, at_least: int, at_most: int, default: int) -> int:
     """A whole number within bounds, or the default where none is given."""
     text = str(given.get(name, default))
     if not re.fullmatch("[0-9]{1,9}", text) or not at_least <= int(text) <= at_most:

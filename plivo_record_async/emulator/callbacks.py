@@ -18,12 +18,12 @@ import attrs
 
 from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 
-__all__ = ["Callback", "DeliveryOptions", "HttpCallback", "Kind", "Scheme"]
+__all__ = ["Callback", "CallbackKind", "DeliveryOptions", "HttpCallback", "SignatureScheme"]
 
-Kind = Literal["response", "recording", "transcription"]
+CallbackKind = Literal["response", "recording", "transcription"]
 """An asynchronous API response, the end of a recording, the end of a transcription."""
 
-Scheme = Literal["V3", "V3 list", "V2", "none"]
+SignatureScheme = Literal["V3", "V3 list", "V2", "none"]
 """How a callback is signed: ``V3 list`` is as while auth tokens rotate, the retired token's signature first."""
 
 _RANGES = {"ct": range(100, 10_001), "rt": range(100, 40_001), "tt": range(100, 55_001), "rc": range(6)}
@@ -98,13 +98,13 @@ class Callback:
         api_id: The id of the request that it belongs to.
     """
 
-    kind: Kind
+    kind: CallbackKind
     url: str
     method: str
     fields: Mapping[str, str]
     api_id: str
 
-    def signed(self, *, nonce: str, auth_token: str, scheme: Scheme = "V3") -> HttpCallback:
+    def signed(self, *, nonce: str, auth_token: str, scheme: SignatureScheme = "V3") -> HttpCallback:
         """The callback as a request: a form, or fields in the query, and the signatures of it."""
         url = urldefrag(self.url).url
         form: Mapping[str, str] = self.fields

@@ -15,7 +15,7 @@ import attrs
 import httpx
 
 from plivo_record_async import _clock
-from plivo_record_async.emulator.callbacks import Callback, DeliveryOptions, HttpCallback, Kind
+from plivo_record_async.emulator.callbacks import Callback, CallbackKind, DeliveryOptions, HttpCallback
 from plivo_record_async.emulator.dialect import Dialect
 
 __all__ = ["Attempt", "Deliverer"]
@@ -39,7 +39,7 @@ class Attempt:
         at: When the attempt was over (aware, UTC).
     """
 
-    kind: Kind
+    kind: CallbackKind
     api_id: str
     method: str
     url: str
@@ -51,7 +51,7 @@ class Attempt:
 
 
 @attrs.frozen
-class _Verdict:
+class _DeliveryResult:
     """How an attempt went; ``failure`` is the word that a retry policy has for it."""
 
     status: int | None = None
@@ -121,18 +121,18 @@ class Deliverer:
             try:
                 async with asyncio.timeout(options.total_ms / 1000):
                     while True:
-                        verdict = await self._attempt(request, options)
-                        self._note(callback, request, attempt, verdict)
-                        if not options.retries_after(verdict.failure, attempt):
+                        result = await self._attempt(request, options)
+                        self._note(callback, request, attempt, result)
+                        if not options.retries_after(result.failure, attempt):
                             return
                         await asyncio.sleep(self._first_pause * 2 ** (attempt - 1))
                         attempt += 1
                         request = self._signed(callback)
             except TimeoutError:
-                over = _Verdict(error=f"given up: all {options.total_ms} ms (tt) are over")
+                over = _DeliveryResult(error=f"given up: all {options.total_ms} ms (tt) are over")
                 self._note(callback, request, attempt, over)
 
-    async def _attempt(self, request: HttpCallback, options: DeliveryOptions) -> _Verdict:
+    async def _attempt(self, request: HttpCallback, options: DeliveryOptions) -> _DeliveryResult:
         timeout = httpx.Timeout(options.read_ms / 1000, connect=options.connect_ms / 1000, pool=None)
         client = self._client(tls=request.url.lower().startswith("https:"))
         try:
@@ -162,13 +162,13 @@ class Deliverer:
             )
         return self._clients[tls]
 
-    def _note(self, callback: Callback, request: HttpCallback, attempt: int, verdict: _Verdict) -> None:
+    def _note(self, callback: Callback, request: HttpCallback, attempt: int, result: _DeliveryResult) -> None:
         _logger.info(
             "callback (%s) %s %s: %s",
             callback.kind,
             request.method,
             request.url.partition("?")[0],
-            verdict.error or verdict.status,
+            result.error or result.status,
         )
         self._report(
             Attempt(
@@ -178,31 +178,31 @@ class Deliverer:
                 url=request.url,
                 fields=dict(callback.fields),
                 attempt=attempt,
-                status=verdict.status,
-                error=verdict.error,
+                status=result.status,
+                error=result.error,
                 at=_clock.now(),
             )
         )
 
 
-async def _answered(response: httpx.Response) -> _Verdict:
+async def _answered(response: httpx.Response) -> _DeliveryResult:
     """An answer began: once it has, Plivo does not retry because it breaks off."""
     status = response.status_code
     try:
         async for _ in response.aiter_raw():
             continue
     except httpx.HTTPError as error:
-        return _Verdict(status=status, error=f"the answer broke off: {error!r}")
+        return _DeliveryResult(status=status, error=f"the answer broke off: {error!r}")
     if response.is_success:
-        return _Verdict(status=status)
-    return _Verdict(status=status, error=f"answered {status}", failure=f"{status // 100}xx")
+        return _DeliveryResult(status=status)
+    return _DeliveryResult(status=status, error=f"answered {status}", failure=f"{status // 100}xx")
 
 
-def _unanswered(error: Exception) -> _Verdict:
+def _unanswered(error: Exception) -> _DeliveryResult:
     """No answer at all: nobody there counts as ``ct``, somebody who keeps silent or hangs up as ``rt``."""
     failure = None
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         failure = "ct"
     elif isinstance(error, httpx.TimeoutException | httpx.NetworkError | httpx.RemoteProtocolError):
         failure = "rt"
-    return _Verdict(error=f"no answer: {error!r}", failure=failure)
+    return _DeliveryResult(error=f"no answer: {error!r}", failure=failure)

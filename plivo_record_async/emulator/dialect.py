@@ -12,7 +12,7 @@ import attrs
 from attrs.validators import ge, in_
 
 from plivo_record_async._value import Value
-from plivo_record_async.emulator.callbacks import Scheme
+from plivo_record_async.emulator.callbacks import SignatureScheme
 
 __all__ = ["Dialect", "Fault"]
 
@@ -66,7 +66,7 @@ class Dialect(Value):
         default="integer", validator=in_(("integer", "decimal", "empty"))
     )
     started_callback: bool = False
-    signatures: Scheme = attrs.field(default="V3", validator=in_(get_args(Scheme)))
+    signatures: SignatureScheme = attrs.field(default="V3", validator=in_(get_args(SignatureScheme)))
     copies: int = attrs.field(default=1, validator=ge(1))
     delay_s: float = attrs.field(default=0.0, validator=ge(0))
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from plivo_record_async.emulator.arguments import RefusedError, number
+from plivo_record_async.emulator.arguments import RefusedError, integer_argument
 from plivo_record_async.emulator.recording import Recording
 
 __all__ = ["listing"]
@@ -44,8 +44,8 @@ def listing(
     Raises:
         RefusedError: 400, an argument is invalid or asks for more than 30 days.
     """
-    limit = number(given, "limit", at_least=1, at_most=20, default=20)
-    offset = number(given, "offset", at_least=0, at_most=_ENDLESS, default=0)
+    limit = integer_argument(given, "limit", at_least=1, at_most=20, default=20)
+    offset = integer_argument(given, "offset", at_least=0, at_most=_ENDLESS, default=0)
     wanted = _time_filter(given, now)
     kept_long_enough = _storage_filter(given)
     found = sorted(
@@ -89,7 +89,7 @@ def _storage_filter(given: Mapping[str, str]) -> bool:
     if asked and any(name.startswith("add_time") for name in given):
         raise RefusedError(400, "recording_storage_duration parameter is invalid together with add_time")
     return all(
-        _COMPARISONS[suffix](0, number(given, name, at_least=0, at_most=_ENDLESS, default=0))
+        _COMPARISONS[suffix](0, integer_argument(given, name, at_least=0, at_most=_ENDLESS, default=0))
         for suffix, name in asked.items()
     )
 

@@ -20,7 +20,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import attrs
 
-from plivo_record_async.emulator.arguments import RefusedError, choice, web_address
+from plivo_record_async.emulator.arguments import RefusedError, choice_argument, url_argument
 from plivo_record_async.emulator.callbacks import Callback
 from plivo_record_async.emulator.dialect import Dialect, Fault
 from plivo_record_async.emulator.recording import Recording
@@ -59,7 +59,7 @@ class Result:
 
     status: int = 200
     body: Mapping[str, Any]
-    owed: tuple[Callback, ...] = ()
+    callbacks: tuple[Callback, ...] = ()
 
 
 @attrs.define(kw_only=True)
@@ -140,7 +140,7 @@ class World:
                 "recording_id": recording_id,
                 "url": recording.url,
             },
-            owed=recording.started_callbacks(self.dialect),
+            callbacks=recording.started_callbacks(self.dialect),
         )
 
     def stop(self, name: str, *, now: datetime, api_id: str) -> Result:
@@ -153,7 +153,7 @@ class World:
         return Result(
             status=self.dialect.stop_status,
             body={"api_id": api_id, "message": "conference recording stopped"},
-            owed=self._owed(ended),
+            callbacks=self._ended_callbacks(ended),
         )
 
     def end(self, name: str, *, now: datetime) -> Result:
@@ -165,7 +165,7 @@ class World:
         ended = self._end_recordings(attrs.evolve(self._existing(name), live=False), now=now)
         return Result(
             body={"conference_name": name, "ended_recordings": [each.recording_id for each in ended]},
-            owed=self._owed(ended),
+            callbacks=self._ended_callbacks(ended),
         )
 
     def ended_recording(self, recording_id: str) -> Recording:
@@ -194,7 +194,7 @@ class World:
             raise RefusedError(404, "not found")
         return known
 
-    def _owed(self, ended: list[Recording]) -> tuple[Callback, ...]:
+    def _ended_callbacks(self, ended: list[Recording]) -> tuple[Callback, ...]:
         return tuple(callback for each in ended for callback in each.ended_callbacks(self.dialect))
 
     def _end_recordings(self, conference: Conference, *, now: datetime) -> list[Recording]:
@@ -211,11 +211,11 @@ def start_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
         RefusedError: 400, one is invalid.
     """
     # By their age, the documents name auto alone, auto and hybrid, or auto, hybrid and manual.
-    choice(given, "transcription_type", ("auto", "hybrid", "manual"), "auto")
+    choice_argument(given, "transcription_type", ("auto", "hybrid", "manual"), "auto")
     return {
-        "file_format": choice(given, "file_format", ("mp3", "wav"), "mp3"),
-        "callback_url": web_address(given, "callback_url"),
-        "callback_method": choice(given, "callback_method", ("GET", "POST"), "POST"),
-        "transcription_url": web_address(given, "transcription_url"),
-        "transcription_method": choice(given, "transcription_method", ("GET", "POST"), "POST"),
+        "file_format": choice_argument(given, "file_format", ("mp3", "wav"), "mp3"),
+        "callback_url": url_argument(given, "callback_url"),
+        "callback_method": choice_argument(given, "callback_method", ("GET", "POST"), "POST"),
+        "transcription_url": url_argument(given, "transcription_url"),
+        "transcription_method": choice_argument(given, "transcription_method", ("GET", "POST"), "POST"),
     }

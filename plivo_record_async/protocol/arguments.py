@@ -16,21 +16,21 @@ from urllib.parse import urlsplit
 import attrs
 
 __all__ = [
-    "aware",
+    "aware_datetime",
     "conference_name",
-    "is_web_address",
+    "http_url",
+    "integer",
+    "is_http_url",
     "number",
     "one_of",
     "optional",
     "path_segment",
-    "positive",
+    "positive_number",
     "text",
     "utf8_text",
-    "web_address",
-    "whole",
 ]
 
-Check = Callable[[Any, "attrs.Attribute[Any]", Any], None]
+Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
 def text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -63,14 +63,14 @@ def path_segment(name: str, value: object) -> str:
     return str(value)
 
 
-def web_address(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+def http_url(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
     """An absolute http or https URL; it is passed on byte for byte, fragment included."""
     text(instance, attribute, value)
-    if not is_web_address(value):
+    if not is_http_url(value):
         raise ValueError(f"{attribute.name} must be an absolute http:// or https:// URL without spaces, not {value!r}")
 
 
-def is_web_address(value: str) -> bool:
+def is_http_url(value: str) -> bool:
     """Whether a text is an absolute http or https URL."""
     origin = _ORIGIN.match(value)
     # No white space but the space itself is printable.
@@ -97,7 +97,7 @@ def _is_origin(value: str) -> bool:
     return parts.scheme in {"http", "https"} and bool(parts.hostname)
 
 
-def one_of(*choices: str) -> Check:
+def one_of(*choices: str) -> Validator:
     """One of these words, spelled just so."""
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -109,7 +109,7 @@ def one_of(*choices: str) -> Check:
     return check
 
 
-def optional(check: Check) -> Check:
+def optional(check: Validator) -> Validator:
     """``None``, or what ``check`` lets pass."""
 
     def check_unless_none(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
@@ -126,7 +126,7 @@ def number(name: str, value: object) -> float:
     return value
 
 
-def positive(name: str, value: object) -> float:
+def positive_number(name: str, value: object) -> float:
     """A finite number above 0."""
     value = number(name, value)
     if not 0 < value <= sys.float_info.max:
@@ -134,7 +134,7 @@ def positive(name: str, value: object) -> float:
     return value
 
 
-def whole(name: str, value: object, *, least: int) -> int:
+def integer(name: str, value: object, *, least: int) -> int:
     """A whole number from ``least`` on."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}: {value!r}")
@@ -143,7 +143,7 @@ def whole(name: str, value: object, *, least: int) -> int:
     return value
 
 
-def aware(name: str, value: object) -> datetime:
+def aware_datetime(name: str, value: object) -> datetime:
     """A ``datetime`` that knows its offset from UTC."""
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, not {type(value).__name__}: {value!r}")

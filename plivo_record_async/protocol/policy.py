@@ -12,7 +12,7 @@ import attrs
 from attrs import field
 
 from plivo_record_async._value import Value
-from plivo_record_async.protocol.arguments import Check, one_of, optional
+from plivo_record_async.protocol.arguments import Validator, one_of, optional
 from plivo_record_async.protocol.callbacks.signatures import split_url
 
 __all__ = ["CallbackPolicy", "Failure", "Region"]
@@ -30,7 +30,7 @@ def _tuple(values: Iterable[Failure]) -> tuple[Failure, ...]:
     return tuple(values)
 
 
-def _some_of(*choices: str) -> Check:
+def _some_of(*choices: str) -> Validator:
     check_one = one_of(*choices)
 
     def check(instance: object, attribute: attrs.Attribute[Any], values: Any) -> None:
@@ -42,7 +42,7 @@ def _some_of(*choices: str) -> Check:
     return check
 
 
-def _between(least: int, most: int) -> Check:
+def _between(least: int, most: int) -> Validator:
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if isinstance(value, bool) or not isinstance(value, int):
             raise TypeError(f"{attribute.name} must be an int, not {type(value).__name__}: {value!r}")

@@ -12,7 +12,7 @@ from plivo_record_async import _clock
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import ClosedError, NotSentError, PlivoRecordError, StoreError, UnknownStartError
 from plivo_record_async.protocol.api import endpoints
-from plivo_record_async.protocol.arguments import positive, utf8_text
+from plivo_record_async.protocol.arguments import positive_number, utf8_text
 from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.recording.evidence import Evidence, SendingBegan, StartAccepted, StartNotSent
@@ -198,4 +198,4 @@ def _check(dedupe_key: object, timeout: object) -> None:
     if dedupe_key is not None:
         utf8_text("dedupe_key", dedupe_key)
     if timeout is not None:
-        positive("timeout", timeout)
+        positive_number("timeout", timeout)

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
-from plivo_record_async.protocol.arguments import whole
+from plivo_record_async.protocol.arguments import integer
 from plivo_record_async.protocol.models import Failed, Outcome, Succeeded
 
 __all__ = ["run_many"]
@@ -41,7 +41,7 @@ def run_many(
     """
     if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
         raise TypeError(f"requests must be an iterable of names or requests, not {type(items).__name__}: {items!r}")
-    whole("concurrency", concurrency, least=1)
+    integer("concurrency", concurrency, least=1)
     source = items if isinstance(items, AsyncIterable) else _Iterated(items)
     return _Workers(aiter(source), call, concurrency).outcomes()
 

@@ -15,7 +15,7 @@ from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.api.retry import RetryBudget, RetryPolicy, decisive_error, may_have_been_executed
 from plivo_record_async.protocol.api.status_errors import result_of
-from plivo_record_async.protocol.arguments import positive
+from plivo_record_async.protocol.arguments import positive_number
 from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.models import RateLimit
 from plivo_record_async.transport.attempt import Call
@@ -113,7 +113,7 @@ class RetryingSender:
             TypeError: The timeout is not a number.
             PlivoRecordError: The call failed.
         """
-        seconds = self.timeout if timeout is None else positive("timeout", timeout)
+        seconds = self.timeout if timeout is None else positive_number("timeout", timeout)
         deadline = asyncio.get_running_loop().time() + seconds
         policy = self._policy if max_retries is None else attrs.evolve(self._policy, max_retries=max_retries)
         call = Call(request=request, deadline=deadline)

@@ -46,7 +46,7 @@ def test_reading_needs_no_header_against_forged_requests(method: str, host: str)
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_foreign_host_is_refused(method: str, hosts: list[str]) -> None:
     with pytest.raises(RefusedError, match=r"403 Host .* is not an address of this emulator") as caught:
-        refuse(method, hosts=hosts, marks=["1"])
+        refuse(method, hosts=hosts, control_headers=["1"])
     assert "use one of 10.0.0.5:8765, 127.0.0.1:8765, " in caught.value.error
 
 
@@ -61,7 +61,7 @@ def test_a_foreign_host_is_refused(method: str, hosts: list[str]) -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_foreign_origin_is_refused(method: str, origins: list[str]) -> None:
     with pytest.raises(RefusedError, match=r"403 Origin .* is not this emulator"):
-        refuse(method, origins=origins, marks=["1"], content_types=["application/json"])
+        refuse(method, origins=origins, control_headers=["1"], content_types=["application/json"])
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.api import Answer, Call, address_in, answer, segments
+from plivo_record_async.emulator.api import ApiReply, ApiRequest, authority_of, handle_request, segments
 from plivo_record_async.emulator.dialect import Dialect, Fault
 from plivo_record_async.emulator.world import World
 
@@ -35,9 +35,9 @@ class Account:
         query: str = "",
         account: str = AUTH_ID,
         credentials: str | None = f"{AUTH_ID}:{TOKEN}",
-    ) -> Answer:
+    ) -> ApiReply:
         self.count += 1
-        call = Call(
+        request = ApiRequest(
             method=method,
             path=segments(f"/v1/Account/{account}/{path}".encode()),
             query=query,
@@ -47,11 +47,11 @@ class Account:
             api_id=str(self.count),
             recording_id=f"rec-{self.count}",
         )
-        return answer(self.world, call, auth_token=TOKEN)
+        return handle_request(self.world, request, auth_token=TOKEN)
 
 
-def error(status: int, text: str, *, number: int = 1) -> Answer:
-    return Answer(status=status, body={"api_id": str(number), "error": text})
+def error(status: int, text: str, *, number: int = 1) -> ApiReply:
+    return ApiReply(status=status, body={"api_id": str(number), "error": text})
 
 
 def test_start_and_stop_are_executed_and_answered() -> None:
@@ -60,7 +60,7 @@ def test_start_and_stop_are_executed_and_answered() -> None:
     assert started.status == 202
     assert isinstance(started.body, dict)
     assert (started.body["api_id"], started.body["recording_id"]) == ("1", "rec-1")
-    assert plivo.ask("DELETE", "Conference/My%20Conf%20Room/Record/") == Answer(status=204, body=None)
+    assert plivo.ask("DELETE", "Conference/My%20Conf%20Room/Record/") == ApiReply(status=204, body=None)
     assert plivo.world.executions("My Conf Room") == 1
 
 
@@ -80,7 +80,7 @@ def test_with_a_callback_url_the_answer_comes_by_callback() -> None:
     given = {"callback_url": "http://me/cb#rc=3", "callback_method": "GET", "file_format": "wav"}
     spawned = plivo.ask("POST", "Conference/x/Record/", given)
     assert (spawned.status, spawned.body) == (202, {"api_id": "1", "message": "async api spawned"})
-    (response,) = spawned.owed
+    (response,) = spawned.callbacks
     assert (response.kind, response.url, response.method) == ("response", "http://me/cb#rc=3", "GET")
     assert list(response.fields) == ["response"]
     assert json.loads(response.fields["response"]) == {
@@ -101,11 +101,11 @@ def test_stop_in_asynchronous_mode_calls_back_for_itself_and_each_recording(wher
         given = {"conference_name": "x", "callback_url": "http://me/stopped"}
         stopped = plivo.ask("DELETE", "Conference/x/Record/", given)
     assert (stopped.status, stopped.body) == (202, {"api_id": "2", "message": "async api spawned"})
-    assert [(each.kind, each.url) for each in stopped.owed] == [
+    assert [(each.kind, each.url) for each in stopped.callbacks] == [
         ("response", "http://me/stopped"),
         ("recording", "http://me/ended"),
     ]
-    response = json.loads(stopped.owed[0].fields["response"])
+    response = json.loads(stopped.callbacks[0].fields["response"])
     assert response == {"api_id": "2", "message": "conference recording stopped"}
 
 
@@ -113,7 +113,7 @@ def test_failed_start_in_asynchronous_mode_calls_back_with_the_error() -> None:
     plivo = Account(strict=True)
     spawned = plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"})
     assert spawned.status == 202
-    assert json.loads(spawned.owed[0].fields["response"]) == {"api_id": "1", "error": "not found"}
+    assert json.loads(spawned.callbacks[0].fields["response"]) == {"api_id": "1", "error": "not found"}
     assert plivo.ask("POST", "Conference/x/Record/") == error(404, "not found", number=2)
 
 
@@ -163,8 +163,8 @@ def test_request_for_another_account_is_answered_404(method: str, path: str) -> 
 def test_other_roots_are_not_found() -> None:
     plivo = Account()
     for path in (b"", b"/", b"/v1/", b"/v2/Account/" + AUTH_ID.encode() + b"/Conference/", b"/v1/account/x/"):
-        call = Call(method="GET", path=segments(path), now=NOW, api_id="1", recording_id="r")
-        assert answer(plivo.world, call, auth_token=TOKEN) == error(404, "not found")
+        request = ApiRequest(method="GET", path=segments(path), now=NOW, api_id="1", recording_id="r")
+        assert handle_request(plivo.world, request, auth_token=TOKEN) == error(404, "not found")
 
 
 @pytest.mark.parametrize(
@@ -217,7 +217,7 @@ def test_any_path_gives_segments_or_none(path: bytes) -> None:
     ],
 )
 def test_a_target_may_be_an_absolute_url(target: bytes, address: str | None, path: list[str]) -> None:
-    assert (address_in(target), segments(target)) == (address, path)
+    assert (authority_of(target), segments(target)) == (address, path)
 
 
 def test_conference_is_returned_while_it_is_live() -> None:
@@ -257,7 +257,7 @@ def test_recordings_are_listed_returned_and_deleted() -> None:
     assert listed.body["api_id"] == "6"
     assert [each["recording_id"] for each in listed.body["objects"]] == ["rec-1"]
     assert listed.body["objects"][0]["api_id"] == "1"
-    assert plivo.ask("DELETE", "Recording/rec-1/") == Answer(status=204, body=None)
+    assert plivo.ask("DELETE", "Recording/rec-1/") == ApiReply(status=204, body=None)
     assert plivo.ask("GET", "Recording/rec-1/") == error(404, "not found", number=8)
     assert plivo.world.executions("x") == 1
 
@@ -273,7 +273,7 @@ def test_dialect_decides_where_plivos_documents_contradict_each_other() -> None:
 def test_each_fault_happens_once() -> None:
     plivo = Account()
     plivo.world.faults.append(Fault(status=429, retry_after="7"))
-    assert plivo.ask("POST", "Conference/x/Record/") == Answer(
+    assert plivo.ask("POST", "Conference/x/Record/") == ApiReply(
         status=429, body={"api_id": "1", "error": "too many requests"}, headers={"Retry-After": "7"}
     )
     assert plivo.world.executions("x") == 0
@@ -285,7 +285,7 @@ def test_a_fault_may_hide_an_execution() -> None:
     plivo.world.faults.append(Fault(status=503, executed=True))
     failed = plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"})
     assert (failed.status, failed.body) == (503, {"api_id": "1", "error": "service unavailable"})
-    assert [each.kind for each in failed.owed] == ["response"]
+    assert [each.kind for each in failed.callbacks] == ["response"]
     assert plivo.world.executions("x") == 1
 
 

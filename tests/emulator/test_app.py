@@ -32,7 +32,7 @@ class Plivo:
 
     app: EmulatorApp
     client: httpx.AsyncClient
-    owed: list[Callback]
+    callbacks: list[Callback]
 
     async def api(self, method: str, path: str, **options: Any) -> httpx.Response:
         return await self.client.request(method, f"/v1/Account/{AUTH_ID}/{path}", auth=(AUTH_ID, TOKEN), **options)
@@ -48,11 +48,11 @@ class Plivo:
 
 
 def plivo_world(**options: Any) -> Plivo:
-    owed: list[Callback] = []
+    callbacks: list[Callback] = []
     world = World(auth_id=AUTH_ID, url="http://plivo.test", **options)
-    app = EmulatorApp(world=world, auth_token=TOKEN, send_soon=owed.append)
+    app = EmulatorApp(world=world, auth_token=TOKEN, send_soon=callbacks.append)
     transport = httpx.ASGITransport(app)
-    return Plivo(app, httpx.AsyncClient(transport=transport, base_url="http://plivo.test"), owed)
+    return Plivo(app, httpx.AsyncClient(transport=transport, base_url="http://plivo.test"), callbacks)
 
 
 @pytest.fixture
@@ -85,10 +85,10 @@ async def test_every_request_has_its_own_api_id(plivo: Plivo) -> None:
 async def test_due_callbacks_are_delivered(plivo: Plivo) -> None:
     given_arguments = {"callback_url": "http://me/cb", "transcription_url": "http://me/text"}
     started = await plivo.api("POST", "Conference/x/Record/", json=given_arguments)
-    assert started.json() == {"api_id": plivo.owed[0].api_id, "message": "async api spawned"}
-    assert json.loads(plivo.owed[0].fields["response"])["api_id"] == plivo.owed[0].api_id
+    assert started.json() == {"api_id": plivo.callbacks[0].api_id, "message": "async api spawned"}
+    assert json.loads(plivo.callbacks[0].fields["response"])["api_id"] == plivo.callbacks[0].api_id
     await plivo.api("DELETE", "Conference/x/Record/?callback_url=http://me/stopped")
-    assert [(each.kind, each.url) for each in plivo.owed] == [
+    assert [(each.kind, each.url) for each in plivo.callbacks] == [
         ("response", "http://me/cb"),
         ("response", "http://me/stopped"),
         ("recording", "http://me/cb"),
@@ -149,7 +149,7 @@ async def test_the_control_api_ends_a_conference(plivo: Plivo) -> None:
     started = await plivo.api("POST", "Conference/x/Record/", json={"transcription_url": "http://me/text"})
     ended = await plivo.control("conferences/x/end")
     assert ended.json() == {"conference_name": "x", "ended_recordings": [started.json()["recording_id"]]}
-    assert [each.kind for each in plivo.owed] == ["transcription"]
+    assert [each.kind for each in plivo.callbacks] == ["transcription"]
     for ended_or_unheard in ("x", "y"):
         again = await plivo.control(f"conferences/{ended_or_unheard}/end")
         assert (again.status_code, again.json()) == (404, {"error": "not found"})
@@ -260,7 +260,7 @@ async def test_a_question_mark_in_a_name_begins_no_query(plivo: Plivo) -> None:
     await plivo.api("POST", "Conference/a%3Fb/Record/")
     stopped = await plivo.api("DELETE", "Conference/a%3Fb/Record/?callback_url=http://me/stopped")
     assert stopped.json()["message"] == "async api spawned"
-    assert [each.url for each in plivo.owed] == ["http://me/stopped"]
+    assert [each.url for each in plivo.callbacks] == ["http://me/stopped"]
 
 
 async def test_invalid_host_header_is_answered_without_an_error(plivo: Plivo) -> None:

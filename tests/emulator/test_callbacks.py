@@ -23,8 +23,8 @@ def callback(url: str, method: str = "POST", **fields: str) -> Callback:
 
 def official_verdict(sent: HttpCallback, signature: str, token: str = TOKEN) -> bool:
     params = parse_qs((sent.content or b"").decode(), keep_blank_values=True)
-    verdict: bool = plivo.utils.validate_v3_signature(sent.method, sent.url, NONCE, token, signature, params)
-    return verdict
+    result: bool = plivo.utils.validate_v3_signature(sent.method, sent.url, NONCE, token, signature, params)
+    return result
 
 
 def test_post_carries_its_fields_in_a_form() -> None:

@@ -32,7 +32,7 @@ def test_start_is_answered_in_plivos_words() -> None:
         "recording_id": "r",
         "url": "http://127.0.0.1:1/v1/Account/MAXXXXXXXXXXXXXXXXXX/Recording/r.wav",
     }
-    assert started.owed == ()
+    assert started.callbacks == ()
 
 
 def test_two_starts_are_two_recordings_and_one_stop_ends_both() -> None:
@@ -43,13 +43,13 @@ def test_two_starts_are_two_recordings_and_one_stop_ends_both() -> None:
     assert plivo.executions("standup") == 2
     stopped = plivo.stop("standup", now=LATER, api_id="s")
     assert (stopped.status, stopped.body) == (204, {"api_id": "s", "message": "conference recording stopped"})
-    assert [each.url for each in stopped.owed] == ["http://me/1", "http://me/2", "http://me/text"]
+    assert [each.url for each in stopped.callbacks] == ["http://me/1", "http://me/2", "http://me/text"]
     assert {key: each.duration_ms for key, each in plivo.recordings.items()} == {
         "rec-1": 90_000,
         "rec-2": 90_000,
         "rec-3": 0,
     }
-    assert plivo.stop("standup", now=LATER, api_id="s").owed == ()
+    assert plivo.stop("standup", now=LATER, api_id="s").callbacks == ()
     assert plivo.executions("standup") == 2
 
 
@@ -58,7 +58,7 @@ def test_a_conference_that_ends_ends_its_recordings() -> None:
     start(plivo, "standup", callback_url="http://me/1")
     ended = plivo.end("standup", now=LATER)
     assert ended.body == {"conference_name": "standup", "ended_recordings": ["rec-1"]}
-    assert [each.kind for each in ended.owed] == ["recording"]
+    assert [each.kind for each in ended.callbacks] == ["recording"]
     with pytest.raises(RefusedError, match="404 not found"):
         plivo.end("standup", now=LATER)
     with pytest.raises(RefusedError, match="404 not found"):
@@ -82,7 +82,7 @@ def test_a_start_opens_an_ended_conference_anew() -> None:
     plivo.start("standup", {}, now=LATER, api_id="a", recording_id="rec-2")
     assert plivo.conference("standup", now=LATER).opened_at == LATER
     assert plivo.executions("standup") == 2
-    assert plivo.stop("standup", now=LATER, api_id="s").owed == ()
+    assert plivo.stop("standup", now=LATER, api_id="s").callbacks == ()
 
 
 def test_a_strict_world_has_only_the_conferences_that_were_opened() -> None:
@@ -124,7 +124,7 @@ def test_dialect_decides_where_plivos_documents_contradict_each_other() -> None:
     plivo = world(dialect=Dialect(start_status=200, stop_status=200, started_callback=True))
     given = {"callback_url": "http://me/cb"}
     started = plivo.start("standup", given, now=NOW, api_id="a", recording_id="r")
-    assert (started.status, [each.kind for each in started.owed]) == (200, ["recording"])
+    assert (started.status, [each.kind for each in started.callbacks]) == (200, ["recording"])
     assert plivo.stop("standup", now=NOW, api_id="s").status == 200
 
 
@@ -177,12 +177,14 @@ class AnyLife(RuleBasedStateMachine):
     @rule(name=NAMES, end=st.booleans())
     def stop(self, name: str, end: bool) -> None:
         try:
-            owed = (self.world.end(name, now=self.now) if end else self.world.stop(name, now=self.now, api_id="s")).owed
+            callbacks = (
+                self.world.end(name, now=self.now) if end else self.world.stop(name, now=self.now, api_id="s")
+            ).callbacks
         except RefusedError:
             known = self.world.conferences.get(name)
             assert not known.live if known else end
         else:
-            self.told += [each.fields["recording_id"] for each in owed]
+            self.told += [each.fields["recording_id"] for each in callbacks]
 
     @rule(seconds=st.integers(0, 100_000))
     def wait(self, seconds: int) -> None:

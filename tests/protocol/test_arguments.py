@@ -64,13 +64,13 @@ def verdict(check: Callable[[Any, Any, Any], None], value: object) -> None:
 
 @pytest.mark.parametrize("url", URLS)
 def test_web_address_accepts(url: str) -> None:
-    verdict(arguments.web_address, url)
+    verdict(arguments.http_url, url)
 
 
 @pytest.mark.parametrize("url", NOT_URLS)
 def test_web_address_refuses(url: str) -> None:
     with pytest.raises(ValueError, match=r"^thing "):
-        verdict(arguments.web_address, url)
+        verdict(arguments.http_url, url)
 
 
 @given(st.text())
@@ -78,7 +78,7 @@ def test_web_address_refuses(url: str) -> None:
 @example("http://\u2100/")
 def test_web_address_accepts_any_text_or_raises_value_error(value: str) -> None:
     try:
-        verdict(arguments.web_address, value)
+        verdict(arguments.http_url, value)
     except ValueError:
         return
     assert value.lower().startswith(("http://", "https://"))
@@ -86,9 +86,9 @@ def test_web_address_accepts_any_text_or_raises_value_error(value: str) -> None:
 
 @pytest.mark.parametrize("value", [None, 5, b"http://h", ["http://h"]])
 @pytest.mark.parametrize(
-    "check", [arguments.text, arguments.conference_name, arguments.web_address, arguments.one_of("GET")]
+    "check", [arguments.text, arguments.conference_name, arguments.http_url, arguments.one_of("GET")]
 )
-def test_value_that_is_not_text_raises_a_type_error_that_shows_it(check: arguments.Check, value: object) -> None:
+def test_value_that_is_not_text_raises_a_type_error_that_shows_it(check: arguments.Validator, value: object) -> None:
     with pytest.raises(TypeError, match=r"^thing must be a str, not ") as caught:
         verdict(check, value)
     assert repr(value) in str(caught.value)
@@ -135,42 +135,42 @@ def test_optional_accepts_none_and_checks_any_other_value() -> None:
 
 @pytest.mark.parametrize("value", [1, 0.001, 1e300, 2**63])
 def test_positive_returns_a_positive_number(value: float) -> None:
-    assert arguments.positive("thing", value) == value
+    assert arguments.positive_number("thing", value) == value
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.0, -0.0, math.nan, math.inf, -math.inf, 10**400])
 def test_positive_refuses(value: float) -> None:
     with pytest.raises(ValueError, match=r"^thing must be more than 0 and finite"):
-        arguments.positive("thing", value)
+        arguments.positive_number("thing", value)
 
 
 @pytest.mark.parametrize("value", [True, "1", None, 1j, [1]])
 def test_positive_refuses_values_that_are_not_numbers(value: object) -> None:
     with pytest.raises(TypeError, match=r"^thing must be a number, not "):
-        arguments.positive("thing", value)
+        arguments.positive_number("thing", value)
 
 
 def test_whole_accepts_integers_from_its_minimum() -> None:
-    assert arguments.whole("thing", 1, least=1) == 1
-    assert arguments.whole("thing", 0, least=0) == 0
+    assert arguments.integer("thing", 1, least=1) == 1
+    assert arguments.integer("thing", 0, least=0) == 0
     with pytest.raises(ValueError, match=r"^thing must be at least 1, not 0"):
-        arguments.whole("thing", 0, least=1)
+        arguments.integer("thing", 0, least=1)
 
 
 @pytest.mark.parametrize("value", [True, 1.0, "1", None])
 def test_whole_refuses_values_that_are_not_integers(value: object) -> None:
     with pytest.raises(TypeError, match=r"^thing must be an int, not "):
-        arguments.whole("thing", value, least=1)
+        arguments.integer("thing", value, least=1)
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
 def test_aware_accepts_any_time_zone(zone: timezone) -> None:
     time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=zone)
-    assert arguments.aware("thing", time) is time
+    assert arguments.aware_datetime("thing", time) is time
 
 
 def test_aware_refuses_times_without_a_zone() -> None:
     with pytest.raises(ValueError, match=r"^thing must be aware"):
-        arguments.aware("thing", datetime(2026, 1, 2))  # noqa: DTZ001 - the point
+        arguments.aware_datetime("thing", datetime(2026, 1, 2))  # noqa: DTZ001 - the point
     with pytest.raises(TypeError, match=r"^thing must be a datetime, not date"):
-        arguments.aware("thing", date(2026, 1, 2))
+        arguments.aware_datetime("thing", date(2026, 1, 2))

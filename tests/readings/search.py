@@ -16,8 +16,8 @@ import attrs
 
 from plivo_record_async.errors import MalformedCallbackError
 from plivo_record_async.protocol.callbacks.events import read_event
-from plivo_record_async.protocol.callbacks.known_fields import KNOWN
-from plivo_record_async.protocol.callbacks.parsing import believe
+from plivo_record_async.protocol.callbacks.known_fields import KNOWN_NAMES
+from plivo_record_async.protocol.callbacks.parsing import event_of
 from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import CallbackEvent, HttpMethod, StartRequest, UnknownCallback
 from plivo_record_async.protocol.recording.contradictions import contradiction
@@ -44,7 +44,7 @@ ADDRESS = "https://me.example/plivo/callback"
 _LAST = "\U0010ffff"
 """A name behind all others."""
 
-_NAMES = re.compile(f"(?=({'|'.join(sorted(KNOWN, reverse=True))}))")
+_NAMES = re.compile(f"(?=({'|'.join(sorted(KNOWN_NAMES, reverse=True))}))")
 _EVENTS = [
     {"record_url", "recording_id"},
     {"api_id", "record_url"},
@@ -106,9 +106,9 @@ def _fields(text: str, random: Random) -> Pairs | None:
     following = [*(name for _, name in marks), _LAST]
     fields = [*_unknown(text[: starts[0]], "", following[0], random)]
     for (at, name), end, next_name in zip(marks, starts[1:], following[1:], strict=True):
-        stretch = text[at + len(name) : end]
-        cut = _end_of_value(stretch, name, next_name, random)
-        fields += [(name, stretch[:cut]), *_unknown(stretch[cut:], name, next_name, random)]
+        segment = text[at + len(name) : end]
+        cut = _end_of_value(segment, name, next_name, random)
+        fields += [(name, segment[:cut]), *_unknown(segment[cut:], name, next_name, random)]
     return fields if fields == sorted(fields) else None
 
 
@@ -124,12 +124,12 @@ def _chosen(found: Sequence[tuple[int, str]], random: Random) -> Sequence[tuple[
     return chosen
 
 
-def _end_of_value(stretch: str, name: str, following: str, random: Random) -> int:
+def _end_of_value(segment: str, name: str, following: str, random: Random) -> int:
     """Where a value ends; mostly where what is behind it can be the name of a field."""
     if random.random() < 0.4:
-        return len(stretch)
-    places = [at for at in range(len(stretch)) if name < stretch[at : at + 30] < following]
-    return random.choice(places) if places and random.random() < 0.9 else random.randrange(len(stretch) + 1)
+        return len(segment)
+    places = [at for at in range(len(segment)) if name < segment[at : at + 30] < following]
+    return random.choice(places) if places and random.random() < 0.9 else random.randrange(len(segment) + 1)
 
 
 def _unknown(text: str, before: str, following: str, random: Random) -> Iterator[tuple[str, str]]:
@@ -180,7 +180,7 @@ def verified(reading: SecondReading, capture: Capture, **pins: Any) -> VerifiedC
 
 def _parse(callback: VerifiedCallback, conference_name: str | None = None) -> CallbackEvent | None:
     try:
-        return believe(callback, conference_name=conference_name)
+        return event_of(callback, conference_name=conference_name)
     except MalformedCallbackError:
         return None
 

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from plivo_record_async.errors import MalformedCallbackError
-from plivo_record_async.protocol.callbacks.parsing import believe, parse_callback
+from plivo_record_async.protocol.callbacks.parsing import event_of, parse_callback
 from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import (
@@ -111,7 +111,7 @@ def credulous(change: Callable[[VerifiedCallback], dict[str, Any]]) -> Believer:
     def believer(reading: SecondReading, capture: Capture) -> CallbackEvent | None:
         callback = verified(reading, capture)
         with suppress(MalformedCallbackError):
-            return believe(attrs.evolve(callback, **change(callback)))
+            return event_of(attrs.evolve(callback, **change(callback)))
         return None
 
     return believer
@@ -137,7 +137,7 @@ def naive(reading: SecondReading, capture: Capture) -> CallbackEvent | None:
     callback = verified(reading, capture)
     for field in ("record_url", "RecordUrl", "transcription", "response", "error", "message"):
         some = [pair for pair in callback.fields if pair[0] in {field, "recording_id", "api_id", "RecordingID"}]
-        event = believe(attrs.evolve(callback, fields=some, url_is_pinned=True, expected_method=callback.method))
+        event = event_of(attrs.evolve(callback, fields=some, url_is_pinned=True, expected_method=callback.method))
         if field in dict(some) and not isinstance(event, UnknownCallback):
             return event
     return None

@@ -121,7 +121,7 @@ class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.owed: list[Callback] = []
+        self.callbacks: list[Callback] = []
         self.heard: set[tuple[str, str]] = set()
         self.handled: set[str] = set()
         self.world = World(auth_id=AUTH_ID, url="http://plivo.example")
@@ -132,7 +132,7 @@ class AnyOrder(RuleBasedStateMachine):
         return self.runner.run(work)
 
     async def begin(self) -> None:
-        plivo = EmulatorApp(world=self.world, auth_token=TOKEN, send_soon=self.owed.append)
+        plivo = EmulatorApp(world=self.world, auth_token=TOKEN, send_soon=self.callbacks.append)
         self.network = TroubledNetwork(plivo, self.call_all)
         self.client = RecordClient(
             AUTH_ID, TOKEN, base_url=self.world.url, transport=self.network, rate_limit=None, max_retries=0
@@ -154,8 +154,8 @@ class AnyOrder(RuleBasedStateMachine):
         self.heard.add((callback.kind, callback.api_id))
 
     async def call_all(self) -> None:
-        while self.owed:
-            await self.call(self.owed.pop())
+        while self.callbacks:
+            await self.call(self.callbacks.pop())
 
     # What may happen
 
@@ -201,10 +201,10 @@ class AnyOrder(RuleBasedStateMachine):
     async def ended(self, room: str) -> None:
         self.network.plivo.end_conference(room)
 
-    @precondition(lambda self: self.owed)
+    @precondition(lambda self: self.callbacks)
     @rule(data=st.data(), copies=st.integers(0, 3))
     def call_one(self, data: st.DataObject, copies: int) -> None:
-        callback = self.owed.pop(data.draw(st.integers(0, len(self.owed) - 1)))
+        callback = self.callbacks.pop(data.draw(st.integers(0, len(self.callbacks) - 1)))
 
         async def calling() -> None:
             await asyncio.gather(*(self.call(callback) for _ in range(copies)))

@@ -29,7 +29,7 @@ from plivo_record_async.protocol.api.results import (
     read_stopped,
 )
 from plivo_record_async.protocol.api.wire import unstructure
-from plivo_record_async.protocol.arguments import aware, path_segment
+from plivo_record_async.protocol.arguments import aware_datetime, path_segment
 from plivo_record_async.protocol.models import (
     Conference,
     PendingResponse,
@@ -145,8 +145,8 @@ def list_recordings(
     """
     filters = {
         "conference_name": None if conference_name is None else path_segment("conference_name", conference_name),
-        "add_time__gte": None if added_after is None else _utc(aware("added_after", added_after)),
-        "add_time__lte": None if added_before is None else _utc(aware("added_before", added_before)),
+        "add_time__gte": None if added_after is None else _utc(aware_datetime("added_after", added_after)),
+        "add_time__lte": None if added_before is None else _utc(aware_datetime("added_before", added_before)),
     }
     given = {name: value for name, value in filters.items() if value is not None}
     query = _query_string(given | {name: page[name] for name in page if name not in given})

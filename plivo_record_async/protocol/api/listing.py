@@ -17,7 +17,7 @@ from plivo_record_async.protocol.api.endpoints import FIRST_PAGE, PAGE_SIZE, lis
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.results import Page
 from plivo_record_async.protocol.api.wire import PLIVO_BEGAN
-from plivo_record_async.protocol.arguments import aware
+from plivo_record_async.protocol.arguments import aware_datetime
 from plivo_record_async.protocol.models import Recording
 
 __all__ = ["Listing", "time_windows"]
@@ -170,8 +170,8 @@ class Listing:
         added_before: datetime | None = None,
         now: datetime,
     ) -> None:
-        after = None if added_after is None else aware("added_after", added_after)
-        before = None if added_before is None else aware("added_before", added_before)
+        after = None if added_after is None else aware_datetime("added_after", added_after)
+        before = None if added_before is None else aware_datetime("added_before", added_before)
         if after is not None and before is not None and after > before:
             raise ValueError(f"added_after must not be later than added_before: {after} > {before}")
         self._conference_name = conference_name

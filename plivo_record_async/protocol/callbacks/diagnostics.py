@@ -1,4 +1,4 @@
-"""Why was a callback refused? For people; the receiver itself never asks."""
+"""Explain to people why a signature does not match. The receiver does not use this module."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from plivo_record_async.protocol.callbacks.parsing import called_url, read_form
 from plivo_record_async.protocol.callbacks.signatures import (
     AuthTokens,
     Headers,
-    SignatureClaim,
+    SignatureHeaders,
     find_match,
-    read_claim,
+    read_signature_headers,
     signed_texts,
     split_url,
 )
@@ -24,32 +24,32 @@ __all__ = ["SignatureReport", "explain_signature"]
 
 @attrs.frozen(kw_only=True)
 class SignatureReport(Value):
-    """What was compared with what.
+    """How a signature was checked.
 
-    It holds no token, nor the signature that would have been right: its reader could sign with that.
+    The report contains neither an auth token nor the right signature, because its reader could use them to sign.
 
     Attributes:
-        claim: The request's signature headers; ``None`` if it is not signed.
-        signed_texts: What was signed to compare with them; two texts where the address has two spellings.
-        matched: The name of the header that holds a matching signature.
-        hint: What is wrong, in words, as far as that can be found out.
+        signature_headers: The signature headers of the request. If None, the request is not signed.
+        signed_texts: The texts for which signatures were computed. There are two if the address has two spellings.
+        matched: The name of the header with a matching signature. If None, no signature matches.
+        hint: What is wrong, as a text for people. If None, a signature matches.
     """
 
-    claim: SignatureClaim | None = None
+    signature_headers: SignatureHeaders | None = None
     signed_texts: tuple[str, ...] = ()
     matched: str | None = None
     hint: str | None = None
 
     @property
     def ok(self) -> bool:
-        """Whether a signature matched."""
+        """Whether a signature matches."""
         return self.matched is not None
 
     def __str__(self) -> str:
         lines = ["the signature matches" if self.ok else "no signature matches"]
         lines += [f"signed text: {text}" for text in self.signed_texts]
-        if self.claim is not None:
-            lines += [f"{name}: {value}" for name, value in self.claim.signatures.items()]
+        if self.signature_headers is not None:
+            lines += [f"{name}: {value}" for name, value in self.signature_headers.signatures.items()]
         return "\n".join([*lines, self.hint] if self.hint else lines)
 
 
@@ -63,52 +63,71 @@ def explain_signature(
     expected_url: str | None = None,
     allow_v2: bool = False,
 ) -> SignatureReport:
-    """Show how a callback's signature was checked, and which usual mistake a mismatch comes from.
+    """Report how the signature of a callback was checked, and which common mistake explains a mismatch.
 
-    Log it where a callback is refused that should not be; never answer a request with it. The arguments are those
-    of ``parse_callback``.
+    Write the report to a log if a genuine callback is refused. Never answer a request with it.
+
+    Args:
+        method: The method of the request: ``GET`` or ``POST``.
+        url: The public URL that Plivo called, with its query.
+        headers: The headers of the request.
+        body: The body of the request.
+        auth_tokens: The auth token of the account or subaccount, or several tokens.
+        expected_url: The URL that was given to Plivo. If None, the signature is checked against ``url``.
+        allow_v2: Whether to accept a signature of version 2 if there is none of version 3.
+
+    Returns:
+        The texts that were signed, the headers they were compared with, and a hint.
 
     Raises:
-        MalformedCallbackError: Method, URL or body are not a callback's, so there is nothing to compare.
-        ConfigurationError: ``auth_tokens`` holds no token, or an empty one.
-        ValueError: ``expected_url`` is no absolute http(s) URL.
+        MalformedCallbackError: The method, the URL or the body is not that of a callback, so nothing can be compared.
+        ConfigurationError: ``auth_tokens`` is empty or contains an empty token.
+        ValueError: ``expected_url`` is not an absolute http(s) URL.
     """
     called, _ = called_url(method, url, expected_url)
     try:
-        claim = read_claim(headers, allow_v2=allow_v2)
+        signature_headers = read_signature_headers(headers, allow_v2=allow_v2)
     except SignatureMissingError as error:
         return SignatureReport(hint=str(error))
     form = read_form(headers, body)
     try:
-        texts = signed_texts(claim, method, called, form)
+        texts = signed_texts(signature_headers, method, called, form)
     except ValueError as error:
         raise MalformedCallbackError(str(error)) from error
-    match = find_match(claim, texts, auth_tokens)
+    match = find_match(signature_headers, texts, auth_tokens)
     hint = None
     if match is None:
         mistakes = (
             words
             for words, other_method, other_url in _usual_mistakes(method, called)
-            if find_match(claim, signed_texts(claim, other_method, other_url, form), auth_tokens)
+            if find_match(
+                signature_headers, signed_texts(signature_headers, other_method, other_url, form), auth_tokens
+            )
         )
         hint = next(mistakes, "it was signed with another auth token, for another URL, or was changed on its way")
-    return SignatureReport(claim=claim, signed_texts=texts, matched=match and match.header, hint=hint)
+    return SignatureReport(
+        signature_headers=signature_headers, signed_texts=texts, matched=match and match.header, hint=hint
+    )
 
 
 def _usual_mistakes(method: str, url: str) -> Iterator[tuple[str, str, str]]:
-    """What is wrong if the callback matches this method and URL."""
+    """Return common mistakes: for each a hint, and the method and URL for which the signature then matches."""
     origin, path, query = split_url(url)
-    asked = f"?{query}" if query else ""
+    query_pairs = f"?{query}" if query else ""
     scheme, _, host = origin.partition("://")
     other = "http" if scheme == "https" else "https"
     name, _, port = host.rpartition(":")
     bare = name if name and port.isdigit() else host
     proxy = "a proxy changed the URL; verify against the one that was given to Plivo"
-    yield f"it was signed for {other}://: {proxy}", method, f"{other}://{host}{path}{asked}"
-    yield f"it was signed for a URL without port: {proxy}", method, f"{scheme}://{bare}{path}{asked}"
-    yield f"it was signed for {other}:// without port: {proxy}", method, f"{other}://{bare}{path}{asked}"
+    yield f"it was signed for {other}://: {proxy}", method, f"{other}://{host}{path}{query_pairs}"
+    yield f"it was signed for a URL without port: {proxy}", method, f"{scheme}://{bare}{path}{query_pairs}"
+    yield f"it was signed for {other}:// without port: {proxy}", method, f"{other}://{bare}{path}{query_pairs}"
     slashed = path.removesuffix("/") if path.endswith("/") else f"{path}/"
-    yield "it was signed for a URL that differs in the slash at its end", method, f"{origin}{slashed}{asked}"
+    yield (
+        "it was signed for a URL that differs only in the slash at the end of its path",
+        method,
+        f"{origin}{slashed}{query_pairs}",
+    )
     yield "it was signed for the URL without its query", method, origin + path
     swapped = "POST" if method.upper() == "GET" else "GET"
     yield f"it was signed as a {swapped}", swapped, url

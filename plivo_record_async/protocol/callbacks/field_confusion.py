@@ -1,20 +1,20 @@
-"""Can the text of a callback be read in another way, as another event?
+"""Find out whether the signed text of a callback could also be read as another event.
 
-Version 3 signs names and values run together, and a GET and a POST can sign the same. Who captured one callback can
-present every other reading of its text. So of all readings of one text at most one is believed, and this is how:
+Version 3 signs names and values as one text without separators, and a GET and a POST can have the same signed text. An
+attacker who captured one callback can present every other reading of its text. So of all readings of one text, at most
+one may be trusted. This module ensures it as follows.
 
-A *mark* is a place in the text where the name of a known field stands before what a value of that field begins with:
-``record_url`` before ``https://``, ``recording_id`` before a letter or a digit; in a GET, ``&record_url=``. Every
-known field of every reading is a mark. Two readings that are different events differ in a known field, so in each of
-them a mark of the other one is left over: inside of a value, of an unknown field, or of the query. A callback in
-which a mark is left over that could be a field of its own kind of event, or of a kind that goes before it, is not
-believed.
+An *embedded field* is a place in the text where the name of a known field stands before the beginning of a value of
+that field: ``record_url`` before ``https://``, ``recording_id`` before a letter or a digit; in a GET, ``&record_url=``.
+In every reading, each known field is one. Two readings that report different events differ in a known field, so each of
+them contains an embedded field of the other inside a value, an unknown field or the query. A callback is not trusted if
+it contains an embedded field of its own kind of content, or of a kind with precedence.
 
-Names that are words of the language too (``error``, ``message``, ``duration``, ``transcription``) are told from the
-words by where they stand. What the caller has pinned holds no marks. Ids and addresses are also checked for an end
-that was cut off or added. Plivo adds fields over time, so a new name must be told from a known one that was cut: by
-whether what would be its value can be one. What remains is written down in docs/explanation/signatures.md: a free text
-may have lost its end to an unknown field, or have swallowed one.
+Names that are ordinary words (``error``, ``message``, ``duration``, ``transcription``) are recognized as names by their
+position. What the caller has pinned is not searched. IDs and URLs are also checked for an end that is missing or does
+not belong to them. Plivo adds fields over time, so a new name must be distinguished from a known name that was split in
+another place: the rest of the name and its value tell. docs/explanation/signatures.md describes what remains: a free
+text may have lost its end to an unknown field, or may contain one.
 """
 
 from __future__ import annotations
@@ -24,42 +24,42 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from plivo_record_async.protocol.callbacks.known_fields import (
-    BEGINNINGS,
-    FREE_TEXTS,
-    IDS,
-    KNOWN,
-    OF_KIND,
-    URLS,
-    WORDS,
-    Kind,
+    FREE_TEXT_NAMES,
+    ID_NAMES,
+    KNOWN_NAMES,
+    NAMES_BY_KIND,
+    ORDINARY_WORDS,
+    URL_NAMES,
+    VALUE_STARTS,
+    ContentKind,
     holds_known_name,
-    missing,
+    missing_names,
 )
 from plivo_record_async.protocol.callbacks.urlencoded import Pairs
 from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 
-__all__ = ["find_recut", "find_second_reading"]
+__all__ = ["find_second_reading", "find_shifted_name"]
 
-_NEW_NAME = re.compile(r"s?(?:_\w*)?$")
-"""How a known name goes on to a new one: ``messages``, ``message_uuid``."""
+_NAME_EXTENSION = re.compile(r"s?(?:_\w*)?$")
+"""The rest of a new name that begins with a known one: ``messages``, ``message_uuid``."""
 
-_LONGER: Mapping[str, Sequence[str]] = {
-    name: [longer for longer in KNOWN if longer.startswith(name) and longer != name] for name in KNOWN
+_LONGER_NAMES: Mapping[str, Sequence[str]] = {
+    name: [longer for longer in KNOWN_NAMES if longer.startswith(name) and longer != name] for name in KNOWN_NAMES
 }
-"""Known names, and those that begin with them."""
+"""For each known name, the known names that begin with it."""
 
-_VALUES = {
-    name: re.compile({"duration": "[0-9]", "message": "record[_ ]done"}.get(name) or BEGINNINGS.get(name, ""))
-    for name in KNOWN
+_VALUE_PATTERNS = {
+    name: re.compile({"duration": "[0-9]", "message": "record[_ ]done"}.get(name) or VALUE_STARTS.get(name, ""))
+    for name in KNOWN_NAMES
 }
-"""What the values of known fields begin with; free texts with anything."""
+"""For each known name, a pattern for the beginning of its values. A free text may begin with anything."""
 
 
-class _Stretch(NamedTuple):
-    """A known field, and the unknown ones between it and the next known one, in the order in which they are signed.
+class _Segment(NamedTuple):
+    """A known field and the unknown fields between it and the next known field, in the order in which they are signed.
 
     Attributes:
-        name: The known field; an empty text for what stands before the first one.
+        name: The name of the known field. It is empty for the unknown fields before the first known one.
         value: Its value.
         names: The names of the unknown fields.
         rest: The text of the unknown fields.
@@ -71,112 +71,121 @@ class _Stretch(NamedTuple):
     rest: str = ""
 
 
-def find_second_reading(callback: VerifiedCallback, kind: Kind, conference_name: str | None = None) -> str | None:
-    """Return what in a callback may be a part of another event; or None.
+def find_second_reading(
+    callback: VerifiedCallback, kind: ContentKind, conference_name: str | None = None
+) -> str | None:
+    """Return the part of a callback that may belong to another event, or None.
 
     Args:
-        callback: The callback; it repeats no name.
-        kind: What its event is made of.
-        conference_name: The name that the conference is known to have. If None, it is not known.
+        callback: The callback. It must not repeat a name.
+        kind: The kind of its content.
+        conference_name: The known name of the conference. If None, the name is not known.
     """
     by_get = callback.method == "GET"
-    head = "" if by_get or callback.url_is_pinned else _head(callback)
-    if _is_plain(callback.fields, head):  # as nearly all are
-        return _find_end([_Stretch(*pair) for pair in callback.fields], by_get=by_get)
-    stretches = _stretches(callback)
-    values = [_loose_value(stretch, conference_name) for stretch in stretches]
-    text = "\n".join(value + stretch.rest for value, stretch in zip(values, stretches, strict=True))
-    found = _find_mark(kind, text)
+    text_before_form = "" if by_get or callback.url_is_pinned else _text_before_form(callback)
+    if _is_unambiguous(callback.fields, text_before_form):  # as nearly all are
+        return _find_wrong_end([_Segment(*pair) for pair in callback.fields], by_get=by_get)
+    segments = _segments(callback)
+    values = [_unpinned_text(segment, conference_name) for segment in segments]
+    text = "\n".join(value + segment.rest for value, segment in zip(values, segments, strict=True))
+    found = _find_embedded_field(kind, text)
     if by_get:
-        found = found or _find_pair(kind, text)
+        found = found or _find_embedded_pair(kind, text)
     else:
-        found = found or _find_mark("response", head) or _find_pair("response", f"&{head}")
+        found = (
+            found
+            or _find_embedded_field("response", text_before_form)
+            or _find_embedded_pair("response", f"&{text_before_form}")
+        )
         if callback.expected_method is None:
-            found = found or _find_get(stretches, values)
-        found = found or _find_hidden(kind, stretches, head)
-    return found or _find_end(stretches, by_get=by_get)
+            found = found or _find_get_event(segments, values)
+        found = found or _find_hidden_field(kind, segments, text_before_form)
+    return found or _find_wrong_end(segments, by_get=by_get)
 
 
-def _is_plain(fields: Pairs, head: str) -> bool:
-    """Whether all fields are known, and their names stand nowhere else."""
-    return all(name in KNOWN for name, _ in fields) and not holds_known_name(
-        "\n".join([head, *[value for _, value in fields]])
+def _is_unambiguous(fields: Pairs, text_before_form: str) -> bool:
+    """Return whether all fields are known and no name of a known field occurs anywhere else."""
+    return all(name in KNOWN_NAMES for name, _ in fields) and not holds_known_name(
+        "\n".join([text_before_form, *[value for _, value in fields]])
     )
 
 
-def _stretches(callback: VerifiedCallback) -> Sequence[_Stretch]:
+def _segments(callback: VerifiedCallback) -> Sequence[_Segment]:
     join = "&{}={}".format if callback.method == "GET" else "{}{}".format
     here = {name for name, _ in callback.fields}
-    found, known, names, rest = list[_Stretch](), ("", ""), list[str](), ""
+    found, known, names, rest = list[_Segment](), ("", ""), list[str](), ""
     for name, value in sorted(callback.fields):
-        if name in KNOWN:
-            found.append(_Stretch(*known, names, rest))
+        if name in KNOWN_NAMES:
+            found.append(_Segment(*known, names, rest))
             known, names, rest = (name, value), [], ""
         else:
             names.append(name)
-            rest += join(_COUNT.sub(lambda at: "" if at[0] in here else at[0], name), value)
-    return [*found, _Stretch(*known, names, rest)]
+            rest += join(_NAME_SUFFIX.sub(lambda at: "" if at[0] in here else at[0], name), value)
+    return [*found, _Segment(*known, names, rest)]
 
 
-_COUNT = re.compile(r"(?<=[a-z]_)recording_(?:duration|duration_ms|start_ms|end_ms)(?=_|$)")
-"""What new names may be made of: ``rounded_recording_duration``."""
+_NAME_SUFFIX = re.compile(r"(?<=[a-z]_)recording_(?:duration|duration_ms|start_ms|end_ms)(?=_|$)")
+"""The end of new names that Plivo may form, such as ``rounded_recording_duration``."""
 
 
-def _loose_value(stretch: _Stretch, conference_name: str | None) -> str:
-    """What of a known field may hold marks: its value; and its name, if what is behind it may be its value."""
-    name, value, _, rest = stretch
+def _unpinned_text(segment: _Segment, conference_name: str | None) -> str:
+    """Return the part of a known field that may contain embedded fields.
+
+    This is its value, or its name if the unknown fields after it may be its value.
+    """
+    name, value, _, rest = segment
     if not value:
-        return name if rest and name not in FREE_TEXTS else ""
+        return name if rest and name not in FREE_TEXT_NAMES else ""
     is_known = name == "response" or (value == conference_name and name in {"conference_name", "ConferenceName"})
     return "" if is_known else value
 
 
-def _head(callback: VerifiedCallback) -> str:
-    """What stands before the form in the signed text."""
+def _text_before_form(callback: VerifiedCallback) -> str:
+    """Return the part of the signed text between the address and the form."""
     form = sum(len(name) + len(value) for name, value in callback.fields)
     return callback.signed_text.partition("?")[2][: -form - len(callback.nonce) - 1]
 
 
-# Marks
+# Embedded fields
 
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(sorted(patterns, reverse=True)))  # of two that begin alike, the longer one first
 
 
-_MARKS = {
+_EMBEDDED_FIELDS = {
     kind: _any_of(
-        WORDS["message"].pattern if name == "message" else f"{name}{BEGINNINGS[name]}"
+        ORDINARY_WORDS["message"].pattern if name == "message" else f"{name}{VALUE_STARTS[name]}"
         for name in names
-        if name in BEGINNINGS or name == "message"
+        if name in VALUE_STARTS or name == "message"
     )
-    for kind, names in OF_KIND.items()
+    for kind, names in NAMES_BY_KIND.items()
 }
-_PAIRS = {
-    kind: _any_of(f"&{name}={BEGINNINGS[name] if name == 'response' else ''}" for name in names)
-    for kind, names in OF_KIND.items()
+_EMBEDDED_PAIRS = {
+    kind: _any_of(f"&{name}={VALUE_STARTS[name] if name == 'response' else ''}" for name in names)
+    for kind, names in NAMES_BY_KIND.items()
 }
 
 
-def _find_mark(kind: Kind, text: str) -> str | None:
-    """A field of a POST that is left over in the text."""
-    if not any(name in text for name in OF_KIND[kind]):  # as it is with nearly all
+def _find_embedded_field(kind: ContentKind, text: str) -> str | None:
+    """Return an embedded field of a POST."""
+    if not any(name in text for name in NAMES_BY_KIND[kind]):  # as it is with nearly all
         return None
-    found = _MARKS[kind].search(text)
+    found = _EMBEDDED_FIELDS[kind].search(text)
     return found and found[0]
 
 
-def _find_pair(kind: Kind, text: str) -> str | None:
-    """A pair of a GET that is left over in the text."""
-    found = _PAIRS[kind].search(text) if "=" in text else None
+def _find_embedded_pair(kind: ContentKind, text: str) -> str | None:
+    """Return an embedded pair of a GET."""
+    found = _EMBEDDED_PAIRS[kind].search(text) if "=" in text else None
     return found and found[0]
 
 
-_GET = re.compile(
+_GET_PAIR = re.compile(
     r"&(?:(record_url|RecordUrl)=(?i:https?)://|(response)=[ \t]*\{|(api_id|recording_id)=[A-Za-z0-9]|"
     "(error|message|transcription)=)"
 )
-_GET_EVENTS = [
+_GET_EVENT_NAMES = [
     {"record_url"},
     {"RecordUrl"},
     {"response"},
@@ -185,98 +194,105 @@ _GET_EVENTS = [
 ]
 
 
-def _find_get(stretches: Sequence[_Stretch], values: Sequence[str]) -> str | None:
-    """What would make an event if the callback were a GET."""
-    text = "".join(f"{stretch.name}{value}{stretch.rest}" for value, stretch in zip(values, stretches, strict=True))
+def _find_get_event(segments: Sequence[_Segment], values: Sequence[str]) -> str | None:
+    """Return the pairs of an event that the text would report as a GET."""
+    text = "".join(f"{segment.name}{value}{segment.rest}" for value, segment in zip(values, segments, strict=True))
     if "=" not in text:
         return None
-    names = {name for groups in _GET.findall(f"&{text}") for name in groups if name}
-    return next((f"&{'=…&'.join(sorted(event))}=" for event in _GET_EVENTS if event <= names), None)
+    names = {name for groups in _GET_PAIR.findall(f"&{text}") for name in groups if name}
+    return next((f"&{'=…&'.join(sorted(event))}=" for event in _GET_EVENT_NAMES if event <= names), None)
 
 
-# What a POST can hide without leaving a mark
+# Fields of a POST that can be hidden without an embedded field
 
 
-_HIDDEN: Mapping[Kind, frozenset[str]] = {
+_HIDEABLE_NAMES: Mapping[ContentKind, frozenset[str]] = {
     "response": frozenset(),
-    "recording": frozenset({"error"}),  # what has failed has not ended
+    "recording": frozenset({"error"}),  # a recording that has failed has not ended
     "answer": frozenset(),
     "transcription": frozenset({"duration", "transcription"}),
 }
-"""Words that would change an event of the kind."""
+"""Ordinary words whose fields would change the event."""
 
 
-def _find_hidden(kind: Kind, stretches: Sequence[_Stretch], head: str) -> str | None:
-    """A field that the callback has not, and that unknown fields, ids or the query may hold."""
-    here = frozenset([stretch.name for stretch in stretches[1:]])
-    for name in [name for stretch in stretches for name in stretch.names]:
-        if name.startswith(tuple(missing(here))):
+def _find_hidden_field(kind: ContentKind, segments: Sequence[_Segment], text_before_form: str) -> str | None:
+    """Return the name of a field that the callback lacks and that unknown fields, IDs or the query may contain."""
+    here = frozenset([segment.name for segment in segments[1:]])
+    for name in [name for segment in segments for name in segment.names]:
+        if name.startswith(tuple(missing_names(here))):
             return name
-    texts = [head, *[rest if name in FREE_TEXTS else value + rest for name, value, _, rest in stretches]]
+    texts = [
+        text_before_form,
+        *[rest if name in FREE_TEXT_NAMES else value + rest for name, value, _, rest in segments],
+    ]
     if kind in {"answer", "transcription"} and "error" not in here and any("error" in text for text in texts):
-        return "error"  # Plivo sends one with each, be it empty
+        return "error"  # Plivo always sends it, even if it is empty
     text = "\n".join(texts)
-    return next((word for word in sorted(_HIDDEN[kind] - here) if WORDS[word].search(text)), None)
+    return next((word for word in sorted(_HIDEABLE_NAMES[kind] - here) if ORDINARY_WORDS[word].search(text)), None)
 
 
 _UUID = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){2}(?:-[0-9A-Fa-f]{4}(?:-[0-9A-Fa-f]{12})?)?")
-"""Plivo's ids; some of those in its documents end after the third group."""
+"""Plivo's IDs. Some of those in its documents end after the third group."""
 
 _MEDIA, _MEDIA_END = re.compile(r"\.(?:mp3|wav)"), re.compile(r"\.(?:mp3|wav)(?!\w)")
 
 
-def _find_end(stretches: Sequence[_Stretch], *, by_get: bool) -> str | None:
-    """A known field that has lost its end to an unknown one, or has swallowed one."""
-    said = {stretch.name: stretch.value for stretch in stretches}
-    for name, value, new, rest in stretches:
+def _find_wrong_end(segments: Sequence[_Segment], *, by_get: bool) -> str | None:
+    """Return a known field whose value has lost its end to an unknown field or contains an unknown field."""
+    values_by_name = {segment.name: segment.value for segment in segments}
+    for name, value, unknown_names, rest in segments:
         if by_get:
-            is_cut = name in URLS and ("&" in value or ("?" in value and rest != ""))
+            is_cut = name in URL_NAMES and ("&" in value or ("?" in value and rest != ""))
             is_cut = is_cut or (name == "error" and value.startswith("&"))
-        elif name in IDS:
+        elif name in ID_NAMES:
             uuid = _UUID.match(value + rest)
-            is_cut = uuid.end() != len(value) if uuid else any(word in value for word in WORDS)
-        elif name in URLS:
+            is_cut = uuid.end() != len(value) if uuid else any(word in value for word in ORDINARY_WORDS)
+        elif name in URL_NAMES:
             is_cut = _MEDIA.search(value + rest) is not None and not _MEDIA_END.search(value)
         elif name == "transcription" and rest:
-            # Plivo sends charge and rate behind it, so a new field can stand only behind those.
-            is_cut = value == "" or name == stretches[-1].name
+            # Plivo sends charge and rate after it, so a new field can stand only after those.
+            is_cut = value == "" or name == segments[-1].name
         elif name == "error":
-            is_cut = rest != "" and value == "" and not said.get("transcription")
-            is_cut = is_cut or ("message" not in said and _MESSAGE.match(value + rest) is not None)
+            is_cut = rest != "" and value == "" and not values_by_name.get("transcription")
+            is_cut = is_cut or ("message" not in values_by_name and _MESSAGE_START.match(value + rest) is not None)
         else:
             is_cut = False
-        if not by_get and name in FREE_TEXTS:
-            is_cut = is_cut or not all(map(_NAME.fullmatch, new))
-        if is_cut or (rest.endswith("_") and name != stretches[-1].name):  # the next name is only the end of one
+        if not by_get and name in FREE_TEXT_NAMES:
+            is_cut = is_cut or not all(map(_FIELD_NAME.fullmatch, unknown_names))
+        if is_cut or (rest.endswith("_") and name != segments[-1].name):  # the next name is only the end of a name
             return name or rest
     return None
 
 
-_NAME = re.compile(r"[A-Za-z]\w*")
-"""What a new field behind a free text is called, if it is not the end of the text."""
+_FIELD_NAME = re.compile(r"[A-Za-z]\w*")
+"""The form of the name of a new field after a free text. Anything else is the end of the text."""
 
-_MESSAGE = re.compile("message[A-Za-z0-9]")
-"""How the error of an answer begins that has swallowed its message."""
+_MESSAGE_START = re.compile("message[A-Za-z0-9]")
+"""The beginning of the error of an answer that contains its message."""
 
 
-def find_recut(fields: Mapping[str, str]) -> str | None:
-    """Return the field whose name and value are those of a known one, cut at another place; or None.
+def find_shifted_name(fields: Mapping[str, str]) -> str | None:
+    """Return the name of a field that is a known field split between name and value in another place, or None.
 
-    ``record_ur=lhttps://…``, ``record_urlhttps=://…``, ``recording_duration=_ms12`` and ``messagerecord=_done`` are;
-    ``recording_id_v2=…`` and ``message_uuid=…`` are new names.
+    Examples are ``record_ur=lhttps://…``, ``record_urlhttps=://…``, ``recording_duration=_ms12`` and
+    ``messagerecord=_done``. ``recording_id_v2=…`` and ``message_uuid=…`` are new names.
 
     Args:
         fields: The fields of a callback.
     """
     for name, value in fields.items():
         both = name + value
-        for known in _LONGER[name] if name in KNOWN else _alike(name, KNOWN.intersection(fields)):
-            if both.startswith(known) and (both == known or _VALUES[known].match(both, len(known))):
+        for known in (
+            _LONGER_NAMES[name] if name in KNOWN_NAMES else _related_names(name, KNOWN_NAMES.intersection(fields))
+        ):
+            if both.startswith(known) and (both == known or _VALUE_PATTERNS[known].match(both, len(known))):
                 return name
     return None
 
 
-def _alike(name: str, here: frozenset[str]) -> Iterator[str]:
-    """The known names that begin with an unknown one, and those that are missing and begin it."""
-    yield from (known for known in KNOWN if known.startswith(name))
-    yield from (known for known in missing(here) if name.startswith(known) and not _NEW_NAME.match(name, len(known)))
+def _related_names(name: str, here: frozenset[str]) -> Iterator[str]:
+    """Return the known names that begin with an unknown name, and the missing names that it begins with."""
+    yield from (known for known in KNOWN_NAMES if known.startswith(name))
+    yield from (
+        known for known in missing_names(here) if name.startswith(known) and not _NAME_EXTENSION.match(name, len(known))
+    )

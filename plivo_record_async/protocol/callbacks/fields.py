@@ -1,7 +1,8 @@
-"""When a callback's field is well formed, and what it then says.
+"""Readers for the fields of callbacks: they check a value and convert it.
 
-Each reader takes the field's name, for its message, and the value, a text or what JSON had in its place; it gives
-``None`` for what Plivo left empty, and raises `UnreadableError` for what no honest callback holds.
+Each reader takes the name of the field, which it uses in error messages, and the value, which is a text or a JSON
+value. It returns None for a field that Plivo left empty, and raises `UnreadableFieldError` for a value that Plivo does
+not send.
 """
 
 from __future__ import annotations
@@ -13,30 +14,30 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, TypeGuard, TypeVar
 
-from plivo_record_async.protocol.arguments import is_web_address
+from plivo_record_async.protocol.arguments import is_http_url
 
 __all__ = [
     "PlivoId",
     "Reader",
-    "UnreadableError",
-    "amount",
-    "identifier",
-    "json_object",
-    "moment",
+    "UnreadableFieldError",
     "named_ids",
-    "needed",
-    "plain_text",
-    "problem",
-    "spoken_text",
-    "web_address",
-    "whole_number",
+    "read_error",
+    "read_id",
+    "read_integer",
+    "read_json_object",
+    "read_number",
+    "read_text",
+    "read_time",
+    "read_transcript",
+    "read_url",
+    "required",
 ]
 
 T = TypeVar("T")
 Reader = Callable[[str, Any], T | None]
 
 PlivoId = Literal["api_id", "recording_id"]
-"""The ids of Plivo's by which a followed recording can be found."""
+"""The IDs of Plivo's by which a followed recording can be found."""
 
 _SPELLINGS: Mapping[PlivoId, tuple[str, str]] = {
     "api_id": ("api_id", "ApiID"),
@@ -44,8 +45,8 @@ _SPELLINGS: Mapping[PlivoId, tuple[str, str]] = {
 }
 
 
-class UnreadableError(ValueError):
-    """A field holds what no callback of Plivo's is known to hold."""
+class UnreadableFieldError(ValueError):
+    """A field has a value that Plivo is not known to send."""
 
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -53,43 +54,43 @@ _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""Half a character, which JSON's escapes can spell, but UTF-8, and so no store, can keep."""
+"""A lone surrogate. The escapes of JSON can spell it, but UTF-8 cannot encode it, so no store can keep it."""
 
 _LARGEST = 2**53
-"""Up to here a float holds every whole number, and every store an integer."""
+"""The largest number up to which a float represents every integer exactly."""
 
 
-def needed(reader: Reader[T]) -> Callable[[str, Any], T]:
-    """The same reader, for a field that must not be missing or empty."""
+def required(reader: Reader[T]) -> Callable[[str, Any], T]:
+    """Return a reader that refuses a field which is missing or empty, and otherwise does what ``reader`` does."""
 
     def read(name: str, value: Any) -> T:
         found = reader(name, value)
         if found is None:
-            raise UnreadableError(f"{name} is missing")
+            raise UnreadableFieldError(f"{name} is missing")
         return found
 
     return read
 
 
-def spoken_text(name: str, value: Any) -> str | None:
-    """A text that may be empty, as the transcript of silence is."""
+def read_transcript(name: str, value: Any) -> str | None:
+    """Read a text that may be empty, as the transcript of silence is."""
     if value is None:
         return None
     text = value if isinstance(value, str) else str(value) if _is_number(value) else None
     if text is None or (not text.isascii() and _SURROGATE.search(text)):
-        raise UnreadableError(f"{name} must be a text, not {value!r:.80}")
+        raise UnreadableFieldError(f"{name} must be a text, not {value!r:.80}")
     return text
 
 
-def plain_text(name: str, value: Any) -> str | None:
-    """A text."""
-    return spoken_text(name, value) or None
+def read_text(name: str, value: Any) -> str | None:
+    """Read a text."""
+    return read_transcript(name, value) or None
 
 
-def problem(name: str, value: Any) -> str | None:
-    """Plivo's words for what went wrong: a text, or an object that holds one, or else its JSON.
+def read_error(name: str, value: Any) -> str | None:
+    """Read an error: a text, or an object with a text in ``error``, or else the JSON of the value.
 
-    ``false``, ``{}`` and ``[]`` say that nothing did.
+    ``false``, ``{}`` and ``[]`` mean that there is no error.
     """
     while _is_object(value) and "error" in value:
         value = value["error"]
@@ -99,64 +100,64 @@ def problem(name: str, value: Any) -> str | None:
         try:
             value = json.dumps(value)
         except RecursionError as error:
-            raise UnreadableError(f"{name} is nested too deeply") from error
-    return plain_text(name, value)
+            raise UnreadableFieldError(f"{name} is nested too deeply") from error
+    return read_text(name, value)
 
 
-def identifier(name: str, value: Any) -> str | None:
-    """One of Plivo's ids: opaque, not always a UUID, but never with spaces or signs of a query or a form."""
-    text = plain_text(name, value)
+def read_id(name: str, value: Any) -> str | None:
+    """Read one of Plivo's IDs. It is opaque, but never has spaces or the delimiters of a query or a form."""
+    text = read_text(name, value)
     if text is not None and not _IDENTIFIER.fullmatch(text):
-        raise UnreadableError(f"{name} is no id: {text!r:.80}")
+        raise UnreadableFieldError(f"{name} is not an ID: {text!r:.80}")
     return text
 
 
-def web_address(name: str, value: Any) -> str | None:
-    """An absolute http or https URL."""
-    text = plain_text(name, value)
-    if text is not None and not is_web_address(text):
-        raise UnreadableError(f"{name} is no http(s) URL: {text!r:.80}")
+def read_url(name: str, value: Any) -> str | None:
+    """Read an absolute http or https URL."""
+    text = read_text(name, value)
+    if text is not None and not is_http_url(text):
+        raise UnreadableFieldError(f"{name} is not an http or https URL: {text!r:.80}")
     return text
 
 
-def amount(name: str, value: Any) -> float | None:
-    """A number that is not negative; -1 stands for "not known"."""
+def read_number(name: str, value: Any) -> float | None:
+    """Read a number that is not negative. -1 means "not known" and is read as None."""
     if value is None or value == "":
         return None
     text = value if isinstance(value, str) else repr(value) if _is_number(value) else None
     if text is None or not _NUMBER.fullmatch(text):
-        raise UnreadableError(f"{name} is no number: {value!r:.80}")
+        raise UnreadableFieldError(f"{name} is not a number: {value!r:.80}")
     number = float(text)
     if number == -1:
         return None
     if not 0 <= number <= _LARGEST:
-        raise UnreadableError(f"{name} is beyond reason: {text:.80}")
+        raise UnreadableFieldError(f"{name} is out of range: {text:.80}")
     return number
 
 
-def whole_number(name: str, value: Any) -> int | None:
-    """A number, to the nearest whole one."""
-    number = amount(name, value)
+def read_integer(name: str, value: Any) -> int | None:
+    """Read a number and round it to the nearest integer."""
+    number = read_number(name, value)
     return None if number is None else round(number)
 
 
-def moment(name: str, value: Any) -> datetime | None:
-    """A time in milliseconds since 1970 (UTC)."""
-    number = amount(name, value)
+def read_time(name: str, value: Any) -> datetime | None:
+    """Read a time in milliseconds since 1970 (UTC)."""
+    number = read_number(name, value)
     try:
         return None if number is None else _EPOCH + timedelta(milliseconds=number)
     except OverflowError as error:
-        raise UnreadableError(f"{name} is beyond the year 9999: {value!r:.80}") from error
+        raise UnreadableFieldError(f"{name} is after the year 9999: {value!r:.80}") from error
 
 
-def json_object(name: str, value: str) -> Mapping[str, Any]:
-    """A text that holds a JSON object in which no name is repeated."""
+def read_json_object(name: str, value: str) -> Mapping[str, Any]:
+    """Read the text of a JSON object in which no name is repeated."""
     try:
         data: Any = _JSON.decode(value)
     except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"{name} holds no usable JSON: {error}") from error
+        raise UnreadableFieldError(f"{name} cannot be read as JSON: {error}") from error
     if not _is_object(data):
-        raise UnreadableError(f"{name} holds no JSON object: {value!r:.80}")
+        raise UnreadableFieldError(f"{name} is not a JSON object: {value!r:.80}")
     return data
 
 
@@ -168,7 +169,7 @@ def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _no_number(constant: str) -> float:
-    raise ValueError(f"{constant} is no number")
+    raise ValueError(f"{constant} is not a number")
 
 
 _JSON = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_no_number)
@@ -183,15 +184,15 @@ def _is_number(value: object) -> bool:
 
 
 def named_ids(raw: Mapping[str, Any]) -> dict[PlivoId, str]:
-    """Return the ids in a callback's fields, or in the JSON of its field ``response``.
+    """Return the IDs in a callback's fields, or in the JSON of its field ``response``.
 
     Args:
-        raw: Every field as it was sent.
+        raw: Every field as it was received.
     """
     fields = dict(raw)
     if isinstance(response := raw.get("response"), str):
-        with suppress(UnreadableError):
-            fields = {**json_object("response", response), **fields}
+        with suppress(UnreadableFieldError):
+            fields = {**read_json_object("response", response), **fields}
     found: dict[PlivoId, str] = {}
     for kind, spellings in _SPELLINGS.items():
         values = [value for name in spellings if isinstance(value := fields.get(name), str) and value]

@@ -1,4 +1,4 @@
-"""The fields that Plivo's callbacks are known to have, and how they are told in a text without separators."""
+"""The known fields of Plivo's callbacks, and how they are recognized in a text without separators."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ from functools import cache
 from typing import Literal
 
 __all__ = [
-    "BEGINNINGS",
-    "FREE_TEXTS",
-    "IDS",
-    "KNOWN",
-    "OF_KIND",
-    "URLS",
-    "WORDS",
+    "FREE_TEXT_NAMES",
+    "ID_NAMES",
+    "KNOWN_NAMES",
+    "NAMES_BY_KIND",
+    "ORDINARY_WORDS",
+    "URL_NAMES",
+    "VALUE_STARTS",
+    "ContentKind",
     "EventKind",
-    "Kind",
     "holds_known_name",
-    "missing",
+    "missing_names",
 ]
 
 EventKind = Literal["recording", "answer", "transcription"]
-"""What a callback tells of. Fields that tell of several things tell of the one that stands first."""
+"""The kinds of event. If the fields of a callback fit several kinds, the first of them counts."""
 
-Kind = Literal["response"] | EventKind
-"""What an event is made of: JSON in the field ``response``, or flat fields of its kind."""
+ContentKind = Literal["response"] | EventKind
+"""What the content of a callback is: JSON in the field ``response``, or flat fields of one kind of event."""
 
 _ID, _NUMBER, _URL, _TEXT = "[A-Za-z0-9]", "-?[0-9]", "(?i:https?)://", r"[^=\s]"
 
-BEGINNINGS: Mapping[str, str] = {
+VALUE_STARTS: Mapping[str, str] = {
     "api_id": _ID,
     "call_uuid": _ID,
     "conference_name": _TEXT,
@@ -54,27 +54,31 @@ BEGINNINGS: Mapping[str, str] = {
     "RecordingID": _ID,
     "RecordingStartMs": _NUMBER,
 }
-"""Names that no honest text holds, with what the values of those fields begin with."""
+"""Names that do not occur in ordinary text, with a pattern for the beginning of the values of those fields."""
 
-WORDS: Mapping[str, re.Pattern[str]] = {
+ORDINARY_WORDS: Mapping[str, re.Pattern[str]] = {
     "duration": re.compile(r"(?:^|[A-Za-z0-9])duration[0-9]", re.MULTILINE),
     "error": re.compile(r"(?:^|[A-Za-z0-9])error(?!s\b)[A-Za-z0-9]", re.MULTILINE),
     "message": re.compile(r"messagerecord[_ ]done"),
     "transcription": re.compile(r"transcription(?:[A-Za-z0-9]|$)", re.MULTILINE),
 }
-"""Names that are words of the language too, with what tells, in a line of text, that they are the names of fields."""
+"""Names that are ordinary words, with a pattern that finds them as names of fields in a line of text."""
 
-KNOWN = frozenset({*BEGINNINGS, *WORDS})
+KNOWN_NAMES = frozenset({*VALUE_STARTS, *ORDINARY_WORDS})
 """The names of all known fields."""
 
-URLS = frozenset({"record_url", "RecordUrl"})
-IDS = frozenset({"api_id", "call_uuid", "recording_id", "RecordingID"})
-FREE_TEXTS = frozenset({"conference_name", "ConferenceName", "error", "message", "transcription"})
+URL_NAMES = frozenset({"record_url", "RecordUrl"})
+ID_NAMES = frozenset({"api_id", "call_uuid", "recording_id", "RecordingID"})
+FREE_TEXT_NAMES = frozenset({"conference_name", "ConferenceName", "error", "message", "transcription"})
 
-_SNAKE = frozenset(name for name in BEGINNINGS if name.startswith("record")) | {"api_id", "conference_name", "message"}
-_CAMEL = frozenset(name for name in BEGINNINGS if name[0].isupper())
+_SNAKE = frozenset(name for name in VALUE_STARTS if name.startswith("record")) | {
+    "api_id",
+    "conference_name",
+    "message",
+}
+_CAMEL = frozenset(name for name in VALUE_STARTS if name[0].isupper())
 _ANSWER = frozenset({"api_id", "error", "message"})
-_TRANSCRIPTION = frozenset(name for name in KNOWN if name.startswith("transcription")) | {
+_TRANSCRIPTION = frozenset(name for name in KNOWN_NAMES if name.startswith("transcription")) | {
     "call_uuid",
     "duration",
     "error",
@@ -82,24 +86,28 @@ _TRANSCRIPTION = frozenset(name for name in KNOWN if name.startswith("transcript
 }
 _SHAPES = (_SNAKE, _CAMEL, _ANSWER, _TRANSCRIPTION, frozenset({"response"}))
 
-OF_KIND: Mapping[Kind, frozenset[str]] = {
-    "response": frozenset(BEGINNINGS),
+NAMES_BY_KIND: Mapping[ContentKind, frozenset[str]] = {
+    "response": frozenset(VALUE_STARTS),
     "recording": _SNAKE | _CAMEL | {"error", "response"},
-    "answer": _ANSWER | URLS | {"recording_id", "response"},
-    "transcription": _TRANSCRIPTION | URLS | {"api_id", "response"},
+    "answer": _ANSWER | URL_NAMES | {"recording_id", "response"},
+    "transcription": _TRANSCRIPTION | URL_NAMES | {"api_id", "response"},
 }
-"""The names of the kind's own fields, and those by which other kinds that it could be made of are told.
+"""The names of the fields of each kind of content, and the names by which the kinds with precedence are recognized.
 
-Those are the kinds that go before it; and for an answer the transcription too, whose words could spell one.
+An answer also has those of a transcription, whose words could spell an answer.
 """
 
 
 def holds_known_name(text: str) -> bool:
-    """Return whether the text holds the name of a known field, so that a callback with it can be cut differently."""
-    return any(name in text for name in KNOWN)
+    """Return whether the text contains the name of a known field. If it does, a callback may have a second reading."""
+    return any(name in text for name in KNOWN_NAMES)
 
 
 @cache
-def missing(here: frozenset[str]) -> frozenset[str]:
-    """Return the known names that callbacks with those that are here can have, but this one has not."""
+def missing_names(here: frozenset[str]) -> frozenset[str]:
+    """Return the known names that a callback may have beside those it has.
+
+    Args:
+        here: The known names that the callback has.
+    """
     return frozenset[str]().union(*([shape for shape in _SHAPES if here <= shape] or _SHAPES)) - here

@@ -1,20 +1,20 @@
-"""From a callback's request to a verified event.
+"""Verify the request of a callback and return its event.
 
-``parse_callback`` verifies first, then reads. Its two halves stand by themselves: `verify_callback` looks at URL,
-headers and body and knows nothing of events, `events.read_event` sees only what was verified. The tracker's receiver
-uses the halves, because it keeps what ``parse_callback`` refuses.
+`parse_callback` does this in two steps, which can be used separately: `verify_callback` checks URL, headers and body
+and does not look at events, and `events.read_event` reads only what was verified. The tracker's receiver uses the steps
+separately, because it keeps callbacks that `parse_callback` refuses.
 """
 
 from __future__ import annotations
 
 from plivo_record_async.errors import MalformedCallbackError, SignatureMismatchError
-from plivo_record_async.protocol.callbacks.events import read
+from plivo_record_async.protocol.callbacks.events import interpret
 from plivo_record_async.protocol.callbacks.signatures import (
     AuthTokens,
     Headers,
     find_match,
-    read_claim,
     read_content_type,
+    read_signature_headers,
     signed_texts,
     split_url,
 )
@@ -22,10 +22,10 @@ from plivo_record_async.protocol.callbacks.urlencoded import Pairs, read_pairs
 from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import CallbackEvent, HttpMethod, UnknownCallback
 
-__all__ = ["FORM", "believe", "called_url", "parse_callback", "read_form", "verify_callback"]
+__all__ = ["FORM", "called_url", "event_of", "parse_callback", "read_form", "verify_callback"]
 
 FORM = "application/x-www-form-urlencoded"
-"""The type of the bodies that Plivo sends."""
+"""The content type of the bodies that Plivo sends."""
 
 
 def parse_callback(
@@ -40,43 +40,45 @@ def parse_callback(
     conference_name: str | None = None,
     allow_v2: bool = False,
 ) -> CallbackEvent:
-    """Verify a callback, then make the event that it tells of.
+    """Verify a callback and return the event that it reports.
 
-    A signature of version 3 covers the names and values of a request run together, so whoever captured one genuine
-    callback can present the same text under another method, query or form. Pass what you know of the callback in
-    ``expected_url``, ``expected_method`` and ``conference_name``: it leaves one reading. Without them, a callback
-    whose text could also be read as another event is not believed.
-    https://docs.plivo.com/docs/voice/concepts/signature-validation/
+    A signature of version 3 covers the names and values of a request as one text without separators. An attacker who
+    captured a genuine callback can present the same text under another method, query or form. Pass everything that you
+    know about the callback in ``expected_url``, ``expected_method`` and ``conference_name``, so that only one reading
+    of the text is possible. Without these arguments, a callback whose text could also report another event is not
+    trusted. https://docs.plivo.com/docs/voice/concepts/signature-validation/
 
     Args:
-        method: The request's method, ``GET`` or ``POST``.
-        url: The public URL that Plivo called, with its query: scheme, host, port and path as they were given to
-            Plivo. Behind a proxy that ends TLS the request's own URL is another one. With GET the fields are in
-            its query; with POST its query is signed too, but says nothing of the event.
-        headers: The request's header fields, names in any case; Django's ``request.META`` too.
-        body: The request's body, a form.
-        auth_tokens: The auth token of the account or subaccount, or all of them; during a rotation, old and new.
-        expected_url: The URL that was given to Plivo, with or without its fragment. The signature is then checked
-            against it instead of ``url``; the query of a GET must begin with its query. If None, against ``url``.
-        expected_method: The method that was asked of Plivo; what comes by the other one is not believed. If None,
-            either is.
-        conference_name: The name of the conference. An event that has another one, in whatever spelling, is not
-            believed. If None, any name is.
-        allow_v2: Accept a signature of version 2 where there is none of version 3. It covers neither the query
-            nor the body, so whoever captures one can say anything with it.
+        method: The method of the request: ``GET`` or ``POST``.
+        url: The public URL that Plivo called, with its query. Scheme, host, port and path must be those that were given
+            to Plivo; behind a proxy that terminates TLS they differ from those of the request. With GET the fields are
+            in the query. With POST the query is signed too, but has no fields of the event.
+        headers: The headers of the request, with names in any case, or Django's ``request.META``.
+        body: The body of the request, which is a form.
+        auth_tokens: The auth token of the account or subaccount, or several tokens. During a rotation, pass the old and
+            the new one.
+        expected_url: The URL that was given to Plivo, with or without its fragment. The signature is checked against it
+            instead of ``url``, and the query of a GET must begin with its query. If None, the signature is checked
+            against ``url``.
+        expected_method: The method that was asked of Plivo. A callback with the other method is not trusted. If None,
+            both methods are accepted.
+        conference_name: The name of the conference. An event with another name is not trusted. If None, every name is
+            accepted.
+        allow_v2: Whether to accept a signature of version 2 if there is none of version 3. Version 2 covers neither the
+            query nor the body, so an attacker who captures a signature can change both.
 
     Returns:
-        An `ApiResponse`, `RecordingEnded` or `TranscriptionEnded`; or an `UnknownCallback` with the reason, if the
-        signature is good, but what it signs is no event that can be believed.
+        An `ApiResponse`, `RecordingEnded` or `TranscriptionEnded`. If the signature is valid but the callback cannot be
+        trusted as one of these events, an `UnknownCallback` with the reason.
 
     Raises:
-        SignatureMissingError: The request is not signed, or not with version 3.
-        SignatureMismatchError: It was signed with another token, for another URL, or was changed on its way.
-        MalformedCallbackError: It cannot be verified, because it is no form or its URL holds a ``#``; or a field's
-            name was cut up differently from how Plivo sent it.
-        ConfigurationError: ``auth_tokens`` holds no token, or an empty one.
-        ValueError: ``expected_url`` is no absolute http(s) URL, or ``expected_method`` neither GET nor POST.
-        TypeError: The headers are no texts, or the body is not bytes.
+        SignatureMissingError: The request has no signature of an accepted version.
+        SignatureMismatchError: The request was signed with another token or for another URL, or was changed on its way.
+        MalformedCallbackError: The request cannot be verified, because its body is not a form or its URL has a ``#``;
+            or the name and the value of a field were split in another place than by Plivo.
+        ConfigurationError: ``auth_tokens`` is empty or contains an empty token.
+        ValueError: ``expected_url`` is not an absolute http(s) URL, or ``expected_method`` is neither GET nor POST.
+        TypeError: The headers are not texts, or the body is not bytes.
     """
     callback = verify_callback(
         method,
@@ -88,22 +90,29 @@ def parse_callback(
         expected_method=expected_method,
         allow_v2=allow_v2,
     )
-    return believe(callback, conference_name=conference_name)
+    return event_of(callback, conference_name=conference_name)
 
 
-def believe(callback: VerifiedCallback, *, conference_name: str | None = None) -> CallbackEvent:
-    """Make the event of a verified callback; the argument and the results are those of `parse_callback`.
+def event_of(callback: VerifiedCallback, *, conference_name: str | None = None) -> CallbackEvent:
+    """Return the event that a verified callback reports.
+
+    Args:
+        callback: The verified callback.
+        conference_name: The name of the conference. If None, every name is accepted.
+
+    Returns:
+        The event, as `parse_callback` returns it.
 
     Raises:
-        MalformedCallbackError: The name of a field was cut up differently from how Plivo sent it.
+        MalformedCallbackError: The name and the value of a field were split in another place than by Plivo.
     """
-    reading = read(callback, conference_name=conference_name)
-    if reading.recut is not None:
-        raise MalformedCallbackError(reading.recut)
-    event = reading.event
+    interpretation = interpret(callback, conference_name=conference_name)
+    if interpretation.shifted_name is not None:
+        raise MalformedCallbackError(interpretation.shifted_name)
+    event = interpretation.event
     name = getattr(event, "conference_name", None)
     if conference_name is not None and name not in {None, conference_name}:
-        reason = f"it tells of the conference {name!r:.80}, not of {conference_name!r:.80}"
+        reason = f"it reports the conference {name!r:.80}, not {conference_name!r:.80}"
         return UnknownCallback(raw=event.raw, reason=reason)
     return event
 
@@ -119,53 +128,75 @@ def verify_callback(
     expected_method: HttpMethod | None = None,
     allow_v2: bool = False,
 ) -> VerifiedCallback:
-    """Verify a callback and hand out what it holds; the arguments and errors are those of `parse_callback`."""
+    """Verify a callback.
+
+    Args:
+        method: The method of the request.
+        url: The public URL that Plivo called, with its query.
+        headers: The headers of the request.
+        body: The body of the request.
+        auth_tokens: The auth tokens that may have signed it.
+        expected_url: The URL that was given to Plivo. If None, the signature is checked against ``url``.
+        expected_method: The method that was asked of Plivo. It is kept in the result and not checked here.
+        allow_v2: Whether to accept a signature of version 2 if there is none of version 3.
+
+    Returns:
+        The fields of the callback, and what is known about their signature.
+
+    Raises:
+        CallbackRejectedError: The callback cannot be verified, as for `parse_callback`.
+        ConfigurationError: ``auth_tokens`` is empty or contains an empty token.
+        ValueError: ``expected_url`` is not an absolute http(s) URL, or ``expected_method`` is neither GET nor POST.
+        TypeError: The headers are not texts, or the body is not bytes.
+    """
     called, issued = called_url(method, url, expected_url)
     if expected_method not in {None, "GET", "POST"}:
         raise ValueError(f"expected_method must be GET or POST, not {expected_method!r}")
-    claim = read_claim(headers, allow_v2=allow_v2)
-    if "." in claim.nonce:  # what is signed ends with a dot and the nonce: the end of a form could pose as one
-        raise MalformedCallbackError(f"a nonce of Plivo's holds no dot: {claim.nonce!r:.80}")
+    signature_headers = read_signature_headers(headers, allow_v2=allow_v2)
+    if (
+        "." in signature_headers.nonce
+    ):  # the signed text ends with a dot and the nonce, so the end of a form could be taken for a nonce
+        raise MalformedCallbackError(f"the nonce must not contain a dot: {signature_headers.nonce!r:.80}")
     form = read_form(headers, body)
     try:
-        texts = signed_texts(claim, method, called, form)
-        asked: Pairs = [] if method.upper() == "POST" else read_pairs(split_url(called)[2])
+        texts = signed_texts(signature_headers, method, called, form)
+        query_pairs: Pairs = [] if method.upper() == "POST" else read_pairs(split_url(called)[2])
     except ValueError as error:
         raise MalformedCallbackError(str(error)) from error
-    match = find_match(claim, texts, auth_tokens)
-    if match is None or asked[: len(issued)] != issued:
+    match = find_match(signature_headers, texts, auth_tokens)
+    if match is None or query_pairs[: len(issued)] != issued:
         raise SignatureMismatchError(
-            f"no signature in {', '.join(claim.signatures)} fits this URL, these fields and the given auth tokens; "
-            "explain_signature() shows what was compared"
+            f"no signature in {', '.join(signature_headers.signatures)} matches this URL, these fields and the given "
+            "auth tokens; explain_signature() shows what was compared"
         )
-    # As with the official SDKs the query of a GET wins where a name is in its form too, so that is not signed.
-    named = {name for name, _ in asked}
+    # As in the official SDKs, the query of a GET has precedence over its form, whose pairs of that name are not signed.
+    named = {name for name, _ in query_pairs}
     return VerifiedCallback(
         method="POST" if method.upper() == "POST" else "GET",
         issued=issued,
-        fields=[*asked[len(issued) :], *[pair for pair in form if pair[0] not in named]],
+        fields=[*query_pairs[len(issued) :], *[pair for pair in form if pair[0] not in named]],
         unsigned=[pair for pair in form if pair[0] in named] if named else [],
         signed_text=match.text,
-        nonce=claim.nonce,
+        nonce=signature_headers.nonce,
         url_is_pinned=expected_url is not None,
         expected_method=expected_method,
     )
 
 
 def called_url(method: str, url: str, expected_url: str | None) -> tuple[str, Pairs]:
-    """Return the URL that the signature must be for, and with which pairs the query of a GET must begin.
+    """Return the URL that must have been signed, and the pairs with which the query of a GET must begin.
 
     Args:
-        method: The request's method.
+        method: The method of the request.
         url: The URL of the request.
-        expected_url: The URL that was given to Plivo. If None, the URL is the request's.
+        expected_url: The URL that was given to Plivo. If None, the URL of the request is used.
 
     Raises:
-        MalformedCallbackError: The URL of the request holds a ``#``.
-        ValueError: ``expected_url`` is no absolute http(s) URL.
+        MalformedCallbackError: The URL of the request has a ``#``.
+        ValueError: ``expected_url`` is not an absolute http(s) URL.
     """
     if "#" in url:
-        raise MalformedCallbackError(f"the request's URL holds a '#', and what is behind it is not signed: {url!r:.80}")
+        raise MalformedCallbackError(f"the request's URL has a '#', and what follows it is not signed: {url!r:.80}")
     if expected_url is None:
         return url, []
     origin, path, query = split_url(expected_url)
@@ -175,15 +206,19 @@ def called_url(method: str, url: str, expected_url: str | None) -> tuple[str, Pa
 
 
 def read_form(headers: Headers, body: object) -> Pairs:
-    """Return the names and values in a form; bytes that are not UTF-8 become U+FFFD, as in the official SDKs.
+    """Return the names and values in a form. Bytes that are not UTF-8 become U+FFFD, as in the official SDKs.
+
+    Args:
+        headers: The headers of the request.
+        body: The body of the request.
 
     Raises:
-        MalformedCallbackError: The body is something other than a form. How Plivo would sign that, JSON for
-            one, is not documented, so it cannot be verified. Or it holds more names than any callback.
+        MalformedCallbackError: The body is not a form, or has too many names. Plivo does not document how it would sign
+            another type, such as JSON, so another type cannot be verified.
         TypeError: The body is not bytes.
     """
     if not isinstance(body, bytes | bytearray):
-        raise TypeError(f"body must be the bytes of the request's body, not {type(body).__name__}")
+        raise TypeError(f"body must be bytes, not {type(body).__name__}")
     if not body:
         return []
     content_type = read_content_type(headers)

@@ -1,4 +1,4 @@
-"""The names and values in a query or a form, decoded as the official SDKs decode them."""
+"""Decode the names and values in a query or a form as the official SDKs do."""
 
 from __future__ import annotations
 
@@ -10,22 +10,25 @@ from urllib.parse import unquote
 __all__ = ["MOST_ODD_ESCAPES", "MOST_PAIRS", "Pairs", "read_pairs"]
 
 Pairs = Sequence[tuple[str, str]]
-"""Decoded names and values in the order in which they came; names may be repeated."""
+"""Decoded names and values in the order in which they were received. Names may be repeated."""
 
 MOST_PAIRS = 500
-"""A callback of Plivo's has about ten. Whatever has more than this is refused before memory is spent on it."""
-
+"""The most pairs that are read. Plivo's callbacks have about ten; a longer text is refused before it takes memory."""
 
 MOST_ODD_ESCAPES = 1000
-"""The most ``%`` in a text that no encoder of forms writes. Such a text is read slowly, so it must be short."""
+"""The most escapes in a text that no encoder of forms writes. Such a text is decoded slowly, so it must be short."""
 
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
 
 def read_pairs(text: str) -> Pairs:
-    """Return the pairs, as `urllib.parse.parse_qsl` reads them when it keeps blank values, in a fraction of its time.
+    """Return the pairs in a query or a form.
 
-    Bytes that are not UTF-8 become U+FFFD.
+    The result is that of ``urllib.parse.parse_qsl`` with ``keep_blank_values=True``, in a fraction of its time. Bytes
+    that are not UTF-8 become U+FFFD.
+
+    Args:
+        text: A query, or the text of a form.
 
     Raises:
         ValueError: The text holds more than `MOST_PAIRS` pairs, or more than `MOST_ODD_ESCAPES` escapes of which some
@@ -37,7 +40,7 @@ def read_pairs(text: str) -> Pairs:
     if not text.isascii() or _BROKEN_ESCAPE.search(text):
         decode = unquote
         if text.count("%") > MOST_ODD_ESCAPES:
-            raise ValueError("it is no form: its escapes are broken, or it has characters that a form escapes")
+            raise ValueError("it is not a form: its escapes are broken, or it has characters that a form must escape")
     halves = [field.partition("=") for field in text.replace("+", " ").split("&") if field]
     if "%" not in text:
         return [(name, value) for name, _, value in halves]
@@ -47,9 +50,9 @@ def read_pairs(text: str) -> Pairs:
 
 
 def _decoded(text: str) -> str:
-    """Decode what has no broken escape.
+    """Decode a text that has no broken escape.
 
-    Quoted-printable is the same with another mark, and the standard library decodes it in C: a transcript of a megabyte
-    in ten milliseconds instead of a hundred.
+    Quoted-printable is the same encoding with ``=`` instead of ``%``, and the standard library decodes it in C: a
+    transcript of a megabyte takes ten milliseconds instead of a hundred.
     """
     return binascii.a2b_qp(text.replace("=", "%3D").replace("%", "=")).decode(errors="replace")

@@ -1,4 +1,7 @@
-"""What a good signature proves: that Plivo once said this text. Which fields were meant is read out of it next."""
+"""`VerifiedCallback`: a request whose signature proves that Plivo signed its text.
+
+The signature does not prove where the fields in the text begin and end; `events` decides that.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,18 @@ __all__ = ["VerifiedCallback"]
 
 @attrs.frozen(kw_only=True)
 class VerifiedCallback:
-    """A request whose signature was found good; only `callbacks.verify_callback` makes them.
+    """A request with a valid signature. Only `parsing.verify_callback` makes values of this class.
 
     Attributes:
         method: ``GET`` or ``POST``.
-        fields: What the callback says: the form of a POST, or the query of a GET without what was issued.
-        issued: The pairs of the issued URL with which the query of a GET begins; only known if it was pinned.
-        unsigned: Pairs in the form of a GET whose names its query has too, so that the signature does not cover them.
-        signed_text: The text that the signature was made for, as far as it was checked, with the nonce.
-        nonce: The nonce at its end.
-        url_is_pinned: Whether the text was computed from the URL that was given to Plivo.
-        expected_method: The only method that was expected. If None, either was.
+        fields: The fields of the callback: the form of a POST, or the query of a GET without the pairs of ``issued``.
+        issued: The pairs of the issued URL with which the query of a GET begins. They are known only if the URL was
+            pinned.
+        unsigned: The pairs in the form of a GET whose names are in its query too. The signature does not cover them.
+        signed_text: The text that the signature was made for, with the nonce.
+        nonce: The nonce at the end of the signed text.
+        url_is_pinned: Whether the signed text was computed from the URL that was given to Plivo.
+        expected_method: The method that was asked of Plivo. If None, both methods are accepted.
     """
 
     method: HttpMethod
@@ -40,12 +44,12 @@ class VerifiedCallback:
 
     @property
     def digest(self) -> str:
-        """The SHA-256 of the signed text in hexadecimal digits, the same for every way to cut one capture up."""
+        """The SHA-256 of the signed text in hexadecimal digits. It is the same for every reading of one text."""
         return sha256(self.signed_text.encode(errors="surrogatepass")).hexdigest()
 
     @property
     def raw(self) -> Mapping[str, str | list[str]]:
-        """Every field as it was sent, ready for JSON; a name that is repeated has the list of its values."""
+        """Every field as it was received. A name that is repeated has the list of its values."""
         pairs = (*self.issued, *self.fields)
         raw: dict[str, str | list[str]] = dict(pairs)
         if len(raw) != len(pairs):

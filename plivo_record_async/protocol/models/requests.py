@@ -8,7 +8,15 @@ import attrs
 from attrs import field
 
 from plivo_record_async._value import Value
-from plivo_record_async.protocol.arguments import conference_name, one_of, optional, positive, text, web_address, whole
+from plivo_record_async.protocol.arguments import (
+    conference_name,
+    http_url,
+    integer,
+    one_of,
+    optional,
+    positive_number,
+    text,
+)
 
 __all__ = ["FileFormat", "HttpMethod", "RateLimit", "StartRequest", "StopRequest"]
 
@@ -57,11 +65,11 @@ class StartRequest(Value):
     conference_name: str = field(validator=conference_name)
     file_format: FileFormat | None = field(default=None, validator=optional(one_of("mp3", "wav")), kw_only=True)
     transcription_type: str | None = field(default=None, validator=optional(text), kw_only=True)
-    transcription_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    transcription_url: str | None = field(default=None, validator=optional(http_url), kw_only=True)
     transcription_method: HttpMethod | None = field(
         default=None, validator=optional(one_of("GET", "POST")), kw_only=True
     )
-    callback_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    callback_url: str | None = field(default=None, validator=optional(http_url), kw_only=True)
     callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -85,7 +93,7 @@ class StopRequest(Value):
     """
 
     conference_name: str = field(validator=conference_name)
-    callback_url: str | None = field(default=None, validator=optional(web_address), kw_only=True)
+    callback_url: str | None = field(default=None, validator=optional(http_url), kw_only=True)
     callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -111,5 +119,5 @@ class RateLimit(Value):
     per: float = field(kw_only=True)
 
     def __attrs_post_init__(self) -> None:
-        whole("limit", self.limit, least=1)
-        positive("per", self.per)
+        integer("limit", self.limit, least=1)
+        positive_number("per", self.per)

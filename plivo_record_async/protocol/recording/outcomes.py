@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from plivo_record_async.errors import ApiError, OutcomeUnknownError, PlivoRecordError, UnexpectedResponseError
-from plivo_record_async.protocol.callbacks.fields import json_object
+from plivo_record_async.protocol.callbacks.fields import read_json_object
 from plivo_record_async.protocol.models import (
     ApiResponse,
     PendingResponse,
@@ -74,7 +74,7 @@ def evidence_of_event(event: ApiResponse | RecordingEnded | TranscriptionEnded) 
     if not isinstance(event, RecordingEnded) or event.recording_id is None or event.duration_ms is not None:
         return event
     response = event.raw.get("response")
-    said = json_object("response", response) if response else event.raw
+    said = read_json_object("response", response) if response else event.raw
     # No length could be read, so a length that is present is -1.
     if event.ended_at is not None or all(said.get(name) in (None, "") for name in _LENGTHS):
         return event

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from plivo_record_async.errors import ClosedError, StoreError
-from plivo_record_async.protocol.arguments import positive
+from plivo_record_async.protocol.arguments import positive_number
 from plivo_record_async.stores.encoding import StoredT, to_microseconds
 from plivo_record_async.stores.interface import (
     ORPHANS_OF_A_START,
@@ -79,7 +79,7 @@ class SQLiteStore(ObservableStore):
         if not Path(self._path).is_absolute():
             # As bytes, because tools that look for blocking calls take `os.getcwd` for one.
             self._path = str(Path(os.fsdecode(os.getcwdb()), self._path))  # noqa: PTH109
-        self._database = Database(self._path, positive("busy_timeout", busy_timeout))
+        self._database = Database(self._path, positive_number("busy_timeout", busy_timeout))
         self._worker = BatchWorker(self._database, repr(self))
         self._unreadable: set[int] = set()
 

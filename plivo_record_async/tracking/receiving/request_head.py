@@ -13,7 +13,7 @@ import attrs
 
 from plivo_record_async.errors import CallbackRejectedError, SignatureMismatchError
 from plivo_record_async.protocol.callbacks.parsing import FORM
-from plivo_record_async.protocol.callbacks.signatures import read_claim
+from plivo_record_async.protocol.callbacks.signatures import read_signature_headers
 from plivo_record_async.protocol.callbacks.url_tokens import CALLBACK_PATHS, CallbackPath, read_start_id, without_proof
 
 __all__ = [
@@ -158,7 +158,7 @@ def _check_signatures(headers: Mapping[str, str]) -> None:
         raise SignatureMismatchError("it has more signatures than Plivo ever sends")
     nonce = headers.get(_NONCE)
     if nonce is None or not any(map(headers.get, _SIGNATURES)):
-        read_claim(headers)  # it raises, and says what is missing
+        read_signature_headers(headers)  # it raises, and says what is missing
     elif not nonce or "." in nonce:
         raise SignatureMismatchError("its nonce is not one of Plivo's")
 

@@ -9,7 +9,7 @@ import pytest
 from plivo_record_async.errors import ConfigurationError, MalformedCallbackError, SignatureMismatchError
 from plivo_record_async.protocol.callbacks.diagnostics import SignatureReport, explain_signature
 from plivo_record_async.protocol.callbacks.parsing import parse_callback
-from plivo_record_async.protocol.callbacks.signatures import SignatureClaim
+from plivo_record_async.protocol.callbacks.signatures import SignatureHeaders
 from plivo_record_async.protocol.models import UnknownCallback
 from tests.support.samples.callbacks import MA_V3, NONCE, RECORDING_ENDED, TOKEN, URL, V3, V3_NONCE, callback
 
@@ -25,7 +25,7 @@ def test_matching_signature_is_reported() -> None:
     request = callback({"b": "2", "a": "1"})
     report = explain()
     assert report == SignatureReport(
-        claim=SignatureClaim("V3", NONCE, {V3.lower(): request["headers"][V3]}),
+        signature_headers=SignatureHeaders("V3", NONCE, {V3.lower(): request["headers"][V3]}),
         signed_texts=(f"{URL}.a1b2.{NONCE}",),
         matched=V3.lower(),
     )
@@ -49,7 +49,7 @@ def test_a_mismatch_shows_what_was_compared() -> None:
 
 def test_missing_signature_is_reported() -> None:
     report = explain(headers={"X-Plivo-Signature-V2": "s"})
-    assert (report.ok, report.claim, report.signed_texts) == (False, None, ())
+    assert (report.ok, report.signature_headers, report.signed_texts) == (False, None, ())
     assert str(report).startswith("no signature matches\nthe request must carry X-Plivo-Signature-V3 ")
     assert "version 2 does not cover the body" in str(report)
 
@@ -65,8 +65,16 @@ PROXY = ": a proxy changed the URL; verify against the one that was given to Pli
         ("https://h/cb?q=1", "https://h:8443/cb?q=1", f"it was signed for a URL without port{PROXY}"),
         ("https://h/cb", "http://h:8080/cb", f"it was signed for https:// without port{PROXY}"),
         ("https://[::1]/cb", "http://[::1]:8080/cb", f"it was signed for https:// without port{PROXY}"),
-        ("https://h/cb?q=1", "https://h/cb/?q=1", "it was signed for a URL that differs in the slash at its end"),
-        ("https://h/cb/", "https://h/cb", "it was signed for a URL that differs in the slash at its end"),
+        (
+            "https://h/cb?q=1",
+            "https://h/cb/?q=1",
+            "it was signed for a URL that differs only in the slash at the end of its path",
+        ),
+        (
+            "https://h/cb/",
+            "https://h/cb",
+            "it was signed for a URL that differs only in the slash at the end of its path",
+        ),
         ("https://h/cb", "https://h/cb?q=1", "it was signed for the URL without its query"),
         ("https://other/cb", "https://h/cb", ANOTHER),
         ("https://h:x/cb", "https://h:y/cb", ANOTHER),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.callbacks.events import read as read_reading
+from plivo_record_async.protocol.callbacks.events import interpret as read_reading
 from plivo_record_async.protocol.callbacks.events import read_event
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded, UnknownCallback
 from tests.support.samples.callbacks import (
@@ -125,8 +125,8 @@ def test_field_in_two_spellings_counts_as_repeated() -> None:
 
 
 def test_failed_recording_is_not_an_end() -> None:
-    assert_unknown(RECORDING_ENDED | {"error": "boom"}, "a recording has ended, but there is an error too")
-    assert_unknown(response(RECORDING_ENDED | {"error": {"error": "boom"}}), "there is an error too")
+    assert_unknown(RECORDING_ENDED | {"error": "boom"}, "a recording has ended, but there is also an error")
+    assert_unknown(response(RECORDING_ENDED | {"error": {"error": "boom"}}), "there is also an error")
     assert read(RECORDING_ENDED | {"error": ""}) == ENDED
     assert read(response(RECORDING_ENDED | {"error": False})) == ENDED
 
@@ -164,7 +164,7 @@ def test_asynchronous_response_without_an_api_id_is_unknown() -> None:
 
 @pytest.mark.parametrize("text", ["{", "[]", "1", "not found"])
 def test_asynchronous_response_that_is_not_a_json_object_is_unknown(text: str) -> None:
-    assert_unknown({"response": text}, "response holds no")
+    assert_unknown({"response": text}, "response (cannot be read as JSON|is not a JSON object)")
 
 
 # A transcription has ended
@@ -210,14 +210,14 @@ def test_transcription_without_text_and_error_is_unknown() -> None:
 
 def test_split_field_is_distinguished_from_odd_content() -> None:
     cut = verified({"record_ur": f"l{RECORDING_ENDED['record_url']}"})
-    assert read_reading(cut).recut == read_event(cut).reason != ""  # type: ignore[union-attr]
-    assert read_reading(verified(RECORDING_ENDED | {"record_url": ""})).recut is None
-    assert read_reading(verified(RECORDING_ENDED)).recut is None
+    assert read_reading(cut).shifted_name == read_event(cut).reason != ""  # type: ignore[union-attr]
+    assert read_reading(verified(RECORDING_ENDED | {"record_url": ""})).shifted_name is None
+    assert read_reading(verified(RECORDING_ENDED)).shifted_name is None
 
 
 def test_ambiguous_event_is_unknown_unless_its_conference_name_is_known() -> None:
     fields = RECORDING_ENDED | {"conference_name": "xrecord_urlhttps://evil.example"}
-    assert_unknown(fields, "'record_urlhttps://' in it may be a field of another event, cut up differently")
+    assert_unknown(fields, "'record_urlhttps://' in it may be a field of another event that the same text could report")
     assert isinstance(read_event(verified(fields), conference_name=fields["conference_name"]), RecordingEnded)
     assert isinstance(read_event(verified(fields), conference_name="x"), UnknownCallback)
 
@@ -230,7 +230,7 @@ def test_response_field_beside_other_fields_is_unknown() -> None:
 def test_repeated_or_unexpected_parts_make_an_event_unknown() -> None:
     callback = verified(RECORDING_ENDED)
     for changes, reason in (
-        ({"expected_method": "GET"}, "it came by POST, but GET was expected"),
+        ({"expected_method": "GET"}, "its method is POST, but GET was expected"),
         ({"unsigned": [("b", "1"), ("a", "2")]}, "its form repeats 'a, b' of its query, which is not signed"),
         ({"fields": [*callback.fields, ("api_id", "2")]}, "it repeats 'api_id'"),
     ):

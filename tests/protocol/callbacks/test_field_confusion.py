@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from plivo_record_async.errors import MalformedCallbackError
-from plivo_record_async.protocol.callbacks.field_confusion import find_recut
-from plivo_record_async.protocol.callbacks.known_fields import KNOWN
+from plivo_record_async.protocol.callbacks.field_confusion import find_shifted_name
+from plivo_record_async.protocol.callbacks.known_fields import KNOWN_NAMES
 from plivo_record_async.protocol.callbacks.parsing import parse_callback
 from plivo_record_async.protocol.models import RecordingEnded, UnknownCallback
 from tests.support.samples.callbacks import (
@@ -38,19 +38,19 @@ def moved_borders(fields: Mapping[str, str]) -> Iterator[tuple[str, dict[str, st
 
 @pytest.mark.parametrize("fields", HONEST)
 def test_genuine_fields_are_whole(fields: dict[str, str]) -> None:
-    assert find_recut(fields) is None
+    assert find_shifted_name(fields) is None
 
 
 @pytest.mark.parametrize("fields", HONEST)
 def test_each_moved_field_border_is_refused_or_looks_like_a_new_field(fields: dict[str, str]) -> None:
     for name, cut in moved_borders(fields):
-        if find_recut(cut) is None:
-            known = next(known for known in KNOWN if name.startswith(known) or known.startswith(name))
+        if find_shifted_name(cut) is None:
+            known = next(known for known in KNOWN_NAMES if name.startswith(known) or known.startswith(name))
             assert name.removeprefix(known) in {"s", ""} or fields[known] in {"", "record_done", "record done"}, name
 
 
 @pytest.mark.parametrize(
-    ("fields", "recut"),
+    ("fields", "shifted_name"),
     [
         ({"record_ur": f"l{RECORDED_URL}"}, "record_ur"),
         ({"record_urlhttps": RECORDED_URL.removeprefix("https")}, "record_urlhttps"),
@@ -71,9 +71,9 @@ def test_each_moved_field_border_is_refused_or_looks_like_a_new_field(fields: di
         ({"api_id": "1", "e": "rrorno such conference"}, "e"),
     ],
 )
-def test_error_names_the_split_field(fields: dict[str, str], recut: str) -> None:
-    assert find_recut(fields) == recut
-    with pytest.raises(MalformedCallbackError, match="may be a known field whose name and value were cut up"):
+def test_error_names_the_split_field(fields: dict[str, str], shifted_name: str) -> None:
+    assert find_shifted_name(fields) == shifted_name
+    with pytest.raises(MalformedCallbackError, match="may be a known field whose name and value were split"):
         parse_callback(**callback(fields), auth_tokens=TOKEN)
 
 
@@ -100,7 +100,7 @@ def test_error_names_the_split_field(fields: dict[str, str], recut: str) -> None
     ],
 )
 def test_new_names_are_whole(fields: dict[str, str]) -> None:
-    assert find_recut(fields) is None
+    assert find_shifted_name(fields) is None
 
 
 @pytest.mark.parametrize(
@@ -134,5 +134,5 @@ def test_new_fields_beside_the_known_one_are_believed(new: dict[str, str]) -> No
 @given(st.dictionaries(st.text(), st.text()))
 def test_other_fields_are_not_refused(extra: dict[str, str]) -> None:
     fields = RECORDING_ENDED | extra
-    if find_recut(fields) is not None:
-        assert any((name + value).startswith(known) for name, value in extra.items() for known in KNOWN)
+    if find_shifted_name(fields) is not None:
+        assert any((name + value).startswith(known) for name, value in extra.items() for known in KNOWN_NAMES)

@@ -13,95 +13,101 @@ from hypothesis import strategies as st
 
 from plivo_record_async.protocol.callbacks.fields import (
     Reader,
-    UnreadableError,
-    amount,
-    identifier,
-    json_object,
-    moment,
+    UnreadableFieldError,
     named_ids,
-    needed,
-    plain_text,
-    problem,
-    spoken_text,
-    web_address,
-    whole_number,
+    read_error,
+    read_id,
+    read_integer,
+    read_json_object,
+    read_number,
+    read_text,
+    read_time,
+    read_transcript,
+    read_url,
+    required,
 )
 
 EMPTY: list[tuple[Reader[Any], object]] = [
-    (spoken_text, None),
-    *((reader, blank) for reader in (plain_text, problem, identifier, web_address) for blank in (None, "")),
-    *((reader, blank) for reader in (amount, whole_number, moment) for blank in (None, "", "-1", -1, "-1.00000")),
-    (problem, False),
-    (problem, {}),
-    (problem, []),
-    (problem, {"error": {"error": False}}),
+    (read_transcript, None),
+    *((reader, blank) for reader in (read_text, read_error, read_id, read_url) for blank in (None, "")),
+    *(
+        (reader, blank)
+        for reader in (read_number, read_integer, read_time)
+        for blank in (None, "", "-1", -1, "-1.00000")
+    ),
+    (read_error, False),
+    (read_error, {}),
+    (read_error, []),
+    (read_error, {"error": {"error": False}}),
 ]
 
 GOOD: list[tuple[Reader[Any], object, object]] = [
-    (spoken_text, "", ""),
-    (plain_text, "Jürgen 🎙", "Jürgen 🎙"),
-    (plain_text, 12, "12"),
-    (problem, "not found", "not found"),
-    (problem, {"error": {"error": "not found"}}, "not found"),
-    (problem, ["a", {"b": 1}], '["a", {"b": 1}]'),
-    (problem, {"reason": "x"}, '{"reason": "x"}'),
-    (identifier, "2867b6e2-58c3-11e1-86da-adf28403fe48", "2867b6e2-58c3-11e1-86da-adf28403fe48"),
-    (identifier, "93bc7c6a-3b2b-11e3", "93bc7c6a-3b2b-11e3"),
-    (identifier, 17, "17"),
-    (web_address, "http://s3.amazonaws.com/recordings_2013/x.mp3", "http://s3.amazonaws.com/recordings_2013/x.mp3"),
-    (web_address, "HTTPS://[::1]:8/ü?a=b#c", "HTTPS://[::1]:8/ü?a=b#c"),
-    (amount, "0.0042", 0.0042),
-    (amount, 0, 0.0),
-    (amount, "1.4e3", 1400.0),
-    (whole_number, "345100.00000", 345100),
-    (whole_number, 22780, 22780),
-    (whole_number, 22780.5, 22780),
-    (whole_number, "9007199254740992", 2**53),
-    (moment, "1407235163907.00000", datetime(2014, 8, 5, 10, 39, 23, 907000, tzinfo=UTC)),
-    (moment, "0", datetime(1970, 1, 1, tzinfo=UTC)),
-    (moment, 253402300799999, datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
+    (read_transcript, "", ""),
+    (read_text, "Jürgen 🎙", "Jürgen 🎙"),
+    (read_text, 12, "12"),
+    (read_error, "not found", "not found"),
+    (read_error, {"error": {"error": "not found"}}, "not found"),
+    (read_error, ["a", {"b": 1}], '["a", {"b": 1}]'),
+    (read_error, {"reason": "x"}, '{"reason": "x"}'),
+    (read_id, "2867b6e2-58c3-11e1-86da-adf28403fe48", "2867b6e2-58c3-11e1-86da-adf28403fe48"),
+    (read_id, "93bc7c6a-3b2b-11e3", "93bc7c6a-3b2b-11e3"),
+    (read_id, 17, "17"),
+    (read_url, "http://s3.amazonaws.com/recordings_2013/x.mp3", "http://s3.amazonaws.com/recordings_2013/x.mp3"),
+    (read_url, "HTTPS://[::1]:8/ü?a=b#c", "HTTPS://[::1]:8/ü?a=b#c"),
+    (read_number, "0.0042", 0.0042),
+    (read_number, 0, 0.0),
+    (read_number, "1.4e3", 1400.0),
+    (read_integer, "345100.00000", 345100),
+    (read_integer, 22780, 22780),
+    (read_integer, 22780.5, 22780),
+    (read_integer, "9007199254740992", 2**53),
+    (read_time, "1407235163907.00000", datetime(2014, 8, 5, 10, 39, 23, 907000, tzinfo=UTC)),
+    (read_time, "0", datetime(1970, 1, 1, tzinfo=UTC)),
+    (read_time, 253402300799999, datetime(9999, 12, 31, 23, 59, 59, 999000, tzinfo=UTC)),
 ]
 
 LISTS: list[object] = [[1], {}]
 BAD: list[tuple[Reader[Any], object]] = [
-    *((reader, True) for reader in (spoken_text, plain_text, problem, identifier, web_address)),
-    *((reader, wrong) for reader in (spoken_text, plain_text, identifier, web_address) for wrong in LISTS),
-    *((reader, "\ud800") for reader in (spoken_text, plain_text, problem, identifier, web_address)),
-    *((identifier, wrong) for wrong in ("a b", "a&b", "=a", "a=b", "a\n", "ü", "-a", "a" * 256)),
-    *((web_address, wrong) for wrong in ("x", "/x", "ftp://h/x", "https://", "https://h/ x", "https://h/\tx")),
-    *((web_address, wrong) for wrong in ("=https://h/x", "https://[/x", "javascript:alert(1)", "https://h/\x00")),
+    *((reader, True) for reader in (read_transcript, read_text, read_error, read_id, read_url)),
+    *((reader, wrong) for reader in (read_transcript, read_text, read_id, read_url) for wrong in LISTS),
+    *((reader, "\ud800") for reader in (read_transcript, read_text, read_error, read_id, read_url)),
+    *((read_id, wrong) for wrong in ("a b", "a&b", "=a", "a=b", "a\n", "ü", "-a", "a" * 256)),
+    *((read_url, wrong) for wrong in ("x", "/x", "ftp://h/x", "https://", "https://h/ x", "https://h/\tx")),
+    *((read_url, wrong) for wrong in ("=https://h/x", "https://[/x", "javascript:alert(1)", "https://h/\x00")),
     *(
         (reader, wrong)
-        for reader in (amount, whole_number, moment)
+        for reader in (read_number, read_integer, read_time)
         for wrong in ("nan", "inf", "-2", "1e400", "1_000", "१२", "0x10", " 1", "1\n", "1,5", ".5", True, 2**54)
     ),
-    *((reader, wrong) for reader in (amount, whole_number, moment) for wrong in LISTS),
-    *((reader, wrong) for reader in (amount, moment) for wrong in (float("nan"), float("inf"), 10**300, -0.5)),
-    (moment, "253402300800000"),
+    *((reader, wrong) for reader in (read_number, read_integer, read_time) for wrong in LISTS),
+    *((reader, wrong) for reader in (read_number, read_time) for wrong in (float("nan"), float("inf"), 10**300, -0.5)),
+    (read_time, "253402300800000"),
 ]
 
 
 @pytest.mark.parametrize(("reader", "value"), EMPTY)
 def test_empty_field_is_none(reader: Reader[Any], value: object) -> None:
     assert reader("field", value) is None
-    with pytest.raises(UnreadableError, match=r"^field is missing$"):
-        needed(reader)("field", value)
+    with pytest.raises(UnreadableFieldError, match=r"^field is missing$"):
+        required(reader)("field", value)
 
 
 @pytest.mark.parametrize(("reader", "value", "meaning"), GOOD)
 def test_well_formed_fields_are_read(reader: Reader[Any], value: object, meaning: object) -> None:
-    for read in (reader, needed(reader)):
+    for read in (reader, required(reader)):
         found = read("field", value)
         assert (found, type(found)) == (meaning, type(meaning))
 
 
 @pytest.mark.parametrize(("reader", "value"), BAD)
 def test_malformed_fields_are_refused(reader: Reader[Any], value: object) -> None:
-    with pytest.raises(UnreadableError, match=r"^field "):
+    with pytest.raises(UnreadableFieldError, match=r"^field "):
         reader("field", value)
 
 
-readers = st.sampled_from([spoken_text, plain_text, problem, identifier, web_address, amount, whole_number, moment])
+readers = st.sampled_from(
+    [read_transcript, read_text, read_error, read_id, read_url, read_number, read_integer, read_time]
+)
 json_values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
     lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(["error", "x"]), inner),
@@ -111,58 +117,58 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 @given(readers, json_values)
 def test_any_text_is_read_or_raises_a_field_error(reader: Reader[Any], value: object) -> None:
     found: object = None
-    with contextlib.suppress(UnreadableError):
+    with contextlib.suppress(UnreadableFieldError):
         found = reader("field", value)
     assert found is None or isinstance(found, str | int | float | datetime)
 
 
 @given(st.integers(0, 253402300799999))
 def test_time_keeps_its_milliseconds(milliseconds: int) -> None:
-    found = moment("field", str(milliseconds))
+    found = read_time("field", str(milliseconds))
     assert found is not None
     assert (found - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000 == pytest.approx(milliseconds, abs=0.01)
     assert found.tzinfo is UTC
 
 
 def test_json_object_is_read() -> None:
-    assert json_object("response", '{"api_id": "x", "n": [1.5, null]}') == {"api_id": "x", "n": [1.5, None]}
+    assert read_json_object("response", '{"api_id": "x", "n": [1.5, null]}') == {"api_id": "x", "n": [1.5, None]}
 
 
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "response holds no usable JSON: Expecting value"),
-        ('{"a": 1', "no usable JSON: Expecting"),
-        ("={}", "no usable JSON"),
-        ("{}&", "no usable JSON: Extra data"),
-        ('{"a": NaN}', "no usable JSON: NaN is no number"),
-        ('{"a": -Infinity}', "no usable JSON: -Infinity is no number"),
-        ('{"a": 1, "a": 1}', "no usable JSON: a name is repeated"),
-        ('{"a": {"b": 1, "b": 1}}', "no usable JSON: a name is repeated"),
-        ("[" * 100_000, "no usable JSON: "),
-        ('{"a":' * 100_000, "no usable JSON: "),
-        (f'{{"a": {"9" * 5000}}}', "no usable JSON: "),
-        ('[{"a": 1}]', r"response holds no JSON object: '\[{\"a\": 1}\]'"),
-        ('"text"', "holds no JSON object"),
-        ("null", "holds no JSON object"),
+        ("", "response cannot be read as JSON: Expecting value"),
+        ('{"a": 1', "cannot be read as JSON: Expecting"),
+        ("={}", "cannot be read as JSON"),
+        ("{}&", "cannot be read as JSON: Extra data"),
+        ('{"a": NaN}', "cannot be read as JSON: NaN is not a number"),
+        ('{"a": -Infinity}', "cannot be read as JSON: -Infinity is not a number"),
+        ('{"a": 1, "a": 1}', "cannot be read as JSON: a name is repeated"),
+        ('{"a": {"b": 1, "b": 1}}', "cannot be read as JSON: a name is repeated"),
+        ("[" * 100_000, "cannot be read as JSON: "),
+        ('{"a":' * 100_000, "cannot be read as JSON: "),
+        (f'{{"a": {"9" * 5000}}}', "cannot be read as JSON: "),
+        ('[{"a": 1}]', r"response is not a JSON object: '\[{\"a\": 1}\]'"),
+        ('"text"', "is not a JSON object"),
+        ("null", "is not a JSON object"),
     ],
 )
 def test_text_that_is_not_a_json_object_is_refused(text: str, words: str) -> None:
-    with pytest.raises(UnreadableError, match=words):
-        json_object("response", text)
+    with pytest.raises(UnreadableFieldError, match=words):
+        read_json_object("response", text)
 
 
 def test_deeply_nested_json_is_refused() -> None:
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]
-    with pytest.raises(UnreadableError, match="error is nested too deeply"):
-        problem("error", nested)
+    with pytest.raises(UnreadableFieldError, match="error is nested too deeply"):
+        read_error("error", nested)
 
 
 def test_error_messages_stay_short() -> None:
-    for reader in (identifier, web_address, amount, json_object):
-        with pytest.raises(UnreadableError) as caught:
+    for reader in (read_id, read_url, read_number, read_json_object):
+        with pytest.raises(UnreadableFieldError) as caught:
             reader("field", json.dumps(["long"] * 10_000))
         assert len(str(caught.value)) < 160
 

@@ -262,7 +262,7 @@ def test_unexpected_method_is_not_believed(method: Any, expected: Any) -> None:
     request = callback(RECORDING_ENDED, method=method, url="https://h/cb")
     event = parse_callback(**request, auth_tokens=TOKEN, expected_method=expected)
     assert event == UnknownCallback(raw=RECORDING_ENDED)
-    assert reason_of(event) == f"it came by {method}, but {expected} was expected"
+    assert reason_of(event) == f"its method is {method}, but {expected} was expected"
     assert isinstance(parse_callback(**request, auth_tokens=TOKEN, expected_method=method), RecordingEnded)
 
 
@@ -273,7 +273,7 @@ def test_unexpected_conference_is_not_believed(fields: dict[str, str]) -> None:
     for other in ("my conf room", "My Conf", ""):
         event = parse_callback(**request, auth_tokens=TOKEN, conference_name=other)
         assert event == UnknownCallback(raw=fields)
-        assert reason_of(event) == f"it tells of the conference 'My Conf Room', not of {other!r}"
+        assert reason_of(event) == f"it reports the conference 'My Conf Room', not {other!r}"
 
 
 @pytest.mark.parametrize("fields", [TRANSCRIPTION_ENDED, KINDS[2][0], RECORDING_ENDED | {"conference_name": ""}])
@@ -301,21 +301,21 @@ def test_an_expected_method_must_be_get_or_post(method: Any) -> None:
     ("changes", "reason"),
     [
         ({"record_url": ""}, "record_url is missing"),
-        ({"record_url": "https://h/a b.mp3"}, "record_url is no http"),
-        ({"record_url": "media.plivo.com/x.mp3"}, "record_url is no http"),
-        ({"recording_duration": "None"}, "recording_duration is no number: 'None'"),
-        ({"recording_duration": "22s"}, "recording_duration is no number: '22s'"),
-        ({"recording_duration_ms": "null"}, "recording_duration_ms is no number"),
-        ({"recording_start_ms": "2014-08-05T10:39:23Z"}, "recording_start_ms is no number"),
-        ({"recording_end_ms": "9" * 18}, "recording_end_ms is beyond"),
+        ({"record_url": "https://h/a b.mp3"}, "record_url is not an http"),
+        ({"record_url": "media.plivo.com/x.mp3"}, "record_url is not an http"),
+        ({"recording_duration": "None"}, "recording_duration is not a number: 'None'"),
+        ({"recording_duration": "22s"}, "recording_duration is not a number: '22s'"),
+        ({"recording_duration_ms": "null"}, "recording_duration_ms is not a number"),
+        ({"recording_start_ms": "2014-08-05T10:39:23Z"}, "recording_start_ms is not a number"),
+        ({"recording_end_ms": "9" * 18}, "recording_end_ms is out of range"),
         ({"api_id": "", "recording_id": ""}, "neither api_id nor recording_id"),
-        ({"recording_id": "two words"}, "recording_id is no id"),
+        ({"recording_id": "two words"}, "recording_id is not an ID"),
         ({"RecordUrl": "https://h/x"}, "given twice"),
-        ({"error": "boom"}, "there is an error too"),
-        ({"response": "not JSON"}, "response holds no usable JSON"),
-        ({"response": "[1]"}, "response holds no JSON object"),
+        ({"error": "boom"}, "there is also an error"),
+        ({"response": "not JSON"}, "response cannot be read as JSON"),
+        ({"response": "[1]"}, "response is not a JSON object"),
         ({"response": '{"api_id": "1", "error": "x"}'}, "fields of its own besides those in response"),
-        ({"response": '{"hello": "world"}'}, "no known kind"),
+        ({"response": '{"hello": "world"}'}, "a known kind"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -406,8 +406,8 @@ RAW_HEADERS = {name.lower().encode(): value.encode() for name, value in callback
         ({"headers": RAW_HEADERS}, "headers must be texts, not b'"),
         ({"headers": {V3: b"x", V3_NONCE: "1"}}, "headers must be texts, not b'x'"),
         ({"headers": {V3: None, V3_NONCE: "1"}}, "headers must be texts, not None"),
-        ({"body": "api_id=1"}, "body must be the bytes of the request's body, not str"),
-        ({"body": None}, "body must be the bytes of the request's body, not NoneType"),
+        ({"body": "api_id=1"}, "body must be bytes, not str"),
+        ({"body": None}, "body must be bytes, not NoneType"),
     ],
 )
 def test_error_names_a_body_of_the_wrong_type(changes: dict[str, Any], words: str) -> None:
@@ -431,10 +431,10 @@ def test_invalid_method_or_url_is_malformed(changes: dict[str, Any]) -> None:
 def test_url_with_a_number_sign_is_refused_first(url: str, method: str) -> None:
     """Some servers pass on what stands behind it, and it is not signed."""
     for expected_url in (None, "https://h/cb#rc=5"):
-        with pytest.raises(MalformedCallbackError, match="holds a '#', and what is behind it is not signed") as caught:
+        with pytest.raises(MalformedCallbackError, match="has a '#', and what follows it is not signed") as caught:
             parse_callback(method, url, {}, b"", auth_tokens=TOKEN, expected_url=expected_url)
         assert caught.value.status == 400
-    with pytest.raises(MalformedCallbackError, match="holds a '#'"):
+    with pytest.raises(MalformedCallbackError, match="has a '#'"):
         explain_signature(method, url, {}, b"", auth_tokens=TOKEN)
 
 
@@ -449,7 +449,7 @@ def test_percent_encoded_number_sign_is_accepted() -> None:
 def test_a_nonce_with_a_dot_cannot_be_verified() -> None:
     request = callback(RECORDING_ENDED)
     request["headers"][V3_NONCE] = f"mp3.{NONCE}"
-    with pytest.raises(MalformedCallbackError, match="a nonce of Plivo's holds no dot: 'mp3"):
+    with pytest.raises(MalformedCallbackError, match="the nonce must not contain a dot: 'mp3"):
         parse_callback(**request, auth_tokens=TOKEN)
 
 
@@ -488,7 +488,7 @@ def test_differently_split_parameters_are_refused(cut: dict[str, str]) -> None:
     fields = {name: value for name, value in RECORDING_ENDED.items() if name != "record_url"} | cut
     forged = changed(request, body=urlencode(fields).encode())
     assert dict(verify_callback(**forged, auth_tokens=TOKEN).fields) == fields, "the signature alone does not tell"
-    with pytest.raises(MalformedCallbackError, match="cut up differently"):
+    with pytest.raises(MalformedCallbackError, match="split in another place"):
         parse_callback(**forged, auth_tokens=TOKEN)
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-from plivo_record_async.emulator.callbacks import Callback, Scheme
+from plivo_record_async.emulator.callbacks import Callback, SignatureScheme
 from plivo_record_async.tracking.receiving.receiver import Receive, Scope, Send
 from tests.support.tracker.scripted_plivo import TOKEN
 
@@ -35,7 +35,7 @@ async def deliver_callback(
     *,
     method: str = "POST",
     token: str = TOKEN,
-    scheme: Scheme = "V3",
+    scheme: SignatureScheme = "V3",
 ) -> httpx.Response:
     """Deliver a signed callback to a URL that the tracker issued, without a network."""
     made = Callback(kind="recording", url=url, method=method, fields=fields, api_id="api-1").signed(

@@ -19,7 +19,7 @@ from starlette.routing import Mount
 
 from plivo_record_async import CallbackPolicy, ClosedError, MemoryStore, RecordingTracker, SQLiteStore, StoreError
 from plivo_record_async._clock import now
-from plivo_record_async.emulator.callbacks import Callback, HttpCallback, Scheme
+from plivo_record_async.emulator.callbacks import Callback, HttpCallback, SignatureScheme
 from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
 from plivo_record_async.protocol.models import RecordingEnded, StartRequest
 from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted
@@ -67,7 +67,7 @@ def signed(
     *,
     method: str = "POST",
     token: str = TOKEN,
-    scheme: Scheme = "V3",
+    scheme: SignatureScheme = "V3",
 ) -> HttpCallback:
     """A callback as Plivo makes it."""
     callback = Callback(
@@ -219,13 +219,13 @@ UNREADABLE = {**FIELDS, "recording_duration_ms": "N/A"}
     [
         (f"{PUBLIC_URL}/recording", FIELDS, "its URL names no start"),
         (f"{PUBLIC_URL}/recording?room=a", {"api_id": "api-1", "message": "started"}, "its URL names no start"),
-        (f"{PUBLIC_URL}/recording", {"a": "b"}, "its URL names no start; its fields are those of no known kind"),
+        (f"{PUBLIC_URL}/recording", {"a": "b"}, "its URL names no start; its fields are not those of a known kind"),
         (
             issued(start_id="elsewhere"),
             FIELDS,
             "its start is not in this MemoryStore: another worker or an earlier run",
         ),
-        (issued(), {"something": "new"}, "its fields are those of no known kind of callback"),
+        (issued(), {"something": "new"}, "its fields are not those of a known kind of callback"),
         (issued(), {**FIELDS, "record_url": ""}, "record_url is missing"),
         (issued(), {**FIELDS, "record_url": "https://h/a b.mp3"}, "record_url"),
         (issued(), UNREADABLE, "recording_duration_ms"),
