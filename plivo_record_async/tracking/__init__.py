@@ -1,1 +1,1 @@
-"""Following recordings: what is known of each, how it is learned, and how it is reported."""
+"""Following recordings: starting them, receiving their callbacks, asking Plivo, and running handlers."""

@@ -176,8 +176,8 @@ class Follower:
         """Store one piece of evidence, and begin to act on its effects.
 
         Args:
-            record: What was known last; it need not be the newest.
-            evidence: What was learned.
+            record: The record as it was last known. It need not be the newest.
+            evidence: The evidence.
 
         Returns:
             The record as it is stored now.
@@ -194,8 +194,8 @@ class Follower:
         """Store evidence that nobody repeats: try again until the store takes it, is closed, or has lost the start.
 
         Args:
-            record: What was known last; it need not be the newest.
-            evidence: What was learned.
+            record: The record as it was last known. It need not be the newest.
+            evidence: The evidence.
         """
         while True:
             try:
@@ -268,7 +268,7 @@ class Follower:
         return self._current_session().leases.hold(record)
 
     def request_reconciliation(self, start_id: str) -> None:
-        """Ask Plivo about a recording because a callback of it was not believed, at most once a minute.
+        """Ask Plivo about a recording because a callback about it was kept as an orphan, at most once a minute.
 
         Args:
             start_id: The start.

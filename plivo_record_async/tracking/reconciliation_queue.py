@@ -71,7 +71,7 @@ class ReconciliationQueue:
             self._tasks.spawn(self._work(), droppable=True)
 
     def request(self, start_id: str) -> None:
-        """Ask Plivo about a recording because a callback of it was not believed.
+        """Ask Plivo about a recording because a callback about it was kept as an orphan.
 
         Plivo is asked about each recording at most once in `MIN_INTERVAL` seconds. Requests within that time are
         answered together by one question when it is over.

@@ -16,7 +16,7 @@ __all__ = ["contradiction"]
 def contradiction(record: FollowedRecording, event: CallbackEvent) -> str | None:
     """Return how an event contradicts the record that its URL was issued for. If None, it does not.
 
-    An id contradicts if the answer to the start, or a callback that was believed, had another one. A recording that was
+    An id contradicts if the answer to the start, or a callback that was applied, had another one. A recording that was
     only matched in Plivo's list by name and time proves nothing, because a callback is better evidence.
 
     A different conference name contradicts only if the name in the record contains the name of a field. Plivo might
@@ -35,7 +35,7 @@ def contradiction(record: FollowedRecording, event: CallbackEvent) -> str | None
             return f"its {words} is {said!r:.80}, but that of this recording is {' or '.join(others)!r:.200}"
     name = event.conference_name if isinstance(event, RecordingEnded) else None
     if name is not None and name != record.conference_name and holds_known_name(record.conference_name):
-        return f"it tells of the conference {name!r:.80}, but the recording is of {record.conference_name!r:.80}"
+        return f"it names the conference {name!r:.80}, but the recording is of {record.conference_name!r:.80}"
     return None
 
 

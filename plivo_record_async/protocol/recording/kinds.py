@@ -69,11 +69,11 @@ _KINDS: dict[type[Evidence], Kind] = {
 
 _DESCRIPTIONS: dict[Kind, str] = {
     "sending_began": "sending began",
-    "sending_continued": "sending goes on",
+    "sending_continued": "sending continued",
     "start_confirmed": "a callback said that it started",
     "recording_began": "a callback said that it has begun",
     "recording_ended": "a callback said that it ended",
-    "transcribed": "a callback brought the transcript",
+    "transcribed": "a callback delivered the transcript",
     "found_running": "Plivo lists it as running",
     "found_ended": "Plivo lists it",
     "found_several": "more than one recording in Plivo's list may be this one",

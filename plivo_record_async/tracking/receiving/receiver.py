@@ -94,7 +94,7 @@ class Receiver:
     others: Admission = attrs.field(factory=lambda: Admission(max_bytes=4 * MEBIBYTE, seconds=BODY_SECONDS))
     _draining: set[RequestBody] = attrs.field(factory=set[RequestBody], init=False)
     _refusals: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were refused"), init=False)
-    _oddities: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were not believed"), init=False)
+    _oddities: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were kept as orphans"), init=False)
     _failures: BoundedLog = attrs.field(
         factory=lambda: BoundedLog("callbacks could not be stored", longest=500), init=False
     )

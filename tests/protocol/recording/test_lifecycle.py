@@ -156,7 +156,7 @@ def test_each_step_keeps_its_time_and_its_evidence() -> None:
         ("accepted", "accepted", 2, "202: conference recording started"),
         ("start_confirmed", "started", 3, "a callback said that it started"),
         ("recording_ended", "recorded", 4, "a callback said that it ended"),
-        ("transcribed", "transcribed", 5, "a callback brought the transcript"),
+        ("transcribed", "transcribed", 5, "a callback delivered the transcript"),
     ]
     assert (record.created_at, record.since, record.updated_at) == (NOW, NOW + 5 * SECOND, NOW + 5 * SECOND)
 
