@@ -1,4 +1,4 @@
-"""What holds for every test: none may block the event loop."""
+"""Settings of every test, and a check that no test blocks the event loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client as users hold it: arguments, both modes, batches, its life, and tests with respx in ten lines."""
+"""The public client: arguments, both modes, batches, opening and closing, and a test with respx in ten lines."""
 
 from __future__ import annotations
 

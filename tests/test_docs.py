@@ -1,4 +1,4 @@
-"""The documentation's map and command line reference leave nothing out and make nothing up."""
+"""The map and the command line reference in the documentation are complete and correct."""
 
 from __future__ import annotations
 

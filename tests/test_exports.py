@@ -1,4 +1,4 @@
-"""What the package shows: the promised names, all of them listed, and nothing optional behind the import."""
+"""The public names of the package: all are listed, and importing them needs nothing optional."""
 
 from __future__ import annotations
 

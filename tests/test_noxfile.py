@@ -1,4 +1,4 @@
-"""On which Pythons of a machine the suite is run."""
+"""The Python interpreters on which the suite runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which account, which key, which address: from arguments or the environment, or an error that names the lack."""
+"""Settings from arguments and the environment, and the errors that name what is missing or invalid."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What users call to follow recordings."""
+"""The public tracker: starting, following, waiting, handlers, forgetting, opening and closing."""
 
 from __future__ import annotations
 

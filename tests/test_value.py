@@ -1,4 +1,4 @@
-"""Whatever a public value holds, its dictionary is JSON, and says the same."""
+"""The dictionary of any public value is JSON with the same content."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command line, run in a thread of its own so that the local Plivo can answer it from the test's event loop."""
+"""Run the command line in a thread, so that the emulator can answer it from the event loop of the test."""
 
 from __future__ import annotations
 

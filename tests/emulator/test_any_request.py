@@ -1,4 +1,4 @@
-"""Whatever comes in over a real socket, the emulator answers it, never with 5xx, and goes on working."""
+"""The emulator answers any bytes on a real socket, never with 5xx, and still works afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole tree of errors: it is drawn as it is, and its data survives pickling, copying and JSON."""
+"""The whole tree of errors: its drawing is correct, and its data survives pickling, copying and JSON."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Cancellations, timeouts, closing: the client outlives them, and what it says of them is true."""
+"""Cancellation, timeouts and closing: the client still works afterwards, and the outcomes it reports are true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is given up before it was sent is never sent, and no transport holds more connections than it may."""
+"""A request that is abandoned before it is sent is never sent, and no transport exceeds its number of connections."""
 
 from __future__ import annotations
 

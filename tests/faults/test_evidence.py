@@ -1,4 +1,4 @@
-"""What each transport lets us know about whether a request left, and what is made of it.
+"""The evidence of sending that each transport gives, and the error that follows from it.
 
 For all of them: a start is sent once and executed at most once, and "not sent" is never said of one that was.
 """

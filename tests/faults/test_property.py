@@ -1,4 +1,4 @@
-"""Whatever is called, broken and cancelled, in whatever order: one known outcome for each call, and a true one."""
+"""Property test: any calls, faults and cancellations in any order give each call one outcome, which is true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Through the proxies that the environment or the user names: who hears what, and what a refusal means."""
+"""Calls through the proxies of the environment or the user: what the proxy receives, and what its refusal means."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One test for each row of the classification of attempts: what was seen, what it is called, what is done."""
+"""One test for each row of the classification of attempts: the fault, the outcome, and the number of requests."""
 
 from __future__ import annotations
 
@@ -111,13 +111,13 @@ def accepted(*faults: Fault, status: int = 202, timeout: float = 20.0) -> Row:
 
 
 STARTS = {
-    "well: answered in good order": Row(
-        [faults.succeeds], RecordingStarted, having={"api_id": "api-room"}, executions=1
-    ),
-    "well: closes the connection that it had promised to keep": Row(
+    "success: complete answer": Row([faults.succeeds], RecordingStarted, having={"api_id": "api-room"}, executions=1),
+    "success: connection closed although it should stay open": Row(
         [faults.answers_and_closes], RecordingStarted, having={"api_id": "api-room"}, executions=1
     ),
-    "well: answers twice": Row([faults.answers_twice], RecordingStarted, having={"api_id": "api-room"}, executions=1),
+    "success: answered twice": Row(
+        [faults.answers_twice], RecordingStarted, having={"api_id": "api-room"}, executions=1
+    ),
     "refused: 400": refused(400, BadRequestError),
     "refused: 401": refused(401, AuthenticationError),
     "refused: 403": refused(403, PermissionDeniedError),
@@ -128,8 +128,8 @@ STARTS = {
     "refused: before the whole request was read": Row(
         [faults.answers_400_before_the_body], BadRequestError, having={"message": "too much for me"}, executions=0
     ),
-    "refused: elsewhere": Row([faults.answers(307)], ApiError, having={"status": 307}, executions=0),
-    "429: as often as it is tried": Row(
+    "refused: redirect": Row([faults.answers(307)], ApiError, having={"status": 307}, executions=0),
+    "429: to every attempt": Row(
         3 * [faults.answers_429(0.1)],
         RateLimitError,
         having={"status": 429, "retry_after": 0.1},
@@ -164,14 +164,14 @@ STARTS = {
     "no answer: closed after it was executed": unknown(faults.executes_and_closes, executed=True),
     "no answer: stalled before it was read": unknown(faults.stalls_unread, executed=False, timeout=BRIEF),
     "no answer: stalled after it was executed": unknown(faults.executes_and_stalls, executed=True, timeout=BRIEF),
-    "no answer: cut in the head": unknown(faults.cuts_in_head, executed=True),
+    "no answer: truncated head": unknown(faults.cuts_in_head, executed=True),
     "no answer: two status lines": unknown(faults.answers_duplicate_status_line, executed=True),
-    "no answer: garbage": unknown(faults.answers_garbage, executed=True),
+    "no answer: bytes that are not HTTP": unknown(faults.answers_garbage, executed=True),
     "no answer: a header of 1 MB": unknown(faults.answers_huge_header, executed=True),
-    "unreadable success: cut in the body": accepted(faults.cuts_in_body),
-    "unreadable success: cut at the end of the body": accepted(faults.cuts_before_last_chunk),
+    "unreadable success: truncated body": accepted(faults.cuts_in_body),
+    "unreadable success: last chunk missing": accepted(faults.cuts_before_last_chunk),
     "unreadable success: stalled in the body": accepted(faults.stalls_in_body, timeout=BRIEF),
-    "unreadable success: dripping": accepted(faults.answers_byte_by_byte, timeout=BRIEF),
+    "unreadable success: one byte at a time": accepted(faults.answers_byte_by_byte, timeout=BRIEF),
     "unreadable success: HTML": accepted(faults.answers_html),
     "unreadable success: 204 with a body and its length": accepted(faults.answers_204_with_declared_body, status=204),
     "unreadable success: 204 with an undeclared body": accepted(faults.answers_204_with_undeclared_body, status=204),
@@ -220,47 +220,49 @@ def repeatable(error: type[Any], **having: Any) -> dict[str, Any]:
 
 
 STOPS = {
-    "well: the usual 204": Row([faults.succeeds], RecordingStopped, having={"api_id": None}, executions=1),
-    "well: 204 with a body and its length": Row(
+    "success: the usual 204": Row([faults.succeeds], RecordingStopped, having={"api_id": None}, executions=1),
+    "success: 204 with a body and its length": Row(
         [faults.answers_204_with_declared_body], RecordingStopped, executions=1
     ),
-    "well: 204 with an undeclared body": Row([faults.answers_204_with_undeclared_body], RecordingStopped, executions=1),
+    "success: 204 with an undeclared body": Row(
+        [faults.answers_204_with_undeclared_body], RecordingStopped, executions=1
+    ),
     "refused: 404": refused(404, NotFoundError),
     "refused: 400": refused(400, BadRequestError),
-    "429: then it works": Row([faults.answers_429(0.1), faults.succeeds], RecordingStopped, requests=2, executions=1),
-    "5xx: then it works": Row([faults.answers_error(503), faults.succeeds], RecordingStopped, requests=2, executions=1),
-    "5xx: then it is gone": Row(
+    "429: then success": Row([faults.answers_429(0.1), faults.succeeds], RecordingStopped, requests=2, executions=1),
+    "5xx: then success": Row([faults.answers_error(503), faults.succeeds], RecordingStopped, requests=2, executions=1),
+    "5xx: then 404": Row(
         [faults.answers_error(500, executed=True), faults.answers_error(404)],
         RecordingStopped,
         requests=2,
         executions=1,
     ),
-    "5xx: for good": Row(
+    "5xx: to every attempt": Row(
         3 * [faults.answers_error(500)], ServerError, having={"status": 500, "api_id": None}, requests=3, executions=0
     ),
-    "no answer: reset before it was read, then it works": Row(
+    "no answer: reset before it was read, then success": Row(
         [faults.resets_unread, faults.succeeds], RecordingStopped, requests=2, executions=1
     ),
-    "no answer: executed, then it works": Row(
+    "no answer: executed, then success": Row(
         [faults.executes_and_resets, faults.succeeds], RecordingStopped, requests=2, executions=2
     ),
-    "no answer: executed, then it is gone": Row(
+    "no answer: executed, then 404": Row(
         [faults.executes_and_closes, faults.answers_error(404)], RecordingStopped, requests=2, executions=1
     ),
-    "no answer: executed, then 429, then it is gone": Row(
+    "no answer: executed, then 429, then 404": Row(
         [faults.executes_and_closes, faults.answers_429(0.1), faults.answers_error(404)],
         RecordingStopped,
         requests=3,
         executions=1,
     ),
-    "no answer: at first, and then 429 for good": Row(
+    "no answer: to the first attempt, then 429": Row(
         [faults.executes_and_closes, faults.answers_429(0.1), faults.answers_429(0.1)],
         OutcomeUnknownError,
         having={"evidence": SENT, "repeatable": True},
         requests=3,
         executions=1,
     ),
-    "no answer: for good": Row(
+    "no answer: to every attempt": Row(
         3 * [faults.answers_garbage],
         OutcomeUnknownError,
         having={"phase": "answer", "evidence": SENT, "attempts": 3, "repeatable": True},
@@ -274,10 +276,10 @@ STOPS = {
         executions=0,
         timeout=BRIEF,
     ),
-    "unreadable success: then it is gone": Row(
+    "unreadable success: then 404": Row(
         [faults.cuts_in_body, faults.answers_error(404)], RecordingStopped, requests=2, executions=1
     ),
-    "unreadable success: for good": Row(
+    "unreadable success: to every attempt": Row(
         3 * [faults.answers_html], UnexpectedResponseError, having={"status": 202}, requests=3, executions=3
     ),
 }
@@ -297,25 +299,25 @@ async def test_each_fault_of_a_stop_has_its_outcome(
 
 
 LOOKS = {
-    "well": Row([faults.succeeds], Recording, having={"recording_id": "room"}, executions=1),
+    "success": Row([faults.succeeds], Recording, having={"recording_id": "room"}, executions=1),
     "refused: 404": refused(404, NotFoundError),
-    "429: then it works": Row([faults.answers_429(0.1), faults.succeeds], Recording, requests=2, executions=1),
-    "5xx: then it works": Row([faults.answers_error(503), faults.succeeds], Recording, requests=2, executions=1),
-    "5xx: then it is gone": Row(
+    "429: then success": Row([faults.answers_429(0.1), faults.succeeds], Recording, requests=2, executions=1),
+    "5xx: then success": Row([faults.answers_error(503), faults.succeeds], Recording, requests=2, executions=1),
+    "5xx: then 404": Row(
         [faults.answers_error(500), faults.answers_error(404)], NotFoundError, requests=2, executions=0
     ),
-    "5xx: for good": Row(3 * [faults.answers_error(500)], ServerError, requests=3, executions=0),
-    "no answer: twice, then it works": Row(
+    "5xx: to every attempt": Row(3 * [faults.answers_error(500)], ServerError, requests=3, executions=0),
+    "no answer: to two attempts, then success": Row(
         [faults.resets_unread, faults.cuts_in_head, faults.succeeds], Recording, requests=3, executions=2
     ),
-    "no answer: for good": Row(
+    "no answer: to every attempt": Row(
         3 * [faults.closes_unread],
         OutcomeUnknownError,
         having={"repeatable": True, "attempts": 3},
         requests=3,
         executions=0,
     ),
-    "unreadable success: then it works": Row(
+    "unreadable success: then success": Row(
         [faults.cuts_in_body, faults.succeeds], Recording, requests=2, executions=2
     ),
 }
@@ -572,7 +574,7 @@ async def test_tls_connection_is_closed_without_waiting_for_the_peer(
     [
         pytest.param([1], 1.0, id="Retry-After in seconds"),
         pytest.param([timedelta(seconds=2)], 0.9, id="Retry-After as a date"),
-        pytest.param([None, "Mon, 01 Jan 2024 00:00:00 +" + "9" * 20], 5.0, id="no Retry-After, or a senseless one"),
+        pytest.param([None, "Mon, 01 Jan 2024 00:00:00 +" + "9" * 20], 5.0, id="no or an invalid Retry-After"),
     ],
 )
 async def test_429_pauses_all_calls(

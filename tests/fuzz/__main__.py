@@ -1,4 +1,4 @@
-"""Coverage-guided search for callbacks that get through, or break something; on Linux, with ``atheris``.
+"""Search, guided by coverage, for forged callbacks that are believed or raise an unexpected error; Linux only.
 
 ``python -m tests.fuzz -max_total_time=60 -dict=tests/fuzz/callbacks.dict FOUND tests/fuzz/seeds``, where FOUND is a
 directory for what leads further. A finding ends the search; its input is left in a file ``crash-…``, and

@@ -1,4 +1,4 @@
-"""One attempt to get a callback through that should not, or to break something on the way."""
+"""Parse one forged callback, which must be rejected without an unexpected error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fuzzer's own seeds lead where they should; and hypothesis searches too, without coverage."""
+"""The seeds of the fuzzer are parsed as their events, and hypothesis searches too, without coverage."""
 
 from __future__ import annotations
 

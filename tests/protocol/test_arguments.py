@@ -1,4 +1,4 @@
-"""The checks of what callers pass, each by itself; what a whole request refuses stands in `test_models`."""
+"""Each check of arguments by itself; `models/test_requests.py` has the checks of whole requests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What Plivo's clock shows, measured by the answers' ``Date`` against clocks that may be wrong."""
+"""The estimate of Plivo's clock from the ``Date`` of its responses, although local clocks may be wrong."""
 
 from __future__ import annotations
 

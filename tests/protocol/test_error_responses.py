@@ -1,4 +1,4 @@
-"""What a web application answers its users when a call raises."""
+"""The HTTP response of a web application whose call raises an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Genuine callbacks as an attacker captures them, who chose the name of the conference, or spoke in it."""
+"""Genuine callbacks captured by an attacker who chose the name of the conference, or spoke in it."""
 
 from __future__ import annotations
 

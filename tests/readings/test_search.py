@@ -1,4 +1,4 @@
-"""The search for second readings: it finds none that is believed, and would find them."""
+"""The search for second readings finds none that is believed, and finds them when the defences are off."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How values are written down: they come back as they were, and nothing is dropped in silence."""
+"""The encoding of stored values: it loses nothing, and unknown content is refused."""
 
 from __future__ import annotations
 

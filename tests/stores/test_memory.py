@@ -1,4 +1,4 @@
-"""What only the memory store does; what every store must do is in the contract."""
+"""Behaviour of the memory store alone; `test_contract` has what every store does."""
 
 from __future__ import annotations
 

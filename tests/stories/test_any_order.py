@@ -1,4 +1,4 @@
-"""Starts that fail in every way, callbacks early, late, twice, never and in any order, restarts in between.
+"""Property test: any failures of starts, any order, loss and repetition of callbacks, and restarts.
 
 Whatever happens, no start is executed twice, states only move forward, and in the end everything is known.
 """

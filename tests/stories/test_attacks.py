@@ -1,4 +1,4 @@
-"""What outsiders can do with callbacks that they captured, and what becomes of odd ones: over real HTTP, both ways."""
+"""Captured, forged and odd callbacks over real HTTP: what they change, and what is kept of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The handlers of docs/howto/errors.md, each in its framework."""
+"""The exception handlers of docs/howto/errors.md, each in its framework."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A recording is followed from its start to its transcript, over real HTTP, whatever happens on the way."""
+"""Recordings are followed from start to transcript over real HTTP, with every kind of failure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs are killed at random moments, again and again; nothing that was acknowledged is lost, nothing sent twice."""
+"""Programs are killed at random times: no acknowledged callback is lost, and no start is sent twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The drawings of the table: they say what it says, and the documentation has them as they are."""
+"""The diagram of the life cycle agrees with its table, and the documentation contains the current one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers are lost, clocks go wrong, lists are late and odd: nothing that exists is ever called absent."""
+"""Property test: with lost answers, wrong clocks and late or odd lists, no existing recording is called absent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each error says of each operation, as its receiver reads it: a table of operations, answers and words."""
+"""The text of each error for each operation, as a table of operations, responses and texts."""
 
 from __future__ import annotations
 

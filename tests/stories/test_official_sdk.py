@@ -1,4 +1,4 @@
-"""A user of the official ``plivo`` package cannot tell the emulator from Plivo."""
+"""The official ``plivo`` package works with the emulator as with Plivo."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our requests and those of the official ``plivo`` package, byte for byte, on one raw socket.
+"""The requests of the client and of the official ``plivo`` package, compared byte for byte.
 
 Where they differ, they differ on purpose, and the difference stands here.
 """

@@ -1,4 +1,4 @@
-"""Two witnesses, our client and the official ``plivo`` package, look at one emulator and tell the same story."""
+"""The client and the official ``plivo`` package get the same facts from one emulator."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One handle: awaitable stages, what is known now, and a stop."""
+"""The handle of a recording: waiting for stages, the status, and stopping."""
 
 from __future__ import annotations
 

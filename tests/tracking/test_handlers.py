@@ -1,4 +1,4 @@
-"""The user's handlers: their names, what they raise, and what is to be stored of them."""
+"""The user's handlers: their names, their exceptions, and what is stored of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence becomes a stored record, whoever else learns at the same time."""
+"""Evidence is stored in the record, also when others change it at the same time."""
 
 from __future__ import annotations
 

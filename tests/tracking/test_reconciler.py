@@ -1,4 +1,4 @@
-"""Looking at Plivo: what it lists, whether the conference lives, and how seldom it is asked."""
+"""Reconciliation: lookups of lists and conferences, their conclusions, and their rate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A start is stored first, sent once, and its outcome is kept, whoever goes away and whatever fails."""
+"""A start is stored first and sent once, and its outcome is stored, despite cancellation and failures."""
 
 from __future__ import annotations
 

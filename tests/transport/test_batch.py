@@ -1,4 +1,4 @@
-"""Many calls: read lazily, bounded, outcomes as they finish, and nothing left behind however it ends."""
+"""Batches: lazy reading, limited concurrency, outcomes as they complete, and no task left at the end."""
 
 from __future__ import annotations
 

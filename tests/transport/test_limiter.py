@@ -1,4 +1,4 @@
-"""The quota: no window ever holds more arrivals than allowed, first come, first served, nothing left behind."""
+"""The quota: no window exceeds it, calls wait in order, and cancelled calls leave nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the type checkers infer is what comes at run time: the same lines are checked by both and run."""
+"""The inferred types are those at run time: the same lines are type-checked and run."""
 # pyright: reportUnnecessaryTypeIgnoreComment=true
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The bytes of an answer: what is unpacked, how it becomes text, and how much of its JSON is read."""
+"""The body of a response: decompression, decoding, and how much of its JSON is read."""
 
 from __future__ import annotations
 

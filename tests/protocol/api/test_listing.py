@@ -1,4 +1,4 @@
-"""The way through a list: every recording once, whatever the server makes of pages, and always an end."""
+"""Paging: every recording is listed once, whatever the server says of its pages, and the list always ends."""
 
 from __future__ import annotations
 

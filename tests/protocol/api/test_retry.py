@@ -1,4 +1,4 @@
-"""The decisions about sending again, as a table of (error, repeatable, attempt)."""
+"""The decisions about retries, as a table of (error, repeatable, attempt)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Plivo's spelling and ours: what is kept, renamed, put right, and refused."""
+"""The conversion between Plivo's JSON and values: what is kept, renamed, corrected and refused."""
 
 from __future__ import annotations
 

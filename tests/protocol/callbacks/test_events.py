@@ -1,4 +1,4 @@
-"""What verified fields say, in every shape that Plivo gives them."""
+"""The event that verified fields report, in each form that Plivo sends."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A known field whose name and value were cut at another place is told from a new field."""
+"""A known field whose name and value were split at another place is distinguished from a new field."""
 
 from __future__ import annotations
 

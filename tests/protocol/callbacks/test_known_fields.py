@@ -1,4 +1,4 @@
-"""The table of known fields is complete, and kinds are told by it."""
+"""The table of known fields is complete, and it identifies the kinds of callbacks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From request to event: what is refused, and why."""
+"""Parsing of a request into an event: which requests are refused, and why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Of all callbacks that sign the same, at most one is believed; and the genuine ones are."""
+"""Of all callbacks with the same signed text, only the genuine one is believed."""
 
 from __future__ import annotations
 

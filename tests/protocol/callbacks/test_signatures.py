@@ -1,4 +1,4 @@
-"""The signatures: the official SDKs' vectors, the official Python SDK as judge, and what it gets wrong."""
+"""Signatures: the vectors of the official SDKs, the verdicts of the official Python SDK, and its mistakes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A callback's URL names its start, and nobody else can make one that does."""
+"""A callback URL names its start, and only the holder of the auth token can make one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a request whose signature is good."""
+"""The attributes of a request with a valid signature."""
 
 from __future__ import annotations
 

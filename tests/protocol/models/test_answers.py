@@ -1,4 +1,4 @@
-"""What Plivo answers."""
+"""The values that calls return."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole message that a value was made of."""
+"""The attribute `raw`, which keeps the whole message of a value."""
 
 from __future__ import annotations
 

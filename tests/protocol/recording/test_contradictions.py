@@ -1,4 +1,4 @@
-"""What a callback may not say once the recording is known."""
+"""Which callbacks contradict what is known of a recording."""
 
 from __future__ import annotations
 

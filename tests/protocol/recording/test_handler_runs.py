@@ -1,4 +1,4 @@
-"""How the user's handlers stand, when they run again, and when they are given up."""
+"""The state of the user's handlers: when they run again, and when they are given up."""
 
 from __future__ import annotations
 

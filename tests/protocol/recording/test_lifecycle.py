@@ -1,4 +1,4 @@
-"""The life of a recording: the table, what it keeps, what it wants done; and that no order of callbacks matters."""
+"""The life cycle of a recording: its table, its effects, and that the order of callbacks does not matter."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each end of a call proves of a start."""
+"""The evidence that each outcome of a call gives of its start."""
 
 from __future__ import annotations
 

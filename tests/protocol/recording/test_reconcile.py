@@ -1,4 +1,4 @@
-"""What a look at Plivo's lists proves, and what it does not."""
+"""The conclusions that are drawn from Plivo's lists."""
 
 from __future__ import annotations
 

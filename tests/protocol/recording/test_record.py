@@ -1,4 +1,4 @@
-"""What a record says: to those who look, and to those who wait."""
+"""The status of a record, and the progress of the stages that callers wait for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may send a body, and who has to make room."""
+"""Which requests may send a body, and which are evicted when space runs out."""
 
 from __future__ import annotations
 

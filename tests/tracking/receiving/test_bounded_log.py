@@ -1,4 +1,4 @@
-"""How much outsiders can write into the log."""
+"""The limit on log lines that attackers can cause."""
 
 from __future__ import annotations
 

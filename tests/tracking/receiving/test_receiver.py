@@ -1,4 +1,4 @@
-"""What each callback is answered, over real HTTP, and what is stored of it."""
+"""The answer to each callback over real HTTP, and what is stored of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the first lines of a request say, and what is refused for them alone."""
+"""The head of a request: what is read from it, and what is refused because of it."""
 
 from __future__ import annotations
 

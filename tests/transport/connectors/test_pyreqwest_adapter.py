@@ -1,4 +1,4 @@
-"""The fast way: the same requests and the same verdicts, over Rust."""
+"""The fast transport: the same requests and the same outcomes through pyreqwest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Calls: which result comes, and which arguments are mistakes."""
+"""Calls: the types of their results, and arguments that are errors."""
 
 # pyright: strict
 
