@@ -1,4 +1,4 @@
-"""What a web application may answer its own users when a call of this package raises."""
+"""The HTTP response with which a web application can answer its own users if a call of this package raises."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from plivo_record_async.errors import (
     PlivoRecordError,
     RateLimitError,
     RecordingFailedError,
+    ServerError,
     StoreError,
     UnexpectedResponseError,
     UnknownStartError,
@@ -29,7 +30,7 @@ from plivo_record_async.errors import (
 __all__ = ["ErrorResponse", "error_response"]
 
 _RETRY_AFTER = 5
-"""Seconds. The window of Plivo's quota: https://plivo.com/docs/voice/concepts/account-limits.md"""
+"""The window of Plivo's quota, in seconds: https://plivo.com/docs/voice/concepts/account-limits.md"""
 
 
 @attrs.frozen(kw_only=True)
@@ -37,10 +38,10 @@ class ErrorResponse(Value):
     """An HTTP response, for any web framework.
 
     Attributes:
-        status: HTTP status: 202, 404, 409, 500, 502, 503 or 504; 400 or 403 for a rejected callback.
-        headers: ``Retry-After`` with a 503, otherwise nothing.
-        body: What to send as JSON: ``error``, the name of the error's class; ``detail``, a sentence for users; and
-            where the error knows them the recording's ``start_id`` and ``state``.
+        status: The HTTP status: 202, 404, 409, 500, 502, 503 or 504; 400 or 403 for a rejected callback.
+        headers: ``Retry-After`` if the status is 503. Otherwise it is empty.
+        body: The JSON body: ``error``, the name of the error's class; ``detail``, a sentence for users; and, if the
+            error has them, the ``start_id`` and the ``state`` of the recording.
     """
 
     status: int
@@ -49,12 +50,13 @@ class ErrorResponse(Value):
 
 
 def error_response(error: PlivoRecordError) -> ErrorResponse:
-    """Return the HTTP response that tells a web application's own user of an error.
+    """Return the HTTP response with which a web application can report an error to its own user.
 
-    It contains no words of Plivo, no paths and no names, so it can be shown to anybody; ``str(error)`` is for the log.
+    The response contains no text of Plivo, no paths and no names, so it can be shown to anybody. Write ``str(error)``
+    to the log.
 
     Args:
-        error: What a call raised.
+        error: The exception that a call raised.
     """
     status, detail = _meaning(error)
     body = {"error": type(error).__name__, "detail": detail}
@@ -69,8 +71,8 @@ def error_response(error: PlivoRecordError) -> ErrorResponse:
     return ErrorResponse(status=status, headers=headers, body=body)
 
 
-def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911 - a table: one kind of error, one line
-    """The statuses are those of RFC 9110, section 15."""
+def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911, PLR0912 - a table: one line for each class of error
+    """Return the status, as RFC 9110, section 15, defines it, and a sentence for users."""
     match error:
         case UnknownStartError():
             return 404, "No recording with this id was started here."
@@ -92,6 +94,8 @@ def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911
             return error.status, "This callback was rejected."
         case UnexpectedResponseError():
             return 502, "Plivo's answer could not be read. It may have been done."
+        case ServerError():
+            return 502, "Plivo failed. It may have been done."
         case ApiError():
             return 502, "Plivo refused the request."
         case _:
