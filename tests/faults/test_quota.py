@@ -8,11 +8,9 @@ from itertools import pairwise
 
 from plivo_record_async import NotSentError, RateLimit, RecordingStarted
 from tests.support.clients.calls import MakeClient, result_or_error
-from tests.support.clients.routes import ALL_ROUTES, on_every_route, on_routes
+from tests.support.clients.routes import on_every_route
 from tests.support.servers import faults
 from tests.support.servers.fault_server import Fault, FaultServer, ServerRequest
-
-DIRECTLY = [route for route in ALL_ROUTES if route.proxy == "nothing"]
 
 LIMIT, PER = 100, 0.5
 """Plivo's 300 in 5 seconds, made smaller and quicker."""
@@ -67,7 +65,7 @@ def shared(limit: int, per: float) -> Fault:
     return count
 
 
-@on_routes(DIRECTLY)
+@on_every_route
 async def test_quota_shared_with_other_clients_is_respected_after_429(
     server: FaultServer, make_client: MakeClient
 ) -> None:
@@ -89,7 +87,7 @@ async def test_quota_shared_with_other_clients_is_respected_after_429(
     assert len(refused) <= bursts * 2 * 8
 
 
-@on_routes(DIRECTLY)
+@on_every_route
 async def test_call_that_waits_too_long_for_the_quota_is_not_sent(server: FaultServer, make_client: MakeClient) -> None:
     client = make_client(rate_limit=RateLimit(50, per=60.0))
     ends = await asyncio.gather(*(result_or_error(client.start_recording(f"room {n}", timeout=3)) for n in range(300)))

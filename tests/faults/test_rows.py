@@ -568,7 +568,7 @@ async def test_tls_connection_is_closed_without_waiting_for_the_peer(
 # 429
 
 
-@on_routes(route for route in ALL_ROUTES if route.proxy == "nothing")
+@on_every_route
 @pytest.mark.parametrize(
     ("headers", "least"),
     [
