@@ -22,6 +22,7 @@ from plivo_record_async.protocol.recording.evidence import CameDue, StartAccepte
 from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, begin
 from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
 from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.schedule import is_due
 
 __all__ = ["SimulatedMachine", "SimulatedPlivo", "SimulatedRecording", "moment"]
 
@@ -215,11 +216,11 @@ class SimulatedMachine:
         """Do what is due for each record by the machine's own time of day."""
         if not self.is_awake(now):
             return
+        wall = self.read(now).wall
         for start_id, record in self.records.items():
-            changed, effects = apply(record, CameDue(), self.read(now).wall)
-            self.records[start_id] = changed
-            if Reconcile() in effects:
-                self.records[start_id] = self._reconcile(changed, now)
+            if is_due(record, wall):
+                changed, effects = apply(record, CameDue(), wall)
+                self.records[start_id] = self._reconcile(changed, now) if Reconcile() in effects else changed
 
     def _reconcile(self, record: FollowedRecording, now: float) -> FollowedRecording:
         """Reconcile a record, as `Reconciler` does."""
