@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; without its libraries say in one line which extra brings them, and exit with 2."""
+    """Run the command line; without its libraries say in one line which extra installs them, and exit with 2."""
     try:
         with needed_extra("cli"):
             from plivo_record_async.cli.root import plivo_record  # noqa: PLC0415 - it needs the extra

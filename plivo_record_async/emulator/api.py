@@ -223,7 +223,10 @@ def _run_endpoint(world: World, request: ApiRequest, names: list[str], methods: 
 def _result_in_background(
     endpoint: Endpoint, world: World, request: ApiRequest, names: list[str], given: Mapping[str, Any]
 ) -> Result:
-    """Execute a request whose caller was sent away; what is wrong with its arguments he was still told."""
+    """Execute a request in asynchronous mode.
+
+    Invalid arguments are refused at once. All other errors are reported by the callback.
+    """
     try:
         return endpoint(world, request, names, given)
     except RefusedError as refusal:

@@ -91,7 +91,7 @@ class Callback:
     """One callback that Plivo owes.
 
     Attributes:
-        kind: What it tells of.
+        kind: What it reports.
         url: The address as it was given, fragment and all.
         method: ``GET`` or ``POST``.
         fields: What it says, in the order in which it is said.

@@ -28,14 +28,14 @@ class Attempt:
     """One attempt to deliver one callback.
 
     Attributes:
-        kind: What the callback tells of.
+        kind: What the callback reports.
         api_id: The id of the request that the callback belongs to.
         method: The HTTP method.
         url: The address that was dialled: without fragment, with the fields of a GET.
         fields: What the callback says.
         attempt: 1 for the first attempt, 2 for its first retry.
         status: What the receiver answered, if it did.
-        error: What went wrong, in words; ``None`` when the receiver said yes.
+        error: What went wrong, in words; if None, the receiver answered 2xx.
         at: When the attempt was over (aware, UTC).
     """
 

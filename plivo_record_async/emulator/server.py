@@ -53,7 +53,7 @@ class Emulator:
         dialect: Which of Plivo's contradictory documents to follow; by default the current ones.
 
     Raises:
-        ConfigurationError: At once: ``auth_id``, ``auth_token``, ``host`` or ``port`` is misshapen. On entering: the
+        ConfigurationError: At once: ``auth_id``, ``auth_token``, ``host`` or ``port`` is invalid. On entering: the
             address cannot be listened on.
 
     Attributes:

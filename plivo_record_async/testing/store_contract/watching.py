@@ -1,4 +1,4 @@
-"""Watching: who waits for a change is woken, and nobody else."""
+"""Watching: a watcher is woken by a change, and nobody else."""
 
 from __future__ import annotations
 

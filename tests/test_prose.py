@@ -1,0 +1,113 @@
+"""Retired words and phrases stay out of the package, its messages and help texts, the README and the documentation."""
+
+from __future__ import annotations
+
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/**/*.md"))]
+SOURCES = sorted((ROOT / "plivo_record_async").rglob("*.py"))
+
+RETIRED_NAMES = {
+    "Board": "LiveTable",
+    "Caller": "RetryingSender",
+    "Desk": "Backend",
+    "Heard": "ReceivedCallback",
+    "Lane": "Connector",
+    "MARKS": "FILE_IDENTITY",
+    "News": "ListenEvent",
+    "Place": "CallbackPath",
+    "Rounds": "BatchWorker",
+    "SAME": "SELECT_EXISTING",
+    "ShortcutTransport": "NativeTransport",
+    "SignatureClaim": "SignatureHeaders",
+    "Story": "Scenario",
+    "TROUBLES": "ERROR_HINTS",
+    "TellingStore": "the observer of a store",
+    "Terms": "TrackingPolicy",
+    "_Foreign": "HttpxAdapter",
+    "find_recut": "find_shifted_name",
+    "first_look": "initial_backoff",
+    "learn_surely": "apply_with_retry",
+    "longest_look": "max_backoff",
+    "quiet_look": "idle_backoff",
+    "read_claim": "read_signature_headers",
+    "web_address": "http_url",
+}
+"""Names that stood for a metaphor or for two things, and what they are called now."""
+
+RETIRED_PHRASES = [
+    r"brings? the",
+    r"cut (up )?differently",
+    r"(was|were) cut up",
+    r"first lines alone",
+    r"goes? away",
+    r"good signature",
+    r"going away",
+    r"if absent",
+    r"met in the field",
+    r"is due now",
+    r"it is told",
+    r"likes? to\b",
+    r"look(s|ed|ing)? after",
+    r"lost its tongue",
+    r"makes no sense",
+    r"misshapen",
+    r"must bear",
+    r"must not be believed",
+    r"nobody has to",
+    r"once its turn has come",
+    r"passed over",
+    r"recut",
+    r"said (yes|no)\b",
+    r"says? (yes|no)\b",
+    r"sent away",
+    r"somebody has to",
+    r"swallow(s|ed)?\b",
+    r"tells? of\b",
+    r"there is none left",
+    r"they have had their say",
+    r"turned away",
+    r"went away",
+    r"what is due",
+    r"who goes",
+    r"who(ever)? (looks|waits)\b",
+    r"words? for people",
+]
+"""Figures of speech and riddles, as regular expressions."""
+
+_PHRASES = re.compile(rf"\b(?:{'|'.join(RETIRED_PHRASES)})", re.IGNORECASE)
+_HIDDEN_TESTS = re.compile(r"<!-- invisible-code-block.*?-->", re.DOTALL)
+
+
+def phrases_in(text: str) -> list[str]:
+    """Return the retired phrases in a text with what surrounds them, also if a phrase continues in the next line."""
+    joined = re.sub(r"[ \t]*\n[ \t]*(?:# ?|\")?", " ", _HIDDEN_TESTS.sub("", text))
+    return [joined[max(0, at.start() - 30) : at.end() + 30] for at in _PHRASES.finditer(joined)]
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_text_has_no_retired_phrase(path: Path) -> None:
+    assert phrases_in(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_source_has_no_retired_name(path: Path) -> None:
+    with path.open(encoding="utf-8") as source:
+        names = {token.string for token in tokenize.generate_tokens(source.readline) if token.type == tokenize.NAME}
+    assert names & RETIRED_NAMES.keys() == set()
+
+
+def test_retired_names_stay_out_of_the_pages() -> None:
+    changelog = ROOT / "docs" / "changelog.md"
+    texts = [page.read_text(encoding="utf-8") for page in PAGES if page != changelog]
+    assert set(re.findall(r"`(\w+)[`.(]", " ".join(texts))) & RETIRED_NAMES.keys() == set()
+
+
+@pytest.mark.parametrize("text", ["Bring the names of …", "the caller went\n    away", "x  # what is\n# due"])
+def test_phrase_is_found_also_across_lines(text: str) -> None:
+    assert len(phrases_in(text)) == 1
