@@ -202,6 +202,7 @@ class Connector(Protocol):
         Raises:
             Exception: Any exception of the HTTP library, if the request failed.
         """
+        ...
 
     async def aclose(self) -> None:
         """Close the idle connections."""
