@@ -29,8 +29,8 @@ class UnreadableError(Exception):
 class InputLines:
     """An iterator over the lines of a file, without line ends and byte order mark.
 
-    It reads at most 64 KiB ahead.
-    The iteration raises `UnreadableError` if the file cannot be read, or has a line of more than 1 MiB.
+    It reads at most 64 KiB ahead. The iteration raises `UnreadableError` if the file cannot be read, or has a
+    line of more than 1 MiB.
 
     Args:
         file: The file or pipe.
@@ -41,7 +41,7 @@ class InputLines:
     """
 
     def __init__(self, file: BinaryIO, ended: asyncio.Event) -> None:
-        # A buffered reader's lock, held by a daemon thread, is fatal at the interpreter's end:
+        # If a daemon thread holds the lock of a buffered reader when the interpreter ends, the interpreter aborts:
         # https://github.com/python/cpython/issues/87135
         self._source: BinaryIO = getattr(file, "raw", file)
         self._read_from: Callable[[int], bytes | None] = self._source.read

@@ -1,7 +1,7 @@
 """The one place where commands print: lines for people, JSON for machines.
 
-With ``--json`` every line on stdout is one JSON object with a ``type``; an error is one JSON object on stderr. All
-of it is ASCII, and for people whatever could steer a terminal is escaped, so a conference's name cannot.
+With ``--json`` every line on stdout is one JSON object with a ``type``, and an error is one JSON object on stderr. All
+of it is ASCII. For people, control characters are escaped, so that the name of a conference cannot control a terminal.
 """
 
 from __future__ import annotations

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import io
 import os
+import resource
+import threading
 from pathlib import Path
 
 import pytest
@@ -72,21 +75,35 @@ async def test_file_that_cannot_be_read_raises(tmp_path: Path) -> None:
         await anext(InputLines(unreadable, asyncio.Event()))
 
 
-async def test_no_line_is_yielded_or_awaited_after_the_end() -> None:
-    reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pen:
-        ended = asyncio.Event()
-        waiting = asyncio.create_task(anext(InputLines(file, ended), None))
-        await asyncio.sleep(0)
-        ended.set()
-        assert await waiting is None
-        pen.write(b"to let the thread go")
-    for content in (b"a\nb\nc", b"a\nb"):
-        ended = asyncio.Event()
-        source = InputLines(io.BytesIO(content), ended)
-        assert await anext(source) == b"a"
-        ended.set()
-        assert [line async for line in source] == []
+class Silent(io.BytesIO):
+    """A pipe to which nothing is written until the test says so."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked, self.answer = threading.Event(), threading.Event()
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        self.asked.set()
+        self.answer.wait()
+        return b"a\n"
+
+
+async def test_end_interrupts_the_wait_for_a_line() -> None:
+    ended, silent = asyncio.Event(), Silent()
+    waiting = asyncio.create_task(anext(InputLines(silent, ended), None))
+    await asyncio.to_thread(silent.asked.wait)
+    ended.set()
+    assert await waiting is None
+    silent.answer.set()
+
+
+@pytest.mark.parametrize("content", [b"a\nb\nc", b"a\nb"])
+async def test_no_line_is_yielded_after_the_end(content: bytes) -> None:
+    ended = asyncio.Event()
+    source = InputLines(io.BytesIO(content), ended)
+    assert await anext(source) == b"a"
+    ended.set()
+    assert [line async for line in source] == []
 
 
 async def test_endless_line_is_refused() -> None:
@@ -141,6 +158,20 @@ async def test_lines_are_counted_up_to_a_read_error() -> None:
     with await asyncio.to_thread(Path("/proc/self/mem").open, "rb") as file:
         source = InputLines(file, asyncio.Event())
         assert (await source.count_rest(), source.all_read) == (0, False)
+
+
+async def test_lines_of_a_descriptor_that_select_does_not_take_are_not_counted() -> None:
+    reading, writing = os.pipe()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
+    try:
+        with os.fdopen(fcntl.fcntl(reading, fcntl.F_DUPFD, 1500), "rb") as file:
+            source = InputLines(file, asyncio.Event())
+            assert (await source.count_rest(), source.all_read) == (0, False)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        os.close(reading)
+        os.close(writing)
 
 
 class Hesitant(io.BytesIO):

@@ -4,7 +4,9 @@ import contextlib
 import io
 import json
 import math
-from collections.abc import Mapping
+import os
+import sys
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -235,3 +237,15 @@ def test_failed_output_is_reported_unless_the_reader_has_closed(capsys: pytest.C
     ):
         Output(as_json=False).stop_printing(error, what)
         assert capsys.readouterr().err == said
+
+
+@pytest.mark.parametrize(
+    "print_line", [lambda output: output.error(OSError("a")), lambda output: output.note("a")], ids=["error", "note"]
+)
+def test_stderr_that_cannot_be_written_is_discarded(
+    print_line: Callable[[Output], None], unread: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with os.fdopen(os.dup(unread), "w") as stderr:
+        monkeypatch.setattr(sys, "stderr", stderr)
+        for _ in range(2):
+            print_line(Output(as_json=False))

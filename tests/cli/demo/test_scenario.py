@@ -114,6 +114,15 @@ async def test_a_refused_start_is_a_problem_and_is_not_stopped() -> None:
     assert scenario.problems == [f"b: {scenario.errors[0]}"]
 
 
+async def test_the_conference_of_a_refused_start_is_not_ended() -> None:
+    async with Emulator() as plivo:
+        plivo.fail_next(404)
+        scenario, events = await run(plivo, c())
+    assert "ending some of the conferences" in titles(events)
+    assert whats(scenario.rooms[0]) == ["failed"]
+    assert len(scenario.problems) == 1
+
+
 async def test_a_start_that_is_refused_by_callback_is_a_problem() -> None:
     async with Emulator(strict=True) as plivo:
         scenario, events = await run(plivo, c(), seconds=0.5, emulator=None)
