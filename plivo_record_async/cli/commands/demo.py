@@ -119,11 +119,11 @@ async def _run(opened: AbstractAsyncContextManager[Scenario], output: Output) ->
                     show(event)
                 except OSError as error:  # the recordings must be stopped nevertheless
                     output.stop_printing(error, "The rest cannot be printed; what was started is stopped")
-                    scenario.hurry.set()
+                    scenario.end_now.set()
 
             await scenario.run(show_event)
     for problem in scenario.problems:
         output.error(PlivoRecordError(problem))
     if ExitCode.UNKNOWN in map(exit_code, scenario.errors):
         return ExitCode.UNKNOWN
-    return ExitCode.FAILED if scenario.problems or scenario.hurry.is_set() else ExitCode.DONE
+    return ExitCode.FAILED if scenario.problems or scenario.end_now.is_set() else ExitCode.DONE

@@ -53,7 +53,7 @@ async def open_scenario(
         client = await stack.enter_async_context(
             RecordClient() if plivo is None else RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url)
         )
-        scenario = Scenario(client=client, emulator=plivo, seconds=seconds, patience=60 if live else 5)
+        scenario = Scenario(client=client, emulator=plivo, seconds=seconds, callback_timeout=60 if live else 5)
         if plivo is not None or public_url is not None:
             listener = stack.enter_context(closing(open_listener("127.0.0.1", port)))
             scenario.listener = url_of(listener)
@@ -75,12 +75,12 @@ class Scenario:
     Attributes:
         client: Starts recordings in synchronous mode, and stops all recordings.
         seconds: How long to record.
-        patience: How many seconds to wait at the end for callbacks that have not arrived.
+        callback_timeout: How many seconds to wait at the end for callbacks that have not arrived.
         emulator: The local Plivo. If None, it is the real one.
         rooms: The conferences.
         tracker: Starts and follows recordings in asynchronous mode.
         listener: The URL at which the tracker is served.
-        hurry: An event that ends the recordings before their time when it is set.
+        end_now: An event that ends the recordings before their time when it is set.
         callbacks: How many callbacks were verified and stored.
         errors: The errors of the calls that failed.
         problems: Everything that went wrong, in words.
@@ -88,17 +88,17 @@ class Scenario:
 
     client: RecordClient
     seconds: float
-    patience: float
+    callback_timeout: float
     emulator: Emulator | None = None
     rooms: list[RoomStatus] = attrs.field(factory=list[RoomStatus])
     tracker: RecordingTracker | None = None
     listener: str | None = None
-    hurry: asyncio.Event = attrs.field(factory=asyncio.Event)
+    end_now: asyncio.Event = attrs.field(factory=asyncio.Event)
     callbacks: int = 0
     errors: list[Exception] = attrs.field(factory=list[Exception])
     problems: list[str] = attrs.field(factory=list[str])
     _show: Callable[[Event], None] = attrs.field(init=False)
-    _began: float = attrs.field(factory=lambda: asyncio.get_running_loop().time())
+    _began: float = attrs.field(init=False)
     _not_running: set[str] = attrs.field(factory=set[str])
 
     async def run(self, show: Callable[[Event], None]) -> None:
@@ -108,6 +108,7 @@ class Scenario:
             show: Is called with each event.
         """
         self._show = show
+        self._began = asyncio.get_running_loop().time()
         base_url = self.client.settings.base_url
         show({"type": "Opened", "plivo": base_url, "listener": self.listener, "rooms": self._records()})
         with showing_log(self._warn):
@@ -120,11 +121,11 @@ class Scenario:
                     finally:
                         await self._stop()
                         self._chapter("waiting for what is still to come")
-                        deadline.reschedule(asyncio.get_running_loop().time() + self.patience)
+                        deadline.reschedule(asyncio.get_running_loop().time() + self.callback_timeout)
                         if self.emulator is not None:
                             await self.emulator.callbacks_settled()
             except TimeoutError:
-                self._chapter(f"gave up waiting after {self.patience:g} s")
+                self._chapter(f"gave up waiting after {self.callback_timeout:g} s")
         self._close()
 
     def count_callbacks(self, change: StoreChange) -> None:
@@ -163,7 +164,7 @@ class Scenario:
     async def _record(self) -> None:
         self._chapter("recording")
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.hurry.wait(), self.seconds)
+            await asyncio.wait_for(self.end_now.wait(), self.seconds)
 
     async def _end_conferences(self) -> None:
         if self.emulator is None:

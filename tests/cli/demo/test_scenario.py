@@ -35,7 +35,7 @@ async def opened(plivo: Emulator, *rooms: RoomStatus, served: bool = True, **cha
     """A scenario with an emulator of the test's own."""
     with open_listener("127.0.0.1", 0) as listener:
         async with RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
-            given: dict[str, Any] = {"seconds": 0.02, "patience": 10, "emulator": plivo} | changes
+            given: dict[str, Any] = {"seconds": 0.02, "callback_timeout": 10, "emulator": plivo} | changes
             scenario = Scenario(client=client, rooms=list(rooms or (a(), b(), c())), **given)
             url = url_of(listener) if served else "http://127.0.0.1:9"
             tracker = RecordingTracker(client, public_url=url, store=MemoryStore(observer=scenario.count_callbacks))
@@ -99,7 +99,7 @@ async def test_recordings_end_at_once_in_a_hurry() -> None:
 
         def tell(event: Event) -> None:
             if event["type"] == "Happened":
-                scenario.hurry.set()
+                scenario.end_now.set()
 
         await asyncio.wait_for(scenario.run(tell), 30)
     assert scenario.problems == []
@@ -134,7 +134,7 @@ async def test_a_start_that_is_refused_by_callback_is_a_problem() -> None:
 
 async def test_a_missing_stage_is_a_problem() -> None:
     async with Emulator() as plivo:
-        scenario, events = await run(plivo, served=False, patience=0.1)
+        scenario, events = await run(plivo, served=False, callback_timeout=0.1)
     assert scenario.problems == ["a: it was never transcribed", "c: it was never recorded"]
     assert events[-1]["callbacks"] == 0
     assert "gave up waiting after 0.1 s" in titles(events)
@@ -142,7 +142,7 @@ async def test_a_missing_stage_is_a_problem() -> None:
 
 async def test_an_unsigned_callback_is_a_problem_and_no_stage() -> None:
     async with Emulator(dialect=Dialect(signatures="none")) as plivo:
-        scenario, events = await run(plivo, c(), patience=0.1)
+        scenario, events = await run(plivo, c(), callback_timeout=0.1)
     assert scenario.problems[-1] == "c: it was never recorded"
     assert events[-1]["callbacks"] == 0
     assert scenario.problems[:-1] == [event["text"] for event in events if event["type"] == "Warned"] != []
@@ -174,7 +174,7 @@ async def test_a_start_whose_outcome_is_unknown_is_stopped_too() -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         host, port = server.sockets[0].getsockname()
         async with RecordClient("MA" + "A" * 18, "token", base_url=f"http://{host}:{port}") as client:
-            scenario = Scenario(client=client, rooms=[b()], seconds=0, patience=0)
+            scenario = Scenario(client=client, rooms=[b()], seconds=0, callback_timeout=0)
             await scenario.run(list[Event]().append)
     assert methods == [b"POST", b"DELETE"]
     assert [type(error) for error in scenario.errors] == [OutcomeUnknownError]
