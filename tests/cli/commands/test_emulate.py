@@ -42,7 +42,7 @@ async def emulator(*words: str, **environment: str) -> AsyncGenerator[tuple[asyn
         yield process, url
     finally:
         if process.returncode is None:
-            process.kill()
+            process.terminate()
         await process.communicate()
 
 
