@@ -8,15 +8,18 @@ import attrs
 import pytest
 
 from plivo_record_async import ClosedError, StoreError, _clock
-from plivo_record_async.protocol.recording.lifecycle import Reconcile
+from plivo_record_async.protocol.recording.handler_runs import HandlerRun
+from plivo_record_async.protocol.recording.lifecycle import GiveUpHandler, Reconcile
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking import follower
 from plivo_record_async.tracking.handlers import HandledEvent
+from plivo_record_async.tracking.reconciliation_queue import MIN_INTERVAL
 from tests.support.samples.recordings import ENDED
 from tests.support.tracker.handlers import RecordingHandler, next_event, wait_until_handled
 from tests.support.tracker.parts import SHORT_INTERVALS, other_tasks, tracker_parts, wait_for_state
 from tests.support.tracker.records import ANSWERED, PATIENT, sending, unhandled, unknown
 from tests.support.tracker.scripted_plivo import ScriptedPlivo, gated_transport
+from tests.support.virtual_time import run
 
 
 async def test_effects_that_can_be_deferred_wait_while_many_are_pending(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,3 +175,56 @@ async def test_evidence_of_a_start_that_was_never_stored_is_dropped() -> None:
     async with tracker_parts(ScriptedPlivo()) as its:
         await its.follower.apply_with_retry(sending(), ANSWERED)
         assert its.store.calls == ["replace", "replaced", "get"]
+
+
+async def test_follower_closes_when_it_was_left_as_often_as_it_was_opened() -> None:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        await its.follower.open()
+        await its.follower.open()
+        await its.follower.leave(grace=0)
+        its.follower.ensure_open()
+        for _ in range(2):
+            await its.follower.leave(grace=0)
+            with pytest.raises(ClosedError):
+                its.follower.ensure_open()
+
+
+async def test_evidence_is_applied_when_the_store_works_again(caplog: pytest.LogCaptureFixture) -> None:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        record = await its.store.create(sending(tracking=PATIENT))
+        its.store.broken = {"replace"}
+        its.follower.spawn(its.follower.apply_with_retry(record, ANSWERED))
+        await its.store.called("replace", times=2)
+        its.store.broken = set()
+        await wait_for_state(its.store, "start-1", "accepted")
+    assert "the outcome of start start-1 could not be stored; that is tried again in a moment" in caplog.text
+
+
+async def test_handler_that_runs_for_too_long_is_given_up() -> None:
+    async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
+        handler = RecordingHandler()
+        handler.go.clear()
+        its.follower.add_handler("RecordingEnded", handler, "endless")
+        record = await its.follower.apply(await its.store.create(sending(tracking=PATIENT)), ENDED)
+        await next_event(handler)
+        run = HandlerRun(event="RecordingEnded", handler="endless", since=_clock.now(), error="it did not end")
+        its.follower.act(record, [GiveUpHandler(run)])
+        while other_tasks():
+            await asyncio.wait(other_tasks())
+
+
+def test_request_within_a_minute_is_repeated_only_while_the_follower_is_open() -> None:
+    async def main() -> None:
+        plivo = ScriptedPlivo()
+        async with tracker_parts(plivo, tracking=PATIENT) as its:
+            await its.store.create(unknown(tracking=PATIENT))
+            for _ in range(2):
+                its.follower.request_reconciliation("start-1")
+            await asyncio.sleep(1.5 * MIN_INTERVAL)
+            assert plivo.looks.count("Recording/") == 2
+            its.follower.request_reconciliation("start-1")
+            await its.follower.aclose(grace=0)
+            await asyncio.sleep(2 * MIN_INTERVAL)
+        assert plivo.looks.count("Recording/") == 2
+
+    run(main())

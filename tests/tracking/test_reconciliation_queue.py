@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
+
+import pytest
 
 from plivo_record_async import _clock
 from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply
@@ -58,7 +61,7 @@ async def test_few_recordings_are_asked_about_at_once_and_each_waits_once() -> N
             its.follower.act(record, [Reconcile()])
         while waiting[0] < MAX_CONCURRENT:
             await asyncio.sleep(0)
-        assert len(other_tasks()) == 2 * MAX_CONCURRENT  # each looker, and its request
+        assert len(other_tasks()) == 2 * MAX_CONCURRENT  # each worker, and its request
         go.set()
         while other_tasks():
             await asyncio.wait(other_tasks())
@@ -74,3 +77,34 @@ async def test_recording_that_ended_while_it_waited_is_not_asked_about() -> None
         while other_tasks():
             await asyncio.wait(other_tasks())
     assert plivo.requests == []
+
+
+async def test_start_that_was_forgotten_is_not_asked_about() -> None:
+    plivo = ScriptedPlivo()
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        its.follower.act(unknown(tracking=PATIENT), [Reconcile()])
+        while other_tasks():
+            await asyncio.wait(other_tasks())
+    assert plivo.requests == []
+
+
+async def test_failed_question_is_logged_and_the_others_are_asked(caplog: pytest.LogCaptureFixture) -> None:
+    plivo = ScriptedPlivo()
+    plivo.broken = True
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        await its.store.create(unknown(tracking=PATIENT))
+        queue = its.follower._session.queue  # pyright: ignore[reportPrivateUsage]
+        await queue.reconcile_all(["start-1", "start-2"])
+        assert queue.waiting_count == 0
+    assert "Plivo could not be asked about start start-1; it is asked again later" in caplog.text
+
+
+async def test_evidence_of_plivo_is_applied() -> None:
+    plivo = ScriptedPlivo()
+    plivo.live, plivo.ahead = False, timedelta()
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        record = await its.store.create(unknown(tracking=PATIENT))
+        its.follower.act(record, [Reconcile()])
+        while other_tasks():
+            await asyncio.wait(other_tasks())
+        assert (await its.ledger.get("start-1")).gone_at is not None

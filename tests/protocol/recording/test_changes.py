@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import attrs
+import pytest
 
 from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.models import RecordingEnded
+from plivo_record_async.protocol.recording.changes import changes_by, changes_by_time
 from plivo_record_async.protocol.recording.evidence import (
     CameDue,
     CandidatesFound,
+    ConferenceGone,
     EventHandled,
     EventName,
+    Evidence,
+    HandlersEnded,
+    RecordingBegan,
     RecordingFound,
     SendingBegan,
     StartNotSent,
+    StartRefused,
+    StartUnanswered,
 )
 from plivo_record_async.protocol.recording.lifecycle import RunHandlers, apply, begin
-from plivo_record_async.protocol.recording.record import progress
+from plivo_record_async.protocol.recording.record import StartAnswer, progress
+from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     CONFIRMED,
     ENDED,
@@ -102,3 +111,48 @@ def test_clock_readings_of_the_last_sending_are_kept() -> None:
     again = record_after(began, StartNotSent(description="refused"), SendingBegan(sending=second))
     assert again.sending == second
     assert begin("start-1", REQUEST, NOW, sending=first).sending == first
+
+
+def test_handlers_that_have_run_change_the_record_only_while_their_event_is_unhandled() -> None:
+    handled = EventHandled(name="RecordingEnded")
+    failed = HandlersEnded(name="RecordingEnded", failed=(("bad", "ValueError: no"),), running=frozenset({"slow"}))
+    record = record_after(recording("accepted"), ENDED, handled={"RecordingEnded"})
+    assert changes_by(recording("recorded"), handled, NOW, DEFAULT_TRACKING, ()) == {}
+    assert changes_by(recording("recorded"), failed, NOW, DEFAULT_TRACKING, ()) == {}
+    noted = changes_by(record, failed, NOW, DEFAULT_TRACKING, ())
+    assert [run.handler for run in noted["handler_runs"]] == ["slow", "bad"]
+    assert changes_by(attrs.evolve(record, **noted), handled, NOW, DEFAULT_TRACKING, ()) == {
+        "unhandled": (),
+        "handler_runs": (),
+    }
+
+
+def test_time_lets_handlers_run_again_and_gives_them_up() -> None:
+    failed = HandlersEnded(name="RecordingEnded", failed=(("bad", "ValueError: no"),))
+    record = record_after(recording("accepted"), ENDED, failed, handled={"RecordingEnded"})
+    assert changes_by_time(record, NOW, DEFAULT_TRACKING, ()) == {}
+    again = changes_by_time(record, NOW + DEFAULT_TRACKING.handler_lease, DEFAULT_TRACKING, ())
+    assert again["unhandled"] == ("RecordingEnded",)
+    given_up = changes_by_time(record, NOW + 2 * DEFAULT_TRACKING.give_up_after, DEFAULT_TRACKING, ())
+    assert given_up["unhandled"] == ()
+    assert [run.given_up for run in given_up["handler_runs"]] == [True]
+
+
+def test_beginning_of_a_recording_is_kept() -> None:
+    begun = changes_by(recording("accepted"), RecordingBegan(recording=RUNNING_ROW), NOW, DEFAULT_TRACKING, ())
+    assert begun == {"begun": RUNNING_ROW}
+
+
+def test_conference_that_is_gone_is_noted_once() -> None:
+    gone = changes_by(recording("unknown"), ConferenceGone(), NOW, DEFAULT_TRACKING, ())
+    assert gone == {"gone_at": NOW}
+    record = attrs.evolve(recording("unknown"), gone_at=NOW)
+    assert changes_by(record, ConferenceGone(at=NOW + SECOND), NOW, DEFAULT_TRACKING, ()) == {}
+
+
+@pytest.mark.parametrize(
+    "evidence", [StartRefused(description="no", api_id="a"), StartUnanswered(description="?", api_id="a")]
+)
+def test_api_id_of_an_error_is_kept(evidence: Evidence) -> None:
+    changes = changes_by(recording("sending"), evidence, NOW, DEFAULT_TRACKING, ())
+    assert changes == {"answer": StartAnswer(api_id="a")}

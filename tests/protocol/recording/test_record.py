@@ -6,12 +6,15 @@ import attrs
 import pytest
 
 from plivo_record_async.protocol.models import ApiResponse, RecordingState, RecordingStatus, StartRequest
+from plivo_record_async.protocol.recording.evidence import CandidatesFound
 from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress, status_of
 from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
     ENDED,
     NOW,
+    OTHER_ROW,
+    ROW,
     TRANSCRIBED,
     UNTRANSCRIBED,
     planned,
@@ -118,3 +121,8 @@ def test_only_nonempty_text_counts_as_an_id() -> None:
 
 def _nothing(record: FollowedRecording) -> bool:
     return (record.api_id, record.recording_id, record.record_url, record.error) == (None, None, None, None)
+
+
+def test_error_of_a_record_with_several_candidates_names_them() -> None:
+    record = record_after(recording("unknown"), CandidatesFound(recordings=(ROW, OTHER_ROW)))
+    assert f"it may be any of the recordings {OTHER_ROW.recording_id}, {ROW.recording_id}" in str(record.error)

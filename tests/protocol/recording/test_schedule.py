@@ -17,7 +17,7 @@ from plivo_record_async.protocol.recording.evidence import (
     SendingContinued,
 )
 from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, plan
-from plivo_record_async.protocol.recording.schedule import is_due
+from plivo_record_async.protocol.recording.schedule import is_due, is_silent
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     ACCEPTED,
@@ -135,3 +135,12 @@ def test_record_is_due_from_its_due_time_on() -> None:
     assert is_due(record, record.due_at)
     assert not is_due(record, record.due_at - SECOND)
     assert not is_due(recording("rejected"), NOW)
+
+
+def test_record_is_silent_if_only_plivo_can_say_more() -> None:
+    unknown = recording("unknown")
+    assert is_silent(unknown)
+    assert not is_silent(attrs.evolve(unknown, due_at=None))
+    assert not is_silent(attrs.evolve(unknown, unhandled=("ApiResponse",)))
+    assert not is_silent(recording("accepted"))
+    assert not is_silent(recording("recorded"))
