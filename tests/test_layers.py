@@ -9,8 +9,8 @@ PACKAGE = ROOT / "plivo_record_async"
 WITHOUT_TESTS = {
     "_version.py",
     "stores/interface.py",
-}  # a number, and what tests/stores/test_contract.py asks of every store
-TESTS_FOR_USERS = Path("testing", "store_contract")  # tests/stores/test_contract.py runs them
+}  # a number, and what testing/store_contract asks of every store
+TESTS_FOR_USERS = Path("testing", "store_contract")  # the tests of each store run them
 
 
 def test_every_source_file_has_its_test_file() -> None:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import attrs
+import pytest
 
 from plivo_record_async.stores import MemoryStore
+from plivo_record_async.stores.interface import Store
 from tests.support.samples.recordings import NOW, SECOND, next_version, planned
+from tests.support.store_contract import PackageStoreContract
 
 
 async def test_store_returns_the_values_themselves() -> None:
@@ -45,3 +48,9 @@ async def test_postponed_records_are_due_at_their_new_times() -> None:
     assert len(await store.due(NOW + 140 * SECOND)) == 14
     assert await store.prune(NOW + SECOND) == 66
     assert len(await store.due(NOW + 200 * SECOND)) == 34
+
+
+class TestContract(PackageStoreContract):
+    @pytest.fixture
+    def store(self) -> Store:
+        return MemoryStore()

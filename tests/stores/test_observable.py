@@ -213,3 +213,7 @@ def test_changes_are_values() -> None:
     change = RecordReplaced(before=planned(), after=next_version(planned()))
     assert change == attrs.evolve(change)
     assert hash(Pruned(records=1)) == hash(Pruned(records=1, orphans=0))
+
+
+async def test_store_without_an_observer_reports_nothing() -> None:
+    await MemoryStore().create(planned())

@@ -165,3 +165,23 @@ async def test_existing_file_keeps_its_permissions(path: Path) -> None:
     await store.create(planned())
     assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o640}
     await store.aclose()
+
+
+def test_database_that_cannot_have_a_wal_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where the file of that name is created
+    with pytest.raises(StoreError, match="SQLite can keep no WAL, only 'memory'"):
+        connection.connect(":memory:", busy_timeout=1)
+
+
+def test_error_that_is_not_of_sqlite_stays_as_it_is() -> None:
+    error = ValueError("no")
+    assert connection.explained("path", error) is error
+
+
+def test_truncated_file_is_told_from_a_whole_one(path: Path) -> None:
+    connection.connect(str(path), busy_timeout=1).close()
+    assert connection.truncation(str(path)) is None
+    os.truncate(path, path.stat().st_size // 2)
+    assert f"{path} was truncated while it was in use" in str(connection.truncation(str(path)))
+    path.write_bytes(b"x" * 512)
+    assert "(file is not a database)" in str(connection.truncation(str(path)))

@@ -6,13 +6,22 @@ import asyncio
 import os
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plivo_record_async.errors import StoreError
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.stores.encoding import to_microseconds
+from plivo_record_async.stores.sqlite import queries
+from plivo_record_async.stores.sqlite import statements as sql
+from plivo_record_async.stores.sqlite.database import Database
+from plivo_record_async.stores.sqlite.open_files import FileMonitor
 from plivo_record_async.stores.sqlite.store import SQLiteStore
+from plivo_record_async.stores.sqlite.worker import Job, JobResult
 from tests.support.samples.recordings import NOW, next_version, planned
 from tests.support.sqlite_files import execute_sql, other_connection, output_of, start_writer
 
@@ -227,3 +236,110 @@ async def test_lost_connection_is_not_replaced_by_one_to_another_file(path: Path
             await store.create(planned("start-2"))
     assert not path.exists()
     await store.aclose()
+
+
+# The backend by itself, without a thread
+
+
+@pytest.fixture
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.close()
+
+
+@pytest.fixture
+def backend(path: Path) -> Iterator[Database]:
+    backend = Database(str(path), busy_timeout=1)
+    yield backend
+    backend.close()
+
+
+Work = Callable[[sqlite3.Connection], Any]
+
+
+def run(backend: Database, loop: asyncio.AbstractEventLoop, *works: Work, writes: bool = True) -> list[JobResult]:
+    return backend.run([Job(work, loop.create_future(), writes) for work in works])
+
+
+def creation(record: FollowedRecording) -> Work:
+    return partial(queries.create, record, sql.row(record))
+
+
+def test_failed_write_is_rolled_back_alone(backend: Database, loop: asyncio.AbstractEventLoop) -> None:
+    def fail(connection: sqlite3.Connection) -> None:
+        creation(planned("start-2"))(connection)
+        raise ZeroDivisionError
+
+    first, failed, last = run(backend, loop, creation(planned("start-1")), fail, creation(planned("start-3")))
+    assert (first.value, last.value) == (planned("start-1"), planned("start-3"))
+    assert isinstance(failed.error, ZeroDivisionError)
+    [result] = run(backend, loop, partial(queries.versions, ["start-1", "start-2", "start-3"]), writes=False)
+    assert result.value == {"start-1": 0, "start-3": 0}
+
+
+def test_write_that_loses_its_connection_fails_and_the_next_one_connects_again(
+    backend: Database, loop: asyncio.AbstractEventLoop
+) -> None:
+    [result] = run(backend, loop, lambda connection: connection.close())
+    assert isinstance(result.error, StoreError)
+    assert "closed database" in str(result.error)
+    [result] = run(backend, loop, creation(planned()))
+    assert result.value == planned()
+
+
+def test_watcher_gets_each_kind_of_change(backend: Database, loop: asyncio.AbstractEventLoop) -> None:
+    def watch(version: int) -> asyncio.Future[Any]:
+        future = loop.create_future()
+        [result] = run(backend, loop, partial(backend.watch, "start-1", version, future), writes=False)
+        assert result.value is None
+        return future
+
+    def received(work: Work) -> tuple[Any, asyncio.Future[Any]]:
+        _, result = run(backend, loop, work)
+        return result.value, result.future
+
+    record = planned()
+    changed, later = next_version(record, due_at=None), next_version(next_version(record), due_at=None)
+    run(backend, loop, creation(record))
+    waiting = watch(0)
+    assert received(partial(backend.replace, sql.row(changed))) == (changed, waiting)
+    waiting = watch(1)
+    assert received(partial(backend.replace_returning, sql.row(later))) == (later, waiting)
+    waiting = watch(2)
+    old = partial(backend.delete_old, sql.PRUNE, to_microseconds(NOW) + 1, 10)
+    assert received(old) == (None, waiting)
+    run(backend, loop, creation(record))
+    waiting = watch(0)
+    assert received(partial(backend.forget, "start-1", 0)) == (None, waiting)
+    run(backend, loop, creation(record))
+    waiting = watch(0)
+    run(backend, loop, partial(backend.unwatch, "start-1", waiting), writes=False)
+    assert len(run(backend, loop, partial(backend.forget, "start-1", 0))) == 1
+
+
+def test_watchers_get_the_error_of_a_broken_file(
+    backend: Database, loop: asyncio.AbstractEventLoop, path: Path
+) -> None:
+    future = loop.create_future()
+    run(backend, loop, creation(planned()))
+    run(backend, loop, partial(backend.watch, "start-1", 0, future), writes=False)
+    with other_connection(path) as other:
+        other.execute("DROP TABLE recording")
+    [result] = backend.run([])
+    assert result.future is future
+    assert "no such table" in str(result.error)
+
+
+def test_file_that_is_deleted_while_it_is_being_opened_is_reported(
+    backend: Database, loop: asyncio.AbstractEventLoop, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def delete(self: FileMonitor) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(FileMonitor, "start", delete)
+        [result] = run(backend, loop, creation(planned()))
+    assert "was deleted or moved while it was being opened" in str(result.error)
+    [result] = run(backend, loop, creation(planned()))
+    assert result.value == planned()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plivo_record_async.stores.sqlite.open_files import OpenFiles
+from plivo_record_async.stores.sqlite.open_files import FileMonitor, OpenFiles
 
 
 @pytest.fixture
@@ -101,3 +102,55 @@ def test_link_to_another_file_is_noticed(path: Path, database: sqlite3.Connectio
 def test_missing_file_raises_file_not_found_error(path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         OpenFiles(str(path))
+
+
+# The monitor
+
+
+@pytest.fixture
+def monitor(path: Path, database: sqlite3.Connection) -> FileMonitor:
+    monitor = FileMonitor(str(path), interval=3600)
+    monitor.start()
+    return monitor
+
+
+def test_check_is_due_after_the_interval(path: Path) -> None:
+    monitor = FileMonitor(str(path), interval=3600)
+    due_before = monitor.is_due
+    monitor.check(is_open=False)
+    assert (due_before, monitor.is_due) == (True, False)
+    assert monitor.problem is None, "no files were opened"
+
+
+def found_by(monitor: FileMonitor) -> str | None:
+    monitor.check(is_open=True)
+    return monitor.problem
+
+
+def test_problem_is_logged_once_and_so_is_its_end(
+    monitor: FileMonitor, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = path.rename(path.with_suffix(".away"))
+    problem = found_by(monitor)
+    assert problem is not None
+    assert problem.startswith(f"{path} was deleted or moved while it was in use")
+    assert "close the store and enter it again, or restart the program" in problem
+    assert found_by(monitor) == problem
+    away.rename(path)
+    assert [found_by(monitor), found_by(monitor)] == [None, None]
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"]
+
+
+def test_truncation_remains_a_problem_until_the_monitor_is_reset(
+    monitor: FileMonitor, path: Path, database: sqlite3.Connection
+) -> None:
+    database.execute("INSERT INTO t VALUES (zeroblob(100000))")
+    database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    assert found_by(monitor) is None
+    content = path.read_bytes()
+    os.truncate(path, len(content) // 2)
+    assert "was truncated while it was in use" in str(found_by(monitor))
+    path.write_bytes(content)
+    assert "was truncated while it was in use" in str(found_by(monitor))
+    monitor.reset()
+    assert found_by(monitor) is None

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -9,6 +12,11 @@ import pytest
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.models import UnknownCallback
+from plivo_record_async.stores.encoding import to_microseconds
+from plivo_record_async.stores.interface import Orphan
+from plivo_record_async.stores.sqlite import queries
+from plivo_record_async.stores.sqlite import statements as sql
+from plivo_record_async.stores.sqlite.connection import connect
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 from tests.support.samples.orphans import orphan
 from tests.support.samples.recordings import (
@@ -118,3 +126,42 @@ async def test_check_commits_a_transaction(path: Path) -> None:
         await store.check()
     assert await execute_sql(store, "PRAGMA user_version") == [(before,)]
     await store.aclose()
+
+
+# Each query by itself
+
+
+@pytest.fixture
+def connection(path: Path) -> Iterator[sqlite3.Connection]:
+    with closing(connect(str(path), busy_timeout=1)) as connection:
+        yield connection
+
+
+def test_create_returns_the_stored_record_with_the_same_key(connection: sqlite3.Connection) -> None:
+    first = planned(dedupe_key="monday")
+    assert queries.create(first, sql.row(first), connection) is first
+    for other in (planned(), planned("start-2", dedupe_key="monday")):
+        assert queries.create(other, sql.row(other), connection) == first
+
+
+def test_replace_returning_returns_the_previous_version(connection: sqlite3.Connection) -> None:
+    record = planned()
+    assert queries.replace_returning(sql.row(next_version(record)), connection) is None
+    queries.create(record, sql.row(record), connection)
+    assert queries.replace_returning(sql.row(next_version(record)), connection) == record
+    assert queries.replace_returning(sql.row(next_version(record)), connection) is None
+    assert queries.versions(["start-1", "start-2"], connection) == {"start-1": 1}
+
+
+def test_orphans_beyond_the_limit_are_deleted(connection: sqlite3.Connection) -> None:
+    rows = [sql.orphan_row(orphan(ENDED, digest=str(number))) for number in range(3)]
+    assert [queries.keep_orphan(row, 2, connection) for row in (*rows, rows[2])] == [True, True, True, False]
+    kept = queries.read_each(Orphan, sql.LATEST_ORPHANS, (10,), connection)
+    assert [each.digest for each in kept if isinstance(each, Orphan)] == ["2", "1"]
+    assert queries.delete_old(sql.PRUNE_ORPHANS, to_microseconds(NOW + SECOND), 1, connection) == 1
+
+
+def test_erasure_says_when_it_happened(connection: sqlite3.Connection) -> None:
+    assert queries.forget("start-1", 0, connection) == "never"
+    queries.create(planned(), sql.row(planned()), connection)
+    assert [queries.forget("start-1", 0, connection) for _ in range(2)] == ["now", "before"]

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from plivo_record_async.stores.sqlite.statements import ERROR_HINTS, column, row
-from tests.support.samples.recordings import planned, recording
+from plivo_record_async.stores.id_hashes import id_hashes
+from plivo_record_async.stores.sqlite.statements import ERROR_HINTS, column, orphan_row, row
+from tests.support.samples.orphans import orphan
+from tests.support.samples.recordings import ENDED, planned, recording
 
 
 def test_row_has_the_columns_by_which_a_record_is_found() -> None:
@@ -21,3 +25,9 @@ def test_column_can_hold_any_text(text: str, kept: str) -> None:
 
 def test_every_known_result_code_has_a_hint() -> None:
     assert set(ERROR_HINTS) == {5, 8, 10, 11, 13, 14, 26}
+
+
+def test_row_of_an_orphan_has_the_ids_in_its_event_and_their_hashes() -> None:
+    its = orphan_row(orphan(ENDED, digest="d", start_id="start-1"))
+    assert (its.digest, its.start_id, its.api_id, its.recording_id) == ("d", "start-1", None, "rec-1")
+    assert json.loads(its.id_hashes) == list(id_hashes(start_id="start-1", api_id=None, recording_id="rec-1"))

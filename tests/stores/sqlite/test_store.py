@@ -18,12 +18,14 @@ import uvloop
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.stores.interface import RecordCreated, RecordReplaced, Store, StoreChange
 from plivo_record_async.stores.sqlite import database
 from plivo_record_async.stores.sqlite import store as sqlite_store
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 from tests.support.samples.orphans import orphan
 from tests.support.samples.recordings import ENDED, NOW, SECOND, next_version, planned, recording
 from tests.support.sqlite_files import execute_sql, other_connection, output_of, start_writer
+from tests.support.store_contract import PackageStoreContract
 
 # The file
 
@@ -386,3 +388,31 @@ def test_acknowledged_changes_survive_kill_9(path: Path, seconds: float) -> None
 
     assert len(acknowledged) >= 2
     asyncio.run(check())
+
+
+# The observer; tests/stores/test_observable.py has what every store reports
+
+
+async def test_observer_gets_each_change_with_the_previous_version(path: Path) -> None:
+    changes: list[StoreChange] = []
+    async with SQLiteStore(path, observer=changes.append) as store:
+        record = await store.create(planned())
+        await store.create(planned())
+        assert not await store.replace(record)
+        assert await store.replace(next_version(record))
+    assert changes == [RecordCreated(record=record), RecordReplaced(before=record, after=next_version(record))]
+
+
+async def test_unreadable_orphan_is_left_out(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with SQLiteStore(path) as store:
+        await store.keep_orphan(orphan(ENDED))
+        await execute_sql(store, "UPDATE orphan SET value = ''", writes=True)
+        assert await store.orphans() == []
+        assert await store.orphans() == []
+    assert caplog.text.count("what cannot be read is left alone") == 1
+
+
+class TestContract(PackageStoreContract):
+    @pytest.fixture
+    def store(self, path: Path) -> Store:
+        return SQLiteStore(path)

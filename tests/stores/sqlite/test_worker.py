@@ -7,6 +7,7 @@ import os
 import threading
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import cast
 
 import pytest
 
@@ -37,7 +38,7 @@ class FakeBackend:
 
     def answer(self, job: Job) -> JobResult:
         try:
-            return JobResult(job.future, job.work(self))
+            return JobResult(job.future, job.work(self), on_success=job.on_success)
         except ValueError as error:
             return JobResult(job.future, error=error)
 
@@ -270,3 +271,25 @@ def test_event_loop_that_is_closed_before_handing_over_its_jobs_does_not_delay_t
         return answer
 
     assert asyncio.run(story()) == (2, backend)
+
+
+# What a worker is for beside its callers
+
+
+async def test_on_success_gets_the_value_even_if_the_caller_is_cancelled(worker: BatchWorker) -> None:
+    values: list[str] = []
+    worker.submit(lambda _: "value", on_success=values.append).cancel()
+    with pytest.raises(ValueError, match="invalid literal"):
+        await worker.submit(lambda _: int("x"), on_success=values.append)
+    assert await worker.submit(lambda _: "second", on_success=values.append) == "second"
+    assert values == ["value", "second"]
+
+
+async def test_error_of_the_backend_is_raised_at_all_callers_of_the_batch(
+    worker: BatchWorker, backend: FakeBackend
+) -> None:
+    backend.batches = cast("list[int]", None)  # lets `run` fail
+    results = await asyncio.gather(*(worker.submit(partial(pair, n)) for n in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [AttributeError] * 3
+    backend.batches = []
+    assert await worker.submit(lambda _: "next") == "next"

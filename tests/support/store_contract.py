@@ -1,23 +1,23 @@
-"""The stores of this package pass the contract that every store must pass."""
+"""The contract of stores, and what the error messages of the stores of this package say beyond it."""
 
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 
 from plivo_record_async.errors import ClosedError, ConfigurationError
-from plivo_record_async.stores import MemoryStore, SQLiteStore
 from plivo_record_async.stores.interface import Store
 from plivo_record_async.testing.store_contract import StoreContract
 from plivo_record_async.testing.store_contract.event_loop import run_in_event_loop
 from plivo_record_async.testing.store_contract.samples import let_watchers_run, planned
 
+__all__ = ["PackageStoreContract"]
+
 
 @run_in_event_loop
-class StoreOfThisPackage(StoreContract):
-    """Beside the contract: what the errors of the stores of this package say."""
+class PackageStoreContract(StoreContract):
+    """Everything that a store of this package must do."""
 
     async def test_error_of_a_closed_store_says_what_to_do(self, store: Store) -> None:
         await store.create(planned())
@@ -38,15 +38,3 @@ class StoreOfThisPackage(StoreContract):
 
 async def _get(store: Store) -> None:
     await store.get("start-1")
-
-
-class TestMemoryStore(StoreOfThisPackage):
-    @pytest.fixture
-    def store(self) -> Store:
-        return MemoryStore()
-
-
-class TestSQLiteStore(StoreOfThisPackage):
-    @pytest.fixture
-    def store(self, path: Path) -> Store:
-        return SQLiteStore(path)
