@@ -18,13 +18,13 @@ from plivo_record_async import _clock
 from plivo_record_async.emulator.callbacks import Callback, CallbackKind, DeliveryOptions, HttpCallback
 from plivo_record_async.emulator.dialect import Dialect
 
-__all__ = ["Attempt", "Deliverer"]
+__all__ = ["Deliverer", "DeliveryAttempt"]
 
 _logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(kw_only=True)
-class Attempt:
+class DeliveryAttempt:
     """One attempt to deliver one callback.
 
     Attributes:
@@ -75,7 +75,7 @@ class Deliverer:
         self,
         *,
         auth_token: str,
-        report: Callable[[Attempt], None],
+        report: Callable[[DeliveryAttempt], None],
         dialect: Dialect,
         concurrency: int = 64,
         first_pause: float = 0.1,
@@ -171,7 +171,7 @@ class Deliverer:
             result.error or result.status,
         )
         self._report(
-            Attempt(
+            DeliveryAttempt(
                 kind=callback.kind,
                 api_id=callback.api_id,
                 method=request.method,

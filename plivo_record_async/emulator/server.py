@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from plivo_record_async.emulator.app import EmulatorApp
 from plivo_record_async.emulator.arguments import RefusedError
-from plivo_record_async.emulator.deliver import Attempt, Deliverer
+from plivo_record_async.emulator.deliver import Deliverer, DeliveryAttempt
 from plivo_record_async.emulator.dialect import Dialect, Fault
 from plivo_record_async.emulator.world import World
 from plivo_record_async.errors import ConfigurationError
@@ -189,7 +189,7 @@ class Emulator:
     async def _serving(self) -> AsyncGenerator[None]:
         with open_listener(self._host, self._port) as listener:
             url = url_of(listener).replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-            attempts: list[Attempt] = []
+            attempts: list[DeliveryAttempt] = []
             deliverer = Deliverer(auth_token=self.auth_token, report=attempts.append, dialect=self._dialect)
             app = EmulatorApp(
                 world=World(auth_id=self.auth_id, url=url, strict=self._strict, dialect=self._dialect),

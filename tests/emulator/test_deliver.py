@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.deliver import Attempt, Deliverer
+from plivo_record_async.emulator.deliver import Deliverer, DeliveryAttempt
 from plivo_record_async.emulator.dialect import Dialect
 from tests.support.servers.callback_server import Behaviour, CallbackServer
 from tests.support.untyped_libraries import plivo
@@ -27,8 +27,10 @@ def callback(url: str, method: str = "POST") -> Callback:
 
 
 @asynccontextmanager
-async def delivering(dialect: Dialect | None = None, **options: Any) -> AsyncGenerator[tuple[Deliverer, list[Attempt]]]:
-    attempts: list[Attempt] = []
+async def delivering(
+    dialect: Dialect | None = None, **options: Any
+) -> AsyncGenerator[tuple[Deliverer, list[DeliveryAttempt]]]:
+    attempts: list[DeliveryAttempt] = []
     deliverer = Deliverer(
         auth_token=TOKEN, report=attempts.append, dialect=dialect or Dialect(), first_pause=0.01, **options
     )
@@ -63,7 +65,7 @@ async def test_a_callback_arrives_signed(method: str) -> None:
             form = received.fields if method == "POST" else {}
             assert plivo.utils.validate_v3_signature(method, url, nonce, TOKEN, received.headers[name], form)
     (attempt,) = attempts
-    assert attempt == Attempt(
+    assert attempt == DeliveryAttempt(
         kind="recording",
         api_id="an-api-id",
         method=method,

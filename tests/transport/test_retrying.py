@@ -18,6 +18,7 @@ from plivo_record_async import (
     ApiError,
     AuthenticationError,
     BadRequestError,
+    ClosedError,
     MethodNotAllowedError,
     NotFoundError,
     NotSentError,
@@ -522,3 +523,20 @@ def test_call_cancelled_between_attempts_reports_the_unknown_outcome_of_the_firs
 
     virtual_time.run(main())
     assert ("cancelled after an attempt whose outcome is unknown" in caplog.text) is not wanted
+
+
+def test_sender_accepts_calls_again_after_it_was_left_and_knows_the_time_at_plivo() -> None:
+    async def main() -> None:
+        tomorrow = _clock.now() + timedelta(days=1)
+        sender = sender_over(Server(answers(202, {"api_id": "a"}, Date=format_datetime(tomorrow, usegmt=True))))
+        for _ in range(2):
+            await sender.enter()
+            await sender.send(START)
+            await sender.leave()
+            with pytest.raises(ClosedError):
+                await sender.send(START)
+        time = sender.plivo_clock.time(_clock.read())
+        assert time is not None
+        assert abs(time - tomorrow) < timedelta(seconds=10)
+
+    virtual_time.run(main())
