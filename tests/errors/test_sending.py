@@ -39,3 +39,10 @@ def test_unreadable_success_of_a_start_counts_as_executed() -> None:
     error = UnexpectedResponseError(200, "{}", "its answer carries an error: no", message="no")
     assert "it may have been executed all the same" in str(error)
     assert "counts as executed" not in str(error)
+
+
+def test_error_of_a_request_that_may_be_repeated_says_so() -> None:
+    assert "it is safe to call again" in str(NotSentError("start", "refused", phase="connect", evidence="e"))
+    unknown = OutcomeUnknownError("stop", "cut", phase="send", evidence="e", repeatable=True)
+    for error in (unknown, UnexpectedResponseError(204, "?", "it is not empty", repeatable=True)):
+        assert str(error).endswith("It is safe to repeat: call again.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from datetime import UTC, datetime
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.api.response import LONGEST_PAUSE, QUOTA_PERIOD
+from plivo_record_async.protocol.api.response import LONGEST_PAUSE, QUOTA_PERIOD, Response
 from tests.support.samples.responses import response
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -76,3 +77,20 @@ def test_any_retry_after_is_read_without_an_error(value: str) -> None:
 def test_only_a_429_makes_the_client_pause(status: int, value: str | None, seconds: float | None) -> None:
     headers = {} if value is None else {"retry-after": value}
     assert response(status, headers=headers).quota_pause == seconds
+
+
+@pytest.mark.parametrize(("status", "is_success"), [(199, False), (200, True), (299, True), (300, False), (503, False)])
+def test_status_decides_about_success(status: int, is_success: bool) -> None:
+    assert Response(status=status).is_success is is_success
+
+
+def test_compressed_body_is_read_as_text_and_as_an_object() -> None:
+    text = '{"api_id": "a", "number": 1}'
+    packed = Response(status=202, headers={"content-encoding": "gzip"}, body=gzip.compress(text.encode()))
+    assert (packed.text, packed.data) == (text, {"api_id": "a", "number": 1})
+    assert (packed.api_id, packed.text_field("number")) == ("a", "1")
+
+
+def test_text_fields_of_broken_json_are_read() -> None:
+    broken = Response(status=202, body=b'{"api_id": "a", ')
+    assert (broken.data, broken.api_id, broken.text_field("message")) == ({}, "a", None)

@@ -169,3 +169,8 @@ SENSELESS_LISTS: list[tuple[Any, dict[str, Any], str]] = [
 def test_unreadable_list_raises_unexpected_response_error(reader: Any, body: dict[str, Any], words: str) -> None:
     with pytest.raises(UnexpectedResponseError, match=words):
         result(response(200, body), reader, repeatable=True)
+
+
+def test_truncated_body_is_not_read() -> None:
+    with pytest.raises(ValueError, match="its body was cut off after 2 bytes"):
+        read_pending(Response(status=202, body=b"{}", complete=False))

@@ -302,3 +302,7 @@ def test_any_fields_are_an_event_or_malformed(fields: dict[str, str]) -> None:
     if isinstance(event, TranscriptionEnded):
         assert event.recording_id
         assert event.transcription is not None or event.error
+
+
+def test_asynchronous_response_without_message_and_error_is_unknown() -> None:
+    assert_unknown({"api_id": API_ID, "message": "", "error": ""}, "neither message nor error")

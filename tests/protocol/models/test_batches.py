@@ -31,3 +31,9 @@ def test_an_outcome_is_one_of_two_classes() -> None:
                 assert (request, result) == ("a", 5)
             case Failed(request, error):
                 assert (request, error) == ("a", REFUSED)
+
+
+def test_dictionary_of_an_outcome_says_whether_it_succeeded() -> None:
+    assert Succeeded("a", 5).to_dict() == {"request": "a", "result": 5, "ok": True, "error": None}
+    failed = Failed("a", REFUSED).to_dict()
+    assert (failed["request"], failed["ok"], failed["result"]) == ("a", False, None)
