@@ -106,7 +106,11 @@ def test_nested_values_become_dictionaries() -> None:
         b"",
         auth_tokens="t",
     )
-    assert read_back(report)["claim"] == {"version": "V3", "nonce": "n", "signatures": {"x-plivo-signature-v3": "s"}}
+    assert read_back(report)["signature_headers"] == {
+        "version": "V3",
+        "nonce": "n",
+        "signatures": {"x-plivo-signature-v3": "s"},
+    }
 
 
 def test_dictionary_of_an_outcome_contains_ok() -> None:

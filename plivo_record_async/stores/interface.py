@@ -237,14 +237,14 @@ class Store(Protocol):
 
 
 @attrs.frozen(kw_only=True)
-class RecordCreated:
+class RecordCreated(Value):
     """A new record was kept."""
 
     record: FollowedRecording
 
 
 @attrs.frozen(kw_only=True)
-class RecordReplaced:
+class RecordReplaced(Value):
     """A record was changed.
 
     Attributes:
@@ -257,21 +257,21 @@ class RecordReplaced:
 
 
 @attrs.frozen(kw_only=True)
-class RecordForgotten:
+class RecordForgotten(Value):
     """A record, its orphans, or both were erased."""
 
     start_id: str
 
 
 @attrs.frozen(kw_only=True)
-class OrphanKept:
+class OrphanKept(Value):
     """A callback was kept as an orphan."""
 
     orphan: Orphan
 
 
 @attrs.frozen(kw_only=True)
-class Pruned:
+class Pruned(Value):
     """Old records or old orphans were deleted. One call of ``Store.prune`` may make several such changes.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from plivo_record_async.protocol.models import Failed, Outcome, Succeeded
-from tests.support.model_examples import REFUSED
+from tests.support.samples.model_examples import REFUSED
 
 
 def test_a_success_has_a_result_and_no_error() -> None:

@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from plivo_record_async.protocol import models
-from tests.support.model_examples import REFUSED, VALUES
+from tests.support.samples.model_examples import REFUSED, VALUES
 
 
 def test_every_value_has_an_example() -> None:

@@ -15,7 +15,7 @@ from plivo_record_async.protocol.models import (
     Succeeded,
     UnknownCallback,
 )
-from tests.support.model_examples import VALUES
+from tests.support.samples.model_examples import VALUES
 
 WITHOUT_RAW = {Failed, PendingResponse, RateLimit, RecordingStatus, StartRequest, StopRequest, Succeeded}
 
