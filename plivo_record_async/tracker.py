@@ -258,7 +258,7 @@ class RecordingTracker:
         """Return the handle of a start, in any process that shares the store, and after a restart.
 
         Args:
-            start_id: The id of the start. The type includes None because `OutcomeUnknownError.start_id` is None if a
+            start_id: The id of the start. The type includes None because ``OutcomeUnknownError.start_id`` is None if a
                 client raised the error.
 
         Returns:
@@ -294,7 +294,7 @@ class RecordingTracker:
         least once for each event, and again if the process died before it ended. The handlers of an event run at the
         same time, independently of each other. A handler that raises runs again after a minute, then after two, four,
         and so on up to an hour, until it succeeds or 48 hours have passed (`TrackingPolicy` has these times).
-        `RecordingStatus.handler_error` says which handlers have failed.
+        ``RecordingStatus.handler_error`` says which handlers have failed.
 
         .. code-block:: python
 

@@ -1,7 +1,7 @@
-"""A fake Plivo that speaks real HTTP on this machine: `Emulator`. Needs the extra ``emulator``.
+"""`Emulator`: a local Plivo with a real HTTP server. It needs the extra ``emulator``.
 
-What it knows of Plivo it knows by itself: it shares no code with the client but the signing of callbacks and `to_dict`,
-so that a mistake of one is not hidden by the same mistake in the other.
+The emulator shares no code with the client except the signing of callbacks and ``to_dict``, so that a mistake in the
+client is not hidden by the same mistake in the emulator.
 """
 
 from plivo_record_async.errors import ConfigurationError

@@ -1,4 +1,4 @@
-"""PURE: an HTTP request to Plivo's API -> the answer, and the callbacks that are due.
+"""PURE: from an HTTP request to Plivo's API to the answer and the callbacks to deliver.
 
 https://plivo.com/docs/account/api/overview.md
 """
@@ -26,17 +26,17 @@ __all__ = ["ApiReply", "ApiRequest", "authority_of", "handle_request", "segments
 
 @attrs.frozen(kw_only=True)
 class ApiRequest:
-    """One request, with the moment and the ids that it is given.
+    """One request to the API, with its time and the IDs that it may use.
 
     Attributes:
         method: The HTTP method.
         path: The segments of the path.
-        query: The query as it came.
+        query: The query as it was received.
         body: The body.
         authorization: The ``Authorization`` header.
         now: The time (aware).
-        api_id: The id of this request.
-        recording_id: The id of the recording, should the request start one.
+        api_id: The ID of this request.
+        recording_id: The ID of the recording, if the request starts one.
     """
 
     method: str
@@ -51,13 +51,13 @@ class ApiRequest:
 
 @attrs.frozen(kw_only=True)
 class ApiReply:
-    """What to answer, and what to do besides.
+    """The answer to a request, and the callbacks that follow from it.
 
     Attributes:
-        status: HTTP status.
-        body: The JSON to send, or text that is none; ``None`` for no body at all.
-        headers: Headers to send with it.
-        owed: The callbacks that are due now.
+        status: The HTTP status.
+        body: The body: JSON, or a text of HTML. If None, the answer has no body.
+        headers: The headers of the answer.
+        callbacks: The callbacks to deliver now.
     """
 
     status: int
@@ -67,7 +67,7 @@ class ApiReply:
 
 
 Endpoint = Callable[[World, ApiRequest, list[str], Mapping[str, Any]], Result]
-"""What one method does to one resource: from world, call, names in the path and arguments to a result."""
+"""What one method does with one resource: from world, request, names in the path and arguments to a result."""
 
 
 def _start(world: World, request: ApiRequest, names: list[str], given: Mapping[str, Any]) -> Result:
@@ -130,11 +130,11 @@ ENDPOINTS: Mapping[tuple[str, ...], Mapping[str, Endpoint]] = {
     ("Recording",): {"GET": _list_recordings},
     ("Recording", "*"): {"GET": _get_recording, "DELETE": _delete_recording},
 }
-"""Every resource by its path under the account; ``*`` stands for a name or an id."""
+"""Every resource by its path under the account. ``*`` stands for a name or an ID."""
 
 
 def handle_request(world: World, request: ApiRequest, *, auth_token: str) -> ApiReply:
-    """Execute a request and say what Plivo would have said."""
+    """Execute a request and return Plivo's answer."""
     fault = world.faults.popleft() if world.faults else None
     try:
         if fault is None:
@@ -151,20 +151,20 @@ def handle_request(world: World, request: ApiRequest, *, auth_token: str) -> Api
 
 
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/]*)")
-"""How a target begins that is a whole URL: https://www.rfc-editor.org/rfc/rfc9112#name-absolute-form"""
+"""The beginning of a request target that is a whole URL: https://www.rfc-editor.org/rfc/rfc9112#name-absolute-form"""
 
 
 def authority_of(raw_path: bytes) -> str | None:
-    """Return the address that a request names before its path, or None if it begins with the path, as most do."""
+    """Return host and port of a request target that is a whole URL, or None if the target is a path."""
     absolute = _ABSOLUTE.match(raw_path)
     return absolute and absolute[1].decode("latin-1")
 
 
 def segments(raw_path: bytes) -> list[str]:
-    """Return the segments of a path as it was sent, each decoded on its own: ``a%2Fb`` is one segment.
+    """Return the segments of a path as it was sent. Each is decoded on its own, so ``a%2Fb`` is one segment.
 
     Returns:
-        No segments if the path is not UTF-8: no resource has such a path.
+        An empty list if the path is not UTF-8, because no resource has such a path.
     """
     try:
         absolute = _ABSOLUTE.match(raw_path)

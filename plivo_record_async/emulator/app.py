@@ -1,10 +1,10 @@
 """The emulator over HTTP: Plivo's API, the recorded files, and the emulator's own control API.
 
-The control API is under ``/__emulator__/``. It needs no credentials, and no web page can use it (see `access`):
+The control API is under ``/__emulator__/``. It needs no credentials, and web pages cannot use it (see `access`):
 
 - ``GET /__emulator__/state``: conferences, recordings, and every attempt to deliver a callback.
-- ``POST /__emulator__/conferences/{name}``: the conference is live, as if somebody had dialled in.
-- ``POST /__emulator__/conferences/{name}/end``: the conference ends, its recordings with it, callbacks go out.
+- ``POST /__emulator__/conferences/{name}``: make a conference live, as if somebody had joined it.
+- ``POST /__emulator__/conferences/{name}/end``: end a conference and its recordings, and deliver the callbacks.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _logger = logging.getLogger(__name__)
 class EmulatorApp:
     """An ASGI application around one world.
 
-    It finds its own way instead of Starlette's router, which looks at the decoded path only: there ``a%2Fb`` is
-    two segments, and a name may not hold a line break.
+    The application does not use Starlette's router, which reads only the decoded path: there ``a%2Fb`` is two segments,
+    and a name must not contain a line break.
 
     Attributes:
         world: The account.
         auth_token: The account's token.
-        send_soon: Begins to deliver a callback.
+        send_soon: The function that begins to deliver a callback.
         host: The name or address that the server was told to listen on.
-        attempts: Every attempt to deliver one, so far.
+        attempts: Every attempt to deliver a callback so far.
     """
 
     world: World
@@ -62,14 +62,14 @@ class EmulatorApp:
         try:
             body = await request.body()
         except ClientDisconnect:
-            return  # nobody is left who could be answered
+            return  # the client has disconnected, so no answer is possible
         response = self._respond(request, body)
         response.headers["Date"] = format_datetime(_clock.now(), usegmt=True)  # as Plivo's answers have it
         _logger.info("%s %s %d", request.method, scope["raw_path"].decode("latin-1"), response.status_code)
         await response(scope, receive, send)
 
     def state(self) -> dict[str, Any]:
-        """Everything that happened so far, as JSON has it."""
+        """Return everything that has happened so far, as JSON values."""
         return {
             "conferences": {
                 each.name: {"executed_starts": each.executed_starts, "recording": bool(each.running)}
@@ -83,15 +83,15 @@ class EmulatorApp:
         }
 
     def end_conference(self, name: str) -> Mapping[str, Any]:
-        """End a conference and begin to deliver the callbacks that this makes due.
+        """End a conference and begin to deliver the callbacks.
 
         Raises:
-            RefusedError: 404, there is no live conference of this name.
+            RefusedError: 404, no conference of this name is live.
         """
         return self._settle(self.world.end(name, now=_clock.now()))
 
     def open_conference(self, name: str) -> Mapping[str, Any]:
-        """Let a conference be live."""
+        """Make a conference live."""
         return self._settle(self.world.open(name, now=_clock.now()))
 
     def _settle(self, result: Result) -> Mapping[str, Any]:
@@ -155,7 +155,7 @@ class EmulatorApp:
         return JSONResponse(reply.body, status_code=reply.status, headers=reply.headers)
 
     def _media(self, method: str, path: list[str], wanted: str | None) -> Response:
-        """A recorded file; like Plivo's, it is open to whoever knows its address."""
+        """Return a recorded file. As at Plivo, no credentials are needed."""
         *_, auth_id, _resource, file = path
         recording = self.world.recordings.get(file.rpartition(".")[0])
         if (
@@ -180,13 +180,13 @@ class EmulatorApp:
 
 
 async def _each(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The pieces, without the thread that Starlette would take each of them from."""
+    """Yield the pieces without the thread in which Starlette would iterate over them."""
     for piece in pieces:
         yield piece
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    """An attrs value as JSON has it, times in ISO 8601."""
+    """Return an attrs value as JSON values, with times in ISO 8601."""
     return attrs.asdict(
         value, value_serializer=lambda _o, _a, each: each.isoformat() if isinstance(each, datetime) else each
     )

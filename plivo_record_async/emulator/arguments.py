@@ -1,7 +1,7 @@
 """PURE: the arguments of a request, checked as Plivo checks them.
 
-Plivo takes JSON in the body of a POST, and the query of a GET or DELETE; its Python SDK sends JSON with a
-DELETE, others no body at all with a POST. https://docs.plivo.com/docs/voice/api/request
+Plivo reads the JSON body of a POST and the query of a GET or DELETE. Its Python SDK sends JSON with a DELETE, and other
+SDKs send a POST without a body. https://docs.plivo.com/docs/voice/api/request
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ class RefusedError(Exception):
     """The request cannot be executed.
 
     Attributes:
-        status: HTTP status.
-        error: Plivo's words.
-        headers: What to send besides.
+        status: The HTTP status.
+        error: The text of Plivo's error.
+        headers: Additional headers of the answer.
     """
 
     def __init__(self, status: int, error: str, *, headers: Mapping[str, str] | None = None) -> None:
@@ -32,7 +32,7 @@ class RefusedError(Exception):
 
 
 def parse_arguments(method: str, query: str, body: bytes) -> Mapping[str, Any]:
-    """The arguments of a request, known and unknown.
+    """Return all arguments of a request.
 
     Raises:
         RefusedError: 400, the body is not a JSON object.
@@ -54,7 +54,7 @@ def _invalid(name: str, wanted: str) -> RefusedError:
 
 
 def choice_argument(given: Mapping[str, Any], name: str, choices: Collection[str], default: str) -> str:
-    """One of these words, or the default where none is given."""
+    """Return an argument that must be one of the choices. If it was not given, return the default."""
     value = given.get(name, default)
     if not isinstance(value, str) or value not in choices:
         raise _invalid(name, f"one of {', '.join(choices)}")
@@ -62,7 +62,7 @@ def choice_argument(given: Mapping[str, Any], name: str, choices: Collection[str
 
 
 def url_argument(given: Mapping[str, Any], name: str) -> str | None:
-    """An absolute http or https URL, as it was given, or ``None`` where none is."""
+    """Return an argument that must be an absolute http or https URL. If it was not given, return None."""
     if name not in given:
         return None
     value = given[name]
@@ -79,7 +79,7 @@ def url_argument(given: Mapping[str, Any], name: str) -> str | None:
 
 
 def integer_argument(given: Mapping[str, Any], name: str, *, at_least: int, at_most: int, default: int) -> int:
-    """A whole number within bounds, or the default where none is given."""
+    """Return an argument that must be an integer within bounds. If it was not given, return the default."""
     text = str(given.get(name, default))
     if not re.fullmatch("[0-9]{1,9}", text) or not at_least <= int(text) <= at_most:
         raise _invalid(name, f"a whole number from {at_least} to {at_most}")

@@ -1,4 +1,4 @@
-"""PURE: the callbacks that Plivo makes: what they say, how they are signed, how hard they are tried.
+"""PURE: the callbacks that Plivo sends: their fields, their signatures and their delivery options.
 
 Contents: https://plivo.com/docs/voice/api/conferences
 Signatures: https://docs.plivo.com/docs/voice/concepts/signature-validation/
@@ -21,10 +21,10 @@ from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 __all__ = ["Callback", "CallbackKind", "DeliveryOptions", "HttpCallback", "SignatureScheme"]
 
 CallbackKind = Literal["response", "recording", "transcription"]
-"""An asynchronous API response, the end of a recording, the end of a transcription."""
+"""The asynchronous response, the end of a recording, or the end of a transcription."""
 
 SignatureScheme = Literal["V3", "V3 list", "V2", "none"]
-"""How a callback is signed: ``V3 list`` is as while auth tokens rotate, the retired token's signature first."""
+"""How a callback is signed. ``V3 list`` is a rotation of auth tokens, with the signature of the retired token first."""
 
 _RANGES = {"ct": range(100, 10_001), "rt": range(100, 40_001), "tt": range(100, 55_001), "rc": range(6)}
 _NUMBER = re.compile("[0-9]{1,9}")
@@ -32,16 +32,16 @@ _NUMBER = re.compile("[0-9]{1,9}")
 
 @attrs.frozen(kw_only=True)
 class DeliveryOptions:
-    """How hard one callback is tried, as asked for in the fragment of its URL.
+    """The delivery options in the fragment of a callback's URL.
 
-    What is unknown, unreadable or out of range counts as not given. Region (``er``) means nothing here.
+    Options that are unknown, unreadable or out of range are ignored. The region (``er``) has no effect.
 
     Attributes:
-        connect_ms: ``ct``, longest wait for a connection.
-        read_ms: ``rt``, longest wait for the first byte, and between bytes.
-        total_ms: ``tt``, longest time for all attempts together.
+        connect_ms: ``ct``, the longest wait for a connection.
+        read_ms: ``rt``, the longest wait for the first byte and between bytes.
+        total_ms: ``tt``, the longest time for all attempts together.
         retries: ``rc``, how many attempts may follow the first.
-        retry_on: ``rp``, the failures that are worth a retry: ``4xx``, ``5xx``, ``ct``, ``rt``, ``all``.
+        retry_on: ``rp``, the failures that are retried: ``4xx``, ``5xx``, ``ct``, ``rt``, ``all``.
     """
 
     connect_ms: int = 2000
@@ -52,7 +52,7 @@ class DeliveryOptions:
 
     @classmethod
     def of(cls, url: str) -> DeliveryOptions:
-        """The options that a URL's fragment asks for."""
+        """Return the options in the fragment of a URL."""
         given = dict(parse_qsl(urldefrag(url).fragment))
         numbers = {key: int(given[key]) for key in _RANGES if _NUMBER.fullmatch(given.get(key, ""))}
         valid = {key: number for key, number in numbers.items() if number in _RANGES[key]}
@@ -67,10 +67,10 @@ class DeliveryOptions:
         )
 
     def retries_after(self, failure: str | None, attempt: int) -> bool:
-        """Whether another attempt follows this one, the first being 1.
+        """Return whether another attempt follows.
 
         Args:
-            failure: The class of its failure, as in ``retry_on``; ``None`` where there is nothing to retry.
+            failure: The class of the last failure, as in ``retry_on``. If None, there is nothing to retry.
             attempt: How many attempts were made.
         """
         return failure is not None and attempt <= self.retries and not self.retry_on.isdisjoint({failure, "all"})
@@ -78,7 +78,7 @@ class DeliveryOptions:
 
 @attrs.frozen(kw_only=True)
 class HttpCallback:
-    """A callback as it goes over the wire; ``content`` is ``None`` for a GET."""
+    """A callback as an HTTP request. For a GET, ``content`` is None."""
 
     method: str
     url: str
@@ -88,14 +88,14 @@ class HttpCallback:
 
 @attrs.frozen(kw_only=True)
 class Callback:
-    """One callback that Plivo owes.
+    """One callback to deliver.
 
     Attributes:
         kind: What it reports.
-        url: The address as it was given, fragment and all.
+        url: The URL as it was given, with its fragment.
         method: ``GET`` or ``POST``.
-        fields: What it says, in the order in which it is said.
-        api_id: The id of the request that it belongs to.
+        fields: The fields in the order in which they are sent.
+        api_id: The ID of the request that it belongs to.
     """
 
     kind: CallbackKind
@@ -105,7 +105,7 @@ class Callback:
     api_id: str
 
     def signed(self, *, nonce: str, auth_token: str, scheme: SignatureScheme = "V3") -> HttpCallback:
-        """The callback as a request: a form, or fields in the query, and the signatures of it."""
+        """Return the callback as a signed request, with a form or with its fields in the query."""
         url = urldefrag(self.url).url
         form: Mapping[str, str] = self.fields
         if self.method == "GET":
@@ -127,12 +127,12 @@ class Callback:
 
 
 def _sign_v2(url: str, nonce: str, auth_token: str) -> str:
-    """Of address and nonce alone: https://www.plivo.com/docs/voice/concepts/signature-validation/ ."""
+    """Sign the address and the nonce: https://www.plivo.com/docs/voice/concepts/signature-validation/ ."""
     address = url.partition("?")[0]
     return base64.b64encode(hmac.digest(auth_token.encode(), f"{address}{nonce}".encode(), "sha256")).decode()
 
 
 def _headers(version: str, signature: str, nonce: str) -> dict[str, str]:
-    """The account is a main account, so its own signature is the main account's too."""
+    """Return the signature headers. The account is a main account, so both signatures are the same."""
     name = "X-Plivo-Signature"
     return {f"{name}-{version}": signature, f"{name}-Ma-{version}": signature, f"{name}-{version}-Nonce": nonce}

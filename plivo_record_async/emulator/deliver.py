@@ -1,4 +1,4 @@
-"""Sends callbacks over real HTTP, as hard as the fragment of their URL asks for.
+"""Deliver callbacks over HTTP, with the retries that the fragment of their URL asks for.
 
 https://plivo.com/docs/voice/concepts/callback-configurations.md
 """
@@ -29,12 +29,12 @@ class DeliveryAttempt:
 
     Attributes:
         kind: What the callback reports.
-        api_id: The id of the request that the callback belongs to.
+        api_id: The ID of the request that the callback belongs to.
         method: The HTTP method.
-        url: The address that was dialled: without fragment, with the fields of a GET.
-        fields: What the callback says.
+        url: The URL that was called: without the fragment, with the fields of a GET.
+        fields: The fields of the callback.
         attempt: 1 for the first attempt, 2 for its first retry.
-        status: What the receiver answered, if it did.
+        status: The HTTP status of the answer. If None, there was no answer.
         error: What went wrong, in words; if None, the receiver answered 2xx.
         at: When the attempt was over (aware, UTC).
     """
@@ -52,7 +52,7 @@ class DeliveryAttempt:
 
 @attrs.frozen
 class _DeliveryResult:
-    """How an attempt went; ``failure`` is the word that a retry policy has for it."""
+    """The result of an attempt. ``failure`` is the class of failure as in ``DeliveryOptions.retry_on``."""
 
     status: int | None = None
     error: str | None = None
@@ -60,15 +60,15 @@ class _DeliveryResult:
 
 
 class Deliverer:
-    """Delivers callbacks in tasks of its own, so many at a time.
+    """Deliver callbacks in background tasks, a limited number at a time.
 
     Args:
-        auth_token: What the callbacks are signed with.
-        report: Is told of each attempt.
-        dialect: How callbacks are signed, how often each is delivered, and how late.
-        concurrency: How many callbacks are under way at the same time.
-        first_pause: Seconds before the first retry, doubled before each further one. Plivo does not document
-            its own.
+        auth_token: The auth token that signs the callbacks.
+        report: The function that is called with each attempt.
+        dialect: How callbacks are signed, how often each is delivered, and with which delay.
+        concurrency: How many callbacks are delivered at the same time.
+        first_pause: Seconds before the first retry. The pause doubles before each further retry. Plivo does not
+            document its own pauses.
     """
 
     def __init__(
@@ -96,17 +96,19 @@ class Deliverer:
             task.add_done_callback(self._tasks.pop)
 
     async def settled(self) -> None:
-        """Wait until every callback so far was delivered or given up, and those that came up meanwhile."""
+        """Wait until every callback was delivered or given up, including those that are added meanwhile."""
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
 
     async def aclose(self, *, grace: float = 1.0) -> None:
-        """Wait ``grace`` seconds for what is under way, then drop it and say so in the log."""
+        """Wait up to ``grace`` seconds for callbacks under way, then cancel the others and log a warning."""
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=grace)
         dropped = dict(self._tasks)
         for task, callback in dropped.items():
-            _logger.warning("shut down before the %s callback to %s was delivered", callback.kind, callback.url)
+            _logger.warning(
+                "the emulator was shut down before the %s callback to %s was delivered", callback.kind, callback.url
+            )
             task.cancel()
         await asyncio.gather(*dropped, return_exceptions=True)
         for client in self._clients.values():
@@ -149,10 +151,10 @@ class Deliverer:
         )
 
     def _client(self, *, tls: bool) -> httpx.AsyncClient:
-        """The client for plain or secure connections: only the latter is worth reading certificates for.
+        """Return the client for plain or TLS connections. Only the latter reads certificates.
 
-        A connection serves one callback, so that ``ct`` means something each time. Of the environment,
-        SSL_CERT_FILE counts, but no proxy does.
+        A connection serves one callback, so that ``ct`` applies to each of them. The client honours SSL_CERT_FILE and
+        uses no proxy.
         """
         if tls not in self._clients:
             limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
@@ -186,7 +188,7 @@ class Deliverer:
 
 
 async def _answered(response: httpx.Response) -> _DeliveryResult:
-    """An answer began: once it has, Plivo does not retry because it breaks off."""
+    """Read an answer. If it breaks off, Plivo does not retry."""
     status = response.status_code
     try:
         async for _ in response.aiter_raw():
@@ -199,7 +201,7 @@ async def _answered(response: httpx.Response) -> _DeliveryResult:
 
 
 def _unanswered(error: Exception) -> _DeliveryResult:
-    """No answer at all: nobody there counts as ``ct``, somebody who keeps silent or hangs up as ``rt``."""
+    """Return the result without an answer: ``ct`` if the connection failed, ``rt`` if it timed out or was lost."""
     failure = None
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
         failure = "ct"

@@ -1,4 +1,4 @@
-"""PURE: where Plivo's documents, SDKs and captured messages contradict each other, which of them to follow."""
+"""PURE: which source the emulator follows where Plivo's documents, SDKs and captured messages contradict each other."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _ACCEPTED = in_((200, 201, 202))
 
 @attrs.frozen(kw_only=True)
 class Dialect(Value):
-    """One consistent way to be Plivo; the default follows the current documents.
+    """One consistent choice between contradicting sources. The default follows the current documents.
 
     Attributes:
         start_status: Of an executed start: 202 in the documents, 201 and 200 in the SDKs' own tests.
@@ -48,7 +48,7 @@ class Dialect(Value):
         started_callback: Whether the start of a recording is called back too, with a duration of -1.
         signatures: What signs a callback: ``V3``; ``V3 list``, as while auth tokens rotate; ``V2``; ``none``.
         copies: How often each callback is delivered.
-        delay_s: Seconds from when a callback is due until it is sent.
+        delay_s: Seconds to wait before a callback is sent.
     """
 
     start_status: int = attrs.field(default=202, validator=_ACCEPTED)
@@ -71,7 +71,7 @@ class Dialect(Value):
     delay_s: float = attrs.field(default=0.0, validator=ge(0))
 
     def refusal(self, error: str, api_id: str | None) -> Mapping[str, Any] | str:
-        """The body of a refusal: JSON, or text that is none."""
+        """Return the body of a refusal: JSON, or a text of HTML."""
         if self.error_shape == "html":
             return f"<html><body><h1>{error}</h1></body></html>"
         if self.error_shape == "empty":
@@ -80,7 +80,7 @@ class Dialect(Value):
         return {**named, "error": {"error": error} if self.error_shape == "object" else error}
 
     def ended_fields(self, fields: Mapping[str, str | int]) -> Mapping[str, str]:
-        """The fields of the callback that a recording has ended."""
+        """Return the fields of the callback that a recording has ended, in the format of this dialect."""
         said = dict(fields) if self.ended_message is None else {**fields, "message": self.ended_message}
         if self.ended_shape == "response":
             return {"response": json.dumps({name: self._json(value) for name, value in said.items()})}
@@ -107,7 +107,7 @@ def _is_header(_fault: Fault, _attribute: attrs.Attribute[str | None], value: An
 
 @attrs.frozen(kw_only=True)
 class Fault:
-    """An answer that is not the one the request deserves.
+    """An error that is answered instead of the right answer.
 
     Attributes:
         status: HTTP status, such as 429 or 503.
@@ -124,7 +124,7 @@ class Fault:
 
     @property
     def phrase(self) -> str:
-        """What the status means, in words; gateways use numbers that no standard knows."""
+        """The name of the status. Gateways use numbers that no standard defines."""
         try:
             return HTTPStatus(self.status).phrase.lower()
         except ValueError:

@@ -27,18 +27,18 @@ _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 
 _ABSENT = ("conference_uuid", "subaccount", "from_number", "to_number", "mpc_name", "mpc_uuid")
-"""Filters for what no recording has here: whoever asks for one of these finds nothing."""
+"""Filters for attributes that no emulated recording has. A request with one of them finds no recording."""
 
 
 def listing(
     recordings: Iterable[Recording], given: Mapping[str, str], *, path: str, now: datetime
 ) -> Mapping[str, Any]:
-    """One page of the recordings that ended, the last to end first.
+    """Return one page of the recordings that have ended, the latest end first.
 
     Args:
         recordings: All recordings.
         given: The arguments of the request.
-        path: Where the list is; the neighbouring pages are given as addresses under it.
+        path: The path of the list, from which the addresses of the next and the previous page are made.
         now: The time (aware).
 
     Raises:
@@ -74,7 +74,7 @@ def listing(
 
 
 def _has(recording: Recording, given: Mapping[str, str]) -> bool:
-    """Whether a recording passes the filters that do not ask for its time."""
+    """Return whether a recording passes the filters, except those for its time."""
     return (
         given.get("conference_name", recording.conference_name) == recording.conference_name
         and given.get("call_uuid", recording.call_uuid) == recording.call_uuid
@@ -83,7 +83,7 @@ def _has(recording: Recording, given: Mapping[str, str]) -> bool:
 
 
 def _storage_filter(given: Mapping[str, str]) -> bool:
-    """Whether recordings pass every filter for the days they have been kept: here each was made today."""
+    """Return whether recordings pass the filters for the days of storage. Every emulated recording was made today."""
     names = {suffix: f"recording_storage_duration{suffix}" for suffix in _COMPARISONS}
     asked = {suffix: name for suffix, name in names.items() if name in given}
     if asked and any(name.startswith("add_time") for name in given):
@@ -95,7 +95,7 @@ def _storage_filter(given: Mapping[str, str]) -> bool:
 
 
 def _time_filter(given: Mapping[str, str], now: datetime) -> Callable[[datetime], bool]:
-    """Whether a time passes every ``add_time`` filter; without any, whether it is in the last seven days."""
+    """Return a function that tells whether a time passes the ``add_time`` filters, by default the last seven days."""
     bounds = {
         suffix: _moment(f"add_time{suffix}", given[f"add_time{suffix}"])
         for suffix in _COMPARISONS
@@ -115,7 +115,7 @@ def _time_filter(given: Mapping[str, str], now: datetime) -> Callable[[datetime]
 
 
 def _moment(name: str, text: str) -> datetime:
-    """Read a time, which is UTC unless it says otherwise, from the year in which Plivo's clock begins."""
+    """Read a time from 1970 on. It is UTC unless it has an offset."""
     invalid = RefusedError(400, f"{name} parameter is invalid, it must be YYYY-MM-DD HH:MM:SS")
     try:
         moment = datetime.fromisoformat(text)

@@ -1,7 +1,7 @@
-"""PURE: recorded files that any player accepts, of any length, never held in memory as a whole.
+"""PURE: sound files of any length that players accept, without a whole file in memory.
 
-A file is a head and a cycle that repeats until the length is reached, so a day of sound costs as little
-memory as a second. WAV is a tone of 400 Hz (8 kHz, mono, 16 bit); MP3 is silence (16 kHz, mono, 8 kbit/s).
+A file is a head and a cycle that repeats until the length is reached, so a day of sound takes as little memory as a
+second. WAV is a tone of 400 Hz (8 kHz, mono, 16 bit); MP3 is silence (16 kHz, mono, 8 kbit/s).
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ class Media:
     """A file as a head and a cycle.
 
     Attributes:
-        media_type: What to call it in ``Content-Type``.
+        media_type: The value of ``Content-Type``.
         head: The first bytes.
-        cycle: What follows, over and over.
-        length: The size of the whole, in bytes.
+        cycle: The bytes that follow and repeat.
+        length: The size of the file, in bytes.
     """
 
     media_type: str
@@ -45,7 +45,7 @@ class Media:
     length: int
 
     def read(self, start: int, stop: int) -> Iterator[bytes]:
-        """The bytes from ``start`` up to ``stop``, in pieces no longer than the cycle."""
+        """Yield the bytes from ``start`` to ``stop``, in pieces no longer than the cycle."""
         position = start
         if position < len(self.head):
             yield self.head[position : min(stop, len(self.head))]
@@ -58,7 +58,7 @@ class Media:
 
 
 def media_file(file_format: str, duration_ms: int) -> Media:
-    """A playable file of this length, in ``mp3`` or ``wav``; at least one sample or frame."""
+    """Return a playable file of this length in ``mp3`` or ``wav``. It has at least one sample or frame."""
     if file_format == "wav":
         size = 2 * max(1, duration_ms * _WAV_RATE // 1000)
         head = struct.pack(
@@ -71,12 +71,12 @@ def media_file(file_format: str, duration_ms: int) -> Media:
 
 
 def byte_range(header: str | None, length: int) -> tuple[int, int] | None:
-    """What a ``Range`` header asks for, as start and stop; the whole where it asks for nothing we know.
+    """Return start and stop of a ``Range`` header, or those of the whole file if the header is not understood.
 
     https://www.rfc-editor.org/rfc/rfc9110#name-range
 
     Returns:
-        ``None`` if nothing of the file lies in the range: the answer is 416.
+        None if the range has no byte of the file. The answer is then 416.
     """
     asked = _RANGE.fullmatch(header) if header else None
     if asked is None or asked.groups() == ("", ""):

@@ -1,4 +1,4 @@
-"""PURE: one recording, and what Plivo says of it in callbacks and in the Recording resource."""
+"""PURE: one recording, its callbacks, and its Recording resource."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _TRANSCRIPTION_RATE = 0.05
 
 
 def milliseconds(moment: datetime) -> int:
-    """A time as Plivo counts it: in milliseconds since 1970, UTC."""
+    """Return a time in milliseconds since 1970 (UTC)."""
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
 def _seconds(duration_ms: int) -> int:
-    """Milliseconds in whole seconds; -1 stays what it is."""
+    """Convert milliseconds to whole seconds. -1 stays -1."""
     return duration_ms if duration_ms < 0 else round(duration_ms / 1000)
 
 
@@ -45,9 +45,9 @@ class Recording:
         resource_uri: The path of its resource.
         started_at: When it started (aware).
         ended_at: When it ended (aware), or ``None`` while it is running.
-        callback_url: Who is told that it has ended.
+        callback_url: The URL that receives the end of the recording.
         callback_method: ``GET`` or ``POST``.
-        transcription_url: Who is sent the transcription.
+        transcription_url: The URL that receives the transcript.
         transcription_method: ``GET`` or ``POST``.
     """
 
@@ -75,22 +75,22 @@ class Recording:
         return milliseconds(self.started_at) + self.duration_ms
 
     def ended(self, now: datetime) -> Recording:
-        """The same recording, ended; none is longer than a conference may be."""
+        """Return the recording with its end. It is not longer than a conference may be."""
         return attrs.evolve(self, ended_at=max(self.started_at, min(now, self.started_at + _LONGEST)))
 
     def started_callbacks(self, dialect: Dialect) -> tuple[Callback, ...]:
-        """The callback that it has started, where the dialect has one.
+        """Return the callback that the recording has started, if the dialect has one.
 
         It is known of the Record XML element: https://github.com/plivo/plivo-java/issues/36
         """
         return self._recorded(dialect, -1, -1) if dialect.started_callback else ()
 
     def ended_callbacks(self, dialect: Dialect) -> tuple[Callback, ...]:
-        """The callbacks that its end makes due: to its callback_url, and to its transcription_url."""
+        """Return the callbacks of the end: to the callback_url and to the transcription_url."""
         return self._recorded(dialect, self.duration_ms, self._end_ms) + self._transcribed()
 
     def _recorded(self, dialect: Dialect, duration_ms: int, end_ms: int) -> tuple[Callback, ...]:
-        """What its callback_url is told: https://plivo.com/docs/voice/api/conferences ."""
+        """Return the callback to the callback_url: https://plivo.com/docs/voice/api/conferences ."""
         if self.callback_url is None:
             return ()
         fields: dict[str, str | int] = {
@@ -114,7 +114,7 @@ class Recording:
         )
 
     def _transcribed(self) -> tuple[Callback, ...]:
-        """What its transcription_url is told; neither the conference nor the request is named.
+        """Return the callback to the transcription_url. It names neither the conference nor the request.
 
         https://docs.plivo.com/docs/voice/api/conference/record-conference/start-recording-a-conference
         """
@@ -142,7 +142,7 @@ class Recording:
         )
 
     def resource(self) -> Mapping[str, Any]:
-        """What the API shows of it once it has ended: https://plivo.com/docs/voice/api/recordings.md .
+        """Return the Recording resource, which exists after the end: https://plivo.com/docs/voice/api/recordings.md .
 
         Milliseconds are text with decimals, and the time carries India's offset, as in Plivo's own samples.
         """

@@ -21,7 +21,7 @@ __all__ = ["Emulator"]
 
 DEFAULT_AUTH_ID = "MAEMULATEDACCOUNT000"
 DEFAULT_AUTH_TOKEN = "emulated-auth-token-not-a-secret-0000000"  # noqa: S105 - it opens nothing but the emulator
-_NOT_RUNNING = "the emulator is not running: it does inside of async with"
+_NOT_RUNNING = "the emulator is not running: use it inside 'async with'"
 _SERVER_SETTINGS: dict[str, Any] = {
     "http": "h11",
     "proxy_headers": False,
@@ -31,7 +31,7 @@ _SERVER_SETTINGS: dict[str, Any] = {
 
 
 class Emulator:
-    """A fake Plivo: a real HTTP server on this machine that records, ends, and calls back as Plivo does.
+    """A local Plivo: an HTTP server on this machine that executes starts and stops and sends callbacks as Plivo does.
 
     .. code-block:: python
 
@@ -42,15 +42,15 @@ class Emulator:
             await plivo.end_conference("standup")
             await plivo.callbacks_settled()
 
-    It may be used from any thread and any asyncio event loop while it is running in one.
+    The methods may be called from any thread and any asyncio event loop while the emulator is running in one.
 
     Args:
         host: The address to listen on.
-        port: The port to listen on; 0 takes a free one.
-        auth_id: The auth id of the one account.
-        auth_token: Its auth token, which also signs the callbacks.
-        strict: Only conferences that were opened are live; otherwise any name is, until it is ended.
-        dialect: Which of Plivo's contradictory documents to follow; by default the current ones.
+        port: The port to listen on. If 0, a free port is used.
+        auth_id: The auth ID of the only account.
+        auth_token: The auth token of the account, which also signs the callbacks.
+        strict: Whether only conferences that were opened are live. If False, every name is live until it is ended.
+        dialect: Which of Plivo's contradicting documents to follow. If None, the current ones.
 
     Raises:
         ConfigurationError: At once: ``auth_id``, ``auth_token``, ``host`` or ``port`` is invalid. On entering: the
@@ -92,22 +92,25 @@ class Emulator:
 
     @property
     def url(self) -> str:
-        """Where it serves, without a slash at its end; the ``base_url`` of a client."""
+        """The address of the emulator, without a slash at its end. It is the ``base_url`` of a client."""
         return self._entered.world.url
 
     def executions(self, conference_name: str) -> int:
-        """How many starts in this conference were really executed."""
+        """Return how many starts in this conference were executed."""
         return self._entered.world.executions(conference_name)
 
     def state(self) -> dict[str, Any]:
-        """What ``GET /__emulator__/state`` answers: conferences, recordings and attempts to call back."""
+        """Return what ``GET /__emulator__/state`` answers: conferences, recordings and delivery attempts."""
         return self._entered.state()
 
     async def open_conference(self, name: str) -> None:
-        """Let a conference be live, as if somebody had dialled in: what a strict emulator waits for.
+        """Make a conference live, as if somebody had joined it. Only a strict emulator needs this.
+
+        Args:
+            name: The name of the conference.
 
         Raises:
-            ValueError: The name is not text that UTF-8 can carry.
+            ValueError: UTF-8 cannot encode the name.
         """
         app = self._entered
         name.encode()
@@ -118,11 +121,14 @@ class Emulator:
         await self._on_its_loop(opening())
 
     async def end_conference(self, name: str) -> None:
-        """End a conference: its recordings end, and the callbacks that this makes due go out.
+        """End a conference and its recordings, and begin to deliver the callbacks.
+
+        Args:
+            name: The name of the conference.
 
         Raises:
-            LookupError: There is no live conference of this name: none was opened and no recording was started in it,
-                or it has ended.
+            LookupError: No conference of this name is live: it was not opened and no recording was started in it, or it
+                has ended.
         """
         app = self._entered
 
@@ -142,9 +148,9 @@ class Emulator:
 
         Args:
             status: The HTTP status, such as 429 or 503.
-            executed: Whether the requests are executed all the same, unknown to who sent them.
+            executed: Whether the requests are executed although they are answered with an error.
             retry_after: The header ``Retry-After``: seconds, or an HTTP date.
-            times: How many requests this happens to.
+            times: How many requests are answered with the error.
 
         Raises:
             ValueError: The status cannot stand for an error with a body, or the header cannot be sent.
@@ -153,7 +159,7 @@ class Emulator:
         self._entered.world.faults.extend([fault] * times)
 
     async def callbacks_settled(self) -> None:
-        """Wait until every callback that is due was delivered, or given up after its last retry."""
+        """Wait until every callback was delivered, or given up after its last retry."""
         if self._deliverer is None:
             raise RuntimeError(_NOT_RUNNING)
         await self._on_its_loop(self._deliverer.settled())

@@ -1,13 +1,13 @@
-"""PURE: what Plivo knows of one account, and what a request does to it.
+"""PURE: the state of one emulated account, and how requests change it.
 
-Rules that are kept:
+Rules:
 
-- A conference is live until it is ended. Any name is live from the outset, unless the world is strict: then
-  only names that were opened are. A start in a world that is not strict opens an ended conference anew.
+- A conference is live until it is ended. Every name is live from the beginning, unless the world is strict: then only
+  conferences that were opened are live. A start in a world that is not strict opens an ended conference again.
 - Two starts in one conference are two recordings; one stop ends all recordings of the conference.
-- Every value is frozen and replaced as a whole, so that another thread may look on.
+- Every value is frozen and replaced as a whole, so that another thread may read the state.
 
-Time and ids are arguments. Callbacks are returned as values, and the caller has to deliver them.
+Times and IDs are arguments. Callbacks are returned as values, and the caller delivers them.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Conference:
     """A conference.
 
     Attributes:
-        name: Its name, any text.
-        opened_at: When it was first heard of, or opened anew (aware).
-        live: Whether it has not ended.
-        executed_starts: How many recordings were started in it, ever.
-        running: The ids of the recordings that are running.
+        name: The name. Any text is a legal name.
+        opened_at: When the conference was first used, or opened again (aware).
+        live: Whether the conference has not ended.
+        executed_starts: How many recordings were started in the conference.
+        running: The IDs of the recordings that are running.
     """
 
     name: str
@@ -49,12 +49,12 @@ class Conference:
 
 @attrs.frozen(kw_only=True)
 class Result:
-    """What executing a request gave.
+    """The result of a request that was executed.
 
     Attributes:
-        status: HTTP status of the answer; with 204 the body is said only by callback.
-        body: What Plivo has to say of it.
-        owed: The callbacks that are due now.
+        status: The HTTP status of the answer. With 204 the body is sent only by callback.
+        body: The body of the answer.
+        callbacks: The callbacks to deliver now.
     """
 
     status: int = 200
@@ -86,21 +86,21 @@ class World:
 
     @property
     def account_path(self) -> str:
-        """The path under which everything of this account is found."""
+        """The path of all resources of this account."""
         return f"/v1/Account/{self.auth_id}"
 
     def conference(self, name: str, *, now: datetime) -> Conference:
-        """The live conference of this name.
+        """Return the live conference of this name.
 
         Raises:
-            RefusedError: 404, there is none.
+            RefusedError: 404, no conference of this name is live.
         """
         if name not in self.conferences and not self.strict:
             return Conference(name=name, opened_at=now)
         return self._existing(name)
 
     def open(self, name: str, *, now: datetime) -> Result:
-        """Let a conference be live, as if somebody had dialled in."""
+        """Make a conference live, as if somebody had joined it."""
         known = self.conferences.get(name, Conference(name=name, opened_at=now))
         self.conferences[name] = known if known.live else attrs.evolve(known, live=True, opened_at=now)
         return Result(body={"conference_name": name})
@@ -144,7 +144,7 @@ class World:
         )
 
     def stop(self, name: str, *, now: datetime, api_id: str) -> Result:
-        """End every recording of a live conference; none need be running.
+        """End every recording of a live conference. It is no error if none is running.
 
         Raises:
             RefusedError: 404, the conference is not live.
@@ -157,7 +157,7 @@ class World:
         )
 
     def end(self, name: str, *, now: datetime) -> Result:
-        """End a conference, and with it its recordings.
+        """End a conference and its recordings.
 
         Raises:
             RefusedError: 404, no conference of this name was opened or had a recording started in it, or it has ended.
@@ -169,10 +169,10 @@ class World:
         )
 
     def ended_recording(self, recording_id: str) -> Recording:
-        """A recording that has ended: before that, Plivo shows nothing of it.
+        """Return a recording that has ended. Plivo does not show a recording before its end.
 
         Raises:
-            RefusedError: 404, there is none, or it is still running.
+            RefusedError: 404, the recording does not exist or is still running.
         """
         recording = self.recordings.get(recording_id)
         if recording is None or recording.ended_at is None:
@@ -180,11 +180,11 @@ class World:
         return recording
 
     def call_uuid(self, conference_name: str) -> str:
-        """The id of the one call that takes part in a conference."""
+        """Return the ID of the only call that takes part in a conference."""
         return str(uuid5(NAMESPACE_URL, f"{self.url}{self.account_path}/Conference/{conference_name}"))
 
     def executions(self, name: str) -> int:
-        """How many starts in this conference were really executed."""
+        """Return how many starts in this conference were executed."""
         known = self.conferences.get(name)
         return known.executed_starts if known else 0
 
@@ -205,12 +205,12 @@ class World:
 
 
 def start_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of a start, checked, with Plivo's defaults.
+    """Check the arguments of a start and return them with Plivo's defaults.
 
     Raises:
-        RefusedError: 400, one is invalid.
+        RefusedError: 400, an argument is invalid.
     """
-    # By their age, the documents name auto alone, auto and hybrid, or auto, hybrid and manual.
+    # Depending on their age, the documents name auto, auto and hybrid, or auto, hybrid and manual.
     choice_argument(given, "transcription_type", ("auto", "hybrid", "manual"), "auto")
     return {
         "file_format": choice_argument(given, "file_format", ("mp3", "wav"), "mp3"),

@@ -1,6 +1,7 @@
-"""What callers may pass: each check names the argument, what was received and what is wanted.
+"""Checks of arguments. Each error names the argument, the value that was passed, and what is required.
 
-They raise ``TypeError`` or ``ValueError`` and never change a value. Those for texts are attrs validators.
+The checks raise ``TypeError`` or ``ValueError`` and never change a value. Those with three parameters are attrs
+validators.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
 def text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """A text, as `utf8_text` has it."""
+    """Check that a value is a text that is not empty and that UTF-8 can encode."""
     utf8_text(attribute.name, value)
 
 
 def conference_name(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """Any text that can be a path segment."""
+    """Check that a value is a text that can be a path segment."""
     path_segment(attribute.name, value)
 
 
 def utf8_text(name: str, value: object) -> str:
-    """A ``str`` with something in it that UTF-8 can carry."""
+    """Return the value if it is a text that is not empty and that UTF-8 can encode."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}: {value!r}")
     if not value:
@@ -52,28 +53,28 @@ def utf8_text(name: str, value: object) -> str:
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name} holds a lone surrogate, which UTF-8 cannot carry: {value!r}") from error
+        raise ValueError(f"{name} contains a lone surrogate, which UTF-8 cannot encode: {value!r}") from error
     return value
 
 
 def path_segment(name: str, value: object) -> str:
-    """Any text but ``.`` and ``..``, which HTTP clients and proxies resolve away even when encoded."""
+    """Return the value if it can be a path segment. HTTP software removes ``.`` and ``..``, even if encoded."""
     if utf8_text(name, value) in {".", ".."}:
-        raise ValueError(f"{name} must not be {value!r}: as a path segment it means another address")
+        raise ValueError(f"{name} must not be {value!r}: as a path segment it changes the address")
     return str(value)
 
 
 def http_url(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
-    """An absolute http or https URL; it is passed on byte for byte, fragment included."""
+    """Check that a value is an absolute http or https URL. The fragment may be part of it."""
     text(instance, attribute, value)
     if not is_http_url(value):
         raise ValueError(f"{attribute.name} must be an absolute http:// or https:// URL without spaces, not {value!r}")
 
 
 def is_http_url(value: str) -> bool:
-    """Whether a text is an absolute http or https URL."""
+    """Return whether a text is an absolute http or https URL."""
     origin = _ORIGIN.match(value)
-    # No white space but the space itself is printable.
+    # The space is the only white space that is printable.
     return (
         origin is not None
         and len(origin[0]) < _LONGEST_ORIGIN
@@ -84,10 +85,10 @@ def is_http_url(value: str) -> bool:
 
 
 _ORIGIN = re.compile("[^/?#]*//[^/?#]*")
-_LONGEST_ORIGIN = 1000  # what callbacks hold is remembered below, and whoever has one can make others of it
+_LONGEST_ORIGIN = 1000  # the results are cached below, and outsiders can choose what callbacks contain
 
 
-@lru_cache(maxsize=256)  # the addresses are many, what they begin with is not
+@lru_cache(maxsize=256)  # there are many URLs, but few origins
 def _is_origin(value: str) -> bool:
     try:
         parts = urlsplit(value)
@@ -98,7 +99,7 @@ def _is_origin(value: str) -> bool:
 
 
 def one_of(*choices: str) -> Validator:
-    """One of these words, spelled just so."""
+    """Return a validator that accepts only these texts, in this spelling."""
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not isinstance(value, str):
@@ -110,7 +111,7 @@ def one_of(*choices: str) -> Validator:
 
 
 def optional(check: Validator) -> Validator:
-    """``None``, or what ``check`` lets pass."""
+    """Return a validator that accepts None and everything that ``check`` accepts."""
 
     def check_unless_none(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if value is not None:
@@ -120,14 +121,14 @@ def optional(check: Validator) -> Validator:
 
 
 def number(name: str, value: object) -> float:
-    """A number, but not True or False."""
+    """Return the value if it is a number. A bool is not a number here."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}: {value!r}")
     return value
 
 
 def positive_number(name: str, value: object) -> float:
-    """A finite number above 0."""
+    """Return the value if it is a finite number above 0."""
     value = number(name, value)
     if not 0 < value <= sys.float_info.max:
         raise ValueError(f"{name} must be more than 0 and finite, not {value!r}")
@@ -135,7 +136,7 @@ def positive_number(name: str, value: object) -> float:
 
 
 def integer(name: str, value: object, *, least: int) -> int:
-    """A whole number from ``least`` on."""
+    """Return the value if it is an integer of at least ``least``."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}: {value!r}")
     if value < least:
@@ -144,7 +145,7 @@ def integer(name: str, value: object, *, least: int) -> int:
 
 
 def aware_datetime(name: str, value: object) -> datetime:
-    """A ``datetime`` that knows its offset from UTC."""
+    """Return the value if it is a ``datetime`` with an offset from UTC."""
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, not {type(value).__name__}: {value!r}")
     if value.utcoffset() is None:

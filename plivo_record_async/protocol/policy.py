@@ -1,4 +1,6 @@
-"""How hard Plivo tries to deliver a callback: options that travel in the fragment of its URL.
+"""`CallbackPolicy`: how often and how long Plivo tries to deliver a callback.
+
+Plivo reads the options from the fragment of the URL.
 
 https://plivo.com/docs/voice/concepts/callback-configurations.md
 """
@@ -18,15 +20,15 @@ from plivo_record_async.protocol.callbacks.signatures import split_url
 __all__ = ["CallbackPolicy", "Failure", "Region"]
 
 Failure = Literal["ct", "rt", "4xx", "5xx", "all"]
-"""What makes Plivo try again: connect timeout, read timeout, an answer 4xx or 5xx, or any of these."""
+"""The failures after which Plivo tries again: connect timeout, read timeout, an answer 4xx or 5xx, or any of these."""
 
 Region = Literal["nearest", "local", "n_california", "n_virginia", "frankfurt", "singapore", "mumbai"]
-"""From where Plivo calls."""
+"""The region from which Plivo sends a callback."""
 
 
 def _tuple(values: Iterable[Failure]) -> tuple[Failure, ...]:
     if isinstance(values, str):
-        raise TypeError(f"retry_on must be several words, not one: write ({values!r},)")
+        raise TypeError(f"retry_on must be a sequence of texts, not one text: write ({values!r},)")
     return tuple(values)
 
 
@@ -54,10 +56,10 @@ def _between(least: int, most: int) -> Validator:
 
 @attrs.frozen(kw_only=True)
 class CallbackPolicy(Value):
-    """How hard Plivo is to try. What is ``None`` is not said, so Plivo's own default applies.
+    """How often and how long Plivo tries to deliver a callback. If an option is None, Plivo's own default applies.
 
-    Plivo alone would try once more, and not at all after a 5xx. This asks for all that it offers, so that a
-    receiver which restarts within the 55 seconds loses nothing.
+    By default Plivo retries a callback once, and not after a 5xx. This policy asks for the most that Plivo offers, so
+    that no callback is lost if the receiver restarts within 55 seconds.
 
     Attributes:
         retries: Attempts after the first, 0 to 5.
@@ -65,11 +67,11 @@ class CallbackPolicy(Value):
         connect_ms: Longest wait for a connection, 100 to 10,000 ms; Plivo's default is 2,000.
         read_ms: Longest wait for the first byte and between bytes, 100 to 40,000 ms; Plivo's default is 40,000.
         total_ms: Longest time for all attempts together, 100 to 55,000 ms.
-        region: From where Plivo calls; its default is ``nearest``.
+        region: The region from which Plivo sends the callback; Plivo's default is ``nearest``.
 
     Raises:
-        TypeError: A value of the wrong type.
-        ValueError: A value that Plivo does not offer.
+        TypeError: A value has the wrong type.
+        ValueError: Plivo does not offer a value.
     """
 
     retries: int = field(default=5, validator=_between(0, 5))
@@ -82,20 +84,20 @@ class CallbackPolicy(Value):
     region: Region | None = field(default=None, validator=optional(one_of(*get_args(Region))))
 
     def apply(self, url: str) -> str:
-        """The URL with this policy in its fragment, which Plivo reads and never sends.
+        """Return the URL with this policy in its fragment, which Plivo reads and does not send.
 
-        A fragment that was there is replaced, as it can hold nothing but another policy; applying twice is
-        applying once.
+        Args:
+            url: The URL of the receiver. A fragment that it has is replaced.
 
         Raises:
-            ValueError: The URL is not absolute http(s).
+            ValueError: The URL is not an absolute http or https URL.
         """
         split_url(url)
         return f"{url.partition('#')[0]}#{self.fragment}"
 
     @property
     def fragment(self) -> str:
-        """What Plivo reads the policy from, such as ``rc=5&rp=ct,rt,5xx&tt=55000``."""
+        """The fragment from which Plivo reads the policy, such as ``rc=5&rp=ct,rt,5xx&tt=55000``."""
         options = {
             "rc": self.retries,
             "rp": ",".join(self.retry_on),

@@ -11,7 +11,7 @@ own = own_addresses(["Box", "10.0.0.5"], 8765)
 
 
 def refuse(method: str = "GET", **given: Any) -> None:
-    headers: dict[str, Any] = {"hosts": ["127.0.0.1:8765"], "origins": [], "content_types": [], "marks": []}
+    headers: dict[str, Any] = {"hosts": ["127.0.0.1:8765"], "origins": [], "content_types": [], "control_headers": []}
     refuse_web_pages(method, **{**headers, **given}, own=own)
 
 
@@ -67,10 +67,10 @@ def test_a_foreign_origin_is_refused(method: str, origins: list[str]) -> None:
 @pytest.mark.parametrize(
     "marked",
     [
-        {"marks": ["1"]},
+        {"control_headers": ["1"]},
         {"content_types": ["application/json"]},
         {"content_types": ["Application/JSON; charset=utf-8"]},
-        {"marks": ["1"], "content_types": ["text/plain"], "origins": ["http://localhost:8765"]},
+        {"control_headers": ["1"], "content_types": ["text/plain"], "origins": ["http://localhost:8765"]},
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "get"])
@@ -83,7 +83,12 @@ def test_change_without_the_required_header_is_refused(method: str, marked: dict
 @pytest.mark.parametrize(
     "marked",
     [
-        *({"marks": ["0"]}, {"marks": [""]}, {"marks": ["1", "1"]}, {"marks": ["true"]}),
+        *(
+            {"control_headers": ["0"]},
+            {"control_headers": [""]},
+            {"control_headers": ["1", "1"]},
+            {"control_headers": ["true"]},
+        ),
         *({"content_types": [each]} for each in ("", "text/plain", "application/x-www-form-urlencoded")),
         {"content_types": ["text/plain; application/json"]},
         {"content_types": ["multipart/form-data; boundary=application/json"]},

@@ -223,5 +223,7 @@ async def test_closing_cancels_slow_deliveries_and_logs_them(caplog: pytest.LogC
         await deliverer.aclose(grace=0.01)
         receiver.may_answer.set()
     assert attempts == []
-    assert caplog.messages == [f"shut down before the recording callback to {receiver.url} was delivered"]
+    assert caplog.messages == [
+        f"the emulator was shut down before the recording callback to {receiver.url} was delivered"
+    ]
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []

@@ -92,7 +92,7 @@ def test_option_that_plivo_does_not_offer_is_refused(wrong: dict[str, Any], word
         ({"retries": True}, "retries must be an int, not bool"),
         ({"retries": None}, "retries must be an int, not NoneType"),
         ({"connect_ms": 200.0}, "connect_ms must be an int, not float"),
-        ({"retry_on": "5xx"}, r"retry_on must be several words, not one: write \('5xx',\)"),
+        ({"retry_on": "5xx"}, r"retry_on must be a sequence of texts, not one text: write \('5xx',\)"),
         ({"retry_on": (5,)}, "retry_on must be a str, not int"),
         ({"region": 1}, "region must be a str, not int"),
     ],

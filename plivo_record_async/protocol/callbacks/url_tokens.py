@@ -1,7 +1,7 @@
-"""The tokens in issued callback URLs: which start, which kind of callback, and a proof that we issued them.
+"""The URL tokens in issued callback URLs: the ``start_id`` and a proof that this tracker issued it.
 
-A callback finds its recording by its URL alone, before anything in it is believed. Plivo signs the query with the rest,
-so it comes back as it was issued.
+The URL alone leads to the recording, before anything else in the callback is trusted. Plivo signs the query together
+with the rest, so the token comes back as it was issued.
 """
 
 from __future__ import annotations
@@ -25,7 +25,10 @@ __all__ = [
 ]
 
 CallbackPath = Literal["recording", "transcription"]
-"""The last segment of an issued URL: the first takes the asynchronous response and the end of the recording."""
+"""The last segment of an issued URL.
+
+``recording`` receives the asynchronous response and the end of the recording, ``transcription`` the transcript.
+"""
 
 CALLBACK_PATHS: tuple[CallbackPath, ...] = get_args(CallbackPath)
 
@@ -36,7 +39,7 @@ _PURPOSE = b"plivo-record-async callback URL"
 
 
 def issue_url(public_url: str, path: CallbackPath, start_id: str, auth_token: str) -> str:
-    """The URL that Plivo is to call for a start.
+    """Return the URL that Plivo calls for a start.
 
     Args:
         public_url: Where the receiver is reached, without a slash at its end.
@@ -49,14 +52,14 @@ def issue_url(public_url: str, path: CallbackPath, start_id: str, auth_token: st
 
 
 def read_start_id(path: CallbackPath, query: str, auth_tokens: Sequence[str]) -> str | None:
-    """Return the start that a called URL was issued for, or None if it names none, or one without a good proof.
+    """Return the start that a called URL was issued for, or None if it names none or has no valid proof.
 
-    Nothing of the query has been proven yet, so only the two names are looked for, as they were issued.
+    The query is not verified yet, so the function looks only for the two parameters as they were issued.
 
     Args:
         path: The last segment of the path of the callback.
         query: The query of the URL as it came.
-        auth_tokens: The tokens that may have given the proof.
+        auth_tokens: The auth tokens with which the proof may have been made.
     """
     match _STARTS.findall(query), _PROOFS.findall(query):
         case [named], [proof] if _is_proven(path, start_id := unquote_plus(named), proof, auth_tokens):
@@ -66,20 +69,20 @@ def read_start_id(path: CallbackPath, query: str, auth_tokens: Sequence[str]) ->
 
 
 def names_start(query: str) -> bool:
-    """Return whether the query of a called URL names a start, whether or not a good proof comes with it."""
+    """Return whether a query names a start, with or without a valid proof."""
     return _STARTS.search(query) is not None
 
 
 def find_start_id(path: CallbackPath, text: str, auth_tokens: Sequence[str]) -> str | None:
     """Return the start whose token is in a text that was signed, or None.
 
-    Whoever captured a callback can write its query as a single name, so that nobody sees a token in it. The signed text
-    still holds the token as it was issued.
+    An attacker who captured a callback can present its query as a single name, in which `read_start_id` finds no token.
+    The signed text still contains the token as it was issued.
 
     Args:
         path: The last segment of the path of the callback.
         text: The signed text.
-        auth_tokens: The tokens that may have given the proof.
+        auth_tokens: The auth tokens with which the proof may have been made.
     """
     for proof, start_id in _IN_TEXT.findall(text):
         if _is_proven(path, start_id, proof, auth_tokens):
@@ -88,12 +91,12 @@ def find_start_id(path: CallbackPath, text: str, auth_tokens: Sequence[str]) -> 
 
 
 def without_proof(query: str) -> str:
-    """Return the query of a called URL as it may be shown, in an access log for one."""
+    """Return the query without the proof, as it may appear in an access log."""
     return _PROOFS.sub("", query)
 
 
 def _is_proven(path: CallbackPath, start_id: str, proof: str, auth_tokens: Sequence[str]) -> bool:
-    """Every proof is compared, so that the time tells nothing."""
+    """Compare the proof with that of every token, so that the time taken reveals nothing."""
     given = proof.encode(errors="replace")
     matches = [hmac.compare_digest(_proof(path, start_id, token), given) for token in auth_tokens]
     return any(matches)

@@ -67,7 +67,7 @@ class HistoryEntry:
 
 @attrs.frozen(kw_only=True)
 class FollowedRecording(Value):
-    """Everything that is known about one followed recording. Only `begin`, `plan` and `apply` make such records.
+    """Everything that is known about one followed recording. Only ``begin``, ``plan`` and ``apply`` make such records.
 
     Attributes:
         start_id: The tracker's id of the start.

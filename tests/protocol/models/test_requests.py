@@ -15,7 +15,7 @@ BAD_OF_BOTH: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"conference_name": ""}, ValueError, "conference_name must not be empty"),
     ({"conference_name": "."}, ValueError, "conference_name must not be '.'"),
     ({"conference_name": ".."}, ValueError, "conference_name must not be '..'"),
-    ({"conference_name": "\udfff"}, ValueError, "conference_name holds a lone surrogate"),
+    ({"conference_name": "\udfff"}, ValueError, "conference_name contains a lone surrogate"),
     ({"conference_name": None}, TypeError, "conference_name must be a str"),
     ({"conference_name": b"standup"}, TypeError, "conference_name must be a str"),
     ({"callback_url": "/cb"}, ValueError, "callback_url must be an absolute"),
