@@ -72,7 +72,7 @@ async def test_invalid_public_url_is_refused(url: Any) -> None:
 @pytest.mark.parametrize("tokens", ["", [], ["a", ""], ()])
 async def test_tracker_without_auth_tokens_is_refused(tokens: Any) -> None:
     async with ScriptedPlivo().client() as client:
-        with pytest.raises(ConfigurationError, match=r"^auth_tokens must hold"):
+        with pytest.raises(ConfigurationError, match=r"^auth_tokens must contain"):
             RecordingTracker(client, public_url=PUBLIC_URL, auth_tokens=tokens)
 
 
