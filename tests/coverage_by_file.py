@@ -24,9 +24,16 @@ TESTED_BY: Final[Mapping[str, str]] = {
     "__init__.py": "test_exports.py",
     "emulator/__init__.py": "emulator/test_init.py",
     "stores/__init__.py": "stores/test_init.py",
-    # The contract of all stores is one test file, which runs against each store.
-    "stores/interface.py": "stores/test_contract.py",
-    "stores/memory.py": "stores/test_contract.py",
+    # The contract that every store must pass is run by the test file of each store.
+    "stores/interface.py": "stores/test_memory.py",
+    "testing/store_contract/__init__.py": "stores/test_memory.py",
+    "testing/store_contract/erasure.py": "stores/test_memory.py",
+    "testing/store_contract/event_loop.py": "stores/test_memory.py",
+    "testing/store_contract/lifetime.py": "stores/test_memory.py",
+    "testing/store_contract/orphans.py": "stores/test_memory.py",
+    "testing/store_contract/records.py": "stores/test_memory.py",
+    "testing/store_contract/samples.py": "stores/test_memory.py",
+    "testing/store_contract/watching.py": "stores/test_memory.py",
 }
 """The test file of each package file whose name does not follow from the package file's own."""
 

@@ -233,7 +233,7 @@ class Store(Protocol):
         ...
 
 
-# What an observer is told
+# What an observer is called with
 
 
 @attrs.frozen(kw_only=True)

@@ -23,6 +23,7 @@ class RecordIndex:
         self._records: dict[str, FollowedRecording] = {}
         self._by_dedupe_key: dict[str, str] = {}
         self._by_plivo_id: defaultdict[_PlivoIdValue, set[str]] = defaultdict(set)
+        self._plivo_ids: dict[str, tuple[_PlivoIdValue, ...]] = {}
         self._due: dict[bool, list[tuple[datetime, str]]] = {True: [], False: []}
 
     def __iter__(self) -> Iterator[FollowedRecording]:
@@ -57,32 +58,38 @@ class RecordIndex:
 
     def put(self, record: FollowedRecording) -> None:
         """Add a record, or replace its previous version."""
-        self._reindex(self._records.get(record.start_id), record)
+        self._set_due(self._records.get(record.start_id), record)
+        self._set_plivo_ids(record.start_id, _plivo_ids(record))
         self._records[record.start_id] = record
         if record.dedupe_key is not None:
             self._by_dedupe_key[record.dedupe_key] = record.start_id
 
     def remove(self, record: FollowedRecording) -> None:
         """Remove a record."""
-        self._reindex(record, None)
+        self._set_due(record, None)
+        self._set_plivo_ids(record.start_id, ())
         del self._records[record.start_id]
         if record.dedupe_key is not None:
             del self._by_dedupe_key[record.dedupe_key]
 
-    def _reindex(self, before: FollowedRecording | None, after: FollowedRecording | None) -> None:
+    def _set_due(self, before: FollowedRecording | None, after: FollowedRecording | None) -> None:
         if before is not None and before.due_at is not None:
             entries = self._due[is_silent(before)]
             del entries[bisect_left(entries, (before.due_at, before.start_id))]
         if after is not None and after.due_at is not None:
             insort(self._due[is_silent(after)], (after.due_at, after.start_id))
-        old, new = _plivo_ids(before), _plivo_ids(after)
-        if old == new:
+
+    def _set_plivo_ids(self, start_id: str, plivo_ids: tuple[_PlivoIdValue, ...]) -> None:
+        before = self._plivo_ids.pop(start_id, ())
+        if plivo_ids:
+            self._plivo_ids[start_id] = plivo_ids
+        if plivo_ids == before:
             return
-        for key, start_id in old.items():
+        for key in before:
             self._by_plivo_id[key].discard(start_id)
             if not self._by_plivo_id[key]:
                 del self._by_plivo_id[key]
-        for key, start_id in new.items():
+        for key in plivo_ids:
             self._by_plivo_id[key].add(start_id)
 
 
@@ -90,8 +97,6 @@ def _time(entry: tuple[datetime, str]) -> datetime:
     return entry[0]
 
 
-def _plivo_ids(record: FollowedRecording | None) -> dict[_PlivoIdValue, str]:
-    if record is None:
-        return {}
+def _plivo_ids(record: FollowedRecording) -> tuple[_PlivoIdValue, ...]:
     ids: tuple[tuple[PlivoId, str | None], ...] = (("api_id", record.api_id), ("recording_id", record.recording_id))
-    return {(kind, value): record.start_id for kind, value in ids if value is not None}
+    return tuple([(kind, value) for kind, value in ids if value is not None])

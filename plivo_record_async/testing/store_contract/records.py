@@ -106,11 +106,11 @@ class RecordContract(StoreTests):
     )
     async def test_any_text_can_be_kept_and_found(self, store: Store, text: str) -> None:
         start_id = f"start {text}"
-        told = ApiResponse(
+        answer = ApiResponse(
             api_id=f"api {text}", message=text, answer={"recording_id": f"rec {text}", "n": [1.5, None, text]}
         )
         request = StartRequest(f"room {text}".replace("\ud83d", "?"))
-        record = record_after(plan(start_id, request, NOW, dedupe_key=f"key {text}"), told)
+        record = record_after(plan(start_id, request, NOW, dedupe_key=f"key {text}"), answer)
         await store.create(record)
         assert await store.get(start_id) == record
         assert await store.find("api_id", f"api {text}") == record

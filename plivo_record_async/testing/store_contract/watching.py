@@ -1,4 +1,4 @@
-"""Watching: a watcher is woken by a change, and nobody else."""
+"""Watching: a change of a record wakes its watchers and no others."""
 
 from __future__ import annotations
 
