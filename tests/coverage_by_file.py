@@ -45,6 +45,7 @@ PROVEN_ELSEWHERE: Final[Mapping[str, Mapping[str, str]]] = {
         ("find_second_reading", "_find_get_event", "_find_hidden_field", "_find_wrong_end"),
         "callbacks/test_readings.py tries all second readings of whole requests, which a single function does not see",
     ),
+    "testing/store_contract/event_loop.py": {"StoreTests.store": "every test class overrides the fixture"},
 }
 """For a package file, the functions with lines that another test file proves better, and the reason."""
 

@@ -50,6 +50,10 @@ async def test_postponed_records_are_due_at_their_new_times() -> None:
     assert len(await store.due(NOW + 200 * SECOND)) == 34
 
 
+def test_store_shows_its_type() -> None:
+    assert repr(MemoryStore()) == "MemoryStore()"
+
+
 class TestContract(PackageStoreContract):
     @pytest.fixture
     def store(self) -> Store:
