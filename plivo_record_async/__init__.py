@@ -32,6 +32,7 @@ from plivo_record_async.errors import (
     UnknownStartError,
     WaitTimeoutError,
 )
+from plivo_record_async.protocol.callback_policy import CallbackPolicy
 from plivo_record_async.protocol.callbacks.diagnostics import SignatureReport, explain_signature
 from plivo_record_async.protocol.callbacks.parsing import parse_callback
 from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
@@ -57,7 +58,6 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.transport.connectors.choice import fast_transport
 
 if TYPE_CHECKING:

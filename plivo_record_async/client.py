@@ -171,7 +171,7 @@ class RecordClient:
         *,
         timeout: float | None = None,
         max_retries: int | None = None,
-        on_abandoned: Callable[[Awaitable[T]], None] | None = None,
+        on_caller_cancelled: Callable[[Awaitable[T]], None] | None = None,
     ) -> T:
         """Send the request of any endpoint, with the guarantees of the other methods.
 
@@ -181,8 +181,8 @@ class RecordClient:
             request: A request of ``plivo_record_async.protocol.api.endpoints``.
             timeout: Seconds for this call in total. If None, the client's timeout applies.
             max_retries: The most retries of this call. If None, the client's limit applies.
-            on_abandoned: Called with the pending result if this call is cancelled after something was sent. If None,
-                the result is only logged.
+            on_caller_cancelled: Called with the pending result if this call is cancelled after something was sent. If
+                None, the result is only logged.
 
         Returns:
             The result that the request reads from its response.
@@ -196,7 +196,9 @@ class RecordClient:
             ClosedError: The client is closed.
             ConfigurationError: The client is in use in another event loop or process.
         """
-        return await self._sender.send(request, timeout, max_retries=max_retries, on_abandoned=on_abandoned)
+        return await self._sender.send(
+            request, timeout, max_retries=max_retries, on_caller_cancelled=on_caller_cancelled
+        )
 
     @overload
     async def start_recording(

@@ -13,6 +13,7 @@ from plivo_record_async import _clock
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import NotFoundError, UnknownStartError
 from plivo_record_async.protocol.arguments import aware_datetime
+from plivo_record_async.protocol.callback_policy import CallbackPolicy
 from plivo_record_async.protocol.callbacks.signatures import AuthTokens, as_token_list
 from plivo_record_async.protocol.models import (
     ApiResponse,
@@ -23,7 +24,6 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     TranscriptionEnded,
 )
-from plivo_record_async.protocol.policy import CallbackPolicy
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.settings import checked_base_url

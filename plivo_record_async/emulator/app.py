@@ -26,7 +26,7 @@ from plivo_record_async.emulator.access import CONTROL_HEADER, own_addresses, re
 from plivo_record_async.emulator.api import ApiRequest, authority_of, handle_request, segments
 from plivo_record_async.emulator.arguments import RefusedError
 from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.deliver import DeliveryAttempt
+from plivo_record_async.emulator.delivery import DeliveryAttempt
 from plivo_record_async.emulator.media import byte_range, media_file
 from plivo_record_async.emulator.world import Result, World
 

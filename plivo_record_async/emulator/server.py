@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from plivo_record_async.emulator.app import EmulatorApp
 from plivo_record_async.emulator.arguments import RefusedError
-from plivo_record_async.emulator.deliver import Deliverer, DeliveryAttempt
+from plivo_record_async.emulator.delivery import Deliverer, DeliveryAttempt
 from plivo_record_async.emulator.dialect import Dialect, Fault
 from plivo_record_async.emulator.world import World
 from plivo_record_async.errors import ConfigurationError

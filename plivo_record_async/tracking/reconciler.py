@@ -18,7 +18,7 @@ from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, con
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import Store
-from plivo_record_async.transport.limiter import Quota
+from plivo_record_async.transport.quota import Quota
 
 __all__ = ["Reconciler"]
 

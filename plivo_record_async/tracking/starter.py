@@ -139,7 +139,7 @@ class Starter:
                 seconds = deadline - _loop_time()
                 if seconds <= 0:
                     raise _too_late(request.operation)
-                answer = await self.client.call(request, timeout=seconds, on_abandoned=abandoned.append)
+                answer = await self.client.call(request, timeout=seconds, on_caller_cancelled=abandoned.append)
             except asyncio.CancelledError:
                 self.follower.spawn(self._finish(record, abandoned))
                 raise

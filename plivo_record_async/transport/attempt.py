@@ -18,9 +18,9 @@ from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.transport.connectors.connector import Connector, Exchange
 
-__all__ = ["NEVER_STARTED", "Attempt", "AttemptResult", "Call"]
+__all__ = ["STILL_QUEUED", "Attempt", "AttemptResult", "Call"]
 
-NEVER_STARTED = "it was still waiting for its turn"
+STILL_QUEUED = "it was still waiting for its turn"
 """The evidence that a request was not sent if it ended while it waited for a connection or for the quota."""
 
 T = TypeVar("T")
@@ -36,18 +36,18 @@ class Call(Generic[T]):
         request: The request to send.
         deadline: When the call ends, by the event loop's clock.
         called_at: When the call was made.
-        on_abandoned: Called with the pending response if the caller is cancelled after something was sent. If None, the
-            response is only logged.
+        on_caller_cancelled: Called with the pending response if the caller is cancelled after something was sent. If
+            None, the response is only logged.
         attempt: The number of the present attempt, from 1.
     """
 
     request: Request[T]
     deadline: float
     called_at: datetime = attrs.field(factory=_clock.now)
-    on_abandoned: Callable[[Awaitable[Response]], None] | None = None
+    on_caller_cancelled: Callable[[Awaitable[Response]], None] | None = None
     attempt: int = 1
 
-    def not_sent(self, exchange: Exchange, reason: str, evidence: str) -> NotSentError:
+    def not_sent_error(self, exchange: Exchange, reason: str, evidence: str) -> NotSentError:
         """Return the error of an attempt of which no byte was sent.
 
         Args:
@@ -65,7 +65,7 @@ class Call(Generic[T]):
             attempts=self.attempt,
         )
 
-    def unknown(self, exchange: Exchange, reason: str) -> OutcomeUnknownError:
+    def unknown_error(self, exchange: Exchange, reason: str) -> OutcomeUnknownError:
         """Return the error of an attempt that was sent, or may have been, and got no response.
 
         Args:
@@ -85,7 +85,7 @@ class Call(Generic[T]):
             start_id=self.request.start_id,
         )
 
-    def closed(self, exchange: Exchange) -> ClosedError | NotSentError:
+    def closed_error(self, exchange: Exchange) -> ClosedError | NotSentError:
         """Return the error of an attempt that finds the client closed.
 
         Args:
@@ -95,21 +95,21 @@ class Call(Generic[T]):
             `ClosedError` if the call was made on a closed client, or `NotSentError` if the client was closed later.
         """
         if self.attempt > 1:
-            return self.closed_meanwhile(exchange)
+            return self.closed_meanwhile_error(exchange)
         return ClosedError(
             f"{self.request.operation}: the client is closed, so nothing was sent. "
             "Enter it again with 'async with client:', or make a new RecordClient, and then call again."
         )
 
-    def closed_meanwhile(self, exchange: Exchange) -> NotSentError:
+    def closed_meanwhile_error(self, exchange: Exchange) -> NotSentError:
         """Return the error of an attempt that was waiting to be sent when the client was closed.
 
         Args:
             exchange: What was observed of the attempt.
         """
-        return self.not_sent(exchange, "the client was closed", NEVER_STARTED)
+        return self.not_sent_error(exchange, "the client was closed", STILL_QUEUED)
 
-    def failed(self, exchange: Exchange, cause: BaseException) -> NotSentError | OutcomeUnknownError:
+    def ended_error(self, exchange: Exchange, cause: BaseException) -> NotSentError | OutcomeUnknownError:
         """Return the error of an attempt that ended without a response.
 
         Args:
@@ -124,9 +124,9 @@ class Call(Generic[T]):
             case _:
                 reason = f"{type(cause).__name__}: {cause}".rstrip(": ")
         error = (
-            self.unknown(exchange, reason)
+            self.unknown_error(exchange, reason)
             if exchange.may_have_been_sent(cause)
-            else self.not_sent(exchange, reason, "it ended before sending began")
+            else self.not_sent_error(exchange, reason, "it ended before sending began")
         )
         error.__cause__ = cause
         return error
@@ -138,8 +138,8 @@ class Attempt:
     Attributes:
         call: The call that it belongs to.
         exchange: What is observed of it.
-        task: Sends the request and holds its connection until it is done. Where the connector cannot be cancelled, that
-            is later than the result.
+        task: Sends the request and holds its connection until it is done. If the connector cannot be cancelled, the
+            task then outlives the result.
     """
 
     def __init__(
@@ -222,4 +222,4 @@ class Attempt:
             self._result.set_result(result)
 
     def _result_after(self, error: BaseException) -> AttemptResult:
-        return self.exchange.partial_response or self.call.failed(self.exchange, error)
+        return self.exchange.partial_response or self.call.ended_error(self.exchange, error)

@@ -20,7 +20,7 @@ from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.models import RateLimit
 from plivo_record_async.transport.attempt import Call
 from plivo_record_async.transport.connectors.connector import Connector
-from plivo_record_async.transport.limiter import Quota
+from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.sender import Sender
 
 __all__ = ["RetryingSender"]
@@ -97,7 +97,7 @@ class RetryingSender:
         timeout: float | None = None,
         *,
         max_retries: int | None = None,
-        on_abandoned: Callable[[Awaitable[T]], None] | None = None,
+        on_caller_cancelled: Callable[[Awaitable[T]], None] | None = None,
     ) -> T:
         """Send a request, retry it where that is safe, and return its result.
 
@@ -105,8 +105,8 @@ class RetryingSender:
             request: The request.
             timeout: Seconds for this call in total. If None, `timeout` of this object applies.
             max_retries: The most retries of this call. If None, the policy applies.
-            on_abandoned: Called with the pending result if this call is cancelled after something was sent. If None,
-                the result is only logged.
+            on_caller_cancelled: Called with the pending result if this call is cancelled after something was sent. If
+                None, the result is only logged.
 
         Raises:
             ValueError: The timeout is not positive and finite.
@@ -118,8 +118,8 @@ class RetryingSender:
         policy = self._policy if max_retries is None else attrs.evolve(self._policy, max_retries=max_retries)
         call = Call(request=request, deadline=deadline)
         pending: list[Awaitable[T]] = []
-        if on_abandoned is not None:
-            call.on_abandoned = lambda response: pending.append(self._result(call, response))
+        if on_caller_cancelled is not None:
+            call.on_caller_cancelled = lambda response: pending.append(self._result(call, response))
         self._budget.earn()
         error: PlivoRecordError | None = None
         try:
@@ -138,8 +138,8 @@ class RetryingSender:
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
             doubt = _doubt(error)
-            if on_abandoned is not None and (pending or doubt):
-                on_abandoned(_result_after_cancellation(pending, doubt))
+            if on_caller_cancelled is not None and (pending or doubt):
+                on_caller_cancelled(_result_after_cancellation(pending, doubt))
             elif doubt is not None:
                 log.warning("%s was cancelled after an attempt whose outcome is unknown: %s", request.operation, doubt)
             raise

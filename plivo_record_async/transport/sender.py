@@ -22,9 +22,9 @@ from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import NotSentError
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
-from plivo_record_async.transport.attempt import NEVER_STARTED, Attempt, AttemptResult, Call
+from plivo_record_async.transport.attempt import STILL_QUEUED, Attempt, AttemptResult, Call
 from plivo_record_async.transport.connectors.connector import Connector, Exchange
-from plivo_record_async.transport.limiter import Quota
+from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.session import Session
 
 __all__ = ["GRACE", "Sender"]
@@ -73,7 +73,7 @@ class Sender:
         """
         exchange = Exchange(deadline=call.deadline, clock=asyncio.get_running_loop().time)
         if self._closed:
-            raise call.closed(exchange)
+            raise call.closed_error(exchange)
         session = await self._current_session()
         await self._wait_for_turn(session, call, exchange)
         attempt = self._begin_attempt(session, call, exchange)
@@ -166,11 +166,11 @@ class Sender:
                 finally:
                     session.waits.discard(wait)
         except TimeoutError:
-            raise _never_started(session, call, exchange) from None
+            raise _still_queued_error(session, call, exchange) from None
         if session.closed or exchange.seconds_left == 0:
             self._quota.give_back(used=False)
             session.slots.release()
-            raise _never_started(session, call, exchange)
+            raise _still_queued_error(session, call, exchange)
 
     def _begin_attempt(self, session: Session, call: Call[Any], exchange: Exchange) -> Attempt:
         began = _clock.read()
@@ -196,19 +196,19 @@ class Sender:
             self._quota.pause(pause)
 
 
-def _never_started(session: Session, call: Call[Any], exchange: Exchange) -> NotSentError:
+def _still_queued_error(session: Session, call: Call[Any], exchange: Exchange) -> NotSentError:
     if session.closed:
-        return call.closed_meanwhile(exchange)
+        return call.closed_meanwhile_error(exchange)
     awaited = "a free connection" if exchange.phase == "queue" else "the account's quota"
-    return call.not_sent(exchange, f"the deadline passed while waiting for {awaited}", NEVER_STARTED)
+    return call.not_sent_error(exchange, f"the deadline passed while waiting for {awaited}", STILL_QUEUED)
 
 
 def _caller_cancelled(attempt: Attempt) -> None:
     """Drop a request whose caller was cancelled, or report its result if a byte may have been sent."""
     if not attempt.exchange.may_have_been_sent():
         attempt.abandon(asyncio.CancelledError())
-    elif attempt.call.on_abandoned is not None:
-        attempt.call.on_abandoned(attempt.response())
+    elif attempt.call.on_caller_cancelled is not None:
+        attempt.call.on_caller_cancelled(attempt.response())
     else:
         attempt.add_result_callback(
             lambda result: log.warning(

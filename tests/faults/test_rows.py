@@ -36,10 +36,10 @@ from plivo_record_async import (
 )
 from plivo_record_async.transport.connectors.network import AsyncioBackend
 from tests.support.clients.calls import (
-    NEVER_STARTED,
     NOT_SENT,
     SENT,
     SERVER_ERROR,
+    STILL_QUEUED,
     MakeClient,
     announcing_execution,
     check_next_call,
@@ -386,7 +386,7 @@ async def test_deadline_that_passes_in_the_queue_is_not_sent(
     first = asyncio.create_task(client.start_recording("first"))
     await executed.wait()
     end = await result_or_error(client.start_recording("room", timeout=0.05))
-    check(end, Row([], NotSentError, having={"phase": "queue", "evidence": NEVER_STARTED}, executions=0))
+    check(end, Row([], NotSentError, having={"phase": "queue", "evidence": STILL_QUEUED}, executions=0))
     await server_loop.run(server.release())
     assert (await first).api_id == "api-first"
     await check_next_call(client, server)
@@ -400,7 +400,7 @@ async def test_deadline_that_passes_while_waiting_for_the_quota_is_not_sent(
     client = make_client(rate_limit=RateLimit(1, per=1.5))
     await client.start_recording("first")
     end = await result_or_error(client.start_recording("room", timeout=0.05))
-    check(end, Row([], NotSentError, having={"phase": "quota", "evidence": NEVER_STARTED}, executions=0))
+    check(end, Row([], NotSentError, having={"phase": "quota", "evidence": STILL_QUEUED}, executions=0))
     await check_next_call(client, server)
     assert server.requests("room") == 0
 

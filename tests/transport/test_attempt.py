@@ -18,7 +18,7 @@ from plivo_record_async.settings import Settings
 from plivo_record_async.transport.attempt import Attempt, AttemptResult, Call
 from plivo_record_async.transport.connectors.choice import open_connector
 from plivo_record_async.transport.connectors.connector import Connector, Exchange
-from plivo_record_async.transport.limiter import Quota
+from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.sender import Sender
 from tests.support import virtual_time
 

@@ -444,7 +444,7 @@ def test_on_abandoned_gets_the_outcome_after_a_cancellation(step: Step, ends: ty
     async def main() -> None:
         coming: list[Awaitable[Any]] = []
         server = Server(slow)
-        task = asyncio.create_task(sender_over(server).send(START, on_abandoned=coming.append))
+        task = asyncio.create_task(sender_over(server).send(START, on_caller_cancelled=coming.append))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -466,7 +466,7 @@ def test_on_abandoned_is_not_called_if_nothing_was_sent() -> None:
     async def main() -> None:
         coming: list[Awaitable[Any]] = []
         sender = sender_over(Server(connects), max_connections=1)
-        tasks = [asyncio.create_task(sender.send(START, on_abandoned=coming.append)) for _ in range(2)]
+        tasks = [asyncio.create_task(sender.send(START, on_caller_cancelled=coming.append)) for _ in range(2)]
         await asyncio.sleep(1)
         for task in tasks:
             task.cancel()
@@ -492,7 +492,9 @@ def test_on_abandoned_gets_the_unknown_outcome_of_an_earlier_attempt(second: Ste
     async def main() -> None:
         coming: list[Awaitable[Any]] = []
         server = Server(busy, slow)
-        task = asyncio.create_task(sender_over(server, retry_503_starts=True).send(START, on_abandoned=coming.append))
+        task = asyncio.create_task(
+            sender_over(server, retry_503_starts=True).send(START, on_caller_cancelled=coming.append)
+        )
         await asyncio.sleep(1)
         assert server.requests == 2
         task.cancel()
@@ -512,7 +514,7 @@ def test_call_cancelled_between_attempts_reports_the_unknown_outcome_of_the_firs
         coming: list[Awaitable[Any]] = []
         server = Server(busy)
         sender = sender_over(server, retry_503_starts=True, rate_limit=RateLimit(1, per=5.0))
-        task = asyncio.create_task(sender.send(START, on_abandoned=coming.append if wanted else None))
+        task = asyncio.create_task(sender.send(START, on_caller_cancelled=coming.append if wanted else None))
         await asyncio.sleep(1)
         assert server.requests == 1
         task.cancel()

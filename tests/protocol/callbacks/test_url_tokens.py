@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from plivo_record_async.protocol.callback_policy import CallbackPolicy
 from plivo_record_async.protocol.callbacks.url_tokens import (
     CALLBACK_PATHS,
     CallbackPath,
@@ -18,7 +19,6 @@ from plivo_record_async.protocol.callbacks.url_tokens import (
     without_proof,
 )
 from plivo_record_async.protocol.models import StartRequest
-from plivo_record_async.protocol.policy import CallbackPolicy
 
 PUBLIC = "https://me.example/plivo"
 TOKEN, OTHER = "the account's auth token", "a subaccount's auth token"

@@ -25,7 +25,7 @@ class MakeClient(Protocol):
 
 SENT = "sending had begun"
 NOT_SENT = "it ended before sending began"
-NEVER_STARTED = "it was still waiting for its turn"
+STILL_QUEUED = "it was still waiting for its turn"
 CANNOT_TELL = "the transport does not report when sending begins"
 SERVER_ERROR = "a server error does not say whether the work was done before it"
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.policy import CallbackPolicy
+from plivo_record_async.protocol.callback_policy import CallbackPolicy
 
 REGIONS = ["nearest", "local", "n_california", "n_virginia", "frankfurt", "singapore", "mumbai"]
 

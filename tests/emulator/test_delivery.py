@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.deliver import Deliverer, DeliveryAttempt
+from plivo_record_async.emulator.delivery import Deliverer, DeliveryAttempt
 from plivo_record_async.emulator.dialect import Dialect
 from tests.support.servers.callback_server import Behaviour, CallbackServer
 from tests.support.untyped_libraries import plivo

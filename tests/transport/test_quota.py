@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plivo_record_async.protocol.models import RateLimit
-from plivo_record_async.transport.limiter import Quota
+from plivo_record_async.transport.quota import Quota
 from tests.support import virtual_time
 
 PLIVOS = RateLimit(300, per=5.0)
