@@ -1,4 +1,4 @@
-"""The only reader of clocks and the only source of random numbers."""
+"""The only reader of the time of day, and the source of random numbers and IDs for the client and the tracker."""
 
 from __future__ import annotations
 
