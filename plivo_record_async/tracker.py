@@ -31,7 +31,7 @@ from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.handle import TrackedRecording
-from plivo_record_async.tracking.handlers import HandledEvent, event_name_of, handler_of, label_of
+from plivo_record_async.tracking.handlers import HandleableEvent, handler_of, label_of, name_of_event_class
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.receiver import Receive, Receiver, Scope, Send, run_lifespan
 from plivo_record_async.tracking.reconciler import Reconciler
@@ -287,7 +287,7 @@ class RecordingTracker:
     @overload
     def on(self, event: type[TranscriptionEnded]) -> Callable[[TranscriptHandlerT], TranscriptHandlerT]: ...
 
-    def on(self, event: type[HandledEvent]) -> Callable[[Any], Any]:
+    def on(self, event: type[HandleableEvent]) -> Callable[[Any], Any]:
         """Run an async function for each event of a kind, after its callback was acknowledged.
 
         The function is called with the event, and with its `TrackedRecording` too if it takes two arguments. It runs at
@@ -317,7 +317,7 @@ class RecordingTracker:
             TypeError: ``event`` is not one of these events, or the handler is not an async function that takes one or
                 two arguments.
         """
-        name = event_name_of(event)
+        name = name_of_event_class(event)
 
         def register(function: Any) -> Any:
             self._follower.add_handler(name, handler_of(function, self._handle), label_of(function))
@@ -341,7 +341,7 @@ class RecordingTracker:
         Raises:
             UnknownStartError: The store has neither the start nor an orphan of it, or, if the file is to be deleted,
                 it does not have the start. Nothing was deleted.
-            ValueError: The file is to be deleted, but the recording has not ended yet, or Plivo's id of it is not
+            ValueError: The file is to be deleted, but the recording has not ended yet, or Plivo's ID of it is not
                 known. Nothing was deleted or forgotten.
             PlivoRecordError: Plivo did not delete the file, so nothing was forgotten. It is safe to call again.
             StoreError: The store could not erase everything. It is safe to call again.

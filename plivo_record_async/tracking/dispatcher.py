@@ -15,7 +15,7 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import RunHandlers
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
-from plivo_record_async.tracking.handlers import HandledEvent, Handler, Handlers, describe_error, error_of
+from plivo_record_async.tracking.handlers import HandleableEvent, Handler, Handlers, describe_error, error_of
 from plivo_record_async.tracking.tasks import BackgroundTasks
 
 __all__ = ["EventRuns", "HandlerDispatcher"]
@@ -30,7 +30,7 @@ class EventRuns:
     Attributes:
         running: The tasks of the handlers that are running.
         done: The handlers that are not to be run again.
-        noted: Whether the record says how the handlers stand. It does not as long as none of them has failed.
+        noted: Whether the record already has runs for this event.
     """
 
     running: dict[str, asyncio.Task[None]] = attrs.field(factory=dict[str, "asyncio.Task[None]"])
@@ -68,7 +68,7 @@ class HandlerDispatcher:
     Args:
         handlers: The handlers that are registered.
         tracking: The intervals and timeouts.
-        tasks: What owns the tasks of the handlers.
+        tasks: Owner of the tasks.
         apply_with_retry: Stores evidence, again and again until the store takes it.
     """
 
@@ -95,7 +95,7 @@ class HandlerDispatcher:
         name = event_name(effect.event)
         handlers = self._handlers.of(name)
         if not handlers:
-            self._leave_to_other_processes(record, name)
+            self._leave_or_give_up(record, name)
             return
         runs = self._runs.setdefault((record.start_id, name), EventRuns())
         known = [run for run in record.handler_runs if run.event == name]
@@ -125,7 +125,7 @@ class HandlerDispatcher:
         if runs is not None and run.handler in runs.running:
             runs.running[run.handler].cancel()
 
-    async def _run(self, record: FollowedRecording, event: HandledEvent, label: str) -> None:
+    async def _run(self, record: FollowedRecording, event: HandleableEvent, label: str) -> None:
         """Run one handler, and store how it ended if that has to be stored."""
         name = event_name(event)
         key: tuple[str, EventName] = (record.start_id, name)
@@ -143,7 +143,7 @@ class HandlerDispatcher:
         if evidence is not None:
             await self._apply_with_retry(record, evidence)
 
-    def _leave_to_other_processes(self, record: FollowedRecording, name: EventName) -> None:
+    def _leave_or_give_up(self, record: FollowedRecording, name: EventName) -> None:
         """Leave an event to a process that has handlers for it, and give the event up when that takes too long."""
         waited = _clock.now() - record.updated_at
         if waited > self._tracking.give_up_after:

@@ -14,20 +14,20 @@ from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.record import FollowedRecording
 
 __all__ = [
-    "HandledEvent",
+    "HandleableEvent",
     "Handler",
     "Handlers",
     "describe_error",
     "error_of",
-    "event_name_of",
     "handler_of",
     "label_of",
+    "name_of_event_class",
 ]
 
-HandledEvent = ApiResponse | RecordingEnded | TranscriptionEnded
-Handler = Callable[[FollowedRecording, HandledEvent], Awaitable[object]]
+HandleableEvent = ApiResponse | RecordingEnded | TranscriptionEnded
+Handler = Callable[[FollowedRecording, HandleableEvent], Awaitable[object]]
 
-_NAMES: Final[Mapping[type[HandledEvent], EventName]] = {
+_NAMES: Final[Mapping[type[HandleableEvent], EventName]] = {
     ApiResponse: "ApiResponse",
     RecordingEnded: "RecordingEnded",
     TranscriptionEnded: "TranscriptionEnded",
@@ -69,7 +69,7 @@ class Handlers:
         return frozenset(self._by_event)
 
 
-def event_name_of(event: type[HandledEvent]) -> EventName:
+def name_of_event_class(event: type[HandleableEvent]) -> EventName:
     """Return the name of a class of events.
 
     Args:
@@ -101,7 +101,7 @@ def handler_of(function: Any, handle_of: Callable[[FollowedRecording], object]) 
     if not takes_recording and not _takes(function, 1):
         raise TypeError(f"a handler must take an event, or an event and its recording, unlike {function!r}")
 
-    async def handler(record: FollowedRecording, event: HandledEvent) -> None:
+    async def handler(record: FollowedRecording, event: HandleableEvent) -> None:
         await function(*(event, handle_of(record)) if takes_recording else (event,))
 
     return handler
@@ -119,7 +119,7 @@ def label_of(function: object) -> str:
     return f"{getattr(named, '__module__', '?')}.{getattr(named, '__qualname__', '?')}"
 
 
-async def error_of(handler: Handler, record: FollowedRecording, event: HandledEvent) -> BaseException | None:
+async def error_of(handler: Handler, record: FollowedRecording, event: HandleableEvent) -> BaseException | None:
     """Run a handler to its end and return what it raised. If None, it succeeded.
 
     A `CancelledError` of a task that the handler waited for is an error like any other.

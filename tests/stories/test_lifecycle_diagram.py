@@ -1,4 +1,4 @@
-"""The diagram of the life cycle agrees with its table, and the documentation contains the current one."""
+"""The diagram of the lifecycle agrees with its table, and the documentation contains the current one."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from plivo_record_async.protocol.recording.lifecycle import apply
 from plivo_record_async.protocol.recording.record import status_of
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking.dispatcher import EventRuns
-from plivo_record_async.tracking.handlers import HandledEvent, Handler
+from plivo_record_async.tracking.handlers import HandleableEvent, Handler
 from tests.support.samples.recordings import ENDED, FAILED, TRANSCRIBED
 from tests.support.tracker.flaky_store import FlakyStore
 from tests.support.tracker.handlers import RecordingHandler, next_event, wait_until_handled
@@ -94,7 +94,7 @@ async def test_handler_runs_again_whatever_it_raises_and_the_others_run_once(
     async with tracker_parts(ScriptedPlivo()) as its:
         before, after, times = RecordingHandler(), RecordingHandler(), list[int]()
 
-        async def bad(_: FollowedRecording, __: HandledEvent) -> None:
+        async def bad(_: FollowedRecording, __: HandleableEvent) -> None:
             times.append(1)
             if len(times) < 3:
                 await raise_it()
@@ -114,7 +114,7 @@ async def test_handler_runs_again_whatever_it_raises_and_the_others_run_once(
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()])
 def test_handler_may_end_the_program(error: BaseException) -> None:
-    async def end(_: FollowedRecording, __: HandledEvent) -> None:
+    async def end(_: FollowedRecording, __: HandleableEvent) -> None:
         raise error
 
     async def program() -> None:

@@ -12,7 +12,7 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import GiveUpHandler, Reconcile
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking import follower
-from plivo_record_async.tracking.handlers import HandledEvent
+from plivo_record_async.tracking.handlers import HandleableEvent
 from plivo_record_async.tracking.reconciliation_queue import MIN_INTERVAL
 from tests.support.samples.recordings import ENDED
 from tests.support.tracker.handlers import RecordingHandler, next_event, wait_until_handled
@@ -50,7 +50,7 @@ async def test_handler_may_close_the_tracker() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         kept: list[FollowedRecording | None] = []
 
-        async def close(record: FollowedRecording, _: HandledEvent) -> None:
+        async def close(record: FollowedRecording, _: HandleableEvent) -> None:
             await its.follower.aclose(grace=5)
             kept.append(record)
 

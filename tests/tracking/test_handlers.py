@@ -10,7 +10,14 @@ import pytest
 
 from plivo_record_async.protocol.models import UnknownCallback
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handlers import Handlers, describe_error, error_of, event_name_of, handler_of, label_of
+from plivo_record_async.tracking.handlers import (
+    Handlers,
+    describe_error,
+    error_of,
+    handler_of,
+    label_of,
+    name_of_event_class,
+)
 from tests.support.samples.recordings import CONFIRMED, ENDED, TRANSCRIBED, recording
 
 
@@ -100,13 +107,13 @@ def test_stored_error_is_shortened(error: BaseException, words: str) -> None:
 
 
 def test_event_classes_have_names() -> None:
-    assert [event_name_of(type(event)) for event in (CONFIRMED, ENDED, TRANSCRIBED)] == [
+    assert [name_of_event_class(type(event)) for event in (CONFIRMED, ENDED, TRANSCRIBED)] == [
         "ApiResponse",
         "RecordingEnded",
         "TranscriptionEnded",
     ]
     with pytest.raises(TypeError, match=r"on\(\) takes one of ApiResponse, RecordingEnded, TranscriptionEnded, not"):
-        event_name_of(UnknownCallback)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        name_of_event_class(UnknownCallback)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def test_handler_passes_the_recording_only_to_a_function_that_takes_it() -> None:

@@ -14,7 +14,7 @@ import pytest
 from plivo_record_async import StoreError, _clock
 from plivo_record_async.protocol.recording.lifecycle import apply
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handlers import HandledEvent
+from plivo_record_async.tracking.handlers import HandleableEvent
 from plivo_record_async.tracking.reconciliation_queue import MAX_CONCURRENT
 from plivo_record_async.tracking.scheduler import BATCH_SIZE
 from tests.support.samples.recordings import ENDED, recording
@@ -176,7 +176,7 @@ async def test_each_due_record_is_processed_by_one_of_two_processes() -> None:
     store, tracking = FlakyStore(), attrs.evolve(SHORT_INTERVALS, handler_lease=timedelta(hours=1))
     told = list[str]()
 
-    async def tell(record: FollowedRecording, _: HandledEvent) -> None:
+    async def tell(record: FollowedRecording, _: HandleableEvent) -> None:
         told.append(record.start_id)
 
     for number in range(4 * BATCH_SIZE):

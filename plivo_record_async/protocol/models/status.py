@@ -25,7 +25,7 @@ RecordingState = Literal[
     "failed",
     "unconfirmed",
 ]
-"""The state of a followed recording in its life cycle."""
+"""The state of a followed recording in its lifecycle."""
 
 
 @attrs.frozen(kw_only=True)
@@ -35,7 +35,7 @@ class RecordingStatus(Value):
     Attributes:
         start_id: The tracker's ID of the start. It was made before anything was sent.
         conference_name: The name of the conference.
-        state: The state in the life cycle.
+        state: The state in the lifecycle.
         api_id: Plivo's ID of the request that started the recording.
         recording_id: Plivo's ID of the recording. It is opaque.
         record_url: The address of the file, also while the recording is running.

@@ -184,7 +184,8 @@ def _by_handlers(
     if name not in record.unhandled:
         return {}
     if isinstance(evidence, HandlersEnded):
-        runs = update_runs(runs, evidence, now, lease=tracking.handler_lease, max_backoff=tracking.max_backoff)
+        lease = tracking.handler_lease
+        runs = update_runs(runs, evidence, now, lease=lease, first_pause=lease, max_backoff=tracking.max_backoff)
         return {} if runs == record.handler_runs else {"handler_runs": runs}
     unhandled = tuple(other for other in record.unhandled if other != name)
     return {"unhandled": unhandled, "handler_runs": drop_runs(runs, name, except_given_up=True)}

@@ -1,4 +1,4 @@
-"""What can be evidence about a followed recording: sending it, callbacks, questions to Plivo, and the passing of time.
+"""What can be evidence about a recording: sending it, callbacks, queries to Plivo, the user's handlers, and time passing.
 
 Each value is one piece of evidence, and `lifecycle` decides what it changes. The events of callbacks are evidence as
 they are: `ApiResponse`, `RecordingEnded` and `TranscriptionEnded`.
@@ -46,7 +46,7 @@ class SendingBegan:
     """The start is about to be sent. This is stored before a byte can leave the machine.
 
     Attributes:
-        sending: What the clocks of this machine showed. If None, it is not known.
+        sending: This machine's clock readings. If None, they are not known.
     """
 
     sending: Sending | None = None
@@ -63,8 +63,8 @@ class StartAccepted:
 
     Attributes:
         description: What was answered.
-        api_id: Plivo's id of the request. If None, it is not known.
-        recording_id: Plivo's id of the recording. It is None in asynchronous mode.
+        api_id: Plivo's ID of the request. If None, it is not known.
+        recording_id: Plivo's ID of the recording. It is None in asynchronous mode.
         url: The URL at which the file will be. It is None in asynchronous mode.
     """
 
@@ -80,7 +80,7 @@ class StartRefused:
 
     Attributes:
         description: What was answered.
-        api_id: Plivo's id of the request. If None, it is not known.
+        api_id: Plivo's ID of the request. If None, it is not known.
     """
 
     description: str
@@ -104,19 +104,19 @@ class StartUnanswered:
 
     Attributes:
         description: What was observed instead.
-        api_id: Plivo's id of the request, if a 5xx carried one.
+        api_id: Plivo's ID of the request, if a 5xx carried one.
     """
 
     description: str
     api_id: str | None = None
 
 
-# From a callback whose content is not what its event says
+# From a callback that looks like a recording's end but is not
 
 
 @attrs.frozen(kw_only=True)
 class RecordingBegan:
-    """A callback with the fields of a recording's end reported a recording that has no length yet.
+    """A callback reported a recording whose duration is still -1, because it has just begun.
 
     Attributes:
         recording: What the callback reported.
@@ -171,12 +171,12 @@ class NothingFound:
 
 @attrs.frozen
 class CameDue:
-    """The time in the record's ``due_at`` has come. Before that time, this changes nothing."""
+    """``due_at`` has passed. Before that time, this changes nothing."""
 
 
 @attrs.frozen(kw_only=True)
 class HandlersEnded:
-    """How the handlers of an event stand, while at least one of them has not succeeded.
+    """Progress of the handlers of an event, while at least one of them has not succeeded.
 
     Attributes:
         name: The event.

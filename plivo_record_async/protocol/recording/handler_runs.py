@@ -52,15 +52,23 @@ class HandlerRun:
 Runs = tuple[HandlerRun, ...]
 
 
-def update_runs(runs: Runs, ended: HandlersEnded, now: datetime, *, lease: timedelta, max_backoff: timedelta) -> Runs:
+def update_runs(
+    runs: Runs,
+    ended: HandlersEnded,
+    now: datetime,
+    *,
+    lease: timedelta,
+    first_pause: timedelta,
+    max_backoff: timedelta,
+) -> Runs:
     """Return the runs after handlers of an event have ended.
 
     Args:
         runs: The runs before.
         ended: How the handlers of the event stand.
         now: The time (aware).
-        lease: How long a handler may run before it counts as dead. It is also the pause after the first failure, and
-            the pause doubles with each further failure.
+        lease: How long a handler may run before it counts as dead.
+        first_pause: The pause after the first failure. It doubles with each further failure.
         max_backoff: The longest pause.
     """
     by_handler = {run.handler: run for run in runs if run.event == ended.name}
@@ -74,7 +82,7 @@ def update_runs(runs: Runs, ended: HandlersEnded, now: datetime, *, lease: timed
         by_handler[handler] = attrs.evolve(run_of(handler), due_at=now + lease)
     for handler, error in ended.failed:
         failures = run_of(handler).failures + 1
-        due_at = now + _pause_after(failures, lease, max_backoff)
+        due_at = now + _pause_after(failures, first_pause, max_backoff)
         by_handler[handler] = attrs.evolve(run_of(handler), failures=failures, error=error, due_at=due_at)
     return (*drop_runs(runs, ended.name), *by_handler.values())
 

@@ -1,6 +1,6 @@
 """What Plivo's list of recordings says about a followed recording.
 
-A row is this recording if Plivo's ids say so, or else if its recording began when the start was sent. Both times are
+A row is this recording if Plivo's IDs say so, or else if its recording began when the start was sent. Both times are
 Plivo's, as far as they are known. Whatever is not known makes the result "not yet known", never "absent".
 """
 
@@ -232,7 +232,7 @@ def _was_named(owner: FollowedRecording, recording_id: str | None) -> bool:
 
 
 def _is_it(record: FollowedRecording, row: Recording) -> bool:
-    """Whether Plivo's id of the recording or the URL of its file says that a row is the recording."""
+    """Whether Plivo's ID of the recording or the URL of its file says that a row is the recording."""
     pairs = ((record.recording_id, row.recording_id), (record.record_url, row.recording_url))
     return any(ours is not None and ours == theirs for ours, theirs in pairs)
 

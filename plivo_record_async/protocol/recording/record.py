@@ -131,7 +131,7 @@ class FollowedRecording(Value):
 
     @property
     def api_id(self) -> str | None:
-        """Plivo's id of the request. If None, it is not known."""
+        """Plivo's ID of the request. If None, it is not known."""
         return (
             (self.answer and self.answer.api_id)
             or (self.response and self.response.api_id)
@@ -141,7 +141,7 @@ class FollowedRecording(Value):
 
     @property
     def recording_id(self) -> str | None:
-        """Plivo's id of the recording, from the best source that has it. If None, it is not known."""
+        """Plivo's ID of the recording, from the best source that has it. If None, it is not known."""
         return (
             (self.ended and self.ended.recording_id)
             or (self.transcription and self.transcription.recording_id)

@@ -34,7 +34,7 @@ def note(
     running: frozenset[str] = frozenset(),
 ) -> Runs:
     evidence = HandlersEnded(name="RecordingEnded", done=done, failed=failed, running=running)
-    return update_runs(runs, evidence, now, lease=MINUTE, max_backoff=HOUR)
+    return update_runs(runs, evidence, now, lease=MINUTE, first_pause=MINUTE, max_backoff=HOUR)
 
 
 def due(runs: Runs, now: datetime) -> Runs:
@@ -56,7 +56,7 @@ def test_failure_is_stored_with_the_state_of_the_other_handlers() -> None:
     }
 
 
-def test_pauses_grow_from_the_lease_to_the_longest() -> None:
+def test_pauses_grow_from_the_first_to_the_longest() -> None:
     run, now, pauses = HandlerRun(event="RecordingEnded", handler="a", since=NOW), NOW, list[timedelta]()
     for _ in range(9):
         [run] = note((run,), now, failed=(("a", "no"),))
@@ -68,9 +68,9 @@ def test_pauses_grow_from_the_lease_to_the_longest() -> None:
     assert run.since == NOW
 
 
-def test_a_longest_pause_below_the_lease_does_not_shorten_the_lease() -> None:
+def test_a_longest_pause_below_the_first_does_not_shorten_the_first() -> None:
     evidence = HandlersEnded(name="RecordingEnded", failed=(("a", "no"),))
-    [run] = update_runs((), evidence, NOW, lease=HOUR, max_backoff=MINUTE)
+    [run] = update_runs((), evidence, NOW, lease=HOUR, first_pause=HOUR, max_backoff=MINUTE)
     assert run.due_at == NOW + HOUR
 
 

@@ -1,4 +1,4 @@
-"""The life cycle of a recording: its table, its effects, and that the order of callbacks does not matter."""
+"""The lifecycle of a recording: its table, its effects, and that the order of callbacks does not matter."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handlers import HandledEvent
+from plivo_record_async.tracking.handlers import HandleableEvent
 from tests.support.tracker.parts import TrackerParts
 
 __all__ = ["RecordingHandler", "next_event", "wait_until_handled"]
@@ -15,13 +15,13 @@ class RecordingHandler:
     """A handler that keeps its events, raises the given errors first, and waits while ``go`` is not set."""
 
     def __init__(self, *failures: Exception) -> None:
-        self.events: asyncio.Queue[HandledEvent] = asyncio.Queue()
+        self.events: asyncio.Queue[HandleableEvent] = asyncio.Queue()
         self.failures = list(failures)
         self.times = 0
         self.go = asyncio.Event()
         self.go.set()
 
-    async def __call__(self, record: FollowedRecording, event: HandledEvent) -> None:
+    async def __call__(self, record: FollowedRecording, event: HandleableEvent) -> None:
         self.times += 1
         await self.events.put(event)
         await self.go.wait()
@@ -29,7 +29,7 @@ class RecordingHandler:
             raise self.failures.pop(0)
 
 
-async def next_event(handler: RecordingHandler) -> HandledEvent:
+async def next_event(handler: RecordingHandler) -> HandleableEvent:
     return await asyncio.wait_for(handler.events.get(), timeout=10)
 
 
