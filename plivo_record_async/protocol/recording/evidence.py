@@ -1,4 +1,4 @@
-"""What can be evidence about a recording: sending it, callbacks, queries to Plivo, the user's handlers, and time passing.
+"""What can be evidence about a recording: sending it, callbacks, queries to Plivo, the user's handlers, and time.
 
 Each value is one piece of evidence, and `lifecycle` decides what it changes. The events of callbacks are evidence as
 they are: `ApiResponse`, `RecordingEnded` and `TranscriptionEnded`.
