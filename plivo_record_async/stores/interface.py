@@ -18,8 +18,8 @@ from plivo_record_async.protocol.models import CallbackEvent
 from plivo_record_async.protocol.recording.record import FollowedRecording
 
 __all__ = [
-    "ORPHANS_OF_A_START",
-    "ORPHANS_OF_NO_START",
+    "MAX_ORPHANS_PER_START",
+    "MAX_ORPHANS_WITHOUT_START",
     "FollowedRecording",
     "Orphan",
     "OrphanKept",
@@ -34,10 +34,10 @@ __all__ = [
 ]
 
 
-ORPHANS_OF_A_START: Final = 20
+MAX_ORPHANS_PER_START: Final = 20
 """How many orphans of one start a store keeps at most."""
 
-ORPHANS_OF_NO_START: Final = 1000
+MAX_ORPHANS_WITHOUT_START: Final = 1000
 """How many orphans a store keeps at most of callbacks whose URL names no start."""
 
 
@@ -65,9 +65,8 @@ class Store(Protocol):
     """Where followed recordings are kept.
 
     All times are aware. A record is kept as a value and returned equal to what was kept, with every ``raw`` in it.
-    ``FollowedRecording`` has what a store finds it by: ``start_id``, ``dedupe_key``, ``version``, ``api_id``,
-    ``recording_id``, ``created_at``, ``updated_at`` and ``due_at``. ``stores.encoding`` converts records and orphans to
-    JSON and back.
+    Stores look records up by ``start_id``, ``dedupe_key``, ``version``, ``api_id``, ``recording_id``, ``created_at``,
+    ``updated_at`` and ``due_at``. ``stores.encoding`` converts records and orphans to JSON and back.
 
     What a method has done when it returns is durable. Every method except `open` and `aclose` raises ``StoreError`` if
     it cannot be done, which does not affect what was done before; and ``ClosedError`` after `aclose`, until `open` is
@@ -169,8 +168,8 @@ class Store(Protocol):
         It belongs to a forgotten start if it names that start, or if ``protocol.callbacks.fields.named_ids`` finds the
         ``api_id`` or the ``recording_id`` of its record in ``orphan.event.raw``.
 
-        Of each start, the latest ``ORPHANS_OF_A_START`` orphans are kept; of callbacks that name no start, the latest
-        ``ORPHANS_OF_NO_START``. Older ones are deleted.
+        Of each start, the latest ``MAX_ORPHANS_PER_START`` orphans are kept; of callbacks that name no start, the
+        latest ``MAX_ORPHANS_WITHOUT_START``. Older ones are deleted.
 
         Args:
             orphan: The callback.

@@ -14,8 +14,8 @@ from plivo_record_async.errors import ClosedError
 from plivo_record_async.protocol.callbacks.fields import named_ids
 from plivo_record_async.stores.id_hashes import id_hashes
 from plivo_record_async.stores.interface import (
-    ORPHANS_OF_A_START,
-    ORPHANS_OF_NO_START,
+    MAX_ORPHANS_PER_START,
+    MAX_ORPHANS_WITHOUT_START,
     FollowedRecording,
     Orphan,
     OrphanKept,
@@ -163,7 +163,7 @@ class MemoryStore(ObservableStore):
         self._orphans[orphan.digest] = orphan
         digests = self._digests[orphan.start_id]
         digests[orphan.digest] = None
-        if len(digests) > (ORPHANS_OF_NO_START if orphan.start_id is None else ORPHANS_OF_A_START):
+        if len(digests) > (MAX_ORPHANS_WITHOUT_START if orphan.start_id is None else MAX_ORPHANS_PER_START):
             self._drop_orphan(self._orphans[next(iter(digests))])
         self._report(OrphanKept(orphan=orphan))
         return True

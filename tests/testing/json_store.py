@@ -15,8 +15,8 @@ from plivo_record_async.protocol.callbacks.fields import named_ids
 from plivo_record_async.protocol.recording.schedule import is_silent
 from plivo_record_async.stores.encoding import decode, encode
 from plivo_record_async.stores.interface import (
-    ORPHANS_OF_A_START,
-    ORPHANS_OF_NO_START,
+    MAX_ORPHANS_PER_START,
+    MAX_ORPHANS_WITHOUT_START,
     FollowedRecording,
     Orphan,
     PlivoId,
@@ -90,7 +90,7 @@ class JsonStore:
             return False
         self.kept_orphans[orphan.digest] = encode(orphan)
         same_start = [each for each in self.all_orphans() if each.start_id == orphan.start_id]
-        most = ORPHANS_OF_NO_START if orphan.start_id is None else ORPHANS_OF_A_START
+        most = MAX_ORPHANS_WITHOUT_START if orphan.start_id is None else MAX_ORPHANS_PER_START
         for oldest in same_start[:-most]:
             del self.kept_orphans[oldest.digest]
         return True

@@ -436,7 +436,7 @@ def test_calls_succeed_after_many_cancellations() -> None:
 
 
 @pytest.mark.parametrize(("step", "ends"), [(started, RecordingStarted), (busy, OutcomeUnknownError)])
-def test_on_abandoned_gets_the_outcome_after_a_cancellation(step: Step, ends: type) -> None:
+def test_on_caller_cancelled_gets_the_outcome_after_a_cancellation(step: Step, ends: type) -> None:
     async def slow(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(5)
         return await step(request)
@@ -457,7 +457,7 @@ def test_on_abandoned_gets_the_outcome_after_a_cancellation(step: Step, ends: ty
     virtual_time.run(main())
 
 
-def test_on_abandoned_is_not_called_if_nothing_was_sent() -> None:
+def test_on_caller_cancelled_is_not_called_if_nothing_was_sent() -> None:
     async def connects(request: httpx.Request) -> httpx.Response:
         await request.extensions["trace"]("connection.connect_tcp.started", {})
         await asyncio.Event().wait()
@@ -484,7 +484,7 @@ def test_on_abandoned_is_not_called_if_nothing_was_sent() -> None:
         (busy, OutcomeUnknownError),
     ],
 )
-def test_on_abandoned_gets_the_unknown_outcome_of_an_earlier_attempt(second: Step, ends: type) -> None:
+def test_on_caller_cancelled_gets_the_unknown_outcome_of_an_earlier_attempt(second: Step, ends: type) -> None:
     async def slow(request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(5)
         return await second(request)

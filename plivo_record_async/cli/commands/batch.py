@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Generic, TypeVar
 import attrs
 import click
 
-from plivo_record_async.cli.commands.calls import Outcomes
+from plivo_record_async.cli.commands.calls import OutcomeStream
 from plivo_record_async.cli.input_lines import InputLines, UnreadableError
 from plivo_record_async.cli.options import DEFAULT_TIMEOUT, json_option, timeout_option
 from plivo_record_async.cli.output import BadLine, ExitCode, Output, Result, Tally
@@ -30,7 +30,7 @@ __all__ = ["batch"]
 
 RequestT = TypeVar("RequestT", StartRequest, StopRequest)
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-Call = Callable[[RecordClient, AsyncGenerator[RequestT, None]], Outcomes]
+Call = Callable[[RecordClient, AsyncGenerator[RequestT, None]], OutcomeStream]
 
 
 @click.group(no_args_is_help=False)
@@ -83,7 +83,7 @@ def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_j
       echo '{"conference_name": "board", "file_format": "wav"}' | plivo-record batch start
     """  # noqa: D301 - click wants the control character
 
-    def call(client: RecordClient, requests: AsyncGenerator[StartRequest, None]) -> Outcomes:
+    def call(client: RecordClient, requests: AsyncGenerator[StartRequest, None]) -> OutcomeStream:
         return client.start_many(requests, concurrency=concurrency, timeout=timeout)
 
     return asyncio.run(_Batch(StartRequest, file, Output(as_json), timeout=timeout).run(call, connections=concurrency))
@@ -109,7 +109,7 @@ def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_js
       plivo-record batch stop --json < rooms.txt
     """  # noqa: D301 - click wants the control character
 
-    def call(client: RecordClient, requests: AsyncGenerator[StopRequest, None]) -> Outcomes:
+    def call(client: RecordClient, requests: AsyncGenerator[StopRequest, None]) -> OutcomeStream:
         return client.stop_many(requests, concurrency=concurrency, timeout=timeout)
 
     return asyncio.run(_Batch(StopRequest, file, Output(as_json), timeout=timeout).run(call, connections=concurrency))

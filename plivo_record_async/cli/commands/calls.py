@@ -14,11 +14,11 @@ from plivo_record_async.cli.output import ExitCode, Output, Result, exit_code
 from plivo_record_async.client import RecordClient
 from plivo_record_async.protocol.models import Outcome, StartRequest, StopRequest
 
-__all__ = ["Outcomes", "start", "stop"]
+__all__ = ["OutcomeStream", "start", "stop"]
 
 RequestT = TypeVar("RequestT", StartRequest, StopRequest)
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-Outcomes = AsyncGenerator[Outcome[Any, Result], None]
+OutcomeStream = AsyncGenerator[Outcome[Any, Result], None]
 
 _METHOD = click.Choice(["GET", "POST"], case_sensitive=False)
 
@@ -29,7 +29,7 @@ def _callback_options(command: CommandT) -> CommandT:
             "--callback-method",
             type=_METHOD,
             metavar="[GET|POST]",
-            help="How Plivo calls that address.  [default: POST]",
+            help="The HTTP method of --callback-url.  [default: POST]",
         ),
         click.option(
             "--callback-url",
@@ -50,7 +50,10 @@ def _callback_options(command: CommandT) -> CommandT:
 )
 @click.option("--transcription-url", metavar="URL", help="Where Plivo sends the transcript.")
 @click.option(
-    "--transcription-method", type=_METHOD, metavar="[GET|POST]", help="How Plivo calls that address.  [default: POST]"
+    "--transcription-method",
+    type=_METHOD,
+    metavar="[GET|POST]",
+    help="The HTTP method of --transcription-url.  [default: POST]",
 )
 @timeout_option
 @json_option
@@ -59,8 +62,8 @@ def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) ->
 
     Write -- before a name that begins with a dash.
 
-    With --json the outcome is one object on standard output, whether the call succeeded or failed: it has ok, and
-    either the fields of Plivo's answer or error. Wrong usage and missing credentials are reported on standard error.
+    With --json the outcome is one object on standard output: `ok`, plus Plivo's fields on success or `error` on failure.
+    Wrong usage and missing credentials are reported on standard error.
 
     \b
     Examples:
@@ -98,7 +101,7 @@ def _request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
         raise click.UsageError(str(error), click.get_current_context()) from error
 
 
-async def _call_once(call: Callable[[RecordClient], Outcomes], output: Output) -> ExitCode:
+async def _call_once(call: Callable[[RecordClient], OutcomeStream], output: Output) -> ExitCode:
     """Make one call and print its outcome. Without ``--json`` an error is raised instead.
 
     If the outcome of a call that may have been executed cannot be printed, the exit code is that of an unknown outcome:

@@ -60,4 +60,4 @@ class RoomStatus:
     def as_record(self) -> dict[str, Any]:
         """Return the object that ``--json`` prints."""
         fields = attrs.asdict(self) | {"steps": [{"at": at, "what": what} for at, what in self.steps]}
-        return {"room": fields.pop("name")} | fields | {"measured_ms": self.measured_ms}
+        return {"conference_name": fields.pop("name")} | fields | {"measured_ms": self.measured_ms}

@@ -36,7 +36,7 @@ async def open_scenario(
 ) -> AsyncGenerator[Scenario]:
     """Connect to a local Plivo, or to the real one, inside this block.
 
-    Of the real one it requests no transcripts: they cost money, and take minutes.
+    It requests no transcripts from the real Plivo: they cost money, and take minutes.
 
     Args:
         names: The names of the conferences.
@@ -110,13 +110,13 @@ class Scenario:
         self._show = show
         self._began = asyncio.get_running_loop().time()
         base_url = self.client.settings.base_url
-        show({"type": "Opened", "plivo": base_url, "listener": self.listener, "rooms": self._records()})
+        show({"type": "Opened", "plivo": base_url, "listener": self.listener, "rooms": self._rooms_as_json()})
         with showing_log(self._warn):
             try:
                 async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as following:
                     try:
                         await self._start(following)
-                        await self._record()
+                        await self._wait_while_recording()
                         await self._end_conferences()
                     finally:
                         await self._stop()
@@ -126,7 +126,7 @@ class Scenario:
                             await self.emulator.callbacks_settled()
             except TimeoutError:
                 self._chapter(f"gave up waiting after {self.callback_timeout:g} s")
-        self._close()
+        self._show_summary()
 
     def count_callbacks(self, change: StoreChange) -> None:
         """Observe the tracker's store."""
@@ -161,7 +161,7 @@ class Scenario:
         except PlivoRecordError as error:
             self._failed(room, error)
 
-    async def _record(self) -> None:
+    async def _wait_while_recording(self) -> None:
         self._chapter("recording")
         with suppress(TimeoutError):
             await asyncio.wait_for(self.end_now.wait(), self.seconds)
@@ -186,7 +186,7 @@ class Scenario:
                 else:
                     self._failed(running[outcome.request], outcome.error)
 
-    def _close(self) -> None:
+    def _show_summary(self) -> None:
         self.problems += [f"{room.name}: {problem}" for room in self.rooms for problem in self._problems(room)]
         executions = None if self.emulator is None else sum(self.emulator.executions(room.name) for room in self.rooms)
         self._show(
@@ -194,7 +194,7 @@ class Scenario:
                 "type": "Closed",
                 "ok": not self.problems,
                 "at": self._elapsed(),
-                "rooms": self._records(),
+                "rooms": self._rooms_as_json(),
                 "callbacks": self.callbacks,
                 "executions": executions,
                 "problems": self.problems,
@@ -211,7 +211,7 @@ class Scenario:
         if room.error is None and self.emulator is not None and (times := self.emulator.executions(room.name)) != 1:
             yield f"its start was executed {times} times"
 
-    def _records(self) -> list[dict[str, Any]]:
+    def _rooms_as_json(self) -> list[dict[str, Any]]:
         return [room.as_record() for room in self.rooms]
 
     def _elapsed(self) -> float:

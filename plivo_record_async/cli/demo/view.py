@@ -61,10 +61,10 @@ def _lines(event: Event, rooms: Sequence[RoomStatus]) -> Sequence[str]:
             return [f"Plivo at {plivo}", f"callbacks received at {listener}" if listener else "no callbacks received"]
         case {"type": "Chapter", "at": at, "title": title}:
             return ["", f"{at:6.2f}  {title}"]
-        case {"type": "Happened", "at": at, "what": what, "room": room, "mode": mode}:
-            facts = {name: printable(str(value or "?")) for name, value in event.items()}
+        case {"type": "Happened", "at": at, "what": what, "conference_name": name, "mode": mode}:
+            facts = {key: printable(str(value or "?")) for key, value in event.items()}
             facts["length"] = f"{(event['duration_ms'] or 0) / 1000:.2f} s"
-            return [f"{at:6.2f}  {printable(room)}  {mode:5}  {_DETAILS.get(str(what), str(what)).format(**facts)}"]
+            return [f"{at:6.2f}  {printable(name)}  {mode:5}  {_DETAILS.get(str(what), str(what)).format(**facts)}"]
         case {"type": "Warned", "at": at, "text": text}:
             return [f"{at:6.2f}  {printable(text)}"]
         case closed:

@@ -109,7 +109,7 @@ def label(callback: ReceivedCallback) -> str:
     """Return a short label for what a callback reports."""
     match callback.event:
         case ApiResponse(error=error):
-            return "answered" if error is None else "refused"
+            return "answered" if error is None else "failed"
         case RecordingEnded():
             return "recorded"
         case TranscriptionEnded(error=error):

@@ -1,4 +1,4 @@
-"""What users ask for."""
+"""Requests, and the rate limit."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def _check_callback_method(request: StartRequest | StopRequest) -> None:
     if request.callback_method == "GET" and not {"&", "="}.isdisjoint(request.conference_name):
         raise ValueError(
             f"callback_method must not be GET for the conference {request.conference_name!r}: the signature of a GET "
-            "does not distinguish the '&' and '=' of a name from those between its fields, so another callback could "
-            "be made of it. Use POST, the default, which is safe"
+            "does not distinguish the '&' and '=' of a name from those between its fields, so the same signed text "
+            "could be split into a different callback. Use POST, the default, which is safe"
         )
 
 
@@ -51,15 +51,16 @@ class StartRequest(Value):
             and, in older versions, ``hybrid``.
         transcription_url: The URL to which Plivo sends the transcript.
         transcription_method: The HTTP method for ``transcription_url``: ``GET`` or ``POST``.
-        callback_url: The URL to which Plivo sends the response and later the end of the recording. It switches to
-            asynchronous mode. It is sent byte for byte, including its fragment, which holds Plivo's delivery options.
+        callback_url: The URL to which Plivo sends the response and later the end of the recording. If set, Plivo
+            answers in asynchronous mode. It is sent byte for byte, including its fragment, which contains Plivo's
+            delivery options.
         callback_method: The HTTP method for ``callback_url``: ``GET`` or ``POST``. It requires ``callback_url``.
-            ``GET`` is refused for a name that holds ``&`` or ``=``, because the signature of a GET does not distinguish
-            these from the ``&`` and ``=`` between fields.
+            ``GET`` is refused for a name that contains ``&`` or ``=``, because the signature of a GET does not
+            distinguish these from the ``&`` and ``=`` between fields.
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: Plivo could not act on an argument.
+        ValueError: An argument has an invalid value.
     """
 
     conference_name: str = field(validator=conference_name)
@@ -84,12 +85,12 @@ class StopRequest(Value):
 
     Attributes:
         conference_name: The name of the conference. Any text is a legal name.
-        callback_url: The URL to which Plivo sends the response. It switches to asynchronous mode.
+        callback_url: The URL to which Plivo sends the response. If set, Plivo answers in asynchronous mode.
         callback_method: The HTTP method for ``callback_url``, as for a `StartRequest`.
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: Plivo could not act on an argument.
+        ValueError: An argument has an invalid value.
     """
 
     conference_name: str = field(validator=conference_name)

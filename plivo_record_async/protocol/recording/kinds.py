@@ -75,7 +75,7 @@ _DESCRIPTIONS: dict[Kind, str] = {
     "recording_ended": "a callback said that it ended",
     "transcribed": "a callback delivered the transcript",
     "found_running": "Plivo lists it as running",
-    "found_ended": "Plivo lists it",
+    "found_ended": "Plivo lists it as ended",
     "found_several": "more than one recording in Plivo's list may be this one",
     "conference_gone": "the conference is over, and Plivo lists no recording yet",
     "nothing_found": "the conference is over, and Plivo lists no recording",

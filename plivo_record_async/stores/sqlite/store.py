@@ -22,8 +22,8 @@ from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.protocol.arguments import positive_number
 from plivo_record_async.stores.encoding import StoredT, to_microseconds
 from plivo_record_async.stores.interface import (
-    ORPHANS_OF_A_START,
-    ORPHANS_OF_NO_START,
+    MAX_ORPHANS_PER_START,
+    MAX_ORPHANS_WITHOUT_START,
     FollowedRecording,
     Orphan,
     OrphanKept,
@@ -190,7 +190,7 @@ class SQLiteStore(ObservableStore):
         Returns:
             Whether the orphan was kept.
         """
-        limit = ORPHANS_OF_NO_START if orphan.start_id is None else ORPHANS_OF_A_START
+        limit = MAX_ORPHANS_WITHOUT_START if orphan.start_id is None else MAX_ORPHANS_PER_START
         work = partial(queries.keep_orphan, sql.orphan_row(orphan), limit)
         kept: bool = await self._write(work, lambda kept: OrphanKept(orphan=orphan) if kept else None)
         return kept

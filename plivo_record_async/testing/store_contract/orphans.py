@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
-from plivo_record_async.stores.interface import ORPHANS_OF_A_START, ORPHANS_OF_NO_START, Store
+from plivo_record_async.stores.interface import MAX_ORPHANS_PER_START, MAX_ORPHANS_WITHOUT_START, Store
 from plivo_record_async.testing.store_contract.event_loop import StoreTests, run_in_event_loop
 from plivo_record_async.testing.store_contract.samples import (
     ANSWERED,
@@ -51,17 +51,17 @@ class OrphanContract(StoreTests):
         assert sum(kept) == 1
 
     async def test_latest_orphans_of_each_start_are_kept(self, store: Store) -> None:
-        for number in range(ORPHANS_OF_A_START + 5):
+        for number in range(MAX_ORPHANS_PER_START + 5):
             for start_id in ("start-1", "start-2"):
                 assert await store.keep_orphan(orphan(ENDED, digest=f"{start_id} {number}", start_id=start_id))
         await store.keep_orphan(orphan(ENDED))
         of_1 = [kept.digest for kept in await store.orphans() if kept.start_id == "start-1"]
-        assert of_1 == [f"start-1 {number}" for number in range(ORPHANS_OF_A_START + 4, 4, -1)]
-        assert len(await store.orphans()) == 2 * ORPHANS_OF_A_START + 1
+        assert of_1 == [f"start-1 {number}" for number in range(MAX_ORPHANS_PER_START + 4, 4, -1)]
+        assert len(await store.orphans()) == 2 * MAX_ORPHANS_PER_START + 1
 
     async def test_latest_orphans_without_a_start_are_kept(self, store: Store) -> None:
-        digests = [str(number) for number in range(ORPHANS_OF_NO_START + 5)]
+        digests = [str(number) for number in range(MAX_ORPHANS_WITHOUT_START + 5)]
         await store.keep_orphan(orphan(ENDED, digest="of a start", start_id="start-1"))
         await asyncio.gather(*(store.keep_orphan(orphan(ENDED, digest=digest)) for digest in digests))
-        kept = await store.orphans(limit=2 * ORPHANS_OF_NO_START)
+        kept = await store.orphans(limit=2 * MAX_ORPHANS_WITHOUT_START)
         assert [each.digest for each in kept] == [*digests[:4:-1], "of a start"]

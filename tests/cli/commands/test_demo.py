@@ -91,8 +91,8 @@ async def test_demo_as_json_is_one_object_on_each_line() -> None:
     assert (last["ok"], last["problems"], last["callbacks"], last["executions"]) == (True, [], 35, 25)
     assert {room["mode"] for room in last["rooms"]} == {"sync", "async"}
     assert len({room["recording_id"] for room in last["rooms"]}) == 25
-    assert [room["room"] for room in last["rooms"] if room["transcription"]] == [
-        room["room"] for room in last["rooms"] if room["transcribe"]
+    assert [room["conference_name"] for room in last["rooms"] if room["transcription"]] == [
+        room["conference_name"] for room in last["rooms"] if room["transcribe"]
     ]
     assert all((room["duration_ms"] or room["measured_ms"]) >= 200 for room in last["rooms"])
     assert [step["at"] for room in last["rooms"] for step in room["steps"] if step["at"] > last["at"]] == []
@@ -183,7 +183,7 @@ async def test_live_demo_uses_the_account_of_the_environment(
     assert ended.exit_code == 0
     assert (opened["plivo"], opened["listener"]) == (plivo.url, here)
     assert (closed["ok"], closed["executions"], closed["callbacks"]) == (True, None, 2)
-    assert [(room["room"], room["mode"]) for room in closed["rooms"]] == [("a b", "async"), ("c", "sync")]
+    assert [(room["conference_name"], room["mode"]) for room in closed["rooms"]] == [("a b", "async"), ("c", "sync")]
     assert {name: plivo.executions(name) for name in ("a b", "c")} == {"a b": 1, "c": 1}
     assert not any(each["recording"] for each in plivo.state()["conferences"].values())
 

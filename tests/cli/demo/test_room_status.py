@@ -40,7 +40,7 @@ def test_a_length_is_measured_from_answer_to_answer() -> None:
 
 def test_json_of_a_room_has_all_fields() -> None:
     assert list(room((0.1, "started"), (1, "stopped")).as_record().items()) == [
-        *(("room", "a"), ("mode", "sync"), ("transcribe", False), ("api_id", None), ("recording_id", None)),
+        *(("conference_name", "a"), ("mode", "sync"), ("transcribe", False), ("api_id", None), ("recording_id", None)),
         *(("duration_ms", None), ("transcription", None)),
         ("steps", [{"at": 0.1, "what": "started"}, {"at": 1, "what": "stopped"}]),
         *(("error", None), ("measured_ms", 900)),

@@ -80,7 +80,7 @@ async def test_recordings_are_started_ended_or_stopped_and_followed_to_their_las
     assert (rooms[1].measured_ms or 0) >= 20
     assert [room.transcription for room in rooms] == ["This is what was said in a.", None, None]
     for room in rooms:
-        happened = [event for event in events if event["type"] == "Happened" and event["room"] == room.name]
+        happened = [event for event in events if event["type"] == "Happened" and event["conference_name"] == room.name]
         assert [(event["at"], event["what"]) for event in happened] == room.steps
 
 

@@ -94,7 +94,7 @@ def test_orphan_is_shown() -> None:
     [
         (ANSWERED, "answered", "conference recording started", None),
         (ApiResponse(api_id="a"), "answered", "", None),
-        (ApiResponse(api_id="a", error="not found"), "refused", "not found", None),
+        (ApiResponse(api_id="a", error="not found"), "failed", "not found", None),
         (ENDED, "recorded", "1.50 s  http://h/r.mp3", "standup"),
         (RecordingEnded(record_url="http://h/r.mp3"), "recorded", "http://h/r.mp3", None),
         (TEXT, "transcribed", "hello\\nthere", None),

@@ -38,7 +38,7 @@ def test_plain_output_has_no_control_characters(capsys: pytest.CaptureFixture[st
         "ready http://l\n"
         "2026-01-02T03:04:05+00:00  recorded     a\\x1bb  recorded  start_id=s  recording_id=r\\x1b"
         "  1.50 s  http://h/r.mp3\n"
-        "2026-01-02T03:04:05+00:00  refused      -  not followed  api_id=i  not found\n"
+        "2026-01-02T03:04:05+00:00  failed       -  not followed  api_id=i  not found\n"
     )
     assert err == "error: a callback\\nwas refused\n"
 
@@ -72,7 +72,7 @@ def test_terminal_shows_the_latest_callbacks_at_the_end() -> None:
     assert any(
         re.search(r"\d\d:\d\d:05 +recorded +a\\x1bb +recorded +r\\x1b +1\.50 s  http://h/r\.mp3", e) for e in screen
     )
-    assert any(re.search(r"refused +- +not followed +- +not found", each) for each in screen)
+    assert any(re.search(r"failed +- +not followed +- +not found", each) for each in screen)
     assert "callbacks: 2; Ctrl-C ends it" in screen
 
 
