@@ -62,8 +62,8 @@ def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) ->
 
     Write -- before a name that begins with a dash.
 
-    With --json the outcome is one object on standard output: `ok`, plus Plivo's fields on success or `error` on failure.
-    Wrong usage and missing credentials are reported on standard error.
+    With --json the outcome is one object on standard output: `ok`, plus Plivo's fields on success or `error` on
+    failure. Wrong usage and missing credentials are reported on standard error.
 
     \b
     Examples:
