@@ -1,7 +1,7 @@
-"""What time it is at Plivo: each of its answers says so in ``Date``, whatever our own clocks show.
+"""An estimate of the time at Plivo, from the ``Date`` header of its responses and the clocks of this machine.
 
-Our time of day may be wrong, and may be set while the program runs; our steady clock stands still while a virtual
-machine is paused. Each checks the other: what was measured counts until they differ by something else than before.
+The wall clock of this machine may be wrong, and may be set while the program runs. Its steady clock stops while a
+virtual machine is paused. Each clock checks the other: measurements are used until the offset between the two changes.
 """
 
 from __future__ import annotations
@@ -20,28 +20,28 @@ __all__ = ["DueTime", "Period", "PlivoClock", "Reading", "Sending", "http_date"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _RESOLUTION: Final = 2.0
-"""Seconds. ``Date`` counts whole seconds, and servers keep its text for up to another one."""
+"""Seconds. ``Date`` has whole seconds, and a server may reuse its text for another second."""
 
 _DRIFT: Final = 1e-4
-"""How far a steady clock may gain or lose, per second; ordinary quartz keeps within half of that."""
+"""The most seconds that a steady clock gains or loses per second. Ordinary quartz clocks drift less than half of it."""
 
-_EXACT: Final = 10.0
-"""Seconds. What is known of Plivo's time less exactly is not written down."""
+_MAX_UNCERTAINTY: Final = 10.0
+"""Seconds between the bounds of Plivo's offset. Offsets less exact than this are not stored."""
 
 _STEP: Final = 2.0
-"""Seconds. If our clocks differ by so much more or less than before, one was set, or the other stood still."""
+"""Seconds. If the offset between the two clocks changes by more, the wall clock was set or the steady clock stopped."""
 
-_SET_BACK: Final = 3_600.0
-"""Seconds by which our time of day may be set back without anybody waiting for it."""
+_MAX_SET_BACK: Final = 3_600.0
+"""Seconds. If the wall clock is set back by at most this much, `DueTime` ignores the change."""
 
-_ENOUGH: Final = 2
-"""How many answers have to agree at least."""
+_MIN_AGREEING: Final = 2
+"""How many responses have to agree at least."""
 
-_YEARS: Final = range(2011, 2500)
-"""What a clock that shows another year says is no time."""
+_PLAUSIBLE_YEARS: Final = range(2011, 2500)
+"""Dates outside these years are ignored."""
 
-_REMEMBERED: Final = 16
-"""Of how many answers the time is compared."""
+_COMPARED: Final = 16
+"""How many responses are compared."""
 
 
 @attrs.frozen(kw_only=True)
@@ -49,9 +49,9 @@ class Reading:
     """The clocks of this machine, read at the same moment.
 
     Attributes:
-        wall: The time of day (aware, UTC). It may be wrong, and somebody may set it.
-        steady: Seconds by a clock that nobody sets, and that goes on while the machine is suspended.
-        run: Names the run of the program; the ``steady`` of two runs cannot be compared.
+        wall: The time of day (aware, UTC). It may be wrong, and it may be set at any time.
+        steady: Seconds by a clock that cannot be set, and that continues while the machine is suspended.
+        run: The ID of the run of the program. The values of ``steady`` of two runs cannot be compared.
     """
 
     wall: datetime
@@ -59,19 +59,19 @@ class Reading:
     run: str
 
     @property
-    def apart(self) -> float:
-        """By how many seconds the time of day, since 1970, is ahead of the steady clock."""
+    def offset(self) -> float:
+        """By how many seconds the wall clock, counted from 1970, is ahead of the steady clock."""
         return _seconds(self.wall) - self.steady
 
 
 @attrs.frozen(kw_only=True)
 class Sending:
-    """What is written down of the clocks when a start is about to be sent.
+    """The clock readings that are stored when a start is about to be sent.
 
     Attributes:
         steady: As in `Reading`.
         run: As in `Reading`.
-        ahead: By how many seconds Plivo's clock was ahead of ours, or None if it was not known.
+        ahead: By how many seconds Plivo's clock was ahead of this machine's wall clock. If None, it was not known.
         within: Seconds until the start's deadline.
     """
 
@@ -83,12 +83,12 @@ class Sending:
 
 @attrs.frozen(kw_only=True)
 class Period:
-    """Between which moments something happened, by Plivo's clock.
+    """The period in which something happened, by Plivo's clock.
 
     Attributes:
-        earliest: Not before this.
-        latest: Not after this.
-        measured: Whether Plivo's clock was measured for it. If not, both rest on our own clock.
+        earliest: The beginning of the period.
+        latest: The end of the period.
+        measured: Whether the offset of Plivo's clock was measured. If not, both ends depend on this machine's wall clock.
     """
 
     earliest: datetime
@@ -98,13 +98,20 @@ class Period:
 
 @attrs.frozen
 class _Bounds:
-    """Between which values Plivo's clock minus our steady one lay, at a time of the latter."""
+    """The bounds of the offset of Plivo's clock from the steady clock.
+
+    Attributes:
+        low: The lower bound, in seconds.
+        high: The upper bound, in seconds.
+        at: The time of the steady clock at which the bounds are valid.
+    """
 
     low: float
     high: float
     at: float
 
     def by(self, steady: float) -> _Bounds:
+        """Return the bounds at another time of the steady clock, widened by the drift."""
         drift = _DRIFT * abs(steady - self.at)
         return _Bounds(self.low - drift, self.high + drift, steady)
 
@@ -114,77 +121,83 @@ class _Bounds:
 
 
 class PlivoClock:
-    """Plivo's clock, as far as the answers of one client tell."""
+    """An estimate of Plivo's clock, from the responses that one client receives."""
 
     def __init__(self) -> None:
-        self._answers: deque[_Bounds] = deque(maxlen=_REMEMBERED)
-        self._apart = 0.0
-        self._told = False
+        self._estimates: deque[_Bounds] = deque(maxlen=_COMPARED)
+        self._offset = 0.0
+        self._date_received = False
 
     def answered(self, date: str, sent: Reading, received: Reading) -> None:
-        """Take in the ``Date`` of one answer; one that cannot be read is ignored.
+        """Add the ``Date`` of a response to the estimate. A date that cannot be read is ignored.
 
         Args:
             date: The header's value.
-            sent: A reading from before the request was sent.
-            received: A reading from after the answer came.
+            sent: The clocks before the request was sent.
+            received: The clocks after the response arrived.
         """
         time = http_date(date)
-        if time is None or time.year not in _YEARS:
+        if time is None or time.year not in _PLAUSIBLE_YEARS:
             return
-        self._told = True
-        if _stepped(sent.apart, received.apart):
+        self._date_received = True
+        if _stepped(sent.offset, received.offset):
             return
-        if _stepped(self._apart, received.apart):
-            self._answers.clear()
-        self._apart = received.apart
+        if _stepped(self._offset, received.offset):
+            self._estimates.clear()
+        self._offset = received.offset
         seconds = _seconds(time)
-        self._answers.append(_Bounds(seconds - received.steady, seconds + _RESOLUTION - sent.steady, received.steady))
+        self._estimates.append(_Bounds(seconds - received.steady, seconds + _RESOLUTION - sent.steady, received.steady))
 
     def time(self, now: Reading) -> datetime | None:
-        """Return the time at Plivo, or None if it is not known yet; if no answer ever told it, our own time."""
+        """Return the time at Plivo. If None, it is not known yet.
+
+        If no response had a ``Date``, this is the time of this machine's wall clock.
+
+        Args:
+            now: The clocks.
+        """
         bounds = self._measured(now)
         if bounds is not None:
             return _moment(now.steady + bounds.middle)
-        return None if self._told else now.wall
+        return None if self._date_received else now.wall
 
     def sending(self, now: Reading, *, within: float) -> Sending:
-        """Return what to write down when a start is about to be sent.
+        """Return the clock readings to store when a start is about to be sent.
 
         Args:
             now: The clocks.
             within: Seconds until the start's deadline.
         """
         bounds = self._measured(now)
-        exact = bounds is not None and bounds.high - bounds.low <= _EXACT
-        ahead = bounds.middle - now.apart if bounds is not None and exact else None
+        exact = bounds is not None and bounds.high - bounds.low <= _MAX_UNCERTAINTY
+        ahead = bounds.middle - now.offset if bounds is not None and exact else None
         return Sending(steady=now.steady, run=now.run, ahead=ahead, within=within)
 
     def when_sent(self, wall: datetime, sending: Sending | None, now: Reading) -> Period:
         """Return when a start was about to be sent, by Plivo's clock.
 
         Args:
-            wall: What our own clock showed then.
-            sending: What was written down then, if anything was.
-            now: The clocks.
+            wall: The time of this machine's wall clock then.
+            sending: The clock readings that were stored then. If None, none were stored.
+            now: The clocks now.
         """
         if sending is not None and sending.ahead is not None:
             then = _seconds(wall) + sending.ahead
-            return _period([then - _EXACT / 2, then + _EXACT / 2], measured=True)
+            return _period([then - _MAX_UNCERTAINTY / 2, then + _MAX_UNCERTAINTY / 2], measured=True)
         bounds = self._measured(now)
         here = sending is not None and sending.run == now.run
         guesses = [] if here and bounds is not None else [_seconds(wall)]
-        if bounds is not None:  # if our time of day was not set since
-            guesses += [_seconds(wall) - now.apart + edge for edge in (bounds.low, bounds.high)]
-        if sending is not None and here:  # if our steady clock did not stand still since
-            then_bounds = _Bounds(now.apart, now.apart, now.steady) if bounds is None else bounds.by(sending.steady)
+        if bounds is not None:  # if the wall clock was not set since
+            guesses += [_seconds(wall) - now.offset + edge for edge in (bounds.low, bounds.high)]
+        if sending is not None and here:  # if the steady clock did not stop since
+            then_bounds = _Bounds(now.offset, now.offset, now.steady) if bounds is None else bounds.by(sending.steady)
             guesses += [sending.steady + edge for edge in (then_bounds.low, then_bounds.high)]
         return _period(guesses, measured=here and bounds is not None)
 
     def _measured(self, now: Reading) -> _Bounds | None:
-        if _stepped(self._apart, now.apart):
+        if _stepped(self._offset, now.offset):
             return None
-        return _agreed([answer.by(now.steady) for answer in self._answers], now.steady)
+        return _agreed([each.by(now.steady) for each in self._estimates], now.steady)
 
 
 def _stepped(before: float, now: float) -> bool:
@@ -192,23 +205,32 @@ def _stepped(before: float, now: float) -> bool:
 
 
 class DueTime:
-    """Our time of day for what has come due: if it is set back, nothing that is planned waits for it to catch up."""
+    """The time by which records become due: setting the wall clock back by up to an hour does not delay them."""
 
     def __init__(self) -> None:
-        self._apart = -inf
+        self._offset = -inf
 
     def at(self, now: Reading) -> datetime:
-        """Return the time; it is that of the wall unless that was set back by an hour at most.
+        """Return the time of the wall clock, as if it had not been set back by an hour or less.
 
-        A clock that was set back by more had been far ahead, and so is what was planned by it.
+        A clock that was set back by more was wrong before, and the new time is right.
+
+        Args:
+            now: The clocks.
         """
-        self._apart = max(self._apart, now.apart)
-        behind = self._apart - now.apart
-        return now.wall + timedelta(seconds=behind) if behind <= _SET_BACK else now.wall
+        self._offset = max(self._offset, now.offset)
+        behind = self._offset - now.offset
+        return now.wall + timedelta(seconds=behind) if behind <= _MAX_SET_BACK else now.wall
 
 
 def http_date(value: str) -> datetime | None:
-    """Read an HTTP date, or return None if it is none: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7."""
+    """Return the time of an HTTP date. If None, the value is not a date.
+
+    https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+
+    Args:
+        value: The value of the header.
+    """
     try:
         date = parsedate_to_datetime(value)
         return date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
@@ -216,20 +238,20 @@ def http_date(value: str) -> datetime | None:
         return None
 
 
-def _agreed(answers: Collection[_Bounds], steady: float) -> _Bounds | None:
-    """Return the bounds that most answers share: https://en.wikipedia.org/wiki/Marzullo%27s_algorithm.
+def _agreed(estimates: Collection[_Bounds], steady: float) -> _Bounds | None:
+    """Return the bounds on which most responses agree. If None, fewer than two agree, or no majority does.
 
-    One that a cache kept, or a gateway wrote by a clock of its own, is outvoted. Without a majority, and without at
-    least two, there are none.
+    A date that a cache stored, or that a gateway set by its own clock, is in the minority.
+    https://en.wikipedia.org/wiki/Marzullo%27s_algorithm
     """
-    edges = sorted([(answer.low, 0) for answer in answers] + [(answer.high, 1) for answer in answers])
+    edges = sorted([(each.low, 0) for each in estimates] + [(each.high, 1) for each in estimates])
     most = sharing = 0
     low = high = 0.0
     for place, (value, is_end) in enumerate(edges):
         sharing += -1 if is_end else 1
         if sharing > most:
             most, low, high = sharing, value, edges[place + 1][0]
-    return _Bounds(low, high, steady) if most >= _ENOUGH and 2 * most > len(answers) else None
+    return _Bounds(low, high, steady) if most >= _MIN_AGREEING and 2 * most > len(estimates) else None
 
 
 def _period(times: Sequence[float], *, measured: bool) -> Period:
