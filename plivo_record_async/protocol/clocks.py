@@ -88,7 +88,8 @@ class Period:
     Attributes:
         earliest: The beginning of the period.
         latest: The end of the period.
-        measured: Whether the offset of Plivo's clock was measured. If not, both ends depend on this machine's wall clock.
+        measured: Whether the offset of Plivo's clock was measured. If not, the period depends on this
+            machine's wall clock.
     """
 
     earliest: datetime

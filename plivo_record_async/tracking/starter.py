@@ -130,7 +130,7 @@ class Starter:
 
     async def _send(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
         """Send a start that is stored as being sent, and store its outcome."""
-        request, abandoned = (
+        request, pending = (
             endpoints.start_recording(record.request, start_id=record.start_id),
             list[Awaitable[Started]](),
         )
@@ -139,9 +139,9 @@ class Starter:
                 seconds = deadline - _loop_time()
                 if seconds <= 0:
                     raise _too_late(request.operation)
-                answer = await self.client.call(request, timeout=seconds, on_caller_cancelled=abandoned.append)
+                answer = await self.client.call(request, timeout=seconds, on_caller_cancelled=pending.append)
             except asyncio.CancelledError:
-                self.follower.spawn(self._finish(record, abandoned))
+                self.follower.spawn(self._finish(record, pending))
                 raise
             except PlivoRecordError as error:
                 evidence = evidence_of_error(error)
@@ -164,11 +164,11 @@ class Starter:
             self._apply_in_background(record, evidence)
             raise
 
-    async def _finish(self, record: FollowedRecording, abandoned: list[Awaitable[Started]]) -> None:
+    async def _finish(self, record: FollowedRecording, pending: list[Awaitable[Started]]) -> None:
         """Store the outcome of a start whose caller was cancelled."""
         evidence: Evidence = _CANCELLED
         with self.follower.sending(record):
-            for answer in abandoned:
+            for answer in pending:
                 try:
                     evidence = evidence_of_answer(await answer)
                 except PlivoRecordError as error:

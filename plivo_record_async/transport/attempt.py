@@ -65,7 +65,7 @@ class Call(Generic[T]):
             attempts=self.attempt,
         )
 
-    def unknown_error(self, exchange: Exchange, reason: str) -> OutcomeUnknownError:
+    def outcome_unknown_error(self, exchange: Exchange, reason: str) -> OutcomeUnknownError:
         """Return the error of an attempt that was sent, or may have been, and got no response.
 
         Args:
@@ -109,7 +109,7 @@ class Call(Generic[T]):
         """
         return self.not_sent_error(exchange, "the client was closed", STILL_QUEUED)
 
-    def ended_error(self, exchange: Exchange, cause: BaseException) -> NotSentError | OutcomeUnknownError:
+    def no_response_error(self, exchange: Exchange, cause: BaseException) -> NotSentError | OutcomeUnknownError:
         """Return the error of an attempt that ended without a response.
 
         Args:
@@ -124,7 +124,7 @@ class Call(Generic[T]):
             case _:
                 reason = f"{type(cause).__name__}: {cause}".rstrip(": ")
         error = (
-            self.unknown_error(exchange, reason)
+            self.outcome_unknown_error(exchange, reason)
             if exchange.may_have_been_sent(cause)
             else self.not_sent_error(exchange, reason, "it ended before sending began")
         )
@@ -222,4 +222,4 @@ class Attempt:
             self._result.set_result(result)
 
     def _result_after(self, error: BaseException) -> AttemptResult:
-        return self.exchange.partial_response or self.call.ended_error(self.exchange, error)
+        return self.exchange.partial_response or self.call.no_response_error(self.exchange, error)
