@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,13 +12,13 @@ from plivo_record_async.__main__ import main
 PYTHON = sys.executable
 
 
-def run(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([PYTHON, *words], capture_output=True, text=True, timeout=60, check=False)
+def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([PYTHON, *words], capture_output=True, text=True, timeout=60, check=False, cwd=cwd)
 
 
-def without(library: str, *words: str) -> subprocess.CompletedProcess[str]:
+def without(library: str, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     code = f"import sys; sys.modules[{library!r}] = None; from plivo_record_async.__main__ import main; main()"
-    return run("-c", code, *words)
+    return run("-c", code, *words, cwd=cwd)
 
 
 def test_package_runs_as_a_module() -> None:
@@ -34,9 +35,12 @@ def test_main_runs_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     assert "plivo-record, version" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("library", ["click", "rich"])
-def test_missing_extra_cli_is_reported_in_one_line(library: str) -> None:
-    ended = without(library, "--help")
+@pytest.mark.parametrize(
+    ("library", "command"),
+    [("click", ["--help"]), ("rich", ["demo"]), ("rich", ["listen", "--public-url", "https://me.example"])],
+)
+def test_missing_extra_cli_is_reported_in_one_line(library: str, command: list[str], tmp_path: Path) -> None:
+    ended = without(library, *command, cwd=tmp_path)
     assert ended.returncode == 2
     assert ended.stdout == ""
     assert ended.stderr == (

@@ -13,7 +13,11 @@ __all__ = ["end_signal", "terminated_like_ctrl_c"]
 
 
 def end_signal() -> asyncio.Event:
-    """Return an event that SIGINT and SIGTERM set from now on, instead of ending the process."""
+    """Return an event that SIGINT and SIGTERM set from now on, instead of ending the process.
+
+    The event loop handles the signals where it can, because each signal then wakes it up. A handler of the module
+    `signal` alone does not if the signal arrives just before the main thread waits, while it releases the GIL.
+    """
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -21,7 +25,10 @@ def end_signal() -> asyncio.Event:
         loop.call_soon_threadsafe(ended.set)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+        try:
+            loop.add_signal_handler(number, ended.set)
+        except NotImplementedError:  # on Windows
+            signal.signal(number, end)
     return ended
 
 

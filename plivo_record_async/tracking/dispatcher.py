@@ -29,13 +29,20 @@ class EventRuns:
 
     Attributes:
         running: The tasks of the handlers that are running.
-        done: The handlers that are not to be run again.
+        succeeded: The handlers that have succeeded.
+        given_up: The handlers that are not run again although they have not succeeded.
         noted: Whether the record already has runs for this event.
     """
 
     running: dict[str, asyncio.Task[None]] = attrs.field(factory=dict[str, "asyncio.Task[None]"])
-    done: set[str] = attrs.field(factory=set[str])
+    succeeded: set[str] = attrs.field(factory=set[str])
+    given_up: set[str] = attrs.field(factory=set[str])
     noted: bool = False
+
+    @property
+    def finished(self) -> set[str]:
+        """The handlers that are not to be run again."""
+        return self.succeeded | self.given_up
 
     def ended(
         self, name: EventName, handlers: Mapping[str, Handler], label: str, error: BaseException | None
@@ -52,14 +59,16 @@ class EventRuns:
             The evidence to store. If None, nothing has to be stored.
         """
         if error is None:
-            self.done.add(label)
-        if handlers.keys() <= self.done:
+            self.succeeded.add(label)
+        if handlers.keys() <= self.finished:
             return EventHandled(name=name)
         self.noted = self.noted or error is not None
         if not self.noted:
             return None
         failed = () if error is None else ((label, describe_error(error)),)
-        return HandlersEnded(name=name, done=frozenset(self.done), failed=failed, running=frozenset(self.running))
+        return HandlersEnded(
+            name=name, succeeded=frozenset(self.succeeded), failed=failed, running=frozenset(self.running)
+        )
 
 
 class HandlerDispatcher:
@@ -99,10 +108,11 @@ class HandlerDispatcher:
             return
         runs = self._runs.setdefault((record.start_id, name), EventRuns())
         known = [run for run in record.handler_runs if run.event == name]
-        runs.done.update(run.handler for run in known if run.due_at is None)
+        runs.given_up.update(run.handler for run in known if run.given_up)
+        runs.succeeded.update(run.handler for run in known if run.due_at is None and not run.given_up)
         runs.noted = bool(known)
         overdue = runs.running.keys() - effect.skip
-        idle = handlers.keys() - runs.running.keys() - runs.done - effect.skip
+        idle = handlers.keys() - runs.running.keys() - runs.finished - effect.skip
         for label in filter(idle.__contains__, handlers):  # in the order in which they were registered
             runs.running[label] = self._tasks.spawn(self._run(record, effect.event, label))
         if overdue and not known:
@@ -110,7 +120,7 @@ class HandlerDispatcher:
             self._apply_later(record, HandlersEnded(name=name, running=frozenset(runs.running)))
         if not runs.running:
             del self._runs[record.start_id, name]
-            if handlers.keys() <= runs.done:  # the others belonged to an earlier version of the program
+            if handlers.keys() <= runs.finished:  # the others belonged to an earlier version of the program
                 self._apply_later(record, EventHandled(name=name))
 
     def give_up(self, record: FollowedRecording, run: HandlerRun) -> None:

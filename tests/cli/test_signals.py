@@ -28,6 +28,18 @@ async def test_a_signal_sets_the_event(number: signal.Signals) -> None:
     await asyncio.wait_for(ended.wait(), 10)
 
 
+async def test_signal_sets_the_event_of_an_event_loop_without_signal_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows has no `add_signal_handler`."""
+
+    def missing(*_: object) -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "add_signal_handler", missing)
+    ended = end_signal()
+    signal.raise_signal(signal.SIGTERM)
+    await asyncio.wait_for(ended.wait(), 10)
+
+
 @pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
 def test_sigterm_acts_like_ctrl_c_even_where_that_is_ignored(handler: signal.Handlers) -> None:
     signal.signal(signal.SIGINT, handler)

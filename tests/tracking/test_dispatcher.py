@@ -12,6 +12,7 @@ import pytest
 
 from plivo_record_async import _clock
 from plivo_record_async.protocol.recording.evidence import EventHandled, HandlersEnded
+from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import apply
 from plivo_record_async.protocol.recording.record import status_of
 from plivo_record_async.stores.interface import FollowedRecording
@@ -183,7 +184,7 @@ async def test_only_the_handlers_that_failed_run_again_after_a_restart() -> None
 
 async def test_handler_of_an_earlier_version_of_the_program_is_not_waited_for() -> None:
     failed = unhandled()
-    old = HandlersEnded(name="RecordingEnded", done=frozenset({"kept"}), failed=(("old", "no"),))
+    old = HandlersEnded(name="RecordingEnded", succeeded=frozenset({"kept"}), failed=(("old", "no"),))
     async with tracker_parts(ScriptedPlivo()) as its:
         kept = RecordingHandler()
         its.follower.add_handler("RecordingEnded", kept, "kept")
@@ -191,6 +192,22 @@ async def test_handler_of_an_earlier_version_of_the_program_is_not_waited_for() 
         await its.follower.open()
         await wait_until_handled(its)
         assert kept.times == 0
+
+
+async def test_handler_that_was_given_up_stays_given_up_when_another_one_fails_and_succeeds() -> None:
+    failed = unhandled()
+    given_up = HandlerRun(event="RecordingEnded", handler="given up", since=failed.updated_at, failures=3, error="no")
+    waiting = HandlerRun(event="RecordingEnded", handler="bad", since=failed.updated_at, due_at=failed.updated_at)
+    async with tracker_parts(ScriptedPlivo()) as its:
+        idle, bad = RecordingHandler(), RecordingHandler(ValueError("not yet"))
+        its.follower.add_handler("RecordingEnded", idle, "given up")
+        its.follower.add_handler("RecordingEnded", bad, "bad")
+        await its.store.create(attrs.evolve(failed, handler_runs=(given_up, waiting)))
+        await its.follower.open()
+        record = await wait_until_handled(its)
+        assert (idle.times, bad.times) == (0, 2)
+        assert record.handler_runs == (given_up,)
+        assert status_of(record).handler_error == str(given_up)
 
 
 async def test_event_that_a_crash_left_unhandled_is_handled() -> None:
@@ -290,8 +307,8 @@ async def test_nothing_is_stored_until_all_have_run_or_one_has_failed() -> None:
     runs = EventRuns(running=dict.fromkeys(HANDLERS, task))
     assert ended(runs, "a") is None
     assert ended(runs, "b", ValueError("no")) == HandlersEnded(
-        name="RecordingEnded", done=frozenset("a"), failed=(("b", "ValueError: no"),), running=frozenset("c")
+        name="RecordingEnded", succeeded=frozenset("a"), failed=(("b", "ValueError: no"),), running=frozenset("c")
     )
-    assert ended(runs, "c") == HandlersEnded(name="RecordingEnded", done=frozenset("ac"))
+    assert ended(runs, "c") == HandlersEnded(name="RecordingEnded", succeeded=frozenset("ac"))
     assert ended(runs, "b") == EventHandled(name="RecordingEnded")
     await task

@@ -109,7 +109,8 @@ def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: s
 
 
 async def _run(opened: AbstractAsyncContextManager[Scenario], output: Output) -> ExitCode:
-    from plivo_record_async.cli.demo.view import view  # noqa: PLC0415 - most commands do not need rich
+    with needed_extra("cli"):
+        from plivo_record_async.cli.demo.view import view  # noqa: PLC0415 - most commands do not need rich
 
     async with opened as scenario:
         with view(output, scenario.rooms) as show:

@@ -81,7 +81,9 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
 
 async def _until_signalled(listening: socket.socket, public_url: str, db: Path, output: Output) -> None:
     from plivo_record_async.cli.listen.events import Ready, received  # noqa: PLC0415 - only this command needs it
-    from plivo_record_async.cli.listen.view import view  # noqa: PLC0415 - no other command needs rich
+
+    with needed_extra("cli"):
+        from plivo_record_async.cli.listen.view import view  # noqa: PLC0415 - no other command needs rich
     from plivo_record_async.serving import serving, url_of  # noqa: PLC0415 - it needs the extra
     from plivo_record_async.stores.sqlite.store import SQLiteStore  # noqa: PLC0415 - it needs sqlite3
 

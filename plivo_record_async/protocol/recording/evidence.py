@@ -180,13 +180,13 @@ class HandlersEnded:
 
     Attributes:
         name: The event.
-        done: The handlers that have succeeded.
+        succeeded: The handlers that have succeeded.
         failed: The handlers that have just failed, each with a description of its error.
         running: The handlers that are running.
     """
 
     name: EventName
-    done: frozenset[str] = frozenset()
+    succeeded: frozenset[str] = frozenset()
     failed: tuple[tuple[str, str], ...] = ()
     running: frozenset[str] = frozenset()
 

@@ -76,7 +76,7 @@ def update_runs(
     def run_of(handler: str) -> HandlerRun:
         return by_handler.get(handler) or HandlerRun(event=ended.name, handler=handler, since=now)
 
-    for handler in sorted(ended.done):
+    for handler in sorted(ended.succeeded):
         by_handler[handler] = attrs.evolve(run_of(handler), error=None, due_at=None)
     for handler in sorted(ended.running - by_handler.keys()):
         by_handler[handler] = attrs.evolve(run_of(handler), due_at=now + lease)

@@ -33,7 +33,7 @@ def note(
     failed: tuple[tuple[str, str], ...] = (),
     running: frozenset[str] = frozenset(),
 ) -> Runs:
-    evidence = HandlersEnded(name="RecordingEnded", done=done, failed=failed, running=running)
+    evidence = HandlersEnded(name="RecordingEnded", succeeded=done, failed=failed, running=running)
     return update_runs(runs, evidence, now, lease=MINUTE, first_pause=MINUTE, max_backoff=HOUR)
 
 

@@ -208,7 +208,7 @@ def test_event_is_dispatched_again_until_it_is_handled() -> None:
 
 
 def ended_badly(**more: Any) -> HandlersEnded:
-    return HandlersEnded(name="RecordingEnded", done=frozenset({"a"}), failed=(("b", "ValueError: no"),), **more)
+    return HandlersEnded(name="RecordingEnded", succeeded=frozenset({"a"}), failed=(("b", "ValueError: no"),), **more)
 
 
 def test_only_the_handler_that_failed_runs_again_after_a_pause() -> None:
