@@ -239,9 +239,15 @@ def test_failed_output_is_reported_unless_the_reader_has_closed(capsys: pytest.C
         assert capsys.readouterr().err == said
 
 
-@pytest.mark.parametrize(
-    "print_line", [lambda output: output.error(OSError("a")), lambda output: output.note("a")], ids=["error", "note"]
-)
+def print_error(output: Output) -> None:
+    output.error(OSError("a"))
+
+
+def print_note(output: Output) -> None:
+    output.note("a")
+
+
+@pytest.mark.parametrize("print_line", [print_error, print_note])
 def test_stderr_that_cannot_be_written_is_discarded(
     print_line: Callable[[Output], None], unread: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

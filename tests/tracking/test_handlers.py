@@ -131,12 +131,15 @@ async def test_handler_passes_the_recording_only_to_a_function_that_takes_it() -
     assert calls == [(ENDED,), (ENDED, record.start_id), (ENDED, ENDED)]
 
 
+def not_async(event: object) -> None: ...
+
+
 @pytest.mark.parametrize(
     ("function", "said"),
     [
-        (lambda event: None, "must be an async function"),
+        (not_async, "must be an async function"),
         (5, "must be an async function"),
-        (partial(lambda event: None), "must be an async function"),
+        (partial(not_async), "must be an async function"),
         (asyncio.Event().wait, "must take an event, or an event and its recording"),
     ],
 )

@@ -15,7 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from plivo_record_async.cli.demo.room_status import RoomStatus
+from plivo_record_async.cli.demo.room_status import RoomStatus, What
 from plivo_record_async.cli.demo.scenario import Event
 from plivo_record_async.cli.output import Output, printable
 
@@ -109,12 +109,13 @@ def _live(console: Console, rooms: Sequence[RoomStatus]) -> Generator[Callable[[
 
 def _bars(rooms: Sequence[RoomStatus]) -> Table:
     bars = Table.grid(padding=(0, 2))
-    for title, concerned, whats in (
+    rows: Sequence[tuple[str, Sequence[RoomStatus], Sequence[What]]] = (
         ("starts accepted", rooms, ("started", "accepted")),
         ("recordings over", rooms, ("conference ended", "stopped", "recorded")),
         ("files recorded", [room for room in rooms if room.mode == "async"], ("recorded",)),
         ("transcripts", [room for room in rooms if room.transcribe], ("transcribed",)),
-    ):
+    )
+    for title, concerned, whats in rows:
         number, total = sum(room.at(*whats) is not None for room in concerned), len(concerned)
         bars.add_row(title, ProgressBar(total=total or 1, completed=number, width=56), f"{number}/{total}")
     return bars

@@ -252,12 +252,13 @@ async def test_live_without_a_public_url_is_synchronous() -> None:
 async def test_live_with_a_public_url_is_followed_without_transcripts(unused_tcp_port: int) -> None:
     url = "https://me.example/x"
     async with open_scenario(["a b", "c"], live=True, public_url=url, port=unused_tcp_port, seconds=5) as scenario:
-        assert scenario.listener == f"http://127.0.0.1:{unused_tcp_port}"
+        listener = f"http://127.0.0.1:{unused_tcp_port}"
+        assert scenario.listener == listener
         assert url in repr(scenario.tracker)
         assert [(room.mode, room.transcribe) for room in scenario.rooms] == [("async", False), ("sync", False)]
         async with httpx.AsyncClient(trust_env=False) as http:
-            assert (await http.post(scenario.listener)).status_code == 404
-            assert (await http.post(f"{scenario.listener}/recording")).status_code == 403
+            assert (await http.post(listener)).status_code == 404
+            assert (await http.post(f"{listener}/recording")).status_code == 403
 
 
 @pytest.mark.usefixtures("credentials")

@@ -26,8 +26,9 @@ ROOMS = (
 
 
 def closed(*problems: str, executions: int | None = 2) -> Event:
-    result = {"callbacks": 2, "executions": executions, "problems": list(problems)}
-    return {"type": "Closed", "ok": not problems, "at": 2.46, "rooms": []} | result
+    result: Event = {"callbacks": 2, "executions": executions, "problems": list(problems)}
+    closing: Event = {"type": "Closed", "ok": not problems, "at": 2.46, "rooms": []}
+    return closing | result
 
 
 def shown(

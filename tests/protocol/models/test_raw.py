@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from plivo_record_async.protocol.models import (
@@ -17,7 +19,16 @@ from plivo_record_async.protocol.models import (
 )
 from tests.support.samples.model_examples import VALUES
 
-WITHOUT_RAW = {Failed, PendingResponse, RateLimit, RecordingStatus, StartRequest, StopRequest, Succeeded}
+CLASSES: set[type[Any]] = {type(value) for value in VALUES}
+WITHOUT_RAW: set[type[Any]] = {
+    Failed,
+    PendingResponse,
+    RateLimit,
+    RecordingStatus,
+    StartRequest,
+    StopRequest,
+    Succeeded,
+}
 
 
 def test_raw_takes_no_part_in_comparison_and_is_not_shown() -> None:
@@ -27,10 +38,10 @@ def test_raw_takes_no_part_in_comparison_and_is_not_shown() -> None:
 
 
 def test_every_event_and_every_answer_but_a_pending_response_has_raw() -> None:
-    with_raw = {type(value) for value in VALUES if "raw" in attrs.fields_dict(type(value))}
-    assert with_raw == {type(value) for value in VALUES} - WITHOUT_RAW
+    with_raw = {cls for cls in CLASSES if "raw" in attrs.fields_dict(cls)}
+    assert with_raw == CLASSES - WITHOUT_RAW
 
 
 def test_only_an_unknown_callback_is_compared_by_raw() -> None:
-    compared = {type(value) for value in VALUES if (raw := attrs.fields_dict(type(value)).get("raw")) and raw.eq}
+    compared = {cls for cls in CLASSES if (raw := attrs.fields_dict(cls).get("raw")) and raw.eq}
     assert compared == {UnknownCallback}
