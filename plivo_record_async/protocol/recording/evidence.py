@@ -193,7 +193,7 @@ class HandlersEnded:
 
 @attrs.frozen(kw_only=True)
 class EventHandled:
-    """All handlers of an event have succeeded.
+    """No handler of an event has to be run any more: each has succeeded or was given up.
 
     Attributes:
         name: The event.
