@@ -55,7 +55,7 @@ def open_connector(
 
 
 def fast_transport() -> Transport:
-    """Return the fastest transport known, which is written in Rust: ``RecordClient(transport=fast_transport())``.
+    """Return a transport that is written in Rust: ``RecordClient(transport=fast_transport())``.
 
     It reports exactly whether a start was sent. Of other requests, only those that failed to connect count as "not
     sent".
