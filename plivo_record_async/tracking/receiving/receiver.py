@@ -194,10 +194,15 @@ class Receiver:
             else:
                 return partial(self.follower.act, *changed)
         orphan = Orphan(received_at=_clock.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id)
-        return await self._keep_orphan(orphan)
+        return await self._keep_orphan(orphan, names_start=names_start(head.query))
 
-    async def _keep_orphan(self, orphan: Orphan) -> FollowUp | None:
-        """Store an orphan, and ask Plivo about the recordings that it may be about."""
+    async def _keep_orphan(self, orphan: Orphan, *, names_start: bool) -> FollowUp | None:
+        """Store an orphan, and ask Plivo about the recordings that it may be about.
+
+        Args:
+            orphan: The orphan.
+            names_start: Whether the URL of the callback names a start, with or without a good proof.
+        """
         store = self.ledger.store
         if not await store.keep_orphan(orphan):
             return None  # it is stored already, or its start was forgotten
@@ -205,7 +210,8 @@ class Receiver:
         if orphan.start_id is not None:
             named.append(await store.get(orphan.start_id))
         start_ids = {record.start_id for record in named if record is not None}
-        self._log_orphan(orphan, is_odd=bool(start_ids or orphan.start_id or isinstance(orphan.event, UnknownCallback)))
+        is_odd = names_start or start_ids or orphan.start_id or isinstance(orphan.event, UnknownCallback)
+        self._log_orphan(orphan, is_odd=bool(is_odd))
         return partial(self._request_reconciliation, start_ids)
 
     def _log_orphan(self, orphan: Orphan, *, is_odd: bool) -> None:

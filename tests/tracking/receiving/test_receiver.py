@@ -448,6 +448,15 @@ async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_kept_and_chan
         assert (orphan.start_id, await store.get("start-1")) == (None, record)
 
 
+async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_warned_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.WARNING)
+    async with receiving() as (http_client, _):
+        assert await deliver(http_client, signed(issue_url(PUBLIC_URL, "recording", "start-1", "replaced"))) == 200
+    assert "a callback was kept as an orphan: its URL names a start, but none of auth_tokens" in caplog.text
+
+
 # Its size
 
 
