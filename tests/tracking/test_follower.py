@@ -124,15 +124,20 @@ async def test_closing_waits_for_handlers_and_for_storing_their_success() -> Non
 async def test_closing_waits_for_starts() -> None:
     async with tracker_parts(ScriptedPlivo()) as its:
         record = await its.store.create(sending())
+        answered = asyncio.Event()
 
         async def sent() -> None:
             with its.follower.sending(record):
-                await asyncio.sleep(0.1)
+                await answered.wait()
                 await its.follower.apply(record, ANSWERED)
 
         task = asyncio.create_task(sent())
         await asyncio.sleep(0)
-        await its.follower.aclose(grace=10)
+        closing = asyncio.create_task(its.follower.aclose(grace=10))
+        done, _ = await asyncio.wait({closing}, timeout=0.05)
+        assert not done
+        answered.set()
+        await closing
         assert task.done()
         await task
 
