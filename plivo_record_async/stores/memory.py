@@ -246,7 +246,7 @@ class MemoryStore(ObservableStore):
     def _end_watching(self) -> None:
         watching, self._watchers = self._watchers, {}
         for changed in (future for futures in watching.values() for future in futures):
-            with suppress(RuntimeError):  # the event loop is closed, so nobody waits in it
+            with suppress(RuntimeError):  # the event loop is closed, and its waiters with it
                 changed.get_loop().call_soon_threadsafe(_fail, changed)
 
     def _keep(self, record: FollowedRecording) -> None:

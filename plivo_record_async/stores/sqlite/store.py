@@ -178,7 +178,8 @@ class SQLiteStore(ObservableStore):
             return await changed
         except asyncio.CancelledError:
             with suppress(ClosedError):  # closing has ended all watching already
-                self._worker.submit(partial(self._database.unwatch, key, changed)).cancel()  # runs, and nobody waits
+                # The job runs; only its result is not awaited.
+                self._worker.submit(partial(self._database.unwatch, key, changed)).cancel()
             raise
 
     async def keep_orphan(self, orphan: Orphan) -> bool:
@@ -231,7 +232,7 @@ class SQLiteStore(ObservableStore):
     async def prune(self, before: datetime) -> int:
         """Delete the inactive records that were last updated before a time, and the orphans that are older.
 
-        Other writes can be made between its transactions, so that nobody waits long.
+        Other writes can be made between its transactions, so that no other write waits long.
 
         Args:
             before: The time.

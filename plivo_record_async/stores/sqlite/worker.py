@@ -258,7 +258,7 @@ def _deliver(results: Iterable[JobResult]) -> None:
     for result in results:
         by_loop[result.future.get_loop()].append(result)
     for loop, its_results in by_loop.items():
-        with suppress(RuntimeError):  # the event loop is closed, so nobody waits for the results
+        with suppress(RuntimeError):  # the event loop is closed, and its waiters with it
             loop.call_soon_threadsafe(_complete, its_results)
 
 
