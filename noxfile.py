@@ -23,6 +23,9 @@ PACKAGE = Path("plivo_record_async")
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
 """By file, because the examples of one document build on each other."""
 
+INSTALL_BROWSER = ("python", "-m", "tests.support.chromium")
+"""Finds or installs the browser of the console's tests."""
+
 ABOUT = """
 import os, platform, sys
 print(platform.python_implementation(), sys.version_info.releaselevel, "{}.{}".format(*sys.version_info))
@@ -105,6 +108,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite and every code block in the documentation, on the oldest Python found, with coverage."""
     session.install("-e", ".", *group("tests"))
+    session.run(*INSTALL_BROWSER)
     if session.posargs:
         session.run("pytest", *session.posargs)
         return
@@ -137,6 +141,7 @@ def package(session: nox.Session) -> None:
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     check_contents(session, sdist, wheel)
     session.install(f"plivo-record-async[all] @ {wheel.as_uri()}", *group("tests"))
+    session.run(*INSTALL_BROWSER)
     # Without both of these pytest would find the checkout first.
     safe = {"PYTHONSAFEPATH": "1"}
     session.run("python", "-c", IN_WHEEL_ONLY, env=safe)
@@ -171,6 +176,7 @@ def demo(session: nox.Session) -> None:
 def coverage_by_file(session: nox.Session) -> None:
     """Check that each package file is covered by its own test file; arguments: the package files to check."""
     session.install("-e", ".", *group("tests"))
+    session.run(*INSTALL_BROWSER)
     session.run("python", "-m", "tests.coverage_by_file", *session.posargs)
 
 

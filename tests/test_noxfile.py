@@ -1,4 +1,4 @@
-"""The Python interpreters on which the suite runs."""
+"""The Python interpreters and the browser with which the suite runs."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 import nox
 import pytest
+
+from tests.support.chromium import chromium
 
 ROOT = Path(__file__).parents[1]
 THIS = "{}.{}".format(*sys.version_info)
@@ -83,3 +85,18 @@ def test_pythons_of_pyenv_and_uv_are_found_behind_a_shim(
 
 def classifiers(*versions: str) -> list[Any]:
     return [f"Programming Language :: Python :: {version}" for version in versions]
+
+
+def test_missing_browser_is_an_error_that_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script(tmp_path / "chromium-browser", "echo 'requires the chromium snap to be installed' >&2; exit 1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(FileNotFoundError, match="apt-get install chromium"):
+        chromium(str(tmp_path / "not-downloaded"))
+
+
+def test_installed_browser_is_preferred_to_a_downloaded_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed, downloaded = script(tmp_path / "google-chrome", "echo Chrome"), script(tmp_path / "downloaded", "")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert chromium(str(downloaded)) == str(installed)
+    installed.unlink()
+    assert chromium(str(downloaded)) == str(downloaded)
