@@ -23,6 +23,7 @@ PACKAGE: Final = Path("plivo_record_async")
 TESTED_BY: Final[Mapping[str, str]] = {
     "__init__.py": "test_exports.py",
     "emulator/__init__.py": "emulator/test_init.py",
+    "errors/__init__.py": "test_exports.py",
     "stores/__init__.py": "stores/test_init.py",
     # The contract that every store must pass is run by the test file of each store.
     "stores/interface.py": "stores/test_memory.py",

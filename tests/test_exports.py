@@ -110,6 +110,7 @@ assert set(names) >= set(plivo_record_async.__all__) | {"client", "__doc__", "__
 assert "RecordingTracker" not in vars(plivo_record_async)
 """
     run(probe)
+    assert set(dir(plivo_record_async)) >= {*plivo_record_async.__all__}
 
 
 def test_star_import_imports_every_public_name() -> None:

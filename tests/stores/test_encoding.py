@@ -23,7 +23,7 @@ from plivo_record_async.protocol.models import (
 from plivo_record_async.protocol.recording.record import HistoryEntry, StartAnswer
 from plivo_record_async.stores.encoding import decode, encode, to_microseconds
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
-from tests.support.samples.orphans import orphan
+from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import KINDS, STATES, planned
 
 texts = st.text(st.characters(), max_size=5)

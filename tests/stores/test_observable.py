@@ -25,7 +25,7 @@ from plivo_record_async.stores.interface import (
 )
 from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.stores.sqlite import store as sqlite_store
-from tests.support.samples.orphans import orphan
+from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import ENDED, NOW, SECOND, next_version, planned, recording
 from tests.support.sqlite_files import execute_sql, other_connection
 

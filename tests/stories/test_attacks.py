@@ -34,7 +34,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 class Counting(httpx.AsyncHTTPTransport):
-    """Real connections, and what was asked over them."""
+    """Real connections that keep the paths of the GET requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Counting(httpx.AsyncHTTPTransport):
 
     @property
     def questions(self) -> int:
-        """How often the same was asked: one look asks for a recording, then for all of its conference, each once."""
+        """How often the same path was requested. One reconciliation requests each path once."""
         return max(Counter(self.asked).values(), default=0)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -53,7 +53,7 @@ class Counting(httpx.AsyncHTTPTransport):
 
 @attrs.frozen(kw_only=True)
 class Captured:
-    """A request on the wire, as somebody on the way could have kept it."""
+    """A request as an attacker on the network could have captured it."""
 
     target: str
     headers: dict[str, str]
@@ -61,7 +61,7 @@ class Captured:
 
 
 class Eavesdropper:
-    """An ASGI application around a tracker that keeps what comes in."""
+    """An ASGI application around a tracker that captures its requests."""
 
     def __init__(self, tracker: RecordingTracker) -> None:
         self._tracker = tracker
@@ -88,7 +88,7 @@ class Eavesdropper:
 
 @attrs.frozen(kw_only=True)
 class Scene:
-    """A tracker on a real socket, its account at a real emulator, and a connection for whoever attacks."""
+    """A tracker on a real socket, its account at a real emulator, and a connection of an attacker."""
 
     plivo: Emulator
     tracker: RecordingTracker
@@ -104,7 +104,7 @@ class Scene:
         return await self.attacker.request(method, target, {"Content-Type": FORM, **headers}, body)
 
     async def sign_and_send(self, url: str, fields: dict[str, str], nonce: str = "1") -> int:
-        """Call back as Plivo would, with whatever it may say one day."""
+        """Send a callback with these fields and a valid signature; return the status of the response."""
         signature = sign_callback_v3("POST", url, fields, nonce, self.plivo.auth_token)
         headers = {"X-Plivo-Signature-V3": signature, "X-Plivo-Signature-V3-Nonce": nonce}
         parts = urlsplit(url)
@@ -117,7 +117,7 @@ class Scene:
         return url.partition("#")[0]
 
     async def recorded(self, room: str, **options: Any) -> TrackedRecording:
-        """A recording that has come to its end."""
+        """Return a recording that has ended."""
         recording = await self.tracker.start(room, **options)
         await self.plivo.end_conference(room)
         await recording.recorded(timeout=20)
@@ -155,11 +155,11 @@ async def scene(store: Store | None = None, *, public_url: str | None = None) ->
         )
 
 
-# What was captured
+# Captured callbacks
 
 
 def one_name(text: str) -> str:
-    """A text that looks like a single name without a value to whoever decodes it."""
+    """Return a text encoded so that a query has it as a single name without a value."""
     return quote(text, safe="")
 
 
@@ -176,15 +176,15 @@ async def test_a_chosen_room_name_does_not_change_the_recording_of_a_victim() ->
         ):
             await it.recorded(room)
         for captured in tuple(it.listening.captured):
-            target, _, query = captured.target.partition("?")
-            signed = "&".join(sorted(query.split("&")))
+            target, _, issued = captured.target.partition("?")
+            signed = "&".join(sorted(issued.split("&")))
             form = "".join(name + value for name, value in sorted(captured.fields.items()))
             for method in ("GET", "POST"):
-                for pieces in cuts(f"{signed}.{form}"):
-                    reply = await it.send(f"{target}?{pieces}", "", captured.headers, method=method)
+                for query in possible_queries(f"{signed}.{form}"):
+                    reply = await it.send(f"{target}?{query}", "", captured.headers, method=method)
                     assert reply.status in ({405} if method == "GET" else {200, 400, 403})
             for name in ("recording_id", "record_url", "transcription", "response"):
-                for fields in recut(form, name):
+                for fields in shifted_forms(form, name):
                     reply = await it.send(captured.target, fields, captured.headers)
                     assert reply.status in {200, 403}
         after = await victim.status()
@@ -192,16 +192,16 @@ async def test_a_chosen_room_name_does_not_change_the_recording_of_a_victim() ->
         assert len(await it.tracker.orphans()) <= len(it.listening.captured)
 
 
-def cuts(text: str) -> list[str]:
-    """Queries that a signed text can be written as, with a border between names and values wherever one could be."""
+def possible_queries(text: str) -> list[str]:
+    """Return the queries that have this signed text, with the end of the first name at each ``=``, or at the end."""
     signs = [position for position, sign in enumerate(text) if sign == "="]
     return [f"{one_name(text[:position])}={quote(text[position + 1 :], safe='&=')}" for position in signs] + [
         one_name(text)
     ]
 
 
-def recut(form: str, name: str) -> list[dict[str, str]]:
-    """Forms with the same signed text in which a name stands that was a part of something else."""
+def shifted_forms(form: str, name: str) -> list[dict[str, str]]:
+    """Return forms with the same signed text that have a field of this name where the text contains the name."""
     positions = [position for position in range(1, len(form)) if form.startswith(name, position)]
     return [{form[:position]: "", name: form[position + len(name) :]} for position in positions]
 
@@ -251,7 +251,7 @@ async def test_replayed_callbacks_add_no_rows_and_no_lookups(tmp_path: Path, rep
         assert (await recording.status()).state == "recorded"
 
 
-# What is odd, but genuine
+# Odd, but genuine callbacks
 
 
 SPOKEN = "会议室里的人说了很多话。"
@@ -354,7 +354,7 @@ async def test_worker_with_its_own_memory_store_explains_an_unknown_start(
     )
 
 
-# Many at once
+# Many requests at once
 
 
 @pytest.mark.parametrize("http", ["h11", "httptools"])

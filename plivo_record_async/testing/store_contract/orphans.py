@@ -10,7 +10,7 @@ from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
 from plivo_record_async.stores.interface import MAX_ORPHANS_PER_START, MAX_ORPHANS_WITHOUT_START, Store
 from plivo_record_async.testing.store_contract.event_loop import StoreTests, run_in_event_loop
 from plivo_record_async.testing.store_contract.samples import (
-    ANSWERED,
+    CONFIRMED,
     ENDED,
     NOW,
     SECOND,
@@ -26,7 +26,7 @@ __all__ = ["OrphanContract"]
 class OrphanContract(StoreTests):
     """What a store must do with orphans."""
 
-    @pytest.mark.parametrize("event", [ANSWERED, ENDED, TRANSCRIBED, UNTRANSCRIBED, UnknownCallback(raw={"a": "b"})])
+    @pytest.mark.parametrize("event", [CONFIRMED, ENDED, TRANSCRIBED, UNTRANSCRIBED, UnknownCallback(raw={"a": "b"})])
     async def test_orphan_of_any_event_is_returned_complete(self, store: Store, event: CallbackEvent) -> None:
         odd = orphan(event, start_id="start-1")
         assert await store.keep_orphan(odd)

@@ -16,7 +16,7 @@ from plivo_record_async.protocol.recording.lifecycle import plan
 from plivo_record_async.stores.interface import FollowedRecording, Store
 from plivo_record_async.testing.store_contract.event_loop import StoreTests, run_in_event_loop
 from plivo_record_async.testing.store_contract.samples import (
-    ANSWERED,
+    CONFIRMED,
     ENDED,
     NOW,
     ROWS,
@@ -94,7 +94,7 @@ class RecordContract(StoreTests):
         assert await store.get("start-1") == record
 
     async def test_events_are_returned_complete(self, store: Store) -> None:
-        record = record_after(record_in("unknown"), CandidatesFound(recordings=ROWS), ANSWERED, ENDED, UNTRANSCRIBED)
+        record = record_after(record_in("unknown"), CandidatesFound(recordings=ROWS), CONFIRMED, ENDED, UNTRANSCRIBED)
         record = attrs.evolve(record, unhandled=("RecordingEnded",))
         await store.create(record)
         kept = await store.get("start-1")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, get_args
@@ -20,6 +21,7 @@ from plivo_record_async.protocol.models import (
 )
 from plivo_record_async.protocol.recording.evidence import (
     CameDue,
+    EventName,
     Evidence,
     NothingFound,
     SendingBegan,
@@ -32,13 +34,19 @@ from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.stores.interface import FollowedRecording, Orphan, Store
 
 __all__ = [
-    "ANSWERED",
+    "ACCEPTED",
+    "CONFIRMED",
     "ENDED",
+    "FAILED",
     "NOW",
+    "REFUSED",
+    "REQUEST",
     "ROWS",
     "SECOND",
     "STATES",
     "TRANSCRIBED",
+    "UNANSWERED",
+    "UNSENT",
     "UNTRANSCRIBED",
     "changed",
     "let_watchers_run",
@@ -53,7 +61,20 @@ NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
 STATES: Final[tuple[RecordingState, ...]] = get_args(RecordingState)
 
-ANSWERED: Final = ApiResponse(api_id="api-1", message="conference recording started", raw={"response": "{}"})
+REQUEST: Final = StartRequest(
+    "standup",
+    callback_url="https://me.example/plivo/recording?token=t#rc=5",
+    transcription_url="https://me.example/plivo/transcription?token=t#rc=5",
+)
+
+ACCEPTED: Final = StartAccepted(
+    description="202: conference recording started", api_id="api-1", recording_id="rec-1", url="https://f/1"
+)
+REFUSED: Final = StartRefused(description="404: not found", api_id="api-0")
+UNANSWERED: Final = StartUnanswered(description="read timeout", api_id="api-1")
+UNSENT: Final = StartNotSent(description="connection refused")
+CONFIRMED: Final = ApiResponse(api_id="api-1", message="conference recording started", raw={"response": "{}"})
+FAILED: Final = ApiResponse(api_id="api-1", error="not found", raw={"response": "{}"})
 ENDED: Final = RecordingEnded(
     api_id="api-1",
     conference_name="standup",
@@ -81,37 +102,43 @@ ROWS: Final = tuple(
     for recording_id in ("rec-1", "rec-0")
 )
 
-_ACCEPTED = StartAccepted(description="202", api_id="api-1", recording_id="rec-1", url="https://f/1")
-_UNANSWERED = StartUnanswered(description="read timeout", api_id="api-1")
-_PATHS: dict[RecordingState, tuple[Evidence, ...]] = {
+_PATHS: Final[Mapping[RecordingState, tuple[Evidence, ...]]] = {
     "planned": (),
     "sending": (SendingBegan(),),
-    "not_sent": (SendingBegan(), StartNotSent(description="connection refused")),
-    "rejected": (SendingBegan(), StartRefused(description="404: not found", api_id="api-0")),
-    "unknown": (SendingBegan(), _UNANSWERED),
-    "absent": (SendingBegan(), _UNANSWERED, NothingFound()),
-    "accepted": (SendingBegan(), _ACCEPTED),
-    "unconfirmed": (SendingBegan(), _ACCEPTED, CameDue()),
-    "started": (SendingBegan(), _ACCEPTED, ANSWERED),
-    "failed": (SendingBegan(), _ACCEPTED, ApiResponse(api_id="api-1", error="not found", raw={"response": "{}"})),
-    "recorded": (SendingBegan(), _ACCEPTED, ENDED),
-    "transcribed": (SendingBegan(), _ACCEPTED, ENDED, TRANSCRIBED),
+    "not_sent": (SendingBegan(), UNSENT),
+    "rejected": (SendingBegan(), REFUSED),
+    "unknown": (SendingBegan(), UNANSWERED),
+    "absent": (SendingBegan(), UNANSWERED, NothingFound()),
+    "accepted": (SendingBegan(), ACCEPTED),
+    "unconfirmed": (SendingBegan(), ACCEPTED, CameDue()),
+    "started": (SendingBegan(), ACCEPTED, CONFIRMED),
+    "failed": (SendingBegan(), ACCEPTED, FAILED),
+    "recorded": (SendingBegan(), ACCEPTED, ENDED),
+    "transcribed": (SendingBegan(), ACCEPTED, ENDED, TRANSCRIBED),
 }
+"""The evidence that leads to each state."""
 
 
-def planned(start_id: str = "start-1", *, dedupe_key: str | None = None) -> FollowedRecording:
+def planned(
+    start_id: str = "start-1", *, dedupe_key: str | None = None, request: StartRequest = REQUEST
+) -> FollowedRecording:
     """Return a new record."""
-    request = StartRequest(
-        "standup", callback_url="https://me.example/recording", transcription_url="https://me.example/transcription"
-    )
     return plan(start_id, request, NOW, dedupe_key=dedupe_key)
 
 
-def record_after(record: FollowedRecording, *evidence: Evidence) -> FollowedRecording:
-    """Return the record after this evidence, in this order."""
+def record_after(
+    record: FollowedRecording, *evidence: Evidence, handled: Collection[EventName] = ()
+) -> FollowedRecording:
+    """Return the record after this evidence, in this order.
+
+    Args:
+        record: The record.
+        evidence: The evidence. `CameDue` is applied when the record is due, all other evidence at `NOW`.
+        handled: The events that have handlers.
+    """
     for piece in evidence:
         due_at = record.due_at if isinstance(piece, CameDue) else None
-        record, _ = apply(record, piece, due_at or NOW)
+        record, _ = apply(record, piece, due_at or NOW, handled=handled)
     return record
 
 
@@ -147,7 +174,7 @@ def orphan(
     return Orphan(
         received_at=received_at,
         event=event,
-        reason="the test said so",
+        reason="a test kept it",
         digest=sha256(text).hexdigest() if digest is None else digest,
         start_id=start_id,
     )

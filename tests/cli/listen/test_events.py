@@ -33,7 +33,7 @@ from plivo_record_async.stores.interface import (
     RecordReplaced,
     StoreChange,
 )
-from tests.support.samples.orphans import orphan
+from plivo_record_async.testing.store_contract.samples import orphan
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 ANSWERED = ApiResponse(api_id="an-api-id", message="conference recording started")

@@ -18,7 +18,7 @@ from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.connection import connect
 from plivo_record_async.stores.sqlite.store import SQLiteStore
-from tests.support.samples.orphans import orphan
+from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import (
     ENDED,
     NOW,

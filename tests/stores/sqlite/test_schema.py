@@ -13,7 +13,7 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.models import UnknownCallback
 from plivo_record_async.stores.sqlite.schema import APPLICATION_ID, MIGRATIONS, migrate
 from plivo_record_async.stores.sqlite.store import SQLiteStore
-from tests.support.samples.orphans import orphan
+from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import (
     CONFIRMED,
     ENDED,

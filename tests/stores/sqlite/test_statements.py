@@ -8,7 +8,7 @@ import pytest
 
 from plivo_record_async.stores.id_hashes import id_hashes
 from plivo_record_async.stores.sqlite.statements import ERROR_HINTS, column, orphan_row, row
-from tests.support.samples.orphans import orphan
+from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import ENDED, planned, recording
 
 

@@ -22,7 +22,7 @@ from plivo_record_async.stores.interface import RecordCreated, RecordReplaced, S
 from plivo_record_async.stores.sqlite import database
 from plivo_record_async.stores.sqlite import store as sqlite_store
 from plivo_record_async.stores.sqlite.store import SQLiteStore
-from tests.support.samples.orphans import orphan
+from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import ENDED, NOW, SECOND, next_version, planned, recording
 from tests.support.sqlite_files import execute_sql, other_connection, output_of, start_writer
 from tests.support.store_contract import PackageStoreContract
