@@ -7,7 +7,7 @@ client is not hidden by the same mistake in the emulator.
 from plivo_record_async.errors import ConfigurationError
 
 try:
-    from plivo_record_async.emulator.dialect import Dialect
+    from plivo_record_async.emulator.account.dialect import Dialect
     from plivo_record_async.emulator.server import Emulator
 except ModuleNotFoundError as error:
     if (missing := str(error.name).partition(".")[0]) not in {"starlette", "uvicorn"}:

@@ -22,13 +22,13 @@ from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingR
 from starlette.types import Receive, Scope, Send
 
 from plivo_record_async import _clock
-from plivo_record_async.emulator.access import CONTROL_HEADER, own_addresses, refuse_web_pages
-from plivo_record_async.emulator.api import ApiRequest, authority_of, handle_request, segments
-from plivo_record_async.emulator.arguments import RefusedError
-from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.delivery import DeliveryAttempt
-from plivo_record_async.emulator.media import byte_range, media_file
-from plivo_record_async.emulator.world import Result, World
+from plivo_record_async.emulator.account.arguments import RefusedError
+from plivo_record_async.emulator.account.callbacks import Callback
+from plivo_record_async.emulator.account.media import byte_range, media_file
+from plivo_record_async.emulator.account.world import Result, World
+from plivo_record_async.emulator.api.requests import ApiRequest, authority_of, handle_request, segments
+from plivo_record_async.emulator.control.access import CONTROL_HEADER, own_addresses, refuse_web_pages
+from plivo_record_async.emulator.deliveries.deliverer import DeliveryAttempt
 
 __all__ = ["EmulatorApp"]
 

@@ -9,11 +9,11 @@ from collections.abc import AsyncGenerator, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
+from plivo_record_async.emulator.account.arguments import RefusedError
+from plivo_record_async.emulator.account.dialect import Dialect, Fault
+from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
-from plivo_record_async.emulator.arguments import RefusedError
-from plivo_record_async.emulator.delivery import Deliverer, DeliveryAttempt
-from plivo_record_async.emulator.dialect import Dialect, Fault
-from plivo_record_async.emulator.world import World
+from plivo_record_async.emulator.deliveries.deliverer import Deliverer, DeliveryAttempt
 from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.serving import open_listener, serving, url_of
 

@@ -14,10 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from plivo_record_async.emulator.account.callbacks import Callback
+from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
-from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.dialect import Dialect
-from plivo_record_async.emulator.world import World
 from tests.support.untyped_libraries import miniaudio
 
 AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"

@@ -33,10 +33,10 @@ except ConfigurationError as error:
 def test_import_error_inside_the_package_is_not_blamed_on_the_extra() -> None:
     code = """
 import sys
-sys.modules["plivo_record_async.emulator.world"] = None
+sys.modules["plivo_record_async.emulator.account.world"] = None
 try:
     import plivo_record_async.emulator
 except ModuleNotFoundError as error:
     print(error.name)
 """
-    assert run(code) == "plivo_record_async.emulator.world\n"
+    assert run(code) == "plivo_record_async.emulator.account.world\n"

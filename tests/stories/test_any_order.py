@@ -23,11 +23,11 @@ from plivo_record_async import (
     RecordingTracker,
     TrackedRecording,
 )
+from plivo_record_async.emulator.account.callbacks import Callback
+from plivo_record_async.emulator.account.dialect import Fault
+from plivo_record_async.emulator.account.recording import Recording
+from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
-from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.dialect import Fault
-from plivo_record_async.emulator.recording import Recording
-from plivo_record_async.emulator.world import World
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.stores.interface import FollowedRecording
 from tests.support.tracker.callbacks import deliver_callback

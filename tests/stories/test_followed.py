@@ -28,7 +28,7 @@ from plivo_record_async import (
     TranscriptionEnded,
 )
 from plivo_record_async.emulator import Emulator
-from plivo_record_async.emulator.dialect import Dialect
+from plivo_record_async.emulator.account.dialect import Dialect
 from plivo_record_async.stores.interface import Store
 from tests.support.servers.asgi_server import free_listener, serving, url_of
 from tests.support.tracker.flaky_store import FlakyStore

@@ -23,7 +23,7 @@ import pytest
 from blockbuster import BlockBuster
 
 from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore, _clock
-from plivo_record_async.emulator.callbacks import Callback, HttpCallback
+from plivo_record_async.emulator.account.callbacks import Callback, HttpCallback
 from plivo_record_async.protocol.callbacks.url_tokens import issue_url
 from plivo_record_async.protocol.models import RecordingState, StartRequest
 from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted

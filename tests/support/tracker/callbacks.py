@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import httpx
 
-from plivo_record_async.emulator.callbacks import Callback, SignatureScheme
+from plivo_record_async.emulator.account.callbacks import Callback, SignatureScheme
 from plivo_record_async.tracking.receiving.receiver import Receive, Scope, Send
 from tests.support.tracker.scripted_plivo import TOKEN
 

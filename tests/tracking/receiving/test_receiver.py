@@ -19,7 +19,7 @@ from starlette.routing import Mount
 
 from plivo_record_async import CallbackPolicy, ClosedError, MemoryStore, RecordingTracker, SQLiteStore, StoreError
 from plivo_record_async._clock import now
-from plivo_record_async.emulator.callbacks import Callback, HttpCallback, SignatureScheme
+from plivo_record_async.emulator.account.callbacks import Callback, HttpCallback, SignatureScheme
 from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
 from plivo_record_async.protocol.models import RecordingEnded, StartRequest
 from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted

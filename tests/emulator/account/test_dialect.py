@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plivo_record_async.emulator.dialect import Dialect, Fault
+from plivo_record_async.emulator.account.dialect import Dialect, Fault
 
 FIELDS: dict[str, str | int] = {"record_url": "http://h/r.mp3", "recording_id": "an-id", "recording_duration_ms": 1500}
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.api import ApiReply, ApiRequest, authority_of, handle_request, segments
-from plivo_record_async.emulator.dialect import Dialect, Fault
-from plivo_record_async.emulator.world import World
+from plivo_record_async.emulator.account.dialect import Dialect, Fault
+from plivo_record_async.emulator.account.world import World
+from plivo_record_async.emulator.api.requests import ApiReply, ApiRequest, authority_of, handle_request, segments
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"

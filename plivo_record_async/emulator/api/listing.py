@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from plivo_record_async.emulator.arguments import RefusedError, integer_argument
-from plivo_record_async.emulator.recording import Recording
+from plivo_record_async.emulator.account.arguments import RefusedError, integer_argument
+from plivo_record_async.emulator.account.recording import Recording
 
 __all__ = ["listing"]
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import attrs
 
-from plivo_record_async.emulator.dialect import Dialect
-from plivo_record_async.emulator.recording import Recording, milliseconds
+from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.recording import Recording, milliseconds
 
 START = datetime(2014, 8, 5, 10, 39, 23, 907_000, tzinfo=UTC)
 RUNNING = Recording(

@@ -12,7 +12,7 @@ import attrs
 from attrs.validators import ge, in_
 
 from plivo_record_async._value import Value
-from plivo_record_async.emulator.callbacks import SignatureScheme
+from plivo_record_async.emulator.account.callbacks import SignatureScheme
 
 __all__ = ["Dialect", "Fault"]
 

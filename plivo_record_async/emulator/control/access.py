@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 
-from plivo_record_async.emulator.arguments import RefusedError
+from plivo_record_async.emulator.account.arguments import RefusedError
 
 __all__ = ["CONTROL_HEADER", "own_addresses", "refuse_web_pages"]
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.arguments import (
+from plivo_record_async.emulator.account.arguments import (
     RefusedError,
     choice_argument,
     integer_argument,

@@ -9,8 +9,8 @@ from typing import Any
 
 import attrs
 
-from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.dialect import Dialect
+from plivo_record_async.emulator.account.callbacks import Callback
+from plivo_record_async.emulator.account.dialect import Dialect
 
 __all__ = ["Recording", "milliseconds"]
 

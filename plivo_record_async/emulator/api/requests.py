@@ -16,10 +16,10 @@ from urllib.parse import unquote
 
 import attrs
 
-from plivo_record_async.emulator.arguments import RefusedError, choice_argument, parse_arguments, url_argument
-from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.listing import listing
-from plivo_record_async.emulator.world import Result, World
+from plivo_record_async.emulator.account.arguments import RefusedError, choice_argument, parse_arguments, url_argument
+from plivo_record_async.emulator.account.callbacks import Callback
+from plivo_record_async.emulator.account.world import Result, World
+from plivo_record_async.emulator.api.listing import listing
 
 __all__ = ["ApiReply", "ApiRequest", "authority_of", "handle_request", "segments"]
 

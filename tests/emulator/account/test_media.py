@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.media import Media, byte_range, media_file
+from plivo_record_async.emulator.account.media import Media, byte_range, media_file
 from tests.support.untyped_libraries import miniaudio
 
 FRAME_S = 0.036

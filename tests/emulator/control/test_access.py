@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from plivo_record_async.emulator.access import own_addresses, refuse_web_pages
-from plivo_record_async.emulator.arguments import RefusedError
+from plivo_record_async.emulator.account.arguments import RefusedError
+from plivo_record_async.emulator.control.access import own_addresses, refuse_web_pages
 
 own = own_addresses(["Box", "10.0.0.5"], 8765)
 

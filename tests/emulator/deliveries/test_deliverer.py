@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import trustme
 
-from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.delivery import Deliverer, DeliveryAttempt
-from plivo_record_async.emulator.dialect import Dialect
+from plivo_record_async.emulator.account.callbacks import Callback
+from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.deliveries.deliverer import Deliverer, DeliveryAttempt
 from tests.support.servers.callback_server import Behaviour, CallbackServer
 from tests.support.untyped_libraries import plivo
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.callbacks import Callback, DeliveryOptions, HttpCallback
+from plivo_record_async.emulator.account.callbacks import Callback, DeliveryOptions, HttpCallback
 from tests.support.untyped_libraries import plivo
 
 TOKEN = "a-token"

@@ -20,10 +20,10 @@ from uuid import NAMESPACE_URL, uuid5
 
 import attrs
 
-from plivo_record_async.emulator.arguments import RefusedError, choice_argument, url_argument
-from plivo_record_async.emulator.callbacks import Callback
-from plivo_record_async.emulator.dialect import Dialect, Fault
-from plivo_record_async.emulator.recording import Recording
+from plivo_record_async.emulator.account.arguments import RefusedError, choice_argument, url_argument
+from plivo_record_async.emulator.account.callbacks import Callback
+from plivo_record_async.emulator.account.dialect import Dialect, Fault
+from plivo_record_async.emulator.account.recording import Recording
 
 __all__ = ["Conference", "Result", "World", "start_arguments"]
 

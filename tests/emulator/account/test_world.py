@@ -7,9 +7,9 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from plivo_record_async.emulator.arguments import RefusedError
-from plivo_record_async.emulator.dialect import Dialect
-from plivo_record_async.emulator.world import World, start_arguments
+from plivo_record_async.emulator.account.arguments import RefusedError
+from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.world import World, start_arguments
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=90)

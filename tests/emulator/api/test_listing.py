@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.arguments import RefusedError
-from plivo_record_async.emulator.listing import listing
-from plivo_record_async.emulator.recording import Recording
+from plivo_record_async.emulator.account.arguments import RefusedError
+from plivo_record_async.emulator.account.recording import Recording
+from plivo_record_async.emulator.api.listing import listing
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 PATH = "/v1/Account/MA/Recording/"

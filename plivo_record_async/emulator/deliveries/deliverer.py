@@ -15,8 +15,8 @@ import attrs
 import httpx
 
 from plivo_record_async import _clock
-from plivo_record_async.emulator.callbacks import Callback, CallbackKind, DeliveryOptions, HttpCallback
-from plivo_record_async.emulator.dialect import Dialect
+from plivo_record_async.emulator.account.callbacks import Callback, CallbackKind, DeliveryOptions, HttpCallback
+from plivo_record_async.emulator.account.dialect import Dialect
 
 __all__ = ["Deliverer", "DeliveryAttempt"]
 

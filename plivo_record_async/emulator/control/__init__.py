@@ -1,0 +1,1 @@
+"""The control API of the emulator, under `/__emulator__/`."""

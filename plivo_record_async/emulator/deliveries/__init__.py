@@ -1,0 +1,1 @@
+"""How callbacks are delivered."""
