@@ -41,7 +41,7 @@ from tests.support.tracker.parts import PUBLIC_URL, SHORT_INTERVALS, other_tasks
 from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN, ScriptedPlivo, accepted_response
 
 OLD = "the-token-before-the-rotation"
-REFUSED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
+REJECTED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
 QUIET = attrs.evolve(SHORT_INTERVALS, confirm_within=timedelta(hours=1))
 
 
@@ -200,7 +200,7 @@ async def test_start_many_starts_like_start() -> None:
 
 
 async def test_each_start_of_a_batch_has_its_own_outcome() -> None:
-    plivo = ScriptedPlivo(accepted_response(), REFUSED, httpx.ReadTimeout("no answer"))
+    plivo = ScriptedPlivo(accepted_response(), REJECTED, httpx.ReadTimeout("no answer"))
     async with tracking(plivo) as tracker:
         outcomes = [outcome async for outcome in tracker.start_many(["a", "b", "c"], concurrency=1)]
         assert [type(outcome.error) for outcome in outcomes] == [type(None), NotFoundError, OutcomeUnknownError]
@@ -537,7 +537,7 @@ async def test_file_that_does_not_exist_yet_or_has_no_known_id_cannot_be_deleted
 
 
 async def test_forget_of_a_start_without_a_file_deletes_no_file() -> None:
-    plivo, store = ScriptedPlivo(REFUSED), FlakyStore()
+    plivo, store = ScriptedPlivo(REJECTED), FlakyStore()
     async with tracking(plivo, store=store) as tracker:
         with pytest.raises(NotFoundError):
             await tracker.start("standup")

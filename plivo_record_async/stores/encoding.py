@@ -12,11 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, TypeVar
 
 from cattrs import Converter
+from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.models import CallbackEvent
+from plivo_record_async.protocol.recording.kinds import Kind
 from plivo_record_async.protocol.recording.record import HistoryEntry
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
 
@@ -43,20 +45,37 @@ def _from_microseconds(microseconds: int, _: object = None) -> datetime:
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
+_STORED_NAMES: Final[Mapping[str, str]] = {
+    "start_response": "answer",
+    "async_response": "response",
+    "history": "steps",
+}
+"""The attributes of a record that are stored under another name, which older versions of this package read too."""
+
+_RENAMED_KINDS: Final[Mapping[str, Kind]] = {
+    "refused": "rejected",
+    "unanswered": "outcome_unknown",
+    "came_due": "due_time_reached",
+}
+"""The kinds of evidence that older versions of this package stored under another name."""
+
+
 def _is_history(cls: Any) -> bool:
     return bool(cls == tuple[HistoryEntry, ...])
 
 
-def _encode_steps(steps: tuple[HistoryEntry, ...]) -> list[tuple[str, str, int, str]]:
+def _encode_history(history: tuple[HistoryEntry, ...]) -> list[tuple[str, str, int, str]]:
     """Keep only the values, because the whole history is written with each change of its record."""
-    return [(step.kind, step.state, to_microseconds(step.at), step.evidence) for step in steps]
+    return [(entry.kind, entry.state, to_microseconds(entry.at), entry.description) for entry in history]
 
 
-def _decode_steps(values: list[Any], _: object) -> tuple[HistoryEntry, ...]:
+def _decode_history(values: list[Any], _: object) -> tuple[HistoryEntry, ...]:
     return tuple(
         [
-            HistoryEntry(kind=kind, state=state, at=_from_microseconds(at), evidence=evidence)
-            for kind, state, at, evidence in values
+            HistoryEntry(
+                kind=_RENAMED_KINDS.get(kind, kind), state=state, at=_from_microseconds(at), description=description
+            )
+            for kind, state, at, description in values
         ]
     )
 
@@ -68,9 +87,15 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_func(_is_raw, lambda raw, _: dict(raw))
     converter.register_unstructure_hook(datetime, to_microseconds)
     converter.register_structure_hook(datetime, _from_microseconds)
-    converter.register_unstructure_hook_func(_is_history, _encode_steps)
-    converter.register_structure_hook_func(_is_history, _decode_steps)
+    converter.register_unstructure_hook_func(_is_history, _encode_history)
+    converter.register_structure_hook_func(_is_history, _decode_history)
     configure_tagged_union(CallbackEvent, converter, tag_name="event")  # must come after the hooks above
+    names: dict[str, Any] = {attribute: override(rename=name) for attribute, name in _STORED_NAMES.items()}
+    converter.register_unstructure_hook(
+        FollowedRecording,
+        make_dict_unstructure_fn(FollowedRecording, converter, _cattrs_omit_if_default=True, **names),
+    )
+    converter.register_structure_hook(FollowedRecording, make_dict_structure_fn(FollowedRecording, converter, **names))
     return converter
 
 

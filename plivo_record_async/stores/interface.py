@@ -248,7 +248,7 @@ class RecordReplaced(Value):
 
     Attributes:
         before: The previous version.
-        after: The version that is kept now. Its ``steps`` begin with those of ``before``; the others are new.
+        after: The version that is kept now. Its ``history`` begins with those of ``before``; the others are new.
     """
 
     before: FollowedRecording

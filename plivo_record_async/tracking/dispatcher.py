@@ -10,7 +10,13 @@ from typing import Any
 import attrs
 
 from plivo_record_async import _clock
-from plivo_record_async.protocol.recording.evidence import EventHandled, EventName, Evidence, HandlersEnded, event_name
+from plivo_record_async.protocol.recording.evidence import (
+    EventHandled,
+    EventName,
+    Evidence,
+    HandlerProgress,
+    event_name,
+)
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import RunHandlers
 from plivo_record_async.protocol.recording.record import FollowedRecording
@@ -46,7 +52,7 @@ class EventRuns:
 
     def ended(
         self, name: EventName, handlers: Mapping[str, Handler], label: str, error: BaseException | None
-    ) -> EventHandled | HandlersEnded | None:
+    ) -> EventHandled | HandlerProgress | None:
         """Note that a handler has ended.
 
         Args:
@@ -66,7 +72,7 @@ class EventRuns:
         if not self.noted:
             return None
         failed = () if error is None else ((label, describe_error(error)),)
-        return HandlersEnded(
+        return HandlerProgress(
             name=name, succeeded=frozenset(self.succeeded), failed=failed, running=frozenset(self.running)
         )
 
@@ -117,7 +123,7 @@ class HandlerDispatcher:
             runs.running[label] = self._tasks.spawn(self._run(record, effect.event, label))
         if overdue and not known:
             runs.noted = True
-            self._apply_later(record, HandlersEnded(name=name, running=frozenset(runs.running)))
+            self._apply_later(record, HandlerProgress(name=name, running=frozenset(runs.running)))
         if not runs.running:
             del self._runs[record.start_id, name]
             if handlers.keys() <= runs.finished:  # the others belonged to an earlier version of the program

@@ -249,7 +249,7 @@ class Follower:
             label: The name of the handler in records and logs. If None, the name of its function or class.
         """
         self._handlers.add(name, handler, label or label_of(handler))
-        self._ledger.handled = self._handlers.events
+        self._ledger.events_with_handlers = self._handlers.events
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run a coroutine in the background. Closing the tracker waits for it.

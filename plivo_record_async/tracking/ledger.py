@@ -16,14 +16,14 @@ from plivo_record_async import _clock
 from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.protocol.clocks import DueTime, Reading
 from plivo_record_async.protocol.recording.evidence import (
-    CameDue,
+    DueTimeReached,
     EventName,
     Evidence,
     SendingContinued,
     StartAccepted,
     StartNotSent,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
 )
 from plivo_record_async.protocol.recording.lifecycle import Effect, apply
 from plivo_record_async.protocol.recording.record import FollowedRecording
@@ -32,7 +32,7 @@ from plivo_record_async.stores.interface import Store
 
 __all__ = ["ContradictionError", "Ledger"]
 
-_OF_ONE_SENDING = (SendingContinued, StartAccepted, StartNotSent, StartRefused, StartUnanswered)
+_OF_ONE_SENDING = (SendingContinued, StartAccepted, StartNotSent, StartRejected, StartOutcomeUnknown)
 
 
 class ContradictionError(Exception):
@@ -46,13 +46,13 @@ class Ledger:
     Attributes:
         store: The store.
         tracking: The intervals and timeouts.
-        handled: The events that have handlers.
+        events_with_handlers: The events that have handlers.
         read: Reads the clocks that decide which records are due.
     """
 
     store: Store
     tracking: TrackingPolicy = DEFAULT_TRACKING
-    handled: Collection[EventName] = ()
+    events_with_handlers: Collection[EventName] = ()
     read: Callable[[], Reading] = _clock.read
     _due: DueTime = attrs.field(factory=DueTime)
 
@@ -88,7 +88,7 @@ class Ledger:
             ValueError: The passing of time changes nothing, so the record would be due for ever.
             StoreError: The record could not be stored.
         """
-        changed, effects = apply(record, CameDue(), self.due_time(), self.tracking, handled=self.handled)
+        changed, effects = self._changed_by(record, DueTimeReached(), self.due_time())
         if changed is record:
             raise ValueError(f"start {record.start_id} is {record.state} and due at {record.due_at}, but for nothing")
         return (changed, effects) if await self.store.replace(changed) else None
@@ -122,7 +122,7 @@ class Ledger:
             reason = contradiction and contradiction(record)
             if reason:
                 raise ContradictionError(reason)
-            changed, effects = apply(record, evidence, _clock.now(), self.tracking, handled=self.handled)
+            changed, effects = self._changed_by(record, evidence, _clock.now())
             if changed is record:
                 return record, ()
             if await self.store.replace(changed):
@@ -131,6 +131,11 @@ class Ledger:
             if isinstance(evidence, _OF_ONE_SENDING) and _sendings(record) != _sendings(known):
                 return record, ()
 
+    def _changed_by(
+        self, record: FollowedRecording, evidence: Evidence, now: datetime
+    ) -> tuple[FollowedRecording, tuple[Effect, ...]]:
+        return apply(record, evidence, now, self.tracking, events_with_handlers=self.events_with_handlers)
+
 
 def _sendings(record: FollowedRecording) -> int:
-    return sum(step.kind == "sending_began" for step in record.steps)
+    return sum(entry.kind == "sending_began" for entry in record.history)

@@ -14,7 +14,7 @@ from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.clocks import Reading
 from plivo_record_async.protocol.models import RateLimit, Recording
 from plivo_record_async.protocol.recording.evidence import Evidence
-from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
+from plivo_record_async.protocol.recording.reconcile import Claim, conclude, matching, ownership_of, start_window, weigh
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import Store
@@ -60,7 +60,7 @@ class Reconciler:
             PlivoRecordError: Plivo could not be asked, or the store could not be read.
         """
         rows, complete = await self._listed(record)
-        matches = matching(record, rows, search_for(record, self._client.plivo_clock, self._read()))
+        matches = matching(record, rows, start_window(record, self._client.plivo_clock, self._read()))
         claims: dict[Recording, Claim] = {
             row: await self._claim(row, record) for row in (*matches.likely, *matches.possible)
         }
@@ -77,7 +77,7 @@ class Reconciler:
             except NotFoundError:
                 pass  # the list may have it with another id, and has the URL of its file
         now = self._read()
-        search = search_for(record, self._client.plivo_clock, now)
+        search = start_window(record, self._client.plivo_clock, now)
         listing = Listing(conference_name=record.conference_name, added_after=search.added_after, now=now.wall)
         rows: list[Recording] = []
         for _ in range(_MOST_PAGES):
@@ -87,7 +87,7 @@ class Reconciler:
 
     async def _claim(self, row: Recording, record: FollowedRecording) -> Claim:
         owner = None if row.recording_id is None else await self._store.find("recording_id", row.recording_id)
-        return claim_of(owner, row, record)
+        return ownership_of(owner, row, record)
 
     async def _is_live(self, conference_name: str) -> bool:
         try:

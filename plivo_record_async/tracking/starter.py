@@ -17,7 +17,7 @@ from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.recording.evidence import Evidence, SendingBegan, StartAccepted, StartNotSent
 from plivo_record_async.protocol.recording.lifecycle import apply, begin
-from plivo_record_async.protocol.recording.outcomes import Started, evidence_of_answer, evidence_of_error
+from plivo_record_async.protocol.recording.outcomes import Started, evidence_of_error, evidence_of_response
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import Ledger
@@ -149,7 +149,7 @@ class Starter:
                 if isinstance(evidence, StartAccepted):
                     return known
                 raise
-            return await self._conclude(record, evidence_of_answer(answer))
+            return await self._conclude(record, evidence_of_response(answer))
 
     async def _conclude(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
         """Store an outcome. The caller gets it even if the store is down, because the start was sent."""
@@ -170,7 +170,7 @@ class Starter:
         with self.follower.sending(record):
             for answer in pending:
                 try:
-                    evidence = evidence_of_answer(await answer)
+                    evidence = evidence_of_response(await answer)
                 except PlivoRecordError as error:
                     evidence = evidence_of_error(error)
             await self.follower.apply_with_retry(record, evidence)

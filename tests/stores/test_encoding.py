@@ -20,7 +20,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from plivo_record_async.protocol.recording.record import HistoryEntry, StartAnswer
+from plivo_record_async.protocol.recording.record import HistoryEntry, StartResponse
 from plivo_record_async.stores.encoding import decode, encode, to_microseconds
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
 from plivo_record_async.testing.store_contract.samples import orphan
@@ -84,8 +84,12 @@ requests = st.builds(
     callback_url=st.just("https://me.example/r?x=1#rc=5"),
     callback_method=st.sampled_from([None, "POST"]),
 )
-steps = st.builds(
-    HistoryEntry, kind=st.sampled_from([*KINDS, "planned"]), state=st.sampled_from(STATES), at=moments, evidence=texts
+entries = st.builds(
+    HistoryEntry,
+    kind=st.sampled_from([*KINDS, "planned"]),
+    state=st.sampled_from(STATES),
+    at=moments,
+    description=texts,
 )
 records = st.builds(
     FollowedRecording,
@@ -104,14 +108,14 @@ records = st.builds(
         within=st.floats(0, 3_600),
     ),
     gone_at=maybe_moments,
-    answer=st.none() | st.builds(StartAnswer, api_id=maybe, recording_id=maybe, url=maybe),
-    response=st.none() | responses,
+    start_response=st.none() | st.builds(StartResponse, api_id=maybe, recording_id=maybe, url=maybe),
+    async_response=st.none() | responses,
     begun=st.none() | rows,
     ended=st.none() | ends,
     transcription=st.none() | transcriptions,
     candidates=st.lists(rows, max_size=2).map(tuple),
     unhandled=st.lists(st.sampled_from(["ApiResponse", "RecordingEnded", "TranscriptionEnded"]), max_size=2).map(tuple),
-    steps=st.lists(steps, max_size=2).map(tuple),
+    history=st.lists(entries, max_size=2).map(tuple),
 )
 orphans = st.builds(
     Orphan,
@@ -132,8 +136,8 @@ def test_record_survives_encoding_and_decoding(record: FollowedRecording) -> Non
 
 def raws_of(record: FollowedRecording) -> list[Any]:
     """What takes no part in comparison."""
-    sources = (record.response, record.ended, record.transcription, *record.candidates)
-    answer = None if record.response is None else record.response.answer
+    sources = (record.async_response, record.ended, record.transcription, *record.candidates)
+    answer = None if record.async_response is None else record.async_response.answer
     return [answer, *(getattr(source, "raw", None) for source in sources)]
 
 
@@ -180,6 +184,22 @@ WHOLE: dict[str, Any] = json.loads(encode(planned()))
 def test_content_unknown_to_this_version_is_refused(text: str) -> None:
     with pytest.raises(StoreError, match="no FollowedRecording that this version of the package can read"):
         decode(text, FollowedRecording)
+
+
+def test_record_of_an_older_version_is_read() -> None:
+    stored = WHOLE | {
+        "answer": {"api_id": "api-1"},
+        "response": {"api_id": "api-1", "message": "started", "answer": {}, "raw": {}},
+        "steps": [
+            ["planned", "planned", 0, "planned"],
+            ["refused", "rejected", 1, "404"],
+            ["came_due", "unknown", 2, "x"],
+        ],
+    }
+    record = decode(json.dumps(stored), FollowedRecording)
+    assert record.start_response == StartResponse(api_id="api-1")
+    assert record.async_response == ApiResponse(api_id="api-1", message="started")
+    assert [entry.kind for entry in record.history] == ["planned", "rejected", "due_time_reached"]
 
 
 def test_an_event_of_a_kind_that_is_not_known_is_refused() -> None:

@@ -30,7 +30,7 @@ def test_record_is_found_by_its_keys() -> None:
 
 def test_first_of_several_records_with_one_id_is_found() -> None:
     later = recording("accepted", "start-0")
-    later = attrs.evolve(later, steps=tuple(attrs.evolve(step, at=NOW + SECOND) for step in later.steps))
+    later = attrs.evolve(later, history=tuple(attrs.evolve(entry, at=NOW + SECOND) for entry in later.history))
     assert index_of(later, recording("accepted", "start-1")).find("api_id", "api-1") == recording("accepted", "start-1")
 
 

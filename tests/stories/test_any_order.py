@@ -236,7 +236,7 @@ class AnyOrder(RuleBasedStateMachine):
     @invariant()
     def states_only_move_forward(self) -> None:
         for record in self.run(self.records()):
-            states: list[RecordingState] = [step.state for step in record.steps]
+            states: list[RecordingState] = [step.state for step in record.history]
             for before, after in pairwise(states):
                 assert RANKS[before] <= RANKS[after] or (before, after) == ("not_sent", "sending")
 

@@ -74,7 +74,7 @@ class Sent:
     callback: HttpCallback
 
     def is_kept(self, record: FollowedRecording) -> bool:
-        kept = {"response": record.response, "ended": record.ended, "transcription": record.transcription}
+        kept = {"response": record.async_response, "ended": record.ended, "transcription": record.transcription}
         return kept[self.kind] is not None
 
 
@@ -151,7 +151,7 @@ def state_by(record: FollowedRecording) -> RecordingState:
         return "transcribed"
     if record.ended is not None:
         return "recorded"
-    return "started" if record.response is not None else "accepted"
+    return "started" if record.async_response is not None else "accepted"
 
 
 async def checked(path: Path, acknowledged: Iterable[Sent], start_ids: Sequence[str]) -> None:

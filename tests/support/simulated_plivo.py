@@ -18,9 +18,9 @@ from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.api.status_errors import result_of
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.protocol.models import Recording, StartRequest
-from plivo_record_async.protocol.recording.evidence import CameDue, StartAccepted, StartUnanswered
+from plivo_record_async.protocol.recording.evidence import DueTimeReached, StartAccepted, StartOutcomeUnknown
 from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, begin
-from plivo_record_async.protocol.recording.reconcile import Claim, claim_of, conclude, matching, search_for, weigh
+from plivo_record_async.protocol.recording.reconcile import Claim, conclude, matching, ownership_of, start_window, weigh
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import is_due
 
@@ -207,7 +207,7 @@ class SimulatedMachine:
         sending = self.clock(now).sending(clocks, within=within)
         record = begin(start_id, StartRequest(room), clocks.wall, sending=sending)
         if answered is None:
-            record, _ = apply(record, StartUnanswered(description="no answer"), self.read(now + within).wall)
+            record, _ = apply(record, StartOutcomeUnknown(description="no answer"), self.read(now + within).wall)
         else:
             record, _ = apply(record, StartAccepted(description="202", api_id=start_id), self.read(now + answered).wall)
         self.records[start_id] = record
@@ -219,15 +219,15 @@ class SimulatedMachine:
         wall = self.read(now).wall
         for start_id, record in self.records.items():
             if is_due(record, wall):
-                changed, effects = apply(record, CameDue(), wall)
+                changed, effects = apply(record, DueTimeReached(), wall)
                 self.records[start_id] = self._reconcile(changed, now) if Reconcile() in effects else changed
 
     def _reconcile(self, record: FollowedRecording, now: float) -> FollowedRecording:
         """Reconcile a record, as `Reconciler` does."""
         rows, complete = self._listed(record, now)
-        matches = matching(record, rows, search_for(record, self.clock(now), self.read(now)))
+        matches = matching(record, rows, start_window(record, self.clock(now), self.read(now)))
         claims: dict[Recording, Claim] = {
-            row: claim_of(self._owner(row), row, record) for row in (*matches.likely, *matches.possible)
+            row: ownership_of(self._owner(row), row, record) for row in (*matches.likely, *matches.possible)
         }
         finding = weigh(record, matches, claims, complete=complete)
         live = finding.is_open and self.ask(get_conference(record.conference_name), now) is not None
@@ -239,7 +239,7 @@ class SimulatedMachine:
             row = self.ask(get_recording(record.recording_id), now)
             if row is not None:
                 return [row], True
-        search = search_for(record, self.clock(now), self.read(now))
+        search = start_window(record, self.clock(now), self.read(now))
         listing = Listing(
             conference_name=record.conference_name, added_after=search.added_after, now=self.read(now).wall
         )

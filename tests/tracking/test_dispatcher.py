@@ -11,7 +11,7 @@ import attrs
 import pytest
 
 from plivo_record_async import _clock
-from plivo_record_async.protocol.recording.evidence import EventHandled, HandlersEnded
+from plivo_record_async.protocol.recording.evidence import EventHandled, HandlerProgress
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import apply
 from plivo_record_async.protocol.recording.record import status_of
@@ -184,7 +184,7 @@ async def test_only_the_handlers_that_failed_run_again_after_a_restart() -> None
 
 async def test_handler_of_an_earlier_version_of_the_program_is_not_waited_for() -> None:
     failed = unhandled()
-    old = HandlersEnded(name="RecordingEnded", succeeded=frozenset({"kept"}), failed=(("old", "no"),))
+    old = HandlerProgress(name="RecordingEnded", succeeded=frozenset({"kept"}), failed=(("old", "no"),))
     async with tracker_parts(ScriptedPlivo()) as its:
         kept = RecordingHandler()
         its.follower.add_handler("RecordingEnded", kept, "kept")
@@ -293,7 +293,7 @@ async def test_event_that_no_process_handles_is_given_up(caplog: pytest.LogCaptu
 HANDLERS: dict[str, Handler] = dict.fromkeys(("a", "b", "c"), RecordingHandler())
 
 
-def ended(runs: EventRuns, label: str, error: BaseException | None = None) -> EventHandled | HandlersEnded | None:
+def ended(runs: EventRuns, label: str, error: BaseException | None = None) -> EventHandled | HandlerProgress | None:
     runs.running.pop(label, None)
     return runs.ended("RecordingEnded", HANDLERS, label, error)
 
@@ -306,9 +306,9 @@ async def test_nothing_is_stored_until_all_have_run_or_one_has_failed() -> None:
     assert ended(runs, "c") == EventHandled(name="RecordingEnded")
     runs = EventRuns(running=dict.fromkeys(HANDLERS, task))
     assert ended(runs, "a") is None
-    assert ended(runs, "b", ValueError("no")) == HandlersEnded(
+    assert ended(runs, "b", ValueError("no")) == HandlerProgress(
         name="RecordingEnded", succeeded=frozenset("a"), failed=(("b", "ValueError: no"),), running=frozenset("c")
     )
-    assert ended(runs, "c") == HandlersEnded(name="RecordingEnded", succeeded=frozenset("ac"))
+    assert ended(runs, "c") == HandlerProgress(name="RecordingEnded", succeeded=frozenset("ac"))
     assert ended(runs, "b") == EventHandled(name="RecordingEnded")
     await task

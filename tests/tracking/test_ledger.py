@@ -29,7 +29,7 @@ CANCELLED = StartNotSent(description="cancelled")
 
 
 async def test_new_evidence_is_stored_and_its_effects_are_returned() -> None:
-    ledger = Ledger(store=MemoryStore(), handled=HANDLED)
+    ledger = Ledger(store=MemoryStore(), events_with_handlers=HANDLED)
     record = await ledger.store.create(recording("accepted"))
     learned, effects = await ledger.apply(record, ENDED)
     assert learned == await ledger.get(record.start_id)
@@ -48,18 +48,18 @@ async def test_known_evidence_is_not_stored_again() -> None:
 
 async def test_concurrent_change_is_not_overwritten() -> None:
     store = MemoryStore()
-    first, second = Ledger(store=store, handled=HANDLED), Ledger(store=store, handled=HANDLED)
+    first, second = Ledger(store=store, events_with_handlers=HANDLED), Ledger(store=store, events_with_handlers=HANDLED)
     record = await store.create(recording("sending"))
     await second.apply(record, ENDED)
     learned, effects = await first.apply(record, ACCEPTED)
     assert (learned.state, learned.ended, learned.version) == ("recorded", ENDED, record.version + 2)
-    assert learned.answer is not None
+    assert learned.start_response is not None
     assert effects == ()
 
 
 async def test_effects_of_evidence_applied_twice_are_returned_once() -> None:
     store = MemoryStore()
-    ledgers = [Ledger(store=store, handled=HANDLED) for _ in range(8)]
+    ledgers = [Ledger(store=store, events_with_handlers=HANDLED) for _ in range(8)]
     record = await store.create(recording("accepted"))
     outcomes = await asyncio.gather(*(ledger.apply(record, ENDED) for ledger in ledgers))
     assert [effects for _, effects in outcomes if effects] == [(RunHandlers(ENDED),)]
@@ -72,7 +72,7 @@ async def test_evidence_of_all_concurrent_writers_is_kept() -> None:
     news: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED]
     await asyncio.gather(*(Ledger(store=store).apply(record, piece) for piece in news))
     learned = await Ledger(store=store).get(record.start_id)
-    assert (learned.state, learned.response, learned.ended, learned.transcription) == (
+    assert (learned.state, learned.async_response, learned.ended, learned.transcription) == (
         "transcribed",
         CONFIRMED,
         ENDED,
@@ -125,7 +125,7 @@ async def test_evidence_is_checked_again_after_a_concurrent_change() -> None:
 
     def contradiction(current: FollowedRecording) -> str | None:
         doubted.append(current)
-        return "it was confirmed" if current.response is not None else None
+        return "it was confirmed" if current.async_response is not None else None
 
     with pytest.raises(ContradictionError, match="it was confirmed"):
         await ledger.apply(record, ENDED, contradiction=contradiction)

@@ -17,7 +17,7 @@ from plivo_record_async.protocol.recording.evidence import (
     ConferenceGone,
     NothingFound,
     RecordingFound,
-    StartUnanswered,
+    StartOutcomeUnknown,
 )
 from plivo_record_async.protocol.recording.lifecycle import apply, begin
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
@@ -254,7 +254,7 @@ def sent(wrong: float) -> FollowedRecording:
     clocks = _clock.read()
     now = clocks.wall + wrong * SECOND
     record = begin("start-1", REQUEST, now, sending=PlivoClock().sending(clocks, within=30))
-    unknown, _ = apply(record, StartUnanswered(description="timeout"), now + SECOND)
+    unknown, _ = apply(record, StartOutcomeUnknown(description="timeout"), now + SECOND)
     return unknown
 
 

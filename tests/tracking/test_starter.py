@@ -28,7 +28,7 @@ from tests.support.tracker.parts import PUBLIC_URL, TrackerParts, other_tasks, t
 from tests.support.tracker.scripted_plivo import TOKEN, Answer, ScriptedPlivo, accepted_response
 
 REQUEST = StartRequest("standup")
-REFUSED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
+REJECTED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
 SENSELESS = httpx.Response(202, text="<html>")
 UNREACHABLE = httpx.ConnectError("refused")
 SILENT = httpx.ReadTimeout("no answer")
@@ -99,7 +99,7 @@ async def test_start_is_stored_as_sending_before_it_is_sent() -> None:
 
         plivo.answers.append(answer)
         record = await its.starter.start(REQUEST, dedupe_key="monday")
-        assert [step.kind for step in record.steps] == ["planned", "sending_began", "accepted"]
+        assert [step.kind for step in record.history] == ["planned", "sending_began", "accepted"]
         assert record.dedupe_key == "monday"
 
 
@@ -150,7 +150,7 @@ async def test_clock_readings_of_each_sending_are_kept() -> None:
 @pytest.mark.parametrize(
     ("answer", "error", "state"),
     [
-        (REFUSED, NotFoundError, "rejected"),
+        (REJECTED, NotFoundError, "rejected"),
         (UNREACHABLE, NotSentError, "not_sent"),
         (SILENT, OutcomeUnknownError, "unknown"),
         (httpx.Response(503, text=""), OutcomeUnknownError, "unknown"),
@@ -184,8 +184,8 @@ async def test_callback_may_arrive_before_the_answer() -> None:
 
         plivo.answers.append(answer)
         record = await its.starter.start(REQUEST)
-        assert (record.state, record.ended, record.response) == ("recorded", ENDED, CONFIRMED)
-        assert record.answer is not None
+        assert (record.state, record.ended, record.async_response) == ("recorded", ENDED, CONFIRMED)
+        assert record.start_response is not None
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ async def test_one_of_many_concurrent_starts_with_one_dedupe_key_is_sent() -> No
     assert len(plivo.starts) == 1
 
 
-@pytest.mark.parametrize("answer", [REFUSED, SILENT])
+@pytest.mark.parametrize("answer", [REJECTED, SILENT])
 async def test_start_that_was_sent_is_never_sent_again(answer: Answer) -> None:
     plivo = ScriptedPlivo(answer)
     async with tracker_parts(plivo) as its:
@@ -308,7 +308,7 @@ async def test_start_cancelled_while_queued_is_not_sent() -> None:
 
 @pytest.mark.parametrize(
     ("answer", "state"),
-    [(accepted_response("api-1"), "accepted"), (REFUSED, "rejected"), (SENSELESS, "accepted"), (SILENT, "unknown")],
+    [(accepted_response("api-1"), "accepted"), (REJECTED, "rejected"), (SENSELESS, "accepted"), (SILENT, "unknown")],
 )
 async def test_outcome_of_a_start_cancelled_while_being_sent_is_stored(answer: Answer, state: RecordingState) -> None:
     go = asyncio.Event()
@@ -369,7 +369,7 @@ async def test_start_cancelled_before_its_repetition_is_not_sent(verb: str) -> N
 
 async def test_cancelled_start_of_unknown_outcome_is_not_sent_again() -> None:
     go = asyncio.Event()
-    arrived, refusing = waiting(go, REFUSED)
+    arrived, refusing = waiting(go, REJECTED)
     plivo = ScriptedPlivo(httpx.Response(503, json={"error": "executed, and then out of order"}), refusing)
     async with tracker_parts(plivo, max_retries=1, retry_503_starts=True) as its:
         task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))
@@ -437,7 +437,7 @@ async def test_repetition_that_cannot_be_stored_is_not_sent() -> None:
     ("answer", "error", "state"),
     [
         (accepted_response("api-1"), None, "accepted"),
-        (REFUSED, NotFoundError, "rejected"),
+        (REJECTED, NotFoundError, "rejected"),
         (UNREACHABLE, NotSentError, "not_sent"),
         (SILENT, OutcomeUnknownError, "unknown"),
     ],

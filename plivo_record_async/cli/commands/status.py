@@ -45,14 +45,14 @@ def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
     record = asyncio.run(_read(start_id, db))
     output = Output(as_json)
     if as_json:
-        output.record(_facts(record) | {"steps": [attrs.asdict(step) for step in record.steps]})
+        output.record(_facts(record) | {"steps": [attrs.asdict(step) for step in record.history]})
         return ExitCode.DONE
     for name, value in _facts(record).items():
         if name != "type" and value is not None:
             output.line(f"{name:<15} {printable(str(value))}")
     output.line()
-    for step in record.steps:
-        line = f"{step.at.isoformat(timespec='milliseconds')}  {step.kind:<20} {step.state:<11}  {step.evidence}"
+    for step in record.history:
+        line = f"{step.at.isoformat(timespec='milliseconds')}  {step.kind:<20} {step.state:<11}  {step.description}"
         output.line(printable(line))
     return ExitCode.DONE
 

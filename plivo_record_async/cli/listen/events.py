@@ -78,8 +78,8 @@ def received(change: StoreChange) -> Iterator[ReceivedCallback]:
 
 
 def _new_callbacks(before: FollowedRecording, after: FollowedRecording) -> Iterator[ReceivedCallback]:
-    events = [event for event in (after.response, after.ended, after.transcription) if event is not None]
-    for step in after.steps[len(before.steps) :]:
+    events = [event for event in (after.async_response, after.ended, after.transcription) if event is not None]
+    for step in after.history[len(before.history) :]:
         for event in events:
             if kind_of(event) == step.kind:
                 yield ReceivedCallback(received_at=step.at, event=event, status=status_of(after))

@@ -16,13 +16,13 @@ from plivo_record_async.protocol.recording.evidence import (
     EventHandled,
     EventName,
     Evidence,
-    HandlersEnded,
+    HandlerProgress,
     RecordingBegan,
     RecordingFound,
     SendingBegan,
     StartAccepted,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
     event_name,
 )
 from plivo_record_async.protocol.recording.handler_runs import (
@@ -33,14 +33,14 @@ from plivo_record_async.protocol.recording.handler_runs import (
     update_runs,
 )
 from plivo_record_async.protocol.recording.kinds import kind_of
-from plivo_record_async.protocol.recording.record import FollowedRecording, StartAnswer
+from plivo_record_async.protocol.recording.record import FollowedRecording, StartResponse
 from plivo_record_async.protocol.recording.schedule import lacks_transcript
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 
 __all__ = ["changes_by", "changes_by_time", "event_of"]
 
 _ATTRIBUTES: Final[Mapping[EventName, str]] = {
-    "ApiResponse": "response",
+    "ApiResponse": "async_response",
     "RecordingEnded": "ended",
     "TranscriptionEnded": "transcription",
 }
@@ -65,39 +65,39 @@ def changes_by(  # noqa: C901 - one case for each kind of evidence
     evidence: Evidence,
     now: datetime,
     tracking: TrackingPolicy,
-    handled: Collection[EventName],
+    events_with_handlers: Collection[EventName],
 ) -> dict[str, Any]:
     """Return the attributes that a piece of evidence changes, apart from the state.
 
     Args:
         record: The record before the change.
-        evidence: The evidence. It is not `CameDue`.
+        evidence: The evidence. It is not `DueTimeReached`.
         now: The time (aware).
         tracking: The intervals and timeouts.
-        handled: The events that have handlers.
+        events_with_handlers: The events that have handlers.
     """
     changes: dict[str, Any] = {}
     match evidence:
         case ApiResponse() | RecordingEnded() | TranscriptionEnded():
-            changes = _by_event(record, evidence, handled)
+            changes = _by_event(record, evidence, events_with_handlers)
         case StartAccepted(api_id=api_id, recording_id=recording_id, url=url):
-            answer = StartAnswer(api_id=api_id, recording_id=recording_id, url=url)
-            changes = _keep_better(record, "answer", answer)
-        case StartRefused(api_id=api_id) | StartUnanswered(api_id=api_id):
-            changes = _keep_better(record, "answer", StartAnswer(api_id=api_id))
+            answer = StartResponse(api_id=api_id, recording_id=recording_id, url=url)
+            changes = _keep_better(record, "start_response", answer)
+        case StartRejected(api_id=api_id) | StartOutcomeUnknown(api_id=api_id):
+            changes = _keep_better(record, "start_response", StartResponse(api_id=api_id))
         case RecordingBegan(recording=begun):
             changes = _keep_better(record, "begun", begun)
         case RecordingFound(recording=row):
             changes = _by_rows(record, (row,))
             if kind_of(evidence) == "found_ended" and record.ended is None:
-                changes |= _by_event(record, _ended_by(record, row), handled)
+                changes |= _by_event(record, _ended_by(record, row), events_with_handlers)
         case CandidatesFound(recordings=rows):
             changes = _by_rows(record, tuple(sorted(rows, key=lambda row: row.recording_id or "")))
         case SendingBegan(sending=sending):
             changes = {"sending": sending}
         case ConferenceGone(at=at):
             changes = {} if record.gone_at is not None else {"gone_at": at or now}
-        case EventHandled() | HandlersEnded():
+        case EventHandled() | HandlerProgress():
             changes = _by_handlers(record, evidence, now, tracking)
         case _:
             pass
@@ -105,7 +105,7 @@ def changes_by(  # noqa: C901 - one case for each kind of evidence
 
 
 def changes_by_time(
-    record: FollowedRecording, now: datetime, tracking: TrackingPolicy, handled: Collection[EventName]
+    record: FollowedRecording, now: datetime, tracking: TrackingPolicy, events_with_handlers: Collection[EventName]
 ) -> dict[str, Any]:
     """Return the attributes that the passing of time changes, apart from the state.
 
@@ -115,12 +115,14 @@ def changes_by_time(
         record: The record before the change.
         now: The time (aware).
         tracking: The intervals and timeouts.
-        handled: The events that have handlers.
+        events_with_handlers: The events that have handlers.
     """
     changes: dict[str, Any] = {}
     if lacks_transcript(record) and now >= record.since + tracking.give_up_after:
         error = f"no transcript came within {tracking.give_up_after} of the recording's end"
-        changes = _by_event(record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), handled)
+        changes = _by_event(
+            record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), events_with_handlers
+        )
     runs: tuple[HandlerRun, ...] = changes.get("handler_runs", record.handler_runs)
     later = next_runs(runs, now, lease=tracking.handler_lease, give_up_after=tracking.give_up_after)
     if later != runs:
@@ -129,24 +131,24 @@ def changes_by_time(
     return changes
 
 
-def _by_event(record: FollowedRecording, event: Event, handled: Collection[EventName]) -> dict[str, Any]:
+def _by_event(record: FollowedRecording, event: Event, events_with_handlers: Collection[EventName]) -> dict[str, Any]:
     name = event_name(event)
     old, changes = getattr(record, _ATTRIBUTES[name]), _keep_better(record, _ATTRIBUTES[name], event)
     is_new = bool(changes) and (old is None or _precedence(old)[0] != _precedence(event)[0])
-    if is_new and name in handled and name not in record.unhandled:
+    if is_new and name in events_with_handlers and name not in record.unhandled:
         return changes | {"unhandled": (*record.unhandled, name), "handler_runs": drop_runs(record.handler_runs, name)}
     return changes
 
 
 def _keep_better(
-    record: FollowedRecording, attribute: str, new: StartAnswer | CallbackEvent | Recording
+    record: FollowedRecording, attribute: str, new: StartResponse | CallbackEvent | Recording
 ) -> dict[str, Any]:
     """Of two values for one attribute, keep the one that says more, so that their order does not matter."""
     old = getattr(record, attribute)
     return {} if old is not None and _precedence(old) >= _precedence(new) else {attribute: new}
 
 
-def _precedence(value: StartAnswer | CallbackEvent | Recording) -> tuple[bool, int, str]:
+def _precedence(value: StartResponse | CallbackEvent | Recording) -> tuple[bool, int, str]:
     """Return whether a value is decisive, how many of its attributes are known, and a text that breaks ties."""
     match value:
         case ApiResponse(error=error):
@@ -178,12 +180,12 @@ def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
 
 
 def _by_handlers(
-    record: FollowedRecording, evidence: EventHandled | HandlersEnded, now: datetime, tracking: TrackingPolicy
+    record: FollowedRecording, evidence: EventHandled | HandlerProgress, now: datetime, tracking: TrackingPolicy
 ) -> dict[str, Any]:
     name, runs = evidence.name, record.handler_runs
     if name not in record.unhandled:
         return {}
-    if isinstance(evidence, HandlersEnded):
+    if isinstance(evidence, HandlerProgress):
         lease = tracking.handler_lease
         runs = update_runs(runs, evidence, now, lease=lease, first_pause=lease, max_backoff=tracking.max_backoff)
         return {} if runs == record.handler_runs else {"handler_runs": runs}

@@ -51,16 +51,18 @@ def _recording_id(event: CallbackEvent) -> str | None:
 
 
 def _known_api_ids(record: FollowedRecording) -> set[str | None]:
-    return {source.api_id for source in (record.answer, record.response, record.ended) if source is not None}
+    return {
+        source.api_id for source in (record.start_response, record.async_response, record.ended) if source is not None
+    }
 
 
 def _known_recording_ids(record: FollowedRecording) -> set[str | None]:
     listed = [row.raw for row in record.candidates]
     events = [
         event
-        for event in (record.response, record.ended, record.transcription)
+        for event in (record.async_response, record.ended, record.transcription)
         if event is not None and event.raw and event.raw not in listed  # from a callback, not from the list
     ]
-    return {source.recording_id for source in (record.answer, record.begun) if source is not None} | {
+    return {source.recording_id for source in (record.start_response, record.begun) if source is not None} | {
         _recording_id(event) for event in events
     }

@@ -15,13 +15,13 @@ from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.models import ApiResponse, Recording, RecordingEnded, TranscriptionEnded
 
 __all__ = [
-    "CameDue",
     "CandidatesFound",
     "ConferenceGone",
+    "DueTimeReached",
     "EventHandled",
     "EventName",
     "Evidence",
-    "HandlersEnded",
+    "HandlerProgress",
     "NothingFound",
     "RecordingBegan",
     "RecordingFound",
@@ -29,8 +29,8 @@ __all__ = [
     "SendingContinued",
     "StartAccepted",
     "StartNotSent",
-    "StartRefused",
-    "StartUnanswered",
+    "StartOutcomeUnknown",
+    "StartRejected",
     "event_name",
 ]
 
@@ -75,7 +75,7 @@ class StartAccepted:
 
 
 @attrs.frozen(kw_only=True)
-class StartRefused:
+class StartRejected:
     """Plivo answered that it did not execute the start.
 
     Attributes:
@@ -99,7 +99,7 @@ class StartNotSent:
 
 
 @attrs.frozen(kw_only=True)
-class StartUnanswered:
+class StartOutcomeUnknown:
     """The start was sent, and no usable answer came.
 
     Attributes:
@@ -170,12 +170,12 @@ class NothingFound:
 
 
 @attrs.frozen
-class CameDue:
+class DueTimeReached:
     """``due_at`` has passed. Before that time, this changes nothing."""
 
 
 @attrs.frozen(kw_only=True)
-class HandlersEnded:
+class HandlerProgress:
     """Progress of the handlers of an event, while at least one of them has not succeeded.
 
     Attributes:
@@ -206,9 +206,9 @@ Evidence = (
     SendingBegan
     | SendingContinued
     | StartAccepted
-    | StartRefused
+    | StartRejected
     | StartNotSent
-    | StartUnanswered
+    | StartOutcomeUnknown
     | ApiResponse
     | RecordingEnded
     | TranscriptionEnded
@@ -217,8 +217,8 @@ Evidence = (
     | CandidatesFound
     | ConferenceGone
     | NothingFound
-    | CameDue
-    | HandlersEnded
+    | DueTimeReached
+    | HandlerProgress
     | EventHandled
 )
 """Any piece of evidence."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from plivo_record_async.protocol.recording.evidence import EventName, HandlersEnded
+from plivo_record_async.protocol.recording.evidence import EventName, HandlerProgress
 
 __all__ = ["HandlerRun", "describe_failures", "drop_runs", "next_run", "next_runs", "unfinished_events", "update_runs"]
 
@@ -54,7 +54,7 @@ Runs = tuple[HandlerRun, ...]
 
 def update_runs(
     runs: Runs,
-    ended: HandlersEnded,
+    ended: HandlerProgress,
     now: datetime,
     *,
     lease: timedelta,

@@ -6,12 +6,12 @@ from typing import Literal
 
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingState, TranscriptionEnded
 from plivo_record_async.protocol.recording.evidence import (
-    CameDue,
     CandidatesFound,
     ConferenceGone,
+    DueTimeReached,
     EventHandled,
     Evidence,
-    HandlersEnded,
+    HandlerProgress,
     NothingFound,
     RecordingBegan,
     RecordingFound,
@@ -19,8 +19,8 @@ from plivo_record_async.protocol.recording.evidence import (
     SendingContinued,
     StartAccepted,
     StartNotSent,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
 )
 
 __all__ = ["Kind", "describe", "kind_of"]
@@ -29,9 +29,9 @@ Kind = Literal[
     "sending_began",
     "sending_continued",
     "accepted",
-    "refused",
+    "rejected",
     "not_sent",
-    "unanswered",
+    "outcome_unknown",
     "start_confirmed",
     "start_failed",
     "recording_began",
@@ -43,9 +43,9 @@ Kind = Literal[
     "found_several",
     "conference_gone",
     "nothing_found",
-    "came_due",
-    "handlers_ended",
-    "handled",
+    "due_time_reached",
+    "handler_progress",
+    "event_handled",
 ]
 """The kinds of evidence that the table of the lifecycle knows."""
 
@@ -54,17 +54,17 @@ _KINDS: dict[type[Evidence], Kind] = {
     SendingBegan: "sending_began",
     SendingContinued: "sending_continued",
     StartAccepted: "accepted",
-    StartRefused: "refused",
+    StartRejected: "rejected",
     StartNotSent: "not_sent",
-    StartUnanswered: "unanswered",
+    StartOutcomeUnknown: "outcome_unknown",
     RecordingBegan: "recording_began",
     RecordingEnded: "recording_ended",
     CandidatesFound: "found_several",
     ConferenceGone: "conference_gone",
     NothingFound: "nothing_found",
-    CameDue: "came_due",
-    HandlersEnded: "handlers_ended",
-    EventHandled: "handled",
+    DueTimeReached: "due_time_reached",
+    HandlerProgress: "handler_progress",
+    EventHandled: "event_handled",
 }
 
 _DESCRIPTIONS: dict[Kind, str] = {
@@ -79,8 +79,8 @@ _DESCRIPTIONS: dict[Kind, str] = {
     "found_several": "more than one recording in Plivo's list may be this one",
     "conference_gone": "the conference is over, and Plivo lists no recording yet",
     "nothing_found": "the conference is over, and Plivo lists no recording",
-    "handlers_ended": "some handlers have run",
-    "handled": "the handlers have run",
+    "handler_progress": "some handlers have run",
+    "event_handled": "the handlers have run",
 }
 
 _TIMEOUT_DESCRIPTIONS: dict[RecordingState, str] = {
@@ -117,13 +117,13 @@ def describe(evidence: Evidence, state: RecordingState) -> str:
         state: The state of the recording after it.
     """
     match evidence:
-        case StartAccepted() | StartRefused() | StartNotSent() | StartUnanswered():
+        case StartAccepted() | StartRejected() | StartNotSent() | StartOutcomeUnknown():
             return evidence.description
         case ApiResponse(error=str(error)):
             return f"a callback said that it failed: {error}"
         case TranscriptionEnded(error=str(error)):
             return f"a callback said that the transcription failed: {error}"
-        case CameDue():
+        case DueTimeReached():
             return _TIMEOUT_DESCRIPTIONS.get(state, "time passed")
         case _:
             return _DESCRIPTIONS[kind_of(evidence)]

@@ -49,7 +49,7 @@ TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
         "absent": "absent", "started": "started", "failed": "failed", "recorded": "recorded",
         "transcribed": "transcribed",
     },
-    "refused": {
+    "rejected": {
         "sending": "rejected", "unknown": "rejected", "rejected": "rejected", "absent": "absent",
         "started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed",
     },
@@ -57,7 +57,7 @@ TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
         "planned": "not_sent", "sending": "not_sent", "unknown": "not_sent", "not_sent": "not_sent",
         "absent": "absent", "started": IGNORED, "failed": IGNORED, "recorded": IGNORED, "transcribed": IGNORED,
     },
-    "unanswered": {
+    "outcome_unknown": {
         "sending": "unknown", "unknown": "unknown", "absent": "absent", "started": "started", "failed": "failed",
         "recorded": "recorded", "transcribed": "transcribed",
     },
@@ -119,15 +119,15 @@ TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
         "accepted": IGNORED, "unconfirmed": "absent", "started": IGNORED, "failed": IGNORED,
         "recorded": IGNORED, "transcribed": IGNORED,
     },
-    "came_due": {
+    "due_time_reached": {
         "planned": "not_sent", "sending": "unknown", "not_sent": IGNORED, "rejected": IGNORED,
         "unknown": "unknown", "absent": IGNORED, "accepted": "unconfirmed", "unconfirmed": "unconfirmed",
         "started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed",
     },
-    "handlers_ended": {
+    "handler_progress": {
         "started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed",
     },
-    "handled": {"started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed"},
+    "event_handled": {"started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed"},
 }  # fmt: skip
 """The state that follows from each kind of evidence in each state. Evidence cannot occur in a state that is missing."""
 
@@ -139,7 +139,7 @@ class Reconcile:
 
 @attrs.frozen
 class RunHandlers:
-    """Run the handlers of an event, then apply `EventHandled`, or `HandlersEnded` if one of them fails.
+    """Run the handlers of an event, then apply `EventHandled`, or `HandlerProgress` if one of them fails.
 
     Attributes:
         event: The event.
@@ -206,12 +206,12 @@ def begin(
         dedupe_key: The user's key of the start.
         tracking: The intervals and timeouts.
     """
-    began = HistoryEntry(kind="sending_began", state="sending", at=now, evidence=describe(SendingBegan(), "sending"))
+    began = HistoryEntry(kind="sending_began", state="sending", at=now, description=describe(SendingBegan(), "sending"))
     return attrs.evolve(_new(start_id, request, now, dedupe_key, tracking, _planned(now), began), sending=sending)
 
 
 def _planned(now: datetime) -> HistoryEntry:
-    return HistoryEntry(kind="planned", state="planned", at=now, evidence="planned")
+    return HistoryEntry(kind="planned", state="planned", at=now, description="planned")
 
 
 def _new(
@@ -220,16 +220,16 @@ def _new(
     now: datetime,
     dedupe_key: str | None,
     tracking: TrackingPolicy,
-    *steps: HistoryEntry,
+    *history: HistoryEntry,
 ) -> FollowedRecording:
     return FollowedRecording(
         start_id=start_id,
         request=request,
         dedupe_key=dedupe_key,
-        version=len(steps) - 1,
-        state=steps[-1].state,
+        version=len(history) - 1,
+        state=history[-1].state,
         due_at=now + tracking.lease,
-        steps=steps,
+        history=history,
     )
 
 
@@ -239,7 +239,7 @@ def apply(
     now: datetime,
     tracking: TrackingPolicy = DEFAULT_TRACKING,
     *,
-    handled: Collection[EventName] = (),
+    events_with_handlers: Collection[EventName] = (),
 ) -> tuple[FollowedRecording, tuple[Effect, ...]]:
     """Apply one piece of evidence to a record.
 
@@ -248,7 +248,7 @@ def apply(
         evidence: The evidence.
         now: The time (aware).
         tracking: The intervals and timeouts.
-        handled: The events that have handlers.
+        events_with_handlers: The events that have handlers.
 
     Returns:
         The record after the change, which is the same object if nothing changed, and what is to be done once it is
@@ -262,29 +262,29 @@ def apply(
     if record.state not in row:
         raise ValueError(f"start {record.start_id} is {record.state}; it cannot meet the evidence {kind!r}")
     state = row[record.state]
-    if state is None or (kind == "came_due" and not is_due(record, now)):
+    if state is None or (kind == "due_time_reached" and not is_due(record, now)):
         return record, ()
-    if kind == "came_due":
-        changes = changes_by_time(record, now, tracking, handled)
+    if kind == "due_time_reached":
+        changes = changes_by_time(record, now, tracking, events_with_handlers)
     else:
-        changes = changes_by(record, evidence, now, tracking, handled)
-    if state == record.state and not changes and kind not in {"came_due", "sending_continued"}:
+        changes = changes_by(record, evidence, now, tracking, events_with_handlers)
+    if state == record.state and not changes and kind not in {"due_time_reached", "sending_continued"}:
         return record, ()
     if state != record.state:
         changes["state"] = state
     if changes.keys() - {"unhandled", "handler_runs"}:
-        entry = HistoryEntry(kind=kind, state=state, at=now, evidence=describe(evidence, state))
-        changes["steps"] = (*record.steps, entry)
+        entry = HistoryEntry(kind=kind, state=state, at=now, description=describe(evidence, state))
+        changes["history"] = (*record.history, entry)
     due_at = next_due(record, changes, now, tracking)
     changed = attrs.evolve(record, **changes, version=record.version + 1, due_at=due_at)
     return changed, _effects(record, changed, kind)
 
 
 def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) -> tuple[Effect, ...]:
-    came_due = kind == "came_due"
-    known: tuple[EventName, ...] = () if came_due else before.unhandled
+    due_time_reached = kind == "due_time_reached"
+    known: tuple[EventName, ...] = () if due_time_reached else before.unhandled
     handlers = [_run_handlers(before, after, name) for name in after.unhandled if name not in known]
-    if not came_due:
+    if not due_time_reached:
         return tuple(handlers)
     given_up = [GiveUpHandler(run) for run in after.handler_runs if run.given_up and run not in before.handler_runs]
     reconcile = [Reconcile()] if before.state == after.state and lacks_end(after) else []

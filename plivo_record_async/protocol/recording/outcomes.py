@@ -17,11 +17,11 @@ from plivo_record_async.protocol.recording.evidence import (
     RecordingBegan,
     StartAccepted,
     StartNotSent,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
 )
 
-__all__ = ["Started", "evidence_of_answer", "evidence_of_error", "evidence_of_event"]
+__all__ = ["Started", "evidence_of_error", "evidence_of_event", "evidence_of_response"]
 
 Started = RecordingStarted | PendingResponse
 """The two answers to a start."""
@@ -29,7 +29,7 @@ Started = RecordingStarted | PendingResponse
 _LENGTHS = ("recording_duration", "recording_duration_ms", "RecordingDuration", "RecordingDurationMs")
 
 
-def evidence_of_answer(answer: Started) -> StartAccepted:
+def evidence_of_response(answer: Started) -> StartAccepted:
     """Return the evidence of the answer to a start.
 
     Args:
@@ -53,11 +53,11 @@ def evidence_of_error(error: PlivoRecordError) -> Evidence:
                 description=description, api_id=error.api_id, recording_id=error.recording_id, url=error.url
             )
         case UnexpectedResponseError(api_id=api_id):
-            return StartUnanswered(description=description, api_id=api_id)
+            return StartOutcomeUnknown(description=description, api_id=api_id)
         case OutcomeUnknownError(api_id=api_id):
-            return StartUnanswered(description=description, api_id=api_id)
+            return StartOutcomeUnknown(description=description, api_id=api_id)
         case ApiError(api_id=api_id):
-            return StartRefused(description=description, api_id=api_id)
+            return StartRejected(description=description, api_id=api_id)
         case _:
             return StartNotSent(description=description)
 

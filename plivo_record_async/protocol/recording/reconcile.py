@@ -26,7 +26,7 @@ from plivo_record_async.protocol.recording.kinds import Kind
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
-__all__ = ["Claim", "Finding", "Matches", "Search", "claim_of", "conclude", "matching", "search_for", "weigh"]
+__all__ = ["Claim", "Finding", "Matches", "Search", "conclude", "matching", "ownership_of", "start_window", "weigh"]
 
 _MARGIN: Final = timedelta(seconds=30)
 """How long Plivo may take to begin recording, and by how much the clocks of its machines may differ."""
@@ -117,7 +117,7 @@ class Finding:
         return not self.found and not self.in_doubt
 
 
-def search_for(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Search:
+def start_window(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Search:
     """Return when the recording must have begun: between the last sending and the first sign of it, or the deadline.
 
     An earlier sending does not count, because nothing of it was sent.
@@ -127,9 +127,9 @@ def search_for(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Se
         clock: Plivo's clock.
         now: The clocks of this machine.
     """
-    sent_at = max((step.at for step in record.steps if step.kind == "sending_began"), default=record.created_at)
+    sent_at = max((entry.at for entry in record.history if entry.kind == "sending_began"), default=record.created_at)
     within = _DEADLINE if record.sending is None else timedelta(seconds=record.sending.within)
-    answered_at = next((step.at for step in record.steps if step.at >= sent_at and step.kind in _ANSWERED), None)
+    answered_at = next((entry.at for entry in record.history if entry.at >= sent_at and entry.kind in _ANSWERED), None)
     took = within if answered_at is None else min(max(answered_at - sent_at, timedelta()), within)
     sent = clock.when_sent(sent_at, record.sending, now)
     margin = _MARGIN if sent.measured else _UNMEASURED
@@ -162,7 +162,7 @@ def matching(record: FollowedRecording, rows: Sequence[Recording], search: Searc
     return Matches(likely=tuple(likely), possible=tuple(possible))
 
 
-def claim_of(owner: FollowedRecording | None, row: Recording, record: FollowedRecording) -> Claim:
+def ownership_of(owner: FollowedRecording | None, row: Recording, record: FollowedRecording) -> Claim:
     """Return whether a row belongs to another start.
 
     Args:
@@ -223,11 +223,11 @@ def conclude(
 
 def _was_named(owner: FollowedRecording, recording_id: str | None) -> bool:
     """Whether Plivo itself said that a recording is this one, so that it was not only matched by time."""
-    said = (owner.answer, owner.begun, owner.transcription)
+    said = (owner.start_response, owner.begun, owner.transcription)
     return (
-        (owner.response is not None and owner.response.answer.get("recording_id") == recording_id)
+        (owner.async_response is not None and owner.async_response.answer.get("recording_id") == recording_id)
         or any(source is not None and source.recording_id == recording_id for source in said)
-        or any(step.kind == "recording_ended" for step in owner.steps)
+        or any(entry.kind == "recording_ended" for entry in owner.history)
     )
 
 

@@ -23,7 +23,7 @@ from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun, describe_failures
 from plivo_record_async.protocol.recording.kinds import Kind
 
-__all__ = ["FollowedRecording", "HistoryEntry", "Progress", "Stage", "StartAnswer", "progress", "status_of"]
+__all__ = ["FollowedRecording", "HistoryEntry", "Progress", "Stage", "StartResponse", "progress", "status_of"]
 
 Stage = Literal["accepted", "recorded", "transcribed"]
 """The stages that a user can wait for."""
@@ -40,7 +40,7 @@ _LOST: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "ab
 
 
 @attrs.frozen(kw_only=True)
-class StartAnswer:
+class StartResponse:
     """What the answer to the start said. The attributes are those of `StartAccepted`."""
 
     api_id: str | None = None
@@ -56,13 +56,13 @@ class HistoryEntry:
         kind: The kind of the evidence. The first entry is ``planned``.
         state: The state after it.
         at: When the evidence was applied (aware, UTC).
-        evidence: A description of the evidence. The events of callbacks are in the record itself.
+        description: A description of the evidence. The events of callbacks are in the record itself.
     """
 
     kind: Kind | Literal["planned"]
     state: RecordingState
     at: datetime
-    evidence: str
+    description: str
 
 
 @attrs.frozen(kw_only=True)
@@ -79,15 +79,15 @@ class FollowedRecording(Value):
         sending: What the clocks of this machine showed when the start was about to be sent. It is None in records of
             older versions of this package.
         gone_at: When the conference was first seen to be over, by Plivo's clock.
-        answer: What the answer to the start said.
-        response: The asynchronous response.
+        start_response: What the answer to the start said.
+        async_response: The asynchronous response.
         begun: What a callback reported when the recording had begun.
         ended: The end of the recording.
         transcription: The end of the transcription.
         candidates: The rows in Plivo's list that are, or may be, this recording.
         unhandled: The events whose handlers have not all run.
         handler_runs: How these handlers stand. It is empty if none of them has failed.
-        steps: The history, the oldest entry first.
+        history: The history, the oldest entry first.
     """
 
     start_id: str
@@ -98,15 +98,15 @@ class FollowedRecording(Value):
     due_at: datetime | None = None
     sending: Sending | None = None
     gone_at: datetime | None = None
-    answer: StartAnswer | None = None
-    response: ApiResponse | None = None
+    start_response: StartResponse | None = None
+    async_response: ApiResponse | None = None
     begun: Recording | None = None
     ended: RecordingEnded | None = None
     transcription: TranscriptionEnded | None = None
     candidates: tuple[Recording, ...] = ()
     unhandled: tuple[EventName, ...] = ()
     handler_runs: tuple[HandlerRun, ...] = ()
-    steps: tuple[HistoryEntry, ...]
+    history: tuple[HistoryEntry, ...]
 
     @property
     def conference_name(self) -> str:
@@ -116,25 +116,25 @@ class FollowedRecording(Value):
     @property
     def created_at(self) -> datetime:
         """When the record was made."""
-        return self.steps[0].at
+        return self.history[0].at
 
     @property
     def updated_at(self) -> datetime:
         """When the record last changed."""
-        return self.steps[-1].at
+        return self.history[-1].at
 
     @property
     def since(self) -> datetime:
         """When the recording reached its state."""
-        *_, first = takewhile(lambda step: step.state == self.state, reversed(self.steps))
+        *_, first = takewhile(lambda entry: entry.state == self.state, reversed(self.history))
         return first.at
 
     @property
     def api_id(self) -> str | None:
         """Plivo's ID of the request. If None, it is not known."""
         return (
-            (self.answer and self.answer.api_id)
-            or (self.response and self.response.api_id)
+            (self.start_response and self.start_response.api_id)
+            or (self.async_response and self.async_response.api_id)
             or (self.ended and self.ended.api_id)
             or None
         )
@@ -145,8 +145,8 @@ class FollowedRecording(Value):
         return (
             (self.ended and self.ended.recording_id)
             or (self.transcription and self.transcription.recording_id)
-            or (self.response and _text(self.response.answer.get("recording_id")))
-            or (self.answer and self.answer.recording_id)
+            or (self.async_response and _text(self.async_response.answer.get("recording_id")))
+            or (self.start_response and self.start_response.recording_id)
             or (self.begun and self.begun.recording_id)
             or (self._found and self._found.recording_id)
             or None
@@ -157,8 +157,8 @@ class FollowedRecording(Value):
         """The URL at which the file is, or will be. If None, it is not known."""
         return (
             (self.ended and self.ended.record_url)
-            or (self.response and _text(self.response.answer.get("url")))
-            or (self.answer and self.answer.url)
+            or (self.async_response and _text(self.async_response.answer.get("url")))
+            or (self.start_response and self.start_response.url)
             or (self.begun and self.begun.recording_url)
             or (self._found and self._found.recording_url)
             or None
@@ -170,10 +170,10 @@ class FollowedRecording(Value):
         if self.state in {"recorded", "transcribed"}:
             return (self.transcription and self.transcription.error) or None
         if self.state == "failed":
-            return (self.response and self.response.error) or None
+            return (self.async_response and self.async_response.error) or None
         reason = None
         if self.state in _LOST or self.state in {"unknown", "unconfirmed"}:
-            reason = next((step.evidence for step in self.steps if step.state == self.state), None)
+            reason = next((entry.description for entry in self.history if entry.state == self.state), None)
         if len(self.candidates) > 1:
             may_be = ", ".join(row.recording_id or "?" for row in self.candidates)
             reason = "; ".join(filter(None, [reason, f"it may be any of the recordings {may_be}"]))

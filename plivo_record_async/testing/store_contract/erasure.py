@@ -93,4 +93,4 @@ class ErasureContract(StoreTests):
 
 
 def _updated_later(record: FollowedRecording) -> FollowedRecording:
-    return attrs.evolve(record, steps=(*record.steps[:-1], attrs.evolve(record.steps[-1], at=NOW + SECOND)))
+    return attrs.evolve(record, history=(*record.history[:-1], attrs.evolve(record.history[-1], at=NOW + SECOND)))

@@ -142,8 +142,8 @@ class RecordContract(StoreTests):
     async def test_first_created_of_several_records_with_one_id_is_found(self, store: Store) -> None:
         first = await store.create(planned("start-9"))
         later = record_in("accepted", "start-1")
-        steps = tuple(attrs.evolve(step, at=NOW + SECOND) for step in later.steps)
-        await store.create(attrs.evolve(later, steps=steps))
+        history = tuple(attrs.evolve(entry, at=NOW + SECOND) for entry in later.history)
+        await store.create(attrs.evolve(later, history=history))
         first = await changed(store, attrs.evolve(record_in("accepted", "start-9"), version=first.version))
         assert await store.find("api_id", "api-1") == first
         await changed(store, first, due_at=None)
@@ -193,8 +193,8 @@ class RecordContract(StoreTests):
 def _raws(record: FollowedRecording | None) -> list[Any]:
     """Return the attributes that equality does not compare."""
     assert record is not None
-    assert record.response is not None
+    assert record.async_response is not None
     assert record.ended is not None
     assert record.transcription is not None
     rows = [row.raw for row in record.candidates]
-    return [record.response.answer, record.response.raw, record.ended.raw, record.transcription.raw, rows]
+    return [record.async_response.answer, record.async_response.raw, record.ended.raw, record.transcription.raw, rows]

@@ -20,15 +20,15 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 from plivo_record_async.protocol.recording.evidence import (
-    CameDue,
+    DueTimeReached,
     EventName,
     Evidence,
     NothingFound,
     SendingBegan,
     StartAccepted,
     StartNotSent,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
 )
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.stores.interface import FollowedRecording, Orphan, Store
@@ -39,13 +39,13 @@ __all__ = [
     "ENDED",
     "FAILED",
     "NOW",
-    "REFUSED",
+    "OUTCOME_UNKNOWN",
+    "REJECTED",
     "REQUEST",
     "ROWS",
     "SECOND",
     "STATES",
     "TRANSCRIBED",
-    "UNANSWERED",
     "UNSENT",
     "UNTRANSCRIBED",
     "changed",
@@ -70,8 +70,8 @@ REQUEST: Final = StartRequest(
 ACCEPTED: Final = StartAccepted(
     description="202: conference recording started", api_id="api-1", recording_id="rec-1", url="https://f/1"
 )
-REFUSED: Final = StartRefused(description="404: not found", api_id="api-0")
-UNANSWERED: Final = StartUnanswered(description="read timeout", api_id="api-1")
+REJECTED: Final = StartRejected(description="404: not found", api_id="api-0")
+OUTCOME_UNKNOWN: Final = StartOutcomeUnknown(description="read timeout", api_id="api-1")
 UNSENT: Final = StartNotSent(description="connection refused")
 CONFIRMED: Final = ApiResponse(api_id="api-1", message="conference recording started", raw={"response": "{}"})
 FAILED: Final = ApiResponse(api_id="api-1", error="not found", raw={"response": "{}"})
@@ -106,11 +106,11 @@ _PATHS: Final[Mapping[RecordingState, tuple[Evidence, ...]]] = {
     "planned": (),
     "sending": (SendingBegan(),),
     "not_sent": (SendingBegan(), UNSENT),
-    "rejected": (SendingBegan(), REFUSED),
-    "unknown": (SendingBegan(), UNANSWERED),
-    "absent": (SendingBegan(), UNANSWERED, NothingFound()),
+    "rejected": (SendingBegan(), REJECTED),
+    "unknown": (SendingBegan(), OUTCOME_UNKNOWN),
+    "absent": (SendingBegan(), OUTCOME_UNKNOWN, NothingFound()),
     "accepted": (SendingBegan(), ACCEPTED),
-    "unconfirmed": (SendingBegan(), ACCEPTED, CameDue()),
+    "unconfirmed": (SendingBegan(), ACCEPTED, DueTimeReached()),
     "started": (SendingBegan(), ACCEPTED, CONFIRMED),
     "failed": (SendingBegan(), ACCEPTED, FAILED),
     "recorded": (SendingBegan(), ACCEPTED, ENDED),
@@ -127,18 +127,18 @@ def planned(
 
 
 def record_after(
-    record: FollowedRecording, *evidence: Evidence, handled: Collection[EventName] = ()
+    record: FollowedRecording, *evidence: Evidence, events_with_handlers: Collection[EventName] = ()
 ) -> FollowedRecording:
     """Return the record after this evidence, in this order.
 
     Args:
         record: The record.
-        evidence: The evidence. `CameDue` is applied when the record is due, all other evidence at `NOW`.
-        handled: The events that have handlers.
+        evidence: The evidence. `DueTimeReached` is applied when the record is due, all other evidence at `NOW`.
+        events_with_handlers: The events that have handlers.
     """
     for piece in evidence:
-        due_at = record.due_at if isinstance(piece, CameDue) else None
-        record, _ = apply(record, piece, due_at or NOW, handled=handled)
+        due_at = record.due_at if isinstance(piece, DueTimeReached) else None
+        record, _ = apply(record, piece, due_at or NOW, events_with_handlers=events_with_handlers)
     return record
 
 

@@ -22,7 +22,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
     UnknownCallback,
 )
-from plivo_record_async.protocol.recording.evidence import CameDue, Evidence, SendingBegan, StartAccepted
+from plivo_record_async.protocol.recording.evidence import DueTimeReached, Evidence, SendingBegan, StartAccepted
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
 from plivo_record_async.stores.interface import (
@@ -75,7 +75,7 @@ def test_callbacks_of_one_change_are_shown_in_their_order() -> None:
     "change",
     [
         RecordCreated(record=PLANNED),
-        replaced(PLANNED, SendingBegan(), CameDue()),
+        replaced(PLANNED, SendingBegan(), DueTimeReached()),
         RecordForgotten(start_id="a-start"),
         Pruned(records=1, orphans=2),
     ],

@@ -9,22 +9,22 @@ from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.models import RecordingEnded
 from plivo_record_async.protocol.recording.changes import changes_by, changes_by_time
 from plivo_record_async.protocol.recording.evidence import (
-    CameDue,
     CandidatesFound,
     ConferenceGone,
+    DueTimeReached,
     EventHandled,
     EventName,
     Evidence,
-    HandlersEnded,
+    HandlerProgress,
     RecordingBegan,
     RecordingFound,
     SendingBegan,
     StartNotSent,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
 )
 from plivo_record_async.protocol.recording.lifecycle import RunHandlers, apply, begin
-from plivo_record_async.protocol.recording.record import StartAnswer, progress
+from plivo_record_async.protocol.recording.record import StartResponse, progress
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     CONFIRMED,
@@ -55,7 +55,7 @@ def test_a_transcript_outweighs_an_error_and_an_error_outweighs_a_confirmation()
     transcribed = record_after(recording("recorded"), UNTRANSCRIBED, TRANSCRIBED)
     assert (transcribed.state, transcribed.transcription, transcribed.error) == ("transcribed", TRANSCRIBED, None)
     failed = record_after(recording("accepted"), FAILED, CONFIRMED)
-    assert (failed.state, failed.response, failed.error) == ("failed", FAILED, "not found")
+    assert (failed.state, failed.async_response, failed.error) == ("failed", FAILED, "not found")
 
 
 def test_row_of_the_list_replaces_a_lost_callback() -> None:
@@ -87,19 +87,19 @@ def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
 
 def test_missing_transcript_counts_as_failed_until_it_arrives() -> None:
     record = recording("recorded")
-    early, effects = apply(record, CameDue(), due_time(record) - SECOND)
+    early, effects = apply(record, DueTimeReached(), due_time(record) - SECOND)
     assert (early, effects) == (record, ())
     handled_events: frozenset[EventName] = frozenset({"TranscriptionEnded"})
-    late, effects = apply(record, CameDue(), due_time(record), handled=handled_events)
+    late, effects = apply(record, DueTimeReached(), due_time(record), events_with_handlers=handled_events)
     assert (late.state, late.error) == ("recorded", "no transcript came within 2 days, 0:00:00 of the recording's end")
     assert progress(late, "transcribed") == "lost"
-    assert late.steps[-1].evidence == "no transcript came in time"
+    assert late.history[-1].description == "no transcript came in time"
     [told] = effects
     assert isinstance(told, RunHandlers)
     assert told.event == late.transcription
     handled = record_after(late, EventHandled(name="TranscriptionEnded"))
     assert handled.due_at is None
-    at_last, effects = apply(handled, TRANSCRIBED, NOW, handled=handled_events)
+    at_last, effects = apply(handled, TRANSCRIBED, NOW, events_with_handlers=handled_events)
     assert progress(at_last, "transcribed") == "reached"
     assert effects == (RunHandlers(TRANSCRIBED),)
 
@@ -108,15 +108,15 @@ def test_clock_readings_of_the_last_sending_are_kept() -> None:
     first, second = (Sending(steady=number, run="run", within=30) for number in (1.0, 2.0))
     began = record_after(planned(), SendingBegan(sending=first))
     assert began.sending == first
-    again = record_after(began, StartNotSent(description="refused"), SendingBegan(sending=second))
+    again = record_after(began, StartNotSent(description="no connection"), SendingBegan(sending=second))
     assert again.sending == second
     assert begin("start-1", REQUEST, NOW, sending=first).sending == first
 
 
 def test_handlers_that_have_run_change_the_record_only_while_their_event_is_unhandled() -> None:
     handled = EventHandled(name="RecordingEnded")
-    failed = HandlersEnded(name="RecordingEnded", failed=(("bad", "ValueError: no"),), running=frozenset({"slow"}))
-    record = record_after(recording("accepted"), ENDED, handled={"RecordingEnded"})
+    failed = HandlerProgress(name="RecordingEnded", failed=(("bad", "ValueError: no"),), running=frozenset({"slow"}))
+    record = record_after(recording("accepted"), ENDED, events_with_handlers={"RecordingEnded"})
     assert changes_by(recording("recorded"), handled, NOW, DEFAULT_TRACKING, ()) == {}
     assert changes_by(recording("recorded"), failed, NOW, DEFAULT_TRACKING, ()) == {}
     noted = changes_by(record, failed, NOW, DEFAULT_TRACKING, ())
@@ -128,8 +128,8 @@ def test_handlers_that_have_run_change_the_record_only_while_their_event_is_unha
 
 
 def test_time_lets_handlers_run_again_and_gives_them_up() -> None:
-    failed = HandlersEnded(name="RecordingEnded", failed=(("bad", "ValueError: no"),))
-    record = record_after(recording("accepted"), ENDED, failed, handled={"RecordingEnded"})
+    failed = HandlerProgress(name="RecordingEnded", failed=(("bad", "ValueError: no"),))
+    record = record_after(recording("accepted"), ENDED, failed, events_with_handlers={"RecordingEnded"})
     assert changes_by_time(record, NOW, DEFAULT_TRACKING, ()) == {}
     again = changes_by_time(record, NOW + DEFAULT_TRACKING.handler_lease, DEFAULT_TRACKING, ())
     assert again["unhandled"] == ("RecordingEnded",)
@@ -151,8 +151,8 @@ def test_conference_that_is_gone_is_noted_once() -> None:
 
 
 @pytest.mark.parametrize(
-    "evidence", [StartRefused(description="no", api_id="a"), StartUnanswered(description="?", api_id="a")]
+    "evidence", [StartRejected(description="no", api_id="a"), StartOutcomeUnknown(description="?", api_id="a")]
 )
 def test_api_id_of_an_error_is_kept(evidence: Evidence) -> None:
     changes = changes_by(recording("sending"), evidence, NOW, DEFAULT_TRACKING, ())
-    assert changes == {"answer": StartAnswer(api_id="a")}
+    assert changes == {"start_response": StartResponse(api_id="a")}

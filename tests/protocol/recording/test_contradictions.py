@@ -21,8 +21,8 @@ from plivo_record_async.protocol.recording.evidence import (
     RecordingBegan,
     RecordingFound,
     StartAccepted,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
 )
 from plivo_record_async.protocol.recording.lifecycle import apply, begin
 from plivo_record_async.protocol.recording.record import FollowedRecording
@@ -72,7 +72,7 @@ def test_recording_id_of_an_earlier_callback_contradicts_another_one(known: Any)
     assert contradiction(record(known), attrs.evolve(ENDED, api_id="api-2")) is None
 
 
-@pytest.mark.parametrize("known", [StartRefused, StartUnanswered])
+@pytest.mark.parametrize("known", [StartRejected, StartOutcomeUnknown])
 def test_api_id_of_a_refused_or_unanswered_start_contradicts_another_one(known: Any) -> None:
     answered = record(known(description="500", api_id="api-1"))
     assert contradiction(answered, ENDED) is None

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.recording.evidence import EventName, HandlersEnded
+from plivo_record_async.protocol.recording.evidence import EventName, HandlerProgress
 from plivo_record_async.protocol.recording.handler_runs import (
     HandlerRun,
     Runs,
@@ -33,7 +33,7 @@ def note(
     failed: tuple[tuple[str, str], ...] = (),
     running: frozenset[str] = frozenset(),
 ) -> Runs:
-    evidence = HandlersEnded(name="RecordingEnded", succeeded=done, failed=failed, running=running)
+    evidence = HandlerProgress(name="RecordingEnded", succeeded=done, failed=failed, running=running)
     return update_runs(runs, evidence, now, lease=MINUTE, first_pause=MINUTE, max_backoff=HOUR)
 
 
@@ -69,7 +69,7 @@ def test_pauses_grow_from_the_first_to_the_longest() -> None:
 
 
 def test_a_longest_pause_below_the_first_does_not_shorten_the_first() -> None:
-    evidence = HandlersEnded(name="RecordingEnded", failed=(("a", "no"),))
+    evidence = HandlerProgress(name="RecordingEnded", failed=(("a", "no"),))
     [run] = update_runs((), evidence, NOW, lease=HOUR, first_pause=HOUR, max_backoff=MINUTE)
     assert run.due_at == NOW + HOUR
 

@@ -34,4 +34,4 @@ def test_description_of_a_failure_is_plivos_message() -> None:
 
 
 def test_evidence_without_effect_has_a_short_description() -> None:
-    assert describe(EVIDENCE["came_due"], "started") == "time passed"
+    assert describe(EVIDENCE["due_time_reached"], "started") == "time passed"

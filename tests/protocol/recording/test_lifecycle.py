@@ -20,13 +20,13 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 from plivo_record_async.protocol.recording.evidence import (
-    CameDue,
     CandidatesFound,
     ConferenceGone,
+    DueTimeReached,
     EventHandled,
     EventName,
     Evidence,
-    HandlersEnded,
+    HandlerProgress,
     NothingFound,
     RecordingBegan,
     RecordingFound,
@@ -34,8 +34,8 @@ from plivo_record_async.protocol.recording.evidence import (
     SendingContinued,
     StartAccepted,
     StartNotSent,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
 )
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.kinds import Kind, kind_of
@@ -131,7 +131,7 @@ def test_every_state_and_evidence_follow_the_table(kind: Kind, state: RecordingS
         assert apply(record, EVIDENCE[kind], now)[0].state == TABLE[kind][state]
 
 
-@pytest.mark.parametrize("kind", ["accepted", "refused", "not_sent", "unanswered", *CALLBACKS])
+@pytest.mark.parametrize("kind", ["accepted", "rejected", "not_sent", "outcome_unknown", *CALLBACKS])
 @pytest.mark.parametrize("state", STATES)
 def test_repeated_evidence_changes_nothing(kind: Kind, state: RecordingState) -> None:
     if TABLE[kind].get(state) is None:
@@ -150,7 +150,7 @@ def test_each_step_keeps_its_time_and_its_evidence() -> None:
     told: tuple[Evidence, ...] = (SendingBegan(), ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED)
     for number, evidence in enumerate(told, start=1):
         record, _ = apply(record, evidence, NOW + number * SECOND)
-    assert [(step.kind, step.state, (step.at - NOW) / SECOND, step.evidence) for step in record.steps] == [
+    assert [(step.kind, step.state, (step.at - NOW) / SECOND, step.description) for step in record.history] == [
         ("planned", "planned", 0, "planned"),
         ("sending_began", "sending", 1, "sending began"),
         ("accepted", "accepted", 2, "202: conference recording started"),
@@ -165,8 +165,8 @@ def test_evidence_without_a_new_state_updates_the_record_but_not_the_age_of_its_
     early = record_after(recording("sending"), ENDED)
     record, effects = apply(early, ACCEPTED, NOW + SECOND)
     assert (record.state, record.since, record.updated_at, effects) == ("recorded", NOW, NOW + SECOND, ())
-    assert record.answer is not None
-    assert record.answer.url == "https://f/1"
+    assert record.start_response is not None
+    assert record.start_response.url == "https://f/1"
 
 
 def test_start_that_is_sent_at_once_is_planned_and_sent_in_one_version() -> None:
@@ -176,11 +176,11 @@ def test_start_that_is_sent_at_once_is_planned_and_sent_in_one_version() -> None
 
 def test_each_change_makes_a_version_and_evidence_without_effect_makes_none() -> None:
     record = planned()
-    looks: list[Evidence] = [CandidatesFound(recordings=(ROW, OTHER_ROW)), ConferenceGone(), CameDue()]
+    looks: list[Evidence] = [CandidatesFound(recordings=(ROW, OTHER_ROW)), ConferenceGone(), DueTimeReached()]
     told: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, EventHandled(name="RecordingEnded")]
-    changes = [SendingBegan(), SendingContinued(), EVIDENCE["unanswered"], *looks, *told]
+    changes = [SendingBegan(), SendingContinued(), EVIDENCE["outcome_unknown"], *looks, *told]
     for version, evidence in enumerate(changes, start=1):
-        record = record_after(record, evidence, handled=TWO_HANDLED)
+        record = record_after(record, evidence, events_with_handlers=TWO_HANDLED)
         assert record.version == version
         assert record_after(record, SendingContinued()).version == version + (record.state == "sending")
 
@@ -189,69 +189,69 @@ def test_each_change_makes_a_version_and_evidence_without_effect_makes_none() ->
 
 
 def test_event_is_dispatched_again_until_it_is_handled() -> None:
-    record, effects = apply(recording("accepted"), ENDED, NOW, handled=TWO_HANDLED)
+    record, effects = apply(recording("accepted"), ENDED, NOW, events_with_handlers=TWO_HANDLED)
     assert (record.unhandled, effects) == (("RecordingEnded",), (RunHandlers(ENDED),))
-    assert apply(record, ENDED, NOW, handled=TWO_HANDLED) == (record, ())
-    record, effects = apply(record, TRANSCRIBED, NOW, handled=TWO_HANDLED)
+    assert apply(record, ENDED, NOW, events_with_handlers=TWO_HANDLED) == (record, ())
+    record, effects = apply(record, TRANSCRIBED, NOW, events_with_handlers=TWO_HANDLED)
     assert effects == (RunHandlers(TRANSCRIBED),)
     assert record.due_at == NOW + DEFAULT_TRACKING.handler_lease
 
-    record, effects = apply(record, CameDue(), due_time(record), handled=TWO_HANDLED)
+    record, effects = apply(record, DueTimeReached(), due_time(record), events_with_handlers=TWO_HANDLED)
     assert effects == (RunHandlers(ENDED), RunHandlers(TRANSCRIBED))
 
-    history = record.steps
-    record = record_after(record, EventHandled(name="RecordingEnded"), handled=TWO_HANDLED)
-    assert (record.unhandled, record.steps) == (("TranscriptionEnded",), history)
+    history = record.history
+    record = record_after(record, EventHandled(name="RecordingEnded"), events_with_handlers=TWO_HANDLED)
+    assert (record.unhandled, record.history) == (("TranscriptionEnded",), history)
     assert record_after(record, EventHandled(name="RecordingEnded")) is record
     record = record_after(record, EventHandled(name="TranscriptionEnded"))
     assert (record.unhandled, record.due_at) == ((), None)
 
 
-def ended_badly(**more: Any) -> HandlersEnded:
-    return HandlersEnded(name="RecordingEnded", succeeded=frozenset({"a"}), failed=(("b", "ValueError: no"),), **more)
+def ended_badly(**more: Any) -> HandlerProgress:
+    return HandlerProgress(name="RecordingEnded", succeeded=frozenset({"a"}), failed=(("b", "ValueError: no"),), **more)
 
 
 def test_only_the_handler_that_failed_runs_again_after_a_pause() -> None:
-    told = record_after(recording("accepted"), ENDED, handled=TWO_HANDLED)
-    record, effects = apply(told, ended_badly(), NOW, handled=TWO_HANDLED)
+    told = record_after(recording("accepted"), ENDED, events_with_handlers=TWO_HANDLED)
+    record, effects = apply(told, ended_badly(), NOW, events_with_handlers=TWO_HANDLED)
     assert (record.unhandled, effects) == (("RecordingEnded",), ())
-    assert record.steps == told.steps, "a failing handler is no news of the recording"
+    assert record.history == told.history, "a failing handler is no news of the recording"
     assert record.due_at == NOW + DEFAULT_TRACKING.handler_lease
     assert status_of(record).handler_error == (
         "handler b of RecordingEnded failed once, the last time with ValueError: no; it runs again at "
         "2026-03-01T12:01:00+00:00"
     )
     first_pause = due_time(record)
-    record, effects = apply(record, CameDue(), first_pause, handled=TWO_HANDLED)
+    record, effects = apply(record, DueTimeReached(), first_pause, events_with_handlers=TWO_HANDLED)
     assert effects == (RunHandlers(ENDED, skip=frozenset({"a"})),)
     assert record.due_at == first_pause + DEFAULT_TRACKING.handler_lease
-    record, _ = apply(record, ended_badly(), first_pause, handled=TWO_HANDLED)
+    record, _ = apply(record, ended_badly(), first_pause, events_with_handlers=TWO_HANDLED)
     assert record.due_at == first_pause + 2 * DEFAULT_TRACKING.handler_lease
-    record, _ = apply(record, EventHandled(name="RecordingEnded"), first_pause, handled=TWO_HANDLED)
+    record, _ = apply(record, EventHandled(name="RecordingEnded"), first_pause, events_with_handlers=TWO_HANDLED)
     assert (record.unhandled, record.handler_runs, record.due_at) == ((), (), due_time(record))
     assert status_of(record).handler_error is None
 
 
 def test_other_evidence_does_not_shorten_the_pause_of_a_handler() -> None:
-    record = record_after(recording("accepted"), ENDED, ended_badly(), handled=TWO_HANDLED)
+    record = record_after(recording("accepted"), ENDED, ended_badly(), events_with_handlers=TWO_HANDLED)
     later = NOW + DEFAULT_TRACKING.handler_lease
-    record, _ = apply(record, CameDue(), later, handled=TWO_HANDLED)
-    record, _ = apply(record, ended_badly(), later, handled=TWO_HANDLED)
+    record, _ = apply(record, DueTimeReached(), later, events_with_handlers=TWO_HANDLED)
+    record, _ = apply(record, ended_badly(), later, events_with_handlers=TWO_HANDLED)
     assert record.due_at == later + 2 * DEFAULT_TRACKING.handler_lease
-    record, effects = apply(record, TRANSCRIBED, later, handled=TWO_HANDLED)
+    record, effects = apply(record, TRANSCRIBED, later, events_with_handlers=TWO_HANDLED)
     assert effects == (RunHandlers(TRANSCRIBED),)
     assert record.due_at == later + DEFAULT_TRACKING.handler_lease
-    record, effects = apply(record, CameDue(), due_time(record), handled=TWO_HANDLED)
+    record, effects = apply(record, DueTimeReached(), due_time(record), events_with_handlers=TWO_HANDLED)
     assert effects == (RunHandlers(ENDED, skip=frozenset({"a", "b"})), RunHandlers(TRANSCRIBED))
 
 
 def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() -> None:
-    record = record_after(recording("accepted"), ENDED, TRANSCRIBED, ended_badly(), handled=HANDLED)
+    record = record_after(recording("accepted"), ENDED, TRANSCRIBED, ended_badly(), events_with_handlers=HANDLED)
     now, effects = NOW, tuple[Effect, ...]()
     while record.unhandled:
         now = due_time(record)
-        record, effects = apply(record, CameDue(), now, handled=HANDLED)
-        record, _ = apply(record, ended_badly(), now, handled=HANDLED)
+        record, effects = apply(record, DueTimeReached(), now, events_with_handlers=HANDLED)
+        record, _ = apply(record, ended_badly(), now, events_with_handlers=HANDLED)
     assert DEFAULT_TRACKING.give_up_after < now - NOW < DEFAULT_TRACKING.give_up_after + timedelta(hours=2)
     [run] = [effect.run for effect in effects if isinstance(effect, GiveUpHandler)]
     assert (run.handler, run.failures) == ("b", 53)
@@ -262,16 +262,16 @@ def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() 
 
 
 def test_repeated_event_is_handled_although_its_handlers_were_given_up_before() -> None:
-    record = record_after(recording("accepted"), ENDED, UNTRANSCRIBED, handled=TWO_HANDLED)
+    record = record_after(recording("accepted"), ENDED, UNTRANSCRIBED, events_with_handlers=TWO_HANDLED)
     run = HandlerRun(event="TranscriptionEnded", handler="a", since=NOW, failures=9, error="no")
     record = attrs.evolve(record, unhandled=(), handler_runs=(run,))
-    record, effects = apply(record, TRANSCRIBED, NOW, handled=TWO_HANDLED)
+    record, effects = apply(record, TRANSCRIBED, NOW, events_with_handlers=TWO_HANDLED)
     assert (record.unhandled, record.handler_runs) == (("TranscriptionEnded",), ())
     assert effects == (RunHandlers(TRANSCRIBED),)
 
 
 def test_error_of_a_handler_that_was_given_up_stays_when_the_others_succeed() -> None:
-    record = record_after(recording("accepted"), ENDED, handled=TWO_HANDLED)
+    record = record_after(recording("accepted"), ENDED, events_with_handlers=TWO_HANDLED)
     run = HandlerRun(event="RecordingEnded", handler="a", since=NOW, failures=9, error="no")
     done = HandlerRun(event="RecordingEnded", handler="b", since=NOW)
     record = record_after(attrs.evolve(record, handler_runs=(run, done)), EventHandled(name="RecordingEnded"))
@@ -287,12 +287,12 @@ def test_state_of_handlers_matters_only_while_their_event_is_unhandled() -> None
 
 
 def test_event_without_handlers_is_not_dispatched() -> None:
-    record, effects = apply(recording("accepted"), CONFIRMED, NOW, handled=TWO_HANDLED)
+    record, effects = apply(recording("accepted"), CONFIRMED, NOW, events_with_handlers=TWO_HANDLED)
     assert (record.unhandled, effects) == ((), ())
 
 
 def test_end_found_in_the_list_is_dispatched_too() -> None:
-    record, effects = apply(recording("unknown"), RecordingFound(recording=ROW), NOW, handled=TWO_HANDLED)
+    record, effects = apply(recording("unknown"), RecordingFound(recording=ROW), NOW, events_with_handlers=TWO_HANDLED)
     assert record.ended is not None
     assert effects == (RunHandlers(record.ended),)
 
@@ -326,16 +326,16 @@ callbacks = st.one_of(
 )
 answers: st.SearchStrategy[Evidence] = st.one_of(
     st.builds(StartAccepted, description=st.just("202"), api_id=maybe, recording_id=maybe),
-    st.builds(StartRefused, description=st.just("404"), api_id=maybe),
-    st.builds(StartUnanswered, description=st.just("503"), api_id=maybe),
-    st.just(StartNotSent(description="refused")),
-    st.just(CameDue()),
+    st.builds(StartRejected, description=st.just("404"), api_id=maybe),
+    st.builds(StartOutcomeUnknown, description=st.just("503"), api_id=maybe),
+    st.just(StartNotSent(description="no connection")),
+    st.just(DueTimeReached()),
 )
 
 
 def facts(record: FollowedRecording) -> dict[str, Any]:
     """All that users and their handlers can see, apart from times and history."""
-    events = (record.response, record.begun, record.ended, record.transcription)
+    events = (record.async_response, record.begun, record.ended, record.transcription)
     raws = [getattr(event, "raw", None) for event in events]
     return {
         "state": record.state,
@@ -343,7 +343,7 @@ def facts(record: FollowedRecording) -> dict[str, Any]:
         "recording_id": record.recording_id,
         "record_url": record.record_url,
         "error": record.error,
-        "events": (record.answer, record.response, record.begun, record.ended, record.transcription),
+        "events": (record.start_response, record.async_response, record.begun, record.ended, record.transcription),
         "raws": raws,
         "stages": [progress(record, stage) for stage in ("accepted", "recorded", "transcribed")],
     }
@@ -357,7 +357,7 @@ def test_order_and_repetition_of_callbacks_make_no_difference(
         """Time is not far gone: the lease of the sending may have run out."""
         record = recording("sending")
         for piece in evidence:
-            now = NOW + DEFAULT_TRACKING.lease if isinstance(piece, CameDue) else NOW
+            now = NOW + DEFAULT_TRACKING.lease if isinstance(piece, DueTimeReached) else NOW
             record, _ = apply(record, piece, now)
         return record
 
@@ -382,10 +382,10 @@ class Life(RuleBasedStateMachine):
     def learn(self, evidence: Evidence) -> None:
         self.before = self.record
         if self.record.state in TABLE[kind_of(evidence)]:
-            self.record, _ = apply(self.record, evidence, self.now, handled=TWO_HANDLED)
+            self.record, _ = apply(self.record, evidence, self.now, events_with_handlers=TWO_HANDLED)
         else:
             with pytest.raises(ValueError, match="cannot meet"):
-                apply(self.record, evidence, self.now, handled=TWO_HANDLED)
+                apply(self.record, evidence, self.now, events_with_handlers=TWO_HANDLED)
 
     @initialize(sent=st.booleans())
     def begin(self, *, sent: bool) -> None:
@@ -425,7 +425,7 @@ class Life(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([1, 60, 3600]))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds * SECOND
-        self.learn(CameDue())
+        self.learn(DueTimeReached())
 
     @invariant()
     def states_move_forward_only(self) -> None:
@@ -437,9 +437,9 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def no_fact_is_lost(self) -> None:
-        for name in ("answer", "response", "ended", "transcription", "gone_at"):
+        for name in ("start_response", "async_response", "ended", "transcription", "gone_at"):
             assert getattr(self.before, name) is None or getattr(self.record, name) is not None
-        assert self.record.steps[: len(self.before.steps)] == self.before.steps
+        assert self.record.history[: len(self.before.history)] == self.before.history
 
     @invariant()
     def what_is_unfinished_is_looked_after(self) -> None:

@@ -23,15 +23,15 @@ from plivo_record_async.protocol.recording.evidence import (
     RecordingBegan,
     StartAccepted,
     StartNotSent,
-    StartRefused,
-    StartUnanswered,
+    StartOutcomeUnknown,
+    StartRejected,
 )
 from plivo_record_async.protocol.recording.kinds import kind_of
-from plivo_record_async.protocol.recording.outcomes import evidence_of_answer, evidence_of_error, evidence_of_event
+from plivo_record_async.protocol.recording.outcomes import evidence_of_error, evidence_of_event, evidence_of_response
 from tests.support.samples.callbacks import verified
 from tests.support.samples.recordings import CONFIRMED, ENDED, FAILED, TRANSCRIBED, UNTRANSCRIBED
 
-NOT_SENT = NotSentError("start", "refused", phase="connect", evidence="it never connected")
+NOT_SENT = NotSentError("start", "rejected", phase="connect", evidence="it never connected")
 TIMED_OUT = OutcomeUnknownError("start", "read timeout", phase="answer", evidence="it was sent")
 BROKEN = OutcomeUnknownError("start", "503", phase="answer", evidence="it was sent", status=503, api_id="api-1")
 MISSING = NotFoundError(404, "api-1", "not found", "{}")
@@ -46,12 +46,12 @@ MISPLACED = ConfigurationError("this client belongs to another event loop")
 
 
 def test_asynchronous_answer_is_evidence_of_the_api_id() -> None:
-    assert evidence_of_answer(PendingResponse("api-1")) == StartAccepted(description="accepted", api_id="api-1")
+    assert evidence_of_response(PendingResponse("api-1")) == StartAccepted(description="accepted", api_id="api-1")
 
 
 def test_synchronous_answer_is_evidence_of_the_recording() -> None:
     answer = RecordingStarted(api_id="api-1", recording_id="rec-1", url="https://f/1")
-    assert evidence_of_answer(answer) == StartAccepted(
+    assert evidence_of_response(answer) == StartAccepted(
         description="started", api_id="api-1", recording_id="rec-1", url="https://f/1"
     )
 
@@ -61,14 +61,14 @@ def test_synchronous_answer_is_evidence_of_the_recording() -> None:
     [
         (NOT_SENT, StartNotSent(description=str(NOT_SENT))),
         (MISPLACED, StartNotSent(description=str(MISPLACED))),
-        (TIMED_OUT, StartUnanswered(description=str(TIMED_OUT))),
-        (BROKEN, StartUnanswered(description=str(BROKEN), api_id="api-1")),
-        (MISSING, StartRefused(description=str(MISSING), api_id="api-1")),
-        (BAD, StartRefused(description=str(BAD))),
-        (TOO_MANY, StartRefused(description=str(TOO_MANY), api_id="api-1")),
+        (TIMED_OUT, StartOutcomeUnknown(description=str(TIMED_OUT))),
+        (BROKEN, StartOutcomeUnknown(description=str(BROKEN), api_id="api-1")),
+        (MISSING, StartRejected(description=str(MISSING), api_id="api-1")),
+        (BAD, StartRejected(description=str(BAD))),
+        (TOO_MANY, StartRejected(description=str(TOO_MANY), api_id="api-1")),
         (SENSELESS, StartAccepted(description=str(SENSELESS))),
         (READABLE, StartAccepted(description=str(READABLE), api_id="api-1", recording_id="rec-1", url="https://f/1")),
-        (CONTRADICTED, StartUnanswered(description=str(CONTRADICTED), api_id="api-1")),
+        (CONTRADICTED, StartOutcomeUnknown(description=str(CONTRADICTED), api_id="api-1")),
     ],
 )
 def test_each_error_is_evidence(error: PlivoRecordError, evidence: Evidence) -> None:

@@ -19,7 +19,7 @@ from plivo_record_async.protocol.recording.evidence import (
     SendingBegan,
     StartAccepted,
     StartNotSent,
-    StartUnanswered,
+    StartOutcomeUnknown,
 )
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.protocol.recording.outcomes import evidence_of_event
@@ -28,10 +28,10 @@ from plivo_record_async.protocol.recording.reconcile import (
     Finding,
     Matches,
     Search,
-    claim_of,
     conclude,
     matching,
-    search_for,
+    ownership_of,
+    start_window,
     weigh,
 )
 from plivo_record_async.protocol.recording.record import FollowedRecording
@@ -81,7 +81,7 @@ def lived(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
     return record
 
 
-UNANSWERED = lived((5, began(5)), (35, StartUnanswered(description="timeout")))
+UNANSWERED = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")))
 """Sent at 5 seconds, and not answered within 30."""
 
 SEARCH = Search(first=NOW - 25 * SECOND, last=NOW + 65 * SECOND, tolerance=60 * SECOND)
@@ -103,15 +103,15 @@ def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -
         (lived((5, began(5, within=600))), 5, 605),
         (lived((5, began(5)), (7, StartAccepted(description="202"))), 5, 7),
         (lived((5, began(5)), (3, StartAccepted(description="202"))), 5, 35),
-        (lived((5, began(5)), (6, CONFIRMED), (7, StartUnanswered(description="timeout"))), 5, 6),
+        (lived((5, began(5)), (6, CONFIRMED), (7, StartOutcomeUnknown(description="timeout"))), 5, 6),
         (lived((5, began(5)), (100, StartAccepted(description="202"))), 5, 35),
         # Of the first sending nothing left, so nothing that began then is this recording.
         (
             lived(
                 (5, began(5)),
-                (6, StartNotSent(description="refused")),
+                (6, StartNotSent(description="no connection")),
                 (60, began(60)),
-                (90, StartUnanswered(description="timeout")),
+                (90, StartOutcomeUnknown(description="timeout")),
             ),
             60,
             90,
@@ -121,7 +121,7 @@ def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -
 def test_send_window_is_from_sending_to_the_answer_or_the_deadline(
     record: FollowedRecording, first: float, last: float
 ) -> None:
-    search = search_for(record, measured(), reading(100))
+    search = start_window(record, measured(), reading(100))
     assert abs(search.first - (NOW + (first - 30) * SECOND)) <= 1.1 * SECOND
     assert abs(search.last - (NOW + (last + 30) * SECOND)) <= 1.1 * SECOND
 
@@ -129,8 +129,8 @@ def test_send_window_is_from_sending_to_the_answer_or_the_deadline(
 @pytest.mark.parametrize("then", [60, -60, 7_200])
 @pytest.mark.parametrize("step", [0, 60, -120])
 def test_send_window_is_in_plivos_time_whatever_the_local_clock_showed(then: float, step: float) -> None:
-    record = lived((5, began(5)), (35, StartUnanswered(description="timeout")), wrong=then)
-    search = search_for(record, measured(then + step), reading(100, wrong=then + step))
+    record = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")), wrong=then)
+    search = start_window(record, measured(then + step), reading(100, wrong=then + step))
     assert SEARCH.first - (2 + abs(step)) * SECOND <= search.first <= SEARCH.first
     assert SEARCH.last <= search.last <= SEARCH.last + (2 + abs(step)) * SECOND
     assert search.tolerance == timedelta(minutes=1)
@@ -138,21 +138,21 @@ def test_send_window_is_in_plivos_time_whatever_the_local_clock_showed(then: flo
 
 def test_measurement_of_another_run_is_used() -> None:
     record = lived((5, began(5, run="another run", ahead=-60)), wrong=60)
-    search = search_for(record, PlivoClock(), reading(100))
+    search = start_window(record, PlivoClock(), reading(100))
     assert search == attrs.evolve(SEARCH, first=SEARCH.first - 5 * SECOND, last=SEARCH.last + 5 * SECOND)
 
 
 def test_send_window_is_wide_without_plivos_time() -> None:
-    search = search_for(UNANSWERED, PlivoClock(), reading(100))
+    search = start_window(UNANSWERED, PlivoClock(), reading(100))
     assert search == Search(first=NOW - 85 * SECOND, last=NOW + 125 * SECOND, tolerance=DAY)
-    assert search_for(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == Search(
+    assert start_window(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == Search(
         first=NOW - 90 * SECOND, last=NOW + 120 * SECOND, tolerance=DAY
     )
-    assert search_for(lived((5, began(5, run="another run"))), measured(), reading(100)).tolerance == DAY
+    assert start_window(lived((5, began(5, run="another run"))), measured(), reading(100)).tolerance == DAY
 
 
 def test_send_window_grows_with_the_deadline() -> None:
-    assert search_for(lived((5, began(5, within=600))), measured(), reading(100)).tolerance == 600 * SECOND
+    assert start_window(lived((5, began(5, within=600))), measured(), reading(100)).tolerance == 600 * SECOND
 
 
 def test_list_is_requested_for_the_whole_send_window() -> None:
@@ -272,8 +272,8 @@ def test_api_id_decides_where_the_times_do_not() -> None:
 
 
 def test_a_row_that_no_other_start_has_is_free() -> None:
-    assert claim_of(None, ROW, UNANSWERED) == "free"
-    assert claim_of(recording("recorded"), ROW, UNANSWERED) == "free"
+    assert ownership_of(None, ROW, UNANSWERED) == "free"
+    assert ownership_of(recording("recorded"), ROW, UNANSWERED) == "free"
 
 
 def another(*evidence: Any) -> FollowedRecording:
@@ -281,9 +281,9 @@ def another(*evidence: Any) -> FollowedRecording:
 
 
 def test_row_by_which_another_start_was_only_found_may_belong_to_this_one() -> None:
-    owner = another(StartUnanswered(description="timeout"), RecordingFound(recording=ROW))
+    owner = another(StartOutcomeUnknown(description="timeout"), RecordingFound(recording=ROW))
     assert owner.recording_id == "rec-1"
-    assert claim_of(owner, ROW, UNANSWERED) == "found"
+    assert ownership_of(owner, ROW, UNANSWERED) == "found"
 
 
 @pytest.mark.parametrize(
@@ -299,8 +299,8 @@ def test_row_by_which_another_start_was_only_found_may_belong_to_this_one() -> N
 def test_a_row_that_plivo_gave_to_another_start_is_taken(evidence: Any) -> None:
     owner = another(evidence)
     assert owner.recording_id == "rec-1"
-    assert claim_of(owner, ROW, UNANSWERED) == "taken"
-    assert claim_of(record_after(owner, RecordingFound(recording=ROW)), ROW, UNANSWERED) == "taken"
+    assert ownership_of(owner, ROW, UNANSWERED) == "taken"
+    assert ownership_of(record_after(owner, RecordingFound(recording=ROW)), ROW, UNANSWERED) == "taken"
 
 
 CLAIMS: list[tuple[Claim, Finding, Finding]] = [

@@ -9,8 +9,8 @@ import pytest
 
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.evidence import (
-    CameDue,
     ConferenceGone,
+    DueTimeReached,
     NothingFound,
     RecordingFound,
     SendingBegan,
@@ -41,19 +41,19 @@ def test_planned_and_sending_starts_are_due_when_their_lease_expires() -> None:
     assert record.due_at == NOW + DEFAULT_TRACKING.lease
     renewed, effects = apply(record, SendingContinued(), NOW + 9 * SECOND)
     assert (renewed.due_at, renewed.updated_at, effects) == (NOW + 9 * SECOND + DEFAULT_TRACKING.lease, NOW, ())
-    assert len(renewed.steps) == len(record.steps)
+    assert len(renewed.history) == len(record.history)
 
 
 @pytest.mark.parametrize("state", STATES)
 def test_record_is_not_due_before_its_time(state: RecordingState) -> None:
     record = recording(state)
     early = due_time(record) - timedelta(microseconds=1)
-    assert apply(record, CameDue(), early) == (record, ())
+    assert apply(record, DueTimeReached(), early) == (record, ())
 
 
 def test_due_record_has_a_reason() -> None:
-    assert record_after(planned(), CameDue()).error == "the program ended before it sent anything"
-    lost = record_after(recording("sending"), CameDue())
+    assert record_after(planned(), DueTimeReached()).error == "the program ended before it sent anything"
+    lost = record_after(recording("sending"), DueTimeReached())
     assert lost.error == "the program ended, or lost its store, while it was sending"
     assert recording("unconfirmed").error == "Plivo accepted it, but no callback came in time"
 
@@ -64,7 +64,7 @@ def test_silent_recording_is_looked_up_with_doubling_intervals() -> None:
     for _ in range(12):
         now = due_time(record)
         looks.append((now - NOW) / SECOND)
-        record, effects = apply(record, CameDue(), now)
+        record, effects = apply(record, DueTimeReached(), now)
         assert effects == (Reconcile(),)
     assert looks == [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640]
 
@@ -72,7 +72,7 @@ def test_silent_recording_is_looked_up_with_doubling_intervals() -> None:
 def test_recording_that_may_still_run_is_looked_up_less_often() -> None:
     started = recording("started")
     assert started.due_at == NOW + DEFAULT_TRACKING.idle_backoff
-    unconfirmed, effects = apply(recording("accepted"), CameDue(), NOW + DEFAULT_TRACKING.confirm_within)
+    unconfirmed, effects = apply(recording("accepted"), DueTimeReached(), NOW + DEFAULT_TRACKING.confirm_within)
     assert (unconfirmed.state, effects) == ("unconfirmed", ())
     assert unconfirmed.due_at == NOW + DEFAULT_TRACKING.confirm_within + DEFAULT_TRACKING.idle_backoff
 
@@ -80,7 +80,7 @@ def test_recording_that_may_still_run_is_looked_up_less_often() -> None:
 def test_lookups_end_after_give_up_after() -> None:
     record = recording("unknown")
     while record.due_at is not None:
-        record, _ = apply(record, CameDue(), record.due_at)
+        record, _ = apply(record, DueTimeReached(), record.due_at)
     assert record.state == "unknown"
 
 
@@ -100,7 +100,7 @@ def test_recording_with_a_transcript_but_without_an_end_is_still_followed() -> N
     record = record_after(recording("accepted"), TRANSCRIBED)
     assert (record.state, record.ended) == ("transcribed", None)
     now = due_time(record)
-    assert apply(record, CameDue(), now)[1] == (Reconcile(),)
+    assert apply(record, DueTimeReached(), now)[1] == (Reconcile(),)
     found = record_after(record, RecordingFound(recording=ROW))
     assert (found.state, found.due_at) == ("transcribed", None)
     assert found.ended is not None
@@ -118,7 +118,7 @@ def test_grace_period_begins_at_the_end_of_the_conference() -> None:
 def test_recording_is_looked_up_as_before_after_the_grace_period() -> None:
     gone = record_after(recording("started"), ConferenceGone())
     over = due_time(gone)
-    late, _ = apply(gone, CameDue(), over)
+    late, _ = apply(gone, DueTimeReached(), over)
     assert late.due_at == over + (over - NOW)
 
 

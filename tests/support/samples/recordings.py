@@ -9,12 +9,12 @@ import attrs
 
 from plivo_record_async.protocol.models import Recording, RecordingState
 from plivo_record_async.protocol.recording.evidence import (
-    CameDue,
     CandidatesFound,
     ConferenceGone,
+    DueTimeReached,
     EventHandled,
     Evidence,
-    HandlersEnded,
+    HandlerProgress,
     NothingFound,
     RecordingBegan,
     RecordingFound,
@@ -29,12 +29,12 @@ from plivo_record_async.testing.store_contract.samples import (
     ENDED,
     FAILED,
     NOW,
-    REFUSED,
+    OUTCOME_UNKNOWN,
+    REJECTED,
     REQUEST,
     SECOND,
     STATES,
     TRANSCRIBED,
-    UNANSWERED,
     UNSENT,
     UNTRANSCRIBED,
     next_version,
@@ -86,9 +86,9 @@ EVIDENCE: dict[Kind, Evidence] = {
     "sending_began": SendingBegan(),
     "sending_continued": SendingContinued(),
     "accepted": ACCEPTED,
-    "refused": REFUSED,
+    "rejected": REJECTED,
     "not_sent": UNSENT,
-    "unanswered": UNANSWERED,
+    "outcome_unknown": OUTCOME_UNKNOWN,
     "start_confirmed": CONFIRMED,
     "start_failed": FAILED,
     "recording_began": RecordingBegan(recording=RUNNING_ROW),
@@ -100,20 +100,20 @@ EVIDENCE: dict[Kind, Evidence] = {
     "found_several": CandidatesFound(recordings=(ROW, OTHER_ROW)),
     "conference_gone": ConferenceGone(),
     "nothing_found": NothingFound(),
-    "came_due": CameDue(),
-    "handlers_ended": HandlersEnded(name="RecordingEnded", failed=(("app.archive", "ValueError: no"),)),
-    "handled": EventHandled(name="RecordingEnded"),
+    "due_time_reached": DueTimeReached(),
+    "handler_progress": HandlerProgress(name="RecordingEnded", failed=(("app.archive", "ValueError: no"),)),
+    "event_handled": EventHandled(name="RecordingEnded"),
 }
 
 
 def due_time(record: FollowedRecording) -> datetime:
-    """Return the time at which `CameDue` has an effect, or `NOW` if there is none."""
+    """Return the time at which `DueTimeReached` has an effect, or `NOW` if there is none."""
     return NOW if record.due_at is None else record.due_at
 
 
 def with_last_step_at(record: FollowedRecording, at: datetime) -> FollowedRecording:
     """Return the record with its last step at another time."""
-    return attrs.evolve(record, steps=(*record.steps[:-1], attrs.evolve(record.steps[-1], at=at)))
+    return attrs.evolve(record, history=(*record.history[:-1], attrs.evolve(record.history[-1], at=at)))
 
 
 def recording(state: RecordingState, start_id: str = "start-1") -> FollowedRecording:

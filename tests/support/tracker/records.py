@@ -8,7 +8,7 @@ import attrs
 
 from plivo_record_async import _clock
 from plivo_record_async.protocol.models import StartRequest
-from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted, StartUnanswered
+from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted, StartOutcomeUnknown
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import FollowedRecording
@@ -32,10 +32,12 @@ def sending(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTER
 
 def unknown(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:
     return apply(
-        sending(start_id, tracking=tracking), StartUnanswered(description="read timeout"), _clock.now(), tracking
+        sending(start_id, tracking=tracking), StartOutcomeUnknown(description="read timeout"), _clock.now(), tracking
     )[0]
 
 
 def unhandled(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:
     """A record whose handlers for its end have not run."""
-    return apply(sending(start_id, tracking=tracking), ENDED, _clock.now(), tracking, handled={"RecordingEnded"})[0]
+    return apply(
+        sending(start_id, tracking=tracking), ENDED, _clock.now(), tracking, events_with_handlers={"RecordingEnded"}
+    )[0]
