@@ -23,9 +23,6 @@ PACKAGE = Path("plivo_record_async")
 PARALLEL = ("-n", "auto", "--dist", "loadfile")
 """By file, because the examples of one document build on each other."""
 
-INSTALL_BROWSER = ("python", "-m", "tests.support.chromium")
-"""Finds or installs the browser of the console's tests."""
-
 ABOUT = """
 import os, platform, sys
 print(platform.python_implementation(), sys.version_info.releaselevel, "{}.{}".format(*sys.version_info))
@@ -86,6 +83,12 @@ TESTED_PYTHONS = 2
 OLDEST, NEWEST = next(iter(PYTHONS.values()), sys.executable), next(reversed(PYTHONS.values()), sys.executable)
 
 
+def install_foreign_programs(session: nox.Session) -> None:
+    """Install what tests need and Python packages do not bring, if it is missing: a browser, and an SDK from npm."""
+    session.run("python", "-m", "tests.support.chromium")
+    session.run("python", "-m", "tests.support.official_node_sdk")
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Format, rules, layers."""
@@ -108,7 +111,7 @@ def types(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The whole suite and every code block in the documentation, on the oldest Python found, with coverage."""
     session.install("-e", ".", *group("tests"))
-    session.run(*INSTALL_BROWSER)
+    install_foreign_programs(session)
     if session.posargs:
         session.run("pytest", *session.posargs)
         return
@@ -141,7 +144,7 @@ def package(session: nox.Session) -> None:
     (sdist,), (wheel,) = dist.glob("*.tar.gz"), dist.glob("*.whl")
     check_contents(session, sdist, wheel)
     session.install(f"plivo-record-async[all] @ {wheel.as_uri()}", *group("tests"))
-    session.run(*INSTALL_BROWSER)
+    install_foreign_programs(session)
     # Without both of these pytest would find the checkout first.
     safe = {"PYTHONSAFEPATH": "1"}
     session.run("python", "-c", IN_WHEEL_ONLY, env=safe)
