@@ -84,7 +84,7 @@ OLDEST, NEWEST = next(iter(PYTHONS.values()), sys.executable), next(reversed(PYT
 
 
 def install_foreign_programs(session: nox.Session) -> None:
-    """Install what tests need and Python packages do not bring, if it is missing: a browser, and an SDK from npm."""
+    """Install what the tests need besides Python packages, if it is missing: a browser, and an SDK from npm."""
     session.run("python", "-m", "tests.support.chromium")
     session.run("python", "-m", "tests.support.official_node_sdk")
 
@@ -179,7 +179,7 @@ def demo(session: nox.Session) -> None:
 def coverage_by_file(session: nox.Session) -> None:
     """Check that each package file is covered by its own test file; arguments: the package files to check."""
     session.install("-e", ".", *group("tests"))
-    session.run(*INSTALL_BROWSER)
+    install_foreign_programs(session)
     session.run("python", "-m", "tests.coverage_by_file", *session.posargs)
 
 
