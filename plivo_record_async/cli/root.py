@@ -16,7 +16,8 @@ from plivo_record_async.cli.commands.demo import demo
 from plivo_record_async.cli.commands.emulate import emulate
 from plivo_record_async.cli.commands.listen import listen
 from plivo_record_async.cli.commands.status import status
-from plivo_record_async.cli.output import ExitCode, Output, exit_code
+from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import terminated_like_ctrl_c
 from plivo_record_async.errors import PlivoRecordError
 
@@ -39,7 +40,7 @@ class Root(click.Group):
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _never_fail_to_encode()
         words = list(sys.argv[1:] if args is None else args)
-        output = Output("--json" in words[: words.index("--") if "--" in words else None])
+        printer = Printer("--json" in words[: words.index("--") if "--" in words else None])
         failure: Exception | None = None
         with terminated_like_ctrl_c() as terminated:
             try:
@@ -55,10 +56,10 @@ class Root(click.Group):
                 os_error = _os_error_in(error)
                 if os_error is None:
                     raise
-                output.stop_printing(os_error)
+                printer.stop_printing(os_error)
                 code = ExitCode.FAILED
         if failure is not None:
-            output.error(failure)
+            printer.error(failure)
         sys.exit(code)
 
 

@@ -12,7 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from plivo_record_async.cli.output import ExitCode
+from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.root import Root, plivo_record
 from plivo_record_async.errors import NotSentError, PlivoRecordError, StoreError
 

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from typing import Any, BinaryIO, Generic, TypeVar
 
-import attrs
 import click
 
 from plivo_record_async.cli.commands.calls import OutcomeStream
-from plivo_record_async.cli.input_lines import InputLines, UnreadableError
-from plivo_record_async.cli.options import DEFAULT_TIMEOUT, json_option, timeout_option
-from plivo_record_async.cli.output import BadLine, ExitCode, Output, Result, Tally
+from plivo_record_async.cli.input.lines import InputLines, UnreadableError
+from plivo_record_async.cli.input.options import DEFAULT_TIMEOUT, json_option, timeout_option
+from plivo_record_async.cli.input.requests import InvalidLine, read_request
+from plivo_record_async.cli.output.exit_codes import ExitCode
+from plivo_record_async.cli.output.outcomes import Result, Tally
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import (
     ApiError,
@@ -86,7 +87,7 @@ def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_j
     def call(client: RecordClient, requests: AsyncGenerator[StartRequest, None]) -> OutcomeStream:
         return client.start_many(requests, concurrency=concurrency, timeout=timeout)
 
-    return asyncio.run(_Batch(StartRequest, file, Output(as_json), timeout=timeout).run(call, connections=concurrency))
+    return asyncio.run(_Batch(StartRequest, file, Printer(as_json), timeout=timeout).run(call, connections=concurrency))
 
 
 @batch.command("stop", short_help="Stop recording the conferences that FILE names.")
@@ -112,7 +113,7 @@ def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_js
     def call(client: RecordClient, requests: AsyncGenerator[StopRequest, None]) -> OutcomeStream:
         return client.stop_many(requests, concurrency=concurrency, timeout=timeout)
 
-    return asyncio.run(_Batch(StopRequest, file, Output(as_json), timeout=timeout).run(call, connections=concurrency))
+    return asyncio.run(_Batch(StopRequest, file, Printer(as_json), timeout=timeout).run(call, connections=concurrency))
 
 
 class BatchEndedEarlyError(PlivoRecordError):
@@ -145,13 +146,13 @@ class _Batch(Generic[RequestT]):
     Args:
         kind: The type of the requests.
         file: The file.
-        output: Prints the outcomes.
+        printer: Prints the outcomes.
         timeout: The seconds that calls in progress may take when the batch ends early.
     """
 
-    def __init__(self, kind: type[RequestT], file: BinaryIO, output: Output, *, timeout: float | None) -> None:
+    def __init__(self, kind: type[RequestT], file: BinaryIO, printer: Printer, *, timeout: float | None) -> None:
         self._kind: type[RequestT] = kind
-        self._output = output
+        self._printer = printer
         self._timeout = timeout or DEFAULT_TIMEOUT
         self._tally = Tally()
         self._ended = asyncio.Event()
@@ -197,9 +198,9 @@ class _Batch(Generic[RequestT]):
     def _print(self, outcome: Outcome[Any, Result]) -> None:
         self._tally.count(outcome.error)
         try:
-            self._output.outcome(outcome)
+            self._printer.outcome(outcome)
         except OSError as error:
-            self._output.stop_printing(
+            self._printer.stop_printing(
                 error, "Outcomes can no longer be printed; calls in progress are finished, and no more are begun"
             )
             self._output_failed = True
@@ -208,14 +209,14 @@ class _Batch(Generic[RequestT]):
     def _finish(self, unreadable: UnreadableError | None) -> ExitCode:
         code = self._tally.exit_code
         try:
-            self._output.summary(self._tally, all_read=self._lines.all_read)
+            self._printer.summary(self._tally, all_read=self._lines.all_read)
         except OSError as error:  # each outcome was printed; only the summary is missing
-            self._output.stop_printing(error, "The summary cannot be printed")
+            self._printer.stop_printing(error, "The summary cannot be printed")
             return max(ExitCode.FAILED, code)
         if self._refusal is not None and (self._tally.not_begun or not self._lines.all_read):
-            self._output.error(BatchEndedEarlyError(self._refusal))
+            self._printer.error(BatchEndedEarlyError(self._refusal))
         if unreadable is not None:
-            self._output.error(
+            self._printer.error(
                 PlivoRecordError(
                     f"{self._name} cannot be read to its end: {unreadable}. Nothing after the last outcome was begun"
                 )
@@ -230,42 +231,9 @@ class _Batch(Generic[RequestT]):
             if not line.strip():
                 continue
             try:
-                request = _request(self._kind, line)
+                request = read_request(self._kind, line)
             except (TypeError, ValueError) as error:
-                bad = BadLine(number=number, text=line.decode(errors="backslashreplace"))
-                self._print(Failed(bad, ValueError(f"line {number}: {error}")))
+                invalid = InvalidLine(number=number, text=line.decode(errors="backslashreplace"))
+                self._print(Failed(invalid, ValueError(f"line {number}: {error}")))
             else:
                 yield request
-
-
-def _request(kind: type[RequestT], line: bytes) -> RequestT:
-    """Read one line.
-
-    Raises:
-        TypeError: A field has the wrong type.
-        ValueError: The line is not a request.
-    """
-    try:
-        text = line.decode()
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{error}; the input must be UTF-8 text") from error
-    if "\0" in text or "\r" in text:
-        raise ValueError(
-            "it contains a NUL or a carriage return; the input must be UTF-8 text with LF or CRLF line ends"
-        )
-    if not text.startswith("{"):
-        return kind(text)
-    try:
-        fields = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(
-            f"{error.msg} at column {error.colno}; a line that begins with {{ must be a JSON object"
-        ) from error
-    except RecursionError as error:
-        raise ValueError("its JSON is nested too deeply") from error
-    known = [attribute.name for attribute in attrs.fields(kind)]
-    if unknown := [name for name in fields if name not in known]:
-        raise ValueError(f"unknown field {unknown[0]!r}; the known fields are {', '.join(known)}")
-    if "conference_name" not in fields:
-        raise ValueError("conference_name is missing")
-    return kind(**fields)

@@ -9,8 +9,10 @@ from typing import Any, TypeVar
 
 import click
 
-from plivo_record_async.cli.options import json_option, timeout_option
-from plivo_record_async.cli.output import ExitCode, Output, Result, exit_code
+from plivo_record_async.cli.input.options import json_option, timeout_option
+from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
+from plivo_record_async.cli.output.outcomes import Result
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.client import RecordClient
 from plivo_record_async.protocol.models import Outcome, StartRequest, StopRequest
 
@@ -72,7 +74,7 @@ def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) ->
       plivo-record start --json -- -name-with-a-dash
     """  # noqa: D301 - click wants the control character
     request = _request(StartRequest, name, **options)
-    return asyncio.run(_call_once(lambda client: client.start_many([request], timeout=timeout), Output(as_json)))
+    return asyncio.run(_call_once(lambda client: client.start_many([request], timeout=timeout), Printer(as_json)))
 
 
 @click.command(short_help="Stop recording the conference NAME.")
@@ -91,7 +93,7 @@ def stop(*, name: str, timeout: float | None, as_json: bool, **options: Any) -> 
       plivo-record stop standup --json
     """  # noqa: D301 - click wants the control character
     request = _request(StopRequest, name, **options)
-    return asyncio.run(_call_once(lambda client: client.stop_many([request], timeout=timeout), Output(as_json)))
+    return asyncio.run(_call_once(lambda client: client.stop_many([request], timeout=timeout), Printer(as_json)))
 
 
 def _request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
@@ -101,7 +103,7 @@ def _request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
         raise click.UsageError(str(error), click.get_current_context()) from error
 
 
-async def _call_once(call: Callable[[RecordClient], OutcomeStream], output: Output) -> ExitCode:
+async def _call_once(call: Callable[[RecordClient], OutcomeStream], printer: Printer) -> ExitCode:
     """Make one call and print its outcome. Without ``--json`` an error is raised instead.
 
     If the outcome of a call that may have been executed cannot be printed, the exit code is that of an unknown outcome:
@@ -109,12 +111,12 @@ async def _call_once(call: Callable[[RecordClient], OutcomeStream], output: Outp
     """
     async with RecordClient() as client, aclosing(call(client)) as outcomes:
         outcome = await anext(outcomes)
-    if outcome.error is not None and not output.as_json:
+    if outcome.error is not None and not printer.as_json:
         raise outcome.error
-    code = ExitCode.DONE if outcome.error is None else exit_code(outcome.error)
+    code = exit_code(outcome.error)
     try:
-        output.outcome(outcome)
+        printer.outcome(outcome)
     except OSError as error:
-        output.stop_printing(error, "The call was made, but its outcome cannot be printed")
+        printer.stop_printing(error, "The call was made, but its outcome cannot be printed")
         return code or ExitCode.UNKNOWN
     return code

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.options import Seconds, json_option
-from plivo_record_async.cli.output import ExitCode, Output, exit_code
+from plivo_record_async.cli.input.options import Seconds, json_option
+from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import StartRequest
 
@@ -81,7 +82,7 @@ def demo(
     else:
         names = [f"room-{number:02}" for number in range(1, (count or 25) + 1)]
         scenario = open_scenario(names, live=False, public_url=None, port=0, seconds=seconds or 1.5)
-    return asyncio.run(_run(scenario, Output(as_json)))
+    return asyncio.run(_run(scenario, Printer(as_json)))
 
 
 def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: str | None, port: int | None) -> None:
@@ -108,23 +109,23 @@ def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: s
         raise click.UsageError(reason, click.get_current_context())
 
 
-async def _run(opened: AbstractAsyncContextManager[Scenario], output: Output) -> ExitCode:
+async def _run(opened: AbstractAsyncContextManager[Scenario], printer: Printer) -> ExitCode:
     with needed_extra("cli"):
         from plivo_record_async.cli.demo.view import view  # noqa: PLC0415 - most commands do not need rich
 
     async with opened as scenario:
-        with view(output, scenario.rooms) as show:
+        with view(printer, scenario.rooms) as show:
 
             def show_event(event: dict[str, Any]) -> None:
                 try:
                     show(event)
                 except OSError as error:  # the recordings must be stopped nevertheless
-                    output.stop_printing(error, "The rest cannot be printed; what was started is stopped")
+                    printer.stop_printing(error, "The rest cannot be printed; what was started is stopped")
                     scenario.end_now.set()
 
             await scenario.run(show_event)
     for problem in scenario.problems:
-        output.error(PlivoRecordError(problem))
+        printer.error(PlivoRecordError(problem))
     if ExitCode.UNKNOWN in map(exit_code, scenario.errors):
         return ExitCode.UNKNOWN
     return ExitCode.FAILED if scenario.problems or scenario.end_now.is_set() else ExitCode.DONE

@@ -12,9 +12,10 @@ import click
 from click.core import ParameterSource
 
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.log import showing_log
-from plivo_record_async.cli.output import ExitCode, Output
-from plivo_record_async.cli.printer import printing
+from plivo_record_async.cli.output.background import printing
+from plivo_record_async.cli.output.exit_codes import ExitCode
+from plivo_record_async.cli.output.log import showing_log
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import end_signal
 
 if TYPE_CHECKING:
@@ -72,17 +73,17 @@ def emulate(
     source = click.get_current_context().get_parameter_source("auth_token")
     # A token from the environment may belong to the real account, so it is not shown.
     token = '"$PLIVO_AUTH_TOKEN"' if source is ParameterSource.ENVIRONMENT else shlex.quote(emulator.auth_token)
-    asyncio.run(_until_signalled(emulator, Output(as_json=False), token=token, strict=strict, quiet=quiet))
+    asyncio.run(_until_signalled(emulator, Printer(as_json=False), token=token, strict=strict, quiet=quiet))
     return ExitCode.DONE
 
 
-async def _until_signalled(emulator: Emulator, output: Output, *, token: str, strict: bool, quiet: bool) -> None:
+async def _until_signalled(emulator: Emulator, printer: Printer, *, token: str, strict: bool, quiet: bool) -> None:
     ended = end_signal()
     # The emulator goes on if the lines on standard error cannot be printed.
-    async with printing(nullcontext(output.note), asyncio.Event()) as show:
+    async with printing(nullcontext(printer.note), asyncio.Event()) as show:
         with showing_log(show, verbose=None if quiet else "plivo_record_async.emulator"):
             async with emulator:
-                output.line(f"ready {emulator.url}")
+                printer.line(f"ready {emulator.url}")
                 for line in _instructions(emulator, token, strict=strict):
                     show(line)
                 await ended.wait()

@@ -9,12 +9,13 @@ from pathlib import Path
 
 import click
 
-from plivo_record_async.cli.database import usable_file
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.log import showing_log
-from plivo_record_async.cli.options import json_option
-from plivo_record_async.cli.output import ExitCode, Output
-from plivo_record_async.cli.printer import printing
+from plivo_record_async.cli.input.database import usable_file
+from plivo_record_async.cli.input.options import json_option
+from plivo_record_async.cli.output.background import printing
+from plivo_record_async.cli.output.exit_codes import ExitCode
+from plivo_record_async.cli.output.log import showing_log
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import end_signal
 from plivo_record_async.client import RecordClient
 from plivo_record_async.stores.interface import StoreChange
@@ -75,11 +76,11 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
                 "and only a loopback --host has one of its own",
                 click.get_current_context(),
             )
-        asyncio.run(_until_signalled(listening, public_url or url_of(listening), db, Output(as_json)))
+        asyncio.run(_until_signalled(listening, public_url or url_of(listening), db, Printer(as_json)))
     return ExitCode.DONE
 
 
-async def _until_signalled(listening: socket.socket, public_url: str, db: Path, output: Output) -> None:
+async def _until_signalled(listening: socket.socket, public_url: str, db: Path, printer: Printer) -> None:
     from plivo_record_async.cli.listen.events import Ready, received  # noqa: PLC0415 - only this command needs it
 
     with needed_extra("cli"):
@@ -88,7 +89,7 @@ async def _until_signalled(listening: socket.socket, public_url: str, db: Path, 
     from plivo_record_async.stores.sqlite.store import SQLiteStore  # noqa: PLC0415 - it needs sqlite3
 
     ended = end_signal()
-    async with printing(view(output), ended) as show:
+    async with printing(view(printer), ended) as show:
 
         def show_callbacks(change: StoreChange) -> None:
             for callback in received(change):

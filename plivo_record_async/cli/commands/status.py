@@ -10,9 +10,11 @@ from typing import Any
 import attrs
 import click
 
-from plivo_record_async.cli.database import usable_file
-from plivo_record_async.cli.options import json_option
-from plivo_record_async.cli.output import ExitCode, Output, printable
+from plivo_record_async.cli.input.database import usable_file
+from plivo_record_async.cli.input.options import json_option
+from plivo_record_async.cli.output.exit_codes import ExitCode
+from plivo_record_async.cli.output.outcomes import printable
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.recording.record import status_of
 from plivo_record_async.stores import SQLiteStore
@@ -43,17 +45,17 @@ def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
       plivo-record status 0198f2c5d1a0b7e6c3f4a5968778695a --db recordings.db --json
     """  # noqa: D301 - click wants the control character
     record = asyncio.run(_read(start_id, db))
-    output = Output(as_json)
+    printer = Printer(as_json)
     if as_json:
-        output.record(_facts(record) | {"steps": [attrs.asdict(step) for step in record.history]})
+        printer.json_object(_facts(record) | {"steps": [attrs.asdict(step) for step in record.history]})
         return ExitCode.DONE
     for name, value in _facts(record).items():
         if name != "type" and value is not None:
-            output.line(f"{name:<15} {printable(str(value))}")
-    output.line()
+            printer.line(f"{name:<15} {printable(str(value))}")
+    printer.line()
     for step in record.history:
         line = f"{step.at.isoformat(timespec='milliseconds')}  {step.kind:<20} {step.state:<11}  {step.description}"
-        output.line(printable(line))
+        printer.line(printable(line))
     return ExitCode.DONE
 
 

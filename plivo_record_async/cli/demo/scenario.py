@@ -11,7 +11,7 @@ import attrs
 
 from plivo_record_async.cli.demo.room_status import RoomStatus, What
 from plivo_record_async.cli.listen.events import received
-from plivo_record_async.cli.log import showing_log
+from plivo_record_async.cli.output.log import showing_log
 from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.errors import ApiError, NotSentError, PlivoRecordError, RecordingFailedError

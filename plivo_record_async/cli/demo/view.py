@@ -17,7 +17,8 @@ from rich.text import Text
 
 from plivo_record_async.cli.demo.room_status import RoomStatus, What
 from plivo_record_async.cli.demo.scenario import Event
-from plivo_record_async.cli.output import Output, printable
+from plivo_record_async.cli.output.outcomes import printable
+from plivo_record_async.cli.output.printer import Printer
 
 __all__ = ["view"]
 
@@ -45,14 +46,14 @@ _NOTES = (
 )
 
 
-def view(output: Output, rooms: Sequence[RoomStatus]) -> AbstractContextManager[Callable[[Event], None]]:
+def view(printer: Printer, rooms: Sequence[RoomStatus]) -> AbstractContextManager[Callable[[Event], None]]:
     """Return what shows the events inside a block: JSON if asked for, live in a terminal, or else plain lines."""
     console = Console()
-    if output.as_json:
-        return nullcontext(output.record)
+    if printer.as_json:
+        return nullcontext(printer.json_object)
     if console.is_terminal and not console.is_dumb_terminal:
         return _live(console, rooms)
-    return nullcontext(lambda event: output.line("\n".join(_lines(event, rooms))))
+    return nullcontext(lambda event: printer.line("\n".join(_lines(event, rooms))))
 
 
 def _lines(event: Event, rooms: Sequence[RoomStatus]) -> Sequence[str]:

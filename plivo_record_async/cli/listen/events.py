@@ -9,7 +9,7 @@ from typing import Any
 
 import attrs
 
-from plivo_record_async.cli.output import printable
+from plivo_record_async.cli.output.outcomes import printable
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -21,7 +21,7 @@ from plivo_record_async.protocol.recording.kinds import kind_of
 from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
 from plivo_record_async.stores.interface import OrphanKept, RecordReplaced, StoreChange
 
-__all__ = ["ListenEvent", "Ready", "ReceivedCallback", "conference_name", "details", "label", "received", "record"]
+__all__ = ["ListenEvent", "Ready", "ReceivedCallback", "conference_name", "details", "json_fields", "label", "received"]
 
 
 @attrs.frozen(kw_only=True)
@@ -85,7 +85,7 @@ def _new_callbacks(before: FollowedRecording, after: FollowedRecording) -> Itera
                 yield ReceivedCallback(received_at=step.at, event=event, status=status_of(after))
 
 
-def record(event: Ready | ReceivedCallback) -> dict[str, Any]:
+def json_fields(event: Ready | ReceivedCallback) -> dict[str, Any]:
     """Return the JSON object of an event: of a callback all its fields, and the recording that it belongs to."""
     if isinstance(event, Ready):
         return {"type": "Ready"} | attrs.asdict(event)

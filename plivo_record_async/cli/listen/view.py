@@ -20,10 +20,11 @@ from plivo_record_async.cli.listen.events import (
     ReceivedCallback,
     conference_name,
     details,
+    json_fields,
     label,
-    record,
 )
-from plivo_record_async.cli.output import Output, printable
+from plivo_record_async.cli.output.outcomes import printable
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.errors import PlivoRecordError
 
 __all__ = ["LiveTable", "view"]
@@ -43,19 +44,19 @@ _RESERVED_LINES = 5
 """Lines of the terminal for the head of the table, the count below it and the cursor."""
 
 
-def view(output: Output) -> AbstractContextManager[Callable[[ListenEvent], None]]:
+def view(printer: Printer) -> AbstractContextManager[Callable[[ListenEvent], None]]:
     """Return what shows events inside a block: JSON if requested, live in a terminal, or else plain lines."""
     console = Console()
-    if not output.as_json and console.is_terminal and not console.is_dumb_terminal:
+    if not printer.as_json and console.is_terminal and not console.is_dumb_terminal:
         return LiveTable(console)
 
     def show(event: ListenEvent) -> None:
         if isinstance(event, str):
-            output.error(PlivoRecordError(event))
-        elif output.as_json:
-            output.record(record(event))
+            printer.error(PlivoRecordError(event))
+        elif printer.as_json:
+            printer.json_object(json_fields(event))
         else:
-            output.line(_line(event))
+            printer.line(_line(event))
 
     return nullcontext(show)
 

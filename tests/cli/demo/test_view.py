@@ -9,7 +9,7 @@ import pytest
 from plivo_record_async.cli.demo.room_status import RoomStatus, What
 from plivo_record_async.cli.demo.scenario import Event
 from plivo_record_async.cli.demo.view import view
-from plivo_record_async.cli.output import Output
+from plivo_record_async.cli.output.printer import Printer
 
 ID = "01234567-89ab-cdef-0123-456789abcdef"
 OPENED: Event = {"type": "Opened", "plivo": "http://p", "listener": "http://l", "rooms": []}
@@ -35,7 +35,7 @@ def shown(
     capsys: pytest.CaptureFixture[str], *events: Event, rooms: Sequence[RoomStatus] = ROOMS, as_json: bool = False
 ) -> str:
     """Return what was printed for the events, without the sequences that control a terminal."""
-    with view(Output(as_json), rooms) as show:
+    with view(Printer(as_json), rooms) as show:
         for event in events:
             show(event)
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", capsys.readouterr().out)
@@ -157,6 +157,6 @@ def test_a_terminal_shows_whether_all_went_well(capsys: pytest.CaptureFixture[st
 
 @pytest.mark.usefixtures("terminal")
 def test_a_terminal_without_a_cursor_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not isinstance(view(Output(as_json=False), ROOMS), nullcontext)
+    assert not isinstance(view(Printer(as_json=False), ROOMS), nullcontext)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(view(Output(as_json=False), ROOMS), nullcontext)
+    assert isinstance(view(Printer(as_json=False), ROOMS), nullcontext)

@@ -10,9 +10,9 @@ from plivo_record_async.cli.listen.events import (
     ReceivedCallback,
     conference_name,
     details,
+    json_fields,
     label,
     received,
-    record,
 )
 from plivo_record_async.protocol.models import (
     ApiResponse,
@@ -110,7 +110,7 @@ def test_label_and_details_of_a_callback(event: CallbackEvent, expected: str, te
 
 def test_json_of_a_callback_has_the_event_and_its_recording() -> None:
     status = status_of(learned(PLANNED, SendingBegan(), TEXT))
-    json = record(ReceivedCallback(received_at=NOW, event=TEXT, status=status))
+    json = json_fields(ReceivedCallback(received_at=NOW, event=TEXT, status=status))
     assert json == {
         "type": "TranscriptionEnded",
         "received_at": NOW,
@@ -126,10 +126,10 @@ def test_json_of_a_callback_has_the_event_and_its_recording() -> None:
         "error": None,
         "raw": {},
     }
-    orphan_json = record(ReceivedCallback(received_at=NOW, event=ENDED))
+    orphan_json = json_fields(ReceivedCallback(received_at=NOW, event=ENDED))
     assert (orphan_json["start_id"], orphan_json["state"], orphan_json["conference_name"]) == (None, None, "standup")
 
 
 def test_json_of_ready() -> None:
-    json = record(Ready(url="http://l", public_url="https://p", db=Path("r.db")))
+    json = json_fields(Ready(url="http://l", public_url="https://p", db=Path("r.db")))
     assert json == {"type": "Ready", "url": "http://l", "public_url": "https://p", "db": Path("r.db")}

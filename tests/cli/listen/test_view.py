@@ -11,7 +11,7 @@ from rich.console import Console
 
 from plivo_record_async.cli.listen.events import ListenEvent, Ready, ReceivedCallback
 from plivo_record_async.cli.listen.view import LiveTable, view
-from plivo_record_async.cli.output import Output
+from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingStatus
 
 AT = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
@@ -25,14 +25,14 @@ NEWS: list[ListenEvent] = [
 ]
 
 
-def told(output: Output) -> None:
-    with view(output) as tell:
+def told(printer: Printer) -> None:
+    with view(printer) as tell:
         for news in NEWS:
             tell(news)
 
 
 def test_plain_output_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    told(Output(as_json=False))
+    told(Printer(as_json=False))
     out, err = capsys.readouterr()
     assert out == (
         "ready http://l\n"
@@ -44,7 +44,7 @@ def test_plain_output_has_no_control_characters(capsys: pytest.CaptureFixture[st
 
 
 def test_json_output_is_one_object_on_each_line(capsys: pytest.CaptureFixture[str]) -> None:
-    told(Output(as_json=True))
+    told(Printer(as_json=True))
     out, err = capsys.readouterr()
     ready, ended, answered = map(json.loads, out.splitlines())
     assert ready == {"type": "Ready", "url": "http://l", "public_url": "https://p", "db": "r.db"}
@@ -108,5 +108,5 @@ def test_table_is_live_only_in_a_terminal(
         monkeypatch.delenv(name, raising=False)
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert isinstance(view(Output(as_json=False)), LiveTable) is live
-    assert not isinstance(view(Output(as_json=True)), LiveTable)
+    assert isinstance(view(Printer(as_json=False)), LiveTable) is live
+    assert not isinstance(view(Printer(as_json=True)), LiveTable)

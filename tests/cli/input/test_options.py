@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from plivo_record_async import RecordClient
-from plivo_record_async.cli.options import DEFAULT_TIMEOUT, Seconds, timeout_option
+from plivo_record_async.cli.input.options import DEFAULT_TIMEOUT, Seconds, timeout_option
 
 
 @click.command()

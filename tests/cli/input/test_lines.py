@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plivo_record_async.cli.input_lines import InputLines, UnreadableError
+from plivo_record_async.cli.input.lines import InputLines, UnreadableError
 
 
 async def all_lines(content: bytes) -> list[bytes]:

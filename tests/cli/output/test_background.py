@@ -10,7 +10,7 @@ from contextlib import contextmanager, nullcontext
 
 import pytest
 
-from plivo_record_async.cli.printer import printing
+from plivo_record_async.cli.output.background import printing
 
 
 class Reader:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plivo_record_async import SQLiteStore
-from plivo_record_async.cli.database import usable_file
+from plivo_record_async.cli.input.database import usable_file
 from plivo_record_async.errors import ConfigurationError, StoreError
 from plivo_record_async.stores.sqlite.schema import APPLICATION_ID
 

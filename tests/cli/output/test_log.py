@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from plivo_record_async.cli.log import showing_log
+from plivo_record_async.cli.output.log import showing_log
 
 log = logging.getLogger("plivo_record_async")
 

@@ -1,0 +1,1 @@
+"""What a command reads: its options, and the lines and files that they name."""

@@ -1,0 +1,125 @@
+"""The outcomes of calls: as lines for people, as JSON objects for programs, and counted."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import attrs
+import click
+
+from plivo_record_async.cli.input.requests import InvalidLine
+from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
+from plivo_record_async.protocol.models import (
+    Outcome,
+    PendingResponse,
+    RecordingStarted,
+    RecordingStopped,
+    StartRequest,
+    StopRequest,
+)
+
+__all__ = ["Result", "Tally", "error_object", "outcome_line", "outcome_object", "printable"]
+
+Result = RecordingStarted | RecordingStopped | PendingResponse
+"""Whatever a start or a stop returns."""
+
+OutcomeKind = Literal["done", "failed", "unknown"]
+
+_ERROR_FIELDS = ("status", "api_id", "phase", "retry_after", "sent_at")
+_RESULT_FIELDS = ("recording_id", "api_id", "url")
+_LABELS: dict[type, str] = {RecordingStarted: "started", RecordingStopped: "stopped", PendingResponse: "pending"}
+_COLOURS: dict[OutcomeKind, str] = {"done": "green", "failed": "red", "unknown": "yellow"}
+
+
+@attrs.define
+class Tally:
+    """The counted outcomes of a batch.
+
+    Attributes:
+        done: How many calls succeeded.
+        failed: How many calls failed, and how many lines are not requests.
+        unknown: How many calls may have been executed.
+        not_begun: How many lines were not begun. If None, the batch did not end early.
+    """
+
+    done: int = 0
+    failed: int = 0
+    unknown: int = 0
+    not_begun: int | None = None
+
+    def count(self, error: Exception | None) -> None:
+        """Count one outcome.
+
+        Args:
+            error: The error of the call. If None, the call succeeded.
+        """
+        kind = _kind_of(error)
+        setattr(self, kind, getattr(self, kind) + 1)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code of the batch. An unknown outcome takes precedence: its call must not be repeated blindly."""
+        if self.unknown:
+            return ExitCode.UNKNOWN
+        return ExitCode.FAILED if self.failed else ExitCode.DONE
+
+
+def printable(text: str) -> str:
+    """Return a text with every character escaped that is not printable.
+
+    Args:
+        text: Any text.
+    """
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def error_object(error: Exception) -> dict[str, Any]:
+    """Return the JSON object of an error: its type, its message in ``error``, and its data.
+
+    Args:
+        error: Any error.
+    """
+    data = {name: getattr(error, name, None) for name in _ERROR_FIELDS}
+    return {"type": type(error).__name__, "error": str(error)} | {k: v for k, v in data.items() if v is not None}
+
+
+def outcome_object(outcome: Outcome[Any, Result]) -> dict[str, Any]:
+    """Return the JSON object of an outcome.
+
+    Args:
+        outcome: The outcome of a call, or the failure of a line that is not a request.
+    """
+    request: StartRequest | StopRequest | InvalidLine = outcome.request
+    about: dict[str, Any] = (
+        {"line": request.text, "line_number": request.number}
+        if isinstance(request, InvalidLine)
+        else {"conference_name": request.conference_name}
+    )
+    about["ok"] = outcome.ok
+    if outcome.error is not None:
+        return error_object(outcome.error) | about
+    result = attrs.asdict(outcome.result, filter=attrs.filters.exclude("raw"))
+    return {"type": type(outcome.result).__name__} | about | result
+
+
+def outcome_line(outcome: Outcome[Any, Result]) -> str:
+    """Return an outcome as a line for people.
+
+    Args:
+        outcome: The outcome of a call, or the failure of a line that is not a request.
+    """
+    request: StartRequest | StopRequest | InvalidLine = outcome.request
+    name = printable(request.text if isinstance(request, InvalidLine) else request.conference_name)
+    kind = _kind_of(outcome.error)
+    label = click.style(f"{_LABELS.get(type(outcome.result), kind):<8}", fg=_COLOURS[kind])
+    if outcome.error is not None:
+        return f"{label} {name}  {printable(str(outcome.error))}"
+    fields = [(field, getattr(outcome.result, field, None)) for field in _RESULT_FIELDS]
+    known = "  ".join(f"{field}={printable(value)}" for field, value in fields if value)
+    return f"{label} {name}  {known}".rstrip()
+
+
+def _kind_of(error: Exception | None) -> OutcomeKind:
+    if error is None:
+        return "done"
+    return "unknown" if exit_code(error) is ExitCode.UNKNOWN else "failed"

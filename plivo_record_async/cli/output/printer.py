@@ -1,0 +1,131 @@
+"""The one place where commands print: lines for people, JSON for programs.
+
+With ``--json`` every line on stdout is one JSON object with a ``type``, and an error is one JSON object on stderr. All
+of it is ASCII. For people, control characters are escaped, so that the name of a conference cannot control a terminal.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+import attrs
+import click
+
+from plivo_record_async.cli.output.json_text import json_text
+from plivo_record_async.cli.output.outcomes import Result, Tally, error_object, outcome_line, outcome_object, printable
+from plivo_record_async.errors import PlivoRecordError
+from plivo_record_async.protocol.models import Outcome
+
+__all__ = ["Printer"]
+
+
+@attrs.frozen
+class Printer:
+    """Prints lines for people or, with ``as_json``, JSON for programs."""
+
+    as_json: bool
+
+    def outcome(self, outcome: Outcome[Any, Result]) -> None:
+        """Print the outcome of one start or stop.
+
+        Args:
+            outcome: The outcome of a call, or the failure of a line that is not a request.
+
+        Raises:
+            OSError: stdout cannot be written.
+        """
+        if self.as_json:
+            self.json_object(outcome_object(outcome))
+        else:
+            self.line(outcome_line(outcome))
+
+    def summary(self, tally: Tally, *, all_read: bool = True) -> None:
+        """Print the result of a batch.
+
+        Args:
+            tally: The counted outcomes.
+            all_read: Whether the input was read to its end, so that `Tally.not_begun` counts all remaining lines.
+
+        Raises:
+            OSError: stdout cannot be written.
+        """
+        counts = attrs.asdict(tally, filter=attrs.filters.exclude(type(None)))
+        if self.as_json:
+            ended_early = {} if tally.not_begun is None else {"all_read": all_read}
+            self.json_object({"type": "Summary"} | counts | ended_early)
+        else:
+            parts = [f"{number} {kind.replace('_', ' ')}" for kind, number in counts.items()]
+            self.line(f"summary: {', '.join(parts)}" + ("" if all_read or tally.not_begun is None else " or more"))
+
+    def line(self, text: str = "") -> None:
+        """Print a line for people on stdout.
+
+        Args:
+            text: The line. Text that comes from outside the program must be made `printable` first.
+
+        Raises:
+            OSError: stdout cannot be written.
+        """
+        click.echo(text)
+
+    def json_object(self, fields: Mapping[str, Any]) -> None:
+        """Print a JSON object as one line on stdout.
+
+        Args:
+            fields: The names and values of the object.
+
+        Raises:
+            OSError: stdout cannot be written.
+        """
+        click.echo(json_text(fields))
+
+    def error(self, error: Exception) -> None:
+        """Print an error as one line on stderr, if stderr can be written.
+
+        Args:
+            error: The error.
+        """
+        _print_on_stderr(json_text(error_object(error)) if self.as_json else f"error: {printable(str(error))}")
+
+    def note(self, text: str) -> None:
+        """Print a line for people on stderr, if stderr can be written.
+
+        Args:
+            text: The line.
+        """
+        _print_on_stderr(printable(text))
+
+    def stop_printing(self, error: OSError, consequence: str = "") -> None:
+        """Discard all further output on stdout, because it cannot be written.
+
+        The reason is printed on stderr, unless the reader has closed the pipe.
+
+        Args:
+            error: Why stdout cannot be written.
+            consequence: What is not printed, and what happens next.
+        """
+        if not isinstance(error, BrokenPipeError):
+            self.error(PlivoRecordError(f"{consequence}: {error}") if consequence else error)
+        _discard(sys.stdout)
+
+
+def _print_on_stderr(line: str) -> None:
+    try:
+        click.echo(line, err=True)
+    except OSError:
+        _discard(sys.stderr)
+
+
+def _discard(stream: TextIO) -> None:
+    """Redirect a stream to the null device; otherwise the interpreter's last flush fails and changes the exit code.
+
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    with suppress(io.UnsupportedOperation), Path(os.devnull).open("wb") as null_device:
+        os.dup2(null_device.fileno(), stream.fileno())
