@@ -43,7 +43,7 @@ StopT = TypeVar("StopT", bound=str | StopRequest)
 
 
 class RecordClient:
-    """Calls Plivo's Conference Record API. One client serves any number of concurrent tasks.
+    """A client for Plivo's Conference Record API. One client serves any number of concurrent tasks.
 
     .. code-block:: python
 
@@ -51,34 +51,38 @@ class RecordClient:
             started = await client.start_recording("standup", file_format="wav")
             await client.stop_recording("standup")
 
-    Each call has one outcome. A start is sent again only if it is certain that it was not executed: no byte of it was
-    sent, or Plivo refused it (429). A stop is harmless to repeat, so it is also sent again if its outcome is unknown.
+    Each call ends with exactly one outcome: a result or a typed error. A start is sent again only if it is certain that
+    it was not executed, either because no byte of it left this machine or because Plivo refused it with 429. A stop is
+    safe to repeat, so it is also sent again if its outcome is unknown.
 
-    A client serves one event loop at a time, and any number one after another: it can be made at module level, used
-    in one ``asyncio.run`` and in the next, closed, and entered again. The account's quota is kept across all of them.
-    Blocks of ``async with`` may be nested; leaving the last one closes the client.
+    A client can be created anywhere, for example at module level. It is used in one event loop at a time, in any number
+    of event loops one after another, and it keeps the account's quota across all of them. ``async with`` blocks may be
+    nested: the client is closed when the last block is left. A closed client can be entered again.
 
     Args:
-        auth_id: The account's auth ID. If None, ``PLIVO_AUTH_ID`` is used.
-        auth_token: The account's auth token. If None, ``PLIVO_AUTH_TOKEN`` is used.
-        base_url: The address of the API. If None, ``PLIVO_BASE_URL`` is used, or else ``https://api.plivo.com``.
-        timeout: Seconds for one call in total: waiting for its turn, attempts, and the waits between them.
-        max_retries: The most retries of one call. Only what is safe is retried.
-        max_connections: The most requests that are sent or answered at the same time.
-        rate_limit: The account's quota, which is kept exactly. If None, there is no limit.
-        transport: An httpx transport, which the client closes. If None, the client uses connections of its own.
-        proxy: The URL of a proxy, or an `httpx.Proxy`. If None, the environment decides by the rules of httpx
-            (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``). A transport other than
-            `fast_transport` has its own proxies, so it cannot be combined with this argument.
-        trust_env: Whether the environment may name proxies and, with ``SSL_CERT_FILE`` or ``SSL_CERT_DIR``,
-            certificates to trust.
-        retry_503_starts: Whether a start is sent again after a 503 without an ``api_id``. Nothing proves that Plivo
-            had not executed it, so this is off by default.
+        auth_id: The auth ID of the account. If None, ``PLIVO_AUTH_ID`` is used.
+        auth_token: The auth token of the account. If None, ``PLIVO_AUTH_TOKEN`` is used.
+        base_url: The URL of the API. If None, ``PLIVO_BASE_URL`` is used, or ``https://api.plivo.com`` if that is not
+            set.
+        timeout: The time limit of one call, in seconds. It covers waiting for a connection, waiting for the quota, all
+            attempts, and the pauses between them.
+        max_retries: The maximum number of retries of one call. A call is retried only if that is safe.
+        max_connections: The maximum number of requests that are in progress at the same time.
+        rate_limit: The quota of the account, which the client never exceeds. If None, there is no limit.
+        transport: The httpx transport that sends the requests. The client closes it. If None, the client uses its own
+            connections.
+        proxy: The proxy for all requests: its URL, or an `httpx.Proxy`. If None, the environment variables
+            ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` decide, as they do in httpx. Apart from
+            `fast_transport`, a transport has its own proxy settings and cannot be combined with this argument.
+        trust_env: Whether to read proxies from the environment, and the certificates to trust from ``SSL_CERT_FILE``
+            or ``SSL_CERT_DIR``.
+        retry_503_starts: Whether to retry a start after a 503 without an ``api_id``. Such a response does not prove
+            that the start was not executed, so the retry can cause a second recording.
 
     Raises:
-        ConfigurationError: A credential or the address is missing or malformed, or the transport, the proxy or the
-            certificates cannot be used. The message names it.
-        TypeError: A numeric argument is not a number, or ``rate_limit`` is no `RateLimit`.
+        ConfigurationError: A credential or the URL is missing or malformed, or the transport, the proxy or the
+            certificates cannot be used. The message names the argument and the environment variable.
+        TypeError: A numeric argument is not a number, or ``rate_limit`` is not a `RateLimit`.
         ValueError: A numeric argument is out of range.
     """
 
@@ -122,22 +126,22 @@ class RecordClient:
 
     @property
     def settings(self) -> Settings:
-        """The credentials and the address in use. Their representation does not show the auth token."""
+        """The credentials and the URL of the API. Their ``repr`` does not show the auth token."""
         return self._settings
 
     @property
     def timeout(self) -> float:
-        """Seconds for one call in total, unless the call has its own timeout."""
+        """The time limit of a call that has no ``timeout`` of its own, in seconds."""
         return self._sender.timeout
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """The quota that is kept. If None, there is no limit."""
+        """The quota that the client never exceeds. If None, there is no limit."""
         return self._rate_limit
 
     @property
     def plivo_clock(self) -> PlivoClock:
-        """Plivo's clock, as its responses report it. It is for code that builds on a client."""
+        """An estimate of the time at Plivo, made from its responses. It is meant for code that extends the client."""
         return self._sender.plivo_clock
 
     async def __aenter__(self) -> Self:
@@ -152,16 +156,17 @@ class RecordClient:
     async def aclose(self, *, grace: float = GRACE) -> None:
         """Close the client, its connections and its transport.
 
-        Calls that wait for their turn end at once with `NotSentError`. Requests that are being sent or answered may
-        finish first. Later calls raise `ClosedError`. Closing twice is harmless, and a closed client can be entered
-        again with ``async with``.
+        Calls that wait for a connection or for the quota end at once with `NotSentError`. Requests that are in progress
+        get time to finish. Later calls raise `ClosedError`. Closing a closed client has no effect, and a closed client
+        can be entered again with ``async with``.
 
         Args:
-            grace: Seconds to wait for requests that are being sent or answered. Requests without an answer are then
-                cancelled, and their outcome is unknown.
+            grace: The time for requests that are in progress, in seconds. A request that has no response by then is
+                cancelled, and if a byte of it may have been sent, its outcome is unknown.
 
         Raises:
-            ConfigurationError: The client is in use in another event loop or process.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         await self._sender.aclose(grace=grace)
 
@@ -175,26 +180,30 @@ class RecordClient:
     ) -> T:
         """Send the request of any endpoint, with the guarantees of the other methods.
 
-        It is for code that builds on a client.
+        This method is meant for code that extends the client.
 
         Args:
-            request: A request of ``plivo_record_async.protocol.api.endpoints``.
-            timeout: Seconds for this call in total. If None, the client's timeout applies.
-            max_retries: The most retries of this call. If None, the client's limit applies.
-            on_caller_cancelled: Called with the pending result if this call is cancelled after something was sent. If
-                None, the result is only logged.
+            request: A request that a function of ``plivo_record_async.protocol.api.endpoints`` returns.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
+            max_retries: The maximum number of retries of this call. If None, the client's ``max_retries`` applies.
+            on_caller_cancelled: A function that is called if this call is cancelled after a byte may have been sent.
+                Its argument is an awaitable of the result. If None, the outcome is only logged.
 
         Returns:
             The result that the request reads from its response.
 
         Raises:
-            NotSentError: Nothing was sent; it is safe to call again.
-            OutcomeUnknownError: The request was sent, or may have been, and may have been executed.
-            ApiError: Plivo answered with an error.
-            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+            ValueError: ``timeout`` is out of range; nothing was sent.
+            TypeError: ``timeout`` is not a number; nothing was sent.
+            NotSentError: No byte of the request left this machine; it is safe to call again.
+            OutcomeUnknownError: The request may have been executed: it may have been sent, and no response says whether
+                it was executed.
+            ApiError: Plivo responded with an error status. The subclass says which.
+            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
                 error.
-            ClosedError: The client is closed.
-            ConfigurationError: The client is in use in another event loop or process.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         return await self._sender.send(
             request, timeout, max_retries=max_retries, on_caller_cancelled=on_caller_cancelled
@@ -256,34 +265,39 @@ class RecordClient:
     ) -> RecordingStarted | PendingResponse:
         """Start recording a conference.
 
-        Only the arguments that are given are sent; Plivo's defaults apply to the others (mp3, POST).
+        An argument that is None is not sent, so Plivo's own default applies.
         https://plivo.com/docs/voice/api/conferences
 
         Args:
-            conference_name: The name of the conference; any text.
-            file_format: ``mp3`` or ``wav``. If None, Plivo chooses mp3.
-            transcription_type: The type of transcription, usually ``auto``. If None, there is no transcription.
-            transcription_url: The URL to which Plivo sends the transcript. If None, it sends none.
-            transcription_method: ``GET`` or ``POST``. If None, Plivo uses POST.
-            callback_url: The URL to which Plivo sends the asynchronous response, and later the end of the recording.
-                It switches to asynchronous mode, and is sent byte for byte, including its fragment. If None, the call
-                is synchronous.
-            callback_method: ``GET`` or ``POST``. If None, Plivo uses POST.
-            timeout: Seconds for this call in total. If None, the client's timeout applies.
+            conference_name: The name of the conference. Any text except ``.`` and ``..`` is a legal name.
+            file_format: The format of the recording, ``mp3`` or ``wav``. If None, Plivo uses mp3.
+            transcription_type: The type of the transcription, usually ``auto``. If None, the recording is not
+                transcribed.
+            transcription_url: The URL to which Plivo sends the transcript. If None, the transcript is not sent.
+            transcription_method: The HTTP method for ``transcription_url``, ``GET`` or ``POST``. If None, Plivo uses
+                POST.
+            callback_url: The URL to which Plivo sends the asynchronous response, and a second callback when the
+                recording ends. It is sent byte for byte, including its fragment. If None, the call is synchronous.
+            callback_method: The HTTP method for ``callback_url``, ``GET`` or ``POST``. If None, Plivo uses POST.
+                ``GET`` is not allowed if the name of the conference contains ``&`` or ``=``.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
 
         Returns:
-            `RecordingStarted`, or `PendingResponse` if ``callback_url`` was given.
+            A `RecordingStarted`, or a `PendingResponse` if ``callback_url`` is given.
 
         Raises:
-            ValueError: An argument is invalid; nothing was sent.
+            ValueError: An argument has an invalid value; nothing was sent.
             TypeError: An argument has the wrong type; nothing was sent.
-            NotSentError: Nothing was sent; it is safe to call again.
-            OutcomeUnknownError: The start was sent, or may have been, and may have been executed. It is not repeated.
-            ApiError: Plivo refused the start.
-            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
-                error.
-            ClosedError: The client is closed.
-            ConfigurationError: The client is in use in another event loop or process.
+            NotSentError: No byte of the start left this machine; it is safe to call again.
+            OutcomeUnknownError: The start may have been executed. Do not repeat it: a second start records, and is
+                billed, twice.
+            ApiError: Plivo refused the start, so it was not executed. The subclass says why: for example,
+                `NotFoundError` if no conference of this name is live.
+            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+                error. Do not repeat the start, because it may have been executed.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         request = StartRequest(
             conference_name,
@@ -334,31 +348,33 @@ class RecordClient:
         callback_method: HttpMethod | None = None,
         timeout: float | None = None,
     ) -> RecordingStopped | PendingResponse:
-        """Stop recording a conference. It is harmless to repeat.
+        """Stop recording a conference. This is safe to repeat.
 
         https://plivo.com/docs/voice/api/conferences
 
         Args:
-            conference_name: The name of the conference; any text.
-            callback_url: The URL to which Plivo sends the asynchronous response. It switches to asynchronous mode. If
-                None, the call is synchronous.
-            callback_method: ``GET`` or ``POST``. If None, Plivo uses POST.
-            timeout: Seconds for this call in total. If None, the client's timeout applies.
+            conference_name: The name of the conference. Any text except ``.`` and ``..`` is a legal name.
+            callback_url: The URL to which Plivo sends the asynchronous response. If None, the call is synchronous.
+            callback_method: The HTTP method for ``callback_url``, ``GET`` or ``POST``. If None, Plivo uses POST.
+                ``GET`` is not allowed if the name of the conference contains ``&`` or ``=``.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
 
         Returns:
-            `RecordingStopped`, or `PendingResponse` if ``callback_url`` was given. A 404 that follows an attempt
-            with an unknown outcome means that the attempt was executed, so it is returned as a success.
+            A `RecordingStopped`, or a `PendingResponse` if ``callback_url`` is given. If a retry gets a 404 after an
+            attempt with an unknown outcome, that attempt was executed, so the stop has succeeded.
 
         Raises:
-            ValueError: An argument is invalid; nothing was sent.
+            ValueError: An argument has an invalid value; nothing was sent.
             TypeError: An argument has the wrong type; nothing was sent.
-            NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt got an answer that says whether the stop was executed.
-            ApiError: Plivo refused the stop, for example with `NotFoundError` if no such conference is live.
-            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+            NotSentError: No byte of the stop left this machine; it is safe to call again.
+            OutcomeUnknownError: The stop may have been executed; it is safe to call again.
+            ApiError: Plivo responded with an error status: for example, `NotFoundError` if no conference of this name
+                is live. After a `ServerError`, the stop may or may not have been executed.
+            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
                 error.
-            ClosedError: The client is closed.
-            ConfigurationError: The client is in use in another event loop or process.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         request = StopRequest(conference_name, callback_url=callback_url, callback_method=callback_method)
         return await self._sender.send(endpoints.stop_recording(request), timeout)
@@ -370,7 +386,7 @@ class RecordClient:
         concurrency: int = 32,
         timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[StartT, RecordingStarted | PendingResponse], None]:
-        """Start many recordings concurrently, and yield their outcomes as the calls finish.
+        """Start many recordings concurrently, and yield each outcome as soon as its call ends.
 
         .. code-block:: python
 
@@ -379,17 +395,18 @@ class RecordClient:
                     print(outcome.request, outcome.result if outcome.error is None else outcome.error)
 
         Args:
-            requests: Conference names or `StartRequest` values. The iterable or async iterable is read only when a
-                call can begin, so memory stays O(concurrency).
-            concurrency: The most calls at the same time.
-            timeout: Seconds for each call in total. If None, the client's timeout applies.
+            requests: An iterable or async iterable of conference names or `StartRequest` values. It is read lazily: an
+                item is read only when its call can begin, so memory use is proportional to ``concurrency``.
+            concurrency: The maximum number of calls at the same time.
+            timeout: The time limit of each call, in seconds. If None, the client's ``timeout`` applies.
 
         Yields:
-            One `Outcome` for each item; its ``request`` is the item itself. An item that fails, even an invalid one,
-            does not stop the others. Leaving the loop early stops reading and cancels the calls that have begun.
+            One `Outcome` for each item: a `Succeeded` or a `Failed`, whose ``request`` is the item itself. A failed
+            item, including an invalid one, does not stop the others. If the loop is left early, no further item is
+            read, and the calls that have begun are cancelled.
 
         Raises:
-            TypeError: ``requests`` cannot be iterated or is a single text, or ``concurrency`` is not an ``int``.
+            TypeError: ``requests`` is not iterable or is a single string, or ``concurrency`` is not an integer.
             ValueError: ``concurrency`` is less than 1.
         """
 
@@ -406,20 +423,21 @@ class RecordClient:
         concurrency: int = 32,
         timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[StopT, RecordingStopped | PendingResponse], None]:
-        """Stop many recordings concurrently, and yield their outcomes as the calls finish.
+        """Stop many recordings concurrently, and yield each outcome as soon as its call ends.
 
         Args:
-            requests: Conference names or `StopRequest` values. The iterable or async iterable is read only when a call
-                can begin, so memory stays O(concurrency).
-            concurrency: The most calls at the same time.
-            timeout: Seconds for each call in total. If None, the client's timeout applies.
+            requests: An iterable or async iterable of conference names or `StopRequest` values. It is read lazily: an
+                item is read only when its call can begin, so memory use is proportional to ``concurrency``.
+            concurrency: The maximum number of calls at the same time.
+            timeout: The time limit of each call, in seconds. If None, the client's ``timeout`` applies.
 
         Yields:
-            One `Outcome` for each item; its ``request`` is the item itself. An item that fails, even an invalid one,
-            does not stop the others. Leaving the loop early stops reading and cancels the calls that have begun.
+            One `Outcome` for each item: a `Succeeded` or a `Failed`, whose ``request`` is the item itself. A failed
+            item, including an invalid one, does not stop the others. If the loop is left early, no further item is
+            read, and the calls that have begun are cancelled.
 
         Raises:
-            TypeError: ``requests`` cannot be iterated or is a single text, or ``concurrency`` is not an ``int``.
+            TypeError: ``requests`` is not iterable or is a single string, or ``concurrency`` is not an integer.
             ValueError: ``concurrency`` is less than 1.
         """
 
@@ -430,23 +448,29 @@ class RecordClient:
         return run_many(requests, stop, concurrency=concurrency)
 
     async def get_recording(self, recording_id: str, *, timeout: float | None = None) -> Recording:
-        """Return one recording that Plivo keeps.
+        """Return a recording that Plivo stores.
 
         https://plivo.com/docs/voice/api/recordings.md
 
         Args:
             recording_id: Plivo's ID of the recording.
-            timeout: Seconds for this call in total. If None, the client's timeout applies.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
+
+        Returns:
+            The `Recording`.
 
         Raises:
+            ValueError: ``recording_id`` is empty, ``.`` or ``..``, or ``timeout`` is out of range; nothing was sent.
+            TypeError: ``recording_id`` is not a string, or ``timeout`` is not a number; nothing was sent.
             NotFoundError: The account has no recording with this ID.
-            NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo answered with an error.
-            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+            NotSentError: No byte of the request left this machine; it is safe to call again.
+            OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
+            ApiError: Plivo responded with another error status.
+            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
                 error.
-            ClosedError: The client is closed.
-            ConfigurationError: The client is in use in another event loop or process.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         return await self._sender.send(endpoints.get_recording(recording_id), timeout)
 
@@ -458,33 +482,38 @@ class RecordClient:
         added_before: datetime | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[Recording, None]:
-        """List the recordings that Plivo keeps, newest first.
+        """Yield the recordings that Plivo stores, newest first.
 
-        Each page is requested when its first recording is consumed. A span of more than 30 days, which Plivo refuses,
-        is requested in several parts. A recording with a field that cannot be read is listed too: the attribute is
-        None, and ``raw`` holds the field. A recording that moves to a later page because others are added is listed
-        once.
+        Plivo returns the list in pages. Each page is requested when its first recording is needed, and no recording is
+        yielded twice, even if others are added in the meantime. Plivo accepts spans of at most 30 days, so a longer
+        span is requested in several parts.
         https://plivo.com/docs/voice/api/recordings.md
 
         Args:
-            conference_name: Only recordings of this conference. If None, of all conferences and calls.
-            added_after: Only recordings added at or after this time (aware). If None, 7 days before ``added_before``.
-            added_before: Only recordings added at or before this time (aware). If None, there is no limit.
-            timeout: Seconds for each page in total. If None, the client's timeout applies.
+            conference_name: Yield only recordings of this conference. If None, yield those of all conferences and
+                calls.
+            added_after: Yield only recordings that were added at or after this time (aware). If None, the list begins
+                7 days before ``added_before``.
+            added_before: Yield only recordings that were added at or before this time (aware). If None, the list ends
+                with the newest recording.
+            timeout: The time limit of the request for each page, in seconds. If None, the client's ``timeout`` applies.
 
         Yields:
-            Each `Recording`.
+            Each `Recording`. If a field of a recording cannot be read, its attribute is None, and ``raw`` contains the
+            field as Plivo sent it.
 
         Raises:
-            ValueError: A time is not aware, or ``added_after`` is later than ``added_before``; nothing was sent.
+            ValueError: A time is not aware, ``added_after`` is later than ``added_before``, or another argument has an
+                invalid value; nothing was sent.
             TypeError: An argument has the wrong type; nothing was sent.
-            NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo answered with an error.
-            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+            NotSentError: No byte of the request left this machine; it is safe to call again.
+            OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
+            ApiError: Plivo responded with an error status.
+            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
                 error.
-            ClosedError: The client is closed.
-            ConfigurationError: The client is in use in another event loop or process.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         listing = Listing(
             conference_name=conference_name, added_after=added_after, added_before=added_before, now=_clock.now()
@@ -497,23 +526,28 @@ class RecordClient:
                 yield recording
 
     async def delete_recording(self, recording_id: str, *, timeout: float | None = None) -> None:
-        """Delete a recording that Plivo keeps. It is harmless to repeat.
+        """Delete a recording that Plivo stores. This is safe to repeat.
 
+        If a retry gets a 404 after an attempt with an unknown outcome, that attempt was executed, so the call succeeds.
         https://plivo.com/docs/voice/api/recordings.md
 
         Args:
             recording_id: Plivo's ID of the recording.
-            timeout: Seconds for this call in total. If None, the client's timeout applies.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
 
         Raises:
+            ValueError: ``recording_id`` is empty, ``.`` or ``..``, or ``timeout`` is out of range; nothing was sent.
+            TypeError: ``recording_id`` is not a string, or ``timeout`` is not a number; nothing was sent.
             NotFoundError: The account has no recording with this ID.
-            NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo answered with an error.
-            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+            NotSentError: No byte of the request left this machine; it is safe to call again.
+            OutcomeUnknownError: The recording may have been deleted: no attempt got a usable response. It is safe to
+                call again.
+            ApiError: Plivo responded with another error status.
+            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
                 error.
-            ClosedError: The client is closed.
-            ConfigurationError: The client is in use in another event loop or process.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         await self._sender.send(endpoints.delete_recording(recording_id), timeout)
 
@@ -524,17 +558,23 @@ class RecordClient:
 
         Args:
             conference_name: The name of the conference.
-            timeout: Seconds for this call in total. If None, the client's timeout applies.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
+
+        Returns:
+            The `Conference`.
 
         Raises:
+            ValueError: ``conference_name`` is empty, ``.`` or ``..``, or ``timeout`` is out of range; nothing was sent.
+            TypeError: ``conference_name`` is not a string, or ``timeout`` is not a number; nothing was sent.
             NotFoundError: No conference of this name is live.
-            NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo answered with an error.
-            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+            NotSentError: No byte of the request left this machine; it is safe to call again.
+            OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
+            ApiError: Plivo responded with another error status.
+            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
                 error.
-            ClosedError: The client is closed.
-            ConfigurationError: The client is in use in another event loop or process.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         return await self._sender.send(endpoints.get_conference(conference_name), timeout)
 
@@ -544,15 +584,21 @@ class RecordClient:
         https://plivo.com/docs/voice/api/conferences
 
         Args:
-            timeout: Seconds for this call in total. If None, the client's timeout applies.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
+
+        Returns:
+            The names, in the order in which Plivo lists them.
 
         Raises:
-            NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt got an answer.
-            ApiError: Plivo answered with an error.
-            UnexpectedResponseError: Plivo answered with a success status, and its answer cannot be read or carries an
+            ValueError: ``timeout`` is out of range; nothing was sent.
+            TypeError: ``timeout`` is not a number; nothing was sent.
+            NotSentError: No byte of the request left this machine; it is safe to call again.
+            OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
+            ApiError: Plivo responded with an error status.
+            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
                 error.
-            ClosedError: The client is closed.
-            ConfigurationError: The client is in use in another event loop or process.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         return await self._sender.send(endpoints.list_conferences(), timeout)

@@ -1,1 +1,1 @@
-"""Sending requests: attempts, deadlines, retries and the account's quota."""
+"""Sending requests: attempts, deadlines, retries, the account's quota, and batches."""

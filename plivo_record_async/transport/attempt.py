@@ -1,6 +1,6 @@
-"""One attempt of a call: the request is sent, and ends with a response or an error.
+"""One attempt of a call: it sends the request once, and ends with a response or an error.
 
-An attempt has its result by its deadline, even if its caller was cancelled: a response, "not sent" or "unknown".
+By its deadline an attempt has a result, even if its caller was cancelled: a response, "not sent" or "unknown".
 """
 
 from __future__ import annotations
@@ -20,25 +20,26 @@ from plivo_record_async.transport.connectors.connector import Connector, Exchang
 
 __all__ = ["STILL_QUEUED", "Attempt", "AttemptResult", "Call"]
 
-STILL_QUEUED = "it was still waiting for its turn"
-"""The evidence that a request was not sent if it ended while it waited for a connection or for the quota."""
+STILL_QUEUED = "it was still waiting to be sent"
+"""The evidence that a request was not sent because it ended while it waited for a connection or for the quota."""
 
 T = TypeVar("T")
 
 AttemptResult = Response | NotSentError | OutcomeUnknownError
+"""What an attempt ends with."""
 
 
 @attrs.define(kw_only=True)
 class Call(Generic[T]):
-    """One call of a user: its request, when it was made, and when it ends.
+    """One call: its request, when it was made, and by when it ends.
 
     Attributes:
         request: The request to send.
-        deadline: When the call ends, by the event loop's clock.
-        called_at: When the call was made.
-        on_caller_cancelled: Called with the pending response if the caller is cancelled after something was sent. If
-            None, the response is only logged.
-        attempt: The number of the present attempt, from 1.
+        deadline: The time by which the call ends, by the event loop's clock.
+        called_at: When the call was made (aware, UTC).
+        on_caller_cancelled: A function that is called if the caller is cancelled after a byte may have been sent. Its
+            argument is an awaitable of the response. If None, the result is only logged.
+        attempt: The number of the current attempt, starting at 1.
     """
 
     request: Request[T]
@@ -52,7 +53,7 @@ class Call(Generic[T]):
 
         Args:
             exchange: What was observed of the attempt.
-            reason: What went wrong.
+            reason: Why the attempt failed.
             evidence: Why it is certain that nothing was sent.
         """
         return NotSentError(
@@ -66,11 +67,11 @@ class Call(Generic[T]):
         )
 
     def outcome_unknown_error(self, exchange: Exchange, reason: str) -> OutcomeUnknownError:
-        """Return the error of an attempt that was sent, or may have been, and got no response.
+        """Return the error of an attempt that may have been sent and got no response.
 
         Args:
             exchange: What was observed of the attempt.
-            reason: What went wrong.
+            reason: Why the attempt failed.
         """
         return OutcomeUnknownError(
             self.request.operation,
@@ -86,23 +87,24 @@ class Call(Generic[T]):
         )
 
     def closed_error(self, exchange: Exchange) -> ClosedError | NotSentError:
-        """Return the error of an attempt that finds the client closed.
+        """Return the error of an attempt that cannot begin because the client is closed.
 
         Args:
             exchange: What was observed of the attempt.
 
         Returns:
-            `ClosedError` if the call was made on a closed client, or `NotSentError` if the client was closed later.
+            A `ClosedError` if this is the first attempt of the call, because the client was closed before the call was
+            made. Otherwise a `NotSentError`, because the client was closed during the call.
         """
         if self.attempt > 1:
             return self.closed_meanwhile_error(exchange)
         return ClosedError(
             f"{self.request.operation}: the client is closed, so nothing was sent. "
-            "Enter it again with 'async with client:', or make a new RecordClient, and then call again."
+            "Enter the client again with 'async with client:', or create a new RecordClient, and then call again."
         )
 
     def closed_meanwhile_error(self, exchange: Exchange) -> NotSentError:
-        """Return the error of an attempt that was waiting to be sent when the client was closed.
+        """Return the error of an attempt that was still waiting to be sent when the client was closed.
 
         Args:
             exchange: What was observed of the attempt.
@@ -120,26 +122,26 @@ class Call(Generic[T]):
             case _ if exchange.seconds_left == 0:
                 reason = "the deadline passed"
             case asyncio.CancelledError():
-                reason = "the client was closed before it had ended"
+                reason = "the client was closed before the request ended"
             case _:
                 reason = f"{type(cause).__name__}: {cause}".rstrip(": ")
         error = (
             self.outcome_unknown_error(exchange, reason)
             if exchange.may_have_been_sent(cause)
-            else self.not_sent_error(exchange, reason, "it ended before sending began")
+            else self.not_sent_error(exchange, reason, "it failed before sending began")
         )
         error.__cause__ = cause
         return error
 
 
 class Attempt:
-    """One request that is being sent through a connector. It begins when the object is made.
+    """One request that is being sent through a connector. Sending begins when the object is created.
 
     Attributes:
-        call: The call that it belongs to.
-        exchange: What is observed of it.
-        task: Sends the request and holds its connection until it is done. If the connector cannot be cancelled, the
-            task then outlives the result.
+        call: The call that the attempt belongs to.
+        exchange: What has been observed of the attempt.
+        task: The task that sends the request and holds its connection. If the connector cannot be cancelled, the task
+            may continue after the result is known.
     """
 
     def __init__(
@@ -150,13 +152,13 @@ class Attempt:
         *,
         on_done: Callable[[Attempt, AttemptResult], None],
     ) -> None:
-        """Begin to send.
+        """Begin to send the request.
 
         Args:
-            connector: Sends the request.
+            connector: The connector that sends the request.
             call: The call that the attempt belongs to.
-            exchange: What is observed of it.
-            on_done: Called when the task is done.
+            exchange: The object in which the connector notes what it observes.
+            on_done: A function that is called with the attempt and its result when the task is done.
         """
         loop = asyncio.get_running_loop()
         exchange.phase = "connect"
@@ -172,15 +174,15 @@ class Attempt:
 
     @property
     def has_result(self) -> bool:
-        """Whether its result is known."""
+        """Whether the result is known."""
         return self._result.done()
 
     async def response(self) -> Response:
-        """Wait for the response. Cancelling the caller does not cancel the request.
+        """Wait for the response and return it. Cancelling the caller does not cancel the request.
 
         Raises:
-            NotSentError: No byte was sent.
-            OutcomeUnknownError: The request was sent, or may have been, and no status line was received.
+            NotSentError: No byte of the request left this machine.
+            OutcomeUnknownError: A byte of the request may have been sent, and no status line was received.
         """
         result = await asyncio.shield(self._result)
         if isinstance(result, Response):
@@ -188,12 +190,12 @@ class Attempt:
         raise result
 
     def abandon(self, cause: BaseException, *, cancel: bool = False) -> None:
-        """End the attempt. If no byte was sent yet, none will be.
+        """End the attempt. If no byte has been sent yet, none will be sent.
 
         Args:
-            cause: The exception with which the attempt ends.
-            cancel: Whether to cancel the task even if the connector may then keep its connection open until the
-                deadline.
+            cause: The exception with which the attempt ends. If the attempt is abandoned twice, the first one counts.
+            cancel: Whether to cancel the task even if the connector cannot be cancelled cleanly: it may then keep the
+                connection open until the deadline.
         """
         self.exchange.abandoned = True
         self._abandoned_because = self._abandoned_because or cause
@@ -203,10 +205,10 @@ class Attempt:
             self._set_result(self._result_after(cause))
 
     def add_result_callback(self, callback: Callable[[AttemptResult], None]) -> None:
-        """Call a function when the result is known.
+        """Add a function that is called when the result is known.
 
         Args:
-            callback: Called with the result.
+            callback: The function. Its argument is the result.
         """
         self._result.add_done_callback(lambda result: callback(result.result()))
 

@@ -1,4 +1,4 @@
-"""Many concurrent calls: their items are read lazily, and outcomes are yielded as the calls finish."""
+"""Batches: calls for many items that run concurrently. Items are read lazily, and outcomes are yielded as calls end."""
 
 from __future__ import annotations
 
@@ -21,22 +21,23 @@ def run_many(
     *,
     concurrency: int,
 ) -> AsyncGenerator[Outcome[ItemT, ResultT], None]:
-    """Make a call for each item, and yield the outcomes as the calls finish.
+    """Make a call for each item, and yield each outcome as soon as its call ends.
 
-    An item is read when a call can begin, and reading waits while outcomes are not consumed, so memory stays
-    O(concurrency). If ``items`` itself raises an exception, the calls that have begun are finished and their outcomes
-    yielded first. Leaving the loop early cancels the calls that have begun.
+    An item is read only when its call can begin, and no item is read while too many outcomes have not been consumed, so
+    memory use is proportional to ``concurrency``. If ``items`` raises an exception, the calls that have begun are
+    completed and their outcomes are yielded before the exception is raised. If the loop is left early, the calls that
+    have begun are cancelled.
 
     Args:
         items: The items.
-        call: Makes the call of one item.
-        concurrency: The most calls at the same time.
+        call: The function that makes the call for one item.
+        concurrency: The maximum number of calls at the same time.
 
     Yields:
-        One outcome for each item.
+        One `Outcome` for each item.
 
     Raises:
-        TypeError: ``items`` is a text or cannot be iterated, or ``concurrency`` is not an ``int``.
+        TypeError: ``items`` is a string or not iterable, or ``concurrency`` is not an integer.
         ValueError: ``concurrency`` is less than 1.
     """
     if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
@@ -47,7 +48,7 @@ def run_many(
 
 
 class _Iterated(Generic[ItemT]):
-    """An iterable as an asynchronous iterator, which in contrast to an asynchronous generator needs no closing."""
+    """An asynchronous iterator over an iterable. Unlike an asynchronous generator, it does not have to be closed."""
 
     def __init__(self, items: Iterable[ItemT]) -> None:
         self._items = iter(items)
@@ -62,7 +63,7 @@ class _Iterated(Generic[ItemT]):
 
 
 class _Workers(Generic[ItemT, ResultT]):
-    """Workers that share one source. Each worker reads an item, makes its call, and reads again."""
+    """Workers that share one source of items. Each worker reads an item, makes its call, and reads the next item."""
 
     def __init__(
         self, source: AsyncIterator[ItemT], call: Callable[[ItemT], Awaitable[ResultT]], concurrency: int
@@ -110,7 +111,7 @@ class _Workers(Generic[ItemT, ResultT]):
                 except (Exception, asyncio.CancelledError) as error:
                     if self._stopped:
                         raise
-                    # An exception of the source, even a cancellation, is raised to the consumer.
+                    # If the source raises an exception, even a CancelledError, the consumer of the outcomes gets it.
                     self._exhausted, self._failure = True, error
                     break
                 if self._active_workers < self._concurrency:
@@ -118,10 +119,10 @@ class _Workers(Generic[ItemT, ResultT]):
             await self._outcomes.put(await self._outcome(item))
         self._active_workers -= 1
         if not self._active_workers:
-            await self._outcomes.put(None)  # the last worker reports the end
+            await self._outcomes.put(None)  # the last worker marks the end of the outcomes
 
     async def _outcome(self, item: ItemT) -> Outcome[ItemT, ResultT]:
         try:
             return Succeeded(item, await self._call(item))
-        except Exception as error:  # noqa: BLE001 - it is the item's outcome
+        except Exception as error:  # noqa: BLE001 - the error is the outcome of the item
             return Failed(item, error)

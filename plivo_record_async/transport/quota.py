@@ -1,4 +1,4 @@
-"""The account's quota, kept exactly: Plivo accepts 300 requests in 5 seconds and refuses others with 429.
+"""The account's quota: Plivo accepts 300 requests in any 5 seconds, and refuses further ones with 429.
 
 https://plivo.com/docs/voice/concepts/account-limits.md
 """
@@ -15,21 +15,21 @@ from plivo_record_async.protocol.models import RateLimit
 __all__ = ["Quota"]
 
 _TIMER_SLACK = 0.002
-"""Seconds. Event loops may run a timer early by their clock's resolution (uvloop: a millisecond)."""
+"""Seconds. An event loop may run a timer too early, by the resolution of its clock (1 ms in uvloop)."""
 
 
 class Quota:
-    """One permit for each request that the account allows. A permit returns ``per`` seconds after its request *ended*.
+    """One permit for each request that the account allows. A permit becomes free ``per`` seconds after its request.
 
-    So no window of ``per`` seconds ever holds more arrivals than allowed, neither by this machine's clock nor by
-    Plivo's, because a request arrives between its beginning and its end, however long it travels. The permits are an
-    `asyncio.Semaphore`, which serves waiters in order, and loses nothing if a waiter is cancelled.
+    The time counts from the *end* of the request. A request arrives at Plivo some time between its beginning and its
+    end, so no window of ``per`` seconds contains more arrivals than allowed, by this machine's clock or by Plivo's.
+    The permits are an `asyncio.Semaphore`, which serves waiters in order and loses no permit if a waiter is cancelled.
 
     A quota serves one event loop after another. Permits that were used in an earlier event loop count until their
     window has passed.
 
     Args:
-        rate: The limit. If None, only a 429 makes requests wait.
+        rate: The limit. If None, requests wait only after a 429.
     """
 
     def __init__(self, rate: RateLimit | None) -> None:
@@ -38,19 +38,19 @@ class Quota:
         self._paused_until = -inf
         self._in_use = 0
         self._returns: deque[float] = deque()
-        """When the used permits return, by the clock of the event loop, the earliest first."""
+        """The times at which used permits become free, by the clock of the event loop, the earliest first."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._loop_ahead = 0.0
         self._permits = asyncio.Semaphore(0)
 
     async def acquire(self) -> None:
-        """Take a permit. Wait until one is free and no pause is active."""
+        """Wait until a permit is free and no pause is active, and take the permit."""
         self._move_to_running_loop()
         if self._limit is not None:
             await self._permits.acquire()
             self._in_use += 1
         try:
-            while (wait := self.paused_for) > 0:  # noqa: ASYNC110 - another 429 may have moved the end
+            while (wait := self.paused_for) > 0:  # noqa: ASYNC110 - another 429 may have extended the pause
                 await asyncio.sleep(wait)
         except BaseException:
             self.give_back(used=False)
@@ -60,7 +60,8 @@ class Quota:
         """Return a permit.
 
         Args:
-            used: Whether a byte may have been sent. If so, the permit is free again when its window has passed.
+            used: Whether a byte of the request may have been sent. If so, the permit becomes free when its window has
+                passed. Otherwise it becomes free at once.
         """
         if self._limit is None:
             return
@@ -80,10 +81,10 @@ class Quota:
         return self._paused_until - self._move_to_running_loop().time()
 
     def pause(self, seconds: float) -> None:
-        """Make all requests wait, because Plivo answered with 429.
+        """Make all requests wait, after a 429.
 
         Args:
-            seconds: How long they wait.
+            seconds: The length of the pause. A pause that is already active is never shortened.
         """
         self._paused_until = max(self._paused_until, self._move_to_running_loop().time() + seconds)
 
@@ -95,7 +96,7 @@ class Quota:
             shift, self._loop, self._loop_ahead = ahead - self._loop_ahead, loop, ahead
             self._paused_until += shift
             times = [time for returns in self._returns if (time := returns + shift) > loop.time()]
-            times += [loop.time() + self._returns_after] * self._in_use  # requests of the earlier event loop
+            times += [loop.time() + self._returns_after] * self._in_use  # in progress in the earlier event loop
             self._returns, self._in_use = deque(times), 0
             self._permits = asyncio.Semaphore((self._limit or 0) - len(times))
             for time in times:

@@ -1,4 +1,4 @@
-"""One call of a user: its attempts and the waits between them, within one deadline and one retry budget."""
+"""One call: its attempts and the waits between them, within one deadline and the retry budget of the client."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ T = TypeVar("T")
 
 
 class RetryingSender:
-    """Sends each request as often as is safe and useful; `protocol.api.retry` decides about retries.
+    """Sends requests, and sends them again where `protocol.api.retry` decides that this is safe.
 
     Args:
-        connector: Sends the requests.
-        timeout: Seconds for one call in total.
-        rate_limit: The account's quota. If None, there is no limit.
-        max_connections: The most requests that are sent or answered at the same time.
-        policy: When to retry.
+        connector: The connector that sends the requests.
+        timeout: The time limit of one call, in seconds.
+        rate_limit: The quota of the account. If None, there is no limit.
+        max_connections: The maximum number of requests that are in progress at the same time.
+        policy: The rules for retries.
 
     Attributes:
-        timeout: Seconds for one call in total, unless the call has its own.
+        timeout: The time limit of a call that has none of its own, in seconds.
     """
 
     def __init__(
@@ -61,33 +61,36 @@ class RetryingSender:
 
     @property
     def plivo_clock(self) -> PlivoClock:
-        """Plivo's clock, as its responses report it."""
+        """An estimate of the time at Plivo, made from its responses."""
         return self._sender.plivo_clock
 
     async def enter(self) -> None:
-        """Accept calls in the running event loop, also after `aclose`.
+        """Open the sender for the running event loop, even if it was closed before.
 
         Raises:
-            ConfigurationError: The client is in use in another event loop or process.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         await self._sender.enter()
 
     async def leave(self) -> None:
-        """Close if `leave` was called as often as `enter`.
+        """Close the sender if this is the last `leave`, the one that belongs to the first `enter`.
 
         Raises:
-            ConfigurationError: The client is in use in another event loop or process.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         await self._sender.leave()
 
     async def aclose(self, *, grace: float) -> None:
-        """Refuse new calls, wait for requests that are being sent or answered, and close the connections.
+        """Accept no more calls, wait for the requests that are in progress, and close the connections.
 
         Args:
-            grace: How many seconds to wait.
+            grace: The time to wait, in seconds. Requests that are still in progress after it are cancelled.
 
         Raises:
-            ConfigurationError: The client is in use in another event loop or process.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         await self._sender.aclose(grace=grace)
 
@@ -103,13 +106,16 @@ class RetryingSender:
 
         Args:
             request: The request.
-            timeout: Seconds for this call in total. If None, `timeout` of this object applies.
-            max_retries: The most retries of this call. If None, the policy applies.
-            on_caller_cancelled: Called with the pending result if this call is cancelled after something was sent. If
-                None, the result is only logged.
+            timeout: The time limit of this call, in seconds. If None, the sender's own ``timeout`` applies.
+            max_retries: The maximum number of retries of this call. If None, the policy decides.
+            on_caller_cancelled: A function that is called if this call is cancelled after a byte may have been sent.
+                Its argument is an awaitable of the result. If None, the outcome is only logged.
+
+        Returns:
+            The result that the request reads from its response.
 
         Raises:
-            ValueError: The timeout is not positive and finite.
+            ValueError: The timeout is not a finite number above 0.
             TypeError: The timeout is not a number.
             PlivoRecordError: The call failed.
         """
@@ -125,8 +131,8 @@ class RetryingSender:
         try:
             while True:
                 try:
-                    doubt = _doubt(error)
-                    return await self._result(call, self._sender.send(call), follows_doubt=doubt is not None)
+                    may_be_done = _possible_execution(error) is not None
+                    return await self._result(call, self._sender.send(call), may_be_done=may_be_done)
                 except PlivoRecordError as latest:
                     error = decisive_error(error, latest)
                     wait = self._wait_before_retry(call, latest, policy)
@@ -137,19 +143,21 @@ class RetryingSender:
                 call.attempt += 1
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
-            doubt = _doubt(error)
-            if on_caller_cancelled is not None and (pending or doubt):
-                on_caller_cancelled(_result_after_cancellation(pending, doubt))
-            elif doubt is not None:
-                log.warning("%s was cancelled after an attempt whose outcome is unknown: %s", request.operation, doubt)
+            earlier = _possible_execution(error)
+            if on_caller_cancelled is not None and (pending or earlier):
+                on_caller_cancelled(_result_after_cancellation(pending, earlier))
+            elif earlier is not None:
+                log.warning(
+                    "%s was cancelled after an attempt whose outcome is unknown: %s", request.operation, earlier
+                )
             raise
 
-    async def _result(self, call: Call[T], response: Awaitable[Response], *, follows_doubt: bool = False) -> T:
+    async def _result(self, call: Call[T], response: Awaitable[Response], *, may_be_done: bool = False) -> T:
         received = await response
         return result_of(
             call.request,
             received,
-            follows_doubt=follows_doubt,
+            may_be_done=may_be_done,
             called_at=call.called_at,
             failed_at=_clock.now(),
             attempts=call.attempt,
@@ -166,18 +174,23 @@ class RetryingSender:
         return wait if isinstance(error, RateLimitError) or self._budget.spend() else None
 
 
-def _doubt(error: PlivoRecordError | None) -> PlivoRecordError | None:
-    """Return the error of the attempts so far if one of them may have been executed."""
+def _possible_execution(error: PlivoRecordError | None) -> PlivoRecordError | None:
+    """Return the error of the attempts so far if one of them may have been executed, or else None."""
     return error if error is not None and may_have_been_executed(error) else None
 
 
-async def _result_after_cancellation(pending: Sequence[Awaitable[T]], doubt: PlivoRecordError | None) -> T:
-    """Return or raise the outcome of a cancelled call: that of its pending attempt, or else of the earlier ones."""
-    error = doubt
+async def _result_after_cancellation(pending: Sequence[Awaitable[T]], earlier: PlivoRecordError | None) -> T:
+    """Return or raise the outcome of a call that was cancelled.
+
+    Args:
+        pending: The result of the attempt that was in progress. It is empty if there was none.
+        earlier: The error of an earlier attempt that may have been executed. If None, there was none.
+    """
+    error = earlier
     for attempt in pending:
         try:
             return await attempt
         except PlivoRecordError as latest:
-            error = decisive_error(doubt, latest)
+            error = decisive_error(earlier, latest)
     assert error is not None  # noqa: S101 - there is a pending attempt or an earlier error
     raise error

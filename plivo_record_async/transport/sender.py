@@ -1,13 +1,13 @@
-"""One attempt, from waiting for its turn to its response or its error, also if its caller is cancelled.
+"""The attempts of a client: they wait for a connection and for the quota, and they survive cancelled callers.
 
 The rules of a `Sender`:
 
 - At most ``max_connections`` attempts run at the same time, and the account's quota is never exceeded.
-- Each attempt runs in a task that the sender owns, and has its result by its deadline: a response, "not sent" or
+- Each attempt runs in a task that the sender owns. By its deadline it has a result: a response, "not sent" or
   "unknown".
-- A caller that is cancelled gets its ``CancelledError`` at once. If no byte of its request was sent, the request is
-  dropped. If a byte may have been sent, the attempt goes on to its end, and its result is logged.
-- A sender serves one event loop after another, and one at a time.
+- A caller that is cancelled gets its ``CancelledError`` at once. If no byte of its request was sent, the attempt ends
+  and nothing is sent. If a byte may have been sent, the attempt continues, and its result is logged.
+- A sender serves one event loop at a time, and any number of event loops one after another.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from plivo_record_async.transport.session import Session
 __all__ = ["GRACE", "Sender"]
 
 GRACE = 10.0
-"""Seconds for which closing a client waits for requests that are being sent or answered."""
+"""Seconds for which closing a client waits for requests that are in progress."""
 
 log = logging.getLogger("plivo_record_async")
 
@@ -39,12 +39,12 @@ class Sender:
     """Sends requests through a connector, and owns the attempts that are running.
 
     Args:
-        connector: Sends the requests.
+        connector: The connector that sends the requests.
         quota: The account's quota.
-        max_connections: The most attempts that run at the same time.
+        max_connections: The maximum number of attempts that run at the same time.
 
     Attributes:
-        plivo_clock: Plivo's clock, as its responses report it.
+        plivo_clock: An estimate of the time at Plivo, made from its responses.
     """
 
     def __init__(self, connector: Connector, quota: Quota, *, max_connections: int) -> None:
@@ -66,10 +66,11 @@ class Sender:
             The response, whatever its status.
 
         Raises:
-            ClosedError: The call was made on a closed client.
-            NotSentError: No byte was sent.
-            OutcomeUnknownError: The request was sent, or may have been, and no status line was received.
-            ConfigurationError: The client is in use in another event loop or process.
+            ClosedError: The client was closed before the call was made.
+            NotSentError: No byte of the request left this machine.
+            OutcomeUnknownError: A byte of the request may have been sent, and no status line was received.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         exchange = Exchange(deadline=call.deadline, clock=asyncio.get_running_loop().time)
         if self._closed:
@@ -84,10 +85,11 @@ class Sender:
             raise
 
     async def enter(self) -> None:
-        """Accept calls in the running event loop, also after `aclose`.
+        """Open the sender for the running event loop, even if it was closed before.
 
         Raises:
-            ConfigurationError: The client is in use in another event loop or process.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         session = await self._current_session()
         if session.closed:
@@ -97,10 +99,11 @@ class Sender:
         session.entered += 1
 
     async def leave(self) -> None:
-        """Close if `leave` was called as often as `enter`.
+        """Close the sender if this is the last `leave`, the one that belongs to the first `enter`.
 
         Raises:
-            ConfigurationError: The client is in use in another event loop or process.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         if (session := self._session) is not None:
             session.entered -= 1
@@ -108,13 +111,14 @@ class Sender:
                 await self.aclose()
 
     async def aclose(self, *, grace: float = GRACE) -> None:
-        """Refuse new attempts, wait for those that are running, and close the connections.
+        """Accept no more calls, wait for the attempts that are running, and close the connections.
 
         Args:
-            grace: How many seconds to wait. Attempts that are still running then are cancelled.
+            grace: The time to wait, in seconds. Attempts that are still running after it are cancelled.
 
         Raises:
-            ConfigurationError: The client is in use in another event loop or process.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
         """
         if self._closed and self._session is None:
             return
@@ -134,7 +138,7 @@ class Sender:
             self._binding.unbind()
 
     async def _current_session(self) -> Session:
-        """Return the session of the running event loop. Begin one if there is none, or if its event loop has ended."""
+        """Return the session of the running event loop. Begin a new one if it has none."""
         before = self._session
         if not self._binding.bind() and before is not None:
             return before
@@ -143,14 +147,14 @@ class Sender:
             try:
                 await before.end()
             except Exception:
-                log.debug("Connections of an event loop that has ended could not be closed", exc_info=True)
+                log.debug("The connections of an event loop that has ended could not be closed", exc_info=True)
         return session
 
     async def _wait_for_turn(self, session: Session, call: Call[Any], exchange: Exchange) -> None:
-        """Take a slot and a permit of the quota.
+        """Wait for one of the ``max_connections`` slots and for a permit of the quota, and take both.
 
         Raises:
-            NotSentError: The deadline passed, or the client was closed; neither is taken.
+            NotSentError: The deadline passed or the client was closed, so neither is taken.
         """
         try:
             async with asyncio.timeout_at(call.deadline) as wait:
@@ -187,9 +191,10 @@ class Sender:
         return attempt
 
     def _observe(self, response: Response, began: Reading) -> None:
-        """Note the time at Plivo, and pause all calls after a 429.
+        """Update the estimate of Plivo's clock, and pause all calls after a 429.
 
-        This happens here because it must precede the next request, and because the caller may have been cancelled.
+        The sender does this, and not the caller, because the pause must begin before the next request is sent, and
+        because the caller may have been cancelled.
         """
         self.plivo_clock.answered(response.headers.get("date", ""), began, _clock.read())
         if (pause := response.quota_pause) is not None:
@@ -204,7 +209,7 @@ def _still_queued_error(session: Session, call: Call[Any], exchange: Exchange) -
 
 
 def _caller_cancelled(attempt: Attempt) -> None:
-    """Drop a request whose caller was cancelled, or report its result if a byte may have been sent."""
+    """End an attempt whose caller was cancelled, unless a byte may have been sent. Then report its result later."""
     if not attempt.exchange.may_have_been_sent():
         attempt.abandon(asyncio.CancelledError())
     elif attempt.call.on_caller_cancelled is not None:
@@ -212,23 +217,27 @@ def _caller_cancelled(attempt: Attempt) -> None:
     else:
         attempt.add_result_callback(
             lambda result: log.warning(
-                "%s was cancelled after it was sent; it ended as %s", attempt.call.request.operation, _in_words(result)
+                "%s was cancelled after it may have been sent. It ended with: %s",
+                attempt.call.request.operation,
+                _describe(result),
             )
         )
 
 
 async def _cancel_attempts(attempts: Sequence[Attempt]) -> None:
-    """Cancel the attempts that are still running when a client has waited long enough to close."""
+    """Cancel the attempts that are still running after the time to wait has passed."""
     if not attempts:
         return
-    if unanswered := sum(not attempt.has_result for attempt in attempts):
+    if without_response := sum(not attempt.has_result for attempt in attempts):
         log.warning(
-            "the client was closed before %d of its requests had an answer; each call says what is known", unanswered
+            "The client was closed while %d of its requests had no response. Each of these calls raises an error that "
+            "says whether the request may have been executed.",
+            without_response,
         )
     for attempt in attempts:
         attempt.abandon(asyncio.CancelledError(), cancel=True)
     await asyncio.wait([attempt.task for attempt in attempts])
 
 
-def _in_words(result: AttemptResult) -> str:
+def _describe(result: AttemptResult) -> str:
     return f"status {result.status}, api_id {result.api_id}" if isinstance(result, Response) else str(result)

@@ -1,4 +1,4 @@
-"""The state of a client in one event loop, from its first call there until it is closed or the event loop ends."""
+"""The state of a client in one event loop, from its first call there until the client is closed or the loop ends."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["Session"]
 
 @attrs.define(eq=False, kw_only=True)
 class Session:
-    """The attempts of one event loop, and the calls that wait there. `begin` makes one.
+    """The attempts of a client that run in one event loop, and the calls that wait there. Use `begin` to create one.
 
     Attributes:
-        slots: One for each attempt that may run at the same time.
+        slots: The semaphore with one slot for each attempt that may run at the same time.
         waits: The timeouts of the calls that wait for a slot or for the quota.
         attempts: The attempts that are running.
-        entered: How many ``async with`` blocks have entered the client and not left it.
-        closed: Whether nothing is sent any more.
-        closing: Held while the client is being closed.
+        entered: The number of ``async with`` blocks of the client that are open.
+        closed: Whether the client was closed, so that nothing more is sent.
+        closing: The lock that is held while the client is being closed.
     """
 
     slots: asyncio.Semaphore
@@ -37,14 +37,17 @@ class Session:
     async def begin(cls, max_connections: int, close_connections: Callable[[], Awaitable[None]]) -> Session:
         """Begin a session in the running event loop.
 
-        An asynchronous generator closes the connections, because asyncio closes the generators of an event loop that
-        ends (`asyncio.loop.shutdown_asyncgens`). So no connection outlives its event loop if the client is not closed.
-        The generator refers to the session, which refers to the generator. Otherwise a client that is deleted would
-        take the generator with it before the event loop ends.
+        An asynchronous generator closes the connections, because asyncio closes all asynchronous generators of an event
+        loop that ends (`asyncio.loop.shutdown_asyncgens`). So no connection outlives its event loop, even if the client
+        is never closed. The generator and the session refer to each other, so that deleting the client does not delete
+        the generator before the event loop ends.
 
         Args:
-            max_connections: The most attempts that run at the same time.
-            close_connections: Called once, when the session ends.
+            max_connections: The maximum number of attempts that run at the same time.
+            close_connections: A function that closes the connections. It is called once, when the session ends.
+
+        Returns:
+            The session.
         """
 
         async def at_end() -> AsyncGenerator[None, None]:
@@ -59,5 +62,5 @@ class Session:
         return session
 
     async def end(self) -> None:
-        """Close the connections, unless the end of the event loop has done so."""
+        """Close the connections, unless they were closed when their event loop ended."""
         await self._at_end.aclose()

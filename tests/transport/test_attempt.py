@@ -171,7 +171,7 @@ def test_cancelling_ends_an_attempt_in_a_pool_too() -> None:
         attempt, results = begin(connector(answers_after(25.0), pool=True))
         await asyncio.sleep(1.0)
         attempt.abandon(asyncio.CancelledError(), cancel=True)
-        with pytest.raises(OutcomeUnknownError, match="the client was closed before it had ended"):
+        with pytest.raises(OutcomeUnknownError, match="the client was closed before the request ended"):
             await attempt.response()
         assert (now(), len(results)) == (1.0, 1)
 

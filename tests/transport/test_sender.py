@@ -318,8 +318,8 @@ def test_a_caller_cancelled_before_sending_drops_the_request() -> None:
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        ({"status_code": 202, "json": {"api_id": "api-1"}}, "ended as status 202, api_id api-1"),
-        ({"status_code": 503, "json": {}}, "ended as status 503, api_id None"),
+        ({"status_code": 202, "json": {"api_id": "api-1"}}, "It ended with: status 202, api_id api-1"),
+        ({"status_code": 503, "json": {}}, "It ended with: status 503, api_id None"),
     ],
 )
 def test_a_caller_cancelled_after_sending_leaves_at_once_and_the_request_goes_on(
@@ -339,7 +339,7 @@ def test_a_caller_cancelled_after_sending_leaves_at_once_and_the_request_goes_on
 
     virtual_time.run(main())
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
-    assert "start of 'first' was cancelled after it was sent" in caplog.text
+    assert "start of 'first' was cancelled after it may have been sent" in caplog.text
     assert words in caplog.text
 
 
@@ -353,7 +353,7 @@ def test_a_cancelled_request_that_gets_no_answer_is_logged_as_unknown(caplog: py
         assert len(asyncio.all_tasks()) == 1
 
     virtual_time.run(main())
-    assert "ended as start of 'standup': the deadline passed. It was sent and may have been executed" in caplog.text
+    assert "It ended with: start of 'standup': the deadline passed. It was sent and may have been executed" in caplog.text
 
 
 # Closing
@@ -383,11 +383,11 @@ def test_closing_waits_no_longer_than_its_grace(caplog: pytest.LogCaptureFixture
         assert now() == pytest.approx(3)
         ends = await asyncio.gather(*tasks, return_exceptions=True)
         assert {type(end) for end in ends} == {OutcomeUnknownError}
-        assert "the client was closed before it had ended" in str(ends[0])
+        assert "the client was closed before the request ended" in str(ends[0])
         assert len(asyncio.all_tasks()) == 1
 
     virtual_time.run(main())
-    assert "the client was closed before 3 of its requests had an answer" in caplog.text
+    assert "The client was closed while 3 of its requests had no response" in caplog.text
 
 
 def test_a_closed_sender_sends_nothing() -> None:
@@ -434,7 +434,7 @@ def test_queued_calls_end_at_once_when_the_sender_is_closed(waits_for: str) -> N
         for task in waiting:
             with pytest.raises(NotSentError, match="the client was closed") as caught:
                 await task
-            assert (caught.value.phase, caught.value.evidence) == (waits_for, "it was still waiting for its turn")
+            assert (caught.value.phase, caught.value.evidence) == (waits_for, "it was still waiting to be sent")
         assert now() == 2.0
         await closing
         assert (await first).status == 202

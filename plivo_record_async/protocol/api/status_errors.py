@@ -52,7 +52,7 @@ def result_of(
     request: Request[T],
     response: Response,
     *,
-    follows_doubt: bool = False,
+    may_be_done: bool = False,
     called_at: datetime | None = None,
     failed_at: datetime | None = None,
     attempts: int = 1,
@@ -62,7 +62,8 @@ def result_of(
     Args:
         request: The request.
         response: Its response.
-        follows_doubt: Whether an earlier attempt of the same call may have been executed. A 404 then may mean "done".
+        may_be_done: Whether an earlier attempt of the same call may have been executed. If so, a 404 may mean that it
+            was.
         called_at: When the call was made.
         failed_at: When the call failed, if it did.
         attempts: How many attempts were made.
@@ -72,7 +73,7 @@ def result_of(
         ApiError: Plivo refused the request. The status decides which subclass is raised.
         OutcomeUnknownError: The status does not prove that the request was refused, so it may have been executed.
     """
-    if follows_doubt and response.status == HTTPStatus.NOT_FOUND and request.read_gone is not None:
+    if may_be_done and response.status == HTTPStatus.NOT_FOUND and request.read_gone is not None:
         with contextlib.suppress(ValueError):
             return request.read_gone(response)
     if not response.is_success:

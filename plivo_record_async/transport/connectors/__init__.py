@@ -1,1 +1,1 @@
-"""Connectors, which exchange one request for its response: own connections, httpx transports, pyreqwest."""
+"""Connectors, which send a request and read its response: the client's own connections, httpx transports, pyreqwest."""

@@ -1,4 +1,4 @@
-"""Which connector a client uses."""
+"""The choice of the connector that a client uses."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ def open_connector(
     proxy: ProxyTypes | None = None,
     environment: Environment = Environment(),  # noqa: B008 - frozen
 ) -> Connector:
-    """Return the connector for a user's transport, or else one that uses the package's own connections.
+    """Return the connector for the transport of a user, or one that uses the client's own connections.
 
     Args:
-        settings: The account and the address of the API.
-        transport: The user's transport. If None, the package uses its own connections.
-        proxy: The proxy through which the API is called. If None, the environment decides.
-        environment: The proxies and certificates that the environment names.
+        settings: The account and the URL of the API.
+        transport: The transport of the user. If None, the client uses its own connections.
+        proxy: The proxy for all requests. If None, the environment decides.
+        environment: The proxies and certificates that the environment variables name.
 
     Raises:
-        ConfigurationError: The address, the transport, the proxy or the certificates cannot be used.
+        ConfigurationError: The URL, the transport, the proxy or the certificates cannot be used.
     """
     try:
         httpx.URL(settings.base_url)
     except httpx.InvalidURL as error:
-        raise ConfigurationError(f"base_url (PLIVO_BASE_URL) is not an address: {error}") from error
+        raise ConfigurationError(f"base_url (PLIVO_BASE_URL) is not a valid URL: {error}") from error
     match transport:
         case None:
             return Connections(settings, choose_proxy(settings.base_url, proxy, environment), environment)
@@ -43,8 +43,8 @@ def open_connector(
             return transport.connector(settings, choose_proxy(settings.base_url, proxy, environment))
         case Transport() if proxy is not None:
             raise ConfigurationError(
-                "proxy and transport exclude each other: give the proxy to the transport, as in "
-                "httpx.AsyncHTTPTransport(proxy=…), or leave the transport out"
+                "proxy cannot be combined with this transport: pass the proxy to the transport, as in "
+                "httpx.AsyncHTTPTransport(proxy=…), or omit the transport"
             )
         case Transport():
             return HttpxAdapter(settings, transport)
@@ -55,10 +55,13 @@ def open_connector(
 
 
 def fast_transport() -> Transport:
-    """Return a transport that is written in Rust: ``RecordClient(transport=fast_transport())``.
+    """Return a transport that is written in Rust and needs less CPU time than the client's own connections.
 
-    It reports exactly whether a start was sent. Of other requests, only those that failed to connect count as "not
-    sent".
+    Use it as ``RecordClient(transport=fast_transport())``. It reports exactly whether a start was sent. Of the other
+    requests, only those that failed to connect count as "not sent".
+
+    Returns:
+        A new transport. It can also be used with any `httpx.AsyncClient`.
 
     Raises:
         ConfigurationError: The extra ``fast`` is not installed.

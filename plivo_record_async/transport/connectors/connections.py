@@ -1,7 +1,7 @@
-"""The default connector: single connections of httpcore to one origin, kept in a list of idle connections.
+"""The default connector: single connections of httpcore to one origin, with a list of idle connections.
 
-It notes whether a byte of a request may have been sent, as httpcore's ``trace`` extension reports it
-(https://www.encode.io/httpcore/extensions/#trace).
+httpcore's ``trace`` extension reports whether a byte of a request may have been sent:
+https://www.encode.io/httpcore/extensions/#trace
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ __all__ = ["Connections"]
 
 
 class Connections:
-    """Single connections to the API. A request takes O(1) time to find one, whatever the concurrency.
+    """Single connections to the API. Finding one takes constant time, however many there are.
 
-    httpx's pool examines all its connections for each request, and after cancellations under contention it may never
-    return one again. Here a connection whose request did not end properly is closed, and no other connection is
-    affected.
+    For each request, httpx's pool examines all its connections, and after cancellations under contention it may never
+    return a connection again. Here, a connection whose request did not end properly is closed, and no other connection
+    is affected.
 
     Args:
-        settings: The account and the address of the API.
-        proxy: The proxy through which the API is called. If None, it is called directly.
-        environment: The certificates that the environment names.
+        settings: The account and the URL of the API.
+        proxy: The proxy for all requests. If None, requests are sent directly.
+        environment: The certificates that the environment variables name.
 
     Raises:
         ConfigurationError: The certificates cannot be read.
@@ -65,10 +65,16 @@ class Connections:
 
         Args:
             request: The request.
-            exchange: Where the connector notes what it observes.
+            exchange: The object in which the connector notes what it observes.
+
+        Returns:
+            The response, with its whole body.
+
+        Raises:
+            Exception: The request failed. The exception is that of the HTTP library.
         """
         exchange.reports_sending = is_unmodified(httpcore.AsyncHTTPConnection)
-        # A mock such as respx replaces the API, so it gets a new connection that uses no proxy.
+        # If a mock such as respx replaces the API, each request gets a new connection, which uses no proxy.
         connection = (
             await self._acquire() if exchange.reports_sending else self._direct_factory.create_connection(self._origin)
         )
@@ -93,7 +99,7 @@ class Connections:
         return httpcore.URL(scheme=self._scheme, host=self._host, port=self._port, target=target)
 
     async def _acquire(self) -> httpcore.AsyncConnectionInterface:
-        """Return the idle connection that was used last, as it is the most likely to be open, or else a new one."""
+        """Return the idle connection that was used last, because it is most likely still open, or a new connection."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.has_expired():
@@ -104,7 +110,7 @@ class Connections:
     async def _release(self, connection: httpcore.AsyncConnectionInterface, exchange: Exchange) -> None:
         if not (connection.is_available() and is_clean(connection)):
             await connection.aclose()
-            if exchange.opened_stream is not None:  # httpcore does not close it if it is cancelled in the TLS handshake
+            if exchange.opened_stream is not None:  # httpcore does not close it if a TLS handshake is cancelled
                 await exchange.opened_stream.aclose()
             return
         self._idle.append(connection)
@@ -118,7 +124,7 @@ class Connections:
 
 
 def _connection_factory(context: ssl.SSLContext | None, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
-    """Return an object that makes single connections, directly or through a proxy. It is never used as a pool."""
+    """Return a pool that is only used to create single connections, directly or through a proxy."""
     return httpcore.AsyncConnectionPool(
         ssl_context=context,
         proxy=None if proxy is None else _for_httpcore(proxy),
@@ -138,7 +144,7 @@ def _for_httpcore(proxy: Proxy) -> httpcore.Proxy:
 
 
 def _tls_context(environment: Environment) -> ssl.SSLContext:
-    """Return a context that trusts the certificates that the environment names, or else those of certifi."""
+    """Return a context that trusts the certificates that the environment variables name, or else those of certifi."""
     if environment.cert_file is None and environment.cert_dir is None:
         return httpx.create_ssl_context(trust_env=False)
     try:
@@ -152,5 +158,5 @@ def _tls_context(environment: Environment) -> ssl.SSLContext:
             else ("SSL_CERT_FILE", environment.cert_file)
         )
         raise ConfigurationError(
-            f"{variable} must name certificates to trust, and they cannot be read from {path!r}: {error}"
+            f"{variable} must name a file or a directory of certificates to trust, but {path!r} cannot be read: {error}"
         ) from error

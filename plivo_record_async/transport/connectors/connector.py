@@ -1,4 +1,4 @@
-"""What all connectors share: their interface, what they observe of an exchange, and the headers of a request."""
+"""The interface of all connectors, what they observe of an exchange, and the headers of a request."""
 
 from __future__ import annotations
 
@@ -38,17 +38,19 @@ __all__ = [
 ]
 
 Transport = httpx.AsyncBaseTransport
-"""What a user may pass as a transport, for example for mTLS, for HTTP/2, or a ``MockTransport``."""
+"""The type of the transport that a user can pass, for example for mTLS or HTTP/2, or as a mock."""
 
 RawHeaders = list[tuple[bytes, bytes]]
+"""The names and values of headers."""
 
 USER_AGENT = f"plivo-record-async/{__version__} (Python {platform.python_version()}; httpx {httpx.__version__})"
 
 LONGEST_RESPONSE = 4 * 1024 * 1024
-"""Bytes. A page of 20 recordings is about 20 KB, so a longer body is not from Plivo."""
+"""Bytes. A page of 20 recordings has about 20 KB, so a longer body is not a response of Plivo's."""
 
 KEEPALIVE = 5.0
-"""Seconds for which an idle connection is kept. A start on one that the server has closed has an unknown outcome."""
+"""Seconds after which an idle connection is closed. This is short because a start on a connection that the server has
+just closed has an unknown outcome."""
 
 NEVER_CONNECTED = (
     httpcore.ConnectError,
@@ -63,24 +65,25 @@ NEVER_CONNECTED = (
     httpx.UnsupportedProtocol,
     httpx.InvalidURL,
 )
-"""The errors that mean "not sent" where a transport does not report when sending begins."""
+"""The errors that prove that nothing was sent if a transport does not report when sending begins."""
 
 
 @attrs.define(kw_only=True)
 class Exchange:
-    """What was observed of one attempt so far: how far the request got, and the response as far as it arrived.
+    """What has been observed of one attempt: how far it got, and the part of the response that has arrived.
 
     Attributes:
-        deadline: When the attempt ends, by ``clock``.
-        clock: The clock of the event loop.
-        phase: How far the request got.
-        reports_sending: Whether the transport reports when it begins to send. If it does and has not reported it, no
+        deadline: The time by which the attempt ends, by ``clock``.
+        clock: A function that returns the time of the event loop.
+        phase: How far the attempt got.
+        reports_sending: Whether the transport reports when it begins to send. If it does, and has not reported it, no
             byte was sent.
         trusts_connect_errors: Whether a connect error of the transport proves that no byte was sent.
-        sent_at: When the first byte may have been sent. If None, no byte was sent, or the transport does not report it.
-        opened_stream: The stream that was opened for this request. If None, the request uses one that was open already.
-        abandoned: Whether the response is no longer wanted. If no byte was sent yet, none will be.
-        partial_response: The response as far as it arrived. If None, its status line has not arrived.
+        sent_at: The time at which the first byte may have been sent (aware, UTC). If None, no byte was sent, or the
+            transport does not report it.
+        opened_stream: The stream that was opened for this request. If None, the request uses an idle connection.
+        abandoned: Whether the response is no longer needed. If no byte has been sent yet, none will be sent.
+        partial_response: The part of the response that has arrived. If None, the status line has not arrived.
     """
 
     deadline: float = math.inf
@@ -95,18 +98,18 @@ class Exchange:
 
     @property
     def seconds_left(self) -> float:
-        """The seconds until the deadline; 0 if it has passed."""
+        """The number of seconds until the deadline, or 0 if it has passed."""
         return max(0.0, self.deadline - self.clock())
 
     def begin_sending(self) -> None:
-        """Note that the first byte is about to be sent, or prevent it if the response is no longer wanted.
+        """Note that the first byte is about to be sent, or prevent that it is sent.
 
-        The note precedes the check because a transport may call this in a thread of its own: either this method finds
-        the exchange abandoned, or the thread that abandons it finds that it was sent.
+        A transport may call this method in a thread of its own, so it makes the note before the check. Then either this
+        method finds that the exchange was abandoned, or the thread that abandons it finds that it may have been sent.
 
         Raises:
-            CancelledError: The exchange was abandoned.
-            TimeoutError: The deadline has passed.
+            CancelledError: The exchange was abandoned, so nothing may be sent.
+            TimeoutError: The deadline has passed, so nothing may be sent.
         """
         before, self.phase, self.sent_at = self.phase, "send", _clock.now()
         try:
@@ -116,17 +119,17 @@ class Exchange:
             raise
 
     async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note an event of httpcore's ``trace`` extension.
+        """Note an event that httpcore's ``trace`` extension reports: https://www.encode.io/httpcore/extensions/#trace .
 
-        The headers of a CONNECT to a proxy are not those of the request.
+        A CONNECT to a proxy reports the same events as the request, but does not belong to it.
 
         Args:
             event: The name of the event.
-            info: What httpcore says about it.
+            info: The details of the event.
 
         Raises:
-            CancelledError: The request is about to be sent, and the exchange was abandoned.
-            TimeoutError: The request is about to be sent, and the deadline has passed.
+            CancelledError: The request is about to be sent, but the exchange was abandoned.
+            TimeoutError: The request is about to be sent, but the deadline has passed.
         """
         self.reports_sending = True
         if event.endswith("send_request_headers.started"):
@@ -143,7 +146,8 @@ class Exchange:
         """Return whether a byte of the request may have been sent.
 
         Args:
-            error: The exception with which the attempt ended. If None, it has not ended, or ended without one.
+            error: The exception with which the attempt ended. If None, the attempt has not ended, or it ended without
+                an exception.
         """
         if self.phase in {"queue", "quota"}:
             return False
@@ -152,12 +156,15 @@ class Exchange:
         return not (self.trusts_connect_errors and isinstance(error, NEVER_CONNECTED))
 
     async def receive(self, status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Response:
-        """Read a body and return the response. While the body arrives, `partial_response` holds what has been received.
+        """Read the body and return the response. Meanwhile, `partial_response` contains the part that has arrived.
 
         Args:
             status: The HTTP status.
-            headers: The header fields, their names in lower case.
-            chunks: The body.
+            headers: The headers, with their names in lower case.
+            chunks: The parts of the body.
+
+        Returns:
+            The response, with its whole body.
 
         Raises:
             CancelledError: The exchange was abandoned.
@@ -174,7 +181,7 @@ class Exchange:
             body += chunk
             response = self.partial_response = attrs.evolve(response, body=bytes(body))
             if len(body) > LONGEST_RESPONSE:
-                raise httpcore.RemoteProtocolError(f"the answer is longer than {LONGEST_RESPONSE} bytes")
+                raise httpcore.RemoteProtocolError(f"the response is longer than {LONGEST_RESPONSE} bytes")
         return attrs.evolve(response, complete=True)
 
     def _raise_if_ended(self) -> None:
@@ -185,22 +192,24 @@ class Exchange:
 
 
 class Connector(Protocol):
-    """Exchanges one request for its response. A connector can be used again after it was closed."""
+    """Sends a request and reads its response. A connector can be used again after it was closed."""
 
     can_be_cancelled: bool
-    """Whether cancelling the task of a request ends the request and closes its connection at once. Otherwise the
-    request ends by itself, shortly after its deadline at the latest, and sends nothing once its exchange is
-    abandoned."""
+    """Whether cancelling the task of a request ends the request and closes its connection at once. If not, the request
+    ends on its own, at the latest shortly after its deadline, and sends nothing after its exchange was abandoned."""
 
     async def send(self, request: Request[Any], exchange: Exchange) -> Response:
         """Send a request and return its response.
 
         Args:
             request: The request.
-            exchange: Where the connector notes what it observes.
+            exchange: The object in which the connector notes what it observes.
+
+        Returns:
+            The response, with its whole body.
 
         Raises:
-            Exception: Any exception of the HTTP library, if the request failed.
+            Exception: The request failed. The exception is that of the HTTP library.
         """
         ...
 
@@ -209,15 +218,15 @@ class Connector(Protocol):
 
 
 class NativeTransport(Transport, ABC):
-    """A transport that has a connector of its own, which needs no request and response objects of httpx."""
+    """A transport with a connector of its own, which does not need httpx's request and response objects."""
 
     @abstractmethod
     def connector(self, settings: Settings, proxy: Proxy | None) -> Connector:
-        """Return the connector. It holds at most as many connections as requests were ever sent at the same time.
+        """Return a connector that opens at most one connection for each request that is in progress.
 
         Args:
-            settings: The account and the address of the API.
-            proxy: The proxy through which the API is called. If None, it is called directly.
+            settings: The account and the URL of the API.
+            proxy: The proxy for all requests. If None, requests are sent directly.
 
         Raises:
             ConfigurationError: The transport cannot use the proxy.
@@ -228,7 +237,7 @@ def common_headers(settings: Settings) -> RawHeaders:
     """Return the headers that all requests have.
 
     Args:
-        settings: The account and the address of the API.
+        settings: The account and the URL of the API.
     """
     credentials = base64.b64encode(f"{settings.auth_id}:{settings.auth_token}".encode())
     return [
@@ -243,8 +252,8 @@ def common_headers(settings: Settings) -> RawHeaders:
 def request_headers(request: Request[Any]) -> RawHeaders:
     """Return the headers that depend on the request.
 
-    A DELETE asks to close its connection, because Plivo's 204 may come with a body, which would then be read as the
-    response to the next request. http://plivo.com/docs/api/conference/record/ shows such a 204.
+    A DELETE asks the server to close the connection. Plivo's 204 may have a body, which would otherwise be read as the
+    response to the next request: http://plivo.com/docs/api/conference/record/
 
     Args:
         request: The request.
@@ -257,7 +266,7 @@ def request_headers(request: Request[Any]) -> RawHeaders:
 
 
 def decoded(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return header fields as text, with their names in lower case.
+    """Return headers as text, with their names in lower case.
 
     Args:
         headers: The names and values as bytes.
@@ -266,10 +275,10 @@ def decoded(headers: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
 
 
 def is_clean(connection: object) -> bool:
-    """Return whether no byte was received after the response. Such bytes would be read as the next response.
+    """Return whether nothing was received after the response. Further bytes would be read as the next response.
 
-    httpcore has no public attribute for this. If its private ones change, no connection is used twice any more, and
-    tests fail.
+    httpcore has no public attribute for this. If its private attributes change, no connection is reused, and tests
+    fail.
 
     Args:
         connection: A connection of httpcore, or an object that wraps one.
@@ -282,7 +291,7 @@ def is_clean(connection: object) -> bool:
 def is_unmodified(cls: Any) -> bool:
     """Return whether a class sends with the code of httpx or httpcore, which reports when it begins to send.
 
-    A mock such as respx, or a user's subclass, need not report it.
+    A mock such as respx, or a subclass of a user's, may not report it.
 
     Args:
         cls: A class of httpx or httpcore, or a subclass.

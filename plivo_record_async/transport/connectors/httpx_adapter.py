@@ -24,19 +24,19 @@ from plivo_record_async.transport.connectors.connector import (
 __all__ = ["HttpxAdapter"]
 
 MISLEADING_TRANSPORTS = ("httpx_aiohttp", "pyreqwest")
-"""Packages whose transports raise a connect error also for a disconnect *after* sending."""
+"""Packages whose transports also raise a connect error if the connection breaks *after* sending began."""
 
 
 class HttpxAdapter:
-    """Sends through a transport that the user passes.
+    """Sends requests through a transport that the user passes.
 
-    A request in httpx's pool is never cancelled, because the pool would sometimes lose a connection for good, until
-    none is left. A request whose response is no longer wanted stops before it is sent, or ends by its time limits. The
+    A request in httpx's pool is never cancelled, because a cancellation can make the pool lose a connection for good.
+    If the response is no longer needed, the request stops before it is sent, or ends when its time limits expire. The
     same is true of pyreqwest, which continues a request after its task was cancelled.
 
     Args:
-        settings: The account and the address of the API.
-        transport: The user's transport.
+        settings: The account and the URL of the API.
+        transport: The transport of the user.
     """
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
@@ -46,7 +46,8 @@ class HttpxAdapter:
         self._transport = transport
         self._trusted = packages.isdisjoint(MISLEADING_TRANSPORTS)
         self._has_pool = isinstance(transport, httpx.AsyncHTTPTransport)
-        self._limits = ("read",) if "pyreqwest" in packages else ("connect", "read", "write")  # it adds the limits up
+        # pyreqwest adds up the limits of the steps.
+        self._limits = ("read",) if "pyreqwest" in packages else ("connect", "read", "write")
         self.can_be_cancelled = not self._has_pool and "pyreqwest" not in packages
 
     async def send(self, request: Request[Any], exchange: Exchange) -> Response:
@@ -54,7 +55,13 @@ class HttpxAdapter:
 
         Args:
             request: The request.
-            exchange: Where the connector notes what it observes.
+            exchange: The object in which the connector notes what it observes.
+
+        Returns:
+            The response, with its whole body.
+
+        Raises:
+            Exception: The request failed. The exception is that of the HTTP library.
         """
         exchange.trusts_connect_errors = self._trusted
         exchange.reports_sending = (
@@ -63,11 +70,11 @@ class HttpxAdapter:
         try:
             response = await self._transport.handle_async_request(self._for_httpx(request, exchange))
         except BaseException:
-            if exchange.opened_stream is not None:  # httpcore does not close it if a SOCKS proxy refuses
+            if exchange.opened_stream is not None:  # httpcore does not close it after a refusal by a SOCKS proxy
                 await exchange.opened_stream.aclose()
             raise
         try:
-            stream = response.stream  # not unpacked by httpx: that may fail, and the headers would stay
+            stream = response.stream  # not decompressed by httpx, because that may fail and keeps the headers
             assert isinstance(stream, httpx.AsyncByteStream)  # noqa: S101 - asynchronous transports have no other kind
             return await exchange.receive(response.status_code, decoded(response.headers.raw), stream)
         finally:
@@ -84,24 +91,24 @@ class HttpxAdapter:
         )
 
     async def aclose(self) -> None:
-        """Close the transport, and with it its idle connections."""
+        """Close the transport and its idle connections."""
         await self._transport.aclose()
 
 
 class _TimeLeft(dict[str, float]):
-    """The time limits of the steps of a request. The limit of each step is the time left when the step begins."""
+    """The time limits of the steps of a request. The limit of a step is the time that is left when the step begins."""
 
     def __init__(self, steps: Sequence[str], exchange: Exchange) -> None:
         super().__init__(dict.fromkeys(steps, exchange.seconds_left))
         self._exchange = exchange
 
     def get(self, step: str, default: Any = None) -> Any:
-        """Return the limit of a step. httpcore calls this at the beginning of each step."""
+        """Return the limit of a step, in seconds. httpcore calls this method at the beginning of each step."""
         return self._exchange.seconds_left if step in self else default
 
 
 async def _close_if_not_clean(response: httpx.Response) -> None:
-    """Close a connection in httpx's pool that received more than the response, so that no other request uses it."""
+    """Close a connection of httpx's pool if it received more than the response, so that no other request uses it."""
     stream = response.extensions.get("network_stream")
     if stream is None or response.extensions.get("http_version") == b"HTTP/2":
         return

@@ -1,4 +1,4 @@
-"""Which proxy is used to call the API, by the rules of httpx.
+"""The choice of the proxy, by the rules of httpx.
 
 https://www.python-httpx.org/environment_variables/
 """
@@ -19,19 +19,22 @@ __all__ = ["Proxy", "ProxyTypes", "choose_proxy"]
 Proxy = httpx.Proxy
 
 ProxyTypes = httpx.Proxy | httpx.URL | str
-"""What a user may pass as a proxy."""
+"""The types of the proxy that a user can pass."""
 
 
 def choose_proxy(base_url: str, proxy: ProxyTypes | None, environment: Environment) -> Proxy | None:
-    """Return the proxy through which the API is called, or None if it is called directly.
+    """Return the proxy for all requests.
 
     Args:
-        base_url: The address of the API.
-        proxy: The user's choice. If None, the environment decides.
-        environment: The proxies that the environment names.
+        base_url: The URL of the API.
+        proxy: The proxy that the user passed. If None, the environment decides.
+        environment: The proxies that the environment variables name.
+
+    Returns:
+        The proxy, or None if requests are sent directly.
 
     Raises:
-        ConfigurationError: The proxy, or ``NO_PROXY``, cannot be read; the message names it.
+        ConfigurationError: The proxy or ``NO_PROXY`` is invalid. The message names it.
     """
     if proxy is not None:
         return _read_proxy("proxy", proxy)
@@ -50,10 +53,10 @@ def choose_proxy(base_url: str, proxy: ProxyTypes | None, environment: Environme
 
 
 def _pattern(host: str) -> str:
-    """Return the pattern of the addresses that an entry of ``NO_PROXY`` matches.
+    """Return the pattern of the URLs that an entry of ``NO_PROXY`` matches.
 
-    A domain matches itself and its subdomains; with a dot before it, only its subdomains. An IP address matches itself,
-    also if it is written as a network.
+    A domain matches itself and its subdomains. A domain with a dot before it matches only its subdomains. An IP address
+    matches itself, even if it is written as a network.
     """
     if "://" in host:
         return host
@@ -66,7 +69,7 @@ def _pattern(host: str) -> str:
 
 
 def _specificity(pattern: httpx.URL) -> tuple[bool, int, int]:
-    """Return a key that sorts the most specific pattern first: with a port, with the longer host, with a scheme."""
+    """Return a sort key that puts the most specific pattern first: by port, then length of the host, then scheme."""
     host = "" if pattern.host == "*" else pattern.host
     return pattern.port is None, -len(host), -len(_scheme(pattern))
 
@@ -91,23 +94,23 @@ def _parse(pattern: str) -> httpx.URL:
         return httpx.URL(pattern)
     except httpx.InvalidURL as error:
         raise ConfigurationError(
-            f"NO_PROXY holds {pattern.removeprefix('all://').removeprefix('*')!r}, which is no host ({error}): "
+            f"NO_PROXY contains {pattern.removeprefix('all://').removeprefix('*')!r}, which is not a host ({error}): "
             "correct it, or pass trust_env=False"
         ) from error
 
 
 def _read_proxy(name: str, value: ProxyTypes) -> Proxy:
-    wanted = f"{name} must be the URL of a proxy, such as 'http://user:password@proxy.example:3128'"
+    requirement = f"{name} must be the URL of a proxy, such as 'http://user:password@proxy.example:3128'"
     try:
         proxy = value if isinstance(value, httpx.Proxy) else httpx.Proxy(value)
     except (TypeError, ValueError, httpx.InvalidURL) as error:
-        raise ConfigurationError(f"{wanted}, not {_without_password(value)} ({type(error).__name__})") from error
+        raise ConfigurationError(f"{requirement}, not {_without_password(value)} ({type(error).__name__})") from error
     if not proxy.url.host:
-        raise ConfigurationError(f"{wanted}, not {_without_password(value)}, which has no host")
+        raise ConfigurationError(f"{requirement}, not {_without_password(value)}, which has no host")
     if proxy.url.scheme.startswith("socks") and find_spec("socksio") is None:
-        raise ConfigurationError(f"{name} is a SOCKS proxy, which needs another package: pip install 'httpx[socks]'")
+        raise ConfigurationError(f"{name} is a SOCKS proxy, which needs an extra of httpx: pip install 'httpx[socks]'")
     if proxy.ssl_context is not None and proxy.url.scheme != "https":
-        raise ConfigurationError(f"{name} has an ssl_context, which is only of use with an https:// proxy")
+        raise ConfigurationError(f"{name} has an ssl_context, which only a proxy with an https:// URL can use")
     return proxy
 
 

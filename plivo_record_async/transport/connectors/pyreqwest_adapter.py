@@ -1,4 +1,4 @@
-"""The connector of `fast_transport`, which uses pyreqwest (Rust) directly. It is imported only when it is needed."""
+"""The connector of `fast_transport`, which uses pyreqwest (Rust). It is imported only when it is needed."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ __all__ = ["PyreqwestTransport"]
 
 CONNECT_FAILURE = "client error (Connect)"
 """The message of hyper for a failure before sending: https://docs.rs/hyper-util/latest/src/hyper_util/client/legacy/client.rs.html
-pyreqwest raises its connect errors also for a connection that was reset *after* sending."""
+A connect error of pyreqwest does not prove it, because it is also raised if the connection is reset *after* sending."""
 
 
 _LONGEST_LIMIT = 30 * 24 * 3600.0
-"""Seconds. pyreqwest needs a finite time limit, and a deadline may be infinite."""
+"""Seconds. pyreqwest needs a limited timeout, and a deadline may be later than any that it accepts."""
 
 _RELEASE_TIME = 0.01
-"""Seconds. pyreqwest's thread closes the connection of a failed request, and releases the Python objects of a closed
-client, shortly after it has reported the failure or the closing. The interpreter aborts a program that ends in between
-(``PyGILState_Release``). pyreqwest has nothing to await instead."""
+"""Seconds. After a request has failed, or a client was closed, a thread of pyreqwest still closes the connection and
+releases Python objects. If the program ends in between, the interpreter aborts it (``PyGILState_Release``). pyreqwest
+has nothing that could be awaited instead."""
 
 
 class PyreqwestTransport(HttpxTransport, NativeTransport):
-    """A transport for any httpx client, with a connector of its own for `RecordClient`."""
+    """A transport for any httpx client, and with a connector of its own for `RecordClient`."""
 
     def __init__(self) -> None:
         super().__init__(_plain_client().build())
@@ -54,19 +54,21 @@ class PyreqwestTransport(HttpxTransport, NativeTransport):
         """Return a connector without httpx's request and response objects, which cost more than the exchange itself.
 
         Args:
-            settings: The account and the address of the API.
-            proxy: The proxy through which the API is called. If None, it is called directly.
+            settings: The account and the URL of the API.
+            proxy: The proxy for all requests. If None, requests are sent directly.
 
         Raises:
             ConfigurationError: The proxy has an ``ssl_context``.
         """
         if proxy is not None and proxy.ssl_context is not None:
-            raise ConfigurationError("fast_transport() cannot use the ssl_context of a proxy: leave one of them out")
+            raise ConfigurationError(
+                "fast_transport() cannot use a proxy that has an ssl_context: omit the transport or the ssl_context"
+            )
         return PyreqwestConnector(settings, proxy)
 
 
 def _plain_client() -> ClientBuilder:
-    """Return a builder of clients that follow no redirect, unpack no body and negotiate no HTTP version."""
+    """Return a builder of HTTP/1.1 clients that neither follow redirects nor decompress bodies."""
     return (
         ClientBuilder()
         .follow_redirects(enable=False)
@@ -80,19 +82,19 @@ def _plain_client() -> ClientBuilder:
 
 
 class PyreqwestConnector:
-    """Sends through pyreqwest.
+    """Sends requests through pyreqwest.
 
-    pyreqwest continues a request whose task was cancelled, so each request has a time limit of its own. It asks for the
-    body of a request when the connection is open, right before the first byte is sent. That call is the evidence of
-    sending, and the last time at which sending can be prevented.
+    pyreqwest continues a request after its task was cancelled, so each request has a time limit of its own. pyreqwest
+    asks for the body of a request when the connection is open, right before it sends the first byte. This is the
+    evidence of sending, and the last moment at which sending can be prevented.
 
-    Each client of pyreqwest makes one request at a time, so it holds at most one connection. A shared client would hold
-    more connections than it has requests: hyper completes a connection, and keeps it, even if its request was sent on
-    another one that became idle in the meantime.
+    Each client of pyreqwest sends one request at a time, so it has at most one connection. A shared client would have
+    more connections than requests: hyper completes a new connection and keeps it, even if the request was sent on
+    another connection that became idle in the meantime.
 
     Args:
-        settings: The account and the address of the API.
-        proxy: The proxy through which the API is called. If None, it is called directly.
+        settings: The account and the URL of the API.
+        proxy: The proxy for all requests. If None, requests are sent directly.
     """
 
     can_be_cancelled = False
@@ -115,7 +117,13 @@ class PyreqwestConnector:
 
         Args:
             request: The request.
-            exchange: Where the connector notes what it observes.
+            exchange: The object in which the connector notes what it observes.
+
+        Returns:
+            The response, with its whole body.
+
+        Raises:
+            Exception: The request failed. The exception is that of the HTTP library.
         """
         client = self._idle.pop() if self._idle else self._open()
         try:
@@ -147,7 +155,7 @@ class PyreqwestConnector:
             return
         self._idle.clear()
         while self._clients:
-            await self._clients.pop().close()  # this closes its idle connection
+            await self._clients.pop().close()  # closes its idle connection too
         await asyncio.sleep(_RELEASE_TIME)
 
 
@@ -159,7 +167,7 @@ def _for_pyreqwest(proxy: Proxy) -> ProxyBuilder:
 
 
 def _body_when_sending(body: bytes, exchange: Exchange) -> Iterator[bytes]:
-    """Yield the body when hyper asks for it: the headers are in its buffer then, and the buffer was not sent yet.
+    """Yield the body when hyper asks for it. At that moment the headers are buffered, and nothing has been sent.
 
     https://docs.rs/hyper/latest/src/hyper/proto/h1/dispatch.rs.html
     """

@@ -342,13 +342,13 @@ def test_an_error_of_a_tracked_start_names_it(incoming: Response) -> None:
     assert caught.value.start_id == "start-1"
 
 
-@pytest.mark.parametrize("follows_doubt", [False, True])
-def test_a_404_may_mean_that_an_earlier_attempt_was_executed(follows_doubt: bool) -> None:
+@pytest.mark.parametrize("may_be_done", [False, True])
+def test_a_404_may_mean_that_an_earlier_attempt_was_executed(may_be_done: bool) -> None:
     request = Request(
         operation="stop of 'standup'", method="DELETE", path="/", read=read_stopped, read_gone=read_already_stopped
     )
-    if follows_doubt:
-        assert result_of(request, response(404), follows_doubt=True) == RecordingStopped()
+    if may_be_done:
+        assert result_of(request, response(404), may_be_done=True) == RecordingStopped()
     else:
         with pytest.raises(NotFoundError):
             result_of(request, response(404))

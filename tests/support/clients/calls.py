@@ -24,8 +24,8 @@ class MakeClient(Protocol):
 
 
 SENT = "sending had begun"
-NOT_SENT = "it ended before sending began"
-STILL_QUEUED = "it was still waiting for its turn"
+NOT_SENT = "it failed before sending began"
+STILL_QUEUED = "it was still waiting to be sent"
 CANNOT_TELL = "the transport does not report when sending begins"
 SERVER_ERROR = "a server error does not say whether the work was done before it"
 

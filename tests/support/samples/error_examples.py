@@ -49,7 +49,7 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
             "start of 'standup'",
             "ConnectError: refused",
             phase="connect",
-            evidence="it ended before sending began",
+            evidence="it failed before sending began",
             called_at=TIME,
             failed_at=TIME,
             attempts=3,

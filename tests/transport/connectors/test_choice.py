@@ -71,7 +71,9 @@ def test_invalid_transport_is_refused(transport: Any) -> None:
 def test_given_transport_has_its_own_proxy(
     transport: Callable[[], httpx.AsyncBaseTransport], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(ConfigurationError, match=r"proxy and transport exclude each other.*httpx.AsyncHTTPTransport"):
+    with pytest.raises(
+        ConfigurationError, match=r"proxy cannot be combined with this transport.*httpx.AsyncHTTPTransport"
+    ):
         client_over(transport(), proxy="http://proxy.example:3128")
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
     client_over(transport())
@@ -81,7 +83,7 @@ def test_given_transport_has_its_own_proxy(
 def test_the_fast_transport_takes_a_proxy_but_not_its_certificates() -> None:
     client_over(fast_transport(), proxy="http://proxy.example:3128")
     proxy = httpx.Proxy("https://proxy.example", ssl_context=ssl.create_default_context())
-    with pytest.raises(ConfigurationError, match="ssl_context of a proxy"):
+    with pytest.raises(ConfigurationError, match="cannot use a proxy that has an ssl_context"):
         client_over(fast_transport(), proxy=proxy)
 
 

@@ -111,7 +111,9 @@ def test_error_names_a_certificate_file_without_certificates(
     if content is not None:
         path.write_text(content)
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    with pytest.raises(ConfigurationError, match=f"SSL_CERT_FILE must name certificates to trust.*{why}") as caught:
+    with pytest.raises(
+        ConfigurationError, match=f"SSL_CERT_FILE must name a file or a directory of certificates to trust.*{why}"
+    ) as caught:
         client_over()
     assert str(path) in str(caught.value)
     client_over(trust_env=False)

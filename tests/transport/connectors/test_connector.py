@@ -61,7 +61,7 @@ async def test_a_failure_before_sending_began_is_not_sent_whatever_its_name(cls:
 
     error = await error_of_start(handler)
     assert type(error) is NotSentError
-    assert (error.phase, error.evidence) == ("connect", "it ended before sending began")
+    assert (error.phase, error.evidence) == ("connect", "it failed before sending began")
 
 
 @pytest.mark.parametrize("cls", LIBRARY_FAILURES)

@@ -136,7 +136,7 @@ def test_ipv6_networks_are_read_although_httpx_cannot(no_proxy: str) -> None:
 
 
 def test_error_names_a_malformed_host() -> None:
-    with pytest.raises(ConfigurationError, match="NO_PROXY holds 'exa:mple:1', which is no host"):
+    with pytest.raises(ConfigurationError, match="NO_PROXY contains 'exa:mple:1', which is not a host"):
         chosen(API, HTTPS_PROXY=A, NO_PROXY="localhost,exa:mple:1")
     assert chosen(API, NO_PROXY="exa:mple:1") is None, "without a proxy it does not matter"
 

@@ -113,7 +113,7 @@ async def test_lookup_that_never_connected_is_not_sent() -> None:
 
 def test_the_certificates_of_a_proxy_are_refused() -> None:
     proxy = httpx.Proxy("https://proxy.example", ssl_context=ssl.create_default_context())
-    with pytest.raises(ConfigurationError, match="ssl_context of a proxy"):
+    with pytest.raises(ConfigurationError, match="cannot use a proxy that has an ssl_context"):
         client("http://h", proxy=proxy)
 
 
