@@ -353,7 +353,9 @@ def test_a_cancelled_request_that_gets_no_answer_is_logged_as_unknown(caplog: py
         assert len(asyncio.all_tasks()) == 1
 
     virtual_time.run(main())
-    assert "It ended with: start of 'standup': the deadline passed. It was sent and may have been executed" in caplog.text
+    assert (
+        "It ended with: start of 'standup': the deadline passed. It was sent and may have been executed" in caplog.text
+    )
 
 
 # Closing
@@ -628,4 +630,4 @@ def test_requests_of_an_event_loop_closed_without_shutdown_are_dropped(caplog: p
     with asyncio.Runner() as runner:
         assert runner.run(sent_by(sender)).status == 202
         assert transport.closed == 1
-    assert caplog.messages == ["Connections of an event loop that has ended could not be closed"]
+    assert caplog.messages == ["The connections of an event loop that has ended could not be closed"]
