@@ -1,7 +1,9 @@
 """The JSON of followed recordings and orphans, for stores that keep text.
 
-Times are microseconds since 1970. A record that has an attribute which this version of the package does not know is
-refused, because writing it back would lose the attribute.
+A value is a JSON object with one name for each attribute that does not have its default value. A time is the number of
+microseconds since 1970 (UTC). Every version of this package reads what earlier versions wrote, because a new attribute
+has a default value. A text with an attribute that this version does not know raises an error, because the attribute
+would be lost if the value were written again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from plivo_record_async.stores.interface import FollowedRecording, Orphan
 __all__ = ["StoredT", "decode", "encode", "to_microseconds"]
 
 StoredT = TypeVar("StoredT", FollowedRecording, Orphan)
-"""A kind of value that is stored."""
+"""`FollowedRecording` or `Orphan`."""
 
 
 def _is_raw(cls: Any) -> bool:
@@ -36,7 +38,11 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def to_microseconds(time: datetime) -> int:
-    """Return the exact number of microseconds from 1970 to an aware time."""
+    """Return the exact number of microseconds from 1970 (UTC) to a time.
+
+    Args:
+        time: The time (aware).
+    """
     since = time - _EPOCH
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
@@ -65,7 +71,7 @@ def _is_history(cls: Any) -> bool:
 
 
 def _encode_history(history: tuple[HistoryEntry, ...]) -> list[tuple[str, str, int, str]]:
-    """Keep only the values, because the whole history is written with each change of its record."""
+    """Leave out the names, because the whole history is written again with each change of its record."""
     return [(entry.kind, entry.state, to_microseconds(entry.at), entry.description) for entry in history]
 
 
@@ -82,7 +88,7 @@ def _decode_history(values: list[Any], _: object) -> tuple[HistoryEntry, ...]:
 
 def _make_converter() -> Converter:
     converter = make_converter(forbid_extra_keys=True, omit_if_default=True, detailed_validation=False)
-    # ``raw`` was parsed from a form or from JSON, so JSON can represent it.
+    # ``raw`` was parsed from a form or from JSON, so it can be written as JSON without a conversion.
     converter.register_unstructure_hook_func(_is_raw, dict)
     converter.register_structure_hook_func(_is_raw, lambda raw, _: dict(raw))
     converter.register_unstructure_hook(datetime, to_microseconds)
@@ -105,25 +111,36 @@ _to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def encode(value: FollowedRecording | Orphan) -> str:
-    """Return a value as JSON in ASCII, so that any text in it can be stored."""
+    """Return a record or an orphan as JSON.
+
+    Args:
+        value: The record or the orphan.
+
+    Returns:
+        A JSON object in ASCII. Characters outside ASCII, also lone surrogates, are escaped, so every database can store
+        the text.
+    """
     return _to_json(_converter.unstructure(value))
 
 
 def decode(text: str, cls: type[StoredT]) -> StoredT:
-    """Return the value that was encoded.
+    """Return the record or the orphan that `encode` converted to JSON, with this or an earlier version of the package.
 
     Args:
         text: The JSON.
-        cls: The type of the value.
+        cls: The class of the value: ``FollowedRecording`` or ``Orphan``.
+
+    Returns:
+        A value that is equal to the original, with every ``raw`` in it.
 
     Raises:
-        StoreError: The text was damaged, or written by a newer version of this package.
+        StoreError: The text is damaged, or a newer version of this package wrote it.
     """
     try:
         data: Any = json.loads(text)
         return _converter.structure(data, cls)
-    except Exception as error:  # the converter can raise anything for a damaged text
+    except Exception as error:  # the converter can raise any exception for a damaged text
         raise StoreError(
-            f"what the store holds is no {cls.__name__} that this version of the package can read ({error}): it was "
-            f"damaged, or written by a newer version. It was left as it is: {text[:200]!r}"
+            f"a stored {cls.__name__} cannot be read ({error}): it is damaged, or a newer version of "
+            f"plivo-record-async wrote it. If it is newer, upgrade. It was not changed. It begins with {text[:200]!r}"
         ) from error

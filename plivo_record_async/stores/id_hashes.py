@@ -1,17 +1,19 @@
-"""Hashes of the IDs of erased starts, by which a store recognizes callbacks that it must not keep."""
+"""Hashes of the IDs of forgotten starts, by which a store recognizes orphans that it must not keep."""
 
 from __future__ import annotations
 
 from hashlib import blake2s
 
-__all__ = ["id_hashes"]
+__all__ = ["hash_ids"]
 
 
-def id_hashes(*, start_id: str | None, api_id: str | None, recording_id: str | None) -> tuple[str, ...]:
+def hash_ids(
+    *, start_id: str | None = None, api_id: str | None = None, recording_id: str | None = None
+) -> tuple[str, ...]:
     """Return one hash for each ID that is not None, in the order of the arguments.
 
-    The same ID of another kind has another hash. The IDs are long and random, so nobody can find them by trying, and
-    the hash needs no salt.
+    The hash depends on the kind of the ID, so an ``api_id`` and a ``recording_id`` with the same text have different
+    hashes. IDs are long and random, so nobody can find an ID by trying all of them, and the hash needs no salt.
 
     Args:
         start_id: The tracker's ID of the start.

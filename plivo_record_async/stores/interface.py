@@ -1,7 +1,7 @@
-"""The interfaces of a store: `Store`, which users may implement themselves, and `StoreObserver`.
+"""The interface of a store, `Store`; the values that it keeps; and the changes that it reports to its observer.
 
-A store makes no decisions. ``protocol.recording.lifecycle`` decides how a recording changes, and its records pass
-through the store as values. ``testing.store_contract`` states in code what every store must do.
+A store makes no decisions. ``protocol.recording.lifecycle`` decides how a recording changes, and the store keeps the
+resulting records as values. The tests in ``testing.store_contract`` check everything that a store must do.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final, Protocol
 import attrs
 
 from plivo_record_async._value import Value
-from plivo_record_async.protocol.callbacks.fields import PlivoId
+from plivo_record_async.protocol.callbacks.fields import PlivoId, named_ids
 from plivo_record_async.protocol.models import CallbackEvent
 from plivo_record_async.protocol.recording.record import FollowedRecording
 
@@ -35,22 +35,22 @@ __all__ = [
 
 
 MAX_ORPHANS_PER_START: Final = 20
-"""How many orphans of one start a store keeps at most."""
+"""The largest number of orphans that a store keeps for one ``start_id``."""
 
 MAX_ORPHANS_WITHOUT_START: Final = 1000
-"""How many orphans a store keeps at most of callbacks whose URL names no start."""
+"""The largest number of orphans without a ``start_id`` that a store keeps."""
 
 
 @attrs.frozen(kw_only=True)
 class Orphan(Value):
-    """A callback with a valid signature that could not be applied to a followed recording, and is kept as evidence.
+    """A callback with a valid signature that could not be applied to a followed recording.
 
     Attributes:
-        received_at: When it was received (aware, UTC).
-        event: What it says, or what it could be read as. It was not applied to any recording.
-        reason: Why it was not applied.
-        digest: The SHA-256 of the signed text, in hexadecimal digits. Two callbacks with the same digest are the same
-            orphan, however their text was read.
+        received_at: When the callback was received (aware, UTC).
+        event: The event that its fields report. It was not applied to any recording.
+        reason: Why it was not applied, as a text for people.
+        digest: The SHA-256 of the signed text, in hexadecimal digits. Callbacks with the same digest are the same
+            orphan, even if their text was split into other fields.
         start_id: The start that the callback's URL names. If None, the URL names no start.
     """
 
@@ -60,164 +60,220 @@ class Orphan(Value):
     digest: str
     start_id: str | None = None
 
+    @property
+    def api_id(self) -> str | None:
+        """Plivo's ID of the request, if the fields of the callback contain it. It is not trusted."""
+        return named_ids(self.event.raw).get("api_id")
+
+    @property
+    def recording_id(self) -> str | None:
+        """Plivo's ID of the recording, if the fields of the callback contain it. It is not trusted."""
+        return named_ids(self.event.raw).get("recording_id")
+
 
 class Store(Protocol):
-    """Where followed recordings are kept.
+    """The interface of a store of followed recordings.
 
-    All times are aware. A record is kept as a value and returned equal to what was kept, with every ``raw`` in it.
-    Stores look records up by ``start_id``, ``dedupe_key``, ``version``, ``api_id``, ``recording_id``, ``created_at``,
-    ``updated_at`` and ``due_at``. ``stores.encoding`` converts records and orphans to JSON and back.
+    **Values.** A record and an orphan are values. A store returns a value that is equal to the one that it kept, with
+    every ``raw`` in it. ``encode`` and ``decode`` convert both to JSON and back. A store finds records by
+    ``start_id``, ``dedupe_key``, ``api_id``, ``recording_id`` and ``due_at``, and reads ``version``, ``created_at`` and
+    ``updated_at``. It does not interpret any other attribute. All times are aware.
 
-    What a method has done when it returns is durable. Every method except `open` and `aclose` raises ``StoreError`` if
-    it cannot be done, which does not affect what was done before; and ``ClosedError`` after `aclose`, until `open` is
-    called. If a caller is cancelled, the store stays consistent, but the caller's change may still be made, then or a
-    moment later.
+    **Durability.** When a method returns, its change is durable. If a method cannot do its work, it raises
+    ``StoreError``, and what was kept before is not affected. If a caller is cancelled, the store stays consistent; the
+    change of the cancelled call may still be made, at once or a moment later.
 
-    Each instance belongs to one event loop at a time: it follows its caller to another event loop once the first has
-    ended, and raises ``ConfigurationError`` while the first is running. Several instances, also in several processes,
-    may share what they keep.
+    **Lifetime.** A new store is open. After `aclose`, every method except `open` and `aclose` raises ``ClosedError``
+    until `open` is called.
+
+    **Event loops and processes.** A store object belongs to one event loop at a time. It may be used in another event
+    loop after the first one has ended. While the first one is running, every method except `open` and `aclose` raises
+    ``ConfigurationError`` in another event loop. Several store objects, also in several processes, may share what they
+    keep.
     """
 
     async def open(self) -> None:
         """Accept calls again after `aclose`, in this event loop or in another one.
 
-        A new store is open. Opening a store that is open has no effect.
+        Opening a store that is open has no effect.
         """
         ...
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
-        """Keep a new record, unless a record with the same ``start_id`` or ``dedupe_key`` is kept.
+        """Keep a new record, unless a record with the same ``start_id`` or ``dedupe_key`` is kept already.
 
-        Of several concurrent calls with the same key, exactly one keeps its record.
+        Of several concurrent calls with the same key, exactly one keeps its record; the others return that record.
 
         Args:
-            record: The record. Its ``dedupe_key`` may be None, which equals no other key.
+            record: The record. If its ``dedupe_key`` is None, only its ``start_id`` is compared.
 
         Returns:
-            ``record`` if it is kept now, otherwise the record that was kept before.
+            ``record`` if it was kept, otherwise the record that was kept before.
+
+        Raises:
+            StoreError: The record could not be kept, or the record that was kept before cannot be read.
         """
         ...
 
     async def get(self, start_id: str) -> FollowedRecording | None:
-        """Return the record of a start as it is now. If None, there is no such record.
+        """Return the current record of a start.
 
         Args:
             start_id: The tracker's ID of the start.
+
+        Returns:
+            The record. If None, there is no such record.
+
+        Raises:
+            StoreError: The record cannot be read.
         """
         ...
 
     async def replace(self, record: FollowedRecording) -> bool:
-        """Keep a changed record in place of its previous version.
+        """Replace a record by its next version, if no other change has been made in the meantime.
 
-        Of several concurrent calls for the same version, exactly one succeeds.
+        The comparison of the versions and the change are one atomic operation (compare-and-swap). Of several concurrent
+        calls with the same version, exactly one succeeds.
 
         Args:
-            record: The record, with a ``version`` that is greater by one than that of the record which is kept.
+            record: The next version. Its ``version`` must be greater by one than that of the record that is kept.
 
         Returns:
-            Whether it was kept. If False, nothing was changed, because the record that is kept has another version or
-            does not exist.
+            Whether the record was replaced. If False, nothing was changed, because the record that is kept has another
+            version or does not exist.
+
+        Raises:
+            StoreError: The record could not be kept.
         """
         ...
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
-        """Return the record that has an ID of Plivo's. If None, there is no such record.
-
-        If several records have it, the one that was created first is returned.
+        """Return the record with an ID of Plivo's.
 
         Args:
-            kind: ``"api_id"`` or ``"recording_id"``: the attribute of the record.
+            kind: The attribute of the record: ``"api_id"`` or ``"recording_id"``.
             value: The ID.
+
+        Returns:
+            The record. If several records have the ID, the one with the earliest ``created_at``. If None, there is no
+            such record.
+
+        Raises:
+            StoreError: The record cannot be read.
         """
         ...
 
     async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
-        """Return the records whose ``due_at`` is not after ``now``, in the order of ``due_at``.
+        """Return the records whose ``due_at`` is not later than ``now``, the earliest ``due_at`` first.
 
-        A record that cannot be read, because a newer version of this package wrote it, is left out, so that it does not
-        hide the others.
+        A record that cannot be read, for example because a newer version of this package wrote it, is left out, so that
+        the others can still be processed.
 
         Args:
-            now: The time.
-            limit: How many records to return at most.
-            silent: Return only the records for which ``protocol.recording.schedule.is_silent`` is true, or only the
-                others. If None, return both.
+            now: The current time.
+            limit: The largest number of records to return.
+            silent: If True, return only the records for which ``is_silent`` is true. If False, return only the others.
+                If None, return both.
+
+        Returns:
+            The records.
+
+        Raises:
+            StoreError: The store could not be read.
         """
         ...
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
-        """Wait until a record has another version.
+        """Wait until the version of a record differs from ``version``, and return the record.
 
-        A change that another process made is noticed within half a second.
+        A change by another process is noticed within half a second.
 
         Args:
             start_id: The tracker's ID of the start.
-            version: The version that the caller knows. If the record has another one already, the call returns at once.
+            version: The version that the caller knows. If the record has another version already, the method returns
+                at once.
 
         Returns:
-            The record, or None as soon as there is no such record.
+            The record. If None, there is no such record, or it was deleted during the wait.
 
         Raises:
             ClosedError: The store is closed, or was closed during the wait.
+            StoreError: The record cannot be read.
         """
         ...
 
     async def keep_orphan(self, orphan: Orphan) -> bool:
-        """Keep an orphan, unless one with the same digest is kept or it belongs to a start that was forgotten.
+        """Keep an orphan, unless one with the same digest is kept already, or it belongs to a start that was forgotten.
 
-        It belongs to a forgotten start if it names that start, or if ``protocol.callbacks.fields.named_ids`` finds the
-        ``api_id`` or the ``recording_id`` of its record in ``orphan.event.raw``.
+        It belongs to such a start if it has the ``start_id``, the ``api_id`` or the ``recording_id`` of that start.
 
-        Of each start, the latest ``MAX_ORPHANS_PER_START`` orphans are kept; of callbacks that name no start, the
-        latest ``MAX_ORPHANS_WITHOUT_START``. Older ones are deleted.
+        Of each ``start_id``, the latest ``MAX_ORPHANS_PER_START`` orphans are kept; of orphans without a ``start_id``,
+        the latest ``MAX_ORPHANS_WITHOUT_START``. Older ones are deleted.
 
         Args:
-            orphan: The callback.
+            orphan: The orphan.
 
         Returns:
             Whether the orphan was kept.
+
+        Raises:
+            StoreError: The orphan could not be kept.
         """
         ...
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """Return the orphans, the ones that were kept last first.
+        """Return the orphans, the latest one first.
+
+        An orphan that cannot be read is left out.
 
         Args:
-            limit: How many orphans to return at most.
+            limit: The largest number of orphans to return.
+
+        Returns:
+            The orphans, in the reverse order of the calls that kept them.
+
+        Raises:
+            StoreError: The store could not be read.
         """
         ...
 
     async def forget(self, start_id: str, *, now: datetime) -> bool:
-        """Erase a record and its orphans: those that have its ``start_id``, its ``api_id`` or its ``recording_id``.
+        """Erase a record, and all orphans that have its ``start_id``, its ``api_id`` or its ``recording_id``.
 
-        No byte of them is left in what the store writes to a disk. That the start was forgotten is remembered until
-        `prune`, in a form that does not reveal the IDs.
+        Nothing of them remains in what the store has written to a disk. The store keeps the fact that the start was
+        forgotten until `prune` deletes it, in a form that does not reveal the IDs, such as ``hash_ids`` returns.
 
         Args:
             start_id: The tracker's ID of the start.
-            now: The time.
+            now: The current time.
 
         Returns:
-            Whether there was anything to erase, or the start had been forgotten before.
+            Whether a record or an orphan was erased, or the start had been forgotten before.
+
+        Raises:
+            StoreError: Not everything could be erased. Call the method again.
         """
         ...
 
     async def prune(self, before: datetime) -> int:
         """Delete the inactive records that were last updated before a time.
 
-        A record is inactive if its ``due_at`` is None. Orphans that were received before that time are deleted too, and
-        so is the memory of starts that were forgotten before it.
+        A record is inactive if its ``due_at`` is None. The method also deletes the orphans that were received before
+        that time, and the facts that starts were forgotten before that time.
 
         Args:
             before: The time.
 
         Returns:
-            How many records were deleted.
+            The number of deleted records.
+
+        Raises:
+            StoreError: Not everything could be deleted.
         """
         ...
 
     async def check(self) -> None:
-        """Commit something that changes nothing, which proves that the store can commit.
+        """Commit a transaction that changes nothing, to prove that the store can commit.
 
         Raises:
             StoreError: The store cannot commit.
@@ -225,30 +281,34 @@ class Store(Protocol):
         ...
 
     async def aclose(self) -> None:
-        """Finish the calls that were begun, end all watching with ``ClosedError``, and release all resources.
+        """Finish the calls that were begun, end all calls of `watch` with ``ClosedError``, and release all resources.
 
         Closing a store that is closed has no effect.
         """
         ...
 
 
-# What an observer is called with
+# The changes that a store reports to its observer
 
 
 @attrs.frozen(kw_only=True)
 class RecordCreated(Value):
-    """A new record was kept."""
+    """A new record was kept.
+
+    Attributes:
+        record: The record.
+    """
 
     record: FollowedRecording
 
 
 @attrs.frozen(kw_only=True)
 class RecordReplaced(Value):
-    """A record was changed.
+    """A record was replaced by its next version.
 
     Attributes:
         before: The previous version.
-        after: The version that is kept now. Its ``history`` begins with those of ``before``; the others are new.
+        after: The version that is kept now. Its ``history`` begins with that of ``before``; the further entries are new.
     """
 
     before: FollowedRecording
@@ -257,25 +317,33 @@ class RecordReplaced(Value):
 
 @attrs.frozen(kw_only=True)
 class RecordForgotten(Value):
-    """A record, its orphans, or both were erased."""
+    """A record, its orphans, or both were erased.
+
+    Attributes:
+        start_id: The tracker's ID of the start.
+    """
 
     start_id: str
 
 
 @attrs.frozen(kw_only=True)
 class OrphanKept(Value):
-    """A callback was kept as an orphan."""
+    """An orphan was kept.
+
+    Attributes:
+        orphan: The orphan.
+    """
 
     orphan: Orphan
 
 
 @attrs.frozen(kw_only=True)
 class Pruned(Value):
-    """Old records or old orphans were deleted. One call of ``Store.prune`` may make several such changes.
+    """Old records or old orphans were deleted. One call of ``Store.prune`` may cause several such changes.
 
     Attributes:
-        records: How many records were deleted.
-        orphans: How many orphans were deleted.
+        records: The number of deleted records.
+        orphans: The number of deleted orphans.
     """
 
     records: int = 0
@@ -283,16 +351,16 @@ class Pruned(Value):
 
 
 StoreChange = RecordCreated | RecordReplaced | RecordForgotten | OrphanKept | Pruned
-"""What an instance of a store has changed. Later versions of this package may add more kinds."""
+"""A change that a store object made. Later versions of this package may add more kinds of change."""
 
 StoreObserver = Callable[[StoreChange], None]
-"""A function that a store calls after each change that it has made, for example to count them.
+"""A function that a store calls after each change that it made, for example to count the changes.
 
-``MemoryStore`` and ``SQLiteStore`` take one as the argument ``observer``; stores of your own need not support it. It is
-called in the store's event loop, once for each change, after the change is durable and before the method that made it
-returns, also if the caller of that method was cancelled. It must not block. If it raises an exception, the exception is
-logged and the change stays.
+``MemoryStore`` and ``SQLiteStore`` take an observer as the argument ``observer``. A store of your own need not have
+one. The store calls the observer in the store's event loop, once for each change, after the change is durable and
+before the method that made it returns. It also calls the observer if the caller of that method was cancelled. The
+observer must not block. If the observer raises an exception, the store logs the exception and keeps the change.
 
-It is not called for what other instances or other processes change, for a call that changed nothing, for orphans that
-were deleted to make room for later ones, nor if the event loop was closed during the call.
+The store does not call the observer for changes that other store objects or other processes make, for calls that change
+nothing, for orphans that are deleted to make room for later ones, or if the event loop was closed during the call.
 """

@@ -11,8 +11,7 @@ from itertools import islice
 
 from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError
-from plivo_record_async.protocol.callbacks.fields import named_ids
-from plivo_record_async.stores.id_hashes import id_hashes
+from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
     MAX_ORPHANS_WITHOUT_START,
@@ -158,7 +157,7 @@ class MemoryStore(ObservableStore):
             Whether the orphan was kept.
         """
         self._check_open()
-        if orphan.digest in self._orphans or not self._forgotten.keys().isdisjoint(_id_hashes_of_orphan(orphan)):
+        if orphan.digest in self._orphans or not self._forgotten.keys().isdisjoint(_hash_ids_of(orphan)):
             return False
         self._orphans[orphan.digest] = orphan
         digests = self._digests[orphan.start_id]
@@ -189,12 +188,12 @@ class MemoryStore(ObservableStore):
         """
         self._check_open()
         record = self._records.get(start_id)
-        hashes = id_hashes(
+        hashes = hash_ids(
             start_id=start_id,
             api_id=None if record is None else record.api_id,
             recording_id=None if record is None else record.recording_id,
         )
-        orphans = [each for each in self._orphans.values() if not set(hashes).isdisjoint(_id_hashes_of_orphan(each))]
+        orphans = [each for each in self._orphans.values() if not set(hashes).isdisjoint(_hash_ids_of(each))]
         if record is None and not orphans:
             return hashes[0] in self._forgotten
         for orphan in orphans:
@@ -275,6 +274,5 @@ def _fail(changed: asyncio.Future[None]) -> None:
         changed.set_exception(ClosedError("MemoryStore() was closed while it was watched"))
 
 
-def _id_hashes_of_orphan(orphan: Orphan) -> tuple[str, ...]:
-    ids = named_ids(orphan.event.raw)
-    return id_hashes(start_id=orphan.start_id, api_id=ids.get("api_id"), recording_id=ids.get("recording_id"))
+def _hash_ids_of(orphan: Orphan) -> tuple[str, ...]:
+    return hash_ids(start_id=orphan.start_id, api_id=orphan.api_id, recording_id=orphan.recording_id)

@@ -182,7 +182,7 @@ WHOLE: dict[str, Any] = json.loads(encode(planned()))
     ],
 )
 def test_content_unknown_to_this_version_is_refused(text: str) -> None:
-    with pytest.raises(StoreError, match="no FollowedRecording that this version of the package can read"):
+    with pytest.raises(StoreError, match="a stored FollowedRecording cannot be read"):
         decode(text, FollowedRecording)
 
 

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 from plivo_record_async import stores
+from plivo_record_async.stores.interface import Store
 from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 
-
-def test_both_stores_are_public() -> None:
-    assert {name: getattr(stores, name) for name in stores.__all__} == {
-        "MemoryStore": MemoryStore,
-        "SQLiteStore": SQLiteStore,
-    }
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference" / "stores.md"
 
 
-def test_dir_lists_both_stores() -> None:
+def test_every_public_name_can_be_imported() -> None:
+    assert {name for name in stores.__all__ if getattr(stores, name) is None} == set()
+    assert stores.MemoryStore is MemoryStore
+    assert stores.SQLiteStore is SQLiteStore
+    assert stores.Store is Store
+
+
+def test_every_public_name_is_in_the_reference() -> None:
+    pattern = r"^\.\. auto(?:class|data|function):: (\w+)$"
+    documented = re.findall(pattern, REFERENCE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(documented) == sorted(stores.__all__)
+
+
+def test_dir_lists_every_public_name() -> None:
     assert set(dir(stores)) >= {*stores.__all__, "__doc__"}
 
 

@@ -173,7 +173,7 @@ async def test_previous_version_that_cannot_be_read_is_not_replaced(path: Path) 
     async with SQLiteStore(path, observer=changes.append) as store:
         record = await store.create(planned())
         await execute_sql(store, "UPDATE recording SET value = ''", writes=True)
-        with pytest.raises(StoreError, match="no FollowedRecording"):
+        with pytest.raises(StoreError, match="a stored FollowedRecording cannot be read"):
             await store.replace(next_version(record))
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT version FROM recording").fetchall() == [(0,)]

@@ -1,42 +1,27 @@
-"""The contract of stores, run for a store outside the package, in a project with nothing but pytest."""
+"""The contract of stores, run for the store that the documentation shows, in a project with nothing but pytest."""
 
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from plivo_record_async.stores.interface import Store
-from plivo_record_async.testing.store_contract import StoreContract
-from tests.testing.json_store import JsonStore
-
-STORE: Store = JsonStore()  # a type checker accepts it as one
-
-PASSING = """
-import pytest
-from json_store import JsonStore
 from plivo_record_async.testing.store_contract import StoreContract
 
-
-class TestJsonStore(StoreContract):
-    @pytest.fixture
-    def store(self):
-        return JsonStore()
-"""
+PAGE = Path(__file__).parents[2] / "docs" / "howto" / "own-store.md"
 
 FAILING = """
 import pytest
-from json_store import JsonStore
-from plivo_record_async.stores.encoding import encode
+from own_store import JsonStore
+from plivo_record_async.stores import encode
 from plivo_record_async.testing.store_contract import StoreContract
 
 
 class WithoutCompareAndSwap(JsonStore):
     async def replace(self, record):
-        self.enter()
-        self.records[record.start_id] = encode(record)
+        self._check_usable()
+        self._records[record.start_id] = encode(record)
         return True
 
 
@@ -54,7 +39,7 @@ class WithoutDigests(JsonStore):
 class WithoutMemoryOfErasure(JsonStore):
     async def forget(self, start_id, *, now):
         forgotten = await super().forget(start_id, now=now)
-        self.forgotten.clear()
+        self._forgotten.clear()
         return forgotten
 
 
@@ -89,12 +74,18 @@ BROKEN = {
 }
 
 
+def store_and_its_test() -> tuple[str, str]:
+    """Return the first two Python blocks of the page: the store, and the test of the store."""
+    store, test, *_ = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    return store, f"from own_store import JsonStore\n{test}"
+
+
 def run_pytest(folder: Path, program: str, *tests: str) -> str:
     """Run tests in a project of their own, without the plugins for asyncio, and return the report."""
-    shutil.copy(Path(__file__).with_name("json_store.py"), folder)
+    (folder / "own_store.py").write_text(store_and_its_test()[0], encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\n")
     file = folder / "test_own_store.py"
-    file.write_text(program)
+    file.write_text(program, encoding="utf-8")
     names = [f"{file}::{test}" for test in tests] or [str(file)]
     options = ["-q", "-rA", "--tb=line", "-p", "no:asyncio", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", *options, *names]
@@ -102,8 +93,8 @@ def run_pytest(folder: Path, program: str, *tests: str) -> str:
     return done.stdout + done.stderr
 
 
-def test_store_outside_the_package_passes(tmp_path: Path) -> None:
-    report = run_pytest(tmp_path, PASSING)
+def test_store_of_the_documentation_passes(tmp_path: Path) -> None:
+    report = run_pytest(tmp_path, store_and_its_test()[1])
     names = {name for name in dir(StoreContract) if name.startswith("test_")}
     assert set(re.findall(r"PASSED \S+::(test_\w+)", report)) == names
     assert re.search(r"^\d+ passed in", report, re.MULTILINE), report

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.stores.encoding import StoredT, decode
-from plivo_record_async.stores.id_hashes import id_hashes
+from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.stores.sqlite import statements as sql
 
@@ -81,7 +81,7 @@ def forget(start_id: str, now: int, connection: sqlite3.Connection) -> Erasure:
     api_id, recording_id = ids or (None, None)
     deleted = connection.execute(sql.FORGET, (start_id,)).rowcount
     deleted += connection.execute(sql.FORGET_ORPHANS, (start_id, api_id, recording_id)).rowcount
-    hashes = id_hashes(start_id=start_id, api_id=api_id, recording_id=recording_id)
+    hashes = hash_ids(start_id=start_id, api_id=api_id, recording_id=recording_id)
     if not deleted:
         return "never" if connection.execute(sql.FORGOTTEN, hashes[:1]).fetchone() is None else "before"
     connection.executemany(sql.REMEMBER_FORGOTTEN, [(each, now) for each in hashes])

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from plivo_record_async.protocol.callbacks.fields import named_ids
 from plivo_record_async.protocol.recording.schedule import is_silent
 from plivo_record_async.stores.encoding import encode, to_microseconds
-from plivo_record_async.stores.id_hashes import id_hashes
+from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.interface import FollowedRecording, Orphan, PlivoId
 
 __all__ = [
@@ -152,8 +151,7 @@ def row(record: FollowedRecording) -> Row:
 
 def orphan_row(orphan: Orphan) -> OrphanRow:
     """Return the row that stores an orphan."""
-    ids = named_ids(orphan.event.raw)
-    start_id, api_id, recording_id = map(_optional, (orphan.start_id, ids.get("api_id"), ids.get("recording_id")))
+    start_id, api_id, recording_id = map(_optional, (orphan.start_id, orphan.api_id, orphan.recording_id))
     return OrphanRow(
         digest=orphan.digest,
         start_id=start_id,
@@ -161,7 +159,7 @@ def orphan_row(orphan: Orphan) -> OrphanRow:
         recording_id=recording_id,
         received_at=to_microseconds(orphan.received_at),
         value=encode(orphan),
-        id_hashes=json.dumps(id_hashes(start_id=start_id, api_id=api_id, recording_id=recording_id)),
+        id_hashes=json.dumps(hash_ids(start_id=start_id, api_id=api_id, recording_id=recording_id)),
     )
 
 

@@ -36,7 +36,7 @@ async def test_damaged_record_raises_store_error(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
     await execute_sql(store, "UPDATE recording SET value = substr(value, 1, 40)", writes=True)
-    with pytest.raises(StoreError, match="no FollowedRecording that this version of the package can read"):
+    with pytest.raises(StoreError, match="a stored FollowedRecording cannot be read"):
         await store.get("start-1")
     await store.aclose()
 

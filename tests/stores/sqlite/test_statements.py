@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from plivo_record_async.stores.id_hashes import id_hashes
+from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.sqlite.statements import ERROR_HINTS, column, orphan_row, row
 from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import ENDED, planned, recording
@@ -30,4 +30,4 @@ def test_every_known_result_code_has_a_hint() -> None:
 def test_row_of_an_orphan_has_the_ids_in_its_event_and_their_hashes() -> None:
     its = orphan_row(orphan(ENDED, digest="d", start_id="start-1"))
     assert (its.digest, its.start_id, its.api_id, its.recording_id) == ("d", "start-1", None, "rec-1")
-    assert json.loads(its.id_hashes) == list(id_hashes(start_id="start-1", api_id=None, recording_id="rec-1"))
+    assert json.loads(its.id_hashes) == list(hash_ids(start_id="start-1", api_id=None, recording_id="rec-1"))
