@@ -308,7 +308,7 @@ class RecordReplaced(Value):
 
     Attributes:
         before: The previous version.
-        after: The version that is kept now. Its ``history`` begins with that of ``before``; the further entries are new.
+        after: The version that is kept now. Its ``history`` begins with that of ``before``.
     """
 
     before: FollowedRecording
