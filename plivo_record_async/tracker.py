@@ -31,10 +31,10 @@ from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.handle import TrackedRecording
-from plivo_record_async.tracking.handlers import HandleableEvent, handler_of, label_of, name_of_event_class
+from plivo_record_async.tracking.handling.handlers import HandleableEvent, handler_of, label_of, name_of_event_class
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.receiver import Receive, Receiver, Scope, Send, run_lifespan
-from plivo_record_async.tracking.reconciler import Reconciler
+from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.starter import Starter
 from plivo_record_async.transport.batch import run_many
 
@@ -132,7 +132,7 @@ class RecordingTracker:
         return f"RecordingTracker({self._client!r}, public_url={self._public_url!r})"
 
     async def __aenter__(self) -> Self:
-        await self._follower.open()
+        await self._follower.enter()
         return self
 
     async def __aexit__(

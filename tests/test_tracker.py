@@ -584,7 +584,7 @@ async def test_calls_on_a_closed_tracker_raise_closed_error() -> None:
         tracker.check,
     ]
     for call in calls:
-        with pytest.raises(ClosedError, match="this tracker is closed; enter it again"):
+        with pytest.raises(ClosedError, match=r"this tracker is closed. To use it again, enter it again"):
             await call()
     [outcome] = [outcome async for outcome in tracker.start_many(["standup"])]
     assert isinstance(outcome.error, ClosedError)

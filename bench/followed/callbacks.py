@@ -12,7 +12,7 @@ from bench.peers import AUTH_TOKEN
 from plivo_record_async import CallbackPolicy, StartRequest, sign_callback_v3
 from plivo_record_async.protocol.callbacks.url_tokens import issue_url
 from plivo_record_async.protocol.recording.evidence import StartAccepted
-from plivo_record_async.protocol.recording.lifecycle import apply, begin
+from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
 from plivo_record_async.stores.interface import FollowedRecording
 
 PUBLIC_URL = "https://recordings.example/plivo"
@@ -109,6 +109,8 @@ def accepted(count: int) -> Iterator[FollowedRecording]:
     for number in range(count):
         request = StartRequest(f"room-{number}", file_format="wav", callback_url=policy.apply(issued(number)))
         record, _ = apply(
-            begin(start_id(number), request, now), StartAccepted(description="accepted", api_id=api_id(number)), now
+            begin_sending(start_id(number), request, now),
+            StartAccepted(description="accepted", api_id=api_id(number)),
+            now,
         )
         yield record

@@ -1,7 +1,8 @@
-"""Applies evidence to followed recordings and acts on what follows, in one event loop after another.
+"""Following recordings: evidence is applied to their records, and the effects are acted on.
 
-All that runs in the background belongs to the session of one event loop: the tasks, the handlers that are running, the
-recordings that wait for Plivo to be asked, and the starts that are being sent. A new event loop gets a new session.
+Everything that runs in the background belongs to the session of one event loop: the tasks, the running handlers, the
+queue of recordings that Plivo is asked about, and the leases of the starts that are being sent. Each event loop has its
+own session.
 """
 
 from __future__ import annotations
@@ -19,33 +20,33 @@ from plivo_record_async.errors import ClosedError, StoreError, UnknownStartError
 from plivo_record_async.protocol.recording.evidence import EventName, Evidence
 from plivo_record_async.protocol.recording.lifecycle import Effect, GiveUpHandler, Reconcile, RunHandlers
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.tracking.dispatcher import HandlerDispatcher
-from plivo_record_async.tracking.handlers import Handler, Handlers, label_of
+from plivo_record_async.tracking.handling.dispatcher import HandlerDispatcher
+from plivo_record_async.tracking.handling.handlers import Handler, Handlers, label_of
 from plivo_record_async.tracking.ledger import Ledger
-from plivo_record_async.tracking.reconciler import Reconciler
-from plivo_record_async.tracking.reconciliation_queue import ReconciliationQueue
+from plivo_record_async.tracking.reconciling.reconciler import Reconciler
+from plivo_record_async.tracking.reconciling.reconciliation_queue import ReconciliationQueue
 from plivo_record_async.tracking.scheduler import Scheduler, SendLeases
 from plivo_record_async.tracking.tasks import BackgroundTasks
 
 __all__ = ["Follower"]
 
 MAX_PENDING = 1000
-"""How many required tasks may be running, and recordings be waiting for Plivo to be asked, before the effects of due
-records are left in the store, where they become due again."""
+"""The most required tasks that may be running, and the most recordings that may be queued for reconciliation, before
+the effects of due records are deferred. A deferred record becomes due again."""
 
 log = logging.getLogger("plivo_record_async")
 
 
 class _Session:
-    """What runs in one event loop.
+    """Everything that belongs to one event loop.
 
     Attributes:
         entered: How many ``async with`` blocks have entered the tracker and not left it.
         tasks: The background tasks.
-        leases: The starts that are being sent.
+        leases: The leases of the starts that are being sent.
         dispatcher: Runs the handlers.
-        queue: Asks Plivo.
-        scheduler: Processes the records whose time has come.
+        queue: Asks Plivo about recordings.
+        scheduler: Processes the due records.
     """
 
     def __init__(self, follower: Follower, ledger: Ledger, reconciler: Reconciler, handlers: Handlers) -> None:
@@ -61,7 +62,7 @@ class _Session:
     async def close(self, *, grace: float) -> None:
         """Cancel the droppable tasks, wait up to ``grace`` seconds for starts and required tasks, and cancel the rest.
 
-        What ends may start something else that must end too.
+        The wait is repeated, because a task that ends may have started another one.
         """
         await self.tasks.cancel_droppable()
         with suppress(TimeoutError):
@@ -74,7 +75,7 @@ class _Session:
 
 
 class Follower:
-    """Follows the recordings of one ledger.
+    """Applies evidence to the records of one ledger and acts on the effects.
 
     Args:
         ledger: The records.
@@ -92,25 +93,27 @@ class Follower:
     # Opening and closing
 
     def ensure_open(self) -> None:
-        """Refuse calls on a closed tracker, and from another event loop than the one in which it is in use.
+        """Raise an error if the tracker is closed or belongs to another event loop.
 
         Raises:
             ClosedError: The tracker is closed.
-            ConfigurationError: The tracker is in use in another event loop, or was before this process was forked.
+            ConfigurationError: The tracker is in use in another event loop, or was in use before this process was
+                forked.
         """
         if self._closed:
-            raise ClosedError("this tracker is closed; enter it again with `async with` to go on using it")
+            raise ClosedError("this tracker is closed. To use it again, enter it again with `async with`.")
         self._current_session()
 
-    async def open(self) -> None:
-        """Start to process the records whose time has come.
+    async def enter(self) -> None:
+        """Open the store and begin to process due records, unless the tracker was entered before.
 
-        It may be called again after `aclose`, and in a new event loop once the old one has ended. It may also be called
-        several times: the tracker closes when `leave` was called as often.
+        The tracker closes when `leave` has been called as often as this. It may be entered again after `aclose`, and in
+        a new event loop after the previous one has ended.
 
         Raises:
             StoreError: The store could not be read.
-            ConfigurationError: The tracker is in use in another event loop, or was before this process was forked.
+            ConfigurationError: The tracker is in use in another event loop, or was in use before this process was
+                forked.
         """
         if self._binding.bind():
             self._session = self._new_session()
@@ -127,10 +130,13 @@ class Follower:
             session.scheduler.start(session.tasks)
 
     async def leave(self, *, grace: float) -> None:
-        """Close the tracker if this was called as often as `open`. A tracker that is closed already stays closed.
+        """Close the tracker if this has been called as often as `enter`. If the tracker is closed, do nothing.
 
         Args:
-            grace: As for `aclose`.
+            grace: The most seconds to wait for handlers and for starts.
+
+        Raises:
+            ConfigurationError: The tracker is in use in another event loop.
         """
         if self._closed:
             return
@@ -140,10 +146,10 @@ class Follower:
             await self.aclose(grace=grace)
 
     async def aclose(self, *, grace: float) -> None:
-        """Stop polling, wait for starts and handlers, and close the store. What is left to do stays in the store.
+        """Stop polling, wait for starts and handlers, and close the store. Unfinished work is continued later.
 
         Args:
-            grace: The most seconds to wait.
+            grace: The most seconds to wait for handlers and for starts.
 
         Raises:
             ConfigurationError: The tracker is in use in another event loop.
@@ -164,7 +170,8 @@ class Follower:
         """Return the session of the running event loop.
 
         Raises:
-            ConfigurationError: The tracker is in use in another event loop, or was before this process was forked.
+            ConfigurationError: The tracker is in use in another event loop, or was in use before this process was
+                forked.
         """
         if not self._closed and self._binding.bind():
             self._session = self._new_session()
@@ -176,14 +183,14 @@ class Follower:
         """Store one piece of evidence, and begin to act on its effects.
 
         Args:
-            record: The record as it was last known. It need not be the newest.
+            record: The record, which need not be the newest version.
             evidence: The evidence.
 
         Returns:
             The record as it is stored now.
 
         Raises:
-            UnknownStartError: The store does not have the start any more.
+            UnknownStartError: The record was pruned or forgotten meanwhile.
             StoreError: The evidence could not be stored.
         """
         changed, effects = await self._ledger.apply(record, evidence)
@@ -191,40 +198,43 @@ class Follower:
         return changed
 
     async def apply_with_retry(self, record: FollowedRecording, evidence: Evidence) -> None:
-        """Store evidence that nobody repeats: try again until the store takes it, is closed, or has lost the start.
+        """Store evidence that cannot be obtained again, and retry until it is stored.
+
+        The retries end if the store is closed, or if the record was pruned or forgotten.
 
         Args:
-            record: The record as it was last known. It need not be the newest.
+            record: The record, which need not be the newest version.
             evidence: The evidence.
         """
         while True:
             try:
                 await self.apply(record, evidence)
             except UnknownStartError:
-                return  # the start was deleted, or was never stored
+                return  # the start was pruned or forgotten, or was never stored
             except ClosedError:
                 log.exception(
-                    "the outcome of start %s could not be stored, because the store is closed; Plivo is asked for it "
-                    "when the store is open again",
+                    "start %s: a change could not be stored, because the store is closed; following it continues when "
+                    "the tracker is entered again",
                     record.start_id,
                 )
                 return
             except StoreError:
                 log.exception(
-                    "the outcome of start %s could not be stored; that is tried again in a moment", record.start_id
+                    "start %s: a change could not be stored; storing it is tried again after the poll interval",
+                    record.start_id,
                 )
             else:
                 return
             await asyncio.sleep(self._ledger.tracking.poll_interval.total_seconds())
 
     def act(self, record: FollowedRecording, effects: Sequence[Effect], *, can_be_deferred: bool = False) -> None:
-        """Begin to act on the effects of a change that is stored.
+        """Begin to act on the effects of a change that was stored.
 
         Args:
             record: The record after the change.
-            effects: What is to be done.
-            can_be_deferred: Whether the record becomes due again if nothing is done now. If so, nothing is done while
-                `MAX_PENDING` others are pending.
+            effects: The effects.
+            can_be_deferred: Whether the record becomes due again if nothing is done now. If so, an effect is deferred
+                while `MAX_PENDING` others are pending.
         """
         session = self._current_session()
         for effect in effects:
@@ -238,13 +248,13 @@ class Follower:
                     if not (can_be_deferred and session.queue.waiting_count >= MAX_PENDING):
                         session.queue.add(record.start_id)
 
-    # What others ask for
+    # Used by the other parts of the tracker
 
     def add_handler(self, name: EventName, handler: Handler, label: str | None = None) -> None:
-        """Run a handler for each event of a kind that is stored from now on.
+        """Run a handler for each event with this name that is stored from now on.
 
         Args:
-            name: The event.
+            name: The name of the event.
             handler: The handler.
             label: The name of the handler in records and logs. If None, the name of its function or class.
         """
@@ -260,26 +270,26 @@ class Follower:
         self._current_session().tasks.spawn(work)
 
     def sending(self, record: FollowedRecording) -> AbstractContextManager[None]:
-        """Keep the lease of a start alive while it is being sent. Closing the tracker waits for it.
+        """Renew the lease of a start while the context is entered. Closing the tracker waits for its end.
 
         Args:
-            record: The start.
+            record: The record of the start.
         """
         return self._current_session().leases.hold(record)
 
     def request_reconciliation(self, start_id: str) -> None:
-        """Ask Plivo about a recording because a callback about it was kept as an orphan, at most once a minute.
+        """Reconcile a recording because a callback about it was kept as an orphan, at most once a minute.
 
         Args:
-            start_id: The start.
+            start_id: The ID of the start.
         """
         self._current_session().queue.request(start_id)
 
     def request_again(self, start_id: str) -> None:
-        """Do what `request_reconciliation` does, unless the tracker was closed meanwhile.
+        """Call `request_reconciliation`, unless the tracker was closed meanwhile.
 
         Args:
-            start_id: The start.
+            start_id: The ID of the start.
         """
         if not self._closed:
             self.request_reconciliation(start_id)

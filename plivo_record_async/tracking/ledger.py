@@ -1,7 +1,7 @@
-"""Storing evidence: the only way in which a followed recording changes.
+"""Storing evidence, which is the only way in which a followed recording changes.
 
-The lifecycle computes the changed record and its effects. The record is stored if no other process has changed it
-meanwhile, and otherwise the evidence is applied to the newer record. The effects are returned only after the record was
+The lifecycle computes the changed record and its effects. If no other process has changed the record meanwhile, it is
+stored. Otherwise the evidence is applied to the newer record. The effects are returned only after the record was
 stored, so nothing is acknowledged before that.
 """
 
@@ -33,10 +33,11 @@ from plivo_record_async.stores.interface import Store
 __all__ = ["ContradictionError", "Ledger"]
 
 _OF_ONE_SENDING = (SendingContinued, StartAccepted, StartNotSent, StartRejected, StartOutcomeUnknown)
+"""The evidence that belongs to one sending of a start. A start of which nothing was sent may be sent again."""
 
 
 class ContradictionError(Exception):
-    """The evidence contradicts the record, so nothing was stored. The text says how."""
+    """Evidence contradicts the record and was not stored. The text is the reason."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -47,7 +48,7 @@ class Ledger:
         store: The store.
         tracking: The intervals and timeouts.
         events_with_handlers: The events that have handlers.
-        read: Reads the clocks that decide which records are due.
+        read: A function that reads the clocks, which decide which records are due.
     """
 
     store: Store
@@ -61,13 +62,13 @@ class Ledger:
         return self._due.at(self.read())
 
     async def get(self, start_id: str) -> FollowedRecording:
-        """Return the record of a start as it is now.
+        """Return the current record of a start.
 
         Args:
-            start_id: The id of the start.
+            start_id: The ID of the start.
 
         Raises:
-            UnknownStartError: The store does not have the start, or not any more.
+            UnknownStartError: The store has no start with this ID. It may have been pruned or forgotten.
             StoreError: The store could not be read.
         """
         record = await self.store.get(start_id)
@@ -76,21 +77,25 @@ class Ledger:
         return record
 
     async def apply_due(self, record: FollowedRecording) -> tuple[FollowedRecording, tuple[Effect, ...]] | None:
-        """Apply the passing of time to a record that is due. Of several processes that try, one succeeds.
+        """Apply `DueTimeReached` to a record that is due. If several processes try, one of them succeeds.
 
         Args:
             record: The record as the store returned it.
 
         Returns:
-            The record as it is stored now, and its effects. If None, the record was changed since it was read.
+            The record as it is stored now, and the effects of the change. If None, another process has changed the
+            record since it was read.
 
         Raises:
-            ValueError: The passing of time changes nothing, so the record would be due for ever.
+            ValueError: Nothing has to be done for the record, which would therefore stay due.
             StoreError: The record could not be stored.
         """
         changed, effects = self._changed_by(record, DueTimeReached(), self.due_time())
         if changed is record:
-            raise ValueError(f"start {record.start_id} is {record.state} and due at {record.due_at}, but for nothing")
+            raise ValueError(
+                f"start {record.start_id} is {record.state} and due at {record.due_at}, but nothing has to be done for "
+                "it, so it was left unchanged"
+            )
         return (changed, effects) if await self.store.replace(changed) else None
 
     async def apply(
@@ -103,14 +108,14 @@ class Ledger:
         """Apply one piece of evidence to a record and store the result.
 
         Args:
-            record: The record as it was last known. It need not be the newest.
-            evidence: The evidence. Evidence of a sending applies to the sending that ``record`` knows. If another one
-                has begun since, it changes nothing.
-            contradiction: Returns how the evidence contradicts a record, or None if it does not. It is called for each
-                version of the record to which the evidence is applied. If None, nothing is checked.
+            record: The record, which need not be the newest version.
+            evidence: The evidence. If it belongs to a sending of the start, and the start was sent again since
+                ``record`` was read, it changes nothing.
+            contradiction: A function that returns how the evidence contradicts a record, or None if it does not. It is
+                called for each version of the record to which the evidence is applied. If None, nothing is checked.
 
         Returns:
-            The record as it is stored now, and the effects of the change. Without a change there are no effects.
+            The record as it is stored now, and the effects of the change. If nothing changed, there are no effects.
 
         Raises:
             ContradictionError: The evidence contradicts the record.
@@ -138,4 +143,5 @@ class Ledger:
 
 
 def _sendings(record: FollowedRecording) -> int:
+    """Return how often sending the start has begun."""
     return sum(entry.kind == "sending_began" for entry in record.history)

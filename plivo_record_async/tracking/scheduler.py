@@ -1,8 +1,9 @@
-"""Which records need attention now: leases to renew, records whose time has come, recordings to ask Plivo about.
+"""Polling the store for due records, and renewing the leases of the starts that are being sent.
 
-A record stays in the store until its time has come, so memory holds few of them, however many there are. Of several
-processes that try to apply the passing of time to a record, one succeeds. Records that only wait until Plivo is asked
-about them are processed as fast as Plivo may be asked, and delay no others.
+A record is due when its ``due_at`` has passed. It is read from the store only then, so memory contains few records,
+however many there are. If several processes try to process a due record, one of them succeeds. Silent records, for
+which asking Plivo is all that is left to do, are processed separately, as fast as the quota permits. They do not delay
+others.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from plivo_record_async.protocol.recording.lifecycle import Effect, Reconcile
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import is_due
 from plivo_record_async.tracking.ledger import Ledger
-from plivo_record_async.tracking.reconciliation_queue import MAX_CONCURRENT, ReconciliationQueue
+from plivo_record_async.tracking.reconciling.reconciliation_queue import MAX_CONCURRENT, ReconciliationQueue
 from plivo_record_async.tracking.tasks import BackgroundTasks
 
 __all__ = ["BATCH_SIZE", "Scheduler", "SendLeases"]
 
 BATCH_SIZE = 25
-"""How many records are processed together. With more, the event loop would not serve callbacks for milliseconds."""
+"""How many records are processed together. A larger batch would keep the event loop from serving callbacks."""
 
 log = logging.getLogger("plivo_record_async")
 
@@ -34,7 +35,7 @@ Act = Callable[[FollowedRecording, Sequence[Effect]], None]
 
 
 class SendLeases:
-    """The starts that this process is sending, and whose leases it renews."""
+    """The leases of the starts that this process is sending."""
 
     def __init__(self) -> None:
         self._records: dict[str, FollowedRecording] = {}
@@ -47,10 +48,10 @@ class SendLeases:
 
     @contextmanager
     def hold(self, record: FollowedRecording) -> Generator[None]:
-        """Keep the lease of a start alive while it is being sent.
+        """Renew the lease of a start while the context is entered.
 
         Args:
-            record: The start.
+            record: The record of the start.
         """
         self._records[record.start_id] = record
         self._none_held.clear()
@@ -68,11 +69,11 @@ class SendLeases:
     async def renew(
         self, ledger: Ledger, apply: Callable[[FollowedRecording, Evidence], Awaitable[FollowedRecording]]
     ) -> None:
-        """Renew the leases of which half the time is over.
+        """Renew the leases that would expire within half of their duration.
 
         Args:
             ledger: The records.
-            apply: Stores evidence and acts on its effects.
+            apply: A function that stores evidence and acts on its effects.
 
         Raises:
             StoreError: A renewal could not be stored.
@@ -80,21 +81,22 @@ class SendLeases:
         half_time = _clock.now() + ledger.tracking.lease / 2
         for start_id, record in tuple(self._records.items()):
             if is_due(record, half_time):
-                with suppress(UnknownStartError):  # the start was forgotten, and so will be its outcome
+                with suppress(UnknownStartError):  # the start was forgotten, so its outcome will not be stored either
                     renewed = await apply(record, SendingContinued())
                     if start_id in self._records:
                         self._records[start_id] = renewed
 
 
 class Scheduler:
-    """Reads the store at every poll interval and processes the records whose time has come.
+    """Polls the store and processes the due records.
 
     Args:
         ledger: The records.
-        leases: The starts that are being sent.
-        queue: Asks Plivo.
-        apply: Stores evidence and acts on its effects.
-        act: Acts on the effects of a change that comes again if nothing is done.
+        leases: The leases of the starts that are being sent.
+        queue: The queue that asks Plivo.
+        apply: A function that stores evidence and acts on its effects.
+        act: A function that acts on the effects of a due record. It may do nothing, because the record becomes due
+            again.
     """
 
     def __init__(
@@ -115,20 +117,20 @@ class Scheduler:
         """Begin to poll, in three tasks that delay each other as little as possible.
 
         Args:
-            tasks: What owns the tasks.
+            tasks: The owner of the tasks.
         """
-        for action in (self._renew_leases, self._process_due, self._reconcile_due):
+        for action in (self._renew_leases, self._process_due, self._reconcile_silent):
             tasks.spawn(self._repeat(action), droppable=True)
 
     async def _repeat(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Do something at every poll interval, whatever it raises. An error that stays the same is logged once."""
+        """Perform an action at every poll interval, even if it fails. A repeated error is logged once."""
         last_error = ""
         while True:
             try:
                 await action()
             except Exception as error:
                 if repr(error) != last_error:
-                    log.exception("following the recordings failed; it is tried again in a moment")
+                    log.exception("polling the store failed; it will be polled again after the poll interval")
                 last_error = repr(error)
             else:
                 last_error = ""
@@ -144,7 +146,7 @@ class Scheduler:
 
         await self._apply_due(act, silent=False, batch_size=BATCH_SIZE)
 
-    async def _reconcile_due(self) -> None:
+    async def _reconcile_silent(self) -> None:
         async def reconcile(changes: Sequence[Changed]) -> None:
             await self._queue.reconcile_all([record.start_id for record, effects in changes if Reconcile() in effects])
 
@@ -153,7 +155,7 @@ class Scheduler:
     async def _apply_due(
         self, act: Callable[[Sequence[Changed]], Awaitable[None]], *, silent: bool, batch_size: int
     ) -> None:
-        """Process the due records in batches until none is left that this process can process."""
+        """Process the due records in batches, until no record is due or other processes are processing them."""
         errors: dict[str, Exception] = {}
         while True:
             due = await self._ledger.store.due(self._ledger.due_time(), limit=batch_size + len(errors), silent=silent)
@@ -165,8 +167,8 @@ class Scheduler:
                 if isinstance(result, Exception)
             }
             await act([result for result in results if isinstance(result, tuple)])
-            others = results.count(None)  # records that another process has processed
-            if len(batch) < batch_size or 2 * others > len(batch):
+            processed_elsewhere = results.count(None)
+            if len(batch) < batch_size or 2 * processed_elsewhere > len(batch):
                 break
         if errors:
-            raise ExceptionGroup("some records whose time has come could not be processed", list(errors.values()))
+            raise ExceptionGroup("some due records could not be processed", list(errors.values()))

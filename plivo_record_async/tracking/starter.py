@@ -16,7 +16,7 @@ from plivo_record_async.protocol.arguments import positive_number, utf8_text
 from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.recording.evidence import Evidence, SendingBegan, StartAccepted, StartNotSent
-from plivo_record_async.protocol.recording.lifecycle import apply, begin
+from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
 from plivo_record_async.protocol.recording.outcomes import Started, evidence_of_error, evidence_of_response
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.tracking.follower import Follower
@@ -88,7 +88,7 @@ class Starter:
         )
         # One write instead of two. If the process dies before it sends, the start ends as unknown, which is safe too.
         clocks = _clock.read()
-        sending = begin(
+        sending = begin_sending(
             start_id,
             request,
             clocks.wall,

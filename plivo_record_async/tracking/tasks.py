@@ -12,10 +12,10 @@ __all__ = ["BackgroundTasks"]
 class BackgroundTasks:
     """The tasks that run beside the calls of a tracker.
 
-    A task is *required* if it must run to its end, such as a user's handler: closing waits for it. It is *droppable* if
-    its work can be done again at any time, such as a question to Plivo: closing cancels it.
+    A task is *required* if it must run to its end, such as a user's handler: closing the tracker waits for it. A task
+    is *droppable* if its work can be done again at any time, such as a reconciliation: closing cancels it.
 
-    The task that closes the tracker may be one of them. It neither waits for itself nor cancels itself.
+    The task that closes the tracker may be one of these tasks. It neither waits for itself nor cancels itself.
     """
 
     def __init__(self) -> None:
@@ -23,11 +23,11 @@ class BackgroundTasks:
         self._droppable: set[asyncio.Task[None]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, None], *, droppable: bool = False) -> asyncio.Task[None]:
-        """Run a coroutine in a task that is owned here.
+        """Run a coroutine in a new task, and keep a reference to the task until it ends.
 
         Args:
             work: The coroutine.
-            droppable: Whether closing cancels the task instead of waiting for it.
+            droppable: Whether closing the tracker cancels the task instead of waiting for it.
 
         Returns:
             The task.

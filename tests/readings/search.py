@@ -22,7 +22,7 @@ from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import CallbackEvent, HttpMethod, StartRequest, UnknownCallback
 from plivo_record_async.protocol.recording.contradictions import contradiction
 from plivo_record_async.protocol.recording.evidence import StartAccepted
-from plivo_record_async.protocol.recording.lifecycle import apply, begin
+from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
 from tests.readings.captures import INNOCENT, Capture, Pairs, capture_of, joined
 from tests.support.samples.callbacks import NONCE, RECORDING_ENDED
 from tests.support.samples.recordings import NOW
@@ -229,7 +229,7 @@ def by_tracker(reading: SecondReading, capture: Capture) -> CallbackEvent | None
     accepted = StartAccepted(
         description="202", api_id=RECORDING_ENDED["api_id"], recording_id=RECORDING_ENDED["recording_id"]
     )
-    record, _ = apply(begin("start-1", StartRequest(capture.room), NOW), accepted, NOW)
+    record, _ = apply(begin_sending("start-1", StartRequest(capture.room), NOW), accepted, NOW)
     return None if contradiction(record, event) else event
 
 

@@ -19,8 +19,15 @@ from plivo_record_async.protocol.api.status_errors import result_of
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.protocol.models import Recording, StartRequest
 from plivo_record_async.protocol.recording.evidence import DueTimeReached, StartAccepted, StartOutcomeUnknown
-from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, begin
-from plivo_record_async.protocol.recording.reconcile import Claim, conclude, matching, ownership_of, start_window, weigh
+from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, begin_sending
+from plivo_record_async.protocol.recording.reconcile import (
+    Ownership,
+    assess,
+    conclude,
+    match_rows,
+    ownership_of,
+    start_window,
+)
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import is_due
 
@@ -205,7 +212,7 @@ class SimulatedMachine:
         """Send a start, which is answered after ``answered`` seconds. If None, it is not answered."""
         clocks = self.read(now)
         sending = self.clock(now).sending(clocks, within=within)
-        record = begin(start_id, StartRequest(room), clocks.wall, sending=sending)
+        record = begin_sending(start_id, StartRequest(room), clocks.wall, sending=sending)
         if answered is None:
             record, _ = apply(record, StartOutcomeUnknown(description="no answer"), self.read(now + within).wall)
         else:
@@ -225,13 +232,13 @@ class SimulatedMachine:
     def _reconcile(self, record: FollowedRecording, now: float) -> FollowedRecording:
         """Reconcile a record, as `Reconciler` does."""
         rows, complete = self._listed(record, now)
-        matches = matching(record, rows, start_window(record, self.clock(now), self.read(now)))
-        claims: dict[Recording, Claim] = {
-            row: ownership_of(self._owner(row), row, record) for row in (*matches.likely, *matches.possible)
+        matches = match_rows(record, rows, start_window(record, self.clock(now), self.read(now)))
+        owners: dict[Recording, Ownership] = {
+            row: ownership_of(row, self._owner(row), record) for row in (*matches.likely, *matches.possible)
         }
-        finding = weigh(record, matches, claims, complete=complete)
-        live = finding.is_open and self.ask(get_conference(record.conference_name), now) is not None
-        evidence = conclude(record, finding, live=live, plivo_time=self.clock(now).time(self.read(now)))
+        assessment = assess(record, matches, owners, complete=complete)
+        live = assessment.needs_conference and self.ask(get_conference(record.conference_name), now) is not None
+        evidence = conclude(record, assessment, live=live, plivo_time=self.clock(now).time(self.read(now)))
         return record if evidence is None else apply(record, evidence, self.read(now).wall)[0]
 
     def _listed(self, record: FollowedRecording, now: float) -> tuple[list[Recording], bool]:

@@ -12,8 +12,8 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import GiveUpHandler, Reconcile
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking import follower
-from plivo_record_async.tracking.handlers import HandleableEvent
-from plivo_record_async.tracking.reconciliation_queue import MIN_INTERVAL
+from plivo_record_async.tracking.handling.handlers import HandleableEvent
+from plivo_record_async.tracking.reconciling.reconciliation_queue import MIN_INTERVAL
 from tests.support.samples.recordings import ENDED
 from tests.support.tracker.handlers import RecordingHandler, next_event, wait_until_handled
 from tests.support.tracker.parts import SHORT_INTERVALS, other_tasks, tracker_parts, wait_for_state
@@ -33,7 +33,7 @@ async def test_effects_that_can_be_deferred_wait_while_many_are_pending(monkeypa
         ended = [unhandled(f"start-{number}") for number in range(20)]
         for record in ended:
             await its.store.create(attrs.evolve(record, due_at=_clock.now()))
-        await its.follower.open()
+        await its.follower.enter()
         for _ in range(3):
             await its.store.called("due", times=its.store.calls.count("due") + 2)
         assert handler.times == 5
@@ -67,7 +67,7 @@ async def test_opening_raises_if_the_store_cannot_be_read() -> None:
     async with tracker_parts(ScriptedPlivo()) as its:
         its.store.broken = {"due"}
         with pytest.raises(StoreError):
-            await its.follower.open()
+            await its.follower.enter()
         assert other_tasks() == set()
 
 
@@ -78,7 +78,7 @@ async def test_closed_follower_can_be_opened_again() -> None:
             await its.follower.aclose(grace=0)
             with pytest.raises(ClosedError):
                 its.follower.ensure_open()
-        await its.follower.open()
+        await its.follower.enter()
         its.follower.ensure_open()
         await wait_for_state(its.store, "start-1", "unknown")
 
@@ -86,7 +86,7 @@ async def test_closed_follower_can_be_opened_again() -> None:
 async def test_concurrent_openings_start_the_scheduler_once() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         hold = its.store.hold("due")
-        opening = [asyncio.create_task(its.follower.open()) for _ in range(3)]
+        opening = [asyncio.create_task(its.follower.enter()) for _ in range(3)]
         await its.store.called("due")
         hold.set()
         await asyncio.gather(*opening)
@@ -98,7 +98,7 @@ async def test_follower_stays_closed_if_the_store_cannot_be_read() -> None:
         await its.follower.aclose(grace=0)
         its.store.broken = {"due"}
         with pytest.raises(StoreError):
-            await its.follower.open()
+            await its.follower.enter()
         with pytest.raises(ClosedError):
             its.follower.ensure_open()
 
@@ -108,7 +108,7 @@ async def test_closing_waits_for_handlers_and_for_storing_their_success() -> Non
         handler = RecordingHandler()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
-        await its.follower.open()
+        await its.follower.enter()
         await its.follower.apply(await its.store.create(sending()), ENDED)
         await next_event(handler)
         closing = asyncio.create_task(its.follower.aclose(grace=10))
@@ -160,7 +160,7 @@ async def test_closing_cancels_questions_to_plivo() -> None:
     waiting, transport = gated_transport(plivo, go)
     async with tracker_parts(plivo, transport=transport) as its:
         await its.store.create(unknown())
-        await its.follower.open()
+        await its.follower.enter()
         while not waiting[0]:
             await asyncio.sleep(SHORT_INTERVALS.poll_interval.total_seconds())
         async with asyncio.timeout(1):
@@ -173,7 +173,7 @@ async def test_outcome_that_comes_after_closing_is_logged(caplog: pytest.LogCapt
         record = await its.store.create(sending())
         await its.follower.aclose(grace=0)
         await its.follower.apply_with_retry(record, ANSWERED)
-    assert "the outcome of start start-1 could not be stored" in caplog.text
+    assert "start start-1: a change could not be stored, because the store is closed" in caplog.text
 
 
 async def test_evidence_of_a_start_that_was_never_stored_is_dropped() -> None:
@@ -184,8 +184,8 @@ async def test_evidence_of_a_start_that_was_never_stored_is_dropped() -> None:
 
 async def test_follower_closes_when_it_was_left_as_often_as_it_was_opened() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
-        await its.follower.open()
-        await its.follower.open()
+        await its.follower.enter()
+        await its.follower.enter()
         await its.follower.leave(grace=0)
         its.follower.ensure_open()
         for _ in range(2):
@@ -202,7 +202,7 @@ async def test_evidence_is_applied_when_the_store_works_again(caplog: pytest.Log
         await its.store.called("replace", times=2)
         its.store.broken = set()
         await wait_for_state(its.store, "start-1", "accepted")
-    assert "the outcome of start start-1 could not be stored; that is tried again in a moment" in caplog.text
+    assert "start start-1: a change could not be stored; storing it is tried again" in caplog.text
 
 
 async def test_handler_that_runs_for_too_long_is_given_up() -> None:

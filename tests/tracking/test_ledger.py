@@ -161,5 +161,5 @@ async def test_due_record_is_claimed_although_the_clock_was_set_back() -> None:
 async def test_due_record_without_work_raises_value_error() -> None:
     ledger = Ledger(store=MemoryStore())
     record = await ledger.store.create(attrs.evolve(recording("rejected"), due_at=NOW))
-    with pytest.raises(ValueError, match=r"start start-1 is rejected and due at .*, but for nothing"):
+    with pytest.raises(ValueError, match=r"start start-1 is rejected and due at .*, but nothing has to be done"):
         await ledger.apply_due(record)

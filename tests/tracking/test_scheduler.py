@@ -14,8 +14,8 @@ import pytest
 from plivo_record_async import StoreError, _clock
 from plivo_record_async.protocol.recording.lifecycle import apply
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handlers import HandleableEvent
-from plivo_record_async.tracking.reconciliation_queue import MAX_CONCURRENT
+from plivo_record_async.tracking.handling.handlers import HandleableEvent
+from plivo_record_async.tracking.reconciling.reconciliation_queue import MAX_CONCURRENT
 from plivo_record_async.tracking.scheduler import BATCH_SIZE
 from tests.support.samples.recordings import ENDED, recording
 from tests.support.tracker.flaky_store import EPOCH, FlakyStore
@@ -28,7 +28,7 @@ from tests.support.tracker.scripted_plivo import ScriptedPlivo, gated_transport
 async def test_start_whose_lease_expires_is_unknown() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.store.create(sending(tracking=PATIENT))
-        await its.follower.open()
+        await its.follower.enter()
         record = await wait_for_state(its.store, "start-1", "unknown")
         assert record.since - record.created_at >= SHORT_INTERVALS.lease
 
@@ -36,7 +36,7 @@ async def test_start_whose_lease_expires_is_unknown() -> None:
 async def test_lease_is_renewed_while_a_start_is_being_sent() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         record = await its.store.create(sending(tracking=PATIENT))
-        await its.follower.open()
+        await its.follower.enter()
         with its.follower.sending(record):
             while _clock.now() < record.created_at + 2.5 * SHORT_INTERVALS.lease:
                 kept = await its.ledger.get("start-1")
@@ -49,7 +49,7 @@ async def test_lease_is_renewed_while_a_start_is_being_sent() -> None:
 async def test_start_may_end_while_its_lease_is_renewed() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         record = await its.store.create(sending(tracking=PATIENT))
-        await its.follower.open()
+        await its.follower.enter()
         hold = its.store.hold("replaced")
         with its.follower.sending(record):
             await its.store.called("replaced")
@@ -60,7 +60,7 @@ async def test_start_may_end_while_its_lease_is_renewed() -> None:
 async def test_lease_is_not_renewed_after_a_callback() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         record = await its.store.create(sending(tracking=PATIENT))
-        await its.follower.open()
+        await its.follower.enter()
         with its.follower.sending(record):
             recorded = await its.follower.apply(record, ENDED)
             while _clock.now() < record.created_at + SHORT_INTERVALS.lease:
@@ -71,19 +71,19 @@ async def test_lease_is_not_renewed_after_a_callback() -> None:
 async def test_accepted_start_without_a_callback_is_unconfirmed() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.follower.apply(await its.store.create(sending(tracking=PATIENT)), ANSWERED)
-        await its.follower.open()
+        await its.follower.enter()
         await wait_for_state(its.store, "start-1", "unconfirmed")
 
 
 async def test_polling_goes_on_after_the_store_has_failed(caplog: pytest.LogCaptureFixture) -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.store.create(sending(tracking=PATIENT))
-        await its.follower.open()
+        await its.follower.enter()
         its.store.broken = {"due"}
         await its.store.called("due", times=4)
         its.store.broken = set()
         await wait_for_state(its.store, "start-1", "unknown")
-    assert "it is tried again" in caplog.text
+    assert "it will be polled again" in caplog.text
 
 
 async def test_record_that_is_pruned_while_it_is_processed_delays_no_other() -> None:
@@ -92,7 +92,7 @@ async def test_record_that_is_pruned_while_it_is_processed_delays_no_other() -> 
             accepted, _ = apply(sending(start_id, tracking=PATIENT), ANSWERED, _clock.now(), PATIENT)
             await its.store.create(attrs.evolve(accepted, due_at=EPOCH))
         hold = its.store.hold("replace")
-        await its.follower.open()
+        await its.follower.enter()
         await its.store.called("replace", times=2)
         await its.store.prune_one("start-1")
         hold.set()
@@ -108,7 +108,7 @@ async def test_start_that_is_forgotten_while_it_is_sent_delays_no_other(caplog: 
         with its.follower.sending(one), its.follower.sending(other):
             await its.store.forget("start-1", now=_clock.now())
             its.follower.request_reconciliation("start-1")
-            await its.follower.open()
+            await its.follower.enter()
             renewed = await its.store.watch("start-2", version=other.version)
             assert renewed is not None
     assert caplog.text == ""
@@ -130,7 +130,7 @@ async def test_all_due_records_are_processed_in_one_poll() -> None:
         start_ids = [f"start-{number:04}" for number in range(10 * BATCH_SIZE + 1)]
         for start_id in start_ids:
             await its.store.create(attrs.evolve(sending(start_id, tracking=tracking), due_at=_clock.now()))
-        await its.follower.open()
+        await its.follower.enter()
         await wait_until_all_are(its, "unknown", start_ids)
 
 
@@ -142,7 +142,7 @@ async def test_record_that_cannot_be_processed_delays_no_other(caplog: pytest.Lo
             await its.store.create(attrs.evolve(recording("rejected", f"odd-{number}"), due_at=EPOCH))
         for start_id in start_ids:
             await its.store.create(attrs.evolve(sending(start_id, tracking=tracking), due_at=_clock.now()))
-        await its.follower.open()
+        await its.follower.enter()
         await wait_until_all_are(its, "unknown", start_ids)
         while not caplog.records:
             await asyncio.sleep(0)
@@ -159,7 +159,7 @@ async def test_recordings_to_ask_about_wait_in_the_store_and_delay_no_others() -
         start_ids = [f"start-{number}" for number in range(50)]
         for start_id in start_ids:
             await its.store.create(attrs.evolve(sending(start_id, tracking=PATIENT), due_at=_clock.now()))
-        await its.follower.open()
+        await its.follower.enter()
         await wait_until_all_are(its, "unknown", start_ids)
         while waiting[0] < MAX_CONCURRENT:
             await asyncio.sleep(0)
@@ -188,7 +188,7 @@ async def test_each_due_record_is_processed_by_one_of_two_processes() -> None:
     ):
         for its in (one, other):
             its.follower.add_handler("RecordingEnded", tell)
-            await its.follower.open()
+            await its.follower.enter()
         for number in range(4 * BATCH_SIZE):
             await wait_until_handled(one, f"start-{number}")
         assert sorted(told) == sorted(f"start-{number}" for number in range(4 * BATCH_SIZE))
@@ -199,7 +199,7 @@ async def test_plivo_is_asked_again_until_there_is_evidence() -> None:
     plivo.broken = True
     async with tracker_parts(plivo) as its:
         await its.store.create(unknown())
-        await its.follower.open()
+        await its.follower.enter()
         while len(plivo.looks) < 2:
             await asyncio.sleep(SHORT_INTERVALS.poll_interval.total_seconds())
         plivo.broken, plivo.live = False, False
@@ -225,7 +225,7 @@ async def test_recording_that_plivo_lists_is_recorded() -> None:
         handler = RecordingHandler()
         its.follower.add_handler("RecordingEnded", handler)
         await its.store.create(unknown())
-        await its.follower.open()
+        await its.follower.enter()
         assert (await wait_for_state(its.store, "start-1", "recorded")).recording_id == "rec-1"
         assert (await next_event(handler)).raw["recording_id"] == "rec-1"
 
@@ -235,9 +235,9 @@ async def test_each_error_of_a_poll_is_logged_once(caplog: pytest.LogCaptureFixt
         for number in range(3):
             await its.store.create(attrs.evolve(sending(f"start-{number}"), due_at=_clock.now()))
         its.store.broken = {"replace"}
-        await its.follower.open()
+        await its.follower.enter()
         await its.store.called("replace", times=12)
-        [line] = [record for record in caplog.records if "it is tried again" in record.message]
+        [line] = [record for record in caplog.records if "it will be polled again" in record.message]
         assert line.exc_info is not None
         failed = cast("ExceptionGroup[Exception]", line.exc_info[1])
         assert [type(error) for error in failed.exceptions] == [StoreError] * 3

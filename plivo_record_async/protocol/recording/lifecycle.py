@@ -32,7 +32,7 @@ from plivo_record_async.protocol.recording.record import FollowedRecording, Hist
 from plivo_record_async.protocol.recording.schedule import is_due, lacks_end, next_due
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
-__all__ = ["IGNORED", "TABLE", "Effect", "GiveUpHandler", "Reconcile", "RunHandlers", "apply", "begin", "plan"]
+__all__ = ["IGNORED", "TABLE", "Effect", "GiveUpHandler", "Reconcile", "RunHandlers", "apply", "begin_sending", "plan"]
 
 IGNORED: Final = None
 """This evidence changes nothing in this state."""
@@ -185,7 +185,7 @@ def plan(
     return _new(start_id, request, now, dedupe_key, tracking, _planned(now))
 
 
-def begin(
+def begin_sending(
     start_id: str,
     request: StartRequest,
     now: datetime,

@@ -1,7 +1,8 @@
-"""What Plivo's list of recordings says about a followed recording.
+"""What Plivo's list of recordings proves about a followed recording.
 
-A row is this recording if Plivo's IDs say so, or else if its recording began when the start was sent. Both times are
-Plivo's, as far as they are known. Whatever is not known makes the result "not yet known", never "absent".
+A *row* is one recording in that list. A row is the followed recording if Plivo's IDs say so, or else if its recording
+began when the start was sent. Both times are measured with Plivo's clock, as far as it is known. If anything is
+missing, the conclusion is "not known yet", and never "absent".
 """
 
 from __future__ import annotations
@@ -26,38 +27,48 @@ from plivo_record_async.protocol.recording.kinds import Kind
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
-__all__ = ["Claim", "Finding", "Matches", "Search", "conclude", "matching", "ownership_of", "start_window", "weigh"]
+__all__ = [
+    "Assessment",
+    "Matches",
+    "Ownership",
+    "StartWindow",
+    "assess",
+    "conclude",
+    "match_rows",
+    "ownership_of",
+    "start_window",
+]
 
 _MARGIN: Final = timedelta(seconds=30)
-"""How long Plivo may take to begin recording, and by how much the clocks of its machines may differ."""
+"""How long Plivo may take to begin recording, and how far the clocks of its machines may differ."""
 
-_UNMEASURED: Final = timedelta(seconds=90)
-"""The same if Plivo's clock was not measured, because the clock of this machine may be wrong too."""
+_MARGIN_IF_UNMEASURED: Final = timedelta(seconds=90)
+"""The same if Plivo's clock was not measured, because then the clock of this machine may be wrong too."""
 
 _MIN_TOLERANCE: Final = timedelta(minutes=1)
 _MAX_TOLERANCE: Final = timedelta(days=1)
 
-_LONGEST: Final = timedelta(days=1)
-"""No conference, and so no recording, lasts longer. https://plivo.com/docs/voice/concepts/account-limits.md"""
+_MAX_LENGTH: Final = timedelta(days=1)
+"""No conference, and so no recording, is longer: https://plivo.com/docs/voice/concepts/account-limits.md"""
 
-_FILING: Final = timedelta(hours=1)
-"""How long after its end a recording may be added to the list."""
+_MAX_LISTING_DELAY: Final = timedelta(hours=1)
+"""How long after its end Plivo may take to add a recording to the list."""
 
-_DEADLINE: Final = timedelta(seconds=30)
-"""The deadline of a start whose record does not say it."""
+_DEFAULT_DEADLINE: Final = timedelta(seconds=30)
+"""The deadline of a start whose record does not contain it."""
 
-_ANSWERED: Final[frozenset[Kind]] = frozenset({"accepted", "start_confirmed"})
+_CONFIRMING: Final[frozenset[Kind]] = frozenset({"accepted", "start_confirmed"})
 """The kinds of evidence that show that the recording has begun."""
 
 
 @attrs.frozen(kw_only=True)
-class Search:
-    """When a recording must have begun, by Plivo's clock, if it is the one in question.
+class StartWindow:
+    """The period in which the recording of a start must have begun, by Plivo's clock.
 
     Attributes:
-        first: Not before this.
-        last: Not after this.
-        tolerance: By how much both may be wrong.
+        first: The beginning of the period.
+        last: The end of the period.
+        tolerance: How far both times may be wrong.
     """
 
     first: datetime
@@ -66,15 +77,15 @@ class Search:
 
     @property
     def added_after(self) -> datetime:
-        """The earliest time at which the recording can have been added to the list."""
+        """The earliest time at which Plivo can have added the recording to the list."""
         return self.first - self.tolerance
 
-    def holds(self, began: tuple[datetime, datetime], *, tolerance: timedelta = timedelta()) -> bool:
-        """Return whether a recording that began between two times may be the one in question.
+    def overlaps(self, began: tuple[datetime, datetime], *, tolerance: timedelta = timedelta()) -> bool:
+        """Return whether a recording may have begun in this period.
 
         Args:
-            began: The two times.
-            tolerance: By how much the times may be wrong.
+            began: The earliest and the latest time at which the recording can have begun.
+            tolerance: How far the times may be wrong.
         """
         earliest, latest = began
         return earliest <= self.last + tolerance and latest >= self.first - tolerance
@@ -82,10 +93,10 @@ class Search:
 
 @attrs.frozen(kw_only=True)
 class Matches:
-    """The rows of a list that are, or may be, one recording.
+    """The rows that are, or may be, one recording.
 
     Attributes:
-        certain: The rows that are the recording by Plivo's own ids.
+        certain: The rows that are the recording according to Plivo's own IDs.
         likely: The rows whose recording began when the start was sent.
         possible: The rows that cannot be excluded.
     """
@@ -95,125 +106,130 @@ class Matches:
     possible: tuple[Recording, ...] = ()
 
 
-Claim = Literal["free", "found", "taken"]
-"""Whether a row belongs to no other start, was matched to another one by time, or belongs to it by Plivo's own ids."""
+Ownership = Literal["free", "matched", "proven"]
+"""Whether a row belongs to no other start, was matched to another start by time, or is another's by Plivo's own IDs."""
 
 
 @attrs.frozen(kw_only=True)
-class Finding:
-    """The result of reading the list.
+class Assessment:
+    """What the rows prove.
 
     Attributes:
         found: The rows that are the recording, or are likely to be.
-        in_doubt: Whether the recording may exist although nothing was found.
+        in_doubt: Whether the recording may exist although no row was found.
     """
 
     found: tuple[Recording, ...] = ()
     in_doubt: bool = False
 
     @property
-    def is_open(self) -> bool:
-        """Whether it matters if the conference is live."""
+    def needs_conference(self) -> bool:
+        """Whether the conclusion depends on whether the conference is live."""
         return not self.found and not self.in_doubt
 
 
-def start_window(record: FollowedRecording, clock: PlivoClock, now: Reading) -> Search:
-    """Return when the recording must have begun: between the last sending and the first sign of it, or the deadline.
+def start_window(record: FollowedRecording, clock: PlivoClock, now: Reading) -> StartWindow:
+    """Return the period in which a recording must have begun.
 
-    An earlier sending does not count, because nothing of it was sent.
+    The period extends from the last time at which the start was sent to the first evidence that it was executed, or to
+    the deadline of the start. Earlier attempts to send the start do not count, because nothing of them was sent.
 
     Args:
         record: The recording.
-        clock: Plivo's clock.
+        clock: The estimate of Plivo's clock.
         now: The clocks of this machine.
     """
     sent_at = max((entry.at for entry in record.history if entry.kind == "sending_began"), default=record.created_at)
-    within = _DEADLINE if record.sending is None else timedelta(seconds=record.sending.within)
-    answered_at = next((entry.at for entry in record.history if entry.at >= sent_at and entry.kind in _ANSWERED), None)
-    took = within if answered_at is None else min(max(answered_at - sent_at, timedelta()), within)
+    within = _DEFAULT_DEADLINE if record.sending is None else timedelta(seconds=record.sending.within)
+    confirmed_at = next(
+        (entry.at for entry in record.history if entry.at >= sent_at and entry.kind in _CONFIRMING), None
+    )
+    took = within if confirmed_at is None else min(max(confirmed_at - sent_at, timedelta()), within)
     sent = clock.when_sent(sent_at, record.sending, now)
-    margin = _MARGIN if sent.measured else _UNMEASURED
+    margin = _MARGIN if sent.measured else _MARGIN_IF_UNMEASURED
     tolerance = max(_MIN_TOLERANCE, within) if sent.measured else _MAX_TOLERANCE
-    return Search(first=sent.earliest - margin, last=sent.latest + took + margin, tolerance=tolerance)
+    return StartWindow(first=sent.earliest - margin, last=sent.latest + took + margin, tolerance=tolerance)
 
 
-def matching(record: FollowedRecording, rows: Sequence[Recording], search: Search) -> Matches:
+def match_rows(record: FollowedRecording, rows: Sequence[Recording], window: StartWindow) -> Matches:
     """Return the rows that are, or may be, a recording.
 
     Args:
         record: The recording.
         rows: The rows of Plivo's list.
-        search: When the recording must have begun.
+        window: The period in which the recording must have begun.
     """
-    certain = tuple(row for row in rows if _is_it(record, row))
+    certain = tuple(row for row in rows if _has_same_id(record, row))
     if certain or record.recording_id is not None:
         return Matches(certain=certain)
     likely: list[Recording] = []
     possible: list[Recording] = []
     for row in rows:
         began = _began(row)
-        if began is not None and search.holds(began) and _may_be_of(record.conference_name, row):
+        if began is not None and window.overlaps(began) and _may_be_of(record.conference_name, row):
             likely.append(row)
-        elif began is None or search.holds(began, tolerance=search.tolerance):
+        elif began is None or window.overlaps(began, tolerance=window.tolerance):
             possible.append(row)
     if not likely and record.api_id is not None:
-        # Plivo's documents do not say whether the api_id in a row is that of the start or that of the question.
+        # Plivo's documents do not say whether the api_id of a row is that of the start or that of the list request.
         likely = [row for row in rows if row.api_id == record.api_id]
     return Matches(likely=tuple(likely), possible=tuple(possible))
 
 
-def ownership_of(owner: FollowedRecording | None, row: Recording, record: FollowedRecording) -> Claim:
+def ownership_of(row: Recording, owner: FollowedRecording | None, record: FollowedRecording) -> Ownership:
     """Return whether a row belongs to another start.
 
     Args:
-        owner: The record that has the row's ``recording_id``. If None, the store has no such record.
         row: The row.
-        record: The recording in question.
+        owner: The record that has the row's ``recording_id``. If None, the store has no such record.
+        record: The record of the recording that is searched for.
     """
     if owner is None or owner.start_id == record.start_id:
         return "free"
-    return "taken" if _was_named(owner, row.recording_id) else "found"
+    return "proven" if _is_proven(owner, row.recording_id) else "matched"
 
 
-def weigh(record: FollowedRecording, matches: Matches, claims: Mapping[Recording, Claim], *, complete: bool) -> Finding:
+def assess(
+    record: FollowedRecording, matches: Matches, owners: Mapping[Recording, Ownership], *, complete: bool
+) -> Assessment:
     """Return what the rows prove.
 
     Args:
         record: The recording.
         matches: The rows that are, or may be, the recording.
-        claims: Whether the likely and the possible rows belong to other starts.
+        owners: Whether the likely and the possible rows belong to other starts.
         complete: Whether the whole list was read.
     """
-    found = matches.certain + tuple(row for row in matches.likely if claims[row] == "free")
-    doubtful = [row for row in matches.likely if claims[row] == "found"]
-    doubtful += [row for row in matches.possible if claims[row] != "taken"]
+    found = matches.certain + tuple(row for row in matches.likely if owners[row] == "free")
+    doubtful = [row for row in matches.likely if owners[row] == "matched"]
+    doubtful += [row for row in matches.possible if owners[row] != "proven"]
     in_doubt = bool(doubtful) or not complete or record.recording_id is not None
-    return Finding(found=found, in_doubt=in_doubt)
+    return Assessment(found=found, in_doubt=in_doubt)
 
 
 def conclude(
     record: FollowedRecording,
-    finding: Finding,
+    assessment: Assessment,
     *,
     live: bool,
     plivo_time: datetime | None,
     tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> Evidence | None:
-    """Return the evidence that follows from the list. If None, Plivo has to be asked again later.
+    """Return the evidence that follows from Plivo's list. If None, Plivo has to be asked again later.
 
     Args:
         record: The recording.
-        finding: The result of reading the list.
-        live: Whether the conference is live. It matters only if nothing was found.
+        assessment: What the rows prove.
+        live: Whether the conference is live. It matters only if ``assessment.needs_conference``.
         plivo_time: The time by Plivo's clock. If None, it is not known yet.
         tracking: The intervals and timeouts.
     """
-    match finding.found:
+    match assessment.found:
         case [row]:
             return RecordingFound(recording=row)
         case [_, *_]:
-            return CandidatesFound(recordings=finding.found)
-        case _ if finding.in_doubt or live or plivo_time is None:
+            return CandidatesFound(recordings=assessment.found)
+        case _ if assessment.in_doubt or live or plivo_time is None:
             return None
         case _ if record.gone_at is None:
             return ConferenceGone(at=plivo_time)
@@ -221,26 +237,26 @@ def conclude(
             return NothingFound() if plivo_time >= record.gone_at + tracking.absence_grace else None
 
 
-def _was_named(owner: FollowedRecording, recording_id: str | None) -> bool:
-    """Whether Plivo itself said that a recording is this one, so that it was not only matched by time."""
-    said = (owner.start_response, owner.begun, owner.transcription)
+def _is_proven(owner: FollowedRecording, recording_id: str | None) -> bool:
+    """Return whether Plivo itself named the recording of a start, so that it was not only matched by time."""
+    sources = (owner.start_response, owner.begun, owner.transcription)
     return (
         (owner.async_response is not None and owner.async_response.answer.get("recording_id") == recording_id)
-        or any(source is not None and source.recording_id == recording_id for source in said)
+        or any(source is not None and source.recording_id == recording_id for source in sources)
         or any(entry.kind == "recording_ended" for entry in owner.history)
     )
 
 
-def _is_it(record: FollowedRecording, row: Recording) -> bool:
-    """Whether Plivo's ID of the recording or the URL of its file says that a row is the recording."""
+def _has_same_id(record: FollowedRecording, row: Recording) -> bool:
+    """Return whether a row has the recording's ID, or the URL of its file."""
     pairs = ((record.recording_id, row.recording_id), (record.record_url, row.recording_url))
-    return any(ours is not None and ours == theirs for ours, theirs in pairs)
+    return any(known is not None and known == listed for known, listed in pairs)
 
 
 def _may_be_of(conference_name: str, row: Recording) -> bool:
-    """Whether a row is of this conference by its name, which Plivo may have put right.
+    """Return whether a row has the name of the conference, which Plivo may have normalized.
 
-    A row with another name is in tolerance all the same, because only rows of this conference were asked for.
+    A row with another name is still possible, because only rows of this conference were requested.
     """
     return row.conference_name is None or _normal(row.conference_name) == _normal(conference_name)
 
@@ -250,16 +266,17 @@ def _normal(name: str) -> str:
 
 
 def _began(row: Recording) -> tuple[datetime, datetime] | None:
-    """Return between which times a recording began. If None, its row does not say, or contradicts itself.
+    """Return the earliest and the latest time at which the recording of a row can have begun.
 
-    A row is added when its recording has ended.
+    If None, the row has no usable time, or its times contradict each other. Plivo adds a row when the recording has
+    ended.
     """
     times = [time for time in (row.started_at, row.ended_at, row.added_at) if time is not None]
-    if not times or max(times) - min(times) > _LONGEST + _FILING:
+    if not times or max(times) - min(times) > _MAX_LENGTH + _MAX_LISTING_DELAY:
         return None
     if row.started_at is not None:
         return row.started_at, row.started_at
     ended = row.ended_at or row.added_at or max(times)
-    lasted = _LONGEST if row.duration_ms is None else min(timedelta(milliseconds=row.duration_ms), _LONGEST)
-    earliest = ended - lasted - (timedelta() if row.ended_at else _FILING)
-    return earliest, ended if row.duration_ms is None else ended - lasted
+    length = _MAX_LENGTH if row.duration_ms is None else min(timedelta(milliseconds=row.duration_ms), _MAX_LENGTH)
+    earliest = ended - length - (timedelta() if row.ended_at else _MAX_LISTING_DELAY)
+    return earliest, ended if row.duration_ms is None else ended - length

@@ -23,7 +23,7 @@ from plivo_record_async.protocol.recording.evidence import (
     StartOutcomeUnknown,
     StartRejected,
 )
-from plivo_record_async.protocol.recording.lifecycle import RunHandlers, apply, begin
+from plivo_record_async.protocol.recording.lifecycle import RunHandlers, apply, begin_sending
 from plivo_record_async.protocol.recording.record import StartResponse, progress
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
@@ -110,7 +110,7 @@ def test_clock_readings_of_the_last_sending_are_kept() -> None:
     assert began.sending == first
     again = record_after(began, StartNotSent(description="no connection"), SendingBegan(sending=second))
     assert again.sending == second
-    assert begin("start-1", REQUEST, NOW, sending=first).sending == first
+    assert begin_sending("start-1", REQUEST, NOW, sending=first).sending == first
 
 
 def test_handlers_that_have_run_change_the_record_only_while_their_event_is_unhandled() -> None:

@@ -24,7 +24,7 @@ from plivo_record_async.protocol.recording.evidence import (
     StartOutcomeUnknown,
     StartRejected,
 )
-from plivo_record_async.protocol.recording.lifecycle import apply, begin
+from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from tests.support.samples.recordings import NOW, ROW
 
@@ -37,7 +37,7 @@ BEGUN = RecordingBegan(recording=Recording(recording_id="rec-1", raw={"recording
 
 
 def record(*evidence: Any, name: str = "standup") -> FollowedRecording:
-    known = begin("start-1", StartRequest(name), NOW)
+    known = begin_sending("start-1", StartRequest(name), NOW)
     for piece in evidence:
         known, _ = apply(known, piece, NOW)
     return known

@@ -39,7 +39,14 @@ from plivo_record_async.protocol.recording.evidence import (
 )
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.kinds import Kind, kind_of
-from plivo_record_async.protocol.recording.lifecycle import TABLE, Effect, GiveUpHandler, RunHandlers, apply, begin
+from plivo_record_async.protocol.recording.lifecycle import (
+    TABLE,
+    Effect,
+    GiveUpHandler,
+    RunHandlers,
+    apply,
+    begin_sending,
+)
 from plivo_record_async.protocol.recording.record import FollowedRecording, progress, status_of
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
@@ -170,7 +177,7 @@ def test_evidence_without_a_new_state_updates_the_record_but_not_the_age_of_its_
 
 
 def test_start_that_is_sent_at_once_is_planned_and_sent_in_one_version() -> None:
-    begun = begin("start-1", REQUEST, NOW, dedupe_key="monday")
+    begun = begin_sending("start-1", REQUEST, NOW, dedupe_key="monday")
     assert begun == record_after(planned(dedupe_key="monday"), SendingBegan())
 
 

@@ -24,15 +24,15 @@ from plivo_record_async.protocol.recording.evidence import (
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.protocol.recording.outcomes import evidence_of_event
 from plivo_record_async.protocol.recording.reconcile import (
-    Claim,
-    Finding,
+    Assessment,
     Matches,
-    Search,
+    Ownership,
+    StartWindow,
+    assess,
     conclude,
-    matching,
+    match_rows,
     ownership_of,
     start_window,
-    weigh,
 )
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
@@ -81,10 +81,10 @@ def lived(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
     return record
 
 
-UNANSWERED = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")))
+UNKNOWN = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")))
 """Sent at 5 seconds, and not answered within 30."""
 
-SEARCH = Search(first=NOW - 25 * SECOND, last=NOW + 65 * SECOND, tolerance=60 * SECOND)
+WINDOW = StartWindow(first=NOW - 25 * SECOND, last=NOW + 65 * SECOND, tolerance=60 * SECOND)
 """When it began: 30 seconds are left for what Plivo's machines do."""
 
 
@@ -98,7 +98,7 @@ def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -
 @pytest.mark.parametrize(
     ("record", "first", "last"),
     [
-        (UNANSWERED, 5, 35),
+        (UNKNOWN, 5, 35),
         (lived((5, began(5))), 5, 35),
         (lived((5, began(5, within=600))), 5, 605),
         (lived((5, began(5)), (7, StartAccepted(description="202"))), 5, 7),
@@ -121,31 +121,31 @@ def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -
 def test_send_window_is_from_sending_to_the_answer_or_the_deadline(
     record: FollowedRecording, first: float, last: float
 ) -> None:
-    search = start_window(record, measured(), reading(100))
-    assert abs(search.first - (NOW + (first - 30) * SECOND)) <= 1.1 * SECOND
-    assert abs(search.last - (NOW + (last + 30) * SECOND)) <= 1.1 * SECOND
+    window = start_window(record, measured(), reading(100))
+    assert abs(window.first - (NOW + (first - 30) * SECOND)) <= 1.1 * SECOND
+    assert abs(window.last - (NOW + (last + 30) * SECOND)) <= 1.1 * SECOND
 
 
 @pytest.mark.parametrize("then", [60, -60, 7_200])
 @pytest.mark.parametrize("step", [0, 60, -120])
 def test_send_window_is_in_plivos_time_whatever_the_local_clock_showed(then: float, step: float) -> None:
     record = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")), wrong=then)
-    search = start_window(record, measured(then + step), reading(100, wrong=then + step))
-    assert SEARCH.first - (2 + abs(step)) * SECOND <= search.first <= SEARCH.first
-    assert SEARCH.last <= search.last <= SEARCH.last + (2 + abs(step)) * SECOND
-    assert search.tolerance == timedelta(minutes=1)
+    window = start_window(record, measured(then + step), reading(100, wrong=then + step))
+    assert WINDOW.first - (2 + abs(step)) * SECOND <= window.first <= WINDOW.first
+    assert WINDOW.last <= window.last <= WINDOW.last + (2 + abs(step)) * SECOND
+    assert window.tolerance == timedelta(minutes=1)
 
 
 def test_measurement_of_another_run_is_used() -> None:
     record = lived((5, began(5, run="another run", ahead=-60)), wrong=60)
-    search = start_window(record, PlivoClock(), reading(100))
-    assert search == attrs.evolve(SEARCH, first=SEARCH.first - 5 * SECOND, last=SEARCH.last + 5 * SECOND)
+    window = start_window(record, PlivoClock(), reading(100))
+    assert window == attrs.evolve(WINDOW, first=WINDOW.first - 5 * SECOND, last=WINDOW.last + 5 * SECOND)
 
 
 def test_send_window_is_wide_without_plivos_time() -> None:
-    search = start_window(UNANSWERED, PlivoClock(), reading(100))
-    assert search == Search(first=NOW - 85 * SECOND, last=NOW + 125 * SECOND, tolerance=DAY)
-    assert start_window(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == Search(
+    window = start_window(UNKNOWN, PlivoClock(), reading(100))
+    assert window == StartWindow(first=NOW - 85 * SECOND, last=NOW + 125 * SECOND, tolerance=DAY)
+    assert start_window(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == StartWindow(
         first=NOW - 90 * SECOND, last=NOW + 120 * SECOND, tolerance=DAY
     )
     assert start_window(lived((5, began(5, run="another run"))), measured(), reading(100)).tolerance == DAY
@@ -156,7 +156,7 @@ def test_send_window_grows_with_the_deadline() -> None:
 
 
 def test_list_is_requested_for_the_whole_send_window() -> None:
-    assert SEARCH.added_after == NOW - 85 * SECOND
+    assert WINDOW.added_after == NOW - 85 * SECOND
 
 
 # Which rows are, or may be, the recording
@@ -178,7 +178,7 @@ def test_list_is_requested_for_the_whole_send_window() -> None:
 )
 def test_rows_inside_the_send_window_are_likely_and_rows_near_it_are_possible(seconds: float, kind: str | None) -> None:
     row = row_at(seconds)
-    matches = matching(UNANSWERED, [row], SEARCH)
+    matches = match_rows(UNKNOWN, [row], WINDOW)
     assert {name: rows for name, rows in attrs.asdict(matches, recurse=False).items() if rows} == (
         {} if kind is None else {kind: (row,)}
     )
@@ -191,32 +191,32 @@ LASTED: dict[str, Any] = {
 }
 """What is known of a recording of one hour that began at `NOW`."""
 
-UNKNOWN = ["", "ended_at", "added_at", "duration_ms", "duration_ms ended_at", "duration_ms added_at"]
+MISSING_FIELDS = ["", "ended_at", "added_at", "duration_ms", "duration_ms ended_at", "duration_ms added_at"]
 
 
-@pytest.mark.parametrize("unknown", UNKNOWN)
+@pytest.mark.parametrize("unknown", MISSING_FIELDS)
 def test_start_time_is_derived_from_other_fields_of_the_row(unknown: str) -> None:
     known = {name: value for name, value in LASTED.items() if name not in unknown.split()}
     row = Recording(recording_id="rec-1", **known)
-    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
+    assert match_rows(UNKNOWN, [row], WINDOW) == Matches(likely=(row,))
 
 
 def test_the_start_time_counts_more_than_the_time_when_it_was_added() -> None:
     ours, later = Recording(started_at=NOW, **LASTED), Recording(started_at=NOW + HOUR, added_at=NOW + 30 * SECOND)
-    assert matching(UNANSWERED, [ours, later], SEARCH) == Matches(likely=(ours,))
+    assert match_rows(UNKNOWN, [ours, later], WINDOW) == Matches(likely=(ours,))
 
 
 @pytest.mark.parametrize("hours", [2, 25.5])
 def test_row_without_a_start_time_that_began_later_does_not_match(hours: float) -> None:
     later = {name: value + hours * HOUR for name, value in LASTED.items() if name != "duration_ms"}
     row = Recording(recording_id="rec-1", duration_ms=3_600_000, **later)
-    assert matching(UNANSWERED, [row], SEARCH) == Matches()
+    assert match_rows(UNKNOWN, [row], WINDOW) == Matches()
 
 
 def test_a_recording_may_be_added_an_hour_after_its_end() -> None:
     row = Recording(recording_id="rec-1", duration_ms=60_000, added_at=NOW + HOUR + 90 * SECOND)
-    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
-    assert matching(UNANSWERED, [attrs.evolve(row, added_at=NOW + HOUR + 600 * SECOND)], SEARCH) == Matches()
+    assert match_rows(UNKNOWN, [row], WINDOW) == Matches(likely=(row,))
+    assert match_rows(UNKNOWN, [attrs.evolve(row, added_at=NOW + HOUR + 600 * SECOND)], WINDOW) == Matches()
 
 
 @pytest.mark.parametrize(
@@ -230,50 +230,50 @@ def test_a_recording_may_be_added_an_hour_after_its_end() -> None:
     ],
 )
 def test_row_without_any_time_is_possible(row: Recording) -> None:
-    assert matching(UNANSWERED, [row], SEARCH) == Matches(possible=(row,))
+    assert match_rows(UNKNOWN, [row], WINDOW) == Matches(possible=(row,))
 
 
 @pytest.mark.parametrize("name", ["standup", "Standup", " standup ", "\uff53tandup", None])
 def test_row_whose_name_plivo_corrected_matches(name: str | None) -> None:
     row = row_at(0, conference_name=name)
-    assert matching(UNANSWERED, [row], SEARCH) == Matches(likely=(row,))
+    assert match_rows(UNKNOWN, [row], WINDOW) == Matches(likely=(row,))
 
 
 def test_a_row_with_another_name_is_only_possible() -> None:
     others = (row_at(0, conference_name="stand"), Recording(conference_name="N/A"))
     later = row_at(3_600, conference_name="another")
-    assert matching(UNANSWERED, [*others, later], SEARCH) == Matches(possible=others)
+    assert match_rows(UNKNOWN, [*others, later], WINDOW) == Matches(possible=others)
 
 
 def test_known_recording_id_decides_whatever_the_times() -> None:
     record = recording("accepted")
     assert record.recording_id == ROW.recording_id
     late = attrs.evolve(ROW, started_at=NOW + DAY, conference_name="another")
-    assert matching(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(certain=(late,))
-    assert matching(record, [row_at(0, "rec-0"), Recording()], SEARCH) == Matches()
+    assert match_rows(record, [row_at(0, "rec-0"), late], WINDOW) == Matches(certain=(late,))
+    assert match_rows(record, [row_at(0, "rec-0"), Recording()], WINDOW) == Matches()
 
 
 def test_known_file_url_decides_too() -> None:
     record = lived((5, began(5)), (6, StartAccepted(description="202", url="https://f/1")))
     row = row_at(9_999, recording_url="https://f/1")
-    assert matching(record, [row_at(0, "rec-0"), row], SEARCH) == Matches(certain=(row,))
-    assert matching(record, [row_at(0, "rec-0")], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
+    assert match_rows(record, [row_at(0, "rec-0"), row], WINDOW) == Matches(certain=(row,))
+    assert match_rows(record, [row_at(0, "rec-0")], WINDOW) == Matches(likely=(row_at(0, "rec-0"),))
 
 
 def test_api_id_decides_where_the_times_do_not() -> None:
     record = lived((5, began(5)), (6, StartAccepted(description="202", api_id="a")))
     late, another = row_at(9_999, api_id="a"), row_at(9_999, api_id="b")
-    assert matching(record, [another, late], SEARCH) == Matches(likely=(late,))
-    assert matching(record, [row_at(0, "rec-0"), late], SEARCH) == Matches(likely=(row_at(0, "rec-0"),))
-    assert matching(UNANSWERED, [row_at(9_999)], SEARCH) == Matches()
+    assert match_rows(record, [another, late], WINDOW) == Matches(likely=(late,))
+    assert match_rows(record, [row_at(0, "rec-0"), late], WINDOW) == Matches(likely=(row_at(0, "rec-0"),))
+    assert match_rows(UNKNOWN, [row_at(9_999)], WINDOW) == Matches()
 
 
 # Whose a row is
 
 
 def test_a_row_that_no_other_start_has_is_free() -> None:
-    assert ownership_of(None, ROW, UNANSWERED) == "free"
-    assert ownership_of(recording("recorded"), ROW, UNANSWERED) == "free"
+    assert ownership_of(ROW, None, UNKNOWN) == "free"
+    assert ownership_of(ROW, recording("recorded"), UNKNOWN) == "free"
 
 
 def another(*evidence: Any) -> FollowedRecording:
@@ -283,7 +283,7 @@ def another(*evidence: Any) -> FollowedRecording:
 def test_row_by_which_another_start_was_only_found_may_belong_to_this_one() -> None:
     owner = another(StartOutcomeUnknown(description="timeout"), RecordingFound(recording=ROW))
     assert owner.recording_id == "rec-1"
-    assert ownership_of(owner, ROW, UNANSWERED) == "found"
+    assert ownership_of(ROW, owner, UNKNOWN) == "matched"
 
 
 @pytest.mark.parametrize(
@@ -299,40 +299,42 @@ def test_row_by_which_another_start_was_only_found_may_belong_to_this_one() -> N
 def test_a_row_that_plivo_gave_to_another_start_is_taken(evidence: Any) -> None:
     owner = another(evidence)
     assert owner.recording_id == "rec-1"
-    assert ownership_of(owner, ROW, UNANSWERED) == "taken"
-    assert ownership_of(record_after(owner, RecordingFound(recording=ROW)), ROW, UNANSWERED) == "taken"
+    assert ownership_of(ROW, owner, UNKNOWN) == "proven"
+    assert ownership_of(ROW, record_after(owner, RecordingFound(recording=ROW)), UNKNOWN) == "proven"
 
 
-CLAIMS: list[tuple[Claim, Finding, Finding]] = [
-    ("free", Finding(found=(ROW,)), Finding(in_doubt=True)),
-    ("found", Finding(in_doubt=True), Finding(in_doubt=True)),
-    ("taken", Finding(), Finding()),
+OWNERSHIPS: list[tuple[Ownership, Assessment, Assessment]] = [
+    ("free", Assessment(found=(ROW,)), Assessment(in_doubt=True)),
+    ("matched", Assessment(in_doubt=True), Assessment(in_doubt=True)),
+    ("proven", Assessment(), Assessment()),
 ]
 
 
-@pytest.mark.parametrize(("claim", "if_likely", "if_possible"), CLAIMS)
-def test_weight_of_a_row_depends_on_its_owner(claim: Claim, if_likely: Finding, if_possible: Finding) -> None:
-    assert weigh(UNANSWERED, Matches(likely=(ROW,)), {ROW: claim}, complete=True) == if_likely
-    assert weigh(UNANSWERED, Matches(possible=(ROW,)), {ROW: claim}, complete=True) == if_possible
+@pytest.mark.parametrize(("ownership", "if_likely", "if_possible"), OWNERSHIPS)
+def test_weight_of_a_row_depends_on_its_owner(
+    ownership: Ownership, if_likely: Assessment, if_possible: Assessment
+) -> None:
+    assert assess(UNKNOWN, Matches(likely=(ROW,)), {ROW: ownership}, complete=True) == if_likely
+    assert assess(UNKNOWN, Matches(possible=(ROW,)), {ROW: ownership}, complete=True) == if_possible
 
 
-def test_certain_row_is_found_whatever_other_starts_claim() -> None:
-    assert weigh(UNANSWERED, Matches(certain=(ROW,)), {}, complete=True) == Finding(found=(ROW,))
+def test_certain_row_is_found_whoever_owns_it() -> None:
+    assert assess(UNKNOWN, Matches(certain=(ROW,)), {}, complete=True) == Assessment(found=(ROW,))
 
 
 def test_incomplete_list_leaves_the_start_unknown() -> None:
-    assert weigh(UNANSWERED, Matches(), {}, complete=True) == Finding()
-    assert weigh(UNANSWERED, Matches(), {}, complete=False) == Finding(in_doubt=True)
+    assert assess(UNKNOWN, Matches(), {}, complete=True) == Assessment()
+    assert assess(UNKNOWN, Matches(), {}, complete=False) == Assessment(in_doubt=True)
 
 
 def test_start_with_a_recording_id_is_never_absent() -> None:
-    assert weigh(recording("unconfirmed"), Matches(), {}, complete=True) == Finding(in_doubt=True)
+    assert assess(recording("unconfirmed"), Matches(), {}, complete=True) == Assessment(in_doubt=True)
 
 
 def test_conference_is_looked_up_only_if_no_row_matches_and_the_list_is_complete() -> None:
-    assert Finding().is_open
-    assert not Finding(in_doubt=True).is_open
-    assert not Finding(found=(ROW,)).is_open
+    assert Assessment().needs_conference
+    assert not Assessment(in_doubt=True).needs_conference
+    assert not Assessment(found=(ROW,)).needs_conference
 
 
 # What follows
@@ -341,33 +343,33 @@ def test_conference_is_looked_up_only_if_no_row_matches_and_the_list_is_complete
 def concluded(
     record: FollowedRecording, *rows: Recording, live: bool = False, doubt: bool = False, at: float = 0
 ) -> Any:
-    finding = Finding(found=rows, in_doubt=doubt)
-    return conclude(record, finding, live=live, plivo_time=NOW + at * SECOND)
+    assessment = Assessment(found=rows, in_doubt=doubt)
+    return conclude(record, assessment, live=live, plivo_time=NOW + at * SECOND)
 
 
 def test_single_matching_row_is_the_recording_live_or_not() -> None:
     for live in (True, False):
-        assert concluded(UNANSWERED, ROW, live=live) == RecordingFound(recording=ROW)
+        assert concluded(UNKNOWN, ROW, live=live) == RecordingFound(recording=ROW)
 
 
 def test_two_matching_rows_are_both_reported() -> None:
-    assert concluded(UNANSWERED, ROW, OTHER_ROW) == CandidatesFound(recordings=(ROW, OTHER_ROW))
+    assert concluded(UNKNOWN, ROW, OTHER_ROW) == CandidatesFound(recordings=(ROW, OTHER_ROW))
 
 
 def test_missing_row_is_no_evidence_while_the_conference_is_live() -> None:
-    assert concluded(UNANSWERED, live=True, at=86_400) is None
+    assert concluded(UNKNOWN, live=True, at=86_400) is None
 
 
 def test_grace_period_begins_by_plivos_clock_when_the_conference_has_ended() -> None:
-    evidence = concluded(UNANSWERED, at=17)
+    evidence = concluded(UNKNOWN, at=17)
     assert evidence == ConferenceGone(at=NOW + 17 * SECOND)
-    gone, _ = apply(UNANSWERED, evidence, NOW + DAY)
+    gone, _ = apply(UNKNOWN, evidence, NOW + DAY)
     assert gone.gone_at == NOW + 17 * SECOND
     assert gone.due_at == NOW + DAY + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
 
 
 def test_start_is_absent_after_the_grace_period() -> None:
-    gone, _ = apply(UNANSWERED, ConferenceGone(at=NOW), NOW)
+    gone, _ = apply(UNKNOWN, ConferenceGone(at=NOW), NOW)
     over = DEFAULT_TRACKING.absence_grace.total_seconds()
     assert concluded(gone, at=over - 1) is None
     assert concluded(gone, at=over) == NothingFound()
@@ -377,11 +379,11 @@ def test_start_is_absent_after_the_grace_period() -> None:
 
 def test_missing_row_is_no_evidence_until_plivos_time_is_known() -> None:
     for gone_at in (None, NOW):
-        record = attrs.evolve(UNANSWERED, gone_at=gone_at)
-        assert conclude(record, Finding(), live=False, plivo_time=None) is None
-        assert conclude(record, Finding(found=(ROW,)), live=False, plivo_time=None) == RecordingFound(recording=ROW)
+        record = attrs.evolve(UNKNOWN, gone_at=gone_at)
+        assert conclude(record, Assessment(), live=False, plivo_time=None) is None
+        assert conclude(record, Assessment(found=(ROW,)), live=False, plivo_time=None) == RecordingFound(recording=ROW)
 
 
 def test_row_that_is_listed_late_still_counts() -> None:
-    gone, _ = apply(UNANSWERED, ConferenceGone(), NOW)
+    gone, _ = apply(UNKNOWN, ConferenceGone(), NOW)
     assert concluded(gone, ROW, at=86_400) == RecordingFound(recording=ROW)

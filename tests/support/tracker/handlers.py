@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handlers import HandleableEvent
+from plivo_record_async.tracking.handling.handlers import HandleableEvent
 from tests.support.tracker.parts import TrackerParts
 
 __all__ = ["RecordingHandler", "next_event", "wait_until_handled"]

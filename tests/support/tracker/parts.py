@@ -16,7 +16,7 @@ from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import FollowedRecording, Store
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import Ledger
-from plivo_record_async.tracking.reconciler import Reconciler
+from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.starter import Starter
 from tests.support.tracker.flaky_store import FlakyStore
 from tests.support.tracker.scripted_plivo import TOKEN, ScriptedPlivo
@@ -63,7 +63,7 @@ class TrackerParts:
 async def tracker_parts(
     plivo: ScriptedPlivo, *, tracking: TrackingPolicy = SHORT_INTERVALS, store: FlakyStore | None = None, **options: Any
 ) -> AsyncGenerator[TrackerParts]:
-    """Make the parts of a tracker and close them at the end of the block; the test itself calls `Follower.open`."""
+    """Make the parts of a tracker and close them at the end of the block; the test itself calls `Follower.enter`."""
     async with plivo.client(**options) as client:
         store = store or FlakyStore()
         ledger = Ledger(store=store, tracking=tracking)

@@ -23,7 +23,7 @@ from plivo_record_async.emulator.account.callbacks import Callback, HttpCallback
 from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
 from plivo_record_async.protocol.models import RecordingEnded, StartRequest
 from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAccepted
-from plivo_record_async.protocol.recording.lifecycle import apply, begin, plan
+from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending, plan
 from plivo_record_async.stores.interface import FollowedRecording, Store
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.admission import Admission
@@ -160,7 +160,7 @@ async def test_callback_that_recording_began_is_stored_as_such(*, early: bool) -
     """The Record XML element is known to call back when it begins too, with a length of -1."""
     began = ended_fields(recording_duration="-1", recording_duration_ms="-1", recording_end_ms="-1")
     async with receiving() as (http_client, store):
-        record = await store.create(begin("start-1", accepted().request, now()) if early else accepted())
+        record = await store.create(begin_sending("start-1", accepted().request, now()) if early else accepted())
         assert await deliver(http_client, signed(fields=began)) == 200
         assert await state(store) == "started"
         if early:

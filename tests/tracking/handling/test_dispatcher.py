@@ -16,8 +16,8 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import apply
 from plivo_record_async.protocol.recording.record import status_of
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.dispatcher import EventRuns
-from plivo_record_async.tracking.handlers import HandleableEvent, Handler
+from plivo_record_async.tracking.handling.dispatcher import EventRuns
+from plivo_record_async.tracking.handling.handlers import HandleableEvent, Handler
 from tests.support.samples.recordings import ENDED, FAILED, TRANSCRIBED
 from tests.support.tracker.flaky_store import FlakyStore
 from tests.support.tracker.handlers import RecordingHandler, next_event, wait_until_handled
@@ -47,7 +47,7 @@ async def test_only_the_handler_that_failed_runs_again(order: int, caplog: pytes
         good, bad = RecordingHandler(), RecordingHandler(ValueError("not yet"), KeyError("nor now"))
         its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order < 0])
         its.follower.add_handler("RecordingEnded", *((good, "good"), (bad, "bad"))[order > 0])
-        await its.follower.open()
+        await its.follower.enter()
         await its.follower.apply(await its.store.create(sending()), ENDED)
         record = await wait_until_handled(its)
         assert (good.times, bad.times) == (1, 3)
@@ -102,7 +102,7 @@ async def test_handler_runs_again_whatever_it_raises_and_the_others_run_once(
 
         for handler, label in ((before, "before"), (bad, "bad"), (after, "after")):
             its.follower.add_handler("RecordingEnded", handler, label)
-        await its.follower.open()
+        await its.follower.enter()
         record = await its.follower.apply(await its.store.create(sending()), ENDED)
         noted = await its.store.watch("start-1", version=record.version)
         assert noted is not None
@@ -139,7 +139,7 @@ async def test_handler_that_never_ends_delays_no_other_and_is_given_up(caplog: p
         endless.go.clear()
         for handler, label in ((endless, "endless"), (good, "good"), (bad, "bad")):
             its.follower.add_handler("RecordingEnded", handler, label)
-        await its.follower.open()
+        await its.follower.enter()
         await its.follower.apply(await its.store.create(sending(tracking=tracking)), ENDED)
         record = await wait_until_handled(its)
         assert (endless.times, good.times, bad.times) == (1, 1, 3)
@@ -177,7 +177,7 @@ async def test_only_the_handlers_that_failed_run_again_after_a_restart() -> None
         good, bad = RecordingHandler(), RecordingHandler()
         for handler, label in ((good, "good"), (bad, "bad")):
             its.follower.add_handler("RecordingEnded", handler, label)
-        await its.follower.open()
+        await its.follower.enter()
         assert (await wait_until_handled(its)).handler_runs == ()
         assert (good.times, bad.times) == (0, 1)
 
@@ -189,7 +189,7 @@ async def test_handler_of_an_earlier_version_of_the_program_is_not_waited_for() 
         kept = RecordingHandler()
         its.follower.add_handler("RecordingEnded", kept, "kept")
         await its.store.create(apply(failed, old, _clock.now(), SHORT_INTERVALS)[0])
-        await its.follower.open()
+        await its.follower.enter()
         await wait_until_handled(its)
         assert kept.times == 0
 
@@ -203,7 +203,7 @@ async def test_handler_that_was_given_up_stays_given_up_when_another_one_fails_a
         its.follower.add_handler("RecordingEnded", idle, "given up")
         its.follower.add_handler("RecordingEnded", bad, "bad")
         await its.store.create(attrs.evolve(failed, handler_runs=(given_up, waiting)))
-        await its.follower.open()
+        await its.follower.enter()
         record = await wait_until_handled(its)
         assert (idle.times, bad.times) == (0, 2)
         assert record.handler_runs == (given_up,)
@@ -217,7 +217,7 @@ async def test_event_that_a_crash_left_unhandled_is_handled() -> None:
         handler = RecordingHandler()
         its.follower.add_handler("RecordingEnded", handler)
         await its.store.create(crashed)
-        await its.follower.open()
+        await its.follower.enter()
         assert await next_event(handler) == ENDED
         await wait_until_handled(its)
         assert handler.times == 1
@@ -228,7 +228,7 @@ async def test_slow_handler_does_not_run_twice_at_the_same_time() -> None:
         handler = RecordingHandler()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler)
-        await its.follower.open()
+        await its.follower.enter()
         record = await its.follower.apply(await its.store.create(sending()), ENDED)
         for _ in range(3):  # it comes due, again and again
             changed = await its.store.watch("start-1", version=record.version)
@@ -244,7 +244,7 @@ async def test_slow_handler_is_noted_in_the_record() -> None:
         handler = RecordingHandler()
         handler.go.clear()
         its.follower.add_handler("RecordingEnded", handler, "slow")
-        await its.follower.open()
+        await its.follower.enter()
         record = await its.follower.apply(await its.store.create(sending()), ENDED)
         while not record.handler_runs:
             changed = await its.store.watch("start-1", version=record.version)
@@ -275,7 +275,7 @@ async def test_event_without_handlers_is_left_to_another_process() -> None:
     crashed = unhandled()
     async with tracker_parts(ScriptedPlivo()) as without:
         await without.store.create(crashed)
-        await without.follower.open()
+        await without.follower.enter()
         record = await without.store.watch("start-1", version=crashed.version)
         assert record is not None
         assert record.unhandled == ("RecordingEnded",)
@@ -285,7 +285,7 @@ async def test_event_that_no_process_handles_is_given_up(caplog: pytest.LogCaptu
     tracking = attrs.evolve(SHORT_INTERVALS, give_up_after=timedelta(milliseconds=150))
     async with tracker_parts(ScriptedPlivo(), tracking=tracking) as its:
         await its.store.create(unhandled(tracking=tracking))
-        await its.follower.open()
+        await its.follower.enter()
         assert (await wait_until_handled(its)).due_at is None
     assert "no process has run handlers for its RecordingEnded" in caplog.text
 

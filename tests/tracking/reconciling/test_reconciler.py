@@ -19,10 +19,10 @@ from plivo_record_async.protocol.recording.evidence import (
     RecordingFound,
     StartOutcomeUnknown,
 )
-from plivo_record_async.protocol.recording.lifecycle import apply, begin
+from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.reconciler import Reconciler
+from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from tests.support import virtual_time
 from tests.support.samples.recordings import NOW, REQUEST, ROW, SECOND, record_after, recording
 from tests.support.tracker.scripted_plivo import ScriptedPlivo
@@ -253,7 +253,7 @@ def sent(wrong: float) -> FollowedRecording:
     """A start that was sent just now and not answered, while our clock was wrong by so many seconds."""
     clocks = _clock.read()
     now = clocks.wall + wrong * SECOND
-    record = begin("start-1", REQUEST, now, sending=PlivoClock().sending(clocks, within=30))
+    record = begin_sending("start-1", REQUEST, now, sending=PlivoClock().sending(clocks, within=30))
     unknown, _ = apply(record, StartOutcomeUnknown(description="timeout"), now + SECOND)
     return unknown
 

@@ -9,7 +9,7 @@ import pytest
 
 from plivo_record_async import _clock
 from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply
-from plivo_record_async.tracking.reconciliation_queue import MAX_CONCURRENT, MIN_INTERVAL
+from plivo_record_async.tracking.reconciling.reconciliation_queue import MAX_CONCURRENT, MIN_INTERVAL
 from tests.support.samples.recordings import ENDED
 from tests.support.tracker.parts import other_tasks, tracker_parts
 from tests.support.tracker.records import ANSWERED, PATIENT, sending, unknown
@@ -96,7 +96,7 @@ async def test_failed_question_is_logged_and_the_others_are_asked(caplog: pytest
         queue = its.follower._session.queue  # pyright: ignore[reportPrivateUsage]
         await queue.reconcile_all(["start-1", "start-2"])
         assert queue.waiting_count == 0
-    assert "Plivo could not be asked about start start-1; it is asked again later" in caplog.text
+    assert "start start-1: Plivo could not be asked about it; it will be asked again later" in caplog.text
 
 
 async def test_evidence_of_plivo_is_applied() -> None:

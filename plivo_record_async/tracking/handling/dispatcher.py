@@ -21,7 +21,7 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import RunHandlers
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
-from plivo_record_async.tracking.handlers import HandleableEvent, Handler, Handlers, describe_error, error_of
+from plivo_record_async.tracking.handling.handlers import HandleableEvent, Handler, Handlers, describe_error, error_of
 from plivo_record_async.tracking.tasks import BackgroundTasks
 
 __all__ = ["EventRuns", "HandlerDispatcher"]

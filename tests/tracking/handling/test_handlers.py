@@ -10,7 +10,7 @@ import pytest
 
 from plivo_record_async.protocol.models import UnknownCallback
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handlers import (
+from plivo_record_async.tracking.handling.handlers import (
     Handlers,
     describe_error,
     error_of,

@@ -1,4 +1,7 @@
-"""Which recordings Plivo is asked about, a few at a time, and each at most once a minute if callbacks cause it."""
+"""The queue of recordings that Plivo is asked about.
+
+A few are processed at a time. If callbacks cause the reconciliation of a recording, it happens at most once a minute.
+"""
 
 from __future__ import annotations
 
@@ -11,29 +14,29 @@ from plivo_record_async.protocol.recording.evidence import Evidence
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import lacks_end
 from plivo_record_async.tracking.ledger import Ledger
-from plivo_record_async.tracking.reconciler import Reconciler
+from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.tasks import BackgroundTasks
 
 __all__ = ["MAX_CONCURRENT", "MIN_INTERVAL", "ReconciliationQueue"]
 
 MAX_CONCURRENT = 4
-"""How many recordings Plivo is asked about at the same time."""
+"""How many recordings are reconciled at the same time."""
 
 MIN_INTERVAL = 60.0
-"""Seconds between two questions about one recording that callbacks cause. Outsiders may cause them."""
+"""Seconds between two reconciliations of one recording that callbacks cause, because outsiders may send callbacks."""
 
 log = logging.getLogger("plivo_record_async")
 
 
 class ReconciliationQueue:
-    """The recordings that wait until Plivo is asked about them, in one event loop.
+    """The recordings that are to be reconciled, in one event loop.
 
     Args:
         ledger: The records.
         reconciler: Asks Plivo about one recording.
-        tasks: What owns the tasks that ask.
-        apply: Stores evidence and acts on its effects.
-        request_again: Repeats a request once its interval is over, perhaps in a later event loop.
+        tasks: The owner of the tasks that reconcile.
+        apply: A function that stores evidence and acts on its effects.
+        request_again: A function that repeats a request when its interval is over, perhaps in a later event loop.
     """
 
     def __init__(
@@ -49,21 +52,21 @@ class ReconciliationQueue:
         self._tasks = tasks
         self._apply = apply
         self._request_again = request_again
-        self._waiting: dict[str, bool] = {}  # whether to ask although the end is known
-        self._recent: dict[str, bool] = {}  # whether to ask again when the interval is over
+        self._waiting: dict[str, bool] = {}  # whether to reconcile even if the end is known
+        self._recent: dict[str, bool] = {}  # whether to reconcile again when the interval is over
         self._workers = 0
 
     @property
     def waiting_count(self) -> int:
-        """The number of recordings that are waiting."""
+        """The number of recordings in the queue."""
         return len(self._waiting)
 
     def add(self, start_id: str, *, although_ended: bool = False) -> None:
-        """Ask Plivo about a recording as soon as a worker is free.
+        """Reconcile a recording as soon as a worker is free.
 
         Args:
-            start_id: The start.
-            although_ended: Whether to ask even if the end of the recording is known.
+            start_id: The ID of the start.
+            although_ended: Whether to ask Plivo even if the end of the recording is known.
         """
         self._waiting[start_id] = although_ended or self._waiting.get(start_id, False)
         if self._workers < MAX_CONCURRENT:
@@ -71,13 +74,13 @@ class ReconciliationQueue:
             self._tasks.spawn(self._work(), droppable=True)
 
     def request(self, start_id: str) -> None:
-        """Ask Plivo about a recording because a callback about it was kept as an orphan.
+        """Reconcile a recording because a callback about it was kept as an orphan.
 
-        Plivo is asked about each recording at most once in `MIN_INTERVAL` seconds. Requests within that time are
-        answered together by one question when it is over.
+        Each recording is reconciled at most once in `MIN_INTERVAL` seconds. All requests within that time cause one
+        reconciliation when it is over.
 
         Args:
-            start_id: The start.
+            start_id: The ID of the start.
         """
         if start_id in self._recent:
             self._recent[start_id] = True
@@ -87,10 +90,10 @@ class ReconciliationQueue:
         self.add(start_id, although_ended=True)
 
     async def reconcile_all(self, start_ids: Iterable[str]) -> None:
-        """Ask Plivo about several recordings at the same time, without a queue.
+        """Reconcile several recordings concurrently, without waiting in the queue.
 
         Args:
-            start_ids: The starts.
+            start_ids: The IDs of the starts.
         """
         await asyncio.gather(*(self._reconcile(start_id, although_ended=False) for start_id in start_ids))
 
@@ -108,7 +111,7 @@ class ReconciliationQueue:
 
     async def _reconcile(self, start_id: str, *, although_ended: bool) -> None:
         try:
-            record = await self._ledger.get(start_id)  # the recording may have ended while it waited in the queue
+            record = await self._ledger.get(start_id)  # the recording may have ended while it was in the queue
             if not (although_ended or lacks_end(record)):
                 return
             evidence = await self._reconciler.reconcile(record, self._ledger.tracking)
@@ -117,4 +120,4 @@ class ReconciliationQueue:
         except UnknownStartError:
             return  # the start was forgotten meanwhile
         except Exception:
-            log.exception("Plivo could not be asked about start %s; it is asked again later", start_id)
+            log.exception("start %s: Plivo could not be asked about it; it will be asked again later", start_id)

@@ -1,0 +1,1 @@
+"""Asking Plivo about recordings whose state is not certain."""
