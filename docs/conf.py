@@ -1,15 +1,29 @@
-"""Sphinx with Furo and MyST. Every warning is an error, and nothing is fetched from the network."""
+"""Build the documentation with Sphinx, Furo and MyST. Warnings are errors; nothing is fetched from the network."""
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from plivo_record_async import __version__
+
+sys.path.append(str(Path(__file__).parent / "_ext"))
 
 project = "plivo-record-async"
 author = "The plivo-record-async authors"
 copyright = "the plivo-record-async authors"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_copybutton"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "sphinx_design",
+    "lifecycle",
+    "signatures",
+    "tables",
+]
 exclude_patterns = ["_build"]
 default_role = "py:obj"
 
@@ -17,20 +31,33 @@ default_role = "py:obj"
 nitpicky = True
 nitpick_ignore_regex = [
     # names of other projects, because their documentation is not fetched,
-    ("py:.*", r"(_?asyncio|anyio|builtins|collections|datetime|httpx|os|pathlib|types|typing)(\..*)?"),
+    (
+        "py:.*",
+        r"(_?asyncio|anyio|builtins|collections|datetime|httpx|os|pathlib|types|typing)(\..*)?",
+    ),
     # type variables in signatures,
     ("py:(class|obj)", r"plivo_record_async\.[\w.]*T(_co)?"),
     # and private classes in signatures.
-    ("py:class", r"plivo_record_async\.(protocol\.(api|clocks|recording)|settings|tracking)\.[\w.]+"),
+    (
+        "py:class",
+        r"plivo_record_async\.(protocol\.(api|clocks|recording)|settings|tracking)\.[\w.]+",
+    ),
     ("py:class", r"plivo_record_async\.errors\.recordings\._RecordingError"),
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist", "fieldlist"]
 myst_heading_anchors = 3
 
+add_module_names = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_default_options = {"members": True}
+autodoc_type_aliases = {
+    name: f"plivo_record_async.{name}"
+    for name in ("CallbackEvent", "FileFormat", "HttpMethod", "RecordingState")
+}
+python_maximum_signature_line_length = 80
+python_use_unqualified_type_names = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
@@ -38,4 +65,8 @@ napoleon_attr_annotations = False
 
 html_theme = "furo"
 html_title = f"plivo-record-async {release}"
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_show_sourcelink = False
+html_copy_source = False
 copybutton_exclude = ".linenos, .gp, .go"

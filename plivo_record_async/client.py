@@ -392,7 +392,7 @@ class RecordClient:
 
             async with RecordClient() as client:
                 async for outcome in client.start_many(["sales", "support"]):
-                    print(outcome.request, outcome.result if outcome.error is None else outcome.error)
+                    print(outcome.request, "failed" if outcome.error else "is recording")
 
         Args:
             requests: An iterable or async iterable of conference names or `StartRequest` values. It is read lazily: an

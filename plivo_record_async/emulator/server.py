@@ -37,8 +37,12 @@ class Emulator:
 
         from plivo_record_async import RecordClient
 
-        async with Emulator() as plivo, RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
-            await client.start_recording("standup", callback_url="http://127.0.0.1:8000/recorded")
+        async with Emulator() as plivo:
+            async with RecordClient(
+                plivo.auth_id, plivo.auth_token, base_url=plivo.url
+            ) as client:
+                callback_url = "http://127.0.0.1:8000/recorded"
+                await client.start_recording("standup", callback_url=callback_url)
             await plivo.end_conference("standup")
             await plivo.callbacks_settled()
 

@@ -14,8 +14,8 @@
     │   ├── MethodNotAllowedError       405
     │   ├── RateLimitError              429, with ``retry_after``
     │   └── ServerError                 5xx, except on a start
-    ├── UnexpectedResponseError     a success status with a body that cannot be read, or that carries an error
-    ├── CallbackRejectedError       a callback that cannot be trusted; ``status`` is the status to answer with
+    ├── UnexpectedResponseError     success status with a body that is unreadable or has an error
+    ├── CallbackRejectedError       a callback that cannot be trusted; answer it with ``status``
     │   ├── SignatureMissingError       403
     │   ├── SignatureMismatchError      403
     │   └── MalformedCallbackError      400

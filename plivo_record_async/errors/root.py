@@ -20,7 +20,7 @@ class PlivoRecordError(Value, Exception):
 
         Returns:
             A new dictionary with ``type``, the name of the class; ``error``, the text of ``str()``; and the attributes
-            of the error, written as `~plivo_record_async._value.Value.to_dict` writes them.
+            of the error, written as the ``to_dict`` of every value writes them.
         """
         attributes: dict[str, Any] = {"type": type(self).__name__, "error": str(self)}
         if (status := getattr(self, "status", None)) is not None:  # some errors have it as an attribute of the class

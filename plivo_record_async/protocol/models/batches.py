@@ -35,7 +35,7 @@ class Succeeded(Value, Generic[RequestT_co, ResultT_co]):
         return self.result
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``request``, ``result``, ``ok`` and ``error`` as `~plivo_record_async._value.Value.to_dict` does."""
+        """Return ``request``, ``result``, ``ok`` and ``error`` as the ``to_dict`` of every value does."""
         return super().to_dict() | {"ok": self.ok, "error": self.error}
 
 
@@ -60,7 +60,7 @@ class Failed(Value, Generic[RequestT_co]):
         raise self.error
 
     def to_dict(self) -> dict[str, Any]:
-        """Return ``request``, ``error``, ``ok`` and ``result`` as `~plivo_record_async._value.Value.to_dict` does."""
+        """Return ``request``, ``error``, ``ok`` and ``result`` as the ``to_dict`` of every value does."""
         return super().to_dict() | {"ok": self.ok, "result": self.result}
 
 
