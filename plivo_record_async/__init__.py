@@ -1,6 +1,11 @@
-"""An asyncio client for Plivo's Conference Record API that knows what became of every recording.
+"""An asyncio client for Plivo's Conference Record API that follows every recording to its outcome.
 
-What follows recordings is imported at its first use: who only starts and stops them does not pay for it.
+`RecordClient` starts and stops recordings. `RecordingTracker` also follows them: it receives Plivo's callbacks, keeps
+recordings in a store, and finds out what happened if no callback arrives. `parse_callback` verifies a callback without
+a tracker.
+
+`RecordingTracker` and the other names in ``_IMPORTED_AT_FIRST_USE`` are imported at their first use, so that a program
+that only starts and stops recordings starts faster.
 """
 
 from importlib import import_module
@@ -127,7 +132,7 @@ __all__ = [
     "sign_callback_v3",
 ]
 
-_LATER = {
+_IMPORTED_AT_FIRST_USE = {
     "ErrorResponse": "plivo_record_async.protocol.error_responses",
     "MemoryStore": "plivo_record_async.stores",
     "RecordingTracker": "plivo_record_async.tracker",
@@ -136,12 +141,13 @@ _LATER = {
     "TrackingPolicy": "plivo_record_async.protocol.tracking_policy",
     "error_response": "plivo_record_async.protocol.error_responses",
 }
+"""For each of these names, the module that defines it."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
+    if name not in _IMPORTED_AT_FIRST_USE:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(_LATER[name]), name)
+    return getattr(import_module(_IMPORTED_AT_FIRST_USE[name]), name)
 
 
 def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""`Value`, the base class of all public values and errors: how they become JSON."""
+"""`Value`, the base class of all public values and errors, which converts them to JSON."""
 
 # The values that are converted may be of any type, so the types of their items are unknown.
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
@@ -20,28 +20,27 @@ _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Value:
-    """The base class of values and errors: it makes them JSON."""
+    """The base class of values and errors. It converts them to JSON."""
 
     __slots__ = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as a dictionary that ``json.dumps`` accepts, also with ``allow_nan=False``.
 
-        Nested values become dictionaries, and times become texts in ISO 8601 with their offset from UTC. ``raw`` is
-        included if the value has it. Anything that JSON cannot represent is replaced: NaN and infinity by ``None``, a
-        ``timedelta`` by its seconds, and bytes and all other objects by text.
+        A nested value becomes a dictionary, a time a text in ISO 8601 with its offset from UTC, and a ``timedelta`` a
+        number of seconds. NaN and infinity become ``None``. Bytes and all other objects become texts.
 
         Returns:
-            A new dictionary, which the caller may change.
+            A new dictionary, which the caller may change. It includes ``raw`` if the value has this attribute.
         """
         attributes: dict[str, Any] = json_ready(_attributes(self))
         return attributes
 
 
 def json_ready(value: object) -> Any:
-    """Return a copy that consists of JSON's own types.
+    """Return a copy of an object that consists of JSON's own types.
 
-    The function is not recursive, because what Plivo sends may be nested as deeply as the JSON parser allows.
+    The function is not recursive, because Plivo's responses may be nested as deeply as the JSON parser permits.
 
     Args:
         value: Any object.
@@ -61,7 +60,7 @@ def json_ready(value: object) -> Any:
 
 
 def _shallow(value: object) -> object:  # noqa: C901, PLR0911 - a table: one kind of value, one line
-    """Copy one level of a container; its items are not copied."""
+    """Convert one level of an object: the items of a container are the original objects."""
     match value:
         case None | int():
             return value
@@ -90,10 +89,11 @@ def _shallow(value: object) -> object:  # noqa: C901, PLR0911 - a table: one kin
 
 
 def _attributes(value: Any) -> dict[str, object]:
+    """Return the public attributes of an attrs object by their names."""
     names = [attribute.name for attribute in attrs.fields(type(value))]
     return {name: getattr(value, name) for name in names if not name.startswith("_")}
 
 
 def _text(value: object) -> str:
-    """Return the text without lone surrogates, which UTF-8 cannot encode."""
+    """Return the text of an object, with U+FFFD in place of lone surrogates, which UTF-8 cannot encode."""
     return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", str(value))

@@ -1,11 +1,11 @@
-"""All exceptions that this package raises on its own, in one tree.
+"""All exception classes of this package, in one tree.
 
 ::
 
     PlivoRecordError
-    ├── ConfigurationError          a credential, an address or an option is missing or invalid
-    ├── NotSentError                no byte left this machine: it is safe to call again
-    ├── OutcomeUnknownError         no usable answer came: the request may have been executed
+    ├── ConfigurationError          a credential, a URL or an option is missing or invalid
+    ├── NotSentError                no byte of the request left this machine: it is safe to call again
+    ├── OutcomeUnknownError         it may have been executed: no response says whether it was
     ├── ApiError                    Plivo answered with an error status
     │   ├── BadRequestError             400, 409, 422
     │   ├── AuthenticationError         401
@@ -20,16 +20,16 @@
     │   ├── SignatureMismatchError      403
     │   └── MalformedCallbackError      400
     ├── ClosedError                 a call on a client, tracker or store that is closed
-    ├── RecordingFailedError        the stage that was awaited cannot be reached any more
+    ├── RecordingFailedError        the recording can no longer reach the awaited stage
     ├── WaitTimeoutError            the wait timed out (also a ``TimeoutError``)
     ├── UnknownStartError           the store has no start with this ID (also a ``LookupError``)
-    └── StoreError                  the store of followed recordings could not read or write
+    └── StoreError                  the store could not read or write
 
-An invalid argument raises a plain ``ValueError`` or ``TypeError`` before anything is sent.
+An invalid argument raises a ``ValueError`` or a ``TypeError`` before anything is sent.
 
-The text of an error about a request says what happened, whether the request was sent, whether it is safe to repeat, and
-what to do next. The data is in attributes. All errors can be pickled. If an exception of the HTTP library caused the
-error, it is the ``__cause__``. An attribute named ``status`` is always an HTTP status.
+The text of an error about a request says what happened, whether the request was sent, whether it is safe to repeat the
+request, and what to do next. The same facts are in attributes. An attribute with the name ``status`` is always an HTTP
+status. All errors can be pickled. If an exception of the HTTP library caused an error, it is the error's ``__cause__``.
 """
 
 from plivo_record_async.errors.api import (

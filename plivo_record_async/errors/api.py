@@ -1,4 +1,7 @@
-"""Errors that Plivo's API answers, by their HTTP status: https://plivo.com/docs/account/api/overview.md ."""
+"""The errors with which Plivo's API answers, one class for each group of HTTP statuses.
+
+https://plivo.com/docs/account/api/overview.md
+"""
 
 from __future__ import annotations
 
@@ -23,27 +26,27 @@ __all__ = [
 ]
 
 Missing = Literal["conference", "recording"]
-"""The resource that does not exist, if Plivo answers 404."""
+"""The kind of resource that does not exist, if Plivo answers 404."""
 
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
 class ApiError(PlivoRecordError):
     """Plivo answered with an error status.
 
-    Every subclass but `ServerError` proves that the request was not executed. So does this class itself, which stands
-    for a redirect and for the other statuses from 400 to 499 that refuse a request.
+    All errors of this class and its subclasses, except `ServerError`, prove that the request was not executed. This
+    class itself is raised for redirects, and for statuses from 400 to 499 that have no subclass.
 
     Attributes:
-        status: The HTTP status.
-        api_id: Plivo's ID of the request, if the answer carried one. Plivo's support asks for it.
-        message: The text of Plivo's error, or else the beginning of the body or the name of the status.
-        body: The text of the answer.
-        operation: The call, in words, such as ``start of 'standup'``.
-        advice: Whether the request was executed, and what to do next.
+        status: The HTTP status of the response.
+        api_id: Plivo's ID of the request, which Plivo's support asks for. If None, the response has none.
+        message: Plivo's error message. If the response has none, the beginning of its body or the name of the status.
+        body: The body of the response.
+        operation: A description of the call, such as ``start of 'standup'``.
+        advice: Whether the request was executed, and what to do next. It is the end of the error's text.
     """
 
     _advice: ClassVar[str] = (
-        "It was not executed. Correct the request before calling again: the same one would be refused again."
+        "It was not executed. Correct the request before you call again: Plivo would reject the same request again."
     )
 
     status: int
@@ -63,43 +66,57 @@ class ApiError(PlivoRecordError):
 
 
 class BadRequestError(ApiError):
-    """400 or 422: an argument is missing or invalid. 409: the request conflicts with the present state."""
+    """Plivo rejected the request with 400, 409 or 422.
 
-    _advice = "It was not executed. Correct the arguments before calling again: the same ones would be refused again."
+    With 400 and 422, an argument is missing or invalid. With 409, the request conflicts with the present state of the
+    conference or the recording. The request was not executed.
+    """
+
+    _advice = "It was not executed. Correct the arguments before you call again: Plivo would reject these again."
 
     def _advise(self) -> str:
         if self.status == HTTPStatus.CONFLICT:
             return (
                 "It was not executed, because it conflicts with the present state of the conference or recording. "
-                "Look at that state before calling again."
+                "Check that state before you call again."
             )
         return self._advice
 
 
 class AuthenticationError(ApiError):
-    """401: the auth ID and the auth token do not match an account."""
+    """Plivo rejected the request with 401, because the auth ID and the auth token belong to no account.
+
+    The request was not executed.
+    """
 
     _advice = (
-        "It was not executed, and every call is refused until the credentials are right. "
+        "It was not executed, and Plivo rejects every call until the credentials are correct. "
         "Check auth_id and auth_token (PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN)."
     )
 
 
 class PermissionDeniedError(ApiError):
-    """403: the account is not verified, the feature is switched off, or this IP address is not on the allow-list."""
+    """Plivo rejected the request with 403, because the account may not make it.
+
+    The account is not verified, the feature is switched off, or the IP address of this machine is not on the account's
+    allow-list. The request was not executed.
+    """
 
     _advice = (
-        "It was not executed, and will be refused until the account allows it. "
-        "Check its verification, its features and its IP allow-list."
+        "It was not executed, and Plivo rejects it until the account permits it. "
+        "Check the account's verification, its features and its IP allow-list."
     )
 
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
 class NotFoundError(ApiError):
-    """404: no conference of this name is live, or no recording with this ID exists.
+    """Plivo rejected the request with 404, because the conference or the recording does not exist.
+
+    A conference exists only while somebody is in it. The request was not executed.
 
     Attributes:
-        missing: The resource that does not exist: ``conference`` or ``recording``. If None, the call named neither.
+        missing: The kind of resource that does not exist: ``conference`` or ``recording``. If None, the call concerned
+            neither.
     """
 
     _advice = "It was not executed. Check base_url: something other than Plivo's API may be answering."
@@ -110,34 +127,38 @@ class NotFoundError(ApiError):
         if self.missing == "conference":
             return (
                 "It was not executed: no conference of this name is live. A conference exists only while somebody is "
-                "in it, and its recordings end with it. Check the name; a start is safe to repeat once somebody has "
-                "joined."
+                "in it, and its recordings end with it. Check the name. It is safe to repeat a start after somebody "
+                "has joined the conference."
             )
         if self.missing == "recording":
             return (
-                "It was not executed: the account has no recording with this id. Check the id and the account; "
-                "the recording may have been deleted."
+                "It was not executed: the account has no recording with this ID. Check the ID and the account. "
+                "The recording may have been deleted."
             )
         return self._advice
 
 
 class MethodNotAllowedError(ApiError):
-    """405: the address does not accept this HTTP method."""
+    """Plivo rejected the request with 405, because the URL does not accept its HTTP method.
+
+    The request was not executed. The likely cause is a wrong ``base_url``.
+    """
 
     _advice = (
-        "It was not executed, and would be refused again. "
+        "It was not executed, and would be rejected again. "
         "Check base_url: something other than Plivo's API may be answering."
     )
 
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
 class RateLimitError(ApiError):
-    """429: the account has used up its quota of 300 requests in 5 seconds. The request was not executed.
+    """Plivo rejected the request with 429, because the account has used up its quota of 300 requests in 5 seconds.
 
-    https://plivo.com/docs/voice/concepts/account-limits.md
+    The request was not executed. The client repeats such a request by itself while its deadline permits; it raises this
+    error after the last attempt. https://plivo.com/docs/voice/concepts/account-limits.md
 
     Attributes:
-        retry_after: Seconds to wait before the next call. If None, Plivo's answer does not say.
+        retry_after: How many seconds to wait before the next call. If None, the response does not say it.
     """
 
     retry_after: float | None = field(default=None, kw_only=True)
@@ -145,18 +166,19 @@ class RateLimitError(ApiError):
     def _advise(self) -> str:
         pause = "a pause" if self.retry_after is None else f"a pause of {self.retry_after:g} s"
         return (
-            f"It was refused, not executed; it is safe to call again after {pause}, during which this client holds "
-            "back all its calls."
+            f"It was rejected and not executed. It is safe to call again after {pause}, during which this client "
+            "sends no request."
         )
 
 
 class ServerError(ApiError):
-    """5xx on a request that is harmless to repeat. The request may or may not have been executed.
+    """Plivo answered with a status from 500 to 599. The request may or may not have been executed.
 
-    On a start, a 5xx raises `OutcomeUnknownError` instead.
+    This error is raised only for requests that are harmless to repeat, such as a stop. A start with such a response
+    raises `OutcomeUnknownError`.
     """
 
     _advice = (
-        "It may or may not have been executed; repeating this request is harmless. Call again later. If the error "
-        "persists, ask Plivo's support."
+        "It may or may not have been executed, but repeating this request is harmless. Call again later. If the error "
+        "persists, contact Plivo's support."
     )

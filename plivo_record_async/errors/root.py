@@ -1,4 +1,4 @@
-"""The root of the exception tree, and the errors that belong to no other family."""
+"""`PlivoRecordError`, the root of the exception tree, and the errors that belong to no other family."""
 
 from __future__ import annotations
 
@@ -10,7 +10,10 @@ __all__ = ["ClosedError", "ConfigurationError", "PlivoRecordError", "StoreError"
 
 
 class PlivoRecordError(Value, Exception):
-    """The base class of all exceptions that this package raises on its own."""
+    """The base class of all exception classes of this package.
+
+    Invalid arguments raise ``ValueError`` and ``TypeError``, which are not derived from it.
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -19,8 +22,8 @@ class PlivoRecordError(Value, Exception):
         """Return the error as a dictionary that ``json.dumps`` accepts.
 
         Returns:
-            A new dictionary with ``type``, the name of the class; ``error``, the text of ``str()``; and the attributes
-            of the error, written as the ``to_dict`` of every value writes them.
+            A new dictionary with ``type``, the name of the class; ``error``, the text of the error; and the attributes
+            of the error, converted as the ``to_dict`` of every value converts them.
         """
         attributes: dict[str, Any] = {"type": type(self).__name__, "error": str(self)}
         if (status := getattr(self, "status", None)) is not None:  # some errors have it as an attribute of the class
@@ -30,7 +33,7 @@ class PlivoRecordError(Value, Exception):
         return ready
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Rebuild from ``args`` and attributes, so that errors with keyword-only arguments can be pickled too."""
+        """Pickle ``args`` and the attributes, because some errors have keyword-only arguments."""
         return _rebuild, (type(self), self.args), self.__dict__
 
 
@@ -41,15 +44,21 @@ def _rebuild(cls: type[PlivoRecordError], args: tuple[Any, ...]) -> PlivoRecordE
 
 
 class ConfigurationError(PlivoRecordError):
-    """A credential, an address or an option is missing or invalid; the message names it and where it is read from."""
+    """A credential, a URL or an option is missing or invalid, or an object is used where it cannot be used.
+
+    The text names the option and says how to correct it. Nothing was sent.
+    """
 
 
 class ClosedError(PlivoRecordError):
-    """The client, the tracker or the store is closed. The call sent nothing and stored nothing.
+    """A method was called on a client, a tracker or a store that is closed. The call sent and stored nothing.
 
-    To continue, enter the closed object again with ``async with``, or make a new one.
+    To continue, enter the closed object again with ``async with``, or create a new one.
     """
 
 
 class StoreError(PlivoRecordError):
-    """The store could not read or write. What it has acknowledged before is not affected."""
+    """The store of followed recordings could not read or write.
+
+    The change of this call was not stored. Everything that was stored before is not affected.
+    """

@@ -1,4 +1,4 @@
-"""Errors of requests that Plivo did not answer, or whose answer does not say whether they were executed."""
+"""Errors of requests without a response, or with a response that does not say whether they were executed."""
 
 from __future__ import annotations
 
@@ -13,17 +13,25 @@ from plivo_record_async.errors.root import PlivoRecordError
 __all__ = ["NotSentError", "OutcomeUnknownError", "Phase", "UnexpectedResponseError"]
 
 Phase = Literal["queue", "quota", "connect", "send", "answer"]
-"""How far a request got: waiting for a connection, waiting for the account's quota, connecting, sending the request, or
-waiting for the answer and reading it."""
+"""What a request was doing when it failed.
+
+- ``queue``: It waited for one of the client's connections.
+- ``quota``: It waited for the account's quota.
+- ``connect``: A connection was being opened.
+- ``send``: The request was being sent.
+- ``answer``: The request had been sent. The client waited for the response, or read it.
+"""
 
 _REMEDIES: dict[Phase, str] = {
-    "queue": "If this happens often, raise timeout or max_connections, or make fewer calls at once.",
-    "quota": "If this happens often, raise timeout or make fewer calls: the account's quota is used up.",
+    "queue": "If this happens often, increase timeout or max_connections, or make fewer calls at the same time.",
+    "quota": "If this happens often, increase timeout or make fewer calls: the account's quota is used up.",
     "connect": "Check the network, base_url and the proxy, if there is one.",
     "send": "Check the network.",
     "answer": "Check the network.",
 }
-"""What to do about a request that was not sent, by how far it got."""
+"""What to do about a request that was not sent, for each phase in which it failed."""
+
+_SECOND_START = "a second start records a second time, and Plivo bills both."
 
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
@@ -31,13 +39,13 @@ class NotSentError(PlivoRecordError):
     """No byte of the request left this machine. It is safe to call again.
 
     Attributes:
-        operation: The call, in words, such as ``start of 'standup'``.
+        operation: A description of the call, such as ``start of 'standup'``.
         reason: What went wrong.
-        phase: How far the request got: ``queue``, ``quota``, ``connect`` or ``send``.
+        phase: What the request was doing when it failed: ``queue``, ``quota``, ``connect`` or ``send``.
         evidence: Why it is certain that nothing was sent.
         called_at: When the call was made (aware, UTC).
         failed_at: When the call failed (aware, UTC).
-        attempts: How many attempts to send the request were made.
+        attempts: The number of attempts to send the request.
     """
 
     status: ClassVar[None] = None
@@ -60,24 +68,28 @@ class NotSentError(PlivoRecordError):
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
 class OutcomeUnknownError(PlivoRecordError):
-    """The request was sent, or may have been sent, and no answer says whether it was executed.
+    """The request may have been executed: it was sent, or may have been sent, and no response says what happened.
 
-    A start is never repeated after this error, because Plivo would record and bill twice.
+    The client never repeats a start after this error, because Plivo would record and bill twice. Before you repeat it,
+    find out whether it was executed: wait for its callback, or list the recordings of the conference. A
+    ``RecordingTracker`` does this by itself.
 
     Attributes:
-        operation: The call, in words, such as ``start of 'standup'``.
+        operation: A description of the call, such as ``start of 'standup'``.
         reason: What went wrong.
-        phase: How far the request got, as far as the transport reports it.
+        phase: What the request was doing when it failed, as far as the transport reports it.
         evidence: Why the outcome is unknown.
-        status: The HTTP status, if an answer came whose status proves nothing: 303, 408, 499 or 5xx.
-        api_id: Plivo's ID of the request, if the answer carried one.
-        body: The text of the answer, as far as it arrived.
+        status: The HTTP status of the response, which does not say whether the request was executed, such as 503 or
+            408. If None, no response arrived.
+        api_id: Plivo's ID of the request. If None, no response arrived, or the response has none.
+        body: The body of the response, as far as it arrived.
         called_at: When the call was made (aware, UTC).
         sent_at: When sending began (aware, UTC). If None, the transport does not report it.
         failed_at: When the call failed (aware, UTC).
-        attempts: How many attempts to send the request were made.
-        repeatable: Whether it is harmless to repeat the request, as it is for a stop or a read.
-        start_id: The tracker's ID of the start, if a tracker made it. ``tracker.get(start_id)`` returns its handle.
+        attempts: The number of attempts to send the request.
+        repeatable: Whether it is harmless to repeat the request. It is True for everything except a start.
+        start_id: The tracker's ID of the start: ``tracker.get(start_id)`` returns its handle. If None, no tracker made
+            the call.
     """
 
     operation: str
@@ -106,27 +118,28 @@ class OutcomeUnknownError(PlivoRecordError):
     def _advise(self) -> str:
         if self.repeatable:
             return "It is safe to repeat: call again."
-        return f"Do not repeat it: a second start records, and is billed, twice. {_how_to_find(self.start_id)}"
+        return f"Do not repeat it: {_SECOND_START} {_how_to_find(self.start_id)}"
 
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
 class UnexpectedResponseError(PlivoRecordError):
-    """Plivo answered with a success status, but the body cannot be read or carries an error.
+    """Plivo answered with a success status, but the body cannot be read or contains an error.
 
-    A start whose answer cannot be read counts as accepted. A start whose answer carries an error may or may not have
-    been executed.
+    A start with a body that cannot be read counts as executed. A start with a body that contains an error may or may
+    not have been executed. The client does not repeat either of them.
 
     Attributes:
-        status: The HTTP status, 2xx.
-        body: The text of the answer, as far as it arrived.
-        reason: What is wrong with the answer.
-        operation: The call, in words, such as ``start of 'standup'``.
-        repeatable: Whether it is harmless to repeat the request.
-        message: The text of Plivo's error. If None, the answer carries no error.
-        api_id: Plivo's ID of the request, if it could be read.
-        recording_id: Plivo's ID of the recording, if it could be read.
-        url: The address of the file once the recording has ended, if it could be read.
-        start_id: The tracker's ID of the start, if a tracker made it. ``tracker.get(start_id)`` returns its handle.
+        status: The HTTP status of the response: 2xx.
+        body: The body of the response, as far as it arrived.
+        reason: What is wrong with the response.
+        operation: A description of the call, such as ``start of 'standup'``.
+        repeatable: Whether it is harmless to repeat the request. It is True for everything except a start.
+        message: Plivo's error message. If None, the body contains no error.
+        api_id: Plivo's ID of the request. If None, it could not be read.
+        recording_id: Plivo's ID of the recording. If None, it could not be read.
+        url: The URL of the file, which exists after the recording has ended. If None, it could not be read.
+        start_id: The tracker's ID of the start: ``tracker.get(start_id)`` returns its handle. If None, no tracker made
+            the call.
     """
 
     status: int
@@ -151,14 +164,11 @@ class UnexpectedResponseError(PlivoRecordError):
         if self.repeatable:
             return "It is safe to repeat: call again."
         executed = "it counts as executed" if self.message is None else "it may have been executed all the same"
-        return (
-            f"Do not repeat it: {executed}, and a second start records, and is billed, twice. "
-            f"{_how_to_find(self.start_id)}"
-        )
+        return f"Do not repeat it: {executed}, and {_SECOND_START} {_how_to_find(self.start_id)}"
 
 
 def _how_to_find(start_id: str | None) -> str:
     """Return the sentence that says how to find out whether a start was executed."""
     if start_id is not None:
         return f"The tracker continues to follow it: await tracker.get({start_id!r})."
-    return "Wait for its callback, or look for the recording first: client.list_recordings(conference_name=…)."
+    return "Wait for its callback, or look for the recording first with client.list_recordings(conference_name=…)."

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from plivo_record_async.errors import ApiError, RateLimitError, ServerError
-from tests.support.samples.error_examples import EXAMPLES, refused
+from tests.support.samples.error_examples import EXAMPLES, rejected
 
 
 def test_data_of_an_api_error_is_in_its_attributes() -> None:
-    error = refused(RateLimitError, 429, retry_after=1.5)
+    error = rejected(RateLimitError, 429, retry_after=1.5)
     assert isinstance(error, RateLimitError)
     assert (error.status, error.api_id, error.message, error.body) == (429, "api-1", "no", '{"error": "no"}')
     assert (error.operation, error.retry_after) == ("start of 'standup'", 1.5)

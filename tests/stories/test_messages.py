@@ -43,7 +43,7 @@ REDIRECTS = (301, 302, 307, 308)
 FAILURES = (303, 408, 499, 500, 502, 503, 504)
 ONLY_OF: dict[str, tuple[set[str], set[int]]] = {
     "somebody is in it": (OF_A_CONFERENCE, {404}),
-    "no recording with this id": (OF_A_RECORDING, {404}),
+    "no recording with this ID": (OF_A_RECORDING, {404}),
     "Correct the arguments": (set(CALLS), {400, 422}),
     "conflicts": (set(CALLS), {409}),
     "PLIVO_AUTH_TOKEN": (set(CALLS), {401}),

@@ -101,7 +101,7 @@ async def test_evidence_of_a_pruned_record_raises_unknown_start_error() -> None:
     store = MemoryStore()
     record = await store.create(recording("failed"))
     assert await store.prune(NOW + SECOND) == 1
-    with pytest.raises(UnknownStartError, match="no start with the id 'start-1'"):
+    with pytest.raises(UnknownStartError, match="no start with the ID 'start-1'"):
         await Ledger(store=store).apply(record, TRANSCRIBED)
     with pytest.raises(UnknownStartError):
         await Ledger(store=store).get(record.start_id)

@@ -1,4 +1,4 @@
-"""One example of each error, with the words that its text must contain."""
+"""Examples of each error, with the texts that its message must contain."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ TIME = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 STATUS = RecordingStatus(start_id="s", conference_name="standup", state="accepted", updated_at=TIME)
 
 
-def refused(kind: type[ApiError], status: int, **more: Any) -> ApiError:
-    """Return an error that Plivo answers, of that class and status."""
+def rejected(kind: type[ApiError], status: int, **more: Any) -> ApiError:
+    """Return the error of a request that Plivo rejected."""
     return kind(status, "api-1", "no", '{"error": "no"}', operation="start of 'standup'", **more)
 
 
@@ -76,24 +76,24 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
         OutcomeUnknownError("stop", "cut", phase="send", evidence="e", repeatable=True),
         ["It may have been sent and executed", "safe to repeat"],
     ),
-    (refused(ApiError, 302), ["302", "(no)", "api_id api-1", "not executed", "Correct the request"]),
-    (refused(BadRequestError, 400), ["400", "not executed", "Correct the arguments"]),
-    (refused(AuthenticationError, 401), ["401", "not executed", "PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"]),
-    (refused(PermissionDeniedError, 403), ["403", "not executed", "allow-list"]),
-    (refused(NotFoundError, 404), ["404", "not executed", "Check base_url"]),
+    (rejected(ApiError, 302), ["302", "(no)", "api_id api-1", "not executed", "Correct the request"]),
+    (rejected(BadRequestError, 400), ["400", "not executed", "Correct the arguments"]),
+    (rejected(AuthenticationError, 401), ["401", "not executed", "PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"]),
+    (rejected(PermissionDeniedError, 403), ["403", "not executed", "allow-list"]),
+    (rejected(NotFoundError, 404), ["404", "not executed", "Check base_url"]),
     (
-        refused(NotFoundError, 404, missing="conference"),
+        rejected(NotFoundError, 404, missing="conference"),
         ["404", "not executed", "no conference of this name is live", "Check the name"],
     ),
-    (refused(NotFoundError, 404, missing="recording"), ["404", "not executed", "no recording with this id"]),
-    (refused(BadRequestError, 409), ["409", "not executed", "conflicts with the present state"]),
-    (refused(RateLimitError, 429), ["429", "safe to call again after a pause, "]),
-    (refused(MethodNotAllowedError, 405), ["405", "not executed", "base_url"]),
+    (rejected(NotFoundError, 404, missing="recording"), ["404", "not executed", "no recording with this ID"]),
+    (rejected(BadRequestError, 409), ["409", "not executed", "conflicts with the present state"]),
+    (rejected(RateLimitError, 429), ["429", "safe to call again after a pause, "]),
+    (rejected(MethodNotAllowedError, 405), ["405", "not executed", "base_url"]),
     (
-        refused(RateLimitError, 429, retry_after=1.5),
+        rejected(RateLimitError, 429, retry_after=1.5),
         ["429", "not executed", "safe to call again after a pause of 1.5 s"],
     ),
-    (refused(ServerError, 503), ["503", "may or may not have been executed", "repeating this request is harmless"]),
+    (rejected(ServerError, 503), ["503", "may or may not have been executed", "repeating this request is harmless"]),
     (
         UnexpectedResponseError(202, "<html>", "its body is not JSON", operation="start of 'standup'"),
         ["202", "its body is not JSON", "Do not repeat it", "counts as executed"],
@@ -107,9 +107,9 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
     (WaitTimeoutError("ran out", recording=STATUS), ["ran out"]),
     (
         UnknownStartError("start-9"),
-        ["no start with the id 'start-9'", "id is wrong", "deleted", "MemoryStore", "Nothing was sent"],
+        ["no start with the ID 'start-9'", "ID is wrong", "deleted", "MemoryStore", "Nothing was sent"],
     ),
     (ClosedError("the store is closed"), ["the store is closed"]),
     (StoreError("disk full"), ["disk full"]),
 ]
-"""One error of each class, with every attribute set, and the words that its text must contain."""
+"""At least one error of each class, with all its attributes, and the texts that its message must contain."""
