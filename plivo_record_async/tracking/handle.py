@@ -1,4 +1,4 @@
-"""`TrackedRecording`: the handle of one followed recording."""
+"""`TrackedRecording`, the handle of one followed recording."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import RecordingFailedError, WaitTimeoutError
 from plivo_record_async.protocol.arguments import number
 from plivo_record_async.protocol.models import RecordingEnded, RecordingStatus, RecordingStopped, TranscriptionEnded
-from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress_of, status_of
 from plivo_record_async.tracking.ledger import Ledger
 
 __all__ = ["TrackedRecording"]
@@ -19,10 +19,26 @@ __all__ = ["TrackedRecording"]
 
 @attrs.frozen(kw_only=True)
 class TrackedRecording(Value):
-    """The handle of one followed recording. Handles of the same start are equal, and each of them sees every change.
+    """The handle of one followed recording.
+
+    ``RecordingTracker`` returns handles from ``start``, ``start_many`` and ``get``, and passes them to handlers.
+
+    .. code-block:: python
+
+        from plivo_record_async import TrackedRecording
+
+
+        async def transcript_of(recording: TrackedRecording) -> str | None:
+            await recording.recorded(timeout=3600)
+            ended = await recording.transcribed(timeout=7200)
+            return ended.transcription
+
+    A handle contains no state of the recording: each method reads the store. Any number of handles of one recording can
+    be used at the same time, also in several processes, and handles of the same start are equal.
 
     Attributes:
-        start_id: The tracker's id of the start. It identifies the recording after a restart, too.
+        start_id: The tracker's ID of the start. Pass it to ``RecordingTracker.get`` to obtain the handle again, for
+            example after a restart.
         conference_name: The name of the conference.
     """
 
@@ -35,67 +51,69 @@ class TrackedRecording(Value):
         """Wait until Plivo has accepted the start.
 
         Args:
-            timeout: Seconds to wait after the store was first read. If None, wait without a limit.
+            timeout: The most seconds to wait, counted from the first reading of the store. If None, there is no limit.
 
         Returns:
             The status of the recording.
 
         Raises:
             TypeError: ``timeout`` is not a number.
-            RecordingFailedError: The start was refused, failed, or was never sent.
-            WaitTimeoutError: The wait timed out. It is safe to wait again.
+            RecordingFailedError: The start cannot be accepted any more, because it was rejected, has failed, was not
+                sent, or made no recording. ``error.recording`` is the status.
+            WaitTimeoutError: The wait timed out. It is safe to wait again. ``error.recording`` is the status.
             UnknownStartError: The recording was pruned or forgotten.
             StoreError: The store could not be read.
-            ClosedError: The store is closed.
+            ClosedError: The tracker is closed.
         """
-        return status_of(await self._reach("accepted", timeout))
+        return status_of(await self._wait_for("accepted", timeout))
 
     async def recorded(self, timeout: float | None = None) -> RecordingEnded:
         """Wait until the recording has ended and its file exists.
 
         Args:
-            timeout: Seconds to wait after the store was first read. If None, wait without a limit.
+            timeout: The most seconds to wait, counted from the first reading of the store. If None, there is no limit.
 
         Returns:
-            The end of the recording.
+            The end of the recording, with the URL of the file.
 
         Raises:
             TypeError: ``timeout`` is not a number.
-            RecordingFailedError: The recording cannot end any more, because its start was refused, failed, was never
-                sent, or made no recording.
-            WaitTimeoutError: The wait timed out. It is safe to wait again.
+            RecordingFailedError: There will be no recording, because the start was rejected, has failed, was not sent,
+                or made no recording. ``error.recording`` is the status.
+            WaitTimeoutError: The wait timed out. It is safe to wait again. ``error.recording`` is the status.
             UnknownStartError: The recording was pruned or forgotten.
             StoreError: The store could not be read.
-            ClosedError: The store is closed.
+            ClosedError: The tracker is closed.
         """
-        record = await self._reach("recorded", timeout)
-        assert record.ended is not None  # noqa: S101 - the stage means that it is known
+        record = await self._wait_for("recorded", timeout)
+        assert record.ended is not None  # noqa: S101 - this is what the stage means
         return record.ended
 
     async def transcribed(self, timeout: float | None = None) -> TranscriptionEnded:
-        """Wait for the transcript.
+        """Wait until the recording has been transcribed.
 
         Args:
-            timeout: Seconds to wait after the store was first read. If None, wait without a limit.
+            timeout: The most seconds to wait, counted from the first reading of the store. If None, there is no limit.
 
         Returns:
-            The end of the transcription.
+            The end of the transcription, with the transcript.
 
         Raises:
             TypeError: ``timeout`` is not a number.
-            RecordingFailedError: The transcript cannot come any more. The recording failed, its transcription failed
-                or did not come in time, or it was started without ``transcribe``.
-            WaitTimeoutError: The wait timed out. It is safe to wait again.
+            RecordingFailedError: There will be no transcript, because there will be no recording, the transcription
+                has failed or was not delivered in time, or the recording was started without ``transcribe=True``.
+                ``error.recording`` is the status.
+            WaitTimeoutError: The wait timed out. It is safe to wait again. ``error.recording`` is the status.
             UnknownStartError: The recording was pruned or forgotten.
             StoreError: The store could not be read.
-            ClosedError: The store is closed.
+            ClosedError: The tracker is closed.
         """
-        record = await self._reach("transcribed", timeout)
-        assert record.transcription is not None  # noqa: S101 - the stage means that it is known
+        record = await self._wait_for("transcribed", timeout)
+        assert record.transcription is not None  # noqa: S101 - this is what the stage means
         return record.transcription
 
     async def status(self) -> RecordingStatus:
-        """Return what is known about the recording now.
+        """Return the current status of the recording, without waiting and without asking Plivo.
 
         Returns:
             The status of the recording.
@@ -103,57 +121,62 @@ class TrackedRecording(Value):
         Raises:
             UnknownStartError: The recording was pruned or forgotten.
             StoreError: The store could not be read.
-            ClosedError: The store is closed.
+            ClosedError: The tracker is closed.
         """
         return status_of(await self._ledger.get(self.start_id))
 
     async def stop(self, timeout: float | None = None) -> RecordingStopped:
-        """Stop recording the conference. It is safe to repeat.
+        """Stop recording the conference. It is safe to repeat the call.
 
-        Plivo stops by the name of the conference, so all recordings of the conference end.
+        Plivo identifies what to stop by the name of the conference, so all recordings of the conference end.
 
         Args:
-            timeout: Seconds for the whole call. If None, the client's own timeout.
+            timeout: The time limit of the whole call, in seconds. If None, the client's own timeout.
 
         Returns:
-            Plivo's answer.
+            Plivo's response.
 
         Raises:
+            TypeError: ``timeout`` is not a number.
+            ValueError: ``timeout`` is not greater than 0.
             NotFoundError: The conference is over, and so is its recording.
             NotSentError: Nothing was sent.
-            OutcomeUnknownError: No attempt was answered.
-            ApiError: Plivo refused the stop.
+            OutcomeUnknownError: The stop was sent and may have been executed.
+            UnexpectedResponseError: Plivo's response has a success status but contains an error.
+            ApiError: Plivo rejected the stop.
             ClosedError: The client is closed.
+            ConfigurationError: The client is in use in another event loop.
         """
         return await self._client.stop_recording(self.conference_name, timeout=timeout)
 
-    async def _reach(self, stage: Stage, timeout: float | None) -> FollowedRecording:
+    async def _wait_for(self, stage: Stage, timeout: float | None) -> FollowedRecording:
+        """Wait until the recording has reached a stage, and return its record."""
         if timeout is not None:
             number("timeout", timeout)
         record = await self._ledger.get(self.start_id)
         try:
             async with asyncio.timeout(timeout):
-                while (stands := progress(record, stage)) == "waiting":
+                while (progress := progress_of(record, stage)) == "pending":
                     changed = await self._ledger.store.watch(self.start_id, version=record.version)
                     record = changed or await self._ledger.get(self.start_id)
         except TimeoutError as error:
             raise WaitTimeoutError(
-                f"start {self.start_id} of {self.conference_name!r} is not {stage} after {timeout} s; it is "
-                f"{record.state}. The tracker goes on following it: wait again, or call status() later.",
+                f"start {self.start_id} of {self.conference_name!r} is {record.state} and was not {stage} within "
+                f"{timeout} s. The tracker continues to follow it. Wait again, or call status() later.",
                 recording=status_of(record),
             ) from error
-        if stands == "lost":
-            raise RecordingFailedError(_why_lost(record, stage), recording=status_of(record))
+        if progress == "unreachable":
+            raise RecordingFailedError(_failure(record, stage), recording=status_of(record))
         return record
 
 
-def _why_lost(record: FollowedRecording, stage: Stage) -> str:
-    """Return why a stage cannot be reached, and what that means for the recording."""
-    if progress(record, "accepted") == "lost":
+def _failure(record: FollowedRecording, stage: Stage) -> str:
+    """Return why a stage cannot be reached, and what the user can do."""
+    if progress_of(record, "accepted") == "unreachable":
         reason, advice = record.error, "To record the conference, start it again."
     elif record.request.transcription_url is None:
         reason, advice = "it was started without transcribe=True", "The recording itself is not affected."
     else:
-        reason, advice = record.error, "The recording itself is not affected: recorded() returns it."
+        reason, advice = record.error, "The recording itself is not affected. Call recorded() to obtain it."
     what = f"start {record.start_id} of {record.conference_name!r} is {record.state} and cannot be {stage}: {reason}"
     return f"{what.rstrip('.')}. {advice}"

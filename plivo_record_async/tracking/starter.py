@@ -1,4 +1,7 @@
-"""Starting recordings: stored first, sent once, and the outcome stored even if the caller is cancelled."""
+"""Starting recordings: each start is stored, then sent once, and then its outcome is stored.
+
+The outcome is stored even if the caller is cancelled.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +29,19 @@ __all__ = ["Starter"]
 
 T = TypeVar("T")
 
-_CANCELLED = StartNotSent(description="cancelled while nothing of it was under way")
+_CANCELLED = StartNotSent(description="the caller was cancelled before anything was sent")
 
 
 @attrs.frozen(kw_only=True, eq=False)
 class Starter:
-    """Starts recordings: each start is stored first, then sent once, and then its outcome is stored.
+    """Stores and sends starts.
 
     Attributes:
-        client: The client that sends.
+        client: The client that sends the starts.
         ledger: The records.
-        follower: What stores the outcomes and keeps the leases.
-        public_url: The URL of the tracker as Plivo sees it.
-        fragment: The delivery options in the fragment of each issued URL.
+        follower: Stores the outcomes and renews the leases.
+        public_url: The URL at which Plivo reaches the tracker.
+        fragment: The delivery options, which become the fragment of each issued URL.
         auth_token: The auth token that proves the issued URLs.
     """
 
@@ -60,23 +63,24 @@ class Starter:
         """Start a recording, or return the record of the first start with the same dedupe key.
 
         Args:
-            request: The request, without the URLs that are issued here.
-            transcribe: Whether to ask for a transcript.
-            dedupe_key: The user's key of the start. If None, the start is always a new one.
-            timeout: Seconds for the whole call. If None, the client's own timeout.
+            request: The request, without ``callback_url`` and ``transcription_url``, which are issued here.
+            transcribe: Whether to request a transcript.
+            dedupe_key: The user's key of the start. If None, the start is a new one.
+            timeout: The time limit of the whole call, in seconds. If None, the client's own timeout.
 
         Returns:
-            The record. It is accepted, unless it is that of an earlier start with the same dedupe key.
+            The record. Plivo has accepted the start, unless it is an earlier one with the same dedupe key.
 
         Raises:
             TypeError: An argument has the wrong type. Nothing was stored or sent.
-            ValueError: An argument cannot be used. Nothing was stored or sent.
+            ValueError: An argument has an invalid value. Nothing was stored or sent.
             StoreError: The start could not be stored, so nothing was sent.
             NotSentError: Nothing was sent.
             OutcomeUnknownError: The start was sent and may have been executed.
-            UnexpectedResponseError: Plivo answered a success with an error in it.
-            ApiError: Plivo refused the start.
-            UnknownStartError: The earlier start was deleted at this moment.
+            UnexpectedResponseError: Plivo's response has a success status but contains an error. The start may have
+                been executed.
+            ApiError: Plivo rejected the start.
+            UnknownStartError: The earlier start was pruned or forgotten during this call.
         """
         _check(dedupe_key, timeout)
         deadline = _loop_time() + (self.client.timeout if timeout is None else timeout)
@@ -86,7 +90,8 @@ class Starter:
             callback_url=self._issue("recording", start_id),
             transcription_url=self._issue("transcription", start_id) if transcribe else None,
         )
-        # One write instead of two. If the process dies before it sends, the start ends as unknown, which is safe too.
+        # One write stores both that the start is planned and that sending begins. If the process dies before it sends,
+        # the outcome of the start is unknown, which is safe.
         clocks = _clock.read()
         sending = begin_sending(
             start_id,
@@ -107,20 +112,20 @@ class Starter:
         return f"{issue_url(self.public_url, path, start_id, self.auth_token)}#{self.fragment}"
 
     async def _write(self, sending: FollowedRecording, write: Awaitable[T]) -> T:
-        """Store a start that is sent as soon as it is stored."""
+        """Store a start that is about to be sent."""
         try:
             return await write
-        except asyncio.CancelledError:  # the store may have written it all the same
+        except asyncio.CancelledError:  # the store may nevertheless have written the start
             self._apply_in_background(sending, _CANCELLED)
             raise
         except StoreError as error:
             raise StoreError(
-                f"start of {sending.conference_name!r}: nothing was sent, because the store could not write it first: "
+                f"start of {sending.conference_name!r}: the store could not write the start, so nothing was sent: "
                 f"{error}"
             ) from error
 
     async def _send_again(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
-        """Send a start of which nothing was sent before. Of several callers that try, one succeeds."""
+        """Send a start of which nothing was sent before. If several callers try, one of them sends it."""
         clocks = _clock.read()
         began = SendingBegan(sending=self.client.plivo_clock.sending(clocks, within=deadline - _loop_time()))
         sending, _ = apply(record, began, clocks.wall, self.ledger.tracking)
@@ -129,30 +134,32 @@ class Starter:
         return await self._send(sending, deadline)
 
     async def _send(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
-        """Send a start that is stored as being sent, and store its outcome."""
-        request, pending = (
-            endpoints.start_recording(record.request, start_id=record.start_id),
-            list[Awaitable[Started]](),
-        )
+        """Send a start whose record is stored, and store its outcome."""
+        request = endpoints.start_recording(record.request, start_id=record.start_id)
+        pending: list[Awaitable[Started]] = []
         with self.follower.sending(record):
             try:
                 seconds = deadline - _loop_time()
                 if seconds <= 0:
                     raise _too_late(request.operation)
-                answer = await self.client.call(request, timeout=seconds, on_caller_cancelled=pending.append)
+                response = await self.client.call(request, timeout=seconds, on_caller_cancelled=pending.append)
             except asyncio.CancelledError:
-                self.follower.spawn(self._finish(record, pending))
+                self.follower.spawn(self._store_later(record, pending))
                 raise
             except PlivoRecordError as error:
                 evidence = evidence_of_error(error)
-                known = await self._conclude(record, evidence)
+                latest = await self._store_outcome(record, evidence)
                 if isinstance(evidence, StartAccepted):
-                    return known
+                    return latest
                 raise
-            return await self._conclude(record, evidence_of_response(answer))
+            return await self._store_outcome(record, evidence_of_response(response))
 
-    async def _conclude(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
-        """Store an outcome. The caller gets it even if the store is down, because the start was sent."""
+    async def _store_outcome(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
+        """Store the outcome of a start that was sent. If the store cannot write it, this is retried in the background.
+
+        Returns:
+            The record as it is stored now, or ``record`` if the outcome is not stored yet.
+        """
         try:
             return await self.follower.apply(record, evidence)
         except UnknownStartError:
@@ -164,13 +171,18 @@ class Starter:
             self._apply_in_background(record, evidence)
             raise
 
-    async def _finish(self, record: FollowedRecording, pending: list[Awaitable[Started]]) -> None:
-        """Store the outcome of a start whose caller was cancelled."""
+    async def _store_later(self, record: FollowedRecording, pending: list[Awaitable[Started]]) -> None:
+        """Store the outcome of a start whose caller was cancelled.
+
+        Args:
+            record: The record of the start.
+            pending: The response, if the start was being sent when the caller was cancelled, else nothing.
+        """
         evidence: Evidence = _CANCELLED
         with self.follower.sending(record):
-            for answer in pending:
+            for response in pending:
                 try:
-                    evidence = evidence_of_response(await answer)
+                    evidence = evidence_of_response(await response)
                 except PlivoRecordError as error:
                     evidence = evidence_of_error(error)
             await self.follower.apply_with_retry(record, evidence)
@@ -186,7 +198,7 @@ def _loop_time() -> float:
 def _too_late(operation: str) -> NotSentError:
     return NotSentError(
         operation,
-        "the deadline passed before the store had written it",
+        "the deadline passed before the store had written the start",
         phase="queue",
         evidence="a start is stored before it is sent",
         failed_at=_clock.now(),
@@ -194,7 +206,7 @@ def _too_late(operation: str) -> NotSentError:
 
 
 def _check(dedupe_key: object, timeout: object) -> None:
-    """Refuse wrong arguments before anything is stored."""
+    """Raise an error for invalid arguments before anything is stored."""
     if dedupe_key is not None:
         utf8_text("dedupe_key", dedupe_key)
     if timeout is not None:

@@ -232,7 +232,7 @@ async def test_end_of_the_conference_proves_that_an_unknown_start_was_not_execut
                     record = await store.watch(start_id, version=record.version) or record
             assert record.state == "unknown", "it may still be running"
             await plivo.end_conference("standup")
-            with pytest.raises(RecordingFailedError, match="Plivo lists no recording") as failed:
+            with pytest.raises(RecordingFailedError, match="Plivo does not list the recording") as failed:
                 await (await tracker.get(start_id)).recorded(timeout=10)
             assert failed.value.recording.state == "absent"
 

@@ -151,7 +151,9 @@ async def test_wait_for_a_transcript_that_was_not_requested_raises_recording_fai
 @pytest.mark.parametrize("state", ["planned", "sending", "unknown", "unconfirmed", "accepted", "started"])
 async def test_timeout_of_a_wait_changes_nothing(client: RecordClient, state: RecordingState) -> None:
     its = await followed(client, recording(state))
-    with pytest.raises(WaitTimeoutError, match=rf"is not recorded after 0.01 s; it is {state}.*wait again, or") as late:
+    with pytest.raises(
+        WaitTimeoutError, match=rf"is {state} and was not recorded within 0.01 s.*Wait again, or"
+    ) as late:
         await its.handle.recorded(timeout=0.01)
     assert isinstance(late.value, TimeoutError)
     assert late.value.recording == await its.handle.status()

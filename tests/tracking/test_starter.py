@@ -298,7 +298,7 @@ async def test_start_cancelled_while_queued_is_not_sent() -> None:
         with pytest.raises(asyncio.CancelledError):
             await second
         record = await wait_for_state(its.store, its.store.start_ids[1], "not_sent")
-        assert record.error == "cancelled while nothing of it was under way"
+        assert record.error == "the caller was cancelled before anything was sent"
         go.set()
         assert (await first).state == "accepted"
         assert len(plivo.starts) == 1
@@ -393,7 +393,7 @@ async def test_start_that_the_store_stores_too_late_is_not_sent() -> None:
         while asyncio.get_running_loop().time() < deadline:
             await asyncio.sleep(0)
         hold.set()
-        with pytest.raises(NotSentError, match="the deadline passed before the store had written it"):
+        with pytest.raises(NotSentError, match="the deadline passed before the store had written the start"):
             await task
         await only_record(its, "not_sent")
         assert plivo.starts == []
@@ -417,7 +417,10 @@ async def test_start_that_cannot_be_stored_is_not_sent() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
         its.store.broken = {"create"}
-        with pytest.raises(StoreError, match=r"^start of 'standup': nothing was sent, .*the disk is full"):
+        with pytest.raises(
+            StoreError,
+            match=r"^start of 'standup': the store could not write the start, so nothing was sent: .*the disk is full",
+        ):
             await its.starter.start(REQUEST)
     assert plivo.requests == []
 
@@ -428,7 +431,10 @@ async def test_repetition_that_cannot_be_stored_is_not_sent() -> None:
         with pytest.raises(NotSentError):
             await its.starter.start(REQUEST, dedupe_key="monday")
         its.store.broken = {"replace"}
-        with pytest.raises(StoreError, match=r"^start of 'standup': nothing was sent, .*the disk is full"):
+        with pytest.raises(
+            StoreError,
+            match=r"^start of 'standup': the store could not write the start, so nothing was sent: .*the disk is full",
+        ):
             await its.starter.start(REQUEST, dedupe_key="monday")
     assert len(plivo.starts) == 1
 

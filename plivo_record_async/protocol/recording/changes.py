@@ -1,4 +1,4 @@
-"""Which attributes of a record a piece of evidence changes, apart from its state."""
+"""The attributes of a record that a piece of evidence changes, apart from the state."""
 
 from __future__ import annotations
 
@@ -44,17 +44,17 @@ _ATTRIBUTES: Final[Mapping[EventName, str]] = {
     "RecordingEnded": "ended",
     "TranscriptionEnded": "transcription",
 }
-"""The attribute of a record that holds each event."""
+"""The attribute of a record that contains each event."""
 
 Event = ApiResponse | RecordingEnded | TranscriptionEnded
 
 
 def event_of(record: FollowedRecording, name: EventName) -> Event:
-    """Return an event that the record holds.
+    """Return an event that the record contains.
 
     Args:
         record: The record.
-        name: The event.
+        name: The name of the event.
     """
     event: Event = getattr(record, _ATTRIBUTES[name])
     return event
@@ -67,11 +67,11 @@ def changes_by(  # noqa: C901 - one case for each kind of evidence
     tracking: TrackingPolicy,
     events_with_handlers: Collection[EventName],
 ) -> dict[str, Any]:
-    """Return the attributes that a piece of evidence changes, apart from the state.
+    """Return the attributes that a piece of evidence changes, with their new values.
 
     Args:
         record: The record before the change.
-        evidence: The evidence. It is not `DueTimeReached`.
+        evidence: The evidence. For `DueTimeReached`, call `changes_by_time` instead.
         now: The time (aware).
         tracking: The intervals and timeouts.
         events_with_handlers: The events that have handlers.
@@ -81,8 +81,8 @@ def changes_by(  # noqa: C901 - one case for each kind of evidence
         case ApiResponse() | RecordingEnded() | TranscriptionEnded():
             changes = _by_event(record, evidence, events_with_handlers)
         case StartAccepted(api_id=api_id, recording_id=recording_id, url=url):
-            answer = StartResponse(api_id=api_id, recording_id=recording_id, url=url)
-            changes = _keep_better(record, "start_response", answer)
+            response = StartResponse(api_id=api_id, recording_id=recording_id, url=url)
+            changes = _keep_better(record, "start_response", response)
         case StartRejected(api_id=api_id) | StartOutcomeUnknown(api_id=api_id):
             changes = _keep_better(record, "start_response", StartResponse(api_id=api_id))
         case RecordingBegan(recording=begun):
@@ -107,9 +107,10 @@ def changes_by(  # noqa: C901 - one case for each kind of evidence
 def changes_by_time(
     record: FollowedRecording, now: datetime, tracking: TrackingPolicy, events_with_handlers: Collection[EventName]
 ) -> dict[str, Any]:
-    """Return the attributes that the passing of time changes, apart from the state.
+    """Return the attributes that `DueTimeReached` changes, with their new values.
 
-    A transcript that did not come in time counts as failed, until it comes all the same.
+    A transcription whose callback was not received in time counts as failed. If the callback is received later, it
+    replaces that result.
 
     Args:
         record: The record before the change.
@@ -119,7 +120,7 @@ def changes_by_time(
     """
     changes: dict[str, Any] = {}
     if lacks_transcript(record) and now >= record.since + tracking.give_up_after:
-        error = f"no transcript came within {tracking.give_up_after} of the recording's end"
+        error = f"no transcript was received within {tracking.give_up_after} after the end of the recording"
         changes = _by_event(
             record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), events_with_handlers
         )
@@ -143,13 +144,19 @@ def _by_event(record: FollowedRecording, event: Event, events_with_handlers: Col
 def _keep_better(
     record: FollowedRecording, attribute: str, new: StartResponse | CallbackEvent | Recording
 ) -> dict[str, Any]:
-    """Of two values for one attribute, keep the one that says more, so that their order does not matter."""
+    """Return the change of an attribute, if the new value has precedence over the old one.
+
+    The same value is kept in whatever order the values arrive.
+    """
     old = getattr(record, attribute)
     return {} if old is not None and _precedence(old) >= _precedence(new) else {attribute: new}
 
 
 def _precedence(value: StartResponse | CallbackEvent | Recording) -> tuple[bool, int, str]:
-    """Return whether a value is decisive, how many of its attributes are known, and a text that breaks ties."""
+    """Return what the precedence of a value depends on: the greater result has precedence.
+
+    The result is whether the value is decisive, how many of its attributes are known, and a text that breaks ties.
+    """
     match value:
         case ApiResponse(error=error):
             decisive = error is not None
@@ -168,7 +175,7 @@ def _by_rows(record: FollowedRecording, rows: tuple[Recording, ...]) -> dict[str
 
 def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
     return RecordingEnded(
-        api_id=record.api_id,  # the api_id of the row is that of the question
+        api_id=record.api_id,  # the api_id of the row may be that of the list request
         conference_name=row.conference_name,
         record_url=row.recording_url or "",
         recording_id=row.recording_id,

@@ -1,7 +1,7 @@
-"""Whether a callback contradicts what is known about the recording whose URL it came to.
+"""Whether a callback contradicts what is known about the recording to which its URL belongs.
 
-The issued URL determines which start a callback belongs to, but not where its form is split into fields: anybody who
-chooses the name of a conference can put the names of fields into it. Nobody can choose the ids that Plivo gives.
+The issued URL determines to which start a callback belongs, but not how its signed text is split into fields. A person
+who chooses the name of a conference can put the names of fields into it. Nobody can choose the IDs that Plivo assigns.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ __all__ = ["contradiction"]
 def contradiction(record: FollowedRecording, event: CallbackEvent) -> str | None:
     """Return how an event contradicts the record that its URL was issued for. If None, it does not.
 
-    An id contradicts if the answer to the start, or a callback that was applied, had another one. A recording that was
-    only matched in Plivo's list by name and time proves nothing, because a callback is better evidence.
+    An ID contradicts the record if Plivo's response to the start, or an earlier callback, contained another one. An ID
+    from a row that was only matched by name and time does not count, because a callback is stronger evidence.
 
-    A different conference name contradicts only if the name in the record contains the name of a field. Plivo might
-    normalize names, but only a name with a field in it can be split into another event.
+    A different conference name contradicts the record only if the name in the record contains the name of a field.
+    Plivo might normalize names, but only a name with a field in it can be split into another event.
 
     Args:
         record: The record before the event.
         event: The event of a verified callback.
     """
-    for words, said, known in (
+    for field, value, known in (
         ("api_id", _api_id(event), _known_api_ids(record)),
         ("recording_id", _recording_id(event), _known_recording_ids(record)),
     ):
-        others = sorted(filter(None, known))
-        if said and others and said not in others:
-            return f"its {words} is {said!r:.80}, but that of this recording is {' or '.join(others)!r:.200}"
+        expected = sorted(filter(None, known))
+        if value and expected and value not in expected:
+            return f"its {field} is {value!r:.80}, but that of this recording is {' or '.join(expected)!r:.200}"
     name = event.conference_name if isinstance(event, RecordingEnded) else None
     if name is not None and name != record.conference_name and holds_known_name(record.conference_name):
-        return f"it names the conference {name!r:.80}, but the recording is of {record.conference_name!r:.80}"
+        return f"its conference is {name!r:.80}, but that of this recording is {record.conference_name!r:.80}"
     return None
 
 
@@ -45,8 +45,8 @@ def _api_id(event: CallbackEvent) -> str | None:
 
 def _recording_id(event: CallbackEvent) -> str | None:
     if isinstance(event, ApiResponse):
-        said = event.answer.get("recording_id")
-        return said if isinstance(said, str) else None
+        value = event.answer.get("recording_id")
+        return value if isinstance(value, str) else None
     return event.recording_id if isinstance(event, RecordingEnded | TranscriptionEnded) else None
 
 

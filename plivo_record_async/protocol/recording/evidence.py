@@ -1,7 +1,8 @@
-"""What can be evidence about a recording: sending it, callbacks, queries to Plivo, the user's handlers, and time.
+"""The types of evidence about a followed recording.
 
-Each value is one piece of evidence, and `lifecycle` decides what it changes. The events of callbacks are evidence as
-they are: `ApiResponse`, `RecordingEnded` and `TranscriptionEnded`.
+Evidence comes from sending the start, from callbacks, from asking Plivo, from the user's handlers, and from the passing
+of time. Each value is one piece of evidence, and ``lifecycle`` decides what it changes. The events of callbacks are
+evidence themselves: `ApiResponse`, `RecordingEnded` and `TranscriptionEnded`.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ __all__ = [
 ]
 
 EventName = Literal["ApiResponse", "RecordingEnded", "TranscriptionEnded"]
-"""The names of the events that users may handle."""
+"""The names of the events that can have handlers."""
 
 
 # From sending the start
@@ -43,10 +44,10 @@ EventName = Literal["ApiResponse", "RecordingEnded", "TranscriptionEnded"]
 
 @attrs.frozen(kw_only=True)
 class SendingBegan:
-    """The start is about to be sent. This is stored before a byte can leave the machine.
+    """The start is about to be sent. This is stored before a byte can leave this machine.
 
     Attributes:
-        sending: This machine's clock readings. If None, they are not known.
+        sending: The readings of this machine's clocks. If None, they are not known.
     """
 
     sending: Sending | None = None
@@ -54,15 +55,15 @@ class SendingBegan:
 
 @attrs.frozen
 class SendingContinued:
-    """The process that sends the start is alive, so its lease is renewed."""
+    """The process that sends the start is running, so the lease of the record is renewed."""
 
 
 @attrs.frozen(kw_only=True)
 class StartAccepted:
-    """Plivo answered with a success status, whether or not the body could be read.
+    """Plivo's response has a success status. Its body may be unreadable.
 
     Attributes:
-        description: What was answered.
+        description: A description of the response.
         api_id: Plivo's ID of the request. If None, it is not known.
         recording_id: Plivo's ID of the recording. It is None in asynchronous mode.
         url: The URL at which the file will be. It is None in asynchronous mode.
@@ -76,10 +77,10 @@ class StartAccepted:
 
 @attrs.frozen(kw_only=True)
 class StartRejected:
-    """Plivo answered that it did not execute the start.
+    """Plivo's response proves that the start was not executed.
 
     Attributes:
-        description: What was answered.
+        description: A description of the response.
         api_id: Plivo's ID of the request. If None, it is not known.
     """
 
@@ -89,10 +90,10 @@ class StartRejected:
 
 @attrs.frozen(kw_only=True)
 class StartNotSent:
-    """It is certain that no byte of the start was sent.
+    """No byte of the start was sent, and this is certain.
 
     Attributes:
-        description: Why it is certain.
+        description: Why nothing was sent.
     """
 
     description: str
@@ -100,23 +101,23 @@ class StartNotSent:
 
 @attrs.frozen(kw_only=True)
 class StartOutcomeUnknown:
-    """The start was sent, and no usable answer came.
+    """The start was sent, and no response says whether it was executed.
 
     Attributes:
         description: What was observed instead.
-        api_id: Plivo's ID of the request, if a 5xx carried one.
+        api_id: Plivo's ID of the request. If None, no response contained one.
     """
 
     description: str
     api_id: str | None = None
 
 
-# From a callback that looks like a recording's end but is not
+# From a callback that has the form of a `RecordingEnded`
 
 
 @attrs.frozen(kw_only=True)
 class RecordingBegan:
-    """A callback reported a recording whose duration is still -1, because it has just begun.
+    """A callback reported a recording with the duration -1, which means that the recording has just begun.
 
     Attributes:
         recording: What the callback reported.
@@ -130,10 +131,10 @@ class RecordingBegan:
 
 @attrs.frozen(kw_only=True)
 class RecordingFound:
-    """Plivo lists this recording, and the row belongs to no other start.
+    """Plivo's list contains the recording.
 
     Attributes:
-        recording: The row.
+        recording: The row of the list.
     """
 
     recording: Recording
@@ -141,10 +142,10 @@ class RecordingFound:
 
 @attrs.frozen(kw_only=True)
 class CandidatesFound:
-    """Plivo lists several recordings that may be this one.
+    """Plivo's list contains several recordings that may be this one.
 
     Attributes:
-        recordings: The rows.
+        recordings: The rows of the list.
     """
 
     recordings: tuple[Recording, ...]
@@ -152,10 +153,10 @@ class CandidatesFound:
 
 @attrs.frozen(kw_only=True)
 class ConferenceGone:
-    """The conference is over, and Plivo does not list the recording yet. The grace period begins.
+    """The conference is over, and Plivo's list does not contain the recording yet. The grace period begins.
 
     Attributes:
-        at: When that was observed, by Plivo's clock. If None, the time at which the evidence is applied.
+        at: When this was observed, by Plivo's clock. If None, the time at which the evidence is applied.
     """
 
     at: datetime | None = None
@@ -163,23 +164,23 @@ class ConferenceGone:
 
 @attrs.frozen
 class NothingFound:
-    """The conference and the grace period are over, and Plivo still does not list the recording."""
+    """The conference and the grace period are over, and Plivo's list still does not contain the recording."""
 
 
-# From the passing of time, and from this program
+# From the passing of time, and from the user's handlers
 
 
 @attrs.frozen
 class DueTimeReached:
-    """``due_at`` has passed. Before that time, this changes nothing."""
+    """The ``due_at`` of the record has passed. If it has not, this changes nothing."""
 
 
 @attrs.frozen(kw_only=True)
 class HandlerProgress:
-    """Progress of the handlers of an event, while at least one of them has not succeeded.
+    """Some handlers of an event have succeeded, failed or begun, and not all of them are finished.
 
     Attributes:
-        name: The event.
+        name: The name of the event.
         succeeded: The handlers that have succeeded.
         failed: The handlers that have just failed, each with a description of its error.
         running: The handlers that are running.
@@ -193,10 +194,10 @@ class HandlerProgress:
 
 @attrs.frozen(kw_only=True)
 class EventHandled:
-    """No handler of an event has to be run any more: each has succeeded or was given up.
+    """All handlers of an event are finished: each has succeeded or was given up.
 
     Attributes:
-        name: The event.
+        name: The name of the event.
     """
 
     name: EventName
@@ -225,7 +226,7 @@ Evidence = (
 
 
 def event_name(event: ApiResponse | RecordingEnded | TranscriptionEnded) -> EventName:
-    """Return the name of an event.
+    """Return the name of an event, which is the name of its class.
 
     Args:
         event: The event.

@@ -1,7 +1,7 @@
-"""How the user's handlers of a recording's events stand, when they run again, and when they are given up.
+"""The runs of the user's handlers: which have succeeded, when the others run again, and when they are given up.
 
-A record says nothing about an event whose handlers all succeed the first time. As soon as one of them fails, or takes
-too long, the record has one `HandlerRun` for each handler of the event.
+If all handlers of an event succeed the first time, nothing is stored about them. As soon as one of them fails or takes
+too long, the record contains a `HandlerRun` for each handler of the event.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ __all__ = ["HandlerRun", "describe_failures", "drop_runs", "next_run", "next_run
 
 @attrs.frozen(kw_only=True)
 class HandlerRun:
-    """How one handler of an event stands.
+    """The runs of one handler for one event.
 
     Attributes:
-        event: The event.
-        handler: The name of the handler.
-        since: When the record first noted it.
+        event: The name of the event.
+        handler: The label of the handler.
+        since: When this was first stored.
         failures: How often the handler has failed.
         error: A description of the last error. If None, the handler has succeeded or has not ended yet.
-        due_at: When the handler has to run again: after a pause, or because its end was not stored by then. If None,
-            the handler has succeeded or was given up.
+        due_at: When the handler runs again, unless its success is stored before. If None, the handler has succeeded or
+            was given up.
     """
 
     event: EventName
@@ -39,7 +39,7 @@ class HandlerRun:
 
     @property
     def given_up(self) -> bool:
-        """Whether the handler is not run again although it has not succeeded."""
+        """Whether the handler has not succeeded and will not run again."""
         return self.due_at is None and self.error is not None
 
     def __str__(self) -> str:
@@ -54,37 +54,37 @@ Runs = tuple[HandlerRun, ...]
 
 def update_runs(
     runs: Runs,
-    ended: HandlerProgress,
+    progress: HandlerProgress,
     now: datetime,
     *,
     lease: timedelta,
     first_pause: timedelta,
     max_backoff: timedelta,
 ) -> Runs:
-    """Return the runs after handlers of an event have ended.
+    """Return the runs after handlers of an event have succeeded, failed or begun.
 
     Args:
         runs: The runs before.
-        ended: How the handlers of the event stand.
+        progress: The progress of the handlers.
         now: The time (aware).
-        lease: How long a handler may run before it counts as dead.
+        lease: How long a handler may run before it is assumed to have died with its process.
         first_pause: The pause after the first failure. It doubles with each further failure.
         max_backoff: The longest pause.
     """
-    by_handler = {run.handler: run for run in runs if run.event == ended.name}
+    by_handler = {run.handler: run for run in runs if run.event == progress.name}
 
     def run_of(handler: str) -> HandlerRun:
-        return by_handler.get(handler) or HandlerRun(event=ended.name, handler=handler, since=now)
+        return by_handler.get(handler) or HandlerRun(event=progress.name, handler=handler, since=now)
 
-    for handler in sorted(ended.succeeded):
+    for handler in sorted(progress.succeeded):
         by_handler[handler] = attrs.evolve(run_of(handler), error=None, due_at=None)
-    for handler in sorted(ended.running - by_handler.keys()):
+    for handler in sorted(progress.running - by_handler.keys()):
         by_handler[handler] = attrs.evolve(run_of(handler), due_at=now + lease)
-    for handler, error in ended.failed:
+    for handler, error in progress.failed:
         failures = run_of(handler).failures + 1
         due_at = now + _pause_after(failures, first_pause, max_backoff)
         by_handler[handler] = attrs.evolve(run_of(handler), failures=failures, error=error, due_at=due_at)
-    return (*drop_runs(runs, ended.name), *by_handler.values())
+    return (*drop_runs(runs, progress.name), *by_handler.values())
 
 
 def _pause_after(failures: int, first: timedelta, longest: timedelta) -> timedelta:
@@ -97,13 +97,13 @@ def _pause_after(failures: int, first: timedelta, longest: timedelta) -> timedel
 
 
 def next_runs(runs: Runs, now: datetime, *, lease: timedelta, give_up_after: timedelta) -> Runs:
-    """Return the runs when the handlers that are due are run again or given up.
+    """Return the runs after the due handlers have been started again or given up.
 
     Args:
         runs: The runs before.
         now: The time (aware).
-        lease: How long a handler may run before it counts as dead.
-        give_up_after: How long after its first failure a handler is run again.
+        lease: How long a handler may run before it is assumed to have died with its process.
+        give_up_after: How long after its first failure a handler is given up.
     """
 
     def next_of(run: HandlerRun) -> HandlerRun:
@@ -121,36 +121,36 @@ def drop_runs(runs: Runs, event: EventName, *, except_given_up: bool = False) ->
 
     Args:
         runs: The runs before.
-        event: The event.
-        except_given_up: Whether to keep the handlers that were given up.
+        event: The name of the event.
+        except_given_up: Whether to keep the runs of handlers that were given up.
     """
     return tuple([run for run in runs if run.event != event or (except_given_up and run.given_up)])
 
 
 def unfinished_events(unhandled: tuple[EventName, ...], runs: Runs) -> tuple[EventName, ...]:
-    """Return the unhandled events that have a handler left to run, or about whose handlers nothing is noted.
+    """Return the unhandled events that have a handler which runs again, or about whose handlers nothing is stored.
 
     Args:
-        unhandled: The unhandled events.
+        unhandled: The names of the unhandled events.
         runs: The runs.
     """
-    noted = {run.event for run in runs}
+    stored = {run.event for run in runs}
     waiting = {run.event for run in runs if run.due_at is not None}
-    return tuple([name for name in unhandled if name in waiting or name not in noted])
+    return tuple([name for name in unhandled if name in waiting or name not in stored])
 
 
 def next_run(runs: Runs, event: EventName) -> datetime | None:
-    """Return when the first handler of an event has to run again. If None, nothing is noted about its handlers.
+    """Return when the first handler of an event runs again. If None, nothing is stored about its handlers.
 
     Args:
         runs: The runs.
-        event: The event.
+        event: The name of the event.
     """
     return min((run.due_at for run in runs if run.event == event and run.due_at is not None), default=None)
 
 
 def describe_failures(runs: Iterable[HandlerRun]) -> str | None:
-    """Return which handlers have failed and what happens next. If None, no handler has failed.
+    """Return which handlers have failed, and when they run again or that they were given up. If None, none has failed.
 
     Args:
         runs: The runs.

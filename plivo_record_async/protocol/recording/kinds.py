@@ -1,4 +1,4 @@
-"""The kinds of evidence, which are the rows of the table of the lifecycle, and evidence in words for the history."""
+"""The kinds of evidence, which are the rows of the lifecycle's table, and the descriptions in a record's history."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Kind = Literal[
     "handler_progress",
     "event_handled",
 ]
-"""The kinds of evidence that the table of the lifecycle knows."""
+"""The kinds of evidence. They are stored in the history of each record; ``stores.encoding`` knows their older names."""
 
 
 _KINDS: dict[type[Evidence], Kind] = {
@@ -70,29 +70,29 @@ _KINDS: dict[type[Evidence], Kind] = {
 _DESCRIPTIONS: dict[Kind, str] = {
     "sending_began": "sending began",
     "sending_continued": "sending continued",
-    "start_confirmed": "a callback said that it started",
-    "recording_began": "a callback said that it has begun",
-    "recording_ended": "a callback said that it ended",
+    "start_confirmed": "a callback reported that it was started",
+    "recording_began": "a callback reported that it has begun",
+    "recording_ended": "a callback reported that it has ended",
     "transcribed": "a callback delivered the transcript",
     "found_running": "Plivo lists it as running",
     "found_ended": "Plivo lists it as ended",
     "found_several": "more than one recording in Plivo's list may be this one",
-    "conference_gone": "the conference is over, and Plivo lists no recording yet",
-    "nothing_found": "the conference is over, and Plivo lists no recording",
-    "handler_progress": "some handlers have run",
-    "event_handled": "the handlers have run",
+    "conference_gone": "the conference is over, and Plivo does not list the recording yet",
+    "nothing_found": "the conference is over, and Plivo does not list the recording",
+    "handler_progress": "some handlers have ended",
+    "event_handled": "all handlers are finished",
 }
 
-_TIMEOUT_DESCRIPTIONS: dict[RecordingState, str] = {
+_DUE_DESCRIPTIONS: dict[RecordingState, str] = {
     "not_sent": "the program ended before it sent anything",
-    "unknown": "the program ended, or lost its store, while it was sending",
-    "unconfirmed": "Plivo accepted it, but no callback came in time",
-    "recorded": "no transcript came in time",
+    "unknown": "the program ended, or could not use its store, while it was sending",
+    "unconfirmed": "Plivo accepted it, but no callback was received in time",
+    "recorded": "no transcript was received in time",
 }
 
 
 def kind_of(evidence: Evidence) -> Kind:
-    """Return the kind of a piece of evidence, which is its row in the table of the lifecycle.
+    """Return the kind of a piece of evidence, which is its row in the lifecycle's table.
 
     Args:
         evidence: The evidence.
@@ -110,20 +110,20 @@ def kind_of(evidence: Evidence) -> Kind:
 
 
 def describe(evidence: Evidence, state: RecordingState) -> str:
-    """Return a piece of evidence in a few words, for the history of a recording.
+    """Return a description of a piece of evidence for the history of a recording.
 
     Args:
         evidence: The evidence.
-        state: The state of the recording after it.
+        state: The state of the recording after the evidence was applied.
     """
     match evidence:
         case StartAccepted() | StartRejected() | StartNotSent() | StartOutcomeUnknown():
             return evidence.description
         case ApiResponse(error=str(error)):
-            return f"a callback said that it failed: {error}"
+            return f"a callback reported that it failed: {error}"
         case TranscriptionEnded(error=str(error)):
-            return f"a callback said that the transcription failed: {error}"
+            return f"a callback reported that the transcription failed: {error}"
         case DueTimeReached():
-            return _TIMEOUT_DESCRIPTIONS.get(state, "time passed")
+            return _DUE_DESCRIPTIONS.get(state, "its due time was reached")
         case _:
             return _DESCRIPTIONS[kind_of(evidence)]

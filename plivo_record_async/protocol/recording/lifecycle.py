@@ -1,11 +1,11 @@
-"""The life of a followed recording: one table says which state follows from each state and kind of evidence.
+"""The lifecycle of a followed recording: a table of the states, and the function that applies evidence to a record.
 
-The table keeps these rules, in whatever order the evidence comes:
+The table keeps these rules, in whatever order the evidence arrives:
 
-* A later state never goes back to an earlier one. The one exception is from ``not_sent`` to ``sending``: no byte has
-  left the machine, so the start may be sent again. No other start may be.
-* Callbacks are the strongest evidence. The state and the attributes that they leave do not depend on their order.
-* A pair that the table does not name is a mistake in the program: it raises an error, and changes nothing.
+* A later state never changes back to an earlier one. The only exception is from ``not_sent`` to ``sending``, because
+  nothing was sent. No other start may be sent again.
+* Callbacks are the strongest evidence. The resulting state and attributes do not depend on their order.
+* A pair of state and evidence that is not in the table is an error in the program. It changes nothing.
 """
 
 from __future__ import annotations
@@ -87,13 +87,13 @@ TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
         "unconfirmed": "transcribed", "started": "transcribed", "failed": "transcribed",
         "recorded": "transcribed", "transcribed": "transcribed",
     },
-    # A recording that could not be transcribed was recorded all the same.
+    # A recording that could not be transcribed was nevertheless recorded.
     "transcription_failed": {
         "planned": "recorded", "sending": "recorded", "not_sent": "recorded", "rejected": "recorded",
         "unknown": "recorded", "absent": "recorded", "accepted": "recorded", "unconfirmed": "recorded",
         "started": "recorded", "failed": "recorded", "recorded": "recorded", "transcribed": "transcribed",
     },
-    # A row in a list is matched by name and time, so it is weaker evidence than an answer or a callback.
+    # A row in a list is matched by name and time, so it is weaker evidence than a response or a callback.
     "found_running": {
         "sending": IGNORED, "not_sent": IGNORED, "rejected": IGNORED, "unknown": "started", "absent": "started",
         "accepted": "started", "unconfirmed": "started", "started": "started", "failed": IGNORED,
@@ -129,12 +129,12 @@ TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
     },
     "event_handled": {"started": "started", "failed": "failed", "recorded": "recorded", "transcribed": "transcribed"},
 }  # fmt: skip
-"""The state that follows from each kind of evidence in each state. Evidence cannot occur in a state that is missing."""
+"""For each kind of evidence and each state, the state that follows. A pair that is missing cannot occur."""
 
 
 @attrs.frozen
 class Reconcile:
-    """Ask Plivo about the recording. The answer is evidence too."""
+    """Ask Plivo about the recording, and apply the evidence that follows from the answers."""
 
 
 @attrs.frozen
@@ -143,7 +143,7 @@ class RunHandlers:
 
     Attributes:
         event: The event.
-        skip: The handlers not to run now, because they have succeeded, were given up, or have to wait.
+        skip: The handlers that do not run now, because they have succeeded, were given up, or run later.
     """
 
     event: ApiResponse | RecordingEnded | TranscriptionEnded
@@ -152,17 +152,17 @@ class RunHandlers:
 
 @attrs.frozen
 class GiveUpHandler:
-    """Give up a handler that has failed, or run, for too long.
+    """Give up a handler that has not succeeded in time.
 
     Attributes:
-        run: How the handler stands.
+        run: The runs of the handler.
     """
 
     run: HandlerRun
 
 
 Effect = Reconcile | RunHandlers | GiveUpHandler
-"""What is to be done after the change was stored. Waiters need no effect, because the store wakes them."""
+"""What has to be done after a change was stored. Waiting calls need no effect, because the store wakes them."""
 
 
 def plan(
@@ -173,16 +173,22 @@ def plan(
     dedupe_key: str | None = None,
     tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> FollowedRecording:
-    """Return the record of a start of which nothing has been sent.
+    """Return the record of a start that is not being sent yet.
 
     Args:
-        start_id: The id of the start.
+        start_id: The ID of the start.
         request: The request to send.
         now: The time (aware).
-        dedupe_key: The user's key of the start.
+        dedupe_key: The user's key of the start. If None, the start has no key.
         tracking: The intervals and timeouts.
     """
-    return _new(start_id, request, now, dedupe_key, tracking, _planned(now))
+    return FollowedRecording(
+        start_id=start_id,
+        request=request,
+        dedupe_key=dedupe_key,
+        due_at=now + tracking.lease,
+        history=(HistoryEntry(kind="planned", state="planned", at=now, description="planned"),),
+    )
 
 
 def begin_sending(
@@ -194,43 +200,21 @@ def begin_sending(
     dedupe_key: str | None = None,
     tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> FollowedRecording:
-    """Return the record of a start that is sent as soon as it is stored.
+    """Return the record of a start that is sent as soon as the record is stored.
 
-    It is `plan` and `SendingBegan` in one, so that one write stores both.
+    This is `plan` followed by `SendingBegan`, so that a single write stores both.
 
     Args:
-        start_id: The id of the start.
+        start_id: The ID of the start.
         request: The request to send.
         now: The time (aware).
-        sending: What the clocks of this machine show.
-        dedupe_key: The user's key of the start.
+        sending: The readings of this machine's clocks. If None, they are not known.
+        dedupe_key: The user's key of the start. If None, the start has no key.
         tracking: The intervals and timeouts.
     """
+    record = plan(start_id, request, now, dedupe_key=dedupe_key, tracking=tracking)
     began = HistoryEntry(kind="sending_began", state="sending", at=now, description=describe(SendingBegan(), "sending"))
-    return attrs.evolve(_new(start_id, request, now, dedupe_key, tracking, _planned(now), began), sending=sending)
-
-
-def _planned(now: datetime) -> HistoryEntry:
-    return HistoryEntry(kind="planned", state="planned", at=now, description="planned")
-
-
-def _new(
-    start_id: str,
-    request: StartRequest,
-    now: datetime,
-    dedupe_key: str | None,
-    tracking: TrackingPolicy,
-    *history: HistoryEntry,
-) -> FollowedRecording:
-    return FollowedRecording(
-        start_id=start_id,
-        request=request,
-        dedupe_key=dedupe_key,
-        version=len(history) - 1,
-        state=history[-1].state,
-        due_at=now + tracking.lease,
-        history=history,
-    )
+    return attrs.evolve(record, version=1, state="sending", sending=sending, history=(*record.history, began))
 
 
 def apply(
@@ -251,16 +235,18 @@ def apply(
         events_with_handlers: The events that have handlers.
 
     Returns:
-        The record after the change, which is the same object if nothing changed, and what is to be done once it is
-        stored.
+        The record after the change, which is the same object if nothing changed, and the effects of the change.
 
     Raises:
-        ValueError: The table has no entry for this state and this kind of evidence. Nothing changes.
+        ValueError: The table has no entry for the state of the record and this kind of evidence.
     """
     kind = kind_of(evidence)
     row = TABLE[kind]
     if record.state not in row:
-        raise ValueError(f"start {record.start_id} is {record.state}; it cannot meet the evidence {kind!r}")
+        raise ValueError(
+            f"start {record.start_id} is {record.state}, and evidence of the kind {kind!r} is impossible in it. "
+            "The record was left unchanged."
+        )
     state = row[record.state]
     if state is None or (kind == "due_time_reached" and not is_due(record, now)):
         return record, ()
@@ -292,7 +278,7 @@ def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) ->
 
 
 def _run_handlers(before: FollowedRecording, after: FollowedRecording, name: EventName) -> RunHandlers:
-    """Run all handlers of an event, except those that the record says are not to run now."""
+    """Return the effect that runs the handlers of an event, except those that do not run now."""
     runs = [run for run in after.handler_runs if run.event == name]
     skip = frozenset([run.handler for run in runs if run.due_at is None or run in before.handler_runs])
     return RunHandlers(event_of(after, name), skip)

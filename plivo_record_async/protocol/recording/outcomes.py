@@ -1,4 +1,4 @@
-"""The evidence that follows from the answer to a start, from its error, and from the event of a callback."""
+"""The evidence that follows from the response to a start, from the error of a start, and from a callback's event."""
 
 from __future__ import annotations
 
@@ -24,24 +24,29 @@ from plivo_record_async.protocol.recording.evidence import (
 __all__ = ["Started", "evidence_of_error", "evidence_of_event", "evidence_of_response"]
 
 Started = RecordingStarted | PendingResponse
-"""The two answers to a start."""
+"""The two results of a start."""
 
-_LENGTHS = ("recording_duration", "recording_duration_ms", "RecordingDuration", "RecordingDurationMs")
+_LENGTH_FIELDS = ("recording_duration", "recording_duration_ms", "RecordingDuration", "RecordingDurationMs")
 
 
-def evidence_of_response(answer: Started) -> StartAccepted:
-    """Return the evidence of the answer to a start.
+def evidence_of_response(started: Started) -> StartAccepted:
+    """Return the evidence that follows from the response to a start.
 
     Args:
-        answer: The answer.
+        started: The result of the start.
     """
-    if isinstance(answer, PendingResponse):
-        return StartAccepted(description="accepted", api_id=answer.api_id)
-    return StartAccepted(description="started", api_id=answer.api_id, recording_id=answer.recording_id, url=answer.url)
+    if isinstance(started, PendingResponse):
+        return StartAccepted(description="accepted", api_id=started.api_id)
+    return StartAccepted(
+        description="started", api_id=started.api_id, recording_id=started.recording_id, url=started.url
+    )
 
 
 def evidence_of_error(error: PlivoRecordError) -> Evidence:
-    """Return the evidence of the error of a start: accepted with an unreadable body, unknown, refused, or not sent.
+    """Return the evidence that follows from the error of a start.
+
+    The start was accepted although the body of the response was unreadable, it was rejected, it was not sent, or its
+    outcome is unknown.
 
     Args:
         error: The error.
@@ -63,10 +68,10 @@ def evidence_of_error(error: PlivoRecordError) -> Evidence:
 
 
 def evidence_of_event(event: ApiResponse | RecordingEnded | TranscriptionEnded) -> Evidence:
-    """Return the evidence of an event: the event itself, unless it reports the end of a recording that has no length.
+    """Return the evidence that follows from an event.
 
-    Plivo sends such a callback, with a length of -1, when a recording begins. It is known from the Record XML element:
-    https://github.com/plivo/plivo-java/issues/36
+    This is the event itself, unless it is a `RecordingEnded` with a length of -1. Plivo sends such a callback when a
+    recording begins. This was observed with the Record XML element: https://github.com/plivo/plivo-java/issues/36
 
     Args:
         event: The event.
@@ -74,9 +79,9 @@ def evidence_of_event(event: ApiResponse | RecordingEnded | TranscriptionEnded) 
     if not isinstance(event, RecordingEnded) or event.recording_id is None or event.duration_ms is not None:
         return event
     response = event.raw.get("response")
-    said = read_json_object("response", response) if response else event.raw
-    # No length could be read, so a length that is present is -1.
-    if event.ended_at is not None or all(said.get(name) in (None, "") for name in _LENGTHS):
+    fields = read_json_object("response", response) if response else event.raw
+    # The length could not be read. If there is one nevertheless, it is -1.
+    if event.ended_at is not None or all(fields.get(name) in (None, "") for name in _LENGTH_FIELDS):
         return event
     return RecordingBegan(
         recording=Recording(

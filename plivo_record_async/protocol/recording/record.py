@@ -1,4 +1,4 @@
-"""The record of a followed recording: what is known about it, and what that means to those who wait for it."""
+"""The record of a followed recording: what is known about it, and which stages it has reached."""
 
 from __future__ import annotations
 
@@ -23,25 +23,31 @@ from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun, describe_failures
 from plivo_record_async.protocol.recording.kinds import Kind
 
-__all__ = ["FollowedRecording", "HistoryEntry", "Progress", "Stage", "StartResponse", "progress", "status_of"]
+__all__ = ["FollowedRecording", "HistoryEntry", "Progress", "Stage", "StartResponse", "progress_of", "status_of"]
 
 Stage = Literal["accepted", "recorded", "transcribed"]
 """The stages that a user can wait for."""
 
-Progress = Literal["reached", "lost", "waiting"]
+Progress = Literal["reached", "unreachable", "pending"]
 """Whether a stage has been reached, can no longer be reached, or may still be reached."""
 
 _ACCEPTED: Final[frozenset[RecordingState]] = frozenset(
     {"accepted", "unconfirmed", "started", "recorded", "transcribed"}
 )
 
-_LOST: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "absent", "failed"})
+_WITHOUT_RECORDING: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "absent", "failed"})
 """The states of starts that made no recording."""
 
 
 @attrs.frozen(kw_only=True)
 class StartResponse:
-    """What the answer to the start said. The attributes are those of `StartAccepted`."""
+    """What Plivo's response to the start contained.
+
+    Attributes:
+        api_id: Plivo's ID of the request. If None, it is not known.
+        recording_id: Plivo's ID of the recording. It is None in asynchronous mode.
+        url: The URL at which the file will be. It is None in asynchronous mode.
+    """
 
     api_id: str | None = None
     recording_id: str | None = None
@@ -53,10 +59,10 @@ class HistoryEntry:
     """One entry in the history of a recording.
 
     Attributes:
-        kind: The kind of the evidence. The first entry is ``planned``.
-        state: The state after it.
+        kind: The kind of the evidence that was applied. The first entry has ``planned`` instead.
+        state: The state after the evidence was applied.
         at: When the evidence was applied (aware, UTC).
-        description: A description of the evidence. The events of callbacks are in the record itself.
+        description: A description of the evidence. The record itself contains the events of callbacks.
     """
 
     kind: Kind | Literal["planned"]
@@ -67,27 +73,30 @@ class HistoryEntry:
 
 @attrs.frozen(kw_only=True)
 class FollowedRecording(Value):
-    """Everything that is known about one followed recording. Only ``begin``, ``plan`` and ``apply`` make such records.
+    """Everything that is known about one followed recording.
+
+    Only the functions of ``protocol.recording.lifecycle`` make and change records. If an attribute may be None and
+    nothing else is written here, None means that the value is not known.
 
     Attributes:
-        start_id: The tracker's id of the start.
-        request: The request as it is sent. Callbacks are verified against its URLs, which the tracker has issued.
-        dedupe_key: The user's key of the start, which is unique in a store.
-        version: How often the record has changed. A store accepts a change only if it has the version before it.
+        start_id: The tracker's ID of the start.
+        request: The request as it is sent, with the URLs that the tracker has issued. Callbacks are verified against
+            these URLs.
+        dedupe_key: The user's key of the start, which is unique in a store. If None, the start has no key.
+        version: How often the record has changed. A store replaces a record only by its next version.
         state: The state of the recording.
-        due_at: When the record needs attention again. If None, nothing is left to do for it.
-        sending: What the clocks of this machine showed when the start was about to be sent. It is None in records of
-            older versions of this package.
-        gone_at: When the conference was first seen to be over, by Plivo's clock.
-        start_response: What the answer to the start said.
+        due_at: When the record has to be processed again. If None, nothing is left to do for it.
+        sending: The clock readings at the time when the start was about to be sent.
+        gone_at: When the conference was first found to be over, by Plivo's clock.
+        start_response: What Plivo's response to the start contained.
         async_response: The asynchronous response.
-        begun: What a callback reported when the recording had begun.
+        begun: What a callback reported when the recording began.
         ended: The end of the recording.
         transcription: The end of the transcription.
         candidates: The rows in Plivo's list that are, or may be, this recording.
-        unhandled: The events whose handlers have not all run.
-        handler_runs: How these handlers stand. It is empty if none of them has failed.
-        history: The history, the oldest entry first.
+        unhandled: The names of the events that have handlers which have neither succeeded nor been given up.
+        handler_runs: The runs of the handlers of those events, or nothing if no handler has failed yet.
+        history: The evidence that was applied, the oldest first.
     """
 
     start_id: str
@@ -110,12 +119,12 @@ class FollowedRecording(Value):
 
     @property
     def conference_name(self) -> str:
-        """The conference's name."""
+        """The name of the conference."""
         return self.request.conference_name
 
     @property
     def created_at(self) -> datetime:
-        """When the record was made."""
+        """When the record was created."""
         return self.history[0].at
 
     @property
@@ -125,7 +134,7 @@ class FollowedRecording(Value):
 
     @property
     def since(self) -> datetime:
-        """When the recording reached its state."""
+        """When the recording reached its current state."""
         *_, first = takewhile(lambda entry: entry.state == self.state, reversed(self.history))
         return first.at
 
@@ -166,22 +175,22 @@ class FollowedRecording(Value):
 
     @property
     def error(self) -> str | None:
-        """What is wrong with the recording. If None, nothing is known to be wrong."""
+        """Why the recording or its transcription failed, or why its state is uncertain. If None, there is no error."""
         if self.state in {"recorded", "transcribed"}:
             return (self.transcription and self.transcription.error) or None
         if self.state == "failed":
             return (self.async_response and self.async_response.error) or None
         reason = None
-        if self.state in _LOST or self.state in {"unknown", "unconfirmed"}:
+        if self.state in _WITHOUT_RECORDING or self.state in {"unknown", "unconfirmed"}:
             reason = next((entry.description for entry in self.history if entry.state == self.state), None)
         if len(self.candidates) > 1:
-            may_be = ", ".join(row.recording_id or "?" for row in self.candidates)
-            reason = "; ".join(filter(None, [reason, f"it may be any of the recordings {may_be}"]))
+            ids = ", ".join(row.recording_id or "?" for row in self.candidates)
+            reason = "; ".join(filter(None, [reason, f"it may be any of the recordings {ids}"]))
         return reason
 
     @property
     def handler_error(self) -> str | None:
-        """Which of the user's handlers have failed and what happens next. If None, no handler has failed."""
+        """Which handlers have failed, and when they run again or that they were given up. If None, none has failed."""
         return describe_failures(self.handler_runs)
 
     @property
@@ -189,28 +198,29 @@ class FollowedRecording(Value):
         return self.candidates[0] if len(self.candidates) == 1 else None
 
 
-def progress(record: FollowedRecording, stage: Stage) -> Progress:
-    """Return how a stage stands. An unknown or unconfirmed recording may still reach every stage.
+def progress_of(record: FollowedRecording, stage: Stage) -> Progress:
+    """Return whether a recording has reached a stage, or can still reach it.
+
+    A recording whose state is ``unknown`` or ``unconfirmed`` can still reach every stage.
 
     Args:
         record: The record.
         stage: The stage.
     """
+    unreachable = record.state in _WITHOUT_RECORDING
     if stage == "accepted":
         reached = record.state in _ACCEPTED
-        lost = record.state in _LOST
     elif stage == "recorded":
         reached = record.ended is not None
-        lost = record.state in _LOST
     else:
         failed = record.transcription is not None and record.transcription.error is not None
         reached = record.transcription is not None and not failed
-        lost = failed or record.state in _LOST or record.request.transcription_url is None
-    return "reached" if reached else "lost" if lost else "waiting"
+        unreachable = unreachable or failed or record.request.transcription_url is None
+    return "reached" if reached else "unreachable" if unreachable else "pending"
 
 
 def status_of(record: FollowedRecording) -> RecordingStatus:
-    """Return the status of a recording, which is what users see of its record.
+    """Return the public status of a recording.
 
     Args:
         record: The record.

@@ -1,4 +1,4 @@
-"""When a record needs attention again, and for what."""
+"""When a record has to be processed again, and what is left to do for it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["is_due", "is_silent", "lacks_end", "lacks_transcript", "next_due"]
 
 
 def is_due(record: FollowedRecording, now: datetime) -> bool:
-    """Return whether the record needs attention now.
+    """Return whether a record has to be processed now.
 
     Args:
         record: The record.
@@ -26,7 +26,7 @@ def is_due(record: FollowedRecording, now: datetime) -> bool:
 
 
 def lacks_end(record: FollowedRecording) -> bool:
-    """Return whether Plivo may know more about the recording than the record does.
+    """Return whether the end of the recording is not known, so that Plivo has to be asked about it.
 
     Args:
         record: The record.
@@ -35,7 +35,7 @@ def lacks_end(record: FollowedRecording) -> bool:
 
 
 def lacks_transcript(record: FollowedRecording) -> bool:
-    """Return whether the recording has ended and its transcript may still come.
+    """Return whether the recording has ended and its transcript is still expected.
 
     Args:
         record: The record.
@@ -55,11 +55,11 @@ def is_silent(record: FollowedRecording) -> bool:
 def next_due(
     record: FollowedRecording, changes: Mapping[str, Any], now: datetime, tracking: TrackingPolicy
 ) -> datetime | None:
-    """Return when the record needs attention again. If None, nothing is left to do for it.
+    """Return when a record has to be processed again. If None, nothing is left to do for it.
 
     Args:
         record: The record before its change.
-        changes: The attributes that change.
+        changes: The attributes that change, with their new values.
         now: The time (aware).
         tracking: The intervals and timeouts.
     """
@@ -73,7 +73,10 @@ def next_due(
 def _recording_due(
     record: FollowedRecording, changes: Mapping[str, Any], now: datetime, tracking: TrackingPolicy
 ) -> datetime | None:
-    """Return when the recording itself needs attention. The longer its state has lasted, the longer is the pause."""
+    """Return when a record has to be processed again, apart from its handlers.
+
+    The longer the recording has been in its state, the longer is the pause.
+    """
     state: RecordingState = changes.get("state", record.state)
     since = record.since if state == record.state else now
     if state in {"planned", "sending"}:
@@ -85,7 +88,8 @@ def _recording_due(
     if now - record.created_at > tracking.give_up_after:
         return None
     if "gone_at" in changes:
-        return now + tracking.absence_grace + tracking.poll_interval  # the grace is measured with Plivo's clock
+        # The grace period is measured with Plivo's clock, which may differ a little from this machine's.
+        return now + tracking.absence_grace + tracking.poll_interval
     first = tracking.initial_backoff if state == "unknown" else tracking.idle_backoff
     return now + min(max(first, now - since), tracking.max_backoff)
 

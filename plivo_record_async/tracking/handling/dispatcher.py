@@ -1,4 +1,4 @@
-"""Running the user's handlers, each in a task of its own, and storing what became of them."""
+"""Running the user's handlers, each in a task of its own, and storing how they ended."""
 
 from __future__ import annotations
 
@@ -24,42 +24,42 @@ from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.tracking.handling.handlers import HandleableEvent, Handler, Handlers, describe_error, error_of
 from plivo_record_async.tracking.tasks import BackgroundTasks
 
-__all__ = ["EventRuns", "HandlerDispatcher"]
+__all__ = ["HandlerDispatcher", "LocalRuns"]
 
 log = logging.getLogger("plivo_record_async")
 
 
 @attrs.define(eq=False)
-class EventRuns:
-    """The handlers of one event of one recording, as they run in this process.
+class LocalRuns:
+    """The handlers of one event of one recording, in this process.
 
     Attributes:
         running: The tasks of the handlers that are running.
         succeeded: The handlers that have succeeded.
-        given_up: The handlers that are not run again although they have not succeeded.
-        noted: Whether the record already has runs for this event.
+        given_up: The handlers that have not succeeded and will not run again.
+        is_recorded: Whether the record has a `HandlerRun` for each handler of the event.
     """
 
     running: dict[str, asyncio.Task[None]] = attrs.field(factory=dict[str, "asyncio.Task[None]"])
     succeeded: set[str] = attrs.field(factory=set[str])
     given_up: set[str] = attrs.field(factory=set[str])
-    noted: bool = False
+    is_recorded: bool = False
 
     @property
     def finished(self) -> set[str]:
-        """The handlers that are not to be run again."""
+        """The handlers that will not run again."""
         return self.succeeded | self.given_up
 
-    def ended(
+    def note_end(
         self, name: EventName, handlers: Mapping[str, Handler], label: str, error: BaseException | None
     ) -> EventHandled | HandlerProgress | None:
         """Note that a handler has ended.
 
         Args:
-            name: The event.
-            handlers: All handlers of the event.
-            label: The handler that has ended.
-            error: What the handler raised. If None, it succeeded.
+            name: The name of the event.
+            handlers: All handlers of the event, by label.
+            label: The label of the handler that has ended.
+            error: The exception that the handler raised. If None, it succeeded.
 
         Returns:
             The evidence to store. If None, nothing has to be stored.
@@ -68,8 +68,8 @@ class EventRuns:
             self.succeeded.add(label)
         if handlers.keys() <= self.finished:
             return EventHandled(name=name)
-        self.noted = self.noted or error is not None
-        if not self.noted:
+        self.is_recorded = self.is_recorded or error is not None
+        if not self.is_recorded:
             return None
         failed = () if error is None else ((label, describe_error(error)),)
         return HandlerProgress(
@@ -81,10 +81,10 @@ class HandlerDispatcher:
     """Runs the handlers of one process in one event loop.
 
     Args:
-        handlers: The handlers that are registered.
+        handlers: The registered handlers.
         tracking: The intervals and timeouts.
-        tasks: Owner of the tasks.
-        apply_with_retry: Stores evidence, again and again until the store takes it.
+        tasks: The owner of the tasks in which the handlers run.
+        apply_with_retry: A function that stores evidence and retries until it is stored.
     """
 
     def __init__(
@@ -98,10 +98,10 @@ class HandlerDispatcher:
         self._tracking = tracking
         self._tasks = tasks
         self._apply_with_retry = apply_with_retry
-        self._runs: dict[tuple[str, EventName], EventRuns] = {}
+        self._runs: dict[tuple[str, EventName], LocalRuns] = {}
 
     def run(self, record: FollowedRecording, effect: RunHandlers) -> None:
-        """Start those handlers of an event that are neither running nor to be skipped.
+        """Start the handlers of an event, except those that are running or have to be skipped.
 
         Args:
             record: The recording.
@@ -112,29 +112,29 @@ class HandlerDispatcher:
         if not handlers:
             self._leave_or_give_up(record, name)
             return
-        runs = self._runs.setdefault((record.start_id, name), EventRuns())
+        runs = self._runs.setdefault((record.start_id, name), LocalRuns())
         known = [run for run in record.handler_runs if run.event == name]
         runs.given_up.update(run.handler for run in known if run.given_up)
         runs.succeeded.update(run.handler for run in known if run.due_at is None and not run.given_up)
-        runs.noted = bool(known)
+        runs.is_recorded = bool(known)
         overdue = runs.running.keys() - effect.skip
         idle = handlers.keys() - runs.running.keys() - runs.finished - effect.skip
         for label in filter(idle.__contains__, handlers):  # in the order in which they were registered
             runs.running[label] = self._tasks.spawn(self._run(record, effect.event, label))
         if overdue and not known:
-            runs.noted = True
+            runs.is_recorded = True
             self._apply_later(record, HandlerProgress(name=name, running=frozenset(runs.running)))
         if not runs.running:
             del self._runs[record.start_id, name]
-            if handlers.keys() <= runs.finished:  # the others belonged to an earlier version of the program
+            if handlers.keys() <= runs.finished:  # any other runs belong to handlers that are no longer registered
                 self._apply_later(record, EventHandled(name=name))
 
     def give_up(self, record: FollowedRecording, run: HandlerRun) -> None:
-        """Log that a handler is not run again, and cancel it if it is running.
+        """Log that a handler was given up, and cancel it if it is running.
 
         Args:
             record: The recording.
-            run: How the handler stands.
+            run: The runs of the handler.
         """
         log.error("start %s: %s", record.start_id, run)
         runs = self._runs.get((record.start_id, run.event))
@@ -142,7 +142,7 @@ class HandlerDispatcher:
             runs.running[run.handler].cancel()
 
     async def _run(self, record: FollowedRecording, event: HandleableEvent, label: str) -> None:
-        """Run one handler, and store how it ended if that has to be stored."""
+        """Run one handler, and store how it ended, if necessary."""
         name = event_name(event)
         key: tuple[str, EventName] = (record.start_id, name)
         handlers, runs = self._handlers.of(name), self._runs[key]
@@ -153,18 +153,18 @@ class HandlerDispatcher:
             if not runs.running:
                 del self._runs[key]
         if error is not None:
-            text = "handler %s of %s failed for start %s; it is run again after a pause"
-            log.error(text, label, name, record.start_id, exc_info=error)
-        evidence = runs.ended(name, handlers, label, error)
+            text = "start %s: handler %s of %s failed; it runs again after a pause"
+            log.error(text, record.start_id, label, name, exc_info=error)
+        evidence = runs.note_end(name, handlers, label, error)
         if evidence is not None:
             await self._apply_with_retry(record, evidence)
 
     def _leave_or_give_up(self, record: FollowedRecording, name: EventName) -> None:
-        """Leave an event to a process that has handlers for it, and give the event up when that takes too long."""
+        """Leave an event to the processes that have handlers for it, but give it up when none has run them in time."""
         waited = _clock.now() - record.updated_at
         if waited > self._tracking.give_up_after:
             log.warning(
-                "start %s: no process has run handlers for its %s for %s; the event is given up",
+                "start %s: no process has run the handlers of its %s within %s; they were given up",
                 record.start_id,
                 name,
                 waited,

@@ -1,4 +1,4 @@
-"""The user's handlers: which functions can be handlers, their names, and running one of them."""
+"""The user's handlers: which functions can be handlers, how they are named, and how one of them is run."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MAX_ERROR_LENGTH: Final = 500
 
 
 class Handlers:
-    """The handlers of each event, by label."""
+    """The registered handlers of each event, by label."""
 
     def __init__(self) -> None:
         self._by_event: dict[EventName, dict[str, Handler]] = {}
@@ -47,9 +47,9 @@ class Handlers:
         """Add a handler of an event.
 
         Args:
-            name: The event.
+            name: The name of the event.
             handler: The handler.
-            label: The name of the handler in records and logs. A second one with the same name is ``label#2``.
+            label: The name of the handler in records and logs. A second handler with the same name is ``label#2``.
         """
         handlers = self._by_event.setdefault(name, {})
         number = 1 + sum(known.partition("#")[0] == label for known in handlers)
@@ -59,7 +59,7 @@ class Handlers:
         """Return the handlers of an event, by label.
 
         Args:
-            name: The event.
+            name: The name of the event.
         """
         return self._by_event.get(name, {})
 
@@ -76,30 +76,32 @@ def name_of_event_class(event: type[HandleableEvent]) -> EventName:
         event: The class.
 
     Raises:
-        TypeError: It is not the class of an event that belongs to a recording.
+        TypeError: ``event`` is not the class of an event that can have handlers.
     """
     name = _NAMES.get(event)
     if name is None:
-        known = ", ".join(sorted(_NAMES.values()))
-        raise TypeError(f"on() takes one of {known}, not {event!r}")
+        raise TypeError(f"event must be one of {', '.join(sorted(_NAMES.values()))}, not {event!r}")
     return name
 
 
 def handler_of(function: Any, handle_of: Callable[[FollowedRecording], object]) -> Handler:
-    """Return the handler that calls a user's function with what it takes.
+    """Return the handler that calls a user's function with an event, and with its recording if it takes two arguments.
 
     Args:
         function: An async function that takes an event, or an event and its recording.
-        handle_of: Makes the handle of a recording.
+        handle_of: A function that returns the handle of a recording.
 
     Raises:
-        TypeError: It is not an async function that can be called so.
+        TypeError: ``function`` is not an async function, or cannot be called with these arguments.
     """
     if not _is_async(function):
-        raise TypeError(f"a handler must be an async function, not {function!r}")
+        raise TypeError(f"a handler must be an async function, not {function!r}; define it with `async def`")
     takes_recording = _takes(function, 2)
     if not takes_recording and not _takes(function, 1):
-        raise TypeError(f"a handler must take an event, or an event and its recording, unlike {function!r}")
+        raise TypeError(
+            "a handler must be callable with one argument, the event, or with two, the event and its recording; "
+            f"{function!r} is not"
+        )
 
     async def handler(record: FollowedRecording, event: HandleableEvent) -> None:
         await function(*(event, handle_of(record)) if takes_recording else (event,))
@@ -108,10 +110,10 @@ def handler_of(function: Any, handle_of: Callable[[FollowedRecording], object]) 
 
 
 def label_of(function: object) -> str:
-    """Return the name of a function or class, with its module.
+    """Return the name of a function, or of the class of a callable object, with its module.
 
     Args:
-        function: The function, a ``functools.partial`` of it, or an object that can be called.
+        function: A function, a ``functools.partial`` of one, or a callable object.
     """
     while isinstance(function, partial):
         function = function.func
@@ -120,9 +122,10 @@ def label_of(function: object) -> str:
 
 
 async def error_of(handler: Handler, record: FollowedRecording, event: HandleableEvent) -> BaseException | None:
-    """Run a handler to its end and return what it raised. If None, it succeeded.
+    """Run a handler and return the exception that it raised. If None, it succeeded.
 
-    A `CancelledError` of a task that the handler waited for is an error like any other.
+    If the handler raises a `CancelledError` although its own task was not cancelled, for example because it awaited a
+    task that was cancelled, that counts as an error like any other.
 
     Args:
         handler: The handler.
@@ -131,8 +134,8 @@ async def error_of(handler: Handler, record: FollowedRecording, event: Handleabl
 
     Raises:
         CancelledError: The task in which this runs was cancelled.
-        KeyboardInterrupt: The program is to end.
-        SystemExit: The program is to end.
+        KeyboardInterrupt: The handler raised it.
+        SystemExit: The handler raised it.
     """
     try:
         await handler(record, event)
@@ -143,29 +146,29 @@ async def error_of(handler: Handler, record: FollowedRecording, event: Handleabl
         if task is not None and task.cancelling():
             raise
         return error
-    except BaseException as error:  # noqa: BLE001 - a handler may raise anything, and nothing of it concerns the others
+    except BaseException as error:  # noqa: BLE001 - a handler may raise anything, which must not affect the others
         return error
     return None
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an error as the last line of its traceback shows it, shortened.
+    """Return the last line of an exception's traceback, shortened if it is long.
 
     Args:
-        error: The error.
+        error: The exception.
     """
     return traceback.format_exception_only(error)[-1].strip()[:_MAX_ERROR_LENGTH]
 
 
 def _is_async(function: object) -> bool:
-    """Whether calling it makes a coroutine."""
+    """Return whether a call of the function returns a coroutine."""
     if isinstance(function, partial):
         return _is_async(function.func)
     return callable(function) and any(map(inspect.iscoroutinefunction, (function, function.__call__)))
 
 
 def _takes(function: Callable[..., object], count: int) -> bool:
-    """Whether it can be called with so many arguments."""
+    """Return whether a function can be called with this number of arguments."""
     try:
         inspect.signature(function).bind(*range(count))
     except TypeError:

@@ -24,7 +24,7 @@ from plivo_record_async.protocol.recording.evidence import (
     StartRejected,
 )
 from plivo_record_async.protocol.recording.lifecycle import RunHandlers, apply, begin_sending
-from plivo_record_async.protocol.recording.record import StartResponse, progress
+from plivo_record_async.protocol.recording.record import StartResponse, progress_of
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     CONFIRMED,
@@ -91,16 +91,19 @@ def test_missing_transcript_counts_as_failed_until_it_arrives() -> None:
     assert (early, effects) == (record, ())
     handled_events: frozenset[EventName] = frozenset({"TranscriptionEnded"})
     late, effects = apply(record, DueTimeReached(), due_time(record), events_with_handlers=handled_events)
-    assert (late.state, late.error) == ("recorded", "no transcript came within 2 days, 0:00:00 of the recording's end")
-    assert progress(late, "transcribed") == "lost"
-    assert late.history[-1].description == "no transcript came in time"
+    assert (late.state, late.error) == (
+        "recorded",
+        "no transcript was received within 2 days, 0:00:00 after the end of the recording",
+    )
+    assert progress_of(late, "transcribed") == "unreachable"
+    assert late.history[-1].description == "no transcript was received in time"
     [told] = effects
     assert isinstance(told, RunHandlers)
     assert told.event == late.transcription
     handled = record_after(late, EventHandled(name="TranscriptionEnded"))
     assert handled.due_at is None
     at_last, effects = apply(handled, TRANSCRIBED, NOW, events_with_handlers=handled_events)
-    assert progress(at_last, "transcribed") == "reached"
+    assert progress_of(at_last, "transcribed") == "reached"
     assert effects == (RunHandlers(TRANSCRIBED),)
 
 

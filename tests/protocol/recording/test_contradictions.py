@@ -124,4 +124,4 @@ EVIL = "xrecord_urlhttps://evil.example/x.mp3"
 def test_name_contradicts_only_if_an_event_can_be_split_off_it(name: str, said: str, contradicts: bool) -> None:
     reason = contradiction(record(ANSWER, name=name), attrs.evolve(ENDED, conference_name=said))
     assert (reason is not None) is contradicts
-    assert reason is None or reason.startswith("it names the conference ")
+    assert reason is None or reason.startswith("its conference is ")

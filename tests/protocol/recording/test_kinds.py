@@ -29,9 +29,9 @@ def test_all_evidence_has_a_description(kind: Kind) -> None:
 
 
 def test_description_of_a_failure_is_plivos_message() -> None:
-    assert describe(FAILED, "failed") == "a callback said that it failed: not found"
-    assert describe(UNTRANSCRIBED, "recorded") == "a callback said that the transcription failed: too long"
+    assert describe(FAILED, "failed") == "a callback reported that it failed: not found"
+    assert describe(UNTRANSCRIBED, "recorded") == "a callback reported that the transcription failed: too long"
 
 
 def test_evidence_without_effect_has_a_short_description() -> None:
-    assert describe(EVIDENCE["due_time_reached"], "started") == "time passed"
+    assert describe(EVIDENCE["due_time_reached"], "started") == "its due time was reached"

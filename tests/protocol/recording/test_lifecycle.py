@@ -47,7 +47,7 @@ from plivo_record_async.protocol.recording.lifecycle import (
     apply,
     begin_sending,
 )
-from plivo_record_async.protocol.recording.record import FollowedRecording, progress, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, progress_of, status_of
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     ACCEPTED,
@@ -129,7 +129,7 @@ def test_every_state_and_evidence_follow_the_table(kind: Kind, state: RecordingS
     record = recording(state)
     now = due_time(record)
     if state not in TABLE[kind]:
-        with pytest.raises(ValueError, match=f"start-1 is {state}; it cannot meet the evidence '{kind}'"):
+        with pytest.raises(ValueError, match=f"start-1 is {state}, and evidence of the kind '{kind}' is impossible"):
             apply(record, EVIDENCE[kind], now)
     elif TABLE[kind][state] is None:
         assert apply(record, EVIDENCE[kind], now) == (record, ())
@@ -161,8 +161,8 @@ def test_each_step_keeps_its_time_and_its_evidence() -> None:
         ("planned", "planned", 0, "planned"),
         ("sending_began", "sending", 1, "sending began"),
         ("accepted", "accepted", 2, "202: conference recording started"),
-        ("start_confirmed", "started", 3, "a callback said that it started"),
-        ("recording_ended", "recorded", 4, "a callback said that it ended"),
+        ("start_confirmed", "started", 3, "a callback reported that it was started"),
+        ("recording_ended", "recorded", 4, "a callback reported that it has ended"),
         ("transcribed", "transcribed", 5, "a callback delivered the transcript"),
     ]
     assert (record.created_at, record.since, record.updated_at) == (NOW, NOW + 5 * SECOND, NOW + 5 * SECOND)
@@ -352,7 +352,7 @@ def facts(record: FollowedRecording) -> dict[str, Any]:
         "error": record.error,
         "events": (record.start_response, record.async_response, record.begun, record.ended, record.transcription),
         "raws": raws,
-        "stages": [progress(record, stage) for stage in ("accepted", "recorded", "transcribed")],
+        "stages": [progress_of(record, stage) for stage in ("accepted", "recorded", "transcribed")],
     }
 
 
@@ -391,7 +391,7 @@ class Life(RuleBasedStateMachine):
         if self.record.state in TABLE[kind_of(evidence)]:
             self.record, _ = apply(self.record, evidence, self.now, events_with_handlers=TWO_HANDLED)
         else:
-            with pytest.raises(ValueError, match="cannot meet"):
+            with pytest.raises(ValueError, match="is impossible in it"):
                 apply(self.record, evidence, self.now, events_with_handlers=TWO_HANDLED)
 
     @initialize(sent=st.booleans())
@@ -458,8 +458,8 @@ class Life(RuleBasedStateMachine):
     @invariant()
     def a_reached_stage_stays_reached(self) -> None:
         for stage in ("recorded", "transcribed"):
-            if progress(self.before, stage) == "reached":
-                assert progress(self.record, stage) == "reached"
+            if progress_of(self.before, stage) == "reached":
+                assert progress_of(self.record, stage) == "reached"
 
 
 TestLife = Life.TestCase

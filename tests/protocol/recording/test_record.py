@@ -1,4 +1,4 @@
-"""The status of a record, and the progress of the stages that callers wait for."""
+"""The status of a record, and the progress_of of the stages that callers wait for."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 
 from plivo_record_async.protocol.models import ApiResponse, RecordingState, RecordingStatus, StartRequest
 from plivo_record_async.protocol.recording.evidence import CandidatesFound
-from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress_of, status_of
 from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
@@ -22,43 +22,43 @@ from tests.support.samples.recordings import (
     recording,
 )
 
-WAITING: dict[RecordingState, tuple[str, str, str]] = {
-    "planned": ("waiting", "waiting", "waiting"),
-    "sending": ("waiting", "waiting", "waiting"),
-    "unknown": ("waiting", "waiting", "waiting"),
-    "accepted": ("reached", "waiting", "waiting"),
-    "unconfirmed": ("reached", "waiting", "waiting"),
-    "started": ("reached", "waiting", "waiting"),
-    "recorded": ("reached", "reached", "waiting"),
+PROGRESS: dict[RecordingState, tuple[str, str, str]] = {
+    "planned": ("pending", "pending", "pending"),
+    "sending": ("pending", "pending", "pending"),
+    "unknown": ("pending", "pending", "pending"),
+    "accepted": ("reached", "pending", "pending"),
+    "unconfirmed": ("reached", "pending", "pending"),
+    "started": ("reached", "pending", "pending"),
+    "recorded": ("reached", "reached", "pending"),
     "transcribed": ("reached", "reached", "reached"),
-    "not_sent": ("lost", "lost", "lost"),
-    "rejected": ("lost", "lost", "lost"),
-    "absent": ("lost", "lost", "lost"),
-    "failed": ("lost", "lost", "lost"),
+    "not_sent": ("unreachable", "unreachable", "unreachable"),
+    "rejected": ("unreachable", "unreachable", "unreachable"),
+    "absent": ("unreachable", "unreachable", "unreachable"),
+    "failed": ("unreachable", "unreachable", "unreachable"),
 }
 
 
-@pytest.mark.parametrize("state", WAITING)
+@pytest.mark.parametrize("state", PROGRESS)
 def test_each_stage_is_reached_pending_or_failed_in_each_state(state: RecordingState) -> None:
     stages: tuple[Stage, ...] = ("accepted", "recorded", "transcribed")
-    assert tuple(progress(recording(state), stage) for stage in stages) == WAITING[state]
+    assert tuple(progress_of(recording(state), stage) for stage in stages) == PROGRESS[state]
 
 
 def test_wait_for_the_end_goes_on_although_the_transcript_has_arrived() -> None:
     record = record_after(recording("accepted"), TRANSCRIBED)
-    assert (progress(record, "recorded"), progress(record, "transcribed")) == ("waiting", "reached")
+    assert (progress_of(record, "recorded"), progress_of(record, "transcribed")) == ("pending", "reached")
 
 
 def test_failed_transcription_does_not_fail_the_recording() -> None:
     record = record_after(recording("recorded"), UNTRANSCRIBED)
-    assert (progress(record, "recorded"), progress(record, "transcribed")) == ("reached", "lost")
+    assert (progress_of(record, "recorded"), progress_of(record, "transcribed")) == ("reached", "unreachable")
     assert record.error == "too long"
 
 
 def test_transcript_that_was_not_requested_is_not_expected() -> None:
     record = record_after(planned(request=StartRequest("standup")))
-    assert progress(record, "transcribed") == "lost"
-    assert progress(attrs.evolve(record, transcription=TRANSCRIBED), "transcribed") == "reached"
+    assert progress_of(record, "transcribed") == "unreachable"
+    assert progress_of(attrs.evolve(record, transcription=TRANSCRIBED), "transcribed") == "reached"
 
 
 def test_the_status_is_what_users_see() -> None:

@@ -54,8 +54,8 @@ def test_record_is_not_due_before_its_time(state: RecordingState) -> None:
 def test_due_record_has_a_reason() -> None:
     assert record_after(planned(), DueTimeReached()).error == "the program ended before it sent anything"
     lost = record_after(recording("sending"), DueTimeReached())
-    assert lost.error == "the program ended, or lost its store, while it was sending"
-    assert recording("unconfirmed").error == "Plivo accepted it, but no callback came in time"
+    assert lost.error == "the program ended, or could not use its store, while it was sending"
+    assert recording("unconfirmed").error == "Plivo accepted it, but no callback was received in time"
 
 
 def test_silent_recording_is_looked_up_with_doubling_intervals() -> None:
@@ -112,7 +112,7 @@ def test_grace_period_begins_at_the_end_of_the_conference() -> None:
     assert gone.due_at == NOW + SECOND + DEFAULT_TRACKING.absence_grace + DEFAULT_TRACKING.poll_interval
     assert record_after(gone, ConferenceGone()) is gone
     absent = record_after(gone, NothingFound())
-    assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo lists no recording")
+    assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo does not list the recording")
 
 
 def test_recording_is_looked_up_as_before_after_the_grace_period() -> None:

@@ -16,7 +16,7 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import apply
 from plivo_record_async.protocol.recording.record import status_of
 from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.tracking.handling.dispatcher import EventRuns
+from plivo_record_async.tracking.handling.dispatcher import LocalRuns
 from plivo_record_async.tracking.handling.handlers import HandleableEvent, Handler
 from tests.support.samples.recordings import ENDED, FAILED, TRANSCRIBED
 from tests.support.tracker.flaky_store import FlakyStore
@@ -52,7 +52,7 @@ async def test_only_the_handler_that_failed_runs_again(order: int, caplog: pytes
         record = await wait_until_handled(its)
         assert (good.times, bad.times) == (1, 3)
         assert (record.handler_runs, status_of(record).handler_error) == ((), None)
-    assert "handler bad of RecordingEnded failed for start start-1; it is run again after a pause" in caplog.text
+    assert "start start-1: handler bad of RecordingEnded failed; it runs again after a pause" in caplog.text
     assert "not yet" in caplog.text
 
 
@@ -287,24 +287,24 @@ async def test_event_that_no_process_handles_is_given_up(caplog: pytest.LogCaptu
         await its.store.create(unhandled(tracking=tracking))
         await its.follower.enter()
         assert (await wait_until_handled(its)).due_at is None
-    assert "no process has run handlers for its RecordingEnded" in caplog.text
+    assert "no process has run the handlers of its RecordingEnded" in caplog.text
 
 
 HANDLERS: dict[str, Handler] = dict.fromkeys(("a", "b", "c"), RecordingHandler())
 
 
-def ended(runs: EventRuns, label: str, error: BaseException | None = None) -> EventHandled | HandlerProgress | None:
+def ended(runs: LocalRuns, label: str, error: BaseException | None = None) -> EventHandled | HandlerProgress | None:
     runs.running.pop(label, None)
-    return runs.ended("RecordingEnded", HANDLERS, label, error)
+    return runs.note_end("RecordingEnded", HANDLERS, label, error)
 
 
 async def test_nothing_is_stored_until_all_have_run_or_one_has_failed() -> None:
     task = asyncio.create_task(asyncio.sleep(0))
-    runs = EventRuns(running=dict.fromkeys(HANDLERS, task))
+    runs = LocalRuns(running=dict.fromkeys(HANDLERS, task))
     assert ended(runs, "a") is None
     assert ended(runs, "b") is None
     assert ended(runs, "c") == EventHandled(name="RecordingEnded")
-    runs = EventRuns(running=dict.fromkeys(HANDLERS, task))
+    runs = LocalRuns(running=dict.fromkeys(HANDLERS, task))
     assert ended(runs, "a") is None
     assert ended(runs, "b", ValueError("no")) == HandlerProgress(
         name="RecordingEnded", succeeded=frozenset("a"), failed=(("b", "ValueError: no"),), running=frozenset("c")

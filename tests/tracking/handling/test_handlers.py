@@ -112,7 +112,7 @@ def test_event_classes_have_names() -> None:
         "RecordingEnded",
         "TranscriptionEnded",
     ]
-    with pytest.raises(TypeError, match=r"on\(\) takes one of ApiResponse, RecordingEnded, TranscriptionEnded, not"):
+    with pytest.raises(TypeError, match=r"event must be one of ApiResponse, RecordingEnded, TranscriptionEnded, not"):
         name_of_event_class(UnknownCallback)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
@@ -140,7 +140,7 @@ def not_async(event: object) -> None: ...
         (not_async, "must be an async function"),
         (5, "must be an async function"),
         (partial(not_async), "must be an async function"),
-        (asyncio.Event().wait, "must take an event, or an event and its recording"),
+        (asyncio.Event().wait, "must be callable with one argument, the event, or with two"),
     ],
 )
 def test_function_that_cannot_be_a_handler_is_refused(function: Any, said: str) -> None:
