@@ -1,4 +1,4 @@
-"""The only reader of the time of day, and the source of random numbers and IDs for the client and the tracker."""
+"""The time of day, which only this module reads, and the random numbers and IDs of the client and the tracker."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def now() -> datetime:
 
 
 def read() -> Reading:
-    """Read all clocks of this machine at the same time."""
+    """Return the time of all clocks of this machine."""
     return Reading(wall=now(), steady=_steady(), run=_RUN)
 
 
@@ -33,13 +33,13 @@ def _steady() -> float:
 
 
 def chance() -> float:
-    """Return a random number from 0 to 1. It spreads retries and protects no secret."""
+    """Return a random number from 0 to 1. It is used for the waits between attempts, not for secrets."""
     return random.random()  # noqa: S311
 
 
 def new_id() -> str:
     """Return a new ID: 48 bits of the time in milliseconds and 80 random bits, as 32 hexadecimal digits.
 
-    Ids that are made one after another lie together in an index, so a store that adds them writes fewer pages.
+    IDs that are created one after another are neighbours in an index, so a store that adds them writes fewer pages.
     """
     return f"{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

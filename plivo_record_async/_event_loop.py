@@ -1,7 +1,7 @@
-"""Which event loop and which process an object belongs to: one of each at a time.
+"""The event loop and the process that an object belongs to.
 
-An object may move to another event loop once its own has ended, so one that a module defines serves every event loop
-that the program runs, one after another.
+An object belongs to one event loop at a time. After its event loop has ended, it can be used in another one. So an
+object that a module creates can be used in every event loop that the program runs, one after another.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ class LoopBinding:
     """The event loop and the process that an object belongs to.
 
     Args:
-        name: What errors call the object.
-        until_closed: Whether the object stays bound to an event loop that has stopped but is not closed, because it has
-            connections there that only this loop can close. Otherwise another event loop may take it over as soon as
-            its own is not running.
+        name: The description of the object in errors.
+        until_closed: Whether the object stays bound to an event loop that has stopped until that loop is closed,
+            because it has connections that only this loop can close. If not, another event loop can use the object as
+            soon as its own is not running.
     """
 
     def __init__(self, name: str, *, until_closed: bool = False) -> None:
@@ -35,15 +35,15 @@ class LoopBinding:
         """Bind the object to the running event loop.
 
         Returns:
-            Whether it was not bound to this event loop before.
+            True if the object was not bound to this event loop before.
 
         Raises:
             ConfigurationError: The object is in use in another event loop, or the process was forked while the object
                 was in use.
         """
-        if self.is_forked:  # first of all, because a forked process has no running event loop
+        if self.is_forked:  # checked first, because a forked process has no running event loop
             raise ConfigurationError(
-                f"{self._name} was in use before this process was forked; make one in each process, after the fork, "
+                f"{self._name} was in use before this process was forked; make one in each process after the fork, "
                 "or close it before the fork"
             )
         loop = asyncio.get_running_loop()
@@ -64,7 +64,7 @@ class LoopBinding:
         return self._process not in {0, os.getpid()}
 
     def unbind(self) -> None:
-        """Let any event loop bind the object next, in a forked process too."""
+        """Release the object, so that any event loop can bind it, even in a forked process."""
         self._loop, self._process = None, 0
 
     def _is_in_use(self, loop: asyncio.AbstractEventLoop) -> bool:

@@ -1,4 +1,4 @@
-"""The only reader of the environment: from arguments and environment variables to checked settings."""
+"""The settings from arguments and environment variables. This is the only module that reads the environment."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _AUTH_ID = re.compile(r"[MS]A[A-Z0-9]{18}")
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """The credentials of an account, and the address of the API.
+    """The credentials of an account, and the URL of the API.
 
     Attributes:
-        auth_id: The auth ID: ``MA``, or ``SA`` for a subaccount, and 18 capital letters or digits.
-        auth_token: The auth token. It is never shown.
-        base_url: The address of the API, without a slash at its end.
+        auth_id: The auth ID: ``MA``, or for a subaccount ``SA``, followed by 18 capital letters or digits.
+        auth_token: The auth token. The ``repr`` does not show it.
+        base_url: The URL of the API, without a slash at the end.
     """
 
     auth_id: str
@@ -35,15 +35,18 @@ class Settings:
 
     @classmethod
     def read(cls, auth_id: str | None, auth_token: str | None, base_url: str | None) -> Settings:
-        """Return the settings that the arguments and the environment name.
+        """Return the settings from the arguments, or from the environment variables for those that are None.
 
         Args:
             auth_id: The auth ID. If None, ``PLIVO_AUTH_ID`` is used.
             auth_token: The auth token. If None, ``PLIVO_AUTH_TOKEN`` is used.
-            base_url: The address of the API. If None, ``PLIVO_BASE_URL`` is used, or else `DEFAULT_BASE_URL`.
+            base_url: The URL of the API. If None, ``PLIVO_BASE_URL`` is used, or `DEFAULT_BASE_URL` if that is not set.
+
+        Returns:
+            The settings.
 
         Raises:
-            ConfigurationError: One of them is missing or malformed; the message names it.
+            ConfigurationError: A setting is missing or malformed. The message names it.
         """
         return cls(
             auth_id=_auth_id(_argument_or_variable("auth_id", auth_id)),
@@ -56,14 +59,18 @@ class Settings:
 
 @attrs.frozen(kw_only=True)
 class Environment:
-    """The proxies and certificates that the environment names, in the variables that httpx reads.
+    """The proxies and certificates that the environment variables name. They are the variables that httpx reads.
+
+    https://www.python-httpx.org/environment_variables/
 
     Attributes:
-        proxies: The addresses of proxies (``HTTP_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY``, or the settings of macOS and
-            Windows), by the scheme of the addresses that are called through them: ``http``, ``https`` or ``all``.
-        no_proxy: The hosts that are called directly (``NO_PROXY``), separated by commas.
-        cert_file: A file of certificates to trust (``SSL_CERT_FILE``). If None, ``cert_dir`` applies.
-        cert_dir: A directory of certificates to trust (``SSL_CERT_DIR``). If None, those of certifi are trusted.
+        proxies: The URLs of proxies, from ``HTTP_PROXY``, ``HTTPS_PROXY`` and ``ALL_PROXY``, or from the settings of
+            macOS or Windows. The keys are the schemes of the URLs that are requested through the proxy: ``http``,
+            ``https`` or ``all``.
+        no_proxy: The hosts to which requests are sent directly, separated by commas (``NO_PROXY``).
+        cert_file: The path of a file of certificates to trust (``SSL_CERT_FILE``). If None, ``cert_dir`` applies.
+        cert_dir: The path of a directory of certificates to trust (``SSL_CERT_DIR``). If None, those of certifi are
+            trusted.
     """
 
     proxies: Mapping[str, str] = attrs.field(factory=dict[str, str])
@@ -73,7 +80,7 @@ class Environment:
 
     @classmethod
     def read(cls) -> Environment:
-        """Read the environment. Lower-case names take precedence over upper-case ones."""
+        """Read the environment variables. For proxies, a lower-case name takes precedence over an upper-case one."""
         found = getproxies()
         return cls(
             proxies={scheme: found[scheme] for scheme in ("http", "https", "all") if found.get(scheme)},
@@ -88,7 +95,7 @@ def _argument_or_variable(name: str, argument: str | None, default: str | None =
     value = argument if argument is not None else os.environ.get(variable) or default
     if value is None:
         raise ConfigurationError(
-            f"{name} is missing: in the environment, set {variable}; in a program, pass {name} to RecordClient"
+            f"{name} is missing: pass {name} to RecordClient, or set the environment variable {variable}"
         )
     if not isinstance(value, str):
         raise ConfigurationError(f"{name} must be a str, not {type(value).__name__}")
@@ -98,7 +105,7 @@ def _argument_or_variable(name: str, argument: str | None, default: str | None =
 def _auth_id(value: str) -> str:
     if not _AUTH_ID.fullmatch(value):
         raise ConfigurationError(
-            f"auth_id (PLIVO_AUTH_ID) must be MA or SA and 18 capital letters or digits, not {value!r}"
+            f"auth_id (PLIVO_AUTH_ID) must be MA or SA followed by 18 capital letters or digits, not {value!r}"
         )
     return value
 
@@ -106,34 +113,34 @@ def _auth_id(value: str) -> str:
 def _auth_token(value: str) -> str:
     if not value or not value.isprintable() or any(character.isspace() for character in value):
         raise ConfigurationError(
-            "auth_token (PLIVO_AUTH_TOKEN) must be a text without spaces or control characters; "
-            f"the one received has {len(value)} characters"
+            "auth_token (PLIVO_AUTH_TOKEN) must not be empty, and must not contain spaces or control characters; "
+            f"the given one has {len(value)} characters"
         )
     return value
 
 
 def checked_base_url(name: str, value: object) -> str:
-    """Return an absolute http or https address to which paths can be added.
+    """Return a URL after checking that it is an absolute http or https URL to which a path can be added.
 
     Args:
-        name: What the error calls the address.
-        value: The address.
+        name: The description of the URL in errors.
+        value: The URL.
 
     Returns:
-        The address without a slash at its end.
+        The URL without a slash at the end.
 
     Raises:
-        ConfigurationError: It is no such address; the message begins with ``name``.
+        ConfigurationError: The value is not such a URL.
     """
-    wanted = f"{name} must be an http:// or https:// address without credentials, query or fragment"
+    requirement = f"{name} must be an http:// or https:// URL without credentials, query or fragment"
     if not isinstance(value, str):
-        raise ConfigurationError(f"{wanted}, not {type(value).__name__}")
+        raise ConfigurationError(f"{requirement}, not {type(value).__name__}")
     try:
         parts = urlsplit(value)
         _ = parts.port
     except ValueError as error:
-        raise ConfigurationError(f"{wanted}, not {value!r} ({error})") from error
+        raise ConfigurationError(f"{requirement}, not {value!r} ({error})") from error
     fits = parts.scheme in {"http", "https"} and parts.hostname and "@" not in parts.netloc
     if not fits or not value.isascii() or not value.isprintable() or any(c in " ?#" for c in value):
-        raise ConfigurationError(f"{wanted}, not {value!r}")
+        raise ConfigurationError(f"{requirement}, not {value!r}")
     return value.rstrip("/")

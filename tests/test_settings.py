@@ -53,9 +53,9 @@ def test_error_names_a_missing_setting_and_its_variable(monkeypatch: pytest.Monk
     if empty:
         for name in ("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN", "PLIVO_BASE_URL"):
             monkeypatch.setenv(name, "")
-    with pytest.raises(ConfigurationError, match=r"auth_id is missing: .* set PLIVO_AUTH_ID"):
+    with pytest.raises(ConfigurationError, match=r"auth_id is missing: .* environment variable PLIVO_AUTH_ID"):
         Settings.read(None, TOKEN, None)
-    with pytest.raises(ConfigurationError, match=r"auth_token is missing: .* set PLIVO_AUTH_TOKEN"):
+    with pytest.raises(ConfigurationError, match=r"auth_token is missing: .* environment variable PLIVO_AUTH_TOKEN"):
         Settings.read(AUTH_ID, None, None)
     assert Settings.read(AUTH_ID, TOKEN, None).base_url == DEFAULT_BASE_URL
 
@@ -135,14 +135,14 @@ def test_base_url_may_have_port_and_path(value: str, taken: str) -> None:
     ],
 )
 def test_invalid_base_url_is_refused(value: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"base_url .PLIVO_BASE_URL. must be an http:// or https:// address"):
+    with pytest.raises(ConfigurationError, match=r"base_url .PLIVO_BASE_URL. must be an http:// or https:// URL"):
         base_url(value)
 
 
 def test_error_calls_base_url_by_its_name() -> None:
     assert checked_base_url("public_url", "https://me.example/plivo/") == "https://me.example/plivo"
     for value in ("me.example", None, b"https://me.example"):
-        with pytest.raises(ConfigurationError, match=r"^public_url must be an http:// or https:// address"):
+        with pytest.raises(ConfigurationError, match=r"^public_url must be an http:// or https:// URL"):
             checked_base_url("public_url", value)
 
 

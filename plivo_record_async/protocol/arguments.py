@@ -1,7 +1,7 @@
-"""Checks of arguments. Each error names the argument, the value that was passed, and what is required.
+"""Checks of arguments. Each error names the argument, the value that was passed, and the values that are allowed.
 
-The checks raise ``TypeError`` or ``ValueError`` and never change a value. Those with three parameters are attrs
-validators.
+The checks raise ``TypeError`` or ``ValueError``, and never change a value. The functions with three parameters are
+attrs validators: https://www.attrs.org/en/stable/init.html#validators
 """
 
 from __future__ import annotations
@@ -35,17 +35,29 @@ Validator = Callable[[Any, "attrs.Attribute[Any]", Any], None]
 
 
 def text(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """Check that a value is a text that is not empty and that UTF-8 can encode."""
+    """Check that an attribute is a string that is not empty and that UTF-8 can encode."""
     utf8_text(attribute.name, value)
 
 
 def conference_name(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
-    """Check that a value is a text that can be a path segment."""
+    """Check that an attribute is a string that can be a path segment."""
     path_segment(attribute.name, value)
 
 
 def utf8_text(name: str, value: object) -> str:
-    """Return the value if it is a text that is not empty and that UTF-8 can encode."""
+    """Return a value after checking that it is a string that is not empty and that UTF-8 can encode.
+
+    Args:
+        name: The name of the argument, for errors.
+        value: The value.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: The value is not a string.
+        ValueError: The string is empty or contains a lone surrogate.
+    """
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a str, not {type(value).__name__}: {value!r}")
     if not value:
@@ -58,23 +70,42 @@ def utf8_text(name: str, value: object) -> str:
 
 
 def path_segment(name: str, value: object) -> str:
-    """Return the value if it can be a path segment. HTTP software removes ``.`` and ``..``, even if encoded."""
+    """Return a value after checking that it can be a path segment.
+
+    HTTP software removes the segments ``.`` and ``..``, even if they are percent-encoded:
+    https://www.rfc-editor.org/rfc/rfc3986#section-5.2.4
+
+    Args:
+        name: The name of the argument, for errors.
+        value: The value.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: The value is not a string.
+        ValueError: The string is empty, ``.`` or ``..``, or contains a lone surrogate.
+    """
     if utf8_text(name, value) in {".", ".."}:
-        raise ValueError(f"{name} must not be {value!r}: as a path segment it changes the address")
+        raise ValueError(f"{name} must not be {value!r}, because a URL cannot contain it as a path segment")
     return str(value)
 
 
 def http_url(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
-    """Check that a value is an absolute http or https URL. The fragment may be part of it."""
+    """Check that an attribute is an absolute http or https URL. It may have a fragment."""
     text(instance, attribute, value)
     if not is_http_url(value):
         raise ValueError(f"{attribute.name} must be an absolute http:// or https:// URL without spaces, not {value!r}")
 
 
 def is_http_url(value: str) -> bool:
-    """Return whether a text is an absolute http or https URL."""
+    """Return whether a string is an absolute http or https URL.
+
+    Args:
+        value: The string.
+    """
     origin = _ORIGIN.match(value)
-    # The space is the only white space that is printable.
+    # isprintable() rejects every other kind of white space.
     return (
         origin is not None
         and len(origin[0]) < _LONGEST_ORIGIN
@@ -85,7 +116,7 @@ def is_http_url(value: str) -> bool:
 
 
 _ORIGIN = re.compile("[^/?#]*//[^/?#]*")
-_LONGEST_ORIGIN = 1000  # the results are cached below, and outsiders can choose what callbacks contain
+_LONGEST_ORIGIN = 1000  # results are cached, and outsiders can choose the URLs in callbacks
 
 
 @lru_cache(maxsize=256)  # there are many URLs, but few origins
@@ -99,7 +130,14 @@ def _is_origin(value: str) -> bool:
 
 
 def one_of(*choices: str) -> Validator:
-    """Return a validator that accepts only these texts, in this spelling."""
+    """Return a validator that accepts only the given strings.
+
+    Args:
+        choices: The strings. Upper and lower case are different.
+
+    Returns:
+        The validator.
+    """
 
     def check(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if not isinstance(value, str):
@@ -111,7 +149,14 @@ def one_of(*choices: str) -> Validator:
 
 
 def optional(check: Validator) -> Validator:
-    """Return a validator that accepts None and everything that ``check`` accepts."""
+    """Return a validator that accepts None and every value that ``check`` accepts.
+
+    Args:
+        check: A validator.
+
+    Returns:
+        The validator.
+    """
 
     def check_unless_none(instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
         if value is not None:
@@ -121,22 +166,58 @@ def optional(check: Validator) -> Validator:
 
 
 def number(name: str, value: object) -> float:
-    """Return the value if it is a number. A bool is not a number here."""
+    """Return a value after checking that it is a number. A bool does not count as a number.
+
+    Args:
+        name: The name of the argument, for errors.
+        value: The value.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: The value is not a number.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number, not {type(value).__name__}: {value!r}")
     return value
 
 
 def positive_number(name: str, value: object) -> float:
-    """Return the value if it is a finite number above 0."""
+    """Return a value after checking that it is a finite number above 0.
+
+    Args:
+        name: The name of the argument, for errors.
+        value: The value.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: The value is not a number.
+        ValueError: The number is not above 0 or not finite.
+    """
     value = number(name, value)
     if not 0 < value <= sys.float_info.max:
-        raise ValueError(f"{name} must be more than 0 and finite, not {value!r}")
+        raise ValueError(f"{name} must be a finite number above 0, not {value!r}")
     return value
 
 
 def integer(name: str, value: object, *, least: int) -> int:
-    """Return the value if it is an integer of at least ``least``."""
+    """Return a value after checking that it is an integer of at least ``least``. A bool does not count as an integer.
+
+    Args:
+        name: The name of the argument, for errors.
+        value: The value.
+        least: The least integer that is allowed.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: The value is not an integer.
+        ValueError: The integer is less than ``least``.
+    """
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"{name} must be an int, not {type(value).__name__}: {value!r}")
     if value < least:
@@ -145,9 +226,21 @@ def integer(name: str, value: object, *, least: int) -> int:
 
 
 def aware_datetime(name: str, value: object) -> datetime:
-    """Return the value if it is a ``datetime`` with an offset from UTC."""
+    """Return a value after checking that it is a ``datetime`` with an offset from UTC.
+
+    Args:
+        name: The name of the argument, for errors.
+        value: The value.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: The value is not a ``datetime``.
+        ValueError: The ``datetime`` is naive.
+    """
     if not isinstance(value, datetime):
         raise TypeError(f"{name} must be a datetime, not {type(value).__name__}: {value!r}")
     if value.utcoffset() is None:
-        raise ValueError(f"{name} must be aware, for example datetime.now(UTC), not {value!r}")
+        raise ValueError(f"{name} must be aware (have a time zone), for example datetime.now(UTC), not {value!r}")
     return value

@@ -1,7 +1,8 @@
-"""An estimate of the time at Plivo, from the ``Date`` header of its responses and the clocks of this machine.
+"""An estimate of the time at Plivo, from the ``Date`` headers of its responses and the clocks of this machine.
 
 The wall clock of this machine may be wrong, and may be set while the program runs. Its steady clock stops while a
-virtual machine is paused. Each clock checks the other: measurements are used until the offset between the two changes.
+virtual machine is paused. Each clock is used to check the other: measurements are discarded when the offset between the
+two changes.
 """
 
 from __future__ import annotations
@@ -20,28 +21,28 @@ __all__ = ["DueTime", "Period", "PlivoClock", "Reading", "Sending", "http_date"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _RESOLUTION: Final = 2.0
-"""Seconds. ``Date`` has whole seconds, and a server may reuse its text for another second."""
+"""Seconds. ``Date`` has whole seconds, and a server may use the same header for another second."""
 
 _DRIFT: Final = 1e-4
-"""The most seconds that a steady clock gains or loses per second. Ordinary quartz clocks drift less than half of it."""
+"""Seconds per second. A steady clock drifts by at most this much. Ordinary quartz clocks drift less than half of it."""
 
 _MAX_UNCERTAINTY: Final = 10.0
-"""Seconds between the bounds of Plivo's offset. Offsets less exact than this are not stored."""
+"""Seconds between the bounds of the offset of Plivo's clock. An offset that is less exact is not stored."""
 
 _STEP: Final = 2.0
-"""Seconds. If the offset between the two clocks changes by more, the wall clock was set or the steady clock stopped."""
+"""Seconds. If the offset between the clocks changes by more, the wall clock was set, or the steady clock stopped."""
 
 _MAX_SET_BACK: Final = 3_600.0
 """Seconds. If the wall clock is set back by at most this much, `DueTime` ignores the change."""
 
 _MIN_AGREEING: Final = 2
-"""How many responses have to agree at least."""
+"""The minimum number of responses that must agree."""
 
 _PLAUSIBLE_YEARS: Final = range(2011, 2500)
 """Dates outside these years are ignored."""
 
 _COMPARED: Final = 16
-"""How many responses are compared."""
+"""The number of responses that are compared."""
 
 
 @attrs.frozen(kw_only=True)
@@ -51,7 +52,7 @@ class Reading:
     Attributes:
         wall: The time of day (aware, UTC). It may be wrong, and it may be set at any time.
         steady: Seconds by a clock that cannot be set, and that continues while the machine is suspended.
-        run: The ID of the run of the program. The values of ``steady`` of two runs cannot be compared.
+        run: The ID of this run of the program. Values of ``steady`` can be compared only within one run.
     """
 
     wall: datetime
@@ -60,7 +61,7 @@ class Reading:
 
     @property
     def offset(self) -> float:
-        """By how many seconds the wall clock, counted from 1970, is ahead of the steady clock."""
+        """The number of seconds by which the wall clock, counted from 1970, is ahead of the steady clock."""
         return _seconds(self.wall) - self.steady
 
 
@@ -71,8 +72,9 @@ class Sending:
     Attributes:
         steady: As in `Reading`.
         run: As in `Reading`.
-        ahead: By how many seconds Plivo's clock was ahead of this machine's wall clock. If None, it was not known.
-        within: Seconds until the start's deadline.
+        ahead: The number of seconds by which Plivo's clock was ahead of this machine's wall clock. If None, it was not
+            known.
+        within: The number of seconds until the deadline of the start.
     """
 
     steady: float
@@ -112,7 +114,7 @@ class _Bounds:
     at: float
 
     def by(self, steady: float) -> _Bounds:
-        """Return the bounds at another time of the steady clock, widened by the drift."""
+        """Return the bounds at another time of the steady clock. They are widened by the drift."""
         drift = _DRIFT * abs(steady - self.at)
         return _Bounds(self.low - drift, self.high + drift, steady)
 
@@ -150,12 +152,14 @@ class PlivoClock:
         self._estimates.append(_Bounds(seconds - received.steady, seconds + _RESOLUTION - sent.steady, received.steady))
 
     def time(self, now: Reading) -> datetime | None:
-        """Return the time at Plivo. If None, it is not known yet.
-
-        If no response had a ``Date``, this is the time of this machine's wall clock.
+        """Return the time at Plivo.
 
         Args:
             now: The clocks.
+
+        Returns:
+            The estimate (aware, UTC), or None if it is not known yet. If no response had a ``Date``, it is the time of
+            this machine's wall clock.
         """
         bounds = self._measured(now)
         if bounds is not None:
@@ -167,7 +171,10 @@ class PlivoClock:
 
         Args:
             now: The clocks.
-            within: Seconds until the start's deadline.
+            within: The number of seconds until the deadline of the start.
+
+        Returns:
+            The clock readings.
         """
         bounds = self._measured(now)
         exact = bounds is not None and bounds.high - bounds.low <= _MAX_UNCERTAINTY
@@ -181,6 +188,9 @@ class PlivoClock:
             wall: The time of this machine's wall clock then.
             sending: The clock readings that were stored then. If None, none were stored.
             now: The clocks now.
+
+        Returns:
+            The period in which it happened.
         """
         if sending is not None and sending.ahead is not None:
             then = _seconds(wall) + sending.ahead
@@ -188,9 +198,9 @@ class PlivoClock:
         bounds = self._measured(now)
         here = sending is not None and sending.run == now.run
         guesses = [] if here and bounds is not None else [_seconds(wall)]
-        if bounds is not None:  # if the wall clock was not set since
+        if bounds is not None:  # correct if the wall clock has not been set since
             guesses += [_seconds(wall) - now.offset + edge for edge in (bounds.low, bounds.high)]
-        if sending is not None and here:  # if the steady clock did not stop since
+        if sending is not None and here:  # correct if the steady clock has not stopped since
             then_bounds = _Bounds(now.offset, now.offset, now.steady) if bounds is None else bounds.by(sending.steady)
             guesses += [sending.steady + edge for edge in (then_bounds.low, then_bounds.high)]
         return _period(guesses, measured=here and bounds is not None)
@@ -206,7 +216,7 @@ def _stepped(before: float, now: float) -> bool:
 
 
 class DueTime:
-    """The time by which records become due: setting the wall clock back by up to an hour does not delay them."""
+    """The time that decides when records become due. Setting the wall clock back by up to an hour does not delay it."""
 
     def __init__(self) -> None:
         self._offset = -inf
@@ -214,10 +224,13 @@ class DueTime:
     def at(self, now: Reading) -> datetime:
         """Return the time of the wall clock, as if it had not been set back by an hour or less.
 
-        A clock that was set back by more was wrong before, and the new time is right.
+        If the clock was set back by more, its time was wrong before and is now right.
 
         Args:
             now: The clocks.
+
+        Returns:
+            The time (aware, UTC).
         """
         self._offset = max(self._offset, now.offset)
         behind = self._offset - now.offset
@@ -225,12 +238,13 @@ class DueTime:
 
 
 def http_date(value: str) -> datetime | None:
-    """Return the time of an HTTP date. If None, the value is not a date.
-
-    https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7
+    """Return the time of an HTTP date: https://www.rfc-editor.org/rfc/rfc9110#section-5.6.7 .
 
     Args:
         value: The value of the header.
+
+    Returns:
+        The time (aware, UTC), or None if the value is not a date.
     """
     try:
         date = parsedate_to_datetime(value)
@@ -240,9 +254,9 @@ def http_date(value: str) -> datetime | None:
 
 
 def _agreed(estimates: Collection[_Bounds], steady: float) -> _Bounds | None:
-    """Return the bounds on which most responses agree. If None, fewer than two agree, or no majority does.
+    """Return the bounds on which a majority of the responses agrees, or None if there is no majority of at least two.
 
-    A date that a cache stored, or that a gateway set by its own clock, is in the minority.
+    A date that a cache stored, or that a gateway took from its own clock, is in the minority.
     https://en.wikipedia.org/wiki/Marzullo%27s_algorithm
     """
     edges = sorted([(each.low, 0) for each in estimates] + [(each.high, 1) for each in estimates])

@@ -1,4 +1,4 @@
-"""The HTTP response with which a web application can answer its own users if a call of this package raises."""
+"""The HTTP response that a web application can send to its own user if a call of this package raises an error."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from plivo_record_async.errors import (
 __all__ = ["ErrorResponse", "error_response"]
 
 _RETRY_AFTER = 5
-"""The window of Plivo's quota, in seconds: https://plivo.com/docs/voice/concepts/account-limits.md"""
+"""Seconds. This is the period of Plivo's quota: https://plivo.com/docs/voice/concepts/account-limits.md"""
 
 
 @attrs.frozen(kw_only=True)
@@ -38,10 +38,10 @@ class ErrorResponse(Value):
     """An HTTP response, for any web framework.
 
     Attributes:
-        status: The HTTP status: 202, 404, 409, 500, 502, 503 or 504; 400 or 403 for a rejected callback.
-        headers: ``Retry-After`` if the status is 503. Otherwise it is empty.
-        body: The JSON body: ``error``, the name of the error's class; ``detail``, a sentence for users; and, if the
-            error has them, the ``start_id`` and the ``state`` of the recording.
+        status: The HTTP status: 202, 404, 409, 500, 502, 503 or 504, or for a rejected callback, 400 or 403.
+        headers: The headers. If the status is 503, they contain ``Retry-After``. Otherwise they are empty.
+        body: The JSON body. It contains ``error``, the name of the class of the error, and ``detail``, a sentence for
+            users. If the error has them, it also contains ``start_id`` and ``state``, those of the recording.
     """
 
     status: int
@@ -52,11 +52,14 @@ class ErrorResponse(Value):
 def error_response(error: PlivoRecordError) -> ErrorResponse:
     """Return the HTTP response with which a web application can report an error to its own user.
 
-    The response contains no text of Plivo, no paths and no names, so it can be shown to anybody. Write ``str(error)``
-    to the log.
+    The response can be shown to anybody, because it contains no text from Plivo, no paths and no names of conferences.
+    Write ``str(error)`` to the log of the application.
 
     Args:
-        error: The exception that a call raised.
+        error: The error that a call raised.
+
+    Returns:
+        The response. It has to be converted to that of the web framework.
     """
     status, detail = _meaning(error)
     body = {"error": type(error).__name__, "detail": detail}
@@ -72,7 +75,7 @@ def error_response(error: PlivoRecordError) -> ErrorResponse:
 
 
 def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911, PLR0912 - a table: one line for each class of error
-    """Return the status, as RFC 9110, section 15, defines it, and a sentence for users."""
+    """Return the status, as in https://www.rfc-editor.org/rfc/rfc9110#section-15, and a sentence for users."""
     match error:
         case UnknownStartError():
             return 404, "No recording with this id was started here."

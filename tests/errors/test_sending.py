@@ -36,7 +36,7 @@ def test_not_sent_error_has_neither_status_nor_api_id() -> None:
 
 def test_unreadable_success_of_a_start_counts_as_executed() -> None:
     assert "it counts as executed" in str(UnexpectedResponseError(202, "", "it is empty"))
-    error = UnexpectedResponseError(200, "{}", "its answer carries an error: no", message="no")
+    error = UnexpectedResponseError(200, "{}", "the response contains an error: no", message="no")
     assert "it may have been executed all the same" in str(error)
     assert "counts as executed" not in str(error)
 

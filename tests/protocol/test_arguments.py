@@ -140,7 +140,7 @@ def test_positive_returns_a_positive_number(value: float) -> None:
 
 @pytest.mark.parametrize("value", [0, -1, 0.0, -0.0, math.nan, math.inf, -math.inf, 10**400])
 def test_positive_refuses(value: float) -> None:
-    with pytest.raises(ValueError, match=r"^thing must be more than 0 and finite"):
+    with pytest.raises(ValueError, match=r"^thing must be a finite number above 0"):
         arguments.positive_number("thing", value)
 
 

@@ -272,7 +272,7 @@ def test_invalid_timeout_is_refused_before_anything_is_sent(timeout: float) -> N
     server = Server(started)
 
     async def main() -> None:
-        with pytest.raises(ValueError, match="timeout must be more than 0 and finite"):
+        with pytest.raises(ValueError, match="timeout must be a finite number above 0"):
             await sender_over(server).send(START, timeout=timeout)
 
     virtual_time.run(main())

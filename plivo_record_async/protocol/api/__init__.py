@@ -1,1 +1,1 @@
-"""Calls to Plivo: requests, responses, and what the responses mean."""
+"""Calls to Plivo: requests, responses, and the result or error that a response means."""

@@ -1,4 +1,4 @@
-"""The body of a response: unpacked, decoded, and as much of its JSON as can be read."""
+"""The body of a response: how it is decompressed, decoded, and read as JSON as far as possible."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Final, cast
 
-__all__ = ["LONGEST_UNPACKED", "named_texts", "parse_json_object", "text_of", "unpacked"]
+__all__ = ["LONGEST_DECOMPRESSED", "decompressed", "parse_json_object", "string_fields", "text_of"]
 
-LONGEST_UNPACKED: Final = 4 * 1024 * 1024
-"""Bytes that are unpacked. A page of 20 recordings is about 20 KB; a body that grows beyond this limit is an attack."""
+LONGEST_DECOMPRESSED: Final = 4 * 1024 * 1024
+"""Bytes. A page of 20 recordings has about 20 KB, so a body that is longer than this is an attack."""
 
 _WINDOW_BITS: Final[Mapping[str, tuple[int, ...]]] = {
     "gzip": (31,),
     "x-gzip": (31,),
-    "deflate": (15, -15),  # the standard asks for a zlib header, and some servers leave it out
+    "deflate": (15, -15),  # the standard requires a zlib header, but some servers omit it
 }
-"""The ``wbits`` argument of zlib for each encoding: https://docs.python.org/3/library/zlib.html#zlib.decompress"""
+"""zlib's argument ``wbits`` for each encoding: https://docs.python.org/3/library/zlib.html#zlib.decompress"""
 
-_NAMED_TEXT: Final = re.compile(r'"(\w{1,40})"\s*:\s*"([^"\\]{1,2000})"')
+_STRING_FIELD: Final = re.compile(r'"(\w{1,40})"\s*:\s*"([^"\\]{1,2000})"')
 
 
-def unpacked(body: bytes, encodings: str) -> bytes:
-    """Undo the encodings that ``Content-Encoding`` names.
+def decompressed(body: bytes, encodings: str) -> bytes:
+    """Return a body without the encodings that ``Content-Encoding`` names.
 
-    A body in an encoding that is not known here stays as it is. So does one that is not encoded, because some
-    transports unpack a body and leave the header.
+    A body in an unknown encoding is not changed. Neither is one that is not encoded, because some transports decompress
+    a body without removing the header.
 
     Args:
         body: The body as it was received, or its beginning.
         encodings: The value of the header.
 
     Returns:
-        The body, at most `LONGEST_UNPACKED` bytes for each encoding.
+        The decompressed body, limited to `LONGEST_DECOMPRESSED` bytes for each encoding.
     """
     for encoding in reversed(encodings.lower().split(",")):
-        body = _inflated(body, _WINDOW_BITS.get(encoding.strip(), ()))
+        body = _decompressed_by(body, _WINDOW_BITS.get(encoding.strip(), ()))
     return body
 
 
-def _inflated(body: bytes, all_wbits: tuple[int, ...]) -> bytes:
+def _decompressed_by(body: bytes, all_wbits: tuple[int, ...]) -> bytes:
     if body.lstrip().startswith(b"{"):
         return body
     for wbits in all_wbits:
         with suppress(zlib.error):
-            return zlib.decompressobj(wbits).decompress(body, LONGEST_UNPACKED)
+            return zlib.decompressobj(wbits).decompress(body, LONGEST_DECOMPRESSED)
     return body
 
 
@@ -55,10 +55,11 @@ def text_of(body: bytes) -> str:
     """Return the body as text.
 
     Args:
-        body: The unpacked body.
+        body: The decompressed body.
 
     Returns:
-        The text, decoded by the Unicode encoding that is detected, or else by Latin-1, which decodes any bytes.
+        The text. It is decoded with the detected Unicode encoding, or if that fails, with Latin-1, which decodes any
+        bytes.
     """
     encoding = json.detect_encoding(body)
     try:
@@ -69,39 +70,41 @@ def text_of(body: bytes) -> str:
 
 
 def parse_json_object(text: str) -> dict[str, Any]:
-    """Return the JSON object at the beginning of a text, and ignore what follows it.
+    """Return the JSON object at the beginning of a text. Anything after it is ignored.
 
     Args:
         text: The body as text.
 
     Returns:
-        The object. ``NaN`` and ``Infinity``, which are no JSON, and integers of thousands of digits become texts.
+        The object. ``NaN`` and ``Infinity``, which JSON does not allow, and integers of thousands of digits become
+        strings.
 
     Raises:
-        ValueError: The text is empty, not JSON, or not an object; the message says which and shows the beginning.
+        ValueError: The text is empty, is not JSON, or is not an object. The message says which, and shows the beginning
+            of the text.
     """
     text = text.strip()
     if not text:
-        raise ValueError("its body is empty")
+        raise ValueError("the response is empty")
     try:
         data, _ = _JSON.raw_decode(text)
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"its body is not JSON: {text[:200]!r}") from error
+        raise ValueError(f"the response is not JSON: {text[:200]!r}") from error
     if not isinstance(data, dict):
-        raise ValueError(f"its body is not a JSON object: {text[:200]!r}")  # noqa: TRY004 - it is Plivo's value, not the caller's
+        raise ValueError(f"the response is not a JSON object: {text[:200]!r}")  # noqa: TRY004 - the value is Plivo's, not an argument
     return cast("dict[str, Any]", data)
 
 
-def named_texts(text: str) -> Mapping[str, str]:
-    """Return the fields of the form ``"name": "text"`` in a text that is no complete JSON object.
+def string_fields(text: str) -> Mapping[str, str]:
+    """Return the fields of the form ``"name": "string"`` in a text that is not a complete JSON object.
 
     Args:
-        text: The body as text, for example one that was cut off.
+        text: The body as text, for example if the connection broke before all of it arrived.
 
     Returns:
-        The texts by their names. If a name occurs twice, the first one counts.
+        The strings by their names. If a name occurs twice, the first field counts.
     """
-    return dict(reversed(_NAMED_TEXT.findall(text)))
+    return dict(reversed(_STRING_FIELD.findall(text)))
 
 
 def _int_or_digits(digits: str) -> int | str:

@@ -1,4 +1,4 @@
-"""One function for each endpoint: from the user's arguments to the request.
+"""One function for each endpoint, which returns the request for the given arguments.
 
 https://plivo.com/docs/voice/api/conferences
 """
@@ -55,20 +55,25 @@ __all__ = [
 T = TypeVar("T")
 
 PAGE_SIZE = 20
-"""The number of recordings on one page, which is the most that Plivo returns: https://plivo.com/docs/voice/api/recordings.md"""
+"""The number of recordings on one page. Plivo returns at most 20: https://plivo.com/docs/voice/api/recordings.md"""
 
 FIRST_PAGE: Final[Mapping[str, str]] = {"limit": str(PAGE_SIZE), "offset": "0"}
-"""The parameters of the request for the first page."""
+"""The parameters that select the first page of a list."""
 
 
 def start_recording(
     request: StartRequest, *, start_id: str | None = None
 ) -> Request[RecordingStarted | PendingResponse]:
-    """Return ``POST …/Conference/{conference_name}/Record/``, with its parameters as JSON.
+    """Return the request ``POST …/Conference/{conference_name}/Record/``, with its parameters as JSON.
+
+    https://plivo.com/docs/voice/api/conferences
 
     Args:
         request: The arguments of the start.
-        start_id: The tracker's ID of the start. If None, no tracker makes it.
+        start_id: The tracker's ID of the start. If None, the start is not made by a tracker.
+
+    Returns:
+        The request. It is not repeatable.
     """
     return Request(
         operation=f"start of {request.conference_name!r}",
@@ -82,12 +87,15 @@ def start_recording(
 
 
 def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingResponse]:
-    """Return ``DELETE …/Conference/{conference_name}/Record/``, with its parameters in the query.
+    """Return the request ``DELETE …/Conference/{conference_name}/Record/``, with its parameters in the query.
 
-    Plivo reads the arguments of GET and DELETE from the query: https://www.plivo.com/docs/api/request/
+    Plivo reads the parameters of a GET and a DELETE from the query: https://www.plivo.com/docs/api/request/
 
     Args:
         request: The arguments of the stop.
+
+    Returns:
+        The request. It is repeatable.
     """
     asynchronous = request.callback_url is not None
     return Request(
@@ -97,12 +105,23 @@ def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingRe
         repeatable=True,
         missing="conference",
         read=read_pending if asynchronous else read_stopped,
-        read_gone=read_pending if asynchronous else read_already_stopped,
+        read_already_done=read_pending if asynchronous else read_already_stopped,
     )
 
 
 def get_recording(recording_id: str) -> Request[Recording]:
-    """Return ``GET …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
+    """Return the request ``GET …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md .
+
+    Args:
+        recording_id: Plivo's ID of the recording.
+
+    Returns:
+        The request.
+
+    Raises:
+        ValueError: The ID cannot be a path segment.
+        TypeError: The ID is not a string.
+    """
 
     def read(response: Response) -> Recording:
         recording = read_recording(response)
@@ -112,7 +131,18 @@ def get_recording(recording_id: str) -> Request[Recording]:
 
 
 def delete_recording(recording_id: str) -> Request[None]:
-    """Return ``DELETE …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md."""
+    """Return the request ``DELETE …/Recording/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md .
+
+    Args:
+        recording_id: Plivo's ID of the recording.
+
+    Returns:
+        The request. It is repeatable.
+
+    Raises:
+        ValueError: The ID cannot be a path segment.
+        TypeError: The ID is not a string.
+    """
     return Request(
         operation=f"deletion of recording {recording_id!r}",
         method="DELETE",
@@ -120,7 +150,7 @@ def delete_recording(recording_id: str) -> Request[None]:
         repeatable=True,
         missing="recording",
         read=read_nothing,
-        read_gone=read_nothing,
+        read_already_done=read_nothing,
     )
 
 
@@ -131,13 +161,16 @@ def list_recordings(
     added_before: datetime | None = None,
     page: Mapping[str, str] = FIRST_PAGE,
 ) -> Request[Page]:
-    """Return ``GET …/Recording/`` for one page: https://plivo.com/docs/voice/api/recordings.md.
+    """Return the request ``GET …/Recording/`` for one page: https://plivo.com/docs/voice/api/recordings.md .
 
     Args:
-        conference_name: Only recordings of this conference. If None, of all conferences and calls.
-        added_after: Only recordings added at or after this time (aware). If None, Plivo decides.
-        added_before: Only recordings added at or before this time (aware). If None, there is no limit.
-        page: Further parameters, which select the page. None of them replaces one of the other parameters.
+        conference_name: List only recordings of this conference. If None, list those of all conferences and calls.
+        added_after: List only recordings that were added at or after this time (aware). If None, Plivo chooses it.
+        added_before: List only recordings that were added at or before this time (aware). If None, there is no limit.
+        page: Further parameters, which select the page. A parameter with the name of a filter is ignored.
+
+    Returns:
+        The request.
 
     Raises:
         ValueError: A time is not aware, or the name cannot be a path segment.
@@ -154,13 +187,24 @@ def list_recordings(
 
 
 def get_conference(conference_name: str) -> Request[Conference]:
-    """Return ``GET …/Conference/{conference_name}/``: https://plivo.com/docs/voice/api/conferences."""
+    """Return the request ``GET …/Conference/{conference_name}/``: https://plivo.com/docs/voice/api/conferences .
+
+    Args:
+        conference_name: The name of the conference.
+
+    Returns:
+        The request.
+
+    Raises:
+        ValueError: The name cannot be a path segment.
+        TypeError: The name is not a string.
+    """
     name = quote(path_segment("conference_name", conference_name), safe="")
     return _get(f"reading of conference {conference_name!r}", f"/Conference/{name}/", read_conference, "conference")
 
 
 def list_conferences() -> Request[list[str]]:
-    """Return ``GET …/Conference/``: https://plivo.com/docs/voice/api/conferences."""
+    """Return the request ``GET …/Conference/``: https://plivo.com/docs/voice/api/conferences ."""
     return _get("listing of conferences", "/Conference/", read_conference_names)
 
 
@@ -173,7 +217,7 @@ def _recording_path(recording_id: str) -> str:
 
 
 def _utc(time: datetime) -> str:
-    """Return a time as Plivo's filters expect it: ``YYYY-MM-DD HH:MM:ss.uuuuuu``, in UTC."""
+    """Return a time in the form that Plivo's filters require: ``YYYY-MM-DD HH:MM:ss.uuuuuu``, in UTC."""
     return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
 
 

@@ -1,4 +1,4 @@
-"""Reading Plivo's list of recordings page by page: which page comes next, what is new on it, and which is the last.
+"""Plivo's list of recordings, page by page: which page is next, which of its recordings are new, and which is the last.
 
 https://plivo.com/docs/voice/api/recordings.md
 """
@@ -16,47 +16,48 @@ import attrs
 from plivo_record_async.protocol.api.endpoints import FIRST_PAGE, PAGE_SIZE, list_recordings
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.results import Page
-from plivo_record_async.protocol.api.wire import PLIVO_BEGAN
+from plivo_record_async.protocol.api.wire import EARLIEST_TIME
 from plivo_record_async.protocol.arguments import aware_datetime
 from plivo_record_async.protocol.models import Recording
 
 __all__ = ["Listing", "time_windows"]
 
 TimeWindow = tuple[datetime | None, datetime | None]
-"""The first and the last time at which recordings were added, both inclusive. None leaves that end open."""
+"""The first and the last time of a span in which recordings were added, both inclusive. None means no limit."""
 
 _LONGEST_WINDOW: Final = timedelta(days=29)
 """The longest window of one request. Plivo accepts 30 days; one day allows for the difference between the clocks."""
 
 _DEFAULT_SPAN: Final = timedelta(days=7)
-"""How far back Plivo's list reaches unless a request says it."""
+"""How far back Plivo's list reaches if a request does not say it."""
 
 _DAY: Final = timedelta(days=1)
 
 _REMEMBERED_RECORDINGS: Final = 10_000
-"""How many recordings are remembered as already listed."""
+"""The number of listed recordings that are remembered, so that they are not listed again."""
 
 _MOST_LISTED: Final = 1_000_000
-"""How many recordings of one window are listed if the server does not say how many there are."""
+"""The maximum number of recordings of one window, if the server does not say how many there are."""
 
 _MOST_REPEATED: Final = 10_000
-"""How many recordings may occur twice because others are added while the list is read."""
+"""The maximum number of recordings that may occur twice because others are added while the list is read."""
 
-_LONGEST_ADDRESS: Final = 8_000
-"""Characters. No server accepts a longer address."""
+_LONGEST_URL: Final = 8_000
+"""Characters. No server accepts a longer URL."""
 
 _MOST_DIGITS: Final = 19
-"""No list holds 2**63 recordings."""
+"""No list contains 2**63 recordings or more."""
 
 
 def time_windows(added_after: datetime | None, added_before: datetime | None, now: datetime) -> Iterator[TimeWindow]:
-    """Split a span of time into windows that Plivo accepts, the newest first.
+    """Split a span of time into windows that Plivo accepts, with the newest window first.
 
-    Neighbouring windows share the time between them, so that no recording is lost however the server rounds times.
+    A window ends at the time at which the next newer one begins, so that no recording is lost if the server rounds
+    times.
 
     Args:
-        added_after: The beginning. If None, 7 days before the end.
-        added_before: The end. If None, the span has no end.
+        added_after: The beginning of the span. If None, it is 7 days before the end.
+        added_before: The end of the span. If None, the span has no end.
         now: The current time.
 
     Yields:
@@ -67,9 +68,9 @@ def time_windows(added_after: datetime | None, added_before: datetime | None, no
         return
     end = added_before if added_before is not None and added_before <= now + _DAY else None
     newest = end or now
-    if newest < PLIVO_BEGAN:
+    if newest < EARLIEST_TIME:
         return
-    beginning = newest - _DEFAULT_SPAN if added_after is None else min(max(added_after, PLIVO_BEGAN), now + _DAY)
+    beginning = newest - _DEFAULT_SPAN if added_after is None else min(max(added_after, EARLIEST_TIME), now + _DAY)
     while True:
         oldest = max(beginning, newest - _LONGEST_WINDOW)
         yield oldest, end
@@ -80,15 +81,15 @@ def time_windows(added_after: datetime | None, added_before: datetime | None, no
 
 @attrs.define(kw_only=True)
 class _WindowProgress:
-    """How far one window was listed.
+    """The progress of listing one window.
 
     Attributes:
         window: The window.
-        offset: How many recordings precede the page that is requested next.
+        offset: The number of recordings before the page that is requested next.
         page: The parameters of that page.
-        listed: How many recordings were listed.
-        repeated: How many occurred again although they had been listed.
-        first_total: How many there were when the listing began. If None, the server does not say it.
+        listed: The number of recordings that were listed.
+        repeated: The number of recordings that occurred again after they were listed.
+        first_total: The number of recordings in the window when the listing began. If None, the server does not say it.
     """
 
     window: TimeWindow
@@ -99,11 +100,11 @@ class _WindowProgress:
     first_total: int | None = None
 
     def advance(self, page: Page, *, listed: int) -> bool:
-        """Go on to the next page of the window.
+        """Move to the next page of the window.
 
         Args:
             page: The page that was requested.
-            listed: How many of its recordings had not been listed before.
+            listed: The number of its recordings that had not been listed before.
 
         Returns:
             Whether the window has another page.
@@ -120,7 +121,7 @@ class _WindowProgress:
         return True
 
     def is_whole(self, last: Page) -> bool:
-        """Return whether nothing on the last page indicates that the window holds more recordings."""
+        """Return whether nothing on the last page indicates that the window contains more recordings."""
         return self._is_last(last) if last.rows else last.total is None or last.total <= self.offset
 
     def _repeats_itself(self, page: Page, listed: int) -> bool:
@@ -136,7 +137,7 @@ class _WindowProgress:
         return (page.ends and page.total is not None) or len(page.rows) < (page.limit or PAGE_SIZE)
 
     def _next_offset(self, page: Page, next_query: Mapping[str, str]) -> int:
-        """Return the offset of the server's own address, if it is greater and skips no recording."""
+        """Return the offset that the server gives, or that of the end of this page if the server skips recordings."""
         offset = _offset_in(next_query.get("offset", ""))
         after_page = self.offset + len(page.rows)
         return (
@@ -145,21 +146,25 @@ class _WindowProgress:
 
 
 class Listing:
-    """One reading of the list, from the first page to the last.
+    """The state of one listing, from the first page to the last.
 
-    It follows the server's addresses of further pages, but uses only their query, because the rest could send the
-    account's credentials anywhere. It always ends: a page without a new recording is the last one of its window, unless
-    as many recordings were added meanwhile as occurred twice. So is a page after which far more recordings were listed
-    than the server counts.
+    The server says at which URL the next page is. Only the query of that URL is used, because the rest could send the
+    account's credentials anywhere.
+
+    A listing always ends. A page without new recordings is the last page of its window, unless as many recordings were
+    added in the meantime as occurred twice. A page is also the last one if far more recordings have been listed than
+    the server says there are.
 
     Args:
-        conference_name: Only recordings of this conference. If None, of all conferences and calls.
-        added_after: Only recordings added at or after this time (aware). If None, 7 days before the end.
-        added_before: Only recordings added at or before this time (aware). If None, there is no limit.
+        conference_name: List only recordings of this conference. If None, list those of all conferences and calls.
+        added_after: List only recordings that were added at or after this time (aware). If None, the list begins 7 days
+            before the end.
+        added_before: List only recordings that were added at or before this time (aware). If None, there is no limit.
         now: The current time.
 
     Raises:
-        ValueError: A time is not aware, or the end is before the beginning.
+        ValueError: A time is not aware, or ``added_after`` is later than ``added_before``.
+        TypeError: A time is not a ``datetime``.
     """
 
     def __init__(
@@ -182,12 +187,12 @@ class Listing:
 
     @property
     def complete(self) -> bool:
-        """Whether everything was listed, as far as the server's pages indicate."""
+        """Whether the last page was read, and no page indicates that recordings are missing."""
         return self._current is None and self._whole
 
     @property
     def request(self) -> Request[Page] | None:
-        """The request for the next page. If None, the last page was read."""
+        """The request for the next page. If None, the last page has been read."""
         if self._current is None:
             return None
         added_after, added_before = self._current.window
@@ -199,7 +204,7 @@ class Listing:
         )
 
     def take(self, page: Page) -> list[Recording]:
-        """Go on to the next page.
+        """Take the recordings of a page, and move to the next page.
 
         Args:
             page: The page that was returned for `request`.
@@ -214,7 +219,7 @@ class Listing:
         return new
 
     def _is_new(self, row: Recording) -> bool:
-        key = (row.recording_id or _content(row), row.added_at)  # two recordings may have an ID like "N/A"
+        key = (row.recording_id or _content(row), row.added_at)  # in case several recordings have an ID like "N/A"
         if key in self._seen:
             return False
         self._seen[key] = None
@@ -223,11 +228,11 @@ class Listing:
         return True
 
 
-def _query_parameters(address: str | None) -> dict[str, str]:
-    if address is None or len(address) > _LONGEST_ADDRESS:
+def _query_parameters(url: str | None) -> dict[str, str]:
+    if url is None or len(url) > _LONGEST_URL:
         return {}
     try:
-        return dict(parse_qsl(urlsplit(address).query, keep_blank_values=True))
+        return dict(parse_qsl(urlsplit(url).query, keep_blank_values=True))
     except ValueError:
         return {}
 

@@ -1,4 +1,4 @@
-"""One request to the API, and how its response is read."""
+"""One request to the API, with the functions that read its response."""
 
 from __future__ import annotations
 
@@ -17,19 +17,23 @@ T = TypeVar("T")
 
 @attrs.frozen(kw_only=True)
 class Request(Generic[T]):
-    """One request as it is sent, and how its response is read.
+    """One request to the API, with the functions that read its response.
 
     Attributes:
-        operation: What the request does, in words, for messages.
+        operation: A short description of the request, for messages.
         method: The HTTP method.
-        path: The path below ``/v1/Account/{auth_id}``, percent-encoded, with its query.
+        path: The path below ``/v1/Account/{auth_id}``, percent-encoded, with the query.
         body: The body, as JSON. If None, the request has no body.
-        repeatable: Whether it is harmless to send the request twice. A start is not: Plivo would record and bill twice.
-        missing: What does not exist if the response is a 404, for messages.
-        start_id: The tracker's ID of the start, for errors. If None, no tracker made the request.
-        read: Returns the result of a successful response; raises ``ValueError`` if the response cannot be read.
-        read_gone: Returns the result of a 404 that follows an attempt which may have been executed, where that 404
-            means "done"; raises ``ValueError`` if the response cannot be read. If None, such a 404 is an error.
+        repeatable: Whether it is safe to send the request twice. For a start it is not, because Plivo would record and
+            bill twice.
+        missing: The kind of resource that does not exist if the response is a 404, for messages. If None, the request
+            names no resource.
+        start_id: The tracker's ID of the start. If None, the request was not made by a tracker.
+        read: A function that returns the result of a successful response. It raises ``ValueError`` if the response
+            cannot be read.
+        read_already_done: A function that returns the result of a 404 if an earlier attempt may have been executed, and
+            the 404 shows that it was. It raises ``ValueError`` if the response cannot be read. If None, a 404 is always
+            an error.
     """
 
     operation: str
@@ -40,4 +44,4 @@ class Request(Generic[T]):
     missing: Missing | None = None
     start_id: str | None = None
     read: Callable[[Response], T]
-    read_gone: Callable[[Response], T] | None = None
+    read_already_done: Callable[[Response], T] | None = None

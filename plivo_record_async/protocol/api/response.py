@@ -1,7 +1,4 @@
-"""One HTTP response as it was received, and what can be read of it whatever its shape.
-
-What can be read of a response is kept, whatever the rest of it is like.
-"""
+"""An HTTP response, and the parts of it that can be read even if the rest cannot."""
 
 from __future__ import annotations
 
@@ -13,31 +10,31 @@ from typing import Any, Final
 
 import attrs
 
-from plivo_record_async.protocol.api.bodies import named_texts, parse_json_object, text_of, unpacked
+from plivo_record_async.protocol.api.bodies import decompressed, parse_json_object, string_fields, text_of
 from plivo_record_async.protocol.api.wire import text_or_none
 from plivo_record_async.protocol.clocks import http_date
 
 __all__ = ["LONGEST_PAUSE", "QUOTA_PERIOD", "Response"]
 
 QUOTA_PERIOD: Final = 5.0
-"""Seconds. After a 429 that names no time, calls pause until the next period of Plivo's quota:
+"""Seconds for which calls pause after a 429 without ``Retry-After``. It is the length of the period of Plivo's quota:
 https://plivo.com/docs/voice/concepts/account-limits.md"""
 
 LONGEST_PAUSE: Final = 3600.0
-"""Seconds. No ``Retry-After`` makes a client pause for longer."""
+"""Seconds. No ``Retry-After`` makes calls pause for longer than this."""
 
 
 @attrs.frozen(kw_only=True)
 class Response:
-    """What was received for one request.
+    """The response to one request, as far as it arrived.
 
     Attributes:
         status: The HTTP status.
-        headers: The header fields, their names in lower case.
-        body: The body, as far as it arrived.
+        headers: The headers, with their names in lower case.
+        body: The part of the body that arrived.
         complete: Whether the whole body arrived.
-        sent_at: When sending the request began. If None, the transport does not report it.
-        received_at: When the status line arrived. If None, it is not known.
+        sent_at: The time at which sending the request began (aware, UTC). If None, the transport does not report it.
+        received_at: The time at which the status line arrived (aware, UTC). If None, it is not known.
     """
 
     status: int
@@ -49,17 +46,17 @@ class Response:
 
     @property
     def is_success(self) -> bool:
-        """Whether Plivo says that the request was executed."""
+        """Whether the status is 2xx."""
         return HTTPStatus.OK <= self.status < HTTPStatus.MULTIPLE_CHOICES
 
     @cached_property
     def text(self) -> str:
-        """The body as text, whatever bytes it holds."""
-        return text_of(unpacked(self.body, self.headers.get("content-encoding", "")))
+        """The body as text. Any bytes can be decoded."""
+        return text_of(decompressed(self.body, self.headers.get("content-encoding", "")))
 
     @cached_property
     def data(self) -> Mapping[str, Any]:
-        """The body's JSON object; empty if the body is no JSON object."""
+        """The JSON object in the body, or an empty object if there is none."""
         try:
             return parse_json_object(self.text)
         except ValueError:
@@ -67,12 +64,15 @@ class Response:
 
     @property
     def api_id(self) -> str | None:
-        """Plivo's ID of the request. If None, the response does not carry one."""
+        """Plivo's ID of the request. If None, the response does not contain one."""
         return self.text_field("api_id")
 
     @property
     def retry_after(self) -> float | None:
-        """The seconds in ``Retry-After``, a number or an HTTP date (RFC 9110, 10.2.3). If None, it names no time."""
+        """The number of seconds that ``Retry-After`` names. If None, the header is missing or cannot be read.
+
+        The header contains a number of seconds or an HTTP date: https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3
+        """
         value = self.headers.get("retry-after", "").strip()
         if value.isascii() and value.replace(".", "", 1).isdigit():
             return float(value)
@@ -83,18 +83,19 @@ class Response:
 
     @property
     def quota_pause(self) -> float | None:
-        """The seconds for which the client must not send, because this is a 429. If None, it is not."""
+        """The number of seconds for which all calls must pause, because the status is 429. If None, it is not 429."""
         if self.status != HTTPStatus.TOO_MANY_REQUESTS:
             return None
         return QUOTA_PERIOD if self.retry_after is None else min(self.retry_after, LONGEST_PAUSE)
 
     def text_field(self, name: str) -> str | None:
-        """Return a text field of the body, even if the body as a whole cannot be read.
+        """Return the text of a field, even if the body as a whole cannot be read as JSON.
 
         Args:
             name: The name of the field.
 
         Returns:
-            The text, or None if the body has no such field or the field is not a text.
+            The text, or None if there is no such field, or if it is empty or contains something other than a text or a
+            number.
         """
-        return text_or_none((self.data or named_texts(self.text)).get(name))
+        return text_or_none((self.data or string_fields(self.text)).get(name))

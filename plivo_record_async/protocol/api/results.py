@@ -1,9 +1,9 @@
-"""From a successful response to the value that a call returns, whatever shape Plivo chose.
+"""The functions that read a successful response, and return the value that a call returns.
 
-Every shape that is documented or was observed is read: a start is answered with 200, 201 or 202, with or without
-``recording_id``; a stop with 204 and nothing, ``{}`` or JSON.
+They accept every form that is documented or was observed. The response to a start has the status 200, 201 or 202, with
+or without a ``recording_id``. The response to a stop is a 204 without a body, with ``{}`` or with a JSON object.
 
-The functions raise ``ValueError`` if a response cannot be read; the message says why.
+The functions raise ``ValueError`` if a response cannot be read. The message says why.
 """
 
 from __future__ import annotations
@@ -47,10 +47,10 @@ class Page:
 
     Attributes:
         rows: The recordings.
-        next: The address of the next page, as the server gives it.
+        next: The URL of the next page, as the server gives it. If None, the server gives none.
         ends: Whether the server says that there is no next page.
-        limit: How many recordings a page holds at most. If None, the server does not say it.
-        total: How many recordings the list holds in total. If None, the server does not say it.
+        limit: The maximum number of recordings on a page. If None, the server does not say it.
+        total: The number of recordings in the whole list. If None, the server does not say it.
     """
 
     rows: tuple[Recording, ...] = ()
@@ -66,23 +66,23 @@ def read_started(response: Response) -> RecordingStarted:
 
 
 def read_pending(response: Response) -> PendingResponse:
-    """Read a response in asynchronous mode; only its ``api_id`` can be relied on."""
+    """Read a response in asynchronous mode, which always contains an ``api_id``."""
     return _structured(response, PendingResponse)
 
 
 def read_stopped(response: Response) -> RecordingStopped:
-    """Read the response to a stop; the usual 204 has no body."""
+    """Read the response to a stop. It is usually a 204 without a body."""
     is_empty = response.complete and not response.text.strip()
     return RecordingStopped() if is_empty else _structured(response, RecordingStopped)
 
 
 def read_already_stopped(response: Response) -> RecordingStopped:
-    """Read the 404 that answers a repeated stop if the first one was executed after all."""
+    """Read the 404 to a repeated stop, which shows that the first stop was executed."""
     return RecordingStopped(api_id=response.api_id)
 
 
 def read_nothing(response: Response) -> None:
-    """Accept the 204 that answers a deletion, and the 404 that answers a repeated one which was executed after all."""
+    """Accept the 204 to a deletion, or the 404 to a repeated one, which shows that the first was executed."""
 
 
 def read_recording(response: Response) -> Recording:
@@ -91,7 +91,7 @@ def read_recording(response: Response) -> Recording:
 
 
 def read_recordings(response: Response) -> Page:
-    """Read one page of recordings. A row that cannot be read does not hide the others."""
+    """Read one page of recordings. If a row cannot be read, the others still are."""
     data = _object_of(response)
     meta = data.get("meta")
     about = meta if is_object(meta) else {}
@@ -124,14 +124,14 @@ def _items(data: Mapping[str, Any], name: str) -> list[Any]:
         case [*items]:
             return items
         case None if name in data:
-            return []  # as Go writes a list without items
+            return []  # Go writes an empty list as null
         case other:
-            raise ValueError(f"its {name!r} is not a list: {reprlib.repr(other)}")
+            raise ValueError(f"{name!r} in the response is not a list: {reprlib.repr(other)}")
 
 
 def _object_of(response: Response) -> Mapping[str, Any]:
     if not response.complete:
-        raise ValueError(f"its body was cut off after {len(response.body)} bytes")
+        raise ValueError(f"the response ended after {len(response.body)} bytes, before it was complete")
     return response.data or parse_json_object(response.text)
 
 

@@ -1,7 +1,7 @@
-"""Whether a request is sent again, and when.
+"""The decision whether a request is sent again, and when.
 
-Only what is safe is repeated. A start is sent again only if no byte of it was sent, or if Plivo's answer proves that
-it was refused (429). Stops and reads are also sent again if they may have been executed.
+A request is sent again only if that is safe. A start is sent again only if no byte of it was sent, or if Plivo refused
+it with 429. Stops and reads are also sent again if they may have been executed.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from plivo_record_async.errors import (
 __all__ = ["RetryBudget", "RetryPolicy", "decisive_error", "may_have_been_executed"]
 
 PossiblyExecuted = OutcomeUnknownError | ServerError | UnexpectedResponseError
-"""The errors of requests that may have been executed."""
+"""The errors after which a request may have been executed."""
 
 
 def may_have_been_executed(error: PlivoRecordError) -> TypeGuard[PossiblyExecuted]:
-    """Return whether a request may have been executed although it ended with an error.
+    """Return whether a request that ended with an error may have been executed.
 
     Args:
         error: The error.
@@ -35,15 +35,18 @@ def may_have_been_executed(error: PlivoRecordError) -> TypeGuard[PossiblyExecute
 
 
 def decisive_error(earlier: PlivoRecordError | None, last: PlivoRecordError) -> PlivoRecordError:
-    """Return the error that is true of a whole call.
+    """Return the error that describes a whole call with several attempts.
 
-    It is the error of the last attempt, unless that error says something about this attempt only: that the last attempt
-    was not sent, or was refused by a 429, does not prove that an earlier one was not executed. And of a request that is
-    not repeatable, no refusal proves that.
+    This is the error of the last attempt, unless it only describes that attempt. If the last attempt was not sent, or
+    was refused with 429, an earlier attempt may still have been executed. If a request is not repeatable, no refusal of
+    a later attempt proves that an earlier one was not executed.
 
     Args:
-        earlier: The decisive error of the earlier attempts. If None, there were none.
+        earlier: The decisive error of the earlier attempts. If None, this is the first attempt.
         last: The error of the last attempt.
+
+    Returns:
+        One of the two errors.
     """
     if isinstance(earlier, OutcomeUnknownError) and not earlier.repeatable and not may_have_been_executed(last):
         return earlier
@@ -51,7 +54,7 @@ def decisive_error(earlier: PlivoRecordError | None, last: PlivoRecordError) -> 
 
 
 def _certainty(error: PlivoRecordError) -> int:
-    """Return how much an error says about a whole call: the error with the greater number decides."""
+    """Return how much the error of one attempt says about the whole call. The error with the greater number decides."""
     if isinstance(error, NotSentError):
         return 0
     if isinstance(error, RateLimitError):
@@ -63,16 +66,16 @@ def _certainty(error: PlivoRecordError) -> int:
 class RetryPolicy:
     """How often a call is retried, and how long it waits before each retry.
 
-    The waits have "full jitter": they are random between 0 and a bound that doubles with each attempt, so that many
-    clients that failed at the same time do not retry at the same time.
+    The waits have "full jitter": the length of each is random, between 0 and a limit that doubles with each attempt. So
+    many clients that fail at the same time do not retry at the same time.
     https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
 
     Attributes:
-        max_retries: The most retries of one call.
-        first_wait: The upper bound of the wait before the first retry, in seconds.
-        longest_wait: The upper bound of any wait, in seconds.
-        retry_503_starts: Whether a start that was answered with a 503 without an ``api_id`` is sent again. Nothing
-            proves that Plivo had not executed it, so this is off by default.
+        max_retries: The maximum number of retries of one call.
+        first_wait: The limit of the wait before the first retry, in seconds.
+        longest_wait: The limit of any wait, in seconds.
+        retry_503_starts: Whether to retry a start after a 503 without an ``api_id``. Such a response does not prove
+            that the start was not executed.
     """
 
     max_retries: int = 2
@@ -85,17 +88,17 @@ class RetryPolicy:
 
         Args:
             error: The error of the last attempt.
-            repeatable: Whether it is harmless to send the request twice.
-            attempt: How many attempts were made, from 1.
+            repeatable: Whether it is safe to send the request twice.
+            attempt: The number of attempts so far, at least 1.
             jitter: A random number from 0 to 1.
 
         Returns:
-            Seconds, or None if the call is not to be retried.
+            The length of the wait in seconds, or None if the call must not be retried.
         """
         if attempt > self.max_retries or not self._is_safe(error, repeatable=repeatable):
             return None
         if isinstance(error, RateLimitError):
-            return 0.0  # the quota holds back all calls of the client, this one too
+            return 0.0  # the quota pauses all calls of the client, including this one
         return jitter * min(self.longest_wait, self.first_wait * 2.0 ** (attempt - 1))
 
     def _is_safe(self, error: PlivoRecordError, *, repeatable: bool) -> bool:
@@ -112,15 +115,15 @@ class RetryPolicy:
 
 @attrs.define
 class RetryBudget:
-    """Limits retries to a tenth of a client's calls, so that they do not overload an API that is failing.
+    """A limit on the retries of a client: about a tenth of its calls, so that an API that is failing is not overloaded.
 
-    Each call earns a tenth of a retry, and a client that makes few calls begins with a small reserve. See "per-client
-    retry budget" in https://sre.google/sre-book/handling-overload/.
+    Each call adds a tenth of a retry to the budget. The budget is not empty at the beginning, so that a client that
+    makes few calls can retry too. See "per-client retry budget" in https://sre.google/sre-book/handling-overload/ .
 
     Attributes:
-        earned_per_call: The retries that one call earns.
-        most: The largest balance.
-        balance: The retries that are left.
+        earned_per_call: The part of a retry that one call adds.
+        most: The maximum of ``balance``.
+        balance: The number of retries that are left.
     """
 
     earned_per_call: float = 0.1
@@ -128,11 +131,11 @@ class RetryBudget:
     balance: float = 10.0
 
     def earn(self) -> None:
-        """Add what one call earns."""
+        """Add the part of a retry that one call earns."""
         self.balance = min(self.most, self.balance + self.earned_per_call)
 
     def spend(self) -> bool:
-        """Take one retry out of the budget.
+        """Take one retry out of the budget, if one is left.
 
         Returns:
             Whether one was left.

@@ -1,7 +1,8 @@
-"""The result of a response, or the error that its status and its body prove.
+"""The result of a response, or the error that its status and its body mean.
 
-``error`` in a body is a text, an object, a list or absent; bodies may be HTML, empty or cut off. A success status whose
-body carries an ``error`` is no success. Statuses: https://plivo.com/docs/account/api/overview.md
+The field ``error`` of a body may be a string, an object or a list, or may be missing. A body may also be HTML, empty or
+incomplete. A success status with an ``error`` in the body is not a success. The statuses that Plivo uses are listed in
+https://plivo.com/docs/account/api/overview.md
 """
 
 from __future__ import annotations
@@ -42,8 +43,8 @@ _REFUSALS: Final[dict[int, type[ApiError]]] = {
 }
 
 _REDIRECTS: Final = frozenset({301, 302, 307, 308})
-"""The server that answered did nothing, because the resource is at another address. A 303, in contrast, may lead to the
-result of what was done: https://www.rfc-editor.org/rfc/rfc9110#section-15.4"""
+"""The statuses of a server that did not execute the request, because the resource has another URL. A 303 is not among
+them, because it may lead to the result of an executed request: https://www.rfc-editor.org/rfc/rfc9110#section-15.4"""
 
 _STANDARD: Final = frozenset(HTTPStatus)
 
@@ -57,25 +58,29 @@ def result_of(
     failed_at: datetime | None = None,
     attempts: int = 1,
 ) -> T:
-    """Return the result that a response reports.
+    """Return the result of a response, or raise its error.
 
     Args:
         request: The request.
-        response: Its response.
+        response: The response.
         may_be_done: Whether an earlier attempt of the same call may have been executed. If so, a 404 may mean that it
             was.
-        called_at: When the call was made.
-        failed_at: When the call failed, if it did.
-        attempts: How many attempts were made.
+        called_at: The time at which the call was made (aware, UTC), for errors. If None, it is not known.
+        failed_at: The time at which the call failed, if it did (aware, UTC), for errors. If None, it is not known.
+        attempts: The number of attempts so far.
+
+    Returns:
+        The result that the request reads from the response.
 
     Raises:
-        UnexpectedResponseError: The status is a success, and the body cannot be read or carries an error.
-        ApiError: Plivo refused the request. The status decides which subclass is raised.
-        OutcomeUnknownError: The status does not prove that the request was refused, so it may have been executed.
+        UnexpectedResponseError: The status is 2xx, but the body cannot be read or contains an error.
+        ApiError: The status is an error. It decides which subclass is raised.
+        OutcomeUnknownError: The request is not repeatable, and the status does not prove that it was refused, so it may
+            have been executed. A status that proves nothing, such as 303 or 408, raises this for any request.
     """
-    if may_be_done and response.status == HTTPStatus.NOT_FOUND and request.read_gone is not None:
+    if may_be_done and response.status == HTTPStatus.NOT_FOUND and request.read_already_done is not None:
         with contextlib.suppress(ValueError):
-            return request.read_gone(response)
+            return request.read_already_done(response)
     if not response.is_success:
         if (refusal := _error_for_status(request, response)) is not None:
             raise refusal
@@ -83,9 +88,9 @@ def result_of(
             request.operation,
             f"Plivo answered {response.status} ({_message(response)})",
             phase="answer",
-            evidence="a server error does not say whether the work was done before it"
+            evidence="a server error does not say whether the request was executed before the error"
             if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            else "such an answer does not say whether the work was done",
+            else "this status does not say whether the request was executed",
             status=response.status,
             api_id=response.api_id,
             body=response.text,
@@ -96,8 +101,8 @@ def result_of(
             repeatable=request.repeatable,
             start_id=request.start_id,
         )
-    if message := _words(response.data.get("error")):
-        raise _unexpected(request, response, f"its answer carries an error: {message}", message=message)
+    if message := _error_text(response.data.get("error")):
+        raise _unexpected(request, response, f"the response contains an error: {message}", message=message)
     try:
         return request.read(response)
     except ValueError as error:
@@ -122,7 +127,7 @@ def _unexpected(
 
 
 def _error_for_status(request: Request[Any], response: Response) -> ApiError | None:
-    """Return the error that the status proves, or None if the request may have been executed and is not repeatable."""
+    """Return the error that the status means, or None if the outcome is unknown."""
     status, operation = response.status, request.operation
     about = (status, response.api_id, _message(response), response.text)
     if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -139,41 +144,41 @@ def _error_for_status(request: Request[Any], response: Response) -> ApiError | N
 
 
 def _is_refusal(status: int) -> bool:
-    """Return whether a status proves that nothing was done.
+    """Return whether a status proves that the request was not executed.
 
-    The standard statuses of client errors prove it. The others are made up by gateways, and some of them, such as
-    nginx's 499 and Amazon's 460, only say that a client stopped waiting.
+    The standard statuses of client errors prove it. The others are inventions of gateways, and some of them, such as
+    nginx's 499 and Amazon's 460, only say that the client stopped waiting.
     """
     is_client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
     return is_client_error and status != HTTPStatus.REQUEST_TIMEOUT and status in _STANDARD
 
 
 def _advice_on_redirect(response: Response) -> str:
-    """Return what to do about a redirect. It is never followed, because it may lead anywhere with the credentials."""
+    """Return what to do about a redirect. It is never followed, because it could send the credentials anywhere."""
     advice = "It was not executed. Correct base_url (PLIVO_BASE_URL)"
     target = _without_secrets(response.headers.get("location", ""))
     base_url, path, _ = target.partition("/v1/Account/")
     if path and base_url.startswith(("https://", "http://")):
-        return f"{advice} to {base_url!r:.200}, where it was redirected to."
+        return f"{advice} to {base_url!r:.200}, to which the request was redirected."
     if target:
         return f"{advice}: requests are redirected to {target!r:.200}."
     return f"{advice}: something other than Plivo's API may be answering."
 
 
-def _without_secrets(address: str) -> str:
-    """Return an address without user, password, query and fragment; an empty text if it cannot be read."""
+def _without_secrets(url: str) -> str:
+    """Return a URL without user, password, query and fragment, or an empty string if it cannot be read."""
     try:
-        scheme, authority, path, _, _ = urlsplit(address.strip())
+        scheme, authority, path, _, _ = urlsplit(url.strip())
     except ValueError:
         return ""
     return urlunsplit((scheme, authority.rpartition("@")[2], path, "", ""))
 
 
 def _message(response: Response) -> str:
-    """Return the words in ``error`` or ``message``, or else the body, or else the name of the status."""
-    words = _words(response.data.get("error")) or _words(response.data.get("message"))
-    if words:
-        return words
+    """Return the text of ``error`` or ``message``, or if there is none, the body or the name of the status."""
+    text = _error_text(response.data.get("error")) or _error_text(response.data.get("message"))
+    if text:
+        return text
     try:
         phrase = HTTPStatus(response.status).phrase
     except ValueError:
@@ -181,16 +186,16 @@ def _message(response: Response) -> str:
     return response.text.strip()[:200] if response.text.strip() not in {"", "{}"} and not response.data else phrase
 
 
-def _words(value: Any, depth: int = 4) -> str:
-    """Return the words of an error: a text, an object that holds one, or a list of them."""
-    if not value:  # null, false, 0, {} and [] report no error
+def _error_text(value: Any, depth: int = 4) -> str:
+    """Return the text of an error, which may be a string, an object that contains one, or a list of them."""
+    if not value:  # null, false, 0, {} and [] mean that there is no error
         return ""
     match value:
         case str():
             return value.strip()
         case [*items] if depth:
-            return "; ".join(filter(None, (_words(item, depth - 1) for item in items)))
+            return "; ".join(filter(None, (_error_text(item, depth - 1) for item in items)))
         case {"error": inner} | {"message": inner} if depth:
-            return _words(inner, depth - 1)
+            return _error_text(inner, depth - 1)
         case _:
-            return reprlib.repr(value)  # bounded: a body of a thousand brackets must not end as a RecursionError
+            return reprlib.repr(value)  # limited, so that a thousand nested lists cause no RecursionError

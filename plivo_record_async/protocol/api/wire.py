@@ -1,7 +1,7 @@
-"""The only cattrs converter: from Plivo's spelling to the package's values, and back.
+"""The only cattrs converter. It converts Plivo's JSON to the values of the package, and requests to parameters.
 
-Every value that is structured here carries the whole message in ``raw``. So nothing that Plivo says is lost: neither a
-field that is unknown here, nor an optional one that cannot be read and is therefore None.
+Every value with an attribute ``raw`` contains the whole JSON object there. So no field is lost, even if it is unknown,
+or if it cannot be read and its attribute is None.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from plivo_record_async.protocol.models import (
     StopRequest,
 )
 
-__all__ = ["PLIVO_BEGAN", "integer_or_none", "is_object", "structure", "text_or_none", "unstructure"]
+__all__ = ["EARLIEST_TIME", "integer_or_none", "is_object", "structure", "text_or_none", "unstructure"]
 
 T = TypeVar("T")
 
@@ -45,30 +45,30 @@ _SPELLING: dict[type[Any], dict[str, str]] = {
     },
     Conference: {"run_time_s": "conference_run_time", "member_count": "conference_member_count"},
 }
-"""The attributes whose names differ from those of Plivo's fields: https://plivo.com/docs/voice/api/recordings.md"""
+"""For each class, the attributes whose names differ from Plivo's: https://plivo.com/docs/voice/api/recordings.md"""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
-PLIVO_BEGAN: Final = datetime(2011, 1, 1, tzinfo=UTC)
-"""No recording is older than this."""
+EARLIEST_TIME: Final = datetime(2011, 1, 1, tzinfo=UTC)
+"""No recording is older than this, because Plivo was founded in 2011."""
 
 _LARGEST: Final = 2**53
-"""The largest integer up to which floats hold every integer. Every store can keep it."""
+"""The largest integer that is read. A float can represent every integer up to it."""
 
 _UNREADABLE: Final = (ArithmeticError, TypeError, ValueError)
 
 
 def _read_text(value: object, _type: Any) -> str:
-    """Read an ID or another text; a number in its place becomes its digits."""
+    """Read an ID or another string. A number becomes its digits."""
     if not isinstance(value, str | int | float) or isinstance(value, bool):
-        raise TypeError(f"expected a text, not {reprlib.repr(value)}")
+        raise TypeError(f"expected a string, not {reprlib.repr(value)}")
     text = str(value)
-    text.encode()  # a lone surrogate, which a JSON escape can produce, is a ValueError: no store can keep it
+    text.encode()  # raises ValueError for a lone surrogate, which JSON can escape, but no store can keep
     return text
 
 
 def _read_number(value: Any) -> float:
-    """Read a number: ``590``, ``"590"`` or ``"345100.00000"``. A negative one, such as -1, means that it is unknown."""
+    """Read a number: ``590``, ``"590"`` or ``"345100.00000"``. Plivo uses -1 for an unknown number."""
     if isinstance(value, bool):
         raise TypeError(f"expected a number, not {value}")
     number = float(value)
@@ -82,14 +82,14 @@ def _read_integer(value: Any, _type: Any) -> int:
 
 
 def _read_time(value: Any, _type: Any) -> datetime:
-    """Read milliseconds since 1970, or ``2014-08-05 16:15:15.852059+05:30``. If there is no offset, it is UTC."""
+    """Read milliseconds since 1970, or a time such as ``2014-08-05 16:15:15.852059+05:30``. UTC is the default."""
     try:
         time = _EPOCH + timedelta(milliseconds=_read_number(value))
     except ValueError:
         time = datetime.fromisoformat(value)
     time = time.replace(tzinfo=time.tzinfo or UTC).astimezone(UTC)
-    if time < PLIVO_BEGAN:  # 0, or seconds instead of milliseconds
-        raise ValueError(f"expected a time since {PLIVO_BEGAN}, not {reprlib.repr(value)}")
+    if time < EARLIEST_TIME:  # for example 0, or seconds instead of milliseconds
+        raise ValueError(f"expected a time since {EARLIEST_TIME}, not {reprlib.repr(value)}")
     return time
 
 
@@ -102,7 +102,7 @@ def _read_members(value: Any, _type: Any) -> tuple[Mapping[str, Any], ...]:
 
 
 def _if_readable(read: Callable[[Any, Any], T]) -> Callable[[Any, Any], T | None]:
-    """Return a function that returns None for what cannot be read, so that the other fields stay readable."""
+    """Return a function that returns None for a value that cannot be read, so that the other fields can be read."""
 
     def read_or_none(value: Any, type_: Any) -> T | None:
         try:
@@ -122,7 +122,7 @@ def _structurer(cls: type[Any], converter: Converter) -> Callable[[Mapping[str, 
         known = {name: value for name, value in data.items() if value is not None and value != ""}
         for name in required & known.keys():
             if text_or_none(known[name]) is None:
-                del known[name]  # so that the error names it as missing
+                del known[name]  # so that the error names this field
         return fields({**known, "raw": data}, cls)
 
     return structure
@@ -130,7 +130,7 @@ def _structurer(cls: type[Any], converter: Converter) -> Callable[[Mapping[str, 
 
 @cache
 def _converter() -> Converter:
-    """Make the converter at its first use: cattrs compiles a function for each class, which would slow the import."""
+    """Create the converter at its first use, because cattrs compiles a function for each class, which takes time."""
     converter = Converter(detailed_validation=False)
     converter.register_structure_hook(str, _read_text)
     hooks: dict[Any, Callable[[Any, Any], Any]] = {
@@ -155,7 +155,11 @@ def _converter() -> Converter:
 
 
 def is_object(value: object) -> TypeGuard[dict[str, Any]]:
-    """Return whether a part of a response is a JSON object."""
+    """Return whether a part of a response is a JSON object.
+
+    Args:
+        value: The part of the response.
+    """
     return isinstance(value, dict)
 
 
@@ -163,7 +167,7 @@ def text_or_none(value: object) -> str | None:
     """Return a part of a response as text.
 
     Args:
-        value: An ID or another text; a number in its place becomes its digits.
+        value: An ID or another string, or a number, which becomes its digits.
 
     Returns:
         The text, or None if it is empty or cannot be read.
@@ -184,11 +188,14 @@ def integer_or_none(value: object) -> int | None:
 
 
 def structure(data: Mapping[str, Any], cls: type[T]) -> T:
-    """Return a value made of the JSON object of a response.
+    """Return the value that a JSON object describes.
 
     Args:
         data: The JSON object.
         cls: The class of the value.
+
+    Returns:
+        An instance of the class. Its optional attributes are None if their fields are missing or cannot be read.
 
     Raises:
         ValueError: A field that the class requires is missing or cannot be read.
@@ -196,17 +203,17 @@ def structure(data: Mapping[str, Any], cls: type[T]) -> T:
     try:
         return _converter().structure(data, cls)
     except KeyError as error:
-        raise ValueError(f"it has no usable {error}") from error
+        raise ValueError(f"the response has no valid {error}") from error
 
 
 def unstructure(request: StartRequest | StopRequest) -> dict[str, str]:
-    """Return the parameters to send.
+    """Return the parameters to send for a start or a stop.
 
     Args:
-        request: The arguments of a start or a stop.
+        request: The arguments of the start or the stop.
 
     Returns:
-        Those arguments that were given, in Plivo's spelling. The conference's name is not among them, because it is
+        The arguments that are not None, by Plivo's names. The name of the conference is not among them, because it is
         part of the path.
     """
     parameters: dict[str, str] = _converter().unstructure(request)

@@ -11,7 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.protocol.api.bodies import LONGEST_UNPACKED, named_texts, parse_json_object, text_of, unpacked
+from plivo_record_async.protocol.api.bodies import (
+    LONGEST_DECOMPRESSED,
+    decompressed,
+    parse_json_object,
+    string_fields,
+    text_of,
+)
 
 BODY = json.dumps({"api_id": "2867b6e2", "message": "conference recording started"}).encode()
 
@@ -37,38 +43,38 @@ PACKED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
 @pytest.mark.parametrize(("pack", "encodings"), PACKED.values(), ids=PACKED)
 @pytest.mark.parametrize("body", [BODY, b"", b"<html>", BODY * 1_000])
 def test_compressed_body_is_decompressed(pack: Callable[[bytes], bytes], encodings: str, body: bytes) -> None:
-    assert unpacked(pack(body), encodings) == body
+    assert decompressed(pack(body), encodings) == body
 
 
 @pytest.mark.parametrize("encodings", ["gzip", "deflate", "br", "zstd", "gzip, br", "no such thing", ",,"])
 def test_decompressed_body_is_not_changed(encodings: str) -> None:
-    assert unpacked(BODY, encodings) == BODY
-    assert unpacked(b"\r\n " + BODY, encodings) == b"\r\n " + BODY
+    assert decompressed(BODY, encodings) == BODY
+    assert decompressed(b"\r\n " + BODY, encodings) == b"\r\n " + BODY
 
 
 def test_body_that_cannot_be_decompressed_is_not_changed() -> None:
     packed = gzip.compress(BODY)
-    assert unpacked(packed, "br") == packed
+    assert decompressed(packed, "br") == packed
     damaged = packed[:-8] + bytes(8)
-    assert unpacked(damaged, "gzip") == damaged
+    assert decompressed(damaged, "gzip") == damaged
 
 
 def test_beginning_of_a_truncated_body_is_decompressed() -> None:
     body = json.dumps({"api_id": "2867b6e2", "words": [str(number) for number in range(1_000)]}).encode()
     packed = gzip.compress(body)
-    beginning = unpacked(packed[: len(packed) // 2], "gzip")
-    assert named_texts(text_of(beginning))["api_id"] == "2867b6e2"
+    beginning = decompressed(packed[: len(packed) // 2], "gzip")
+    assert string_fields(text_of(beginning))["api_id"] == "2867b6e2"
 
 
 def test_decompression_is_limited() -> None:
     bomb = gzip.compress(bytes(64 * 1024 * 1024))
-    assert len(unpacked(bomb, "gzip")) == LONGEST_UNPACKED
-    assert len(unpacked(gzip.compress(bomb), "gzip, gzip")) == LONGEST_UNPACKED
+    assert len(decompressed(bomb, "gzip")) == LONGEST_DECOMPRESSED
+    assert len(decompressed(gzip.compress(bomb), "gzip, gzip")) == LONGEST_DECOMPRESSED
 
 
 @given(st.binary(), st.lists(st.sampled_from(["gzip", "deflate", "br", ""])).map(",".join))
 def test_any_bytes_become_text(body: bytes, encodings: str) -> None:
-    assert isinstance(text_of(unpacked(body, encodings)), str)
+    assert isinstance(text_of(decompressed(body, encodings)), str)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +95,7 @@ def test_bytes_that_are_not_utf_8_are_read_as_latin_1() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"  \r\n", b"\x00"[:0]])
 def test_error_says_that_a_body_is_empty(body: bytes) -> None:
-    with pytest.raises(ValueError, match="its body is empty"):
+    with pytest.raises(ValueError, match="the response is empty"):
         parse_json_object(text_of(body))
 
 
@@ -99,14 +105,14 @@ def test_error_says_that_a_body_is_empty(body: bytes) -> None:
     ids=["HTML", "cut off", "not text", "not JSON", "too deep"],
 )
 def test_error_shows_a_body_that_is_not_json(body: bytes) -> None:
-    with pytest.raises(ValueError, match="its body is not JSON: ") as caught:
+    with pytest.raises(ValueError, match="the response is not JSON: ") as caught:
         parse_json_object(text_of(body))
     assert len(str(caught.value)) < 1_000
 
 
 @pytest.mark.parametrize("body", [b"[]", b'"text"', b"17", b"null", b"true", b"NaN", b"9" * 5_000])
 def test_error_shows_json_that_is_not_an_object(body: bytes) -> None:
-    with pytest.raises(ValueError, match="its body is not a JSON object: "):
+    with pytest.raises(ValueError, match="the response is not a JSON object: "):
         parse_json_object(text_of(body))
 
 
@@ -141,9 +147,9 @@ BROKEN: dict[str, tuple[str, dict[str, str]]] = {
 
 @pytest.mark.parametrize(("text", "texts"), BROKEN.values(), ids=BROKEN)
 def test_ids_in_broken_json_are_read(text: str, texts: dict[str, str]) -> None:
-    with pytest.raises(ValueError, match="its body is not JSON"):
+    with pytest.raises(ValueError, match="the response is not JSON"):
         parse_json_object(text)
-    assert named_texts(text) == texts
+    assert string_fields(text) == texts
 
 
 @given(st.binary())

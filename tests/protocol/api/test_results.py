@@ -156,12 +156,12 @@ def test_malformed_conference_names_do_not_hide_the_others() -> None:
 
 
 SENSELESS_LISTS: list[tuple[Any, dict[str, Any], str]] = [
-    (read_recordings, {}, "its 'objects' is not a list: None"),
-    (read_recordings, {"objects": "none"}, "its 'objects' is not a list: 'none'"),
-    (read_recordings, {"objects": {"recording_id": "r"}}, "its 'objects' is not a list"),
-    (read_conference_names, {"conferences": 17}, "its 'conferences' is not a list"),
-    (read_conference, {"members": []}, "no usable 'conference_name'"),
-    (read_conference, {"conference_name": True}, "no usable 'conference_name'"),
+    (read_recordings, {}, "'objects' in the response is not a list: None"),
+    (read_recordings, {"objects": "none"}, "'objects' in the response is not a list: 'none'"),
+    (read_recordings, {"objects": {"recording_id": "r"}}, "'objects' in the response is not a list"),
+    (read_conference_names, {"conferences": 17}, "'conferences' in the response is not a list"),
+    (read_conference, {"members": []}, "no valid 'conference_name'"),
+    (read_conference, {"conference_name": True}, "no valid 'conference_name'"),
 ]
 
 
@@ -172,5 +172,5 @@ def test_unreadable_list_raises_unexpected_response_error(reader: Any, body: dic
 
 
 def test_truncated_body_is_not_read() -> None:
-    with pytest.raises(ValueError, match="its body was cut off after 2 bytes"):
+    with pytest.raises(ValueError, match="the response ended after 2 bytes"):
         read_pending(Response(status=202, body=b"{}", complete=False))

@@ -78,7 +78,7 @@ def test_unreadable_success_of_a_repeatable_request_is_repeatable() -> None:
 
 
 def test_stop_with_a_truncated_body_is_not_a_stop_without_a_body() -> None:
-    with pytest.raises(UnexpectedResponseError, match="cut off after 0 bytes"):
+    with pytest.raises(UnexpectedResponseError, match="the response ended after 0 bytes"):
         result(response(204, complete=False), read_stopped)
 
 
@@ -146,12 +146,12 @@ PATH = "/v1/Account/MAXXXXXXXXXXXXXXXXXX/Conference/standup/Record/"
 
 
 MOVED = [
-    (f"https://api.plivo.com{PATH}", " to 'https://api.plivo.com', where"),
-    (f"https://api.plivo.com:8443{PATH}?a=b#c", " to 'https://api.plivo.com:8443', where"),
-    (f"https://gateway.example/plivo{PATH}", " to 'https://gateway.example/plivo', where"),
-    (f"http://[::1]:8080{PATH}", " to 'http://[::1]:8080', where"),
-    (f"https://user:secret@api.plivo.com{PATH}", " to 'https://api.plivo.com', where"),
-    (f" https://api.plivo.com{PATH} ", " to 'https://api.plivo.com', where"),
+    (f"https://api.plivo.com{PATH}", " to 'https://api.plivo.com', to which"),
+    (f"https://api.plivo.com:8443{PATH}?a=b#c", " to 'https://api.plivo.com:8443', to which"),
+    (f"https://gateway.example/plivo{PATH}", " to 'https://gateway.example/plivo', to which"),
+    (f"http://[::1]:8080{PATH}", " to 'http://[::1]:8080', to which"),
+    (f"https://user:secret@api.plivo.com{PATH}", " to 'https://api.plivo.com', to which"),
+    (f" https://api.plivo.com{PATH} ", " to 'https://api.plivo.com', to which"),
     (f"//api.plivo.com{PATH}", ": requests are redirected to '//api.plivo.com/v1/"),
     ("https://login.example/sso?token=secret#secret", ": requests are redirected to 'https://login.example/sso'."),
     ("/login?next=secret", ": requests are redirected to '/login'."),
@@ -201,7 +201,7 @@ def test_success_status_with_an_error_is_an_unexpected_response(
     error = caught.value
     assert (error.status, json.loads(error.body), error.message) == (status, body, words)
     assert (error.api_id, error.recording_id, error.url) == (API_ID, STARTED["recording_id"], STARTED["url"])
-    assert f"but its answer carries an error: {words}, api_id {API_ID}. Do not repeat it: it may have" in str(error)
+    assert f"but the response contains an error: {words}, api_id {API_ID}. Do not repeat it: it may have" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -236,7 +236,7 @@ def test_ids_of_an_unreadable_answer_are_kept(incoming: Response, reader: Any) -
 
 
 def test_recording_id_is_kept_without_an_api_id() -> None:
-    with pytest.raises(UnexpectedResponseError, match="no usable 'api_id'") as caught:
+    with pytest.raises(UnexpectedResponseError, match="no valid 'api_id'") as caught:
         result(response(202, STARTED | {"api_id": None}))
     assert (caught.value.api_id, caught.value.recording_id) == (None, STARTED["recording_id"])
 
@@ -345,7 +345,11 @@ def test_an_error_of_a_tracked_start_names_it(incoming: Response) -> None:
 @pytest.mark.parametrize("may_be_done", [False, True])
 def test_a_404_may_mean_that_an_earlier_attempt_was_executed(may_be_done: bool) -> None:
     request = Request(
-        operation="stop of 'standup'", method="DELETE", path="/", read=read_stopped, read_gone=read_already_stopped
+        operation="stop of 'standup'",
+        method="DELETE",
+        path="/",
+        read=read_stopped,
+        read_already_done=read_already_stopped,
     )
     if may_be_done:
         assert result_of(request, response(404), may_be_done=True) == RecordingStopped()

@@ -179,12 +179,12 @@ def test_malformed_members_do_not_affect_their_conference() -> None:
 
 @pytest.mark.parametrize("api_id", [None, "", True, {"id": "a"}, ["a"], "\ud83d"])
 def test_error_names_a_malformed_required_field(api_id: object) -> None:
-    with pytest.raises(ValueError, match=r"^it has no usable 'api_id'$"):
+    with pytest.raises(ValueError, match=r"^the response has no valid 'api_id'$"):
         structure({"api_id": api_id, "recording_id": "r"}, RecordingStarted)
 
 
 def test_error_names_a_missing_field() -> None:
-    with pytest.raises(ValueError, match=r"^it has no usable 'conference_name'$"):
+    with pytest.raises(ValueError, match=r"^the response has no valid 'conference_name'$"):
         structure({}, Conference)
     assert structure({}, Recording) == Recording()
 

@@ -27,7 +27,7 @@ SENT = "sending had begun"
 NOT_SENT = "it failed before sending began"
 STILL_QUEUED = "it was still waiting to be sent"
 CANNOT_TELL = "the transport does not report when sending begins"
-SERVER_ERROR = "a server error does not say whether the work was done before it"
+SERVER_ERROR = "a server error does not say whether the request was executed before the error"
 
 
 async def result_or_error(call: Awaitable[T]) -> T | PlivoRecordError:

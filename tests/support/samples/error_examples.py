@@ -95,8 +95,8 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
     ),
     (rejected(ServerError, 503), ["503", "may or may not have been executed", "repeating this request is harmless"]),
     (
-        UnexpectedResponseError(202, "<html>", "its body is not JSON", operation="start of 'standup'"),
-        ["202", "its body is not JSON", "Do not repeat it", "counts as executed"],
+        UnexpectedResponseError(202, "<html>", "the response is not JSON", operation="start of 'standup'"),
+        ["202", "the response is not JSON", "Do not repeat it", "counts as executed"],
     ),
     (UnexpectedResponseError(204, "?", "x", repeatable=True), ["204", "safe to repeat"]),
     (CallbackRejectedError("no"), ["no"]),
