@@ -1,0 +1,74 @@
+"""Serve an application under test where the emulator can reach it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import attrs
+import httpx
+
+from plivo_record_async.client import RecordClient
+from plivo_record_async.serving import open_listener, serving, url_of
+from plivo_record_async.stores import MemoryStore
+from plivo_record_async.stores.interface import Store
+from plivo_record_async.tracker import RecordingTracker
+
+if TYPE_CHECKING:
+    from plivo_record_async.emulator import Emulator
+
+__all__ = ["AppServer"]
+
+
+@attrs.frozen
+class AppServer:
+    """Serve an ASGI application that receives callbacks, inside an ``async with`` block.
+
+    .. code-block:: python
+
+        async def test_transcript(plivo_emulator, plivo_serve):
+            async with plivo_serve(create_app) as user:
+                started = (await user.post("/rooms/standup")).json()
+                await plivo_emulator.end_conference("standup")
+                said = await user.get(f"/recordings/{started['start_id']}/transcript")
+            assert said.json() == "This is what was said in standup."
+
+    Args:
+        plivo: The local Plivo that the application calls, and that calls the application back.
+    """
+
+    plivo: Emulator
+
+    @asynccontextmanager
+    async def __call__(
+        self,
+        create_app: Callable[[RecordClient, RecordingTracker], Any],
+        *,
+        path: str = "/plivo",
+        store: Store | None = None,
+    ) -> AsyncIterator[httpx.AsyncClient]:
+        """Create the application, run its lifespan, and serve it on a free port of this machine.
+
+        Args:
+            create_app: The function that returns the application. It is called with a client of the local Plivo and a
+                tracker, which the application enters in its lifespan.
+            path: Where the application mounts the tracker.
+            store: The store of the tracker. If None, a `MemoryStore`.
+
+        Returns:
+            A client of the application; its requests take paths such as ``/rooms/standup``.
+
+        Raises:
+            StartupFailedError: The application's lifespan failed to start; the log says why.
+        """
+        with open_listener("127.0.0.1", 0) as listener:
+            url = url_of(listener)
+            client = RecordClient(self.plivo.auth_id, self.plivo.auth_token, base_url=self.plivo.url)
+            tracker = RecordingTracker(client, public_url=url + path, store=MemoryStore() if store is None else store)
+            app = create_app(client, tracker)
+            async with (
+                serving(app, listener, lifespan="on"),
+                httpx.AsyncClient(base_url=url, trust_env=False) as user,
+            ):
+                yield user
