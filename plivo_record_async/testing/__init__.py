@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 from plivo_record_async.testing.plugin import plivo_callback, plivo_client, plivo_emulator, plivo_serve, plivo_tracker
 
 if TYPE_CHECKING:
-    from plivo_record_async.testing.app import AppServer
+    from plivo_record_async.testing.app import AppServer, StartupFailedError
     from plivo_record_async.testing.callbacks import CallbackFactory, HttpCallback
 
 __all__ = [
     "AppServer",
     "CallbackFactory",
     "HttpCallback",
+    "StartupFailedError",
     "plivo_callback",
     "plivo_client",
     "plivo_emulator",
@@ -23,7 +24,7 @@ __all__ = [
     "plivo_tracker",
 ]
 
-_LATER = {"AppServer": "app", "CallbackFactory": "callbacks", "HttpCallback": "callbacks"}
+_LATER = {"AppServer": "app", "CallbackFactory": "callbacks", "HttpCallback": "callbacks", "StartupFailedError": "app"}
 
 
 def __getattr__(name: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import attrs
 import httpx
 
 from plivo_record_async.client import RecordClient
-from plivo_record_async.serving import open_listener, serving, url_of
+from plivo_record_async.serving import StartupFailedError, open_listener, serving, url_of
 from plivo_record_async.stores import MemoryStore
 from plivo_record_async.stores.interface import Store
 from plivo_record_async.tracker import RecordingTracker
@@ -18,7 +18,7 @@ from plivo_record_async.tracker import RecordingTracker
 if TYPE_CHECKING:
     from plivo_record_async.emulator import Emulator
 
-__all__ = ["AppServer"]
+__all__ = ["AppServer", "StartupFailedError"]
 
 
 @attrs.frozen
@@ -47,14 +47,14 @@ class AppServer:
         *,
         path: str = "/plivo",
         store: Store | None = None,
-    ) -> AsyncIterator[httpx.AsyncClient]:
+    ) -> AsyncGenerator[httpx.AsyncClient]:
         """Create the application, run its lifespan, and serve it on a free port of this machine.
 
         Args:
             create_app: The function that returns the application. It is called with a client of the local Plivo and a
                 tracker, which the application enters in its lifespan.
             path: Where the application mounts the tracker.
-            store: The store of the tracker. If None, a `MemoryStore`.
+            store: The store of the tracker. If None, a `plivo_record_async.MemoryStore`.
 
         Returns:
             A client of the application; its requests take paths such as ``/rooms/standup``.

@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def plivo_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
     """Start a local Plivo, new for each test, on a free port of this machine.
 
-    The arguments of the marker ``plivo`` become the arguments of `Emulator`:
+    The arguments of the marker ``plivo`` become the arguments of `plivo_record_async.emulator.Emulator`:
     ``@pytest.mark.plivo(strict=True, clock="virtual")``. If a class or a module has the marker too, the arguments of
     the closest one win.
 
@@ -77,7 +77,7 @@ def plivo_emulator(request: pytest.FixtureRequest) -> Iterator[Emulator]:
 
 @_async_fixture
 async def plivo_client(plivo_emulator: Emulator) -> AsyncIterator[RecordClient]:
-    """Return a `RecordClient` that calls `plivo_emulator`. It is closed after the test.
+    """Return a `plivo_record_async.RecordClient` that calls `plivo_emulator`. It is closed after the test.
 
     The fixture is async: pytest-asyncio or AnyIO's plugin has to run the test.
     """
@@ -89,7 +89,7 @@ async def plivo_client(plivo_emulator: Emulator) -> AsyncIterator[RecordClient]:
 
 @_async_fixture
 async def plivo_tracker(plivo_client: RecordClient) -> AsyncIterator[RecordingTracker]:
-    """Return a `RecordingTracker` that uses `plivo_client` and receives callbacks on a free port.
+    """Return a `plivo_record_async.RecordingTracker` that uses `plivo_client` and receives callbacks on a free port.
 
     It keeps its recordings in memory. The fixture is async: pytest-asyncio or AnyIO's plugin has to run the test.
     """

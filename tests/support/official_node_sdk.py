@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
@@ -56,7 +56,7 @@ class NodeSdk:
 
     @classmethod
     @contextmanager
-    def running(cls, environment: Mapping[str, str], module: Path) -> Iterator[Self]:
+    def running(cls, environment: Mapping[str, str], module: Path) -> Generator[Self]:
         """Start the process with a module that redirects the SDK's requests, and end it after the block."""
         process = subprocess.Popen(
             [NODE, "--require", module, PROGRAM],

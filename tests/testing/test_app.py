@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -13,13 +13,12 @@ from starlette.routing import Mount, Route
 
 from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore
 from plivo_record_async.emulator import Emulator
-from plivo_record_async.serving import StartupFailedError
-from plivo_record_async.testing import AppServer
+from plivo_record_async.testing import AppServer, StartupFailedError
 
 
 def create_app(client: RecordClient, tracker: RecordingTracker, *, path: str = "/plivo") -> Starlette:
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan(_: Starlette) -> AsyncGenerator[None]:
         async with client, tracker:
             yield
 
@@ -60,7 +59,7 @@ async def test_application_may_have_another_path_and_store(
 async def test_lifespan_that_fails_fails_the_test(plivo_serve: AppServer, tmp_path: Path) -> None:
     def broken(_client: RecordClient, _tracker: RecordingTracker) -> Starlette:
         @asynccontextmanager
-        async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async def lifespan(_: Starlette) -> AsyncGenerator[None]:
             (tmp_path / "no folder" / "database").touch()
             yield
 
