@@ -23,7 +23,16 @@ INTERNALS = re.compile(
 """What autodoc writes of values and classes that are not public."""
 
 FROM_ELSEWHERE = {
-    *("Any", "AsyncBaseTransport", "AsyncGenerator", "AsyncIterable", "AsyncIterator", "Awaitable", "Callable"),
+    *(
+        "Any",
+        "AsyncBaseTransport",
+        "AsyncClient",
+        "AsyncGenerator",
+        "AsyncIterable",
+        "AsyncIterator",
+        "Awaitable",
+        "Callable",
+    ),
     *("Exception", "Iterable", "Literal", "Mapping", "MutableMapping", "NoReturn", "None", "PathLike", "Proxy"),
     *("Self", "Sequence", "URL", "False", "True"),
 }
