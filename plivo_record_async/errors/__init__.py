@@ -4,7 +4,7 @@
 
     PlivoRecordError
     ├── ConfigurationError          a credential, a URL or an option is missing or invalid
-    ├── NotSentError                no byte of the request left this machine: it is safe to call again
+    ├── NotSentError                nothing left this machine: it is safe to call again
     ├── OutcomeUnknownError         it may have been executed: no response says whether it was
     ├── ApiError                    Plivo answered with an error status
     │   ├── BadRequestError             400, 409, 422

@@ -31,8 +31,11 @@ class CallbackFactory:
         from plivo_record_async.testing import CallbackFactory
 
         token = "the-auth-token-of-this-test"
-        sent = CallbackFactory(auth_token=token).recording_ended("https://me.example/recorded")
-        event = parse_callback(sent.method, sent.url, sent.headers, sent.content, auth_tokens=[token])
+        factory = CallbackFactory(auth_token=token)
+        sent = factory.recording_ended("https://me.example/recorded")
+        event = parse_callback(
+            sent.method, sent.url, sent.headers, sent.content or b"", auth_tokens=[token]
+        )
 
     Args:
         auth_token: The auth token with which the callbacks are signed.
