@@ -1,7 +1,6 @@
-"""`CallbackPolicy`: how often and how long Plivo tries to deliver a callback.
+"""`CallbackPolicy`: the options with which Plivo delivers a callback.
 
-Plivo reads the options from the fragment of the URL.
-
+Plivo reads the options from the fragment of the callback URL.
 https://plivo.com/docs/voice/concepts/callback-configurations.md
 """
 
@@ -20,15 +19,21 @@ from plivo_record_async.protocol.callbacks.signatures import split_url
 __all__ = ["CallbackPolicy", "Failure", "Region"]
 
 Failure = Literal["ct", "rt", "4xx", "5xx", "all"]
-"""The failures after which Plivo tries again: connect timeout, read timeout, an answer 4xx or 5xx, or any of these."""
+"""A failure after which Plivo delivers a callback again.
+
+- ``ct``: The connection was not established in time.
+- ``rt``: The response did not arrive in time.
+- ``4xx``, ``5xx``: The response had such a status.
+- ``all``: Any of these.
+"""
 
 Region = Literal["nearest", "local", "n_california", "n_virginia", "frankfurt", "singapore", "mumbai"]
-"""The region from which Plivo sends a callback."""
+"""The region from which Plivo sends callbacks."""
 
 
 def _tuple(values: Iterable[Failure]) -> tuple[Failure, ...]:
     if isinstance(values, str):
-        raise TypeError(f"retry_on must be a sequence of texts, not one text: write ({values!r},)")
+        raise TypeError(f"retry_on must be a sequence of texts, not the text {values!r}; write ({values!r},)")
     return tuple(values)
 
 
@@ -37,7 +42,7 @@ def _some_of(*choices: str) -> Validator:
 
     def check(instance: object, attribute: attrs.Attribute[Any], values: Any) -> None:
         if not values:
-            raise ValueError(f"{attribute.name} must not be empty; to have no retries, set retries=0")
+            raise ValueError(f"{attribute.name} must not be empty; to switch retries off, pass retries=0")
         for value in values:
             check_one(instance, attribute, value)
 
@@ -56,22 +61,27 @@ def _between(least: int, most: int) -> Validator:
 
 @attrs.frozen(kw_only=True)
 class CallbackPolicy(Value):
-    """How often and how long Plivo tries to deliver a callback. If an option is None, Plivo's own default applies.
+    """The options with which Plivo delivers a callback.
 
-    By default Plivo retries a callback once, and not after a 5xx. This policy asks for the most that Plivo offers, so
-    that no callback is lost if the receiver restarts within 55 seconds.
+    Without options, Plivo retries a callback once, and never after a 5xx. The defaults of this class are the most that
+    Plivo offers, so that no callback is lost if the receiver restarts within 55 seconds.
+    https://plivo.com/docs/voice/concepts/callback-configurations.md
 
     Attributes:
-        retries: Attempts after the first, 0 to 5.
-        retry_on: What is worth another attempt: ``ct``, ``rt``, ``4xx``, ``5xx``, ``all``.
-        connect_ms: Longest wait for a connection, 100 to 10,000 ms; Plivo's default is 2,000.
-        read_ms: Longest wait for the first byte and between bytes, 100 to 40,000 ms; Plivo's default is 40,000.
-        total_ms: Longest time for all attempts together, 100 to 55,000 ms.
-        region: The region from which Plivo sends the callback; Plivo's default is ``nearest``.
+        retries: The number of attempts after the first one: 0 to 5.
+        retry_on: The failures after which Plivo tries again: one or several of ``ct`` (connect timeout), ``rt`` (read
+            timeout), ``4xx``, ``5xx`` and ``all``.
+        connect_ms: The longest time to establish a connection, in milliseconds: 100 to 10,000. If None, Plivo's default
+            of 2,000 applies.
+        read_ms: The longest time to wait for the first byte of the response and between its bytes, in milliseconds: 100
+            to 40,000. If None, Plivo's default of 40,000 applies.
+        total_ms: The longest time for all attempts together, in milliseconds: 100 to 55,000. If None, Plivo's default
+            of 55,000 applies.
+        region: The region from which Plivo sends the callback. If None, Plivo's default of ``nearest`` applies.
 
     Raises:
-        TypeError: A value has the wrong type.
-        ValueError: Plivo does not offer a value.
+        TypeError: An option has the wrong type.
+        ValueError: Plivo does not offer the value of an option.
     """
 
     retries: int = field(default=5, validator=_between(0, 5))
@@ -84,10 +94,13 @@ class CallbackPolicy(Value):
     region: Region | None = field(default=None, validator=optional(one_of(*get_args(Region))))
 
     def apply(self, url: str) -> str:
-        """Return the URL with this policy in its fragment, which Plivo reads and does not send.
+        """Return a URL with this policy as its fragment.
 
         Args:
-            url: The URL of the receiver. A fragment that it has is replaced.
+            url: The URL of the receiver. If it has a fragment, the policy replaces the fragment.
+
+        Returns:
+            The URL for ``callback_url`` or ``transcription_url``. Plivo does not send the fragment to the receiver.
 
         Raises:
             ValueError: The URL is not an absolute http or https URL.
@@ -97,7 +110,7 @@ class CallbackPolicy(Value):
 
     @property
     def fragment(self) -> str:
-        """The fragment from which Plivo reads the policy, such as ``rc=5&rp=ct,rt,5xx&tt=55000``."""
+        """The fragment of a URL with this policy, such as ``rc=5&rp=ct,rt,5xx&tt=55000``."""
         options = {
             "rc": self.retries,
             "rp": ",".join(self.retry_on),

@@ -77,7 +77,7 @@ def test_numbers_outside_plivos_ranges_are_refused(option: str, least: int, most
     ("wrong", "words"),
     [
         ({"retry_on": ("3xx",)}, "retry_on must be one of ct, rt, 4xx, 5xx, all, not '3xx'"),
-        ({"retry_on": ()}, "retry_on must not be empty; to have no retries, set retries=0"),
+        ({"retry_on": ()}, "retry_on must not be empty; to switch retries off, pass retries=0"),
         ({"region": "mars"}, "region must be one of nearest, local, .* not 'mars'"),
     ],
 )
@@ -92,7 +92,7 @@ def test_option_that_plivo_does_not_offer_is_refused(wrong: dict[str, Any], word
         ({"retries": True}, "retries must be an int, not bool"),
         ({"retries": None}, "retries must be an int, not NoneType"),
         ({"connect_ms": 200.0}, "connect_ms must be an int, not float"),
-        ({"retry_on": "5xx"}, r"retry_on must be a sequence of texts, not one text: write \('5xx',\)"),
+        ({"retry_on": "5xx"}, r"retry_on must be a sequence of texts, not the text '5xx'; write \('5xx',\)"),
         ({"retry_on": (5,)}, "retry_on must be a str, not int"),
         ({"region": 1}, "region must be a str, not int"),
     ],

@@ -1,17 +1,10 @@
-"""The values that users hold: frozen, slotted, with Plivo's own names.
+"""The values that users pass and receive: frozen, slotted attrs classes with Plivo's own names.
 
-Every value that is made of an answer or a callback keeps the whole message in ``raw``, so that fields which Plivo adds
-are not lost. The one exception is `PendingResponse`. ``raw`` takes no part in comparison, except in `UnknownCallback`.
-How the values are spelled on the wire is decided in ``protocol.api.wire``.
+A value that was made from a response or a callback keeps the whole message in ``raw``, so that fields which Plivo adds
+are not lost. The one exception is `PendingResponse`. ``raw`` is not compared, except in `UnknownCallback`.
+``protocol.api.wire`` converts the values from and to JSON.
 """
 
-from plivo_record_async.protocol.models.answers import (
-    Conference,
-    PendingResponse,
-    Recording,
-    RecordingStarted,
-    RecordingStopped,
-)
 from plivo_record_async.protocol.models.batches import Failed, Outcome, Succeeded
 from plivo_record_async.protocol.models.events import (
     ApiResponse,
@@ -21,6 +14,13 @@ from plivo_record_async.protocol.models.events import (
     UnknownCallback,
 )
 from plivo_record_async.protocol.models.requests import FileFormat, HttpMethod, RateLimit, StartRequest, StopRequest
+from plivo_record_async.protocol.models.responses import (
+    Conference,
+    PendingResponse,
+    Recording,
+    RecordingStarted,
+    RecordingStopped,
+)
 from plivo_record_async.protocol.models.status import RecordingState, RecordingStatus
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""The events that verified callbacks report."""
+"""The events that Plivo reports with verified callbacks."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ __all__ = ["ApiResponse", "CallbackEvent", "RecordingEnded", "TranscriptionEnded
 
 @attrs.frozen(kw_only=True)
 class ApiResponse(Value):
-    """The response to a request in asynchronous mode, which Plivo sends in the field ``response``.
+    """The asynchronous response: Plivo has executed or rejected a request in asynchronous mode.
+
+    Plivo sends it as JSON in the field ``response`` of a callback.
+    https://docs.plivo.com/docs/voice/api/request/asynchronous-request
 
     Attributes:
         api_id: Plivo's ID of the request.
-        message: The text of Plivo's message, if the request succeeded.
-        error: The text of Plivo's error, if the request failed.
-        answer: The decoded response. After a start it also holds ``recording_id`` and ``url``.
+        message: Plivo's message. If None, the request failed.
+        error: Plivo's error message. If None, the request succeeded.
+        answer: The decoded JSON. After a start it may also contain ``recording_id`` and ``url``.
         raw: Every field of the callback as it was received.
     """
 
@@ -36,17 +39,20 @@ class ApiResponse(Value):
 
 @attrs.frozen(kw_only=True)
 class RecordingEnded(Value):
-    """A recording has ended and its file is available.
+    """A recording has ended, and its file is available.
+
+    An attribute is None if Plivo did not send the field. https://plivo.com/docs/voice/api/conferences
 
     Attributes:
         api_id: Plivo's ID of the request that started the recording.
         conference_name: The name of the conference.
-        record_url: The address of the file.
+        record_url: The URL of the file.
         recording_id: Plivo's ID of the recording. It is opaque.
-        duration_ms: The length in milliseconds.
+        duration_ms: The duration in milliseconds.
         started_at: When the recording started (aware, UTC).
         ended_at: When the recording ended (aware, UTC).
-        raw: Every field as it was received: of the callback, or of Plivo's list if a tracker found the recording there.
+        raw: Every field of the callback as it was received. If a tracker found the recording in Plivo's list instead,
+            every field of its row.
     """
 
     api_id: str | None = None
@@ -61,16 +67,18 @@ class RecordingEnded(Value):
 
 @attrs.frozen(kw_only=True)
 class TranscriptionEnded(Value):
-    """A transcription has ended, with a text or with an error.
+    """The transcription of a recording has ended, with a transcript or with an error.
+
+    An attribute is None if Plivo did not send the field. https://plivo.com/docs/voice/api/conferences
 
     Attributes:
         recording_id: Plivo's ID of the recording. It is opaque.
-        transcription: The transcript.
-        duration_s: The length of the transcribed recording, in seconds.
-        charge: The price of the transcription, in the account's currency.
-        rate: The price per minute, in the account's currency.
+        transcription: The transcript. It is empty if nobody spoke. If None, the transcription failed.
+        duration_s: The duration of the transcribed recording in seconds.
+        charge: The price of the transcription in the account's currency.
+        rate: The price per minute in the account's currency.
         call_uuid: Plivo's ID of the call.
-        error: The text of Plivo's error, if the transcription failed.
+        error: Plivo's error message. If None, the transcription succeeded.
         raw: Every field of the callback as it was received.
     """
 
@@ -86,12 +94,14 @@ class TranscriptionEnded(Value):
 
 @attrs.frozen(kw_only=True)
 class UnknownCallback(Value):
-    """A callback with a valid signature that cannot be trusted as any of the known events.
+    """A callback with a valid signature that cannot be trusted as one of the known events.
+
+    Something happened, but the fields do not prove what. Do not act on them; ask Plivo about the recording.
 
     Attributes:
-        raw: Every field as it was received; a name that is repeated has the list of its values. It takes part in
-            comparison, because there is nothing else to compare.
-        reason: Why the callback is not trusted, as a text for people. It takes no part in comparison.
+        raw: Every field as it was received. A repeated name has the list of its values. Two values of this class are
+            equal if they have the same ``raw``.
+        reason: Why the callback is not trusted, as a text for people. It is not compared.
     """
 
     raw: Mapping[str, Any] = field(factory=dict[str, Any], hash=False, repr=False)
@@ -99,4 +109,4 @@ class UnknownCallback(Value):
 
 
 CallbackEvent = ApiResponse | RecordingEnded | TranscriptionEnded | UnknownCallback
-"""The event that a verified callback reports."""
+"""The event that a verified callback reports: one of four classes."""

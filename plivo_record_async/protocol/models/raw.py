@@ -1,4 +1,4 @@
-"""The field ``raw`` of a value: the whole message that the value was made of."""
+"""The attrs field ``raw``, which contains the whole message from which a value was made."""
 
 from __future__ import annotations
 
@@ -10,5 +10,5 @@ __all__ = ["raw_field"]
 
 
 def raw_field() -> Any:
-    """Return the attrs field for a message as it was received, which takes no part in comparison and in ``repr``."""
+    """Return an attrs field for a message as it was received. It is neither compared nor shown by ``repr``."""
     return field(factory=dict[str, Any], eq=False, repr=False)

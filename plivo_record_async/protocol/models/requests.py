@@ -1,4 +1,4 @@
-"""Requests, and the rate limit."""
+"""The requests that users make, and the rate limit of a client."""
 
 from __future__ import annotations
 
@@ -28,35 +28,36 @@ HttpMethod = Literal["GET", "POST"]
 
 
 def _check_callback_method(request: StartRequest | StopRequest) -> None:
+    """Raise a ``ValueError`` if the method of a callback does not fit the other attributes."""
     if request.callback_method is not None and request.callback_url is None:
-        raise ValueError("callback_method was given without callback_url: there is no address to call with it")
+        raise ValueError("callback_method was given without callback_url; pass both or neither")
     if request.callback_method == "GET" and not {"&", "="}.isdisjoint(request.conference_name):
         raise ValueError(
             f"callback_method must not be GET for the conference {request.conference_name!r}: the signature of a GET "
-            "does not distinguish the '&' and '=' of a name from those between its fields, so the same signed text "
-            "could be split into a different callback. Use POST, the default, which is safe"
+            "does not distinguish an '&' or '=' in a name from those between the fields, so an attacker could split "
+            "the signed text into another callback. Use POST, the default, which is safe"
         )
 
 
 @attrs.frozen
 class StartRequest(Value):
-    """A request to start a recording. An attribute that is None is not sent, so Plivo's own default applies.
+    """A request to start a recording of a conference.
 
-    https://plivo.com/docs/voice/api/conferences
+    An option that is None is not sent, so Plivo's own default applies. https://plivo.com/docs/voice/api/conferences
 
     Attributes:
-        conference_name: The name of the conference. Any text is a legal name.
-        file_format: ``mp3`` or ``wav``.
-        transcription_type: The type of the transcription, which is passed on as given. Plivo's documents name ``auto``
-            and, in older versions, ``hybrid``.
-        transcription_url: The URL to which Plivo sends the transcript.
-        transcription_method: The HTTP method for ``transcription_url``: ``GET`` or ``POST``.
-        callback_url: The URL to which Plivo sends the response and later the end of the recording. If set, Plivo
-            answers in asynchronous mode. It is sent byte for byte, including its fragment, which contains Plivo's
-            delivery options.
+        conference_name: The name of the conference: any text except an empty one, ``.`` and ``..``.
+        file_format: The format of the file: ``mp3`` or ``wav``. If None, Plivo makes an mp3.
+        transcription_type: The type of the transcription, which is sent as given. Plivo's documentation names ``auto``
+            and, in older versions, ``hybrid``. If None, Plivo chooses.
+        transcription_url: The URL to which Plivo sends the transcript. If None, Plivo makes no transcript.
+        transcription_method: The HTTP method for ``transcription_url``: ``GET`` or ``POST``. If None, Plivo uses POST.
+        callback_url: The URL to which Plivo sends the asynchronous response, and later the end of the recording. It is
+            sent byte for byte, including its fragment, which contains options for the delivery (`CallbackPolicy`). If
+            None, Plivo answers with a `RecordingStarted` and sends no callback.
         callback_method: The HTTP method for ``callback_url``: ``GET`` or ``POST``. It requires ``callback_url``.
-            ``GET`` is refused for a name that contains ``&`` or ``=``, because the signature of a GET does not
-            distinguish these from the ``&`` and ``=`` between fields.
+            ``GET`` is invalid for a conference name that contains ``&`` or ``=``, because the signature of a GET does
+            not distinguish them from those between fields. If None, Plivo uses POST.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -81,12 +82,14 @@ class StartRequest(Value):
 class StopRequest(Value):
     """A request to stop all recordings of a conference.
 
-    https://plivo.com/docs/voice/api/conferences
+    An option that is None is not sent, so Plivo's own default applies. https://plivo.com/docs/voice/api/conferences
 
     Attributes:
-        conference_name: The name of the conference. Any text is a legal name.
-        callback_url: The URL to which Plivo sends the response. If set, Plivo answers in asynchronous mode.
-        callback_method: The HTTP method for ``callback_url``, as for a `StartRequest`.
+        conference_name: The name of the conference: any text except an empty one, ``.`` and ``..``.
+        callback_url: The URL to which Plivo sends the asynchronous response. If None, Plivo answers with a
+            `RecordingStopped`.
+        callback_method: The HTTP method for ``callback_url``: ``GET`` or ``POST``. It requires ``callback_url``.
+            ``GET`` is invalid for a conference name that contains ``&`` or ``=``. If None, Plivo uses POST.
 
     Raises:
         TypeError: An argument has the wrong type.
@@ -103,13 +106,14 @@ class StopRequest(Value):
 
 @attrs.frozen
 class RateLimit(Value):
-    """A limit on the rate of requests. Plivo allows an account 300 requests in any 5 seconds.
+    """The largest number of requests that a client sends in any window of time.
 
+    Plivo permits an account 300 requests in any 5 seconds: ``RateLimit(300, per=5.0)``.
     https://plivo.com/docs/voice/concepts/account-limits.md
 
     Attributes:
-        limit: The number of requests that are allowed.
-        per: The length of the window, in seconds.
+        limit: The number of requests.
+        per: The length of the window in seconds.
 
     Raises:
         TypeError: An argument has the wrong type.

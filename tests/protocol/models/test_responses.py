@@ -1,4 +1,4 @@
-"""The values that calls return."""
+"""The values that are made from responses of Plivo's API."""
 
 from __future__ import annotations
 
@@ -7,5 +7,5 @@ import attrs
 from plivo_record_async.protocol.models import PendingResponse
 
 
-def test_a_pending_response_has_one_field() -> None:
+def test_pending_response_has_one_field() -> None:
     assert [field.name for field in attrs.fields(PendingResponse)] == ["api_id"]
