@@ -65,6 +65,7 @@ napoleon_attr_annotations = False
 
 html_theme = "furo"
 html_title = f"plivo-record-async {release}"
+pygments_dark_style = "github-dark"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_show_sourcelink = False

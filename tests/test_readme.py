@@ -1,12 +1,15 @@
-"""The README's two commands, its links, and that CI runs what it says."""
+"""The README's two commands, its links, what PyPI shows of it, and that CI runs what it says."""
 
 from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from bs4 import BeautifulSoup
+from readme_renderer import markdown
 
 from plivo_record_async import errors
 
@@ -72,3 +75,21 @@ def test_every_error_a_call_may_raise_is_in_the_table() -> None:
 def test_links_between_files_point_to_existing_files(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
+
+
+def test_every_test_that_the_promises_name_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", section("What is promised"))
+    assert len(named) >= 6
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_description_for_pypi_is_rendered_and_has_no_relative_link() -> None:
+    command = [sys.executable, "-m", "hatchling", "metadata", "readme"]
+    description = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60).stdout
+    html = markdown.render(description)
+    assert html is not None
+    links = [str(link["href"]) for link in BeautifulSoup(html, "html.parser").select("a[href]")]
+    assert [link for link in links if not link.startswith(("https://", "#user-content-"))] == []
+    assert "](" not in description
+    assert section("What is promised").splitlines()[1] in description
+    assert description.rstrip().endswith("This project is not affiliated with Plivo.")

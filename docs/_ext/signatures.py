@@ -44,7 +44,11 @@ def shorten(
     """
     if signature is None:
         return None
-    if name in _MADE_BY_THE_PACKAGE or "*args, **kwargs" in signature:
+    if (
+        what == "exception"
+        or name in _MADE_BY_THE_PACKAGE
+        or "*args, **kwargs" in signature
+    ):
         return "", None
     for long, short in _SHORTER:
         signature = long.sub(short, signature)
@@ -62,7 +66,9 @@ def public_bases(
 
 
 def _is_public(base: type) -> bool:
-    return base.__name__ != "Value" and not base.__name__.startswith("_")
+    return base.__name__ not in {"Value", "object"} and not base.__name__.startswith(
+        "_"
+    )
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

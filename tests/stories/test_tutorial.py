@@ -18,6 +18,9 @@ PAGE = (Path(__file__).parents[2] / "docs" / "tutorial.md").read_text(encoding="
 FILES: dict[str, str] = dict(re.findall(r"^```py\n# ([\w.]+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
 INSTALL, EMULATE, EXPORT, END = re.findall(r"^```sh\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
+[SHOWN] = re.findall(r"^```text\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+"""The last line that ``transcript.py`` prints, as the page shows it."""
+
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("PLIVO_")}
 
 
@@ -82,13 +85,14 @@ def python(name: str) -> str:
 
 
 def test_the_page_says_how_each_file_is_run() -> None:
-    assert list(FILES) == ["first.py", "many.py", "minutes.py", "verify.py"]
+    assert list(FILES) == ["first.py", "many.py", "transcript.py", "verify.py"]
     assert INSTALL.splitlines()[-1] == ".venv/bin/pip install --quiet '.[cli,emulator]'"
 
 
 async def test_tutorial_starts_and_stops_one_recording(terminal: Terminal) -> None:
-    recording, stopped = await terminal.said(python("first.py"))
-    assert re.fullmatch(r"recording \S+ will be at http://127\.0\.0\.1:\d+/\S+\.wav", recording)
+    recording, file, stopped = await terminal.said(python("first.py"))
+    assert re.fullmatch(r"recording \S+", recording)
+    assert re.fullmatch(r"file: http://127\.0\.0\.1:\d+/\S+\.wav", file)
     assert stopped == "stopped"
 
 
@@ -99,11 +103,11 @@ async def test_tutorial_starts_many_recordings(terminal: Terminal) -> None:
 
 
 async def test_tutorial_waits_for_a_transcript(terminal: Terminal) -> None:
-    async with terminal.running(python("minutes.py")) as output:
-        assert (await output.readline()).startswith(b"recording ")
+    async with terminal.running(python("transcript.py")) as output:
+        assert (await output.readline()).startswith(b"started: ")
         await terminal.said(END)
-        assert re.fullmatch(rb"recorded \d+ ms: http://\S+\.mp3\n", await output.readline())
-        assert await output.readline() == b"said: This is what was said in standup.\n"
+        assert re.fullmatch(rb"recorded: \d+ ms at http://\S+\.mp3\n", await output.readline())
+        assert (await output.readline()).decode() == SHOWN
         assert await output.read() == b""
 
 
