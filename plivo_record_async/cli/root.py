@@ -18,7 +18,7 @@ from plivo_record_async.cli.commands.listen import listen
 from plivo_record_async.cli.commands.status import status
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
 from plivo_record_async.cli.output.printer import Printer
-from plivo_record_async.cli.signals import terminated_like_ctrl_c
+from plivo_record_async.cli.signals import Terminated
 from plivo_record_async.errors import PlivoRecordError
 
 __all__ = ["Root", "plivo_record"]
@@ -42,22 +42,21 @@ class Root(click.Group):
         words = list(sys.argv[1:] if args is None else args)
         printer = Printer("--json" in words[: words.index("--") if "--" in words else None])
         failure: Exception | None = None
-        with terminated_like_ctrl_c() as terminated:
-            try:
-                code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
-            except click.Abort:
-                code = ExitCode.TERMINATED if terminated.is_set() else ExitCode.INTERRUPTED
-                failure = InterruptedError(f"{code.name.lower()}; what was already sent may have been executed")
-            except click.ClickException as error:
-                failure, code = click.UsageError(_with_hint(error)), error.exit_code
-            except PlivoRecordError as error:
-                failure, code = error, exit_code(error)
-            except (OSError, BaseExceptionGroup) as error:
-                os_error = _os_error_in(error)
-                if os_error is None:
-                    raise
-                printer.stop_printing(os_error)
-                code = ExitCode.FAILED
+        try:
+            code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+        except click.Abort as abort:
+            code = ExitCode.TERMINATED if isinstance(abort.__cause__, Terminated) else ExitCode.INTERRUPTED
+            failure = InterruptedError(f"{code.name.lower()}; what was already sent may have been executed")
+        except click.ClickException as error:
+            failure, code = click.UsageError(_with_hint(error)), error.exit_code
+        except PlivoRecordError as error:
+            failure, code = error, exit_code(error)
+        except (OSError, BaseExceptionGroup) as error:
+            os_error = _os_error_in(error)
+            if os_error is None:
+                raise
+            printer.stop_printing(os_error)
+            code = ExitCode.FAILED
         if failure is not None:
             printer.error(failure)
         sys.exit(code)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import aclosing, suppress
 
 import pytest
 
-from plivo_record_async.cli.signals import end_signal, terminated_like_ctrl_c
+from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient
+from plivo_record_async.cli.output.exit_codes import ExitCode
+from plivo_record_async.cli.output.printer import Printer
+from plivo_record_async.cli.signals import EndSignal, Terminated, end_signal, ending_early
+from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN, serve_answers, start_command
 
 
 @pytest.fixture(autouse=True)
@@ -20,12 +25,23 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-async def test_a_signal_sets_the_event(number: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, ExitCode.INTERRUPTED), (signal.SIGTERM, ExitCode.TERMINATED)]
+)
+async def test_signal_sets_the_event_and_the_exit_code(number: signal.Signals, code: ExitCode) -> None:
     ended = end_signal()
-    assert not ended.is_set()
+    assert (ended.is_set(), ended.exit_code) == (False, None)
     signal.raise_signal(number)
     await asyncio.wait_for(ended.wait(), 10)
+    assert (ended.number, ended.exit_code, ended.repeated.is_set()) == (number, code, False)
+
+
+async def test_second_signal_sets_another_event() -> None:
+    ended = end_signal()
+    signal.raise_signal(signal.SIGTERM)
+    signal.raise_signal(signal.SIGINT)
+    await asyncio.wait_for(ended.repeated.wait(), 10)
+    assert ended.exit_code is ExitCode.TERMINATED
 
 
 async def test_signal_sets_the_event_of_an_event_loop_without_signal_handlers(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -40,40 +56,105 @@ async def test_signal_sets_the_event_of_an_event_loop_without_signal_handlers(mo
     await asyncio.wait_for(ended.wait(), 10)
 
 
-@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_IGN])
-def test_sigterm_acts_like_ctrl_c_even_where_that_is_ignored(handler: signal.Handlers) -> None:
-    signal.signal(signal.SIGINT, handler)
-    with terminated_like_ctrl_c() as terminated:
-        assert not terminated.is_set()
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGTERM)
-        assert terminated.is_set()
+@pytest.mark.parametrize(("number", "error"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, Terminated)])
+async def test_second_signal_interrupts_an_event_loop_that_is_blocked(
+    number: signal.Signals, error: type[KeyboardInterrupt], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = asyncio.get_running_loop()
+    clock = loop.time
+    end_signal()
+    signal.raise_signal(number)
+    monkeypatch.setattr(loop, "time", lambda: clock() + 1)
+    with pytest.raises(KeyboardInterrupt) as raised:
+        signal.raise_signal(number)
+    assert type(raised.value) is error
 
 
-def test_ctrl_c_is_not_a_termination() -> None:
-    with terminated_like_ctrl_c() as terminated:
-        with pytest.raises(KeyboardInterrupt):
-            signal.raise_signal(signal.SIGINT)
-        assert not terminated.is_set()
-
-
-def test_signal_handlers_are_restored_after_the_block() -> None:
-    before = signal.getsignal(signal.SIGTERM)
-    with contextlib.suppress(ZeroDivisionError), terminated_like_ctrl_c():
-        assert signal.getsignal(signal.SIGTERM) is not before
-        raise ZeroDivisionError
-    assert signal.getsignal(signal.SIGTERM) is before
+async def test_signals_end_a_process_whose_output_nobody_reads() -> None:
+    reading, writing = os.pipe()
+    process = await start_command("http://127.0.0.1:9", "batch", "start", stdout=writing)
+    os.close(writing)
+    assert process.stdin is not None
+    process.stdin.write(b".\n" * 100_000)  # each of these lines is invalid, and printed
+    await asyncio.to_thread(os.read, reading, 1)
+    while process.returncode is None:
+        process.send_signal(signal.SIGTERM)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), 0.6)
+    os.close(reading)
+    assert process.returncode == 143
 
 
 def test_signal_handlers_are_not_changed_in_a_thread() -> None:
     before = signal.getsignal(signal.SIGTERM)
     seen: list[object] = []
 
-    def elsewhere() -> None:
-        with terminated_like_ctrl_c():
-            seen.append(signal.getsignal(signal.SIGTERM))
+    async def in_a_thread() -> None:
+        assert not end_signal().is_set()
+        seen.append(signal.getsignal(signal.SIGTERM))
 
-    thread = threading.Thread(target=elsewhere)
+    thread = threading.Thread(target=asyncio.run, args=(in_a_thread(),))
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+class SilentPlivo:
+    """Answers only when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def answer(self, _: str) -> bytes:
+        self.asked.set()
+        await self.answers.wait()
+        return b"404 Not Found"
+
+
+async def test_call_that_was_sent_is_awaited_and_others_are_dropped() -> None:
+    plivo, ended = SilentPlivo(), EndSignal()
+    errors: dict[str, Exception | None] = {}
+    async with (
+        serve_answers(plivo.answer) as url,
+        RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url, max_connections=1) as client,
+        ending_early(client, ended, on_end=plivo.answers.set),
+        aclosing(client.start_many(["sent", "waiting"])) as outcomes,
+    ):
+        asyncio.create_task(plivo.asked.wait()).add_done_callback(lambda _: ended.receive(signal.SIGTERM))
+        async for outcome in outcomes:
+            errors[outcome.request] = outcome.error
+    assert "404" in str(errors["sent"])
+    assert isinstance(errors["waiting"], NotSentError)
+
+
+def test_first_signal_is_printed_with_its_consequence(capsys: pytest.CaptureFixture[str]) -> None:
+    ended = EndSignal(Printer(as_json=False), "the recordings are stopped")
+    for _ in range(2):
+        ended.receive(signal.SIGTERM)
+    assert capsys.readouterr().err == (
+        "error: terminated; the recordings are stopped. A second signal ends the command at once\n"
+    )
+
+
+async def test_after_a_second_signal_the_outcome_is_unknown() -> None:
+    plivo, ended = SilentPlivo(), EndSignal()
+    async with serve_answers(plivo.answer) as url:
+        async with (
+            RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client,
+            ending_early(client, ended),
+        ):
+            starting = asyncio.create_task(client.start_recording("a"))
+            await plivo.asked.wait()
+            ended.receive(signal.SIGINT)
+            ended.receive(signal.SIGINT)
+            with pytest.raises(OutcomeUnknownError):
+                await starting
+        plivo.answers.set()
+
+
+async def test_command_may_end_itself() -> None:
+    ended, called = EndSignal(), asyncio.Event()
+    async with RecordClient(AUTH_ID, AUTH_TOKEN) as client, ending_early(client, ended, grace=0, on_end=called.set):
+        ended.set()
+        await called.wait()
+        assert ended.exit_code is None

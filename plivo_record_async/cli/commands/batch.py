@@ -16,6 +16,7 @@ from plivo_record_async.cli.input.requests import InvalidLine, read_request
 from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.outcomes import Result, Tally
 from plivo_record_async.cli.output.printer import Printer
+from plivo_record_async.cli.signals import EndSignal, end_signal, ending_early
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import (
     ApiError,
@@ -155,44 +156,49 @@ class _Batch(Generic[RequestT]):
         self._printer = printer
         self._timeout = timeout or DEFAULT_TIMEOUT
         self._tally = Tally()
-        self._ended = asyncio.Event()
-        self._lines = InputLines(file, self._ended)
+        self._ended = EndSignal()
+        self._lines = InputLines(file)
         self._name = str(getattr(file, "name", "<stdin>")).replace("<stdin>", "standard input")
         self._refusal: ApiError | None = None
-        self._dropped = 0
+        self._without_outcome = 0
         self._output_failed = False
 
     async def run(self, call: Call[RequestT], *, connections: int) -> ExitCode:
-        """Run the batch to its end."""
+        """Run the batch to its end.
+
+        Args:
+            call: Makes the calls.
+            connections: The most connections to Plivo.
+        """
+        ended = self._ended = end_signal(self._printer)
         unreadable: UnreadableError | None = None
         async with (
             RecordClient(max_connections=connections) as client,
+            ending_early(client, ended, grace=self._timeout, on_end=self._lines.end),
             aclosing(call(client, self._requests())) as outcomes,
         ):
             try:
                 async for outcome in outcomes:
                     self._handle(outcome)
-                    if self._refusal is not None:
-                        await client.aclose(grace=self._timeout)
             except UnreadableError as error:
                 unreadable = error
-        if self._output_failed:
-            return (
-                ExitCode.UNKNOWN
-            )  # calls were executed and their outcomes not printed: 1 would say that they may be repeated
-        if self._refusal is not None:
-            self._tally.not_begun = self._dropped + await self._lines.count_rest()
-        return self._finish(unreadable)
+        if self._output_failed:  # exit code 1 would say that the calls without a printed outcome may be repeated
+            return ended.exit_code or ExitCode.UNKNOWN
+        if ended.is_set():
+            self._tally.not_begun = self._without_outcome + await self._lines.count_rest()
+        code = self._finish(unreadable)
+        return ended.exit_code or code
 
     def _handle(self, outcome: Outcome[Any, Result]) -> None:
         error = outcome.error
-        if self._refusal is not None and isinstance(error, NotSentError | ClosedError):
-            self._dropped += 1
+        if self._ended.is_set() and isinstance(error, NotSentError | ClosedError):
             return
+        self._without_outcome -= 1
         self._print(outcome)
         whole_account = (AuthenticationError,) if self._tally.done else (AuthenticationError, PermissionDeniedError)
-        if isinstance(error, whole_account) and self._refusal is None:
+        if isinstance(error, whole_account) and not self._ended.is_set():
             self._refusal = error
+            self._lines.end()
             self._ended.set()
 
     def _print(self, outcome: Outcome[Any, Result]) -> None:
@@ -204,7 +210,7 @@ class _Batch(Generic[RequestT]):
                 error, "Outcomes can no longer be printed; calls in progress are finished, and no more are begun"
             )
             self._output_failed = True
-            self._ended.set()
+            self._lines.end()
 
     def _finish(self, unreadable: UnreadableError | None) -> ExitCode:
         code = self._tally.exit_code
@@ -236,4 +242,5 @@ class _Batch(Generic[RequestT]):
                 invalid = InvalidLine(number=number, text=line.decode(errors="backslashreplace"))
                 self._print(Failed(invalid, ValueError(f"line {number}: {error}")))
             else:
+                self._without_outcome += 1
                 yield request

@@ -11,9 +11,12 @@ import click
 
 from plivo_record_async.cli.input.options import json_option, timeout_option
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
+from plivo_record_async.cli.output.log import showing_log
 from plivo_record_async.cli.output.outcomes import Result
 from plivo_record_async.cli.output.printer import Printer
+from plivo_record_async.cli.signals import end_signal, ending_early
 from plivo_record_async.client import RecordClient
+from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import Outcome, StartRequest, StopRequest
 
 __all__ = ["OutcomeStream", "start", "stop"]
@@ -104,16 +107,19 @@ def _request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
 
 
 async def _call_once(call: Callable[[RecordClient], OutcomeStream], printer: Printer) -> ExitCode:
-    """Make one call and print its outcome. Without ``--json`` an error is raised instead.
+    """Make one call and print its outcome, an error without ``--json`` on stderr.
 
     If the outcome of a call that may have been executed cannot be printed, the exit code is that of an unknown outcome:
     the exit code of a failure would say that the call may be repeated.
     """
-    async with RecordClient() as client, aclosing(call(client)) as outcomes:
-        outcome = await anext(outcomes)
+    ended = end_signal(printer)
+    with showing_log(lambda text: printer.error(PlivoRecordError(text))):
+        async with RecordClient() as client, ending_early(client, ended), aclosing(call(client)) as outcomes:
+            outcome = await anext(outcomes)
+    code = ended.exit_code or exit_code(outcome.error)
     if outcome.error is not None and not printer.as_json:
-        raise outcome.error
-    code = exit_code(outcome.error)
+        printer.error(outcome.error)
+        return code
     try:
         printer.outcome(outcome)
     except OSError as error:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -13,11 +12,9 @@ from plivo_record_async.cli.extras import needed_extra
 from plivo_record_async.cli.input.options import Seconds, json_option
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
 from plivo_record_async.cli.output.printer import Printer
+from plivo_record_async.cli.signals import end_signal
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import StartRequest
-
-if TYPE_CHECKING:
-    from plivo_record_async.cli.demo.scenario import Scenario
 
 __all__ = ["demo"]
 
@@ -26,9 +23,9 @@ __all__ = ["demo"]
 @click.option(
     "--rooms", "count", type=click.IntRange(1, 250), metavar="NUMBER", help="The number of conferences.  [default: 25]"
 )
-@click.option("--live", is_flag=True, help="Talk to the real Plivo: needs PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN and --room.")
+@click.option("--live", is_flag=True, help="Use the real Plivo. Needs PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN and --room.")
 @click.option(
-    "--room", "names", multiple=True, metavar="NAME", help="With --live: a conference that is live; repeatable."
+    "--room", "names", multiple=True, metavar="NAME", help="With --live: the name of a live conference; repeatable."
 )
 @click.option("--public-url", metavar="URL", help="With --live: the URL at which Plivo reaches the tracker.")
 @click.option(
@@ -38,35 +35,23 @@ __all__ = ["demo"]
     help="With --public-url: the port of the tracker.  [default: 8766]",
 )
 @click.option(
-    "--seconds",
-    type=Seconds(0.1, 3600),
-    metavar="SECONDS",
-    help="How long to record.  [default: 1.5, live: 5]",
+    "--seconds", type=Seconds(0.1, 3600), metavar="SECONDS", help="How long to record.  [default: 1.5, live: 5]"
 )
 @json_option
-def demo(
-    *,
-    count: int | None,
-    live: bool,
-    names: Sequence[str],
-    public_url: str | None,
-    port: int | None,
-    seconds: float | None,
-    as_json: bool,
-) -> ExitCode:
+def demo(*, count: int | None, live: bool, names: Sequence[str], as_json: bool, **options: Any) -> ExitCode:
     """Watch recordings being started, followed and stopped, over real HTTP.
 
-    Starts a local Plivo and a tracker on the loopback interface, starts recording 25 conferences at once, some in
-    synchronous and some in asynchronous mode, ends some of the conferences, stops the other recordings, waits for each
-    stage that the tracker follows, transcripts among them, and shows what happened when. Needs no account and leaves
-    nothing behind.
+    The demo starts a local Plivo and a tracker on the loopback interface. It starts recording 25 conferences at once,
+    some in synchronous and some in asynchronous mode. Then it ends some of the conferences, stops the other recordings,
+    and waits until the tracker has received the recordings and the transcripts. At the end it shows what happened when.
+    It needs no account and leaves nothing behind.
 
-    With --live the same code talks to the real Plivo. Conferences exist only while somebody is in them, so each must be
-    named with --room. Asynchronous mode needs a --public-url that leads to the tracker on 127.0.0.1; without it all
-    starts are synchronous.
+    With --live, the demo uses the real Plivo. A conference exists only while somebody is in it, so --room must name
+    each conference. Asynchronous mode needs a --public-url that leads to the tracker on 127.0.0.1. Without it, all
+    starts are synchronous. No transcripts are requested.
 
-    With --json each line is one event, an object whose type is Opened, Chapter, Happened, Warned or, at the end,
-    Closed, which has ok, problems and all rooms.
+    With --json, each line is an event: an object whose type is Opened, Chapter, Happened, Warned or, at the end,
+    Closed. The last one has ok, problems and all rooms.
 
     \b
     Examples:
@@ -74,58 +59,79 @@ def demo(
       plivo-record demo --rooms 100 --json
       plivo-record demo --live --room standup --public-url https://me.example/plivo
     """  # noqa: D301 - click wants the control character
-    _check(count=count, live=live, names=names, public_url=public_url, port=port)
-    with needed_extra("emulator"):
-        from plivo_record_async.cli.demo.scenario import open_scenario  # noqa: PLC0415 - it needs the extra
-    if live:
-        scenario = open_scenario(names, live=True, public_url=public_url, port=port or 8766, seconds=seconds or 5)
-    else:
-        names = [f"room-{number:02}" for number in range(1, (count or 25) + 1)]
-        scenario = open_scenario(names, live=False, public_url=None, port=0, seconds=seconds or 1.5)
-    return asyncio.run(_run(scenario, Printer(as_json)))
+    _check(count=count, live=live, names=names, **options)
+    names = names or [f"room-{number:02}" for number in range(1, (count or 25) + 1)]
+    return asyncio.run(_run(names, Printer(as_json), live=live, **options))
 
 
-def _check(*, count: int | None, live: bool, names: Sequence[str], public_url: str | None, port: int | None) -> None:
+def _check(
+    *, count: int | None, live: bool, names: Sequence[str], public_url: str | None, port: int | None, **_: Any
+) -> None:
     """Check that the options go together.
 
     Raises:
         UsageError: They do not. The message says why.
     """
-    wrong = {
-        "--room needs --live: the local conferences name themselves": names and not live,
+    reasons = {
+        "--room needs --live: the local conferences have names of their own": names and not live,
         "--public-url needs --live: the local Plivo reaches the tracker by itself": public_url and not live,
         "--rooms does not go with --live: name each live conference with --room": count and live,
         "--live needs at least one --room NAME: a conference that somebody is in": live and not names,
         "--port needs --public-url, which is to lead to it": port and not public_url,
         "--room names a conference twice": len(set(names)) < len(names),
     }
-    reason = next((reason for reason, applies in wrong.items() if applies), None)
+    wrong = [reason for reason, applies in reasons.items() if applies]
     try:
         for name in names:
             StartRequest(name)
     except ValueError as error:
-        reason = reason or str(error)
-    if reason:
-        raise click.UsageError(reason, click.get_current_context())
+        wrong.append(str(error))
+    if wrong:
+        raise click.UsageError(wrong[0], click.get_current_context())
 
 
-async def _run(opened: AbstractAsyncContextManager[Scenario], printer: Printer) -> ExitCode:
-    with needed_extra("cli"):
+async def _run(
+    names: Sequence[str],
+    printer: Printer,
+    *,
+    live: bool,
+    public_url: str | None,
+    port: int | None,
+    seconds: float | None,
+) -> ExitCode:
+    with needed_extra("emulator"), needed_extra("cli"):
+        from plivo_record_async.cli.demo.scenario import Room, Scenario  # noqa: PLC0415 - it needs the extra
         from plivo_record_async.cli.demo.view import view  # noqa: PLC0415 - most commands do not need rich
+        from plivo_record_async.emulator import Emulator  # noqa: PLC0415 - it needs the extra
 
-    async with opened as scenario:
-        with view(printer, scenario.rooms) as show:
+    ended = end_signal(printer, "the recordings are stopped")
+    rooms = [
+        Room(
+            conference_name=name,
+            mode="async" if n % 5 not in {1, 3} and (public_url or not live) else "sync",
+            transcribe=not live and n % 5 == 0,  # transcripts of the real Plivo cost money, and take minutes
+        )
+        for n, name in enumerate(names)
+    ]
+    with view(printer, rooms) as show:
 
-            def show_event(event: dict[str, Any]) -> None:
-                try:
-                    show(event)
-                except OSError as error:  # the recordings must be stopped nevertheless
-                    printer.stop_printing(error, "The rest cannot be printed; what was started is stopped")
-                    scenario.end_now.set()
+        def show_event(event: dict[str, Any]) -> None:
+            try:
+                show(event)
+            except OSError as error:  # the recordings must be stopped nevertheless
+                printer.stop_printing(error, "Nothing more can be printed; the recordings are stopped")
+                ended.set()
 
-            await scenario.run(show_event)
+        scenario = Scenario(
+            rooms=rooms,
+            emulator=None if live else Emulator(),
+            seconds=seconds or (5 if live else 1.5),
+            callback_timeout=60 if live else 5,
+            ended=ended,
+            show=show_event,
+        )
+        await scenario.run(public_url=public_url, port=port or (8766 if live else 0))
     for problem in scenario.problems:
         printer.error(PlivoRecordError(problem))
-    if ExitCode.UNKNOWN in map(exit_code, scenario.errors):
-        return ExitCode.UNKNOWN
-    return ExitCode.FAILED if scenario.problems or scenario.end_now.is_set() else ExitCode.DONE
+    failed = ExitCode(bool(scenario.problems) or ended.is_set())
+    return ended.exit_code or max(map(exit_code, scenario.errors), default=failed)

@@ -1,1 +1,1 @@
-"""What ``demo`` does, and how it is shown."""
+"""What the demo does, and how it is shown."""

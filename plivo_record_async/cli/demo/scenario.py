@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, closing, suppress
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, aclosing, closing, suppress
+from typing import Any, Literal
 
 import attrs
 
-from plivo_record_async.cli.demo.room_status import RoomStatus, What
 from plivo_record_async.cli.listen.events import received
 from plivo_record_async.cli.output.log import showing_log
+from plivo_record_async.cli.signals import EndSignal
 from plivo_record_async.client import RecordClient
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.errors import ApiError, NotSentError, PlivoRecordError, RecordingFailedError
@@ -21,51 +21,66 @@ from plivo_record_async.stores.interface import StoreChange
 from plivo_record_async.tracker import RecordingTracker
 from plivo_record_async.tracking.handle import TrackedRecording
 
-__all__ = ["Event", "Scenario", "open_scenario"]
+__all__ = ["Event", "Room", "Scenario", "Step"]
 
 Event = dict[str, Any]
-"""What happened, as the object that ``--json`` prints."""
+"""What happened, as a JSON object."""
 
-_BETWEEN_ENDS = 0.1
-"""Seconds between the ends of two conferences, so that a user can see them end one by one."""
+Step = Literal["started", "accepted", "conference ended", "stopped", "recorded", "transcribed", "failed"]
+"""What can happen to a recording. A synchronous start is ``started``; in asynchronous mode it is ``accepted``."""
 
 
-@asynccontextmanager
-async def open_scenario(
-    names: Sequence[str], *, live: bool, public_url: str | None, port: int, seconds: float
-) -> AsyncGenerator[Scenario]:
-    """Connect to a local Plivo, or to the real one, inside this block.
+@attrs.define(kw_only=True)
+class Room:
+    """A conference and its recording. The attributes are fields of its JSON object.
 
-    It requests no transcripts from the real Plivo: they cost money, and take minutes.
-
-    Args:
-        names: The names of the conferences.
-        live: Whether to connect to the real Plivo, or to the one that PLIVO_BASE_URL names.
-        public_url: The URL at which the real Plivo reaches the tracker. If None, it makes synchronous starts only.
-        port: The port of the tracker; 0 takes any free one.
-        seconds: How long to record.
-
-    Raises:
-        ConfigurationError: Credentials are missing, the port is taken, or the URL is malformed.
+    Attributes:
+        mode: How its recording is started. A recording that is started in asynchronous mode is followed.
+        duration_ms: The length of the recording, from its callback.
+        measured_ms: The time from the response to the start until the recording was known to be over.
+        steps: What happened, in order: the seconds since the demo began in ``at``, and a `Step` in ``what``.
     """
-    async with AsyncExitStack() as stack:
-        plivo = None if live else await stack.enter_async_context(Emulator())
-        client = await stack.enter_async_context(
-            RecordClient() if plivo is None else RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url)
-        )
-        scenario = Scenario(client=client, emulator=plivo, seconds=seconds, callback_timeout=60 if live else 5)
-        if plivo is not None or public_url is not None:
-            listener = stack.enter_context(closing(open_listener("127.0.0.1", port)))
-            scenario.listener = url_of(listener)
-            store = MemoryStore(observer=scenario.count_callbacks)
-            tracker = RecordingTracker(client, public_url=public_url or scenario.listener, store=store)
-            scenario.tracker = await stack.enter_async_context(tracker)
-            await stack.enter_async_context(serving(tracker, listener))
-        for n, name in enumerate(names):
-            followed = scenario.tracker is not None and n % 5 not in {1, 3}
-            transcribe = plivo is not None and n % 5 == 0
-            scenario.rooms.append(RoomStatus(name=name, mode="async" if followed else "sync", transcribe=transcribe))
-        yield scenario
+
+    conference_name: str
+    mode: Literal["sync", "async"] = "sync"
+    transcribe: bool = False
+    api_id: str | None = None
+    recording_id: str | None = None
+    duration_ms: int | None = None
+    measured_ms: int | None = None
+    transcription: str | None = None
+    steps: list[dict[str, Any]] = attrs.field(factory=list[dict[str, Any]])
+    error: str | None = None
+
+    def at(self, *steps: Step) -> float | None:
+        """Return when the first of these steps happened, or None."""
+        return next((step["at"] for step in self.steps if step["what"] in steps), None)
+
+    @property
+    def accepted(self) -> float | None:
+        """When Plivo accepted the start, or None."""
+        return self.at("started", "accepted")
+
+    @property
+    def over(self) -> float | None:
+        """When the recording was known to be over, or None."""
+        return self.at("conference ended", "stopped", "recorded")
+
+    @property
+    def last(self) -> Step:
+        """The step that happens last if nothing fails."""
+        return "stopped" if self.mode == "sync" else "transcribed" if self.transcribe else "recorded"
+
+    def problems(self, executions: int) -> Iterator[str]:
+        """Yield what went wrong, given how often the start was executed."""
+        if self.error is not None:
+            yield self.error
+        elif self.at(self.last) is None:
+            yield f"it was never {self.last}"
+        if self.at("recorded") is not None and not self.duration_ms:
+            yield "its recording is empty"
+        if self.error is None and executions != 1:
+            yield f"its start was executed {executions} times"
 
 
 @attrs.define(kw_only=True)
@@ -73,83 +88,106 @@ class Scenario:
     """Starts all recordings, ends some of the conferences, stops the other recordings, and follows each to its end.
 
     Attributes:
-        client: Starts recordings in synchronous mode, and stops all recordings.
+        rooms: The conferences.
+        emulator: The local Plivo, which runs as long as the scenario. If None, the environment names the account.
         seconds: How long to record.
         callback_timeout: How many seconds to wait at the end for callbacks that have not arrived.
-        emulator: The local Plivo. If None, it is the real one.
-        rooms: The conferences.
-        tracker: Starts and follows recordings in asynchronous mode.
-        listener: The URL at which the tracker is served.
-        end_now: An event that ends the recordings before their time when it is set.
+        ended: An event that stops the recordings before their time. After a second signal nothing is awaited.
+        show: Called with each event.
         callbacks: How many callbacks were verified and stored.
         errors: The errors of the calls that failed.
         problems: Everything that went wrong, in words.
     """
 
-    client: RecordClient
+    rooms: Sequence[Room]
+    emulator: Emulator | None
     seconds: float
     callback_timeout: float
-    emulator: Emulator | None = None
-    rooms: list[RoomStatus] = attrs.field(factory=list[RoomStatus])
-    tracker: RecordingTracker | None = None
-    listener: str | None = None
-    end_now: asyncio.Event = attrs.field(factory=asyncio.Event)
+    ended: EndSignal
+    show: Callable[[Event], None]
     callbacks: int = 0
     errors: list[Exception] = attrs.field(factory=list[Exception])
     problems: list[str] = attrs.field(factory=list[str])
-    _show: Callable[[Event], None] = attrs.field(init=False)
+    _client: RecordClient = attrs.field(init=False)
+    _tracker: RecordingTracker = attrs.field(init=False)
     _began: float = attrs.field(init=False)
-    _not_running: set[str] = attrs.field(factory=set[str])
+    _never_ran: set[str] = attrs.field(factory=set[str])
+    _following: set[asyncio.Task[None]] = attrs.field(factory=set[asyncio.Task[None]])
 
-    async def run(self, show: Callable[[Event], None]) -> None:
-        """Run the scenario. Recordings that may have been started are stopped even if this is cancelled.
+    async def run(self, *, public_url: str | None = None, port: int = 0) -> None:
+        """Run the scenario. The recordings are stopped whatever happens.
 
         Args:
-            show: Is called with each event.
+            public_url: The URL at which Plivo reaches the tracker. If None, the tracker's own address.
+            port: The port of the tracker. If 0, any free port.
+
+        Raises:
+            ConfigurationError: Credentials are missing, the port is taken, or the URL is malformed.
         """
-        self._show = show
-        self._began = asyncio.get_running_loop().time()
-        base_url = self.client.settings.base_url
-        show({"type": "Opened", "plivo": base_url, "listener": self.listener, "rooms": self._rooms_as_json()})
-        with showing_log(self._warn):
-            try:
-                async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as following:
-                    try:
-                        await self._start(following)
-                        await self._wait_while_recording()
-                        await self._end_conferences()
-                    finally:
-                        await self._stop()
-                        self._chapter("waiting for what is still to come")
-                        deadline.reschedule(asyncio.get_running_loop().time() + self.callback_timeout)
-                        if self.emulator is not None:
-                            await self.emulator.callbacks_settled()
-            except TimeoutError:
-                self._chapter(f"gave up waiting after {self.callback_timeout:g} s")
-        self._show_summary()
+        async with AsyncExitStack() as stack:
+            plivo = None if self.emulator is None else await stack.enter_async_context(self.emulator)
+            client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) if plivo else RecordClient()
+            self._client = await stack.enter_async_context(client)
+            url = None
+            if any(room.mode == "async" for room in self.rooms):
+                listener = stack.enter_context(closing(open_listener("127.0.0.1", port)))
+                url = url_of(listener)
+                store = MemoryStore(observer=self._count_callbacks)
+                self._tracker = RecordingTracker(client, public_url=public_url or url, store=store)
+                await stack.enter_async_context(self._tracker)
+                await stack.enter_async_context(serving(self._tracker, listener))
+            self._began = asyncio.get_running_loop().time()
+            self._show("Opened", plivo=client.settings.base_url, listener=url, rooms=self._rooms_as_json())
+            with showing_log(self._warn):
+                await self._play()
+            self._show_result()
 
-    def count_callbacks(self, change: StoreChange) -> None:
-        """Observe the tracker's store."""
-        self.callbacks += len(list(received(change)))
+    def _show_result(self) -> None:
+        executions = [self.emulator.executions(room.conference_name) if self.emulator else 1 for room in self.rooms]
+        for room, number in zip(self.rooms, executions, strict=True):
+            self.problems += [f"{room.conference_name}: {problem}" for problem in room.problems(number)]
+        known = {"callbacks": self.callbacks, "executions": sum(executions) if self.emulator else None}
+        self._show("Closed", ok=not self.problems, rooms=self._rooms_as_json(), **known, problems=self.problems)
 
-    async def _start(self, following: asyncio.TaskGroup) -> None:
-        self._chapter("starting the recordings, all at once")
-        async with asyncio.TaskGroup() as starting:
-            for room in self.rooms:
-                starting.create_task(self._start_one(room, following))
-
-    async def _start_one(self, room: RoomStatus, following: asyncio.TaskGroup) -> None:
+    async def _play(self) -> None:
+        ending = asyncio.create_task(self._end_at_once())
         try:
-            if room.mode == "async" and self.tracker is not None:
-                recording = await self.tracker.start(room.name, file_format="wav", transcribe=room.transcribe)
-                following.create_task(self._follow(room, recording))
+            self._show("Chapter", title="starting the recordings, all at once")
+            await asyncio.gather(*map(self._start, self.rooms))
+            self._show("Chapter", title="recording")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.ended.wait(), self.seconds)
+            if self.emulator is not None and not self.ended.is_set():
+                await self._end_conferences(self.emulator)
+        finally:
+            await self._stop()
+        self._show("Chapter", title="waiting for what is still to come")
+        if self.emulator is not None:
+            await self.emulator.callbacks_settled()
+        if self._following and (await asyncio.wait(self._following, timeout=self.callback_timeout))[1]:
+            self._show("Chapter", title=f"gave up waiting after {self.callback_timeout:g} s")
+        for task in (ending, *self._following):
+            task.cancel()
+
+    async def _end_at_once(self) -> None:
+        await self.ended.repeated.wait()
+        await self._client.aclose(grace=0)
+        for task in self._following:
+            task.cancel()
+
+    async def _start(self, room: Room) -> None:
+        name = room.conference_name
+        try:
+            if room.mode == "async":
+                recording = await self._tracker.start(name, file_format="wav", transcribe=room.transcribe)
+                self._following.add(asyncio.create_task(self._follow(room, recording)))
             else:
-                answer = await self.client.start_recording(room.name, file_format="wav")
-                self._happened(room, "started", api_id=answer.api_id, recording_id=answer.recording_id)
+                started = await self._client.start_recording(name, file_format="wav")
+                self._happened(room, "started", api_id=started.api_id, recording_id=started.recording_id)
         except PlivoRecordError as error:
             self._failed(room, error)
 
-    async def _follow(self, room: RoomStatus, recording: TrackedRecording) -> None:
+    async def _follow(self, room: Room, recording: TrackedRecording) -> None:
         try:
             status = await recording.accepted()
             self._happened(room, "accepted", api_id=status.api_id)
@@ -161,81 +199,52 @@ class Scenario:
         except PlivoRecordError as error:
             self._failed(room, error)
 
-    async def _wait_while_recording(self) -> None:
-        self._chapter("recording")
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self.end_now.wait(), self.seconds)
-
-    async def _end_conferences(self) -> None:
-        if self.emulator is None:
-            return
-        self._chapter("ending some of the conferences")
+    async def _end_conferences(self, emulator: Emulator) -> None:
+        self._show("Chapter", title="ending some of the conferences")
         for room in [room for room in self.rooms if room.mode == "async"][::2]:
             if room.accepted is not None:
-                await asyncio.sleep(_BETWEEN_ENDS)
-                await self.emulator.end_conference(room.name)
+                await asyncio.sleep(0.1)  # so that a user sees them end one by one
+                await emulator.end_conference(room.conference_name)
                 self._happened(room, "conference ended")
 
     async def _stop(self) -> None:
-        self._chapter("stopping the recordings that still run")
-        running = {room.name: room for room in self.rooms if room.over is None and room.name not in self._not_running}
-        async with aclosing(self.client.stop_many(list(running))) as outcomes:
+        self._show("Chapter", title="stopping the recordings that still run")
+        rooms = {room.conference_name: room for room in self.rooms if room.over is None}
+        running = [name for name in rooms if name not in self._never_ran]
+        async with aclosing(self._client.stop_many(running)) as outcomes:
             async for outcome in outcomes:
                 if outcome.error is None:
-                    self._happened(running[outcome.request], "stopped")
+                    self._happened(rooms[outcome.request], "stopped")
                 else:
-                    self._failed(running[outcome.request], outcome.error)
+                    self._failed(rooms[outcome.request], outcome.error)
 
-    def _show_summary(self) -> None:
-        self.problems += [f"{room.name}: {problem}" for room in self.rooms for problem in self._problems(room)]
-        executions = None if self.emulator is None else sum(self.emulator.executions(room.name) for room in self.rooms)
-        self._show(
-            {
-                "type": "Closed",
-                "ok": not self.problems,
-                "at": self._elapsed(),
-                "rooms": self._rooms_as_json(),
-                "callbacks": self.callbacks,
-                "executions": executions,
-                "problems": self.problems,
-            }
-        )
+    def _count_callbacks(self, change: StoreChange) -> None:
+        self.callbacks += len(list(received(change)))
 
-    def _problems(self, room: RoomStatus) -> Iterator[str]:
-        if room.error is not None:
-            yield room.error
-        elif room.at(room.last) is None:
-            yield f"it was never {room.last}"
-        if room.at("recorded") is not None and not room.duration_ms:
-            yield "its recording is empty"
-        if room.error is None and self.emulator is not None and (times := self.emulator.executions(room.name)) != 1:
-            yield f"its start was executed {times} times"
+    def _happened(self, room: Room, step: Step, **changes: str | int | None) -> None:
+        happened = {"at": self._elapsed(), "what": step}
+        room.steps.append(happened)
+        for name, value in changes.items():
+            setattr(room, name, value)
+        if room.accepted is not None and room.over is not None:
+            room.measured_ms = round((room.over - room.accepted) * 1000)
+        self._show("Happened", **happened, **attrs.asdict(room, filter=attrs.filters.exclude("steps")))
 
-    def _rooms_as_json(self) -> list[dict[str, Any]]:
-        return [room.as_record() for room in self.rooms]
+    def _failed(self, room: Room, error: Exception) -> None:
+        self.errors.append(error)
+        if isinstance(error, ApiError | NotSentError | RecordingFailedError):
+            self._never_ran.add(room.conference_name)
+        self._happened(room, "failed", error=str(error))
+
+    def _warn(self, text: str) -> None:
+        self.problems.append(text)
+        self._show("Warned", text=text)
+
+    def _show(self, kind: str, **fields: Any) -> None:
+        self.show({"type": kind, "at": self._elapsed()} | fields)
 
     def _elapsed(self) -> float:
         return round(asyncio.get_running_loop().time() - self._began, 3)
 
-    def _chapter(self, title: str) -> None:
-        self._show({"type": "Chapter", "at": self._elapsed(), "title": title})
-
-    def _warn(self, text: str) -> None:
-        self.problems.append(text)
-        self._show({"type": "Warned", "at": self._elapsed(), "text": text})
-
-    def _failed(self, room: RoomStatus, error: Exception) -> None:
-        self.errors.append(error)
-        if isinstance(error, ApiError | NotSentError | RecordingFailedError):
-            self._not_running.add(room.name)
-        self._happened(room, "failed", error=str(error))
-
-    def _happened(self, room: RoomStatus, what: What, **facts: str | int | None) -> None:
-        at = self._elapsed()
-        room.steps.append((at, what))
-        for name, value in facts.items():
-            if value is not None:
-                setattr(room, name, value)
-        record = room.as_record()
-        del record["steps"], record["measured_ms"]
-        self._show({"type": "Happened", "at": at, "what": what} | record)
+    def _rooms_as_json(self) -> list[dict[str, Any]]:
+        return [attrs.asdict(room) for room in self.rooms]

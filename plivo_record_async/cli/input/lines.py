@@ -34,18 +34,17 @@ class InputLines:
 
     Args:
         file: The file or pipe.
-        ended: An event that ends the iteration when it is set.
 
     Attributes:
         all_read: Whether the end of the file was reached.
     """
 
-    def __init__(self, file: BinaryIO, ended: asyncio.Event) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         # If a daemon thread holds the lock of a buffered reader when the interpreter ends, the interpreter aborts:
         # https://github.com/python/cpython/issues/87135
         self._source: BinaryIO = getattr(file, "raw", file)
         self._read_from: Callable[[int], bytes | None] = self._source.read
-        self._ended = ended
+        self._ended = asyncio.Event()
         self._complete: deque[bytes] = deque()
         self._incomplete = b""
         self._byte_order_mark = codecs.BOM_UTF8
@@ -57,12 +56,16 @@ class InputLines:
 
     async def __anext__(self) -> bytes:
         """Return the next line."""
-        await asyncio.sleep(0)  # lets other tasks run first, which may set ``ended``
+        await asyncio.sleep(0)  # lets other tasks run first, which may call `end`
         while not (self._complete or self.all_read or self._ended.is_set()):
             await self._read()
         if self._ended.is_set() or not self._complete:
             raise StopAsyncIteration
         return self._complete.popleft()
+
+    def end(self) -> None:
+        """End the iteration, also if it is waiting for a line."""
+        self._ended.set()
 
     async def count_rest(self) -> int:
         """Return the number of remaining lines that are not blank and can be read without waiting.
@@ -81,7 +84,7 @@ class InputLines:
                 return count
 
     async def _read(self) -> None:
-        """Read the next chunk, unless ``ended`` is set first."""
+        """Read the next chunk, unless `end` is called first."""
         reading = asyncio.wrap_future(self._begin_to_read())
         ending = asyncio.create_task(self._ended.wait())
         either: set[asyncio.Future[Any]] = {reading, ending}

@@ -7,6 +7,7 @@ import signal
 import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import Result
@@ -82,9 +83,64 @@ async def test_outcome_is_printed_before_the_next_line_and_ctrl_c_ends_the_wait(
     assert (await process.stdout.readline()).startswith(b"started  a  ")
     process.send_signal(signal.SIGINT)
     assert await process.wait() == 130
-    assert await process.stdout.read() == b""
-    assert (await process.stderr.read()).strip() == b"error: interrupted; what was already sent may have been executed"
+    assert await process.stdout.read() == b"summary: 1 done, 0 failed, 0 unknown, 0 not begun or more\n"
+    assert (await process.stderr.read()).startswith(b"error: interrupted; nothing more is sent, ")
     process.stdin.close()
+
+
+class Signalled:
+    """Plivo, and a batch with one call that was sent and one that was not, which gets signals."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+        self.names: list[str] = []
+
+    async def answer(self, name: str) -> bytes:
+        self.names.append(name)
+        self.asked.set()
+        await self.answers.wait()
+        return b"404 Not Found"
+
+    async def run(self, *numbers: signal.Signals, answers: bool) -> tuple[int | None, list[dict[str, Any]], str]:
+        """Return the exit code, what was printed on stdout, and the error on stderr."""
+        async with serve_answers(self.answer) as url:
+            process = await start_command(url, "batch", "stop", "--json", "--concurrency", "1")
+            assert process.stdin is not None
+            assert process.stderr is not None
+            process.stdin.write(b"sent\nnot sent\n\nneither")
+            process.stdin.close()
+            await self.asked.wait()
+            first, *others = numbers
+            process.send_signal(first)
+            error = json.loads(await process.stderr.readline())["error"]
+            for number in others:
+                process.send_signal(number)
+            if answers:
+                self.answers.set()
+            out, _ = await asyncio.wait_for(process.communicate(), 5)
+            self.answers.set()
+        return process.returncode, json_lines(out.decode()), error
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
+)
+async def test_signal_ends_the_batch_and_the_call_in_progress_is_finished(
+    number: signal.Signals, code: int, word: str
+) -> None:
+    plivo = Signalled()
+    ended, (outcome, summary), error = await plivo.run(number, answers=True)
+    assert (ended, error.partition(";")[0]) == (code, word)
+    assert (outcome["conference_name"], outcome["status"]) == ("sent", 404)
+    assert summary == {"type": "Summary", "done": 0, "failed": 1, "unknown": 0, "not_begun": 2, "all_read": True}
+    assert plivo.names == ["sent"]
+
+
+async def test_second_signal_ends_the_batch_at_once_and_the_call_in_progress_is_unknown() -> None:
+    ended, (outcome, summary), _ = await Signalled().run(signal.SIGTERM, signal.SIGINT, answers=False)
+    assert ended == 143
+    assert (outcome["conference_name"], outcome["type"]) == ("sent", "OutcomeUnknownError")
+    assert (summary["unknown"], summary["not_begun"]) == (1, 2)
 
 
 async def test_batch_finishes_calls_in_progress_and_begins_no_other_when_output_fails() -> None:

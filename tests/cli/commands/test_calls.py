@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -178,26 +179,49 @@ async def test_a_refusal_that_cannot_be_printed_is_still_a_refusal(account: Emul
     os.close(full)
 
 
+class SilentPlivo:
+    """Answers a call only when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked, self.answers = asyncio.Event(), asyncio.Event()
+
+    async def answer(self, _: str) -> bytes:
+        self.asked.set()
+        await self.answers.wait()
+        return b"404 Not Found"
+
+
 @pytest.mark.parametrize(
     ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "terminated")]
 )
-async def test_signal_ends_the_wait_and_the_outcome_is_printed(number: signal.Signals, code: int, word: str) -> None:
-    asked, ended = asyncio.Event(), asyncio.Event()
-
-    async def keep_silent(_: str) -> bytes:
-        asked.set()
-        await ended.wait()
-        return b"404 Not Found"
-
-    async with serve_answers(keep_silent) as url:
-        process = await start_command(url, "start", "a", "--timeout", "3")
-        await asked.wait()
+async def test_after_a_signal_the_outcome_is_awaited_and_printed(number: signal.Signals, code: int, word: str) -> None:
+    plivo = SilentPlivo()
+    async with serve_answers(plivo.answer) as url:
+        process = await start_command(url, "start", "a")
+        assert process.stderr is not None
+        await plivo.asked.wait()
         process.send_signal(number)
-        out, err = await process.communicate()
-        ended.set()
+        first = await process.stderr.readline()
+        plivo.answers.set()
+        out, last = await process.communicate()
     assert (process.returncode, out) == (code, b"")
-    first, *_, last = err.decode().splitlines()
-    assert first.startswith(
-        "start of 'a' was cancelled after it may have been sent. It ended with: start of 'a': the deadline"
-    )
-    assert last == f"error: {word}; what was already sent may have been executed"
+    assert first.startswith(f"error: {word}; nothing more is sent, ".encode())
+    assert last.startswith(b"error: start of 'a': Plivo answered 404")
+
+
+@pytest.mark.parametrize("word", ["start", "stop"])
+async def test_after_a_second_signal_the_outcome_is_unknown(word: str) -> None:
+    plivo = SilentPlivo()
+    async with serve_answers(plivo.answer) as url:
+        process = await start_command(url, word, "a", "--json")
+        assert process.stderr is not None
+        await plivo.asked.wait()
+        process.send_signal(signal.SIGTERM)
+        await process.stderr.readline()
+        process.send_signal(signal.SIGTERM)
+        out, err = await asyncio.wait_for(process.communicate(), 5)
+        plivo.answers.set()
+    assert process.returncode == 143
+    assert "closed" in json.loads(err)["error"]
+    (outcome,) = json_lines(out.decode())
+    assert (outcome["type"], outcome["conference_name"]) == ("OutcomeUnknownError", "a")

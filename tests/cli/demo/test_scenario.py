@@ -1,53 +1,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+import signal
+from collections.abc import Callable
 from typing import Any
 
-import httpx
 import pytest
 
-from plivo_record_async.cli.demo.room_status import RoomStatus
-from plivo_record_async.cli.demo.scenario import Event, Scenario, open_scenario
-from plivo_record_async.client import RecordClient
+from plivo_record_async.cli.demo.scenario import Event, Room, Scenario
+from plivo_record_async.cli.signals import EndSignal
 from plivo_record_async.emulator import Dialect, Emulator
 from plivo_record_async.errors import ConfigurationError, NotFoundError, OutcomeUnknownError, RecordingFailedError
-from plivo_record_async.serving import open_listener, serving, url_of
-from plivo_record_async.stores import MemoryStore
-from plivo_record_async.tracker import RecordingTracker
+from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN, serve_answers
 
 
-def a() -> RoomStatus:
-    return RoomStatus(name="a", mode="async", transcribe=True)
+def account(*, strict: bool = False) -> Emulator:
+    return Emulator(auth_id=AUTH_ID, auth_token=AUTH_TOKEN, strict=strict)
 
 
-def b() -> RoomStatus:
-    return RoomStatus(name="b")
+def rooms(names: str) -> list[Room]:
+    """Three kinds of rooms: a has a transcript, b is synchronous, and c is only followed."""
+    modes: dict[str, Any] = {"a": {"mode": "async", "transcribe": True}, "b": {}, "c": {"mode": "async"}}
+    return [Room(conference_name=name, **modes[name]) for name in names]
 
 
-def c() -> RoomStatus:
-    return RoomStatus(name="c", mode="async")
-
-
-@asynccontextmanager
-async def opened(plivo: Emulator, *rooms: RoomStatus, served: bool = True, **changes: Any) -> AsyncGenerator[Scenario]:
-    """A scenario with an emulator of the test's own."""
-    with open_listener("127.0.0.1", 0) as listener:
-        async with RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
-            given: dict[str, Any] = {"seconds": 0.02, "callback_timeout": 10, "emulator": plivo} | changes
-            scenario = Scenario(client=client, rooms=list(rooms or (a(), b(), c())), **given)
-            url = url_of(listener) if served else "http://127.0.0.1:9"
-            tracker = RecordingTracker(client, public_url=url, store=MemoryStore(observer=scenario.count_callbacks))
-            async with tracker, serving(tracker, listener):
-                scenario.tracker = tracker
-                yield scenario
-
-
-async def run(plivo: Emulator, *rooms: RoomStatus, **changes: Any) -> tuple[Scenario, list[Event]]:
+async def run(
+    names: str, emulator: Emulator | None, react: Callable[[Scenario, Event], None] = lambda *_: None, **changes: Any
+) -> tuple[Scenario, list[Event]]:
+    """Run a scenario; ``react`` is called with each event."""
     events: list[Event] = []
-    async with opened(plivo, *rooms, **changes) as scenario:
-        await scenario.run(events.append)
+
+    def show(event: Event) -> None:
+        events.append(event)
+        react(scenario, event)
+
+    run_with = {name: changes.pop(name) for name in ("public_url", "port") if name in changes}
+    given: dict[str, Any] = {"seconds": 0.02, "callback_timeout": 10, "ended": EndSignal()} | changes
+    scenario = Scenario(rooms=rooms(names), emulator=emulator, show=show, **given)
+    await asyncio.wait_for(scenario.run(**run_with), 30)
     return scenario, events
 
 
@@ -55,215 +45,184 @@ def titles(events: list[Event]) -> list[str]:
     return [event["title"] for event in events if event["type"] == "Chapter"]
 
 
-def whats(room: RoomStatus) -> list[str]:
-    return [what for _, what in room.steps]
+def steps(scenario: Scenario) -> list[list[str]]:
+    return [[step["what"] for step in room.steps] for room in scenario.rooms]
+
+
+@pytest.fixture
+def live(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Put an account with this address into the environment."""
+
+    def live(base_url: str) -> None:
+        for name, value in {"AUTH_ID": AUTH_ID, "AUTH_TOKEN": AUTH_TOKEN, "BASE_URL": base_url}.items():
+            monkeypatch.setenv(f"PLIVO_{name}", value)
+
+    return live
 
 
 async def test_recordings_are_started_ended_or_stopped_and_followed_to_their_last_stage() -> None:
-    async with Emulator() as plivo:
-        scenario, events = await run(plivo)
-        recordings = {each["conference_name"]: each for each in plivo.state()["recordings"]}
+    plivo = Emulator()
+    scenario, events = await run("abc", plivo)
+    recordings = {each["conference_name"]: each for each in plivo.state()["recordings"]}
     assert (scenario.problems, scenario.errors) == ([], [])
     first, *_, last = events
     assert (first["type"], last["type"], last["ok"]) == ("Opened", "Closed", True)
     assert (last["callbacks"], last["executions"]) == (5, 3)
-    rooms = scenario.rooms
-    assert [set(whats(room)) for room in rooms] == [
-        {"accepted", "conference ended", "recorded", "transcribed"},
-        {"started", "stopped"},
-        {"accepted", "stopped", "recorded"},
+    assert [sorted(each) for each in steps(scenario)] == [
+        ["accepted", "conference ended", "recorded", "transcribed"],
+        ["started", "stopped"],
+        ["accepted", "recorded", "stopped"],
     ]
-    for room in rooms:
-        recording = recordings[room.name]
+    for room in scenario.rooms:
+        recording = recordings[room.conference_name]
         assert (room.api_id, room.recording_id) == (recording["api_id"], recording["recording_id"])
-        assert room.duration_ms == (None if room.name == "b" else recording["duration_ms"])
-    assert (rooms[1].measured_ms or 0) >= 20
-    assert [room.transcription for room in rooms] == ["This is what was said in a.", None, None]
-    for room in rooms:
-        happened = [event for event in events if event["type"] == "Happened" and event["conference_name"] == room.name]
-        assert [(event["at"], event["what"]) for event in happened] == room.steps
+        assert room.duration_ms == (None if room.mode == "sync" else recording["duration_ms"])
+        assert (room.measured_ms or 0) >= 20
+        happened = [event for event in events if event.get("conference_name") == room.conference_name]
+        assert [{"at": event["at"], "what": event["what"]} for event in happened] == room.steps
+    assert [room.transcription for room in scenario.rooms] == ["This is what was said in a.", None, None]
 
 
-async def test_without_an_emulator_all_recordings_are_stopped() -> None:
-    async with Emulator() as plivo:
-        scenario, events = await run(plivo, b(), RoomStatus(name="d"), emulator=None)
-    assert scenario.problems == []
-    assert (events[-1]["executions"], events[-1]["callbacks"]) == (None, 0)
-    assert [whats(room) for room in scenario.rooms] == [["started", "stopped"]] * 2
-    assert events[0]["listener"] is None
+@pytest.mark.parametrize(
+    ("plivo", "name", "changes", "happened", "problem"),
+    [
+        (Emulator(strict=True), "b", {}, ["failed"], "b: start of 'b': Plivo answered 404"),
+        (Emulator(), "c", {"public_url": "http://127.0.0.1:9"}, None, "c: it was never recorded"),
+        (Emulator(dialect=Dialect(signatures="none")), "c", {}, None, "a callback was refused with 403"),
+        (Emulator(dialect=Dialect(numbers="empty")), "c", {}, None, "c: its recording is empty"),
+    ],
+)
+async def test_problem_is_reported(
+    plivo: Emulator, name: str, changes: dict[str, Any], happened: list[str] | None, problem: str
+) -> None:
+    scenario, events = await run(name, plivo, callback_timeout=0.2, **changes)
+    assert scenario.problems[0].startswith(problem)
+    assert (events[-1]["ok"], events[-1]["problems"]) == (False, scenario.problems)
+    if happened is not None:
+        assert steps(scenario) == [happened]
+
+
+async def test_conference_of_a_refused_start_is_not_ended() -> None:
+    plivo = Emulator()
+
+    def refuse(_: Scenario, event: Event) -> None:
+        if event["type"] == "Opened":
+            plivo.fail_next(404)
+
+    scenario, events = await run("c", plivo, refuse)
+    assert "ending some of the conferences" in titles(events)
+    assert (steps(scenario), len(scenario.problems)) == ([["failed"]], 1)
+
+
+async def test_missing_callback_ends_the_wait() -> None:
+    scenario, events = await run("ac", Emulator(), callback_timeout=0.1, public_url="http://127.0.0.1:9")
+    assert scenario.problems == ["a: it was never transcribed", "c: it was never recorded"]
+    assert titles(events)[-1] == "gave up waiting after 0.1 s"
+
+
+async def test_start_that_was_executed_twice_is_a_problem() -> None:
+    scenario, _ = await run("bb", Emulator())
+    assert scenario.problems.count("b: its start was executed 2 times") == 2
+
+
+async def test_without_an_emulator_the_account_of_the_environment_is_used(
+    live: Callable[[str], None], unused_tcp_port: int
+) -> None:
+    async with account() as plivo:
+        live(plivo.url)
+        scenario, events = await run("bc", None, port=unused_tcp_port, public_url=f"http://127.0.0.1:{unused_tcp_port}")
+        assert not any(each["recording"] for each in plivo.state()["conferences"].values())
+    assert (scenario.problems, scenario.callbacks) == ([], 2)
+    assert (events[0]["plivo"], events[0]["listener"]) == (plivo.url, f"http://127.0.0.1:{unused_tcp_port}")
+    assert events[-1]["executions"] is None
     assert "ending some of the conferences" not in titles(events)
 
 
-async def test_recordings_end_at_once_in_a_hurry() -> None:
-    async with Emulator() as plivo, opened(plivo, b(), seconds=3600) as scenario:
-
-        def tell(event: Event) -> None:
-            if event["type"] == "Happened":
-                scenario.end_now.set()
-
-        await asyncio.wait_for(scenario.run(tell), 30)
-    assert scenario.problems == []
-    assert whats(scenario.rooms[0]) == ["started", "stopped"]
+async def test_synchronous_starts_need_no_tracker(live: Callable[[str], None]) -> None:
+    async with account() as plivo:
+        live(plivo.url)
+        scenario, events = await run("b", None)
+    assert (scenario.problems, steps(scenario), events[0]["listener"]) == ([], [["started", "stopped"]], None)
 
 
-async def test_a_refused_start_is_a_problem_and_is_not_stopped() -> None:
-    async with Emulator(strict=True) as plivo:
-        scenario, _ = await run(plivo, b())
-    assert whats(scenario.rooms[0]) == ["failed"]
-    assert [type(error) for error in scenario.errors] == [NotFoundError]
-    assert scenario.problems == [f"b: {scenario.errors[0]}"]
+async def test_credentials_are_needed(live: Callable[[str], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    live("http://127.0.0.1:9")
+    monkeypatch.delenv("PLIVO_AUTH_TOKEN")
+    with pytest.raises(ConfigurationError, match="PLIVO_AUTH_TOKEN"):
+        await run("b", None)
 
 
-async def test_the_conference_of_a_refused_start_is_not_ended() -> None:
-    async with Emulator() as plivo:
-        plivo.fail_next(404)
-        scenario, events = await run(plivo, c())
-    assert "ending some of the conferences" in titles(events)
-    assert whats(scenario.rooms[0]) == ["failed"]
-    assert len(scenario.problems) == 1
-
-
-async def test_a_start_that_is_refused_by_callback_is_a_problem() -> None:
-    async with Emulator(strict=True) as plivo:
-        scenario, events = await run(plivo, c(), seconds=0.5, emulator=None)
-    assert whats(scenario.rooms[0]) == ["accepted", "failed"]
+async def test_start_that_is_refused_by_callback_is_a_problem_and_is_not_stopped(
+    live: Callable[[str], None],
+) -> None:
+    async with account(strict=True) as plivo:
+        live(plivo.url)
+        scenario, _ = await run("c", None, seconds=0.5)
+    assert steps(scenario) == [["accepted", "failed"]]
     assert [type(error) for error in scenario.errors] == [RecordingFailedError]
-    assert events[-1]["callbacks"] == 1
-    assert [problem.partition(": ")[0] for problem in scenario.problems] == ["c"]
 
 
-async def test_a_missing_stage_is_a_problem() -> None:
-    async with Emulator() as plivo:
-        scenario, events = await run(plivo, served=False, callback_timeout=0.1)
-    assert scenario.problems == ["a: it was never transcribed", "c: it was never recorded"]
-    assert events[-1]["callbacks"] == 0
-    assert "gave up waiting after 0.1 s" in titles(events)
+async def test_start_whose_outcome_is_unknown_is_stopped(live: Callable[[str], None]) -> None:
+    statuses = iter([b"500 Internal Server Error", b"204 No Content"])
 
+    async def answer(_: str) -> bytes:
+        return next(statuses)
 
-async def test_an_unsigned_callback_is_a_problem_and_no_stage() -> None:
-    async with Emulator(dialect=Dialect(signatures="none")) as plivo:
-        scenario, events = await run(plivo, c(), callback_timeout=0.1)
-    assert scenario.problems[-1] == "c: it was never recorded"
-    assert events[-1]["callbacks"] == 0
-    assert scenario.problems[:-1] == [event["text"] for event in events if event["type"] == "Warned"] != []
-
-
-async def test_a_start_that_was_executed_twice_is_a_problem() -> None:
-    async with Emulator() as plivo, opened(plivo, b()) as scenario:
-        await scenario.client.start_recording("b")
-        await scenario.run(list[Event]().append)
-    assert scenario.problems == ["b: its start was executed 2 times"]
-
-
-async def test_an_empty_recording_is_a_problem() -> None:
-    async with Emulator(dialect=Dialect(numbers="empty")) as plivo:
-        scenario, _ = await run(plivo, c())
-    assert scenario.problems == ["c: its recording is empty"]
-
-
-async def test_a_start_whose_outcome_is_unknown_is_stopped_too() -> None:
-    methods: list[bytes] = []
-
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        methods.append((await reader.readuntil(b"\r\n\r\n")).split()[0])
-        status = b"204 No Content" if methods[-1] == b"DELETE" else b"500 Internal Server Error\r\nContent-Length: 0"
-        writer.write(b"HTTP/1.1 " + status + b"\r\nConnection: close\r\n\r\n")
-        writer.close()
-        await writer.wait_closed()
-
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-        host, port = server.sockets[0].getsockname()
-        async with RecordClient("MA" + "A" * 18, "token", base_url=f"http://{host}:{port}") as client:
-            scenario = Scenario(client=client, rooms=[b()], seconds=0, callback_timeout=0)
-            await scenario.run(list[Event]().append)
-    assert methods == [b"POST", b"DELETE"]
+    async with serve_answers(answer) as url:
+        live(url)
+        scenario, _ = await run("b", None)
     assert [type(error) for error in scenario.errors] == [OutcomeUnknownError]
-    assert whats(scenario.rooms[0]) == ["failed", "stopped"]
+    assert steps(scenario) == [["failed", "stopped"]]
     assert len(scenario.problems) == 1
 
 
-async def test_a_stop_that_fails_is_a_problem() -> None:
-    ends: list[asyncio.Task[None]] = []
-    async with Emulator(strict=True) as plivo, opened(plivo, b(), emulator=None, seconds=0.5) as scenario:
-        await plivo.open_conference("b")
+async def test_stop_that_fails_is_a_problem(live: Callable[[str], None]) -> None:
+    statuses = iter([b"200 OK", b"404 Not Found"])
 
-        def tell(event: Event) -> None:
-            if event.get("title") == "recording":
-                ends.append(asyncio.create_task(plivo.end_conference("b")))
+    async def answer(_: str) -> bytes:
+        return next(statuses)
 
-        await scenario.run(tell)
-        await asyncio.gather(*ends)
-    assert whats(scenario.rooms[0]) == ["started", "failed"]
-    assert [type(error) for error in scenario.errors] == [NotFoundError]
+    async with serve_answers(answer) as url:
+        live(url)
+        scenario, _ = await run("b", None)
+    assert isinstance(scenario.errors[-1], NotFoundError)
 
 
-async def test_started_recordings_are_stopped_when_the_scenario_is_cancelled() -> None:
-    recording = asyncio.Event()
+async def test_first_signal_stops_the_recordings_before_their_time() -> None:
+    def interrupt(scenario: Scenario, event: Event) -> None:
+        if event.get("title") == "recording":
+            scenario.ended.receive(signal.SIGINT)
 
-    def tell(event: Event) -> None:
+    scenario, events = await run("abc", Emulator(), interrupt, seconds=3600)
+    assert scenario.problems == []
+    assert all("stopped" in each for each in steps(scenario))
+    assert "ending some of the conferences" not in titles(events)
+
+
+async def test_second_signal_ends_the_scenario_at_once(live: Callable[[str], None]) -> None:
+    def interrupt(scenario: Scenario, event: Event) -> None:
+        if event.get("title") == "waiting for what is still to come":
+            for _ in range(2):
+                scenario.ended.receive(signal.SIGINT)
+
+    async with account() as plivo:
+        live(plivo.url)
+        scenario, events = await run("bc", None, interrupt, callback_timeout=3600, public_url="http://127.0.0.1:9")
+    assert scenario.problems == ["c: it was never recorded"]
+    assert events[-1]["type"] == "Closed"
+
+
+async def test_recordings_are_stopped_when_the_scenario_is_cancelled() -> None:
+    plivo, recording = Emulator(), asyncio.Event()
+
+    def note(_: Scenario, event: Event) -> None:
         if event.get("title") == "recording":
             recording.set()
 
-    async with Emulator() as plivo, opened(plivo, seconds=3600) as scenario:
-        running = asyncio.create_task(scenario.run(tell))
-        await recording.wait()
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        conferences = plivo.state()["conferences"]
-        assert conferences == {name: {"executed_starts": 1, "recording": False} for name in "abc"}
-
-
-# Local and live
-
-
-@pytest.fixture
-def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PLIVO_AUTH_ID", "MA" + "A" * 18)
-    monkeypatch.setenv("PLIVO_AUTH_TOKEN", "a-token")
-    monkeypatch.setenv("PLIVO_BASE_URL", "http://127.0.0.1:9/")
-
-
-async def test_the_local_plivo_is_followed_in_both_modes_and_ends_with_the_block() -> None:
-    async with open_scenario("abcdef", live=False, public_url=None, port=0, seconds=1.5) as scenario:
-        assert [room.mode for room in scenario.rooms] == ["async", "sync", "async", "sync", "async", "async"]
-        assert [room.name for room in scenario.rooms if room.transcribe] == ["a", "f"]
-        assert scenario.seconds == 1.5
-        assert scenario.emulator is not None
-        urls = (scenario.emulator.url, scenario.listener)
-    async with httpx.AsyncClient(trust_env=False) as http:
-        for url in urls:
-            with pytest.raises(httpx.ConnectError):
-                await http.get(str(url))
-
-
-@pytest.mark.usefixtures("credentials")
-async def test_live_without_a_public_url_is_synchronous() -> None:
-    async with open_scenario("ab", live=True, public_url=None, port=1, seconds=5) as scenario:
-        assert scenario.client.settings.base_url == "http://127.0.0.1:9"
-        assert (scenario.tracker, scenario.emulator) == (None, None)
-        assert [(room.name, room.mode, room.transcribe) for room in scenario.rooms] == [
-            ("a", "sync", False),
-            ("b", "sync", False),
-        ]
-
-
-@pytest.mark.usefixtures("credentials")
-async def test_live_with_a_public_url_is_followed_without_transcripts(unused_tcp_port: int) -> None:
-    url = "https://me.example/x"
-    async with open_scenario(["a b", "c"], live=True, public_url=url, port=unused_tcp_port, seconds=5) as scenario:
-        listener = f"http://127.0.0.1:{unused_tcp_port}"
-        assert scenario.listener == listener
-        assert url in repr(scenario.tracker)
-        assert [(room.mode, room.transcribe) for room in scenario.rooms] == [("async", False), ("sync", False)]
-        async with httpx.AsyncClient(trust_env=False) as http:
-            assert (await http.post(listener)).status_code == 404
-            assert (await http.post(f"{listener}/recording")).status_code == 403
-
-
-@pytest.mark.usefixtures("credentials")
-async def test_live_needs_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("PLIVO_AUTH_TOKEN")
-    with pytest.raises(ConfigurationError, match="PLIVO_AUTH_TOKEN"):
-        async with open_scenario("a", live=True, public_url=None, port=1, seconds=5):
-            pytest.fail("it began without credentials")
+    running = asyncio.create_task(run("abc", plivo, note, seconds=3600))
+    await recording.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    conferences = plivo.state()["conferences"]
+    assert conferences == {name: {"executed_starts": 1, "recording": False} for name in "abc"}

@@ -14,7 +14,7 @@ from plivo_record_async.cli.input.lines import InputLines, UnreadableError
 
 
 async def all_lines(content: bytes) -> list[bytes]:
-    return [line async for line in InputLines(io.BytesIO(content), asyncio.Event())]
+    return [line async for line in InputLines(io.BytesIO(content))]
 
 
 @pytest.mark.parametrize(
@@ -46,13 +46,13 @@ async def test_lines_of_a_file_are_read(tmp_path: Path) -> None:
     names = tmp_path / "names.txt"
     await asyncio.to_thread(names.write_bytes, b"a\nb")
     with await asyncio.to_thread(names.open, "rb") as file:
-        assert [line async for line in InputLines(file, asyncio.Event())] == [b"a", b"b"]
+        assert [line async for line in InputLines(file)] == [b"a", b"b"]
 
 
 async def test_line_of_a_pipe_is_yielded_before_the_next_one_is_written() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pen:
-        source = InputLines(file, asyncio.Event())
+        source = InputLines(file)
         pen.write(b"a\nb")
         assert await anext(source) == b"a"
         second = asyncio.create_task(anext(source))
@@ -66,13 +66,13 @@ async def test_a_wait_for_a_line_can_be_cancelled() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0), pytest.raises(TimeoutError):
         async with asyncio.timeout(0.01):
-            await anext(InputLines(file, asyncio.Event()))
+            await anext(InputLines(file))
 
 
 async def test_file_that_cannot_be_read_raises(tmp_path: Path) -> None:
     unreadable = await asyncio.to_thread((tmp_path / "file").open, "wb", buffering=0)
     with unreadable, pytest.raises(UnreadableError, match="not open for reading"):
-        await anext(InputLines(unreadable, asyncio.Event()))
+        await anext(InputLines(unreadable))
 
 
 class Silent(io.BytesIO):
@@ -89,35 +89,34 @@ class Silent(io.BytesIO):
 
 
 async def test_end_interrupts_the_wait_for_a_line() -> None:
-    ended, silent = asyncio.Event(), Silent()
-    waiting = asyncio.create_task(anext(InputLines(silent, ended), None))
+    silent = Silent()
+    source = InputLines(silent)
+    waiting = asyncio.create_task(anext(source, None))
     await asyncio.to_thread(silent.asked.wait)
-    ended.set()
+    source.end()
     assert await waiting is None
     silent.answer.set()
 
 
 @pytest.mark.parametrize("content", [b"a\nb\nc", b"a\nb"])
 async def test_no_line_is_yielded_after_the_end(content: bytes) -> None:
-    ended = asyncio.Event()
-    source = InputLines(io.BytesIO(content), ended)
+    source = InputLines(io.BytesIO(content))
     assert await anext(source) == b"a"
-    ended.set()
+    source.end()
     assert [line async for line in source] == []
 
 
 async def test_endless_line_is_refused() -> None:
-    source = InputLines(io.BytesIO(b"a\n" + b"b" * 1_200_000), asyncio.Event())
+    source = InputLines(io.BytesIO(b"a\n" + b"b" * 1_200_000))
     assert await anext(source) == b"a"
     with pytest.raises(UnreadableError, match="a line of more than 1 MiB"):
         await anext(source)
 
 
 async def test_end_is_checked_before_each_line() -> None:
-    ended = asyncio.Event()
-    source = InputLines(io.BytesIO(b"a\nb"), ended)
+    source = InputLines(io.BytesIO(b"a\nb"))
     assert await anext(source) == b"a"
-    asyncio.get_running_loop().call_soon(ended.set)
+    asyncio.get_running_loop().call_soon(source.end)
     assert await anext(source, None) is None
 
 
@@ -130,7 +129,7 @@ async def test_the_rest_of_a_file_is_counted(tmp_path: Path) -> None:
         names = tmp_path / "names.txt"
         await asyncio.to_thread(names.write_bytes, content)
         with await asyncio.to_thread(names.open, "rb") as file:
-            for source in (InputLines(file, asyncio.Event()), InputLines(io.BytesIO(content), asyncio.Event())):
+            for source in (InputLines(file), InputLines(io.BytesIO(content))):
                 await anext(source)
                 assert await source.count_rest() == rest
                 assert source.all_read
@@ -139,7 +138,7 @@ async def test_the_rest_of_a_file_is_counted(tmp_path: Path) -> None:
 async def test_remaining_lines_of_a_pipe_are_counted_without_waiting() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pen:
-        source = InputLines(file, asyncio.Event())
+        source = InputLines(file)
         pen.write(b"a\nb\nc\n")
         assert await anext(source) == b"a"
         pen.write(b"d\ne\nand so on")
@@ -150,13 +149,13 @@ async def test_remaining_lines_of_a_pipe_are_counted_without_waiting() -> None:
 
 async def test_counting_the_lines_of_an_endless_pipe_ends() -> None:
     with await asyncio.to_thread(Path("/dev/zero").open, "rb") as file:
-        source = InputLines(file, asyncio.Event())
+        source = InputLines(file)
         assert (await source.count_rest(), source.all_read) == (0, False)
 
 
 async def test_lines_are_counted_up_to_a_read_error() -> None:
     with await asyncio.to_thread(Path("/proc/self/mem").open, "rb") as file:
-        source = InputLines(file, asyncio.Event())
+        source = InputLines(file)
         assert (await source.count_rest(), source.all_read) == (0, False)
 
 
@@ -166,7 +165,7 @@ async def test_lines_of_a_descriptor_that_select_does_not_take_are_not_counted()
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
     try:
         with os.fdopen(fcntl.fcntl(reading, fcntl.F_DUPFD, 1500), "rb") as file:
-            source = InputLines(file, asyncio.Event())
+            source = InputLines(file)
             assert (await source.count_rest(), source.all_read) == (0, False)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
@@ -194,7 +193,7 @@ async def test_nonblocking_pipe_is_awaited() -> None:
     reading, writing = os.pipe()
     with os.fdopen(reading, "rb"), os.fdopen(writing, "wb", buffering=0) as pen:
         hesitant = Hesitant(b"a\nb", reading)
-        waiting = asyncio.create_task(anext(source := InputLines(hesitant, asyncio.Event())))
+        waiting = asyncio.create_task(anext(source := InputLines(hesitant)))
         pen.write(b"it can be read now")
         assert await waiting == b"a"
         assert await anext(source) == b"b"
