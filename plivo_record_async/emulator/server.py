@@ -9,11 +9,15 @@ from collections.abc import AsyncGenerator, Coroutine
 from types import TracebackType
 from typing import Any, Self
 
+from plivo_record_async import _clock
 from plivo_record_async.emulator.account.arguments import RefusedError
 from plivo_record_async.emulator.account.dialect import Dialect, Fault
 from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
-from plivo_record_async.emulator.deliveries.deliverer import Deliverer, DeliveryAttempt
+from plivo_record_async.emulator.control.routes import Control
+from plivo_record_async.emulator.deliveries.deliverer import Deliverer
+from plivo_record_async.emulator.history.entries import Delivery, ReceivedRequest
+from plivo_record_async.emulator.history.history import DEFAULT_KEEP, History
 from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.serving import open_listener, serving, url_of
 
@@ -55,6 +59,7 @@ class Emulator:
         auth_token: The auth token of the account, which also signs the callbacks.
         strict: Whether only conferences that were opened are live. If False, every name is live until it is ended.
         dialect: Which of Plivo's contradicting documents to follow. If None, the current ones.
+        keep: How many requests, deliveries and events are kept, each: the latest ones. If 0, none is.
 
     Raises:
         ConfigurationError: At once: ``auth_id``, ``auth_token``, ``host`` or ``port`` is invalid. On entering: the
@@ -74,6 +79,7 @@ class Emulator:
         auth_token: str = DEFAULT_AUTH_TOKEN,
         strict: bool = False,
         dialect: Dialect | None = None,
+        keep: int = DEFAULT_KEEP,
     ) -> None:
         if not re.fullmatch(r"[MS]A[A-Z0-9]{18}", auth_id):
             raise ConfigurationError(f"auth_id must be MA or SA and 18 more of A-Z and 0-9, not {auth_id!r}")
@@ -81,6 +87,8 @@ class Emulator:
             raise ConfigurationError("auth_token must be a text without spaces or control characters, and not empty")
         if not host:
             raise ConfigurationError("host must not be empty; 0.0.0.0 listens on all addresses of this machine")
+        if keep < 0:
+            raise ConfigurationError(f"keep must be 0 or more, not {keep!r}")
         if port not in range(65536):
             raise ConfigurationError(f"port must be a number from 0 to 65535, not {port!r}")
         self.auth_id = auth_id
@@ -89,8 +97,9 @@ class Emulator:
         self._port = port
         self._strict = strict
         self._dialect = dialect or Dialect()
+        self._keep = keep
         self._exits = contextlib.AsyncExitStack()
-        self._app: EmulatorApp | None = None
+        self._control: Control | None = None
         self._deliverer: Deliverer | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -102,6 +111,16 @@ class Emulator:
     def executions(self, conference_name: str) -> int:
         """Return how many starts in this conference were executed."""
         return self._entered.world.executions(conference_name)
+
+    @property
+    def requests(self) -> list[ReceivedRequest]:
+        """The latest requests to the API and for recorded files, with their answers, the oldest first."""
+        return self._entered.history.requests.entries()
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The latest attempts to deliver callbacks, also those that are not over, the oldest first."""
+        return self._entered.history.deliveries.entries()
 
     def state(self) -> dict[str, Any]:
         """Return what ``GET /__emulator__/state`` answers: conferences, recordings and delivery attempts."""
@@ -116,11 +135,11 @@ class Emulator:
         Raises:
             ValueError: UTF-8 cannot encode the name.
         """
-        app = self._entered
+        control = self._entered
         name.encode()
 
         async def opening() -> None:
-            app.open_conference(name)
+            control.open_conference(name)
 
         await self._on_its_loop(opening())
 
@@ -134,10 +153,10 @@ class Emulator:
             LookupError: No conference of this name is live: it was not opened and no recording was started in it, or it
                 has ended.
         """
-        app = self._entered
+        control = self._entered
 
         async def ending() -> None:
-            app.end_conference(name)
+            control.end_conference(name)
 
         try:
             await self._on_its_loop(ending())
@@ -146,6 +165,32 @@ class Emulator:
                 f"there is no live conference {name!r}: no recording was started in it and it was not opened, "
                 "or it has ended"
             ) from refusal
+
+    async def replay(self, delivery_id: int) -> None:
+        """Begin to deliver the callback of an earlier delivery again. It is signed again.
+
+        Args:
+            delivery_id: The ID of the delivery.
+
+        Raises:
+            LookupError: There is no such delivery in the log.
+        """
+        control = self._entered
+
+        async def replaying() -> None:
+            control.replay(delivery_id)
+
+        try:
+            await self._on_its_loop(replaying())
+        except RefusedError as refusal:
+            raise LookupError(refusal.error) from refusal
+
+    async def reset(self) -> None:
+        """Forget everything that happened: conferences, recordings, faults, and the logs.
+
+        Callbacks that were not delivered are dropped.
+        """
+        await self._on_its_loop(self._entered.reset())
 
     def fail_next(self, status: int, *, executed: bool = False, retry_after: str | None = None, times: int = 1) -> None:
         """Answer the next requests to the API with an error.
@@ -180,14 +225,14 @@ class Emulator:
         await self._exits.aclose()
 
     def __repr__(self) -> str:
-        where = self._app.world.url if self._app else "not running"
+        where = self._control.world.url if self._control else "not running"
         return f"<Emulator {where} auth_id={self.auth_id}>"
 
     @property
-    def _entered(self) -> EmulatorApp:
-        if self._app is None:
+    def _entered(self) -> Control:
+        if self._control is None:
             raise RuntimeError(_NOT_RUNNING)
-        return self._app
+        return self._control
 
     async def _on_its_loop(self, work: Coroutine[Any, Any, None]) -> None:
         if self._loop is None:
@@ -199,18 +244,15 @@ class Emulator:
     async def _serving(self) -> AsyncGenerator[None]:
         with open_listener(self._host, self._port) as listener:
             url = url_of(listener).replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-            attempts: list[DeliveryAttempt] = []
-            deliverer = Deliverer(auth_token=self.auth_token, report=attempts.append, dialect=self._dialect)
-            app = EmulatorApp(
-                world=World(auth_id=self.auth_id, url=url, strict=self._strict, dialect=self._dialect),
-                auth_token=self.auth_token,
-                send_soon=deliverer.send_soon,
-                host=self._host,
-                attempts=attempts,
-            )
+            history = History(self._keep)
+            deliverer = Deliverer(auth_token=self.auth_token, history=history, dialect=self._dialect)
+            world = World(auth_id=self.auth_id, url=url, strict=self._strict, dialect=self._dialect)
+            control = Control(world=world, history=history, deliveries=deliverer, now=_clock.now)
+            app = EmulatorApp(control=control, auth_token=self.auth_token, host=self._host)
             async with contextlib.aclosing(deliverer), serving(app, listener, **_SERVER_SETTINGS):
-                self._app, self._deliverer, self._loop = app, deliverer, asyncio.get_running_loop()
+                self._control, self._deliverer, self._loop = control, deliverer, asyncio.get_running_loop()
                 try:
                     yield
                 finally:
                     self._loop = None
+                    history.events.close()

@@ -18,6 +18,7 @@ from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.dialect import Dialect
 from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
+from tests.support.emulator_app import app_around
 from tests.support.untyped_libraries import miniaudio
 
 AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"
@@ -50,7 +51,7 @@ class Plivo:
 def plivo_world(**options: Any) -> Plivo:
     callbacks: list[Callback] = []
     world = World(auth_id=AUTH_ID, url="http://plivo.test", **options)
-    app = EmulatorApp(world=world, auth_token=TOKEN, send_soon=callbacks.append)
+    app = app_around(world, callbacks, auth_token=TOKEN)
     transport = httpx.ASGITransport(app)
     return Plivo(app, httpx.AsyncClient(transport=transport, base_url="http://plivo.test"), callbacks)
 
@@ -123,7 +124,7 @@ async def test_any_conference_name_is_one_room(name: str) -> None:
         assert (await plivo.api("POST", f"Conference/{quote(name, safe='')}/Record/")).status_code == 202
         ended = await plivo.control(f"conferences/{quote(name, safe='')}/end")
         assert ended.json()["conference_name"] == name
-        assert plivo.app.state()["conferences"] == {name: {"executed_starts": 1, "recording": False}}
+        assert plivo.app.control.state()["conferences"] == {name: {"executed_starts": 1, "recording": False}}
 
 
 async def test_state_of_a_new_emulator_is_empty(plivo: Plivo) -> None:
@@ -220,7 +221,7 @@ async def test_running_deleted_and_unknown_recordings_have_no_file(plivo: Plivo)
 )
 async def test_programs_may_change_the_state(plivo: Plivo, headers: dict[str, str]) -> None:
     opened = await plivo.client.post("/__emulator__/conferences/x", headers=headers)
-    assert (opened.status_code, list(plivo.app.state()["conferences"])) == (200, ["x"])
+    assert (opened.status_code, list(plivo.app.control.state()["conferences"])) == (200, ["x"])
 
 
 @pytest.mark.parametrize(
@@ -237,7 +238,7 @@ async def test_web_pages_may_not_change_the_state(plivo: Plivo, path: str, heade
     refused = await plivo.client.post(f"/__emulator__/{path}", headers=headers)
     assert refused.status_code == 403
     assert list(refused.json()) == ["error"]
-    assert plivo.app.state()["conferences"] == {}
+    assert plivo.app.control.state()["conferences"] == {}
 
 
 async def test_web_pages_may_not_read_the_state(plivo: Plivo) -> None:

@@ -384,3 +384,72 @@ async def test_state_can_be_read_from_another_thread() -> None:
         await looking
         assert seen == sorted(seen)
         assert len(plivo.state()["recordings"]) == 30
+
+
+async def test_requests_and_deliveries_are_kept() -> None:
+    async with CallbackServer.listening(500) as receiver, Emulator(keep=3) as plivo:
+        given = {"callback_url": f"{receiver.url}/cb#rp=5xx"}
+        started = await ask(plivo, "POST", "Conference/standup/Record/?x=1", json=given)
+        await plivo.callbacks_settled()
+        (request,) = plivo.requests
+        assert (request.operation, request.conference_name, request.executed) == ("start", "standup", True)
+        assert (request.status, json.loads(request.response_body)) == (started.status_code, started.json())
+        assert (json.loads(request.body), request.query, request.api_id) == (given, "x=1", started.json()["api_id"])
+        first, second = plivo.deliveries
+        assert (first.state, first.status, second.state, second.status) == ("failed", 500, "delivered", 200)
+        assert first.next_attempt_at is not None
+        assert (first.callback_id, second.attempt) == (second.callback_id, 2)
+        await plivo.replay(second.id)
+        await plivo.callbacks_settled()
+        assert [(each.attempt, each.replay_of) for each in plivo.deliveries] == [(1, None), (2, None), (1, 2)]
+        with pytest.raises(LookupError, match="there is no delivery 9"):
+            await plivo.replay(9)
+        for _ in range(5):
+            await ask(plivo, "GET", "Conference/")
+        assert len(plivo.requests) == 3
+        await plivo.reset()
+        assert (plivo.requests, plivo.deliveries, plivo.executions("standup")) == ([], [], 0)
+
+
+async def test_reset_drops_callbacks_that_are_under_way() -> None:
+    async with CallbackServer.listening() as receiver, Emulator() as plivo:
+        receiver.may_answer.clear()
+        await ask(plivo, "POST", "Conference/standup/Record/", json={"callback_url": receiver.url})
+        await receiver.received.get()
+        await plivo.reset()
+        await plivo.callbacks_settled()
+        receiver.may_answer.set()
+
+
+async def test_emulator_that_keeps_nothing_still_works() -> None:
+    async with CallbackServer.listening() as receiver, Emulator(keep=0) as plivo:
+        await ask(plivo, "POST", "Conference/standup/Record/", json={"callback_url": receiver.url})
+        await plivo.callbacks_settled()
+        assert receiver.received.qsize() == 1
+        assert (plivo.requests, plivo.deliveries, plivo.executions("standup")) == ([], [], 1)
+    with pytest.raises(ConfigurationError, match="keep must be 0 or more"):
+        Emulator(keep=-1)
+
+
+async def test_events_are_streamed_until_the_emulator_stops() -> None:
+    async with httpx.AsyncClient() as client, contextlib.AsyncExitStack() as running:
+        plivo = await running.enter_async_context(Emulator())
+        async with client.stream("GET", f"{plivo.url}/__emulator__/events") as response:
+            assert response.headers["content-type"].startswith("text/event-stream")
+            lines = response.aiter_lines()
+            assert (await anext(lines)).startswith(":")
+            await ask(plivo, "POST", "Conference/standup/Record/")
+            kinds = [line.removeprefix("event: ") async for line in take(lines, 3, "event: ")]
+            assert kinds == ["request", "conference", "recording"]
+            async with asyncio.timeout(0.9):
+                await running.aclose()
+                assert [line async for line in lines if line.startswith("event")] == []
+
+
+async def take(lines: Any, count: int, start: str) -> Any:
+    """The next lines that start like this."""
+    while count:
+        line = await anext(lines)
+        if line.startswith(start):
+            count -= 1
+            yield line

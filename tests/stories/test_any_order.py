@@ -30,6 +30,7 @@ from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.stores.interface import FollowedRecording
+from tests.support.emulator_app import app_around
 from tests.support.tracker.callbacks import deliver_callback
 from tests.support.tracker.parts import PUBLIC_URL, SHORT_INTERVALS
 from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN
@@ -95,11 +96,11 @@ class TroubledNetwork(httpx.AsyncBaseTransport):
             case "lost":
                 raise httpx.ReadTimeout("it never arrived")
             case "refused":
-                self.plivo.world.faults.append(Fault(status=400))
+                self.plivo.control.world.faults.append(Fault(status=400))
             case "broken":
-                self.plivo.world.faults.append(Fault(status=503))
+                self.plivo.control.world.faults.append(Fault(status=503))
             case "executed":
-                self.plivo.world.faults.append(Fault(status=503, executed=True))
+                self.plivo.control.world.faults.append(Fault(status=503, executed=True))
             case _:
                 pass
         response = await self.way.handle_async_request(request)
@@ -132,7 +133,7 @@ class AnyOrder(RuleBasedStateMachine):
         return self.runner.run(work)
 
     async def begin(self) -> None:
-        plivo = EmulatorApp(world=self.world, auth_token=TOKEN, send_soon=self.callbacks.append)
+        plivo = app_around(self.world, self.callbacks, auth_token=TOKEN)
         self.network = TroubledNetwork(plivo, self.call_all)
         self.client = RecordClient(
             AUTH_ID, TOKEN, base_url=self.world.url, transport=self.network, rate_limit=None, max_retries=0
@@ -199,7 +200,7 @@ class AnyOrder(RuleBasedStateMachine):
         self.run(self.ended(data.draw(st.sampled_from(self.live))))
 
     async def ended(self, room: str) -> None:
-        self.network.plivo.end_conference(room)
+        self.network.plivo.control.end_conference(room)
 
     @precondition(lambda self: self.callbacks)
     @rule(data=st.data(), copies=st.integers(0, 3))
@@ -247,7 +248,7 @@ class AnyOrder(RuleBasedStateMachine):
     async def settled(self) -> None:
         for room in {record.conference_name for record in await self.records()}:
             if room not in self.world.conferences:
-                self.network.plivo.open_conference(room)
+                self.network.plivo.control.open_conference(room)
             if self.world.conferences[room].live:
                 await self.ended(room)
         await self.call_all()

@@ -49,9 +49,17 @@ __all__ = ["emulate"]
     help="The auth token of the account, which also signs the callbacks.  [default: a made-up one]",
 )
 @click.option("--strict", is_flag=True, help="Treat no conference as live until it is opened over the control API.")
+@click.option(
+    "--keep",
+    type=click.IntRange(min=0),
+    metavar="NUMBER",
+    default=10_000,
+    show_default=True,
+    help="How many requests, deliveries and events are kept, each: the latest ones.",
+)
 @click.option("--quiet", is_flag=True, help="Print no line for each request and each callback.")
 def emulate(
-    *, host: str, port: int, auth_id: str | None, auth_token: str | None, strict: bool, quiet: bool
+    *, host: str, port: int, auth_id: str | None, auth_token: str | None, strict: bool, keep: int, quiet: bool
 ) -> ExitCode:
     """Run a local Plivo to test against.
 
@@ -69,7 +77,7 @@ def emulate(
         from plivo_record_async.emulator import Emulator  # noqa: PLC0415 - it needs the extra
     account: dict[str, Any] = {"auth_id": auth_id, "auth_token": auth_token}
     given = {name: value for name, value in account.items() if value is not None}
-    emulator = Emulator(host=host, port=port, strict=strict, **given)
+    emulator = Emulator(host=host, port=port, strict=strict, keep=keep, **given)
     source = click.get_current_context().get_parameter_source("auth_token")
     # A token from the environment may belong to the real account, so it is not shown.
     token = '"$PLIVO_AUTH_TOKEN"' if source is ParameterSource.ENVIRONMENT else shlex.quote(emulator.auth_token)

@@ -16,7 +16,7 @@ from urllib.parse import parse_qsl, urldefrag, urlencode
 
 import attrs
 
-from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
+from plivo_record_async.protocol.callbacks.signatures import SignatureHeaders, sign_callback_v3, signed_texts
 
 __all__ = ["Callback", "CallbackKind", "DeliveryOptions", "HttpCallback", "SignatureScheme"]
 
@@ -78,12 +78,21 @@ class DeliveryOptions:
 
 @attrs.frozen(kw_only=True)
 class HttpCallback:
-    """A callback as an HTTP request. For a GET, ``content`` is None."""
+    """A callback as an HTTP request.
+
+    Attributes:
+        method: ``GET`` or ``POST``.
+        url: The URL to call, without the fragment.
+        headers: The headers.
+        content: The body. If None, the request is a GET.
+        signed_text: The string that was signed, with the nonce. If None, nothing was signed.
+    """
 
     method: str
     url: str
     headers: Mapping[str, str]
     content: bytes | None
+    signed_text: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -96,6 +105,8 @@ class Callback:
         method: ``GET`` or ``POST``.
         fields: The fields in the order in which they are sent.
         api_id: The ID of the request that it belongs to.
+        conference_name: The conference that it concerns. If None, it concerns none.
+        recording_id: The recording that it concerns. If None, it concerns none.
     """
 
     kind: CallbackKind
@@ -103,6 +114,8 @@ class Callback:
     method: str
     fields: Mapping[str, str]
     api_id: str
+    conference_name: str | None = None
+    recording_id: str | None = None
 
     def signed(self, *, nonce: str, auth_token: str, scheme: SignatureScheme = "V3") -> HttpCallback:
         """Return the callback as a signed request, with a form or with its fields in the query."""
@@ -111,19 +124,29 @@ class Callback:
         if self.method == "GET":
             url += ("" if url.endswith("?") else "&" if "?" in url else "?") + urlencode(self.fields)
             form = {}
-        headers: dict[str, str] = {}
-        if scheme == "V2":
-            headers = _headers("V2", _sign_v2(url, nonce, auth_token), nonce)
-        elif scheme != "none":
-            signature = sign_callback_v3(self.method, url, form, nonce, auth_token)
+        headers, text = _signature(self.method, url, form, nonce=nonce, auth_token=auth_token, scheme=scheme)
+        content = None
+        if self.method == "POST":
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+            content = urlencode(self.fields).encode()
+        return HttpCallback(method=self.method, url=url, headers=headers, content=content, signed_text=text)
+
+
+def _signature(
+    method: str, url: str, form: Mapping[str, str], *, nonce: str, auth_token: str, scheme: SignatureScheme
+) -> tuple[dict[str, str], str | None]:
+    """Return the signature headers and the string that was signed."""
+    match scheme:
+        case "none":
+            return {}, None
+        case "V2":
+            return _headers("V2", _sign_v2(url, nonce, auth_token), nonce), url.partition("?")[0] + nonce
+        case "V3" | "V3 list":
+            signature = sign_callback_v3(method, url, form, nonce, auth_token)
             if scheme == "V3 list":
-                retired = sign_callback_v3(self.method, url, form, nonce, f"retired {auth_token}")
-                signature = f"{retired},{signature}"
-            headers = _headers("V3", signature, nonce)
-        if self.method == "GET":
-            return HttpCallback(method="GET", url=url, headers=headers, content=None)
-        headers["Content-Type"] = "application/x-www-form-urlencoded"
-        return HttpCallback(method="POST", url=url, headers=headers, content=urlencode(self.fields).encode())
+                signature = f"{sign_callback_v3(method, url, form, nonce, f'retired {auth_token}')},{signature}"
+            text = signed_texts(SignatureHeaders("V3", nonce, {}), method, url, tuple(form.items()))[0]
+            return _headers("V3", signature, nonce), text
 
 
 def _sign_v2(url: str, nonce: str, auth_token: str) -> str:

@@ -49,6 +49,7 @@ class Recording:
         callback_method: ``GET`` or ``POST``.
         transcription_url: The URL that receives the transcript.
         transcription_method: ``GET`` or ``POST``.
+        deleted: Whether the recording was deleted.
     """
 
     recording_id: str
@@ -64,6 +65,7 @@ class Recording:
     callback_method: str = "POST"
     transcription_url: str | None = None
     transcription_method: str = "POST"
+    deleted: bool = False
 
     @property
     def duration_ms(self) -> int:
@@ -77,6 +79,15 @@ class Recording:
     def ended(self, now: datetime) -> Recording:
         """Return the recording with its end. It is not longer than a conference may be."""
         return attrs.evolve(self, ended_at=max(self.started_at, min(now, self.started_at + _LONGEST)))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the recording as JSON values: every attribute, and its length once it has ended."""
+        return {
+            **attrs.asdict(self),
+            "started_at": self.started_at.isoformat(),
+            "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+            "duration_ms": self.duration_ms if self.ended_at else None,
+        }
 
     def started_callbacks(self, dialect: Dialect) -> tuple[Callback, ...]:
         """Return the callback that the recording has started, if the dialect has one.
@@ -106,6 +117,8 @@ class Recording:
         return (
             Callback(
                 kind="recording",
+                conference_name=self.conference_name,
+                recording_id=self.recording_id,
                 url=self.callback_url,
                 method=self.callback_method,
                 fields=dialect.ended_fields(fields),
@@ -134,6 +147,8 @@ class Recording:
         return (
             Callback(
                 kind="transcription",
+                conference_name=self.conference_name,
+                recording_id=self.recording_id,
                 url=self.transcription_url,
                 method=self.transcription_method,
                 fields=fields,

@@ -46,6 +46,17 @@ class Conference:
     executed_starts: int = 0
     running: tuple[str, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the conference as JSON values."""
+        return {
+            "name": self.name,
+            "opened_at": self.opened_at.isoformat(),
+            "live": self.live,
+            "executed_starts": self.executed_starts,
+            "recording": bool(self.running),
+            "running": list(self.running),
+        }
+
 
 @attrs.frozen(kw_only=True)
 class Result:
@@ -55,11 +66,13 @@ class Result:
         status: The HTTP status of the answer. With 204 the body is sent only by callback.
         body: The body of the answer.
         callbacks: The callbacks to deliver now.
+        changed: The conference and the recordings that changed, as they are now.
     """
 
     status: int = 200
     body: Mapping[str, Any]
     callbacks: tuple[Callback, ...] = ()
+    changed: tuple[Conference | Recording, ...] = ()
 
 
 @attrs.define(kw_only=True)
@@ -99,11 +112,18 @@ class World:
             return Conference(name=name, opened_at=now)
         return self._existing(name)
 
+    def clear(self) -> None:
+        """Forget all conferences, recordings and faults."""
+        self.faults.clear()
+        self.conferences.clear()
+        self.recordings.clear()
+
     def open(self, name: str, *, now: datetime) -> Result:
         """Make a conference live, as if somebody had joined it."""
         known = self.conferences.get(name, Conference(name=name, opened_at=now))
-        self.conferences[name] = known if known.live else attrs.evolve(known, live=True, opened_at=now)
-        return Result(body={"conference_name": name})
+        opened = known if known.live else attrs.evolve(known, live=True, opened_at=now)
+        self.conferences[name] = opened
+        return Result(body={"conference_name": name}, changed=(opened,))
 
     def start(self, name: str, given: Mapping[str, Any], *, now: datetime, api_id: str, recording_id: str) -> Result:
         """Start a recording: https://plivo.com/docs/voice/api/conferences .
@@ -127,11 +147,12 @@ class World:
             **asked,
         )
         self.recordings[recording_id] = recording
-        self.conferences[name] = attrs.evolve(
+        conference = attrs.evolve(
             conference,
             executed_starts=conference.executed_starts + 1,
             running=(*conference.running, recording_id),
         )
+        self.conferences[name] = conference
         return Result(
             status=self.dialect.start_status,
             body={
@@ -141,6 +162,7 @@ class World:
                 "url": recording.url,
             },
             callbacks=recording.started_callbacks(self.dialect),
+            changed=(conference, recording),
         )
 
     def stop(self, name: str, *, now: datetime, api_id: str) -> Result:
@@ -149,11 +171,12 @@ class World:
         Raises:
             RefusedError: 404, the conference is not live.
         """
-        ended = self._end_recordings(self.conference(name, now=now), now=now)
+        conference, ended = self._end_recordings(self.conference(name, now=now), now=now)
         return Result(
             status=self.dialect.stop_status,
             body={"api_id": api_id, "message": "conference recording stopped"},
             callbacks=self._ended_callbacks(ended),
+            changed=(conference, *ended),
         )
 
     def end(self, name: str, *, now: datetime) -> Result:
@@ -162,11 +185,22 @@ class World:
         Raises:
             RefusedError: 404, no conference of this name was opened or had a recording started in it, or it has ended.
         """
-        ended = self._end_recordings(attrs.evolve(self._existing(name), live=False), now=now)
+        conference, ended = self._end_recordings(attrs.evolve(self._existing(name), live=False), now=now)
         return Result(
             body={"conference_name": name, "ended_recordings": [each.recording_id for each in ended]},
             callbacks=self._ended_callbacks(ended),
+            changed=(conference, *ended),
         )
+
+    def delete(self, recording_id: str, *, api_id: str) -> Result:
+        """Delete a recording that has ended.
+
+        Raises:
+            RefusedError: 404, the recording does not exist or is still running.
+        """
+        recording = attrs.evolve(self.ended_recording(recording_id), deleted=True)
+        del self.recordings[recording_id]
+        return Result(status=204, body={"api_id": api_id}, changed=(recording,))
 
     def ended_recording(self, recording_id: str) -> Recording:
         """Return a recording that has ended. Plivo does not show a recording before its end.
@@ -197,11 +231,12 @@ class World:
     def _ended_callbacks(self, ended: list[Recording]) -> tuple[Callback, ...]:
         return tuple(callback for each in ended for callback in each.ended_callbacks(self.dialect))
 
-    def _end_recordings(self, conference: Conference, *, now: datetime) -> list[Recording]:
+    def _end_recordings(self, conference: Conference, *, now: datetime) -> tuple[Conference, list[Recording]]:
         ended = [self.recordings[recording_id].ended(now) for recording_id in conference.running]
         self.recordings.update((recording.recording_id, recording) for recording in ended)
-        self.conferences[conference.name] = attrs.evolve(conference, running=())
-        return ended
+        conference = attrs.evolve(conference, running=())
+        self.conferences[conference.name] = conference
+        return conference, ended
 
 
 def start_arguments(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -6,20 +6,23 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from plivo_record_async.emulator.account.dialect import Dialect, Fault
 from plivo_record_async.emulator.account.world import World
-from plivo_record_async.emulator.api.requests import ApiReply, ApiRequest, authority_of, handle_request, segments
+from plivo_record_async.emulator.api.endpoints import ApiRequest
+from plivo_record_async.emulator.api.paths import segments
+from plivo_record_async.emulator.api.requests import ApiReply, handle_request
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"
 
 
 class Account:
-    """A world, asked as over HTTP; the id of each request is its number."""
+    """A world, asked as over HTTP; the id of each request is its number. What changed is kept beside the replies."""
 
     def __init__(self, **options: Any) -> None:
         self.world = World(auth_id=AUTH_ID, url="http://127.0.0.1:1", **options)
@@ -47,7 +50,9 @@ class Account:
             api_id=str(self.count),
             recording_id=f"rec-{self.count}",
         )
-        return handle_request(self.world, request, auth_token=TOKEN)
+        reply = handle_request(self.world, request, auth_token=TOKEN)
+        self.changed, self.executed = reply.changed, reply.executed
+        return attrs.evolve(reply, changed=(), executed=False)
 
 
 def error(status: int, text: str, *, number: int = 1) -> ApiReply:
@@ -191,35 +196,6 @@ def test_any_name_is_one_path_segment(name: str) -> None:
     assert plivo.world.executions(name) == 1
 
 
-@given(st.lists(st.text()))
-def test_path_is_split_into_the_segments_that_were_joined(names: list[str]) -> None:
-    path = "/".join(["", *(quote(name, safe="") for name in names)])
-    assert segments(path.encode()) == (names or [""])
-
-
-@given(st.binary())
-def test_any_path_gives_segments_or_none(path: bytes) -> None:
-    assert len(segments(b"/" + path)) in {0, path.count(b"/") + 1}
-
-
-@pytest.mark.parametrize(
-    ("target", "address", "path"),
-    [
-        (b"/v1/x", None, ["v1", "x"]),
-        (b"/http://h/x", None, ["http:", "", "h", "x"]),
-        (b"http://h:80/v1/x", "h:80", ["v1", "x"]),
-        (b"HTTPS://H/", "H", [""]),
-        (b"http://h", "h", [""]),
-        (b"http:///x", "", ["x"]),
-        (b"ftp://h/x", None, ["ftp:", "", "h", "x"]),
-        (b"*", None, ["*"]),
-        (b"h:80", None, ["h:80"]),
-    ],
-)
-def test_a_target_may_be_an_absolute_url(target: bytes, address: str | None, path: list[str]) -> None:
-    assert (authority_of(target), segments(target)) == (address, path)
-
-
 def test_conference_is_returned_while_it_is_live() -> None:
     plivo = Account()
     assert plivo.ask("GET", "Conference/").body == {"api_id": "1", "conferences": []}
@@ -293,3 +269,16 @@ def test_fault_does_not_execute_an_invalid_request() -> None:
     plivo = Account()
     plivo.world.faults.append(Fault(status=503, executed=True))
     assert plivo.ask("POST", "Conference/x/Record/", {"file_format": "ogg"}).status == 400
+
+
+def test_reply_says_what_was_executed_and_what_changed() -> None:
+    plivo = Account()
+    plivo.ask("POST", "Conference/x/Record/")
+    assert plivo.executed
+    assert plivo.changed == (plivo.world.conferences["x"], plivo.world.recordings["rec-1"])
+    plivo.ask("DELETE", "Conference/x/Record/")
+    assert plivo.changed == (plivo.world.conferences["x"], plivo.world.recordings["rec-1"])
+    plivo.ask("DELETE", "Recording/rec-1/")
+    assert [each.to_dict()["deleted"] for each in plivo.changed] == [True]
+    plivo.ask("DELETE", "Recording/rec-1/")
+    assert (plivo.executed, plivo.changed) == (False, ())

@@ -14,7 +14,9 @@ import trustme
 
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.dialect import Dialect
-from plivo_record_async.emulator.deliveries.deliverer import Deliverer, DeliveryAttempt
+from plivo_record_async.emulator.deliveries.deliverer import Deliverer
+from plivo_record_async.emulator.history.entries import Delivery
+from plivo_record_async.emulator.history.history import History
 from tests.support.servers.callback_server import Behaviour, CallbackServer
 from tests.support.untyped_libraries import plivo
 
@@ -27,30 +29,30 @@ def callback(url: str, method: str = "POST") -> Callback:
 
 
 @asynccontextmanager
-async def delivering(
-    dialect: Dialect | None = None, **options: Any
-) -> AsyncGenerator[tuple[Deliverer, list[DeliveryAttempt]]]:
-    attempts: list[DeliveryAttempt] = []
-    deliverer = Deliverer(
-        auth_token=TOKEN, report=attempts.append, dialect=dialect or Dialect(), first_pause=0.01, **options
-    )
+async def delivering(dialect: Dialect | None = None, **options: Any) -> AsyncGenerator[tuple[Deliverer, History]]:
+    history = History()
+    deliverer = Deliverer(auth_token=TOKEN, history=history, dialect=dialect or Dialect(), first_pause=0.01, **options)
     try:
-        yield deliverer, attempts
+        yield deliverer, history
     finally:
         await deliverer.aclose()
 
 
+def finished(history: History) -> list[Delivery]:
+    return [each for each in history.deliveries.entries() if each.at]
+
+
 async def outcomes(path: str, *behaviours: Behaviour) -> list[tuple[int, int | None, str | None]]:
     """What became of one callback: attempt, status and the first words of the error of each attempt."""
-    async with CallbackServer.listening(*behaviours) as receiver, delivering() as (deliverer, attempts):
+    async with CallbackServer.listening(*behaviours) as receiver, delivering() as (deliverer, history):
         deliverer.send_soon(callback(receiver.url + path))
         await deliverer.settled()
-        return [(each.attempt, each.status, each.error and each.error.split("(")[0]) for each in attempts]
+        return [(each.attempt, each.status, each.error and each.error.split("(")[0]) for each in finished(history)]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_a_callback_arrives_signed(method: str) -> None:
-    async with CallbackServer.listening() as receiver, delivering() as (deliverer, attempts):
+    async with CallbackServer.listening() as receiver, delivering() as (deliverer, history):
         deliverer.send_soon(callback(f"{receiver.url}/cb?q=1#rc=3", method))
         await deliverer.settled()
         received = receiver.received.get_nowait()
@@ -64,19 +66,16 @@ async def test_a_callback_arrives_signed(method: str) -> None:
         for name in ("x-plivo-signature-v3", "x-plivo-signature-ma-v3"):
             form = received.fields if method == "POST" else {}
             assert plivo.utils.validate_v3_signature(method, url, nonce, TOKEN, received.headers[name], form)
-    (attempt,) = attempts
-    assert attempt == DeliveryAttempt(
-        kind="recording",
-        api_id="an-api-id",
-        method=method,
-        url=url,
-        fields={"conference_name": "a&b=c", "message": ""},
-        attempt=1,
-        status=200,
-        error=None,
-        at=attempt.at,
+    (attempt,) = finished(history)
+    assert (attempt.kind, attempt.attempt, attempt.state, attempt.status) == ("recording", 1, "delivered", 200)
+    assert (attempt.url, attempt.error, attempt.next_attempt_at) == (url, None, None)
+    assert attempt.signed is not None
+    assert attempt.signed.endswith(f".{nonce}")
+    assert (
+        attempt.to_dict().items() >= {"fields": {"conference_name": "a&b=c", "message": ""}, "method": method}.items()
     )
-    assert attempt.at.tzinfo
+    assert attempt.at is not None
+    assert attempt.time <= attempt.at
 
 
 @pytest.mark.parametrize(
@@ -109,12 +108,12 @@ async def test_total_time_limits_the_retries() -> None:
 async def test_refused_connection_counts_as_a_connect_timeout() -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as server:
         url = "http://{}:{}/".format(*server.getsockname())
-    async with delivering() as (deliverer, attempts):
+    async with delivering() as (deliverer, history):
         deliverer.send_soon(callback(f"{url}#rp=ct&rc=2"))
         deliverer.send_soon(callback(f"{url}#rp=rt&rc=2"))
         await deliverer.settled()
-    assert sorted(each.attempt for each in attempts) == [1, 1, 2, 3]
-    assert {each.error and each.error.split("(")[0] for each in attempts} == {"no answer: ConnectError"}
+    assert sorted(each.attempt for each in finished(history)) == [1, 1, 2, 3]
+    assert {each.error and each.error.split("(")[0] for each in finished(history)} == {"no answer: ConnectError"}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a queue of no length is longer")
@@ -122,19 +121,19 @@ async def test_connection_that_is_not_accepted_is_a_connect_timeout() -> None:
     with closing(socket.create_server(("127.0.0.1", 0), backlog=0)) as server:
         address = server.getsockname()
         _, first_in_the_queue = await asyncio.open_connection(*address)
-        async with delivering() as (deliverer, attempts):
+        async with delivering() as (deliverer, history):
             deliverer.send_soon(callback("http://{}:{}/#ct=100&rp=ct".format(*address)))
             await deliverer.settled()
         first_in_the_queue.close()
-    assert [each.error for each in attempts] == ["no answer: ConnectTimeout('')"] * 2
+    assert [each.error for each in finished(history)] == ["no answer: ConnectTimeout('')"] * 2
 
 
 @pytest.mark.parametrize("url", ["http://a..b/cb", f"http://{'a' * 70}.test/cb", "http://xn--zzzzzz--/", "http://h:0/"])
 async def test_callback_url_that_cannot_be_called_is_noted(url: str) -> None:
-    async with delivering() as (deliverer, attempts):
+    async with delivering() as (deliverer, history):
         deliverer.send_soon(callback(f"{url}#rc=0"))
         await deliverer.settled()
-    (attempt,) = attempts
+    (attempt,) = finished(history)
     assert (attempt.status, attempt.error is None) == (None, False)
 
 
@@ -162,17 +161,17 @@ def trusted(
 
 
 async def test_callback_over_tls_needs_a_trusted_certificate(trusted: bool, tls: ssl.SSLContext) -> None:
-    async with CallbackServer.listening(tls=tls) as receiver, delivering() as (deliverer, attempts):
+    async with CallbackServer.listening(tls=tls) as receiver, delivering() as (deliverer, history):
         deliverer.send_soon(callback(receiver.url.replace("https:", "HTTPS:") + "/#rc=0"))
         await deliverer.settled()
         assert receiver.received.qsize() == trusted
-    (attempt,) = attempts
+    (attempt,) = finished(history)
     assert attempt.status == (200 if trusted else None)
     assert trusted or "CERTIFICATE_VERIFY_FAILED" in str(attempt.error)
 
 
 async def test_number_of_concurrent_deliveries_is_limited() -> None:
-    async with CallbackServer.listening() as receiver, delivering(concurrency=3) as (deliverer, attempts):
+    async with CallbackServer.listening() as receiver, delivering(concurrency=3) as (deliverer, history):
         receiver.may_answer.clear()
         for _ in range(10):
             deliverer.send_soon(callback(receiver.url))
@@ -180,15 +179,15 @@ async def test_number_of_concurrent_deliveries_is_limited() -> None:
             await receiver.received.get()
         receiver.may_answer.set()
         await deliverer.settled()
-        assert (len(attempts), receiver.max_concurrent) == (10, 3)
+        assert (len(finished(history)), receiver.max_concurrent) == (10, 3)
 
 
 async def test_callback_is_delivered_as_often_as_the_dialect_says() -> None:
-    async with CallbackServer.listening() as receiver, delivering(Dialect(copies=3)) as (deliverer, attempts):
+    async with CallbackServer.listening() as receiver, delivering(Dialect(copies=3)) as (deliverer, history):
         deliverer.send_soon(callback(receiver.url))
         await deliverer.settled()
         assert receiver.received.qsize() == 3
-    assert [each.attempt for each in attempts] == [1, 1, 1]
+    assert [each.attempt for each in finished(history)] == [1, 1, 1]
 
 
 async def test_delayed_callback_arrives_after_its_delay() -> None:
@@ -210,19 +209,19 @@ async def test_a_retry_is_signed_anew() -> None:
 
 async def test_closing_waits_for_quick_deliveries() -> None:
     async with CallbackServer.listening() as receiver:
-        async with delivering() as (deliverer, attempts):
+        async with delivering() as (deliverer, history):
             deliverer.send_soon(callback(receiver.url))
-        assert [each.status for each in attempts] == [200]
+        assert [each.status for each in finished(history)] == [200]
 
 
 async def test_closing_cancels_slow_deliveries_and_logs_them(caplog: pytest.LogCaptureFixture) -> None:
-    async with CallbackServer.listening() as receiver, delivering() as (deliverer, attempts):
+    async with CallbackServer.listening() as receiver, delivering() as (deliverer, history):
         receiver.may_answer.clear()
         deliverer.send_soon(callback(receiver.url))
         await receiver.received.get()
         await deliverer.aclose(grace=0.01)
         receiver.may_answer.set()
-    assert attempts == []
+    assert finished(history) == []
     assert caplog.messages == [
         f"the emulator was shut down before the recording callback to {receiver.url} was delivered"
     ]

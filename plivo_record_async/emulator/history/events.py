@@ -1,0 +1,161 @@
+"""The events of the emulator, as Server-Sent Events.
+
+https://html.spec.whatwg.org/multipage/server-sent-events.html
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncGenerator
+from itertools import islice
+from typing import Any, Literal, Protocol
+from uuid import uuid4
+
+import attrs
+
+__all__ = ["Event", "EventKind", "EventStream", "Snapshot"]
+
+EventKind = Literal["request", "delivery", "conference", "recording", "fault", "clock", "reset"]
+"""What an event is about."""
+
+_HEARTBEAT = b": the emulator is running\n\n"
+_BATCH = 500
+
+
+class Snapshot(Protocol):
+    """A frozen value that an event shows."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the value as JSON values."""
+        ...
+
+
+@attrs.frozen
+class Event:
+    """One event.
+
+    Attributes:
+        number: The number of the event, from 1.
+        kind: What the event is about.
+        entry: The new state of it.
+    """
+
+    number: int
+    kind: EventKind
+    entry: Snapshot
+
+
+@attrs.frozen
+class _Reset:
+    """The entry of an event ``reset``: everything has to be read again.
+
+    Attributes:
+        reason: Why, in words.
+    """
+
+    reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"reason": self.reason}
+
+
+class EventStream:
+    """The latest events, and everyone who listens to them.
+
+    A listener has a place in the stream and no queue of its own. A listener that is so slow that events after its place
+    were dropped receives an event ``reset``, and goes on with the next event.
+
+    Args:
+        keep: How many events are kept for listeners that are slow or that connect again.
+        heartbeat: Seconds without an event after which a comment is sent, so that a connection that broke is noticed.
+    """
+
+    def __init__(self, keep: int, *, heartbeat: float = 15.0) -> None:
+        self._run = uuid4().hex[:8]
+        self._events: deque[Event] = deque(maxlen=keep)
+        self._last = 0
+        self._heartbeat = heartbeat
+        self._wakers: set[asyncio.Event] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closed = False
+
+    def publish(self, kind: EventKind, entry: Snapshot) -> None:
+        """Add an event. This may be called from any thread, one at a time.
+
+        Args:
+            kind: What the event is about.
+            entry: The new state of it.
+        """
+        self._last += 1
+        self._events.append(Event(self._last, kind, entry))
+        if self._wakers and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def publish_reset(self, reason: str) -> None:
+        """Tell all listeners to read everything again.
+
+        Args:
+            reason: Why, in words.
+        """
+        self.publish("reset", _Reset(reason))
+
+    async def listen(self, last_event_id: str | None = None) -> AsyncGenerator[bytes]:
+        """Yield events as they come, in the format of Server-Sent Events, until the stream is closed.
+
+        Args:
+            last_event_id: The ID of the last event that the listener received. If None, it receives events from now on.
+
+        Yields:
+            Bytes of ``text/event-stream``.
+        """
+        self._loop = asyncio.get_running_loop()
+        changed = asyncio.Event()
+        self._wakers.add(changed)
+        try:
+            place = self._last if last_event_id is None else self._place_of(last_event_id)
+            yield _HEARTBEAT  # so that the client knows at once that it is connected
+            while not self._closed:
+                changed.clear()
+                place, text = self._after(place)
+                if text:
+                    yield text
+                    continue
+                try:
+                    async with asyncio.timeout(self._heartbeat):
+                        await changed.wait()
+                except TimeoutError:
+                    yield _HEARTBEAT
+        finally:
+            self._wakers.discard(changed)
+
+    def close(self) -> None:
+        """End the streams of all listeners."""
+        self._closed = True
+        self._wake()
+
+    def _wake(self) -> None:
+        for waker in self._wakers:
+            waker.set()
+
+    def _place_of(self, event_id: str) -> int:
+        """Return the number of the event with this ID, or -1 if it is of another run or cannot be read."""
+        run, _, number = event_id.partition("-")
+        known = run == self._run and number.isascii() and number.isdecimal() and int(number) <= self._last
+        return int(number) if known else -1
+
+    def _after(self, place: int) -> tuple[int, bytes]:
+        """Return the next events after a place as bytes, and the place after them."""
+        oldest = self._last - len(self._events) + 1
+        if place < oldest - 1:
+            return self._last, self._format(
+                Event(self._last, "reset", _Reset("events were missed: read the state again"))
+            )
+        skipped = place - oldest + 1
+        batch = list(islice(self._events, skipped, skipped + _BATCH))
+        return place + len(batch), b"".join(map(self._format, batch))
+
+    def _format(self, event: Event) -> bytes:
+        data = json.dumps(event.entry.to_dict())
+        return f"id: {self._run}-{event.number}\nevent: {event.kind}\ndata: {data}\n\n".encode()
