@@ -94,8 +94,16 @@ def records_on_page() -> set[LogRecord]:
     return found
 
 
+def describes(row: LogRecord, record: LogRecord) -> bool:
+    """Return whether a row is about a record. ``…`` in a row stands for any words."""
+    pattern = ".*".join(re.escape(part.strip()) for part in row.message.split("…"))
+    return re.fullmatch(pattern, record.message) is not None and attrs.evolve(row, message=record.message) == record
+
+
 def test_page_lists_exactly_the_records_of_the_source() -> None:
-    assert sorted(records_on_page()) == sorted(records_in_source())
+    rows, records = records_on_page(), records_in_source()
+    assert [record for record in sorted(records) if sum(describes(row, record) for row in rows) != 1] == []
+    assert [row for row in sorted(rows) if sum(describes(row, record) for record in records) != 1] == []
 
 
 def test_every_logger_of_the_package_is_on_the_page() -> None:
