@@ -1,4 +1,4 @@
-"""`RecordingTracker`: follows each recording from its start to its transcript, across restarts and processes."""
+"""`RecordingTracker`: starts recordings and follows each of them to its transcript, across restarts and processes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _ENDED: Final[frozenset[RecordingState]] = frozenset({"recorded", "transcribed"}
 _WITHOUT_A_FILE: Final[frozenset[RecordingState]] = frozenset({"not_sent", "rejected", "failed", "absent"})
 
 _GRACE: Final = 10.0
-"""The seconds that handlers and starts may still take when the tracker is closed."""
+"""How many seconds closing the tracker waits for handlers and starts, unless the caller specifies another time."""
 
 
 class RecordingTracker:
@@ -62,38 +62,39 @@ class RecordingTracker:
         from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore
 
         client = RecordClient()
-        store = SQLiteStore("recordings.db")
-        tracker = RecordingTracker(client, public_url="https://me.example/plivo", store=store)
+        tracker = RecordingTracker(client, public_url="https://me.example/plivo", store=SQLiteStore("recordings.db"))
 
 
-        async def minutes(room: str) -> str | None:  # the client and the tracker are open
+        async def minutes(room: str) -> str | None:  # while the client and the tracker are entered
             recording = await tracker.start(room, transcribe=True)
             await recording.recorded(timeout=3600)
             return (await recording.transcribed(timeout=7200)).transcription
 
-    The tracker is an ASGI application. It may be mounted in another one, or served by itself, in which case it handles
-    the lifespan. A callback is answered with 200 only after the store has committed it.
+    The tracker is an ASGI application. Mount it in your application at the path of ``public_url``, or serve it by
+    itself, in which case it handles the ASGI lifespan. It answers a callback with 200 only after the store has
+    committed it.
 
-    Several processes may share one store. A callback that reaches one of them wakes the waiting calls in the others.
-    All of them should register the same handlers, because the handlers of an event run in the process that first
-    stores the event.
+    While the tracker is entered, it also works in the background. It asks Plivo about starts whose process died and
+    about recordings whose callbacks were not received, and it runs handlers that failed again.
 
-    While it is entered, the tracker also processes what does not come by itself: starts whose process died, callbacks
-    that did not arrive, and handlers that failed. Blocks of ``async with`` may be nested. The last one to be left
-    closes the tracker.
+    Several processes can share one store. A callback that one of them receives wakes the waiting calls in all of them.
+    All of them should register the same handlers, because the handlers of an event run in the process that stores the
+    event first.
 
-    A tracker serves one event loop at a time, and any number one after another. It may be made at module level, used
-    in one ``asyncio.run`` and in the next, closed, and entered again. Each process needs its own.
+    A tracker can be created anywhere, for example at module level. It is used in one event loop at a time, in any
+    number of event loops one after another. ``async with`` blocks may be nested: the tracker is closed when the last
+    block is left. A closed tracker can be entered again. Each process needs a tracker of its own.
 
     Args:
-        client: The client that sends. The tracker does not close it.
-        public_url: The URL of this application as Plivo reaches it, with the path it is mounted under.
-        store: Where the recordings are kept. If None, in memory. The tracker closes it.
-        policy: How hard Plivo tries to deliver callbacks.
-        auth_tokens: The auth tokens that callbacks may be signed with. If None, the token of the client. The first one
-            also proves the issued URLs, so after a rotation the old token has to stay for as long as callbacks to
-            earlier URLs may come.
-        tracking: The intervals and timeouts of following. All processes that share a store should use the same.
+        client: The client that sends the requests. The tracker does not close it.
+        public_url: The URL at which Plivo reaches this application, including the path at which it is mounted.
+        store: The store that keeps the recordings. The tracker closes it. If None, a `MemoryStore` is used, which loses
+            them when the process ends.
+        policy: How often and for how long Plivo tries to deliver a callback.
+        auth_tokens: The auth tokens that callbacks may be signed with. The first one also proves the issued URLs. After
+            an auth token was replaced, put the new one first and keep the old one for as long as callbacks to URLs
+            that were issued earlier may arrive. If None, the auth token of the client is used.
+        tracking: The intervals and timeouts of following. All processes that share a store should use the same policy.
 
     Raises:
         ConfigurationError: ``public_url`` is not an absolute http(s) URL without query and fragment, or there is no
@@ -142,14 +143,14 @@ class RecordingTracker:
         await self._follower.leave(grace=_GRACE)
 
     async def aclose(self, *, grace: float = _GRACE) -> None:
-        """Stop following and close the store. Nothing that is stored is lost.
+        """Stop following recordings and close the store. Nothing that is stored is lost.
 
-        Later calls raise `ClosedError`, and callbacks are answered with 503, so that Plivo sends them again. Closing
-        twice is harmless. A closed tracker may be entered again, in the same event loop or another.
+        Later calls raise `ClosedError`. Callbacks are answered with 503, so that Plivo delivers them again. Closing a
+        closed tracker has no effect. A closed tracker can be entered again, in the same event loop or in another one.
 
         Args:
-            grace: The most seconds to wait for handlers, and for starts that have not been answered. Handlers that
-                have not ended by then run again when a tracker next follows the store.
+            grace: The maximum time to wait for handlers that are running and for starts that are being sent, in
+                seconds. Handlers that have not ended by then run again when a tracker next follows the store.
 
         Raises:
             ConfigurationError: The tracker is in use in another event loop.
@@ -157,10 +158,11 @@ class RecordingTracker:
         await self._follower.aclose(grace=grace)
 
     async def check(self) -> None:
-        """Check that the store can commit, for readiness probes.
+        """Check that the store can commit. Call this in the readiness probe of your application.
 
         Raises:
-            StoreError: The store cannot commit, so starts are refused and callbacks answered with 503.
+            StoreError: The store cannot commit. Until it can, starts raise this error, and callbacks are answered with
+                503.
             ClosedError: The tracker is closed.
             ConfigurationError: The tracker is in use in another event loop.
         """
@@ -177,19 +179,19 @@ class RecordingTracker:
         dedupe_key: str | None = None,
         timeout: float | None = None,
     ) -> TrackedRecording:
-        """Start recording a conference and follow the recording.
+        """Start recording a conference, and follow the recording.
 
         Args:
-            conference_name: The name of the conference. Any text is a legal name.
-            file_format: ``mp3`` or ``wav``. If None, Plivo's default.
+            conference_name: The name of the conference. Any text that is not empty is valid, except ``.`` and ``..``.
+            file_format: The format of the file, ``mp3`` or ``wav``. If None, Plivo's default.
             transcribe: Whether to request a transcript.
-            transcription_type: The type of the transcription, which is passed on as given. If None, Plivo's default.
-            dedupe_key: A key of yours, so that the start may be repeated. If the store has a start with the same key,
-                nothing is sent and the handle of that start is returned, whatever the other arguments are and whatever
-                its state is. It may be refused, unknown or still being sent; see ``status()``. The one exception is
-                a start of which nothing was sent (``not_sent``): it is sent now, as it was requested the first time.
-                If None, the start is a new one.
-            timeout: Seconds for the whole call. If None, the client's own timeout.
+            transcription_type: Plivo's name for the type of transcription. If None, Plivo's default.
+            dedupe_key: A key of yours that makes it safe to repeat the call. If the store has a start with the same
+                key, nothing is sent and the handle of that start is returned. Its other arguments and its state do not
+                matter: it may have been rejected, its outcome may be unknown, or it may still be in progress. Call
+                ``status()`` to see its state. The only exception is a start of which nothing was sent (``not_sent``),
+                which is sent now as it was requested the first time. If None, the start is a new one.
+            timeout: The time limit of the whole call, in seconds. If None, the client's own timeout.
 
         Returns:
             The handle of the recording. Plivo has accepted the start, unless it is an earlier one with the same
@@ -197,21 +199,22 @@ class RecordingTracker:
 
         Raises:
             TypeError: An argument has the wrong type. Nothing was stored or sent.
-            ValueError: Plivo could not act on an argument. Nothing was stored or sent.
+            ValueError: An argument has an invalid value. Nothing was stored or sent.
             StoreError: The store could not write the start, so nothing was sent.
             NotSentError: Nothing was sent. It is safe to call again.
-            OutcomeUnknownError: The start was sent and may have been executed. It is followed as ``start_id``.
-            UnexpectedResponseError: Plivo answered with a success status and an error. The start may have been
-                executed, and it is followed as ``start_id``.
-            ApiError: Plivo refused the start.
-            UnknownStartError: The earlier start with the same ``dedupe_key`` was forgotten during this call.
+            OutcomeUnknownError: The start was sent and may have been executed. The tracker follows it: pass
+                ``error.start_id`` to `get`.
+            UnexpectedResponseError: Plivo's response has a success status but contains an error. The start may have
+                been executed. The tracker follows it: pass ``error.start_id`` to `get`.
+            ApiError: Plivo rejected the start.
+            UnknownStartError: The earlier start with the same ``dedupe_key`` was pruned or forgotten during this call.
             ClosedError: The tracker or its client is closed.
             ConfigurationError: The tracker is in use in another event loop.
         """
         self._follower.ensure_open()
         request = StartRequest(conference_name, file_format=file_format, transcription_type=transcription_type)
         record = await self._starter.start(request, transcribe=transcribe, dedupe_key=dedupe_key, timeout=timeout)
-        return self._handle(record)
+        return self._handle_of(record)
 
     def start_many(
         self,
@@ -222,62 +225,63 @@ class RecordingTracker:
         concurrency: int = 32,
         timeout: float | None = None,
     ) -> AsyncGenerator[Outcome[StartT, TrackedRecording], None]:
-        """Start and follow many recordings concurrently.
+        """Start many recordings concurrently, and follow them.
 
-        The requests are read lazily. A start that fails does not stop the others. Leaving the loop early stops reading
-        and leaves no task behind.
+        The requests are read lazily. A start that fails does not affect the others. Leaving the loop early stops the
+        reading and leaves no task behind.
 
         Args:
             requests: An iterable or async iterable of conference names, or of `StartRequest` values without
-                ``callback_url`` and ``transcription_url``, which the tracker issues.
+                ``callback_url`` and ``transcription_url``, because the tracker issues these URLs.
             transcribe: Whether to request transcripts.
-            dedupe_key: A function that returns the ``dedupe_key`` of an item, so that a batch that was interrupted can
-                be repeated. If None, all starts are new ones.
-            concurrency: How many starts run at the same time.
-            timeout: Seconds for each start. If None, the client's own timeout.
+            dedupe_key: A function that returns the ``dedupe_key`` of an item, so that an interrupted batch can be
+                repeated. If None, each start is a new one.
+            concurrency: The maximum number of starts that are in progress at the same time.
+            timeout: The time limit of each start, in seconds. If None, the client's own timeout.
 
         Yields:
-            One `Outcome` for each item, as they complete. Its ``result`` is a `TrackedRecording`, and its ``error`` is
-            what `start` would raise.
+            One `Outcome` for each item, in the order in which they complete. Its ``result`` is a `TrackedRecording`,
+            and its ``error`` is the exception that `start` would raise.
 
         Raises:
             TypeError: ``concurrency`` is not an int.
             ValueError: ``concurrency`` is less than 1.
         """
 
-        async def start(item: StartT) -> TrackedRecording:
+        async def start_item(item: StartT) -> TrackedRecording:
             self._follower.ensure_open()
             key = None if dedupe_key is None else dedupe_key(item)
             record = await self._starter.start(
                 _request_of(item), transcribe=transcribe, dedupe_key=key, timeout=timeout
             )
-            return self._handle(record)
+            return self._handle_of(record)
 
-        return run_many(requests, start, concurrency=concurrency)
+        return run_many(requests, start_item, concurrency=concurrency)
 
     async def get(self, start_id: str | None) -> TrackedRecording:
-        """Return the handle of a start, in any process that shares the store, and after a restart.
+        """Return the handle of a start, in any process that shares the store, and also after a restart.
 
         Args:
-            start_id: The id of the start. The type includes None because ``OutcomeUnknownError.start_id`` is None if a
-                client raised the error.
+            start_id: The ID of the start. The type includes None because ``OutcomeUnknownError.start_id`` is None if
+                the error was raised by a client instead of a tracker.
 
         Returns:
-            The handle.
+            The handle of the recording.
 
         Raises:
             TypeError: ``start_id`` is None.
-            UnknownStartError: The store has no start with this id. It is a `LookupError` too.
+            UnknownStartError: The store has no start with this ID. The error is also a `LookupError`.
             StoreError: The store could not be read.
             ClosedError: The tracker is closed.
             ConfigurationError: The tracker is in use in another event loop.
         """
         if start_id is None:
             raise TypeError(
-                "start_id is None: the error that it was taken from was raised by a client, not by a tracker"
+                "start_id must be a str, not None. The start_id of an error is None if a client raised the error. Only "
+                "a tracker assigns start IDs."
             )
         self._follower.ensure_open()
-        return self._handle(await self._ledger.get(start_id))
+        return self._handle_of(await self._ledger.get(start_id))
 
     @overload
     def on(self, event: type[ApiResponse]) -> Callable[[ResponseHandlerT], ResponseHandlerT]: ...
@@ -289,13 +293,15 @@ class RecordingTracker:
     def on(self, event: type[TranscriptionEnded]) -> Callable[[TranscriptHandlerT], TranscriptHandlerT]: ...
 
     def on(self, event: type[HandleableEvent]) -> Callable[[Any], Any]:
-        """Run an async function for each event of a kind, after its callback was acknowledged.
+        """Return a decorator that registers an async function as a handler of an event.
 
-        The function is called with the event, and with its `TrackedRecording` too if it takes two arguments. It runs at
-        least once for each event, and again if the process died before it ended. The handlers of an event run at the
-        same time, independently of each other. A handler that raises runs again after a minute, then after two, four,
-        and so on up to an hour, until it succeeds or 48 hours have passed (`TrackingPolicy` has these times).
-        ``RecordingStatus.handler_error`` says which handlers have failed.
+        The handler is called with the event, and with its `TrackedRecording` too if it takes two arguments. It runs
+        after the callback of the event was acknowledged. It runs at least once for each event, and again if the process
+        died before it ended. The handlers of one event run concurrently and do not affect each other.
+
+        If a handler raises an exception, it runs again after a minute, then after two minutes, four minutes, and so on
+        up to an hour, until it succeeds or 48 hours have passed. `TrackingPolicy` has these times.
+        ``RecordingStatus.handler_error`` describes the handlers that have failed.
 
         .. code-block:: python
 
@@ -307,21 +313,21 @@ class RecordingTracker:
                 print(recording.start_id, ended.record_url)
 
         Args:
-            event: `ApiResponse`, `RecordingEnded` or `TranscriptionEnded`. Type checkers refuse a handler that takes
-                another event.
+            event: The class of the event: `ApiResponse`, `RecordingEnded` or `TranscriptionEnded`. Type checkers reject
+                a handler that takes another event.
 
         Returns:
-            A decorator for an async function, a method, a ``functools.partial`` of one, or an object whose
+            A decorator for an async function, an async method, a ``functools.partial`` of one, or an object whose
             ``__call__`` is async. The decorator returns the handler unchanged.
 
         Raises:
-            TypeError: ``event`` is not one of these events, or the handler is not an async function that takes one or
-                two arguments.
+            TypeError: ``event`` is not one of these classes. The decorator raises it if the handler is not async, or
+                cannot be called with one or two arguments.
         """
         name = name_of_event_class(event)
 
         def register(function: Any) -> Any:
-            self._follower.add_handler(name, handler_of(function, self._handle), label_of(function))
+            self._follower.add_handler(name, handler_of(function, self._handle_of), label_of(function))
             return function
 
         return register
@@ -330,21 +336,21 @@ class RecordingTracker:
         """Erase everything that is stored about one recording: its record, transcript, orphans and dedupe key.
 
         Nothing of it can be read from the store's files afterwards. Calls that wait for the recording raise
-        `UnknownStartError`, and handlers that have not run do not run. A start that is being sent is still sent, and a
-        recording that is running goes on, but later callbacks are acknowledged without being stored. For that, the
-        store remembers until `prune` that the start was forgotten, in a form that does not reveal which start it was.
-        Forgetting a start twice is harmless.
+        `UnknownStartError`, and its handlers do not run any more. A start that is being sent is still sent, and a
+        recording that is running continues, but its later callbacks are acknowledged without being stored. To
+        recognize them, the store remembers the start until `prune` is called, in a form that does not reveal its IDs.
+        Forgetting a start again has no effect.
 
         Args:
-            start_id: The id of the start.
-            delete_recording: Whether to delete Plivo's file first. If that fails, nothing is forgotten.
+            start_id: The ID of the start.
+            delete_recording: Whether to delete Plivo's file first. If that fails, nothing is erased.
 
         Raises:
-            UnknownStartError: The store has neither the start nor an orphan of it, or, if the file is to be deleted,
-                it does not have the start. Nothing was deleted.
-            ValueError: The file is to be deleted, but the recording has not ended yet, or Plivo's ID of it is not
-                known. Nothing was deleted or forgotten.
-            PlivoRecordError: Plivo did not delete the file, so nothing was forgotten. It is safe to call again.
+            UnknownStartError: The store has neither the start nor an orphan of it. If ``delete_recording`` is true, the
+                store must have the start itself. Nothing was deleted or erased.
+            ValueError: ``delete_recording`` is true, but the recording has not ended yet, or Plivo's ID of it is not
+                known. Nothing was deleted or erased.
+            PlivoRecordError: Plivo did not delete the file, so nothing was erased. It is safe to call again.
             StoreError: The store could not erase everything. It is safe to call again.
             ClosedError: The tracker is closed.
             ConfigurationError: The tracker is in use in another event loop.
@@ -361,22 +367,23 @@ class RecordingTracker:
         if record.state not in _ENDED or record.recording_id is None:
             raise ValueError(
                 f"the file of start {record.start_id} cannot be deleted, because the recording is {record.state} and "
-                f"its recording_id is {record.recording_id or 'not known'}. Nothing was deleted or forgotten. Wait "
-                "until it is recorded, or forget it without delete_recording and delete the file yourself."
+                f"its recording_id is {record.recording_id or 'not known'}. Nothing was deleted or erased. Wait until "
+                "it is recorded, or call forget() without delete_recording and delete the file yourself."
             )
-        with suppress(NotFoundError):  # the file was deleted before
+        with suppress(NotFoundError):  # the file was deleted earlier
             await self._client.delete_recording(record.recording_id)
 
     async def prune(self, *, before: datetime) -> int:
-        """Delete inactive recordings last updated before a time.
+        """Delete what is stored about inactive recordings that were last updated before a time.
 
-        A recording is inactive if nothing is left to do for it. Orphans received before the time are deleted too.
+        A recording is inactive if nothing is left to do for it. Orphans received before that time are deleted too.
+        Plivo's files are not affected.
 
         Args:
             before: The time (aware).
 
         Returns:
-            How many recordings were deleted.
+            The number of recordings that were deleted.
 
         Raises:
             TypeError: ``before`` is not a ``datetime``.
@@ -389,16 +396,16 @@ class RecordingTracker:
         return await self._ledger.store.prune(aware_datetime("before", before))
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """Return the callbacks that had a valid signature but could not be applied to a recording, the latest first.
+        """Return the orphans: callbacks with a valid signature that could not be applied to a recording.
 
-        The ``reason`` of each says why. Of each start, the latest 20 are kept. Of callbacks whose URL names no start,
-        the latest 1,000 are kept. `prune` and `forget` delete them.
+        The ``reason`` of each orphan says why. The store keeps the latest 20 orphans of each start, and the latest
+        1,000 of callbacks whose URL names no start. `prune` and `forget` delete orphans.
 
         Args:
-            limit: The most orphans to return.
+            limit: The maximum number of orphans to return.
 
         Returns:
-            The orphans.
+            The orphans, the latest first.
 
         Raises:
             StoreError: The store could not be read.
@@ -409,7 +416,18 @@ class RecordingTracker:
         return await self._ledger.store.orphans(limit=limit)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one ASGI connection."""
+        """Serve one ASGI connection.
+
+        A WebSocket is closed at once.
+
+        Args:
+            scope: The ASGI scope of the connection.
+            receive: The ASGI receive function.
+            send: The ASGI send function.
+
+        Raises:
+            ValueError: The connection is neither HTTP, nor a lifespan, nor a WebSocket.
+        """
         match scope["type"]:
             case "http":
                 await self._receiver(scope, receive, send)
@@ -418,9 +436,11 @@ class RecordingTracker:
             case "websocket":
                 await send({"type": "websocket.close", "code": 1003})
             case other:
-                raise ValueError(f"Plivo calls back over HTTP; this is {other!r}")
+                raise ValueError(
+                    f"the tracker cannot serve an ASGI connection of the type {other!r}; callbacks are HTTP requests"
+                )
 
-    def _handle(self, record: FollowedRecording) -> TrackedRecording:
+    def _handle_of(self, record: FollowedRecording) -> TrackedRecording:
         return TrackedRecording(
             start_id=record.start_id,
             conference_name=record.conference_name,
@@ -431,7 +451,7 @@ class RecordingTracker:
 
 def _check(store: object, policy: object, tracking: object) -> None:
     if isinstance(store, str | os.PathLike):
-        raise TypeError(f"store must be a store, not {store!r}; SQLiteStore({store!r}) keeps recordings in that file")
+        raise TypeError(f"store must be a store, not {store!r}; use SQLiteStore({store!r}) to keep recordings there")
     for name, value, kind in (("policy", policy, CallbackPolicy), ("tracking", tracking, TrackingPolicy)):
         if not isinstance(value, kind):
             raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
@@ -441,5 +461,8 @@ def _request_of(item: str | StartRequest) -> StartRequest:
     if not isinstance(item, StartRequest):
         return StartRequest(item)
     if item.callback_url is not None or item.transcription_url is not None:
-        raise ValueError("callback_url and transcription_url are the tracker's to give; use transcribe=True")
+        raise ValueError(
+            f"the StartRequest of {item.conference_name!r} must have neither callback_url nor transcription_url: "
+            "the tracker issues them; use transcribe=True to request a transcript"
+        )
     return item

@@ -171,7 +171,7 @@ async def test_get_of_an_unknown_start_raises_unknown_start_error() -> None:
 
 async def test_get_with_an_empty_id_is_refused() -> None:
     async with tracking() as tracker:
-        with pytest.raises(TypeError, match="raised by a client, not by a tracker"):
+        with pytest.raises(TypeError, match="start_id of an error is None if a client raised the error"):
             await tracker.get(OutcomeUnknownError("start", "no answer", phase="answer", evidence="reset").start_id)
 
 
@@ -287,7 +287,7 @@ async def test_only_events_of_recordings_have_handlers(event: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"store": "recordings.db"}, r"SQLiteStore\('recordings.db'\) keeps recordings in that file"),
+        ({"store": "recordings.db"}, r"SQLiteStore\('recordings.db'\) to keep recordings there"),
         ({"policy": "rc=5"}, "policy must be a CallbackPolicy, not 'rc=5'"),
         ({"tracking": 5}, "tracking must be a TrackingPolicy, not 5"),
         ({"auth_tokens": b"token"}, "auth_tokens must be a str or several"),

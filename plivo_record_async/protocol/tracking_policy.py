@@ -1,4 +1,4 @@
-"""How long the tracker waits for what: the intervals and timeouts of following recordings."""
+"""The intervals and timeouts with which a tracker follows recordings."""
 
 from __future__ import annotations
 
@@ -11,47 +11,59 @@ from plivo_record_async._value import Value
 
 __all__ = ["DEFAULT_TRACKING", "TrackingPolicy"]
 
-_LONGEST: Final = timedelta(days=3650)
-"""Longer intervals would take the times that are computed with them out of the calendar."""
+_MAX_INTERVAL: Final = timedelta(days=3650)
+"""The longest interval. A time plus a longer interval might be later than the last day of `datetime`."""
 
 
 def _interval(_instance: object, attribute: attrs.Attribute[Any], value: object) -> None:
     if not isinstance(value, timedelta):
         raise TypeError(f"{attribute.name} must be a timedelta, not {type(value).__name__}: {value!r}")
-    if not timedelta() < value <= _LONGEST:
-        raise ValueError(f"{attribute.name} must be positive and at most {_LONGEST.days:,} days, not {value!r}")
+    if not timedelta() < value <= _MAX_INTERVAL:
+        raise ValueError(f"{attribute.name} must be positive and at most {_MAX_INTERVAL.days:,} days, not {value!r}")
 
 
 @attrs.frozen(kw_only=True)
 class TrackingPolicy(Value):
-    """The intervals and timeouts of following recordings.
+    """The intervals and timeouts with which a tracker follows recordings.
 
-    All processes that share a store should use the same policy.
+    The defaults suit production. All processes that share a store should use the same policy.
+
+    .. code-block:: python
+
+        from datetime import timedelta
+
+        from plivo_record_async import TrackingPolicy
+
+        tracking = TrackingPolicy(confirm_within=timedelta(minutes=5), give_up_after=timedelta(hours=26))
 
     Attributes:
-        poll_interval: How often the store is read for records whose time has come. The default is 1 second.
-        lease: How long a start that is being sent belongs to its process without a renewal. When it expires, the start
-            counts as unknown. The default is 10 seconds.
-        confirm_within: How long after the acceptance the first callback may take. Plivo delivers for 55 seconds at
+        poll_interval: The pause between two readings of the store for records that have to be processed. The default
+            is 1 second.
+        lease: How long a start that is being sent belongs to the process that sends it, which renews the lease in the
+            meantime. If the lease expires, that process is assumed to have died, and the outcome of the start is
+            unknown. The default is 10 seconds.
+        confirm_within: How long after Plivo accepted the start its first callback may take. After that time, the
+            recording is unconfirmed and Plivo is asked about it. Plivo tries to deliver a callback for 55 seconds at
             most: https://plivo.com/docs/voice/concepts/callback-configurations.md. The default is 2 minutes.
-        initial_backoff: The time until Plivo is first asked about a start whose outcome is unknown. Each further pause
-            is as long as the outcome has been unknown so far. The default is 15 seconds.
-        idle_backoff: The same for a recording of which a callback is expected, and which may simply still be running.
+        initial_backoff: The pause before Plivo is first asked about a start whose outcome is unknown. Each further
+            pause is as long as the outcome has been unknown by then. The default is 15 seconds.
+        idle_backoff: The pause before Plivo is first asked about a recording that is started or unconfirmed, and may
+            simply still be running. Each further pause is as long as the recording has been in that state by then.
             The default is 5 minutes.
-        max_backoff: The longest pause between two questions about one recording, and between two runs of a handler
-            that fails. The default is 1 hour.
-        absence_grace: How long after the end of a conference Plivo may take to list its recording. Without one, the
-            recording is absent then. The default is 5 minutes.
-        handler_lease: How long a handler may run before it counts as dead and may be run again, perhaps by another
-            process. It is also the pause before a handler that failed runs again; the pause doubles with each failure
-            up to ``max_backoff``. The default is 1 minute.
-        give_up_after: For how long Plivo is asked about a recording, for how long its transcript is waited for after
-            its end, and for how long a handler that fails is run again. A conference lasts 24 hours at most:
+        max_backoff: The longest pause before Plivo is asked about a recording again, and before a handler that failed
+            runs again. The default is 1 hour.
+        absence_grace: How long after the end of a conference Plivo may take to list its recording. If the recording is
+            not listed by then, it is absent. The default is 5 minutes.
+        handler_lease: How long a handler may run before it is assumed to have died with its process and runs again,
+            perhaps in another process. It is also the pause before a handler that failed runs again. The pause doubles
+            with each further failure, up to ``max_backoff``. The default is 1 minute.
+        give_up_after: How long Plivo is asked about a recording, how long after its end a transcript is waited for,
+            and how long after its first failure a handler is given up. A conference lasts 24 hours at most:
             https://plivo.com/docs/voice/concepts/account-limits.md. The default is 48 hours.
 
     Raises:
         TypeError: A value is not a ``timedelta``.
-        ValueError: A value is not positive, or is longer than ten years.
+        ValueError: A value is not positive, or is longer than 3,650 days.
     """
 
     poll_interval: timedelta = attrs.field(default=timedelta(seconds=1), validator=_interval)
@@ -66,4 +78,4 @@ class TrackingPolicy(Value):
 
 
 DEFAULT_TRACKING: Final = TrackingPolicy()
-"""The policy that applies unless another one is given."""
+"""The default policy."""
