@@ -678,6 +678,21 @@ async def test_tracker_does_not_start_if_the_store_cannot_be_read() -> None:
 # ASGI
 
 
+async def test_lifespan_opens_and_closes_the_tracker() -> None:
+    received, sent = asyncio.Queue[Any](), asyncio.Queue[Any]()
+    async with ScriptedPlivo().client() as client:
+        tracker = RecordingTracker(client, public_url=PUBLIC_URL)
+        lifespan = asyncio.create_task(tracker({"type": "lifespan"}, received.get, sent.put))
+        await received.put({"type": "lifespan.startup"})
+        assert await sent.get() == {"type": "lifespan.startup.complete"}
+        await tracker.start("standup")
+        await received.put({"type": "lifespan.shutdown"})
+        await lifespan
+        assert await sent.get() == {"type": "lifespan.shutdown.complete"}
+        with pytest.raises(ClosedError):
+            await tracker.start("standup")
+
+
 async def test_tracker_accepts_only_http_and_lifespan() -> None:
     async with tracking() as tracker:
         sent = list[Any]()

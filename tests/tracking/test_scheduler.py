@@ -16,7 +16,7 @@ from plivo_record_async.protocol.recording.lifecycle import apply
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking.handling.handlers import HandleableEvent
 from plivo_record_async.tracking.reconciling.reconciliation_queue import MAX_CONCURRENT
-from plivo_record_async.tracking.scheduler import BATCH_SIZE
+from plivo_record_async.tracking.scheduler import BATCH_SIZE, SendLeases
 from tests.support.samples.recordings import ENDED, recording
 from tests.support.tracker.flaky_store import EPOCH, FlakyStore
 from tests.support.tracker.handlers import RecordingHandler, next_event, wait_until_handled
@@ -31,6 +31,18 @@ async def test_start_whose_lease_expires_is_unknown() -> None:
         await its.follower.enter()
         record = await wait_for_state(its.store, "start-1", "unknown")
         assert record.since - record.created_at >= SHORT_INTERVALS.lease
+
+
+async def test_lease_is_held_until_the_start_has_been_sent() -> None:
+    leases = SendLeases()
+    with leases.hold(sending("start-1")):
+        with leases.hold(sending("start-2")):
+            released = asyncio.create_task(leases.wait_until_none_is_held())
+        await asyncio.sleep(0)
+        assert leases
+        assert not released.done()
+    await released
+    assert not leases
 
 
 async def test_lease_is_renewed_while_a_start_is_being_sent() -> None:

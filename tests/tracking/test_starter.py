@@ -464,6 +464,19 @@ async def test_outcome_is_returned_although_the_store_fails_and_is_stored_later(
         await only_record(its, state)
 
 
+async def test_start_that_is_forgotten_while_it_is_sent_is_returned_but_not_stored() -> None:
+    go = asyncio.Event()
+    arrived, answer = waiting(go)
+    async with tracker_parts(ScriptedPlivo(answer)) as its:
+        task = asyncio.create_task(its.starter.start(REQUEST))
+        await arrived.wait()
+        [start_id] = its.store.start_ids
+        assert await its.store.forget(start_id, now=_clock.now())
+        go.set()
+        assert (await task).start_id == start_id
+        assert await its.store.get(start_id) is None
+
+
 async def test_outcome_that_arrives_after_closing_is_returned_to_the_caller() -> None:
     go = asyncio.Event()
     arrived, answer = waiting(go)
