@@ -184,6 +184,14 @@ def coverage_by_file(session: nox.Session) -> None:
 
 
 @nox.session(default=False)
+def screenshots(session: nox.Session) -> None:
+    """Make the screenshots of the emulator's console for the documentation, in docs/_static."""
+    session.install("-e", ".", *group("tests"))
+    install_foreign_programs(session)
+    session.run("python", "-m", "tests.emulator.console.screenshots")
+
+
+@nox.session(default=False)
 def bench(session: nox.Session) -> None:
     """The comparison with other SDKs; arguments after ``--`` go to it."""
     session.install("-e", ".[fast]", "-r", "bench/requirements.txt")

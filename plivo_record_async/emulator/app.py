@@ -1,4 +1,4 @@
-"""The emulator over HTTP: Plivo's API, the recorded files, and the emulator's own control API."""
+"""The emulator over HTTP: Plivo's API, the recorded files, the control API, and the console."""
 
 from __future__ import annotations
 
@@ -19,12 +19,14 @@ from plivo_record_async.emulator.account.media import byte_range, media_file
 from plivo_record_async.emulator.api.endpoints import ApiRequest, Route, route_of
 from plivo_record_async.emulator.api.paths import authority_of, segments
 from plivo_record_async.emulator.api.requests import ApiReply, handle_request
+from plivo_record_async.emulator.console.files import read_console
 from plivo_record_async.emulator.control.access import CONTROL_HEADER, own_addresses, refuse_web_pages
 from plivo_record_async.emulator.control.routes import Control
 from plivo_record_async.emulator.history.entries import ReceivedRequest, kept
 
 __all__ = ["EmulatorApp"]
 
+_CONSOLE = read_console()
 _logger = logging.getLogger(__name__)
 
 
@@ -62,6 +64,8 @@ class EmulatorApp:
         match path:
             case ["__emulator__", *resource]:
                 return await self._control(request, resource)
+            case [""] | ["console", _] if request.method in {"GET", "HEAD"} and (file := _CONSOLE.get(tuple(path))):
+                return Response(file.content, headers=file.headers)
             case _:
                 return self._api(request, path, body)
 

@@ -1,0 +1,156 @@
+/** What the emulator has told: its logs, its conferences and recordings, its faults and its clock. */
+
+const CONTROL = "/__emulator__";
+const KEPT = 20_000; // entries of each log, so that a page that stays open for days does not grow without end
+
+/** Send one command to the control API and return its response. */
+export async function call(method, path, body) {
+  const response = await fetch(CONTROL + path, {
+    method,
+    headers: { "Content-Type": "application/json" },
+    body: body === undefined ? undefined : JSON.stringify(body),
+  });
+  const text = await response.text();
+  if (!response.ok) throw new Error(readError(text) ?? `The emulator answered ${response.status}.`);
+  return text ? JSON.parse(text) : null;
+}
+
+function readError(text) {
+  try {
+    return JSON.parse(text).error;
+  } catch {
+    return null; // the response is no JSON, and its status says enough
+  }
+}
+
+const LISTS = { conference: "conferences", recording: "recordings", request: "requests", delivery: "deliveries" };
+
+/** Everything that the emulator has, by the name of its resource. */
+export async function readAll() {
+  const paths = Object.values(LISTS);
+  const answers = await Promise.all(paths.map((path) => call("GET", `/${path}`)));
+  return Object.fromEntries(paths.map((path, index) => [path, answers[index]]));
+}
+
+/** Everything that is known; `changed` is called after each change. */
+export class World {
+  conferences = new Map();
+  recordings = new Map();
+  requests = new Map();
+  deliveries = new Map();
+  faults = new Map();
+  clock = { mode: "real" };
+  quota = { limit: 300, seconds: 5 };
+  link = "wait";
+  #calls = new Map(); // by recording: the request that started it, and the callbacks that were sent for it
+  #early = null; // events that arrive while the snapshot is on its way
+  #changed;
+
+  constructor(changed) {
+    this.#changed = changed;
+  }
+
+  /** Read everything, and then every event, for as long as the page is open. */
+  follow() {
+    const source = new EventSource(`${CONTROL}/events`);
+    source.onopen = () => this.#load();
+    source.onerror = () => {
+      source.close();
+      this.link = "bad";
+      this.#changed();
+      setTimeout(() => this.follow(), 1000);
+    };
+    for (const kind of ["request", "delivery", "conference", "recording", "fault", "clock", "reset"]) {
+      source.addEventListener(kind, (event) => this.#receive(kind, JSON.parse(event.data)));
+    }
+  }
+
+  /** A recording with the request that started it, its callbacks in their order, and its conference. */
+  storyOf(recording) {
+    const { request = null, callbacks = new Map() } = this.#calls.get(recording.recording_id) ?? {};
+    return {
+      recording,
+      request,
+      callbacks: [...callbacks.values()],
+      conference: this.conferences.get(recording.conference_name),
+    };
+  }
+
+  /** The callbacks that no attempt delivered: the last attempt of each. */
+  rejected() {
+    const last = new Map();
+    const delivered = new Set();
+    for (const each of this.deliveries.values()) {
+      const key = `${each.kind} ${each.recording_id ?? each.api_id}`;
+      if (each.state === "delivered") delivered.add(key);
+      else if (each.state === "failed") last.set(key, each);
+    }
+    return [...last].filter(([key, each]) => !delivered.has(key) && !each.next_attempt_at).map(([, each]) => each);
+  }
+
+  /** The attempts for the callback to which an attempt belongs. */
+  siblingsOf(attempt) {
+    return [...this.deliveries.values()].filter((each) => each.callback_id === attempt.callback_id);
+  }
+
+  async #load() {
+    this.#early = [];
+    try {
+      const snapshot = await readAll();
+      for (const entries of [
+        this.conferences,
+        this.recordings,
+        this.requests,
+        this.deliveries,
+        this.faults,
+        this.#calls,
+      ])
+        entries.clear();
+      for (const [kind, path] of Object.entries(LISTS)) {
+        for (const entry of snapshot[path]) this.#put(kind, entry);
+      }
+      this.link = "ok";
+      for (const [kind, entry] of this.#early) this.#put(kind, entry);
+    } catch {
+      this.link = "bad"; // the connection broke: the next one loads again
+    }
+    this.#early = null;
+    this.#changed();
+  }
+
+  #receive(kind, entry) {
+    if (kind === "reset") return void this.#load();
+    if (this.#early) return void this.#early.push([kind, entry]);
+    this.#put(kind, entry);
+    this.#changed();
+  }
+
+  #put(kind, entry) {
+    if (kind === "conference") set(this.conferences, entry.name, entry);
+    else if (kind === "recording") set(this.recordings, entry.recording_id, entry);
+    else if (kind === "fault") set(this.faults, entry.id, entry);
+    else if (kind === "clock") this.clock = entry;
+    else if (kind === "request") this.#putRequest(entry);
+    else this.#putDelivery(entry);
+  }
+
+  #putRequest(entry) {
+    set(this.requests, entry.id, entry);
+    if (entry.operation === "start" && entry.executed && entry.recording_id) this.#callsOf(entry).request = entry;
+  }
+
+  #putDelivery(entry) {
+    set(this.deliveries, entry.id, entry);
+    if (entry.recording_id) this.#callsOf(entry).callbacks.set(entry.id, entry);
+  }
+
+  #callsOf({ recording_id }) {
+    if (!this.#calls.has(recording_id)) this.#calls.set(recording_id, { request: null, callbacks: new Map() });
+    return this.#calls.get(recording_id);
+  }
+}
+
+function set(entries, key, entry) {
+  entries.set(key, entry);
+  if (entries.size > KEPT) entries.delete(entries.keys().next().value);
+}

@@ -1,0 +1,198 @@
+"""What a developer does with the console, in a real browser against a real emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from playwright.async_api import Locator, Page, expect
+
+from plivo_record_async import RecordClient
+from plivo_record_async.emulator import Emulator
+from tests.emulator.console.conftest import OpenConsole
+from tests.support.servers.callback_server import CallbackServer
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def plivo() -> AsyncIterator[Emulator]:
+    async with Emulator() as running:
+        yield running
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def client(plivo: Emulator) -> AsyncIterator[RecordClient]:
+    async with RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as opened:
+        yield opened
+
+
+def row(page: Page, text: str) -> Locator:
+    return page.get_by_test_id("row").filter(has_text=text)
+
+
+async def open_in_page(page: Page, name: str) -> None:
+    await page.get_by_test_id("open-name").fill(name)
+    await page.get_by_test_id("open").click()
+
+
+async def test_conference_is_opened_recorded_ended_and_its_audio_plays(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole
+) -> None:
+    page = await open_console(plivo.url)
+    await expect(page.get_by_test_id("empty")).to_contain_text(f"PLIVO_BASE_URL={plivo.url}")
+    await open_in_page(page, "stand-up")
+    await expect(row(page, "stand-up")).to_contain_text("No recording yet")
+    async with CallbackServer.listening() as receiver:
+        url = f"{receiver.url}/cb"
+        await client.start_recording("stand-up", file_format="wav", callback_url=url, transcription_url=url)
+        await expect(row(page, "stand-up")).to_contain_text("Transcribed: expected")
+        await row(page, "stand-up").click()
+        await page.get_by_test_id("detail").get_by_test_id("end").click()
+        await expect(page.get_by_test_id("message")).to_have_text(
+            "The conference has ended, and its callbacks are being delivered."
+        )
+        await expect(row(page, "stand-up").locator(".chip")).to_have_text("Transcribed")
+    await expect(page.get_by_test_id("steps").locator("li.done")).to_have_count(6)
+    audio = page.get_by_test_id("audio")
+    await audio.press("Space")
+    await expect(audio).to_have_js_property("ended", True)
+    assert await audio.evaluate("each => each.error === null && each.duration > 0")
+
+
+async def test_reason_of_a_rejected_callback_is_shown(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole
+) -> None:
+    page = await open_console(plivo.url)
+    async with CallbackServer.listening(200, 403) as receiver:
+        url = f"{receiver.url}/cb?tenant=7"
+        await client.start_recording("stand-up", callback_url=url)
+        await plivo.callbacks_settled()
+        await plivo.end_conference("stand-up")
+        await expect(page.get_by_test_id("attention")).to_contain_text("1 callback was not accepted")
+        await page.get_by_test_id("why").click()
+        detail = page.get_by_test_id("detail")
+        await expect(detail.get_by_test_id("verdict")).to_have_text("Your receiver did not accept it: it answered 403.")
+        await expect(detail.get_by_test_id("advice")).to_contain_text("signature")
+        await expect(detail.get_by_test_id("retry")).to_contain_text("No further attempt follows")
+        signed = plivo.deliveries[-1].signed
+        assert signed is not None
+        await expect(detail.locator("pre", has_text=signed)).to_be_visible()
+
+        await detail.get_by_test_id("compare").fill(url.replace("http:", "https:"))
+        await expect(detail.get_by_test_id("comparison").locator("mark").last).to_have_text("s")
+        await detail.get_by_test_id("compare").fill(url)
+        await expect(detail.get_by_test_id("comparison")).to_have_text("They are the same.")
+        await detail.get_by_test_id("compare").fill(signed.replace("api_id", "API_ID"))
+        await expect(detail.get_by_test_id("comparison").locator("mark").last).to_have_text("API_ID")
+        await detail.get_by_test_id("token").fill("another token")
+        await expect(detail.get_by_test_id("token-verdict")).to_contain_text("makes another signature")
+        await detail.get_by_test_id("token").fill(plivo.auth_token)
+        await expect(detail.get_by_test_id("token-verdict")).to_contain_text("makes the same signature")
+
+        await detail.get_by_test_id("replay").click()
+        await expect(page.get_by_test_id("attention")).to_be_empty()
+        await detail.get_by_test_id("duplicate").click()
+        await page.get_by_test_id("show").select_option("accepted")
+        await expect(page.get_by_test_id("row")).to_have_count(4)
+        assert receiver.received.qsize() == 5
+
+
+ADVICE = {
+    301: "redirect",
+    400: "expects JSON",
+    401: "another signature",
+    404: "Nothing is served",
+    405: "callback_method",
+    429: "may say why",
+    502: "its own log",
+}
+
+
+async def test_each_answer_has_its_advice(plivo: Emulator, open_console: OpenConsole) -> None:
+    page = await open_console(plivo.url)
+    evaluated = """
+        async (failed) => {
+            const { advice } = await import("/console/explain.js");
+            return advice({ state: "failed", method: "POST", signed: "text", ...failed }).join(" ");
+        }
+    """
+    for status, part in ADVICE.items():
+        assert part in await page.evaluate(evaluated, {"status": status, "error": f"answered {status}"})
+    errors = {
+        "no answer: ConnectError('All connection attempts failed')": "Nothing listens",
+        "no answer: ReadTimeout('')": "took too long",
+        "given up: all 55000 ms (tt) are over": "took too long",
+        "no answer: RemoteProtocolError('peer closed connection')": "without a response",
+    }
+    for error, part in errors.items():
+        assert part in await page.evaluate(evaluated, {"status": None, "error": error})
+    assert "no signature" in await page.evaluate(evaluated, {"status": 403, "error": "answered 403", "signed": None})
+
+
+async def test_everything_is_exported_and_reset(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole, tmp_path: Path
+) -> None:
+    await client.start_recording("stand-up")
+    page = await open_console(plivo.url)
+    async with page.expect_download() as download:
+        await page.get_by_test_id("export").click()
+    await (await download.value).save_as(tmp_path / "export.json")
+    exported = json.loads(await asyncio.to_thread((tmp_path / "export.json").read_bytes))
+    assert [each["conference_name"] for each in exported["recordings"]] == ["stand-up"]
+    assert [each["operation"] for each in exported["requests"]] == ["start"]
+    page.once("dialog", lambda dialog: dialog.accept())
+    await page.get_by_test_id("reset").click()
+    await expect(page.get_by_test_id("row")).to_have_count(0)
+    assert plivo.executions("stand-up") == 0
+
+
+async def test_page_shows_what_other_programs_do_and_survives_a_restart(open_console: OpenConsole) -> None:
+    async with Emulator() as plivo, RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
+        page = await open_console(plivo.url, address="#/requests")
+        for count in range(1, 4):
+            await client.start_recording("stand-up")
+            await expect(page.get_by_test_id("row")).to_have_count(count)
+        await expect(page.get_by_test_id("quota")).to_contain_text("3 of 300")
+        port = int(plivo.url.rpartition(":")[2])
+    await expect(page.get_by_test_id("link")).to_have_text("Not connected: trying again")
+    async with Emulator(port=port):
+        await expect(page.get_by_test_id("link")).to_have_text("Live")
+        await expect(page.get_by_test_id("row")).to_have_count(0)
+
+
+async def test_everything_is_done_with_the_keyboard(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole
+) -> None:
+    page = await open_console(plivo.url)
+    keyboard = page.keyboard
+    await keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    await keyboard.press("Enter")
+    await keyboard.press("Tab")
+    await keyboard.type("stand-up")
+    await keyboard.press("Enter")
+    await expect(row(page, "stand-up")).to_be_visible()
+    await client.start_recording("stand-up")
+    await expect(row(page, "stand-up")).to_contain_text("Recording")
+    for _ in range(4):
+        await keyboard.press("Tab")
+    await expect(row(page, "stand-up")).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(page.get_by_test_id("detail")).to_be_visible()
+    await keyboard.press("Tab")
+    await expect(page.get_by_test_id("end")).to_be_focused()
+    await keyboard.press("Enter")
+    await expect(row(page, "stand-up").locator(".chip")).to_have_text("Recorded")
+    await keyboard.press("Escape")
+    await expect(page.get_by_test_id("detail")).to_be_hidden()
+    await expect(row(page, "stand-up")).to_be_focused()
+    await page.get_by_test_id("tab-recordings").focus()
+    for tab in ("deliveries", "requests"):
+        await keyboard.press("ArrowRight")
+        await expect(page.get_by_test_id(f"tab-{tab}")).to_be_focused()
+        await expect(page.get_by_test_id(f"tab-{tab}")).to_have_attribute("aria-selected", "true")
