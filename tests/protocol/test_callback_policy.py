@@ -63,7 +63,7 @@ def test_fragment_contains_the_options_of_the_policy(policy: CallbackPolicy) -> 
     ("option", "least", "most"),
     [("retries", 0, 5), ("connect_ms", 100, 10_000), ("read_ms", 100, 40_000), ("total_ms", 100, 55_000)],
 )
-def test_numbers_outside_plivos_ranges_are_refused(option: str, least: int, most: int) -> None:
+def test_number_outside_plivos_range_is_invalid(option: str, least: int, most: int) -> None:
     for value in (least, most):
         given: dict[str, Any] = {option: value}
         assert getattr(CallbackPolicy(**given), option) == value
@@ -81,7 +81,7 @@ def test_numbers_outside_plivos_ranges_are_refused(option: str, least: int, most
         ({"region": "mars"}, "region must be one of nearest, local, .* not 'mars'"),
     ],
 )
-def test_option_that_plivo_does_not_offer_is_refused(wrong: dict[str, Any], words: str) -> None:
+def test_option_that_plivo_does_not_offer_is_invalid(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         CallbackPolicy(**wrong)
 
@@ -97,7 +97,7 @@ def test_option_that_plivo_does_not_offer_is_refused(wrong: dict[str, Any], word
         ({"region": 1}, "region must be a str, not int"),
     ],
 )
-def test_wrong_types_are_refused(wrong: dict[str, Any], words: str) -> None:
+def test_wrong_type_raises_type_error(wrong: dict[str, Any], words: str) -> None:
     with pytest.raises(TypeError, match=words):
         CallbackPolicy(**wrong)
 

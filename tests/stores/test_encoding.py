@@ -1,4 +1,4 @@
-"""The encoding of stored values: it loses nothing, and unknown content is refused."""
+"""The encoding of stored values: it loses nothing, and content that it does not know raises an error."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ WHOLE: dict[str, Any] = json.loads(encode(planned()))
         json.dumps(WHOLE | {"request": {"conference_name": ""}}),
     ],
 )
-def test_content_unknown_to_this_version_is_refused(text: str) -> None:
+def test_content_unknown_to_this_version_raises_store_error(text: str) -> None:
     with pytest.raises(StoreError, match="a stored FollowedRecording cannot be read"):
         decode(text, FollowedRecording)
 
@@ -202,7 +202,7 @@ def test_record_of_an_older_version_is_read() -> None:
     assert [entry.kind for entry in record.history] == ["planned", "rejected", "due_time_reached"]
 
 
-def test_an_event_of_a_kind_that_is_not_known_is_refused() -> None:
+def test_event_of_an_unknown_kind_raises_store_error() -> None:
     text = encode(orphan(UnknownCallback(raw={}))).replace("UnknownCallback", "Earthquake")
     with pytest.raises(StoreError, match="Earthquake"):
         decode(text, Orphan)

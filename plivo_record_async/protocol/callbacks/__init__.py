@@ -1,1 +1,1 @@
-"""Calls from Plivo: their signatures, their fields, and the events that they report."""
+"""Callbacks, the calls from Plivo: their signatures, their fields, and the events that they report."""

@@ -1,4 +1,4 @@
-"""Explain to people why a signature does not match. The receiver does not use this module."""
+"""A report for people that explains why a signature does not match. The receiver does not use this module."""
 
 from __future__ import annotations
 
@@ -24,14 +24,15 @@ __all__ = ["SignatureReport", "explain_signature"]
 
 @attrs.frozen(kw_only=True)
 class SignatureReport(Value):
-    """How a signature was checked.
+    """A report of how a signature was checked.
 
-    The report contains neither an auth token nor the right signature, because its reader could use them to sign.
+    It contains neither an auth token nor the correct signature, because a reader could sign callbacks with them.
 
     Attributes:
         signature_headers: The signature headers of the request. If None, the request is not signed.
-        signed_texts: The texts for which signatures were computed. There are two if the address has two spellings.
-        matched: The name of the header with a matching signature. If None, no signature matches.
+        signed_texts: The texts for which signatures were computed. There are two if the official SDKs sign the URL in
+            two ways.
+        matched: The name of the header whose signature matches. If None, no signature matches.
         hint: What is wrong, as a text for people. If None, a signature matches.
     """
 
@@ -65,7 +66,7 @@ def explain_signature(
 ) -> SignatureReport:
     """Report how the signature of a callback was checked, and which common mistake explains a mismatch.
 
-    Write the report to a log if a genuine callback is refused. Never answer a request with it.
+    Log the report if a genuine callback is rejected. Never send it in a response, because it shows what must be signed.
 
     Args:
         method: The method of the request: ``GET`` or ``POST``.
@@ -74,15 +75,16 @@ def explain_signature(
         body: The body of the request.
         auth_tokens: The auth token of the account or subaccount, or several tokens.
         expected_url: The URL that was given to Plivo. If None, the signature is checked against ``url``.
-        allow_v2: Whether to accept a signature of version 2 if there is none of version 3.
+        allow_v2: Whether to check a signature of version 2 if the request has none of version 3.
 
     Returns:
-        The texts that were signed, the headers they were compared with, and a hint.
+        The texts that may have been signed, the headers with which they were compared, and a hint.
 
     Raises:
         MalformedCallbackError: The method, the URL or the body is not that of a callback, so nothing can be compared.
         ConfigurationError: ``auth_tokens`` is empty or contains an empty token.
         ValueError: ``expected_url`` is not an absolute http(s) URL.
+        TypeError: The headers are not texts, or the body is not bytes.
     """
     called, _ = called_url(method, url, expected_url)
     try:
@@ -98,8 +100,8 @@ def explain_signature(
     hint = None
     if match is None:
         mistakes = (
-            words
-            for words, other_method, other_url in _usual_mistakes(method, called)
+            mistake
+            for mistake, other_method, other_url in _usual_mistakes(method, called)
             if find_match(
                 signature_headers, signed_texts(signature_headers, other_method, other_url, form), auth_tokens
             )
@@ -111,7 +113,7 @@ def explain_signature(
 
 
 def _usual_mistakes(method: str, url: str) -> Iterator[tuple[str, str, str]]:
-    """Return common mistakes: for each a hint, and the method and URL for which the signature then matches."""
+    """Yield common mistakes: for each one a hint, and the method and the URL that were signed in this case."""
     origin, path, query = split_url(url)
     query_pairs = f"?{query}" if query else ""
     scheme, _, host = origin.partition("://")

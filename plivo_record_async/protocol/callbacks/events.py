@@ -45,7 +45,7 @@ from plivo_record_async.protocol.models import (
 __all__ = ["Interpretation", "interpret", "read_event"]
 
 FieldTable = Mapping[str, tuple[Reader[Any], str, str | None]]
-"""For each attribute: its reader, Plivo's name of the field in snake_case, and the name in CamelCase or None."""
+"""For each attribute of an event: its reader, and the names of the field in snake_case and in CamelCase (or None)."""
 
 _API_RESPONSE: FieldTable = {
     "api_id": (required(read_id), "api_id", None),
@@ -73,15 +73,17 @@ _TRANSCRIPTION_ENDED: FieldTable = {
 }
 
 
-# Names that only callbacks of this kind have.
 _RECORDING_ONLY_NAMES = frozenset(
     name
     for attribute in ("record_url", "duration_s", "duration_ms", "started_at", "ended_at")
     for name in _RECORDING_ENDED[attribute][1:]
 )
+"""Names of fields that only callbacks about the end of a recording have."""
+
 _EMPTY = (None, "")
 _RECORD_DONE = ("record_done", "record done")
 _TRANSCRIPTION_ONLY_NAMES = frozenset({"transcription", "transcription_charge", "transcription_rate"})
+"""Names of fields that only callbacks about a transcription have."""
 
 
 @attrs.frozen(kw_only=True)
@@ -90,7 +92,8 @@ class Interpretation:
 
     Attributes:
         event: The event. It is an `UnknownCallback` with the reason if the callback cannot be trusted.
-        shifted_name: The reason why a name and its value must have been split in another place. If None, none was.
+        shifted_name: Why a name must have been split from its value in another place than by Plivo. If None, no name
+            was.
     """
 
     event: CallbackEvent
@@ -102,7 +105,7 @@ def read_event(callback: VerifiedCallback, *, conference_name: str | None = None
 
     Args:
         callback: The verified callback.
-        conference_name: The known name of the conference. The names of fields inside it do not make the callback
+        conference_name: The name of the conference. If it contains the name of a field, this does not make the callback
             ambiguous. If None, the name is not known.
 
     Returns:
@@ -112,7 +115,15 @@ def read_event(callback: VerifiedCallback, *, conference_name: str | None = None
 
 
 def interpret(callback: VerifiedCallback, *, conference_name: str | None = None) -> Interpretation:
-    """Return the event as `read_event` does, and whether the name of a field was split in another place."""
+    """Return the event that a callback reports, and whether a name was split from its value in another place.
+
+    Args:
+        callback: The verified callback.
+        conference_name: The name of the conference. If None, the name is not known.
+
+    Returns:
+        The event, as `read_event` returns it, and the reason if a name was split in another place.
+    """
     raw, fields = callback.raw, dict(callback.fields)
     shifted_name = find_shifted_name(fields)
     if shifted_name is not None:
@@ -126,6 +137,7 @@ def interpret(callback: VerifiedCallback, *, conference_name: str | None = None)
 
 
 def _check_request(callback: VerifiedCallback, fields: Mapping[str, str]) -> None:
+    """Raise an `UnreadableFieldError` if the method is not the expected one or a name is repeated."""
     if callback.expected_method not in {None, callback.method}:
         raise UnreadableFieldError(f"its method is {callback.method}, but {callback.expected_method} was expected")
     if callback.unsigned:
@@ -153,13 +165,13 @@ def _event(
 
 
 def _kind_of(data: Mapping[str, Any]) -> EventKind:
-    """Return the kind of event, recognized by the names that no other kind has."""
+    """Return the kind of event, which is recognized by names of fields that no other kind has."""
     if data.get("message") in _RECORD_DONE or any(
         name in _RECORDING_ONLY_NAMES and value not in _EMPTY for name, value in data.items()
     ):
         return "recording"
     if "api_id" in data and not data.keys().isdisjoint({"message", "error"}):
-        return "answer"
+        return "api_response"
     if not _TRANSCRIPTION_ONLY_NAMES.isdisjoint(data) or data.keys() >= {"recording_id", "error"}:
         return "transcription"
     raise UnreadableFieldError("its fields are not those of a known kind of callback")
@@ -168,7 +180,7 @@ def _kind_of(data: Mapping[str, Any]) -> EventKind:
 def _api_response(data: Mapping[str, Any], raw: Mapping[str, Any]) -> ApiResponse:
     values = _values(_API_RESPONSE, data)
     if values["message"] is None and values["error"] is None:
-        raise UnreadableFieldError("a request was answered, but there is neither message nor error")
+        raise UnreadableFieldError("it is the response to a request, but it has neither message nor error")
     return ApiResponse(**values, answer=data, raw=raw)
 
 
@@ -179,7 +191,7 @@ def _recording_ended(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Recordi
         values["duration_ms"] = round(seconds * 1000)
     if values["api_id"] is None and values["recording_id"] is None:
         raise UnreadableFieldError("a recording has ended, but neither api_id nor recording_id says which one")
-    # Without conference_name before it, an empty error may be the rest of a failed answer's.
+    # Without conference_name before it, an empty error may be the rest of the error of a failed request.
     if read_error("error", data.get("error")) is not None or ("error" in data and "conference_name" not in data):
         raise UnreadableFieldError("a recording has ended, but there is also an error")
     return RecordingEnded(**values, raw=raw)
@@ -190,23 +202,25 @@ def _transcription_ended(data: Mapping[str, Any], raw: Mapping[str, Any]) -> Tra
     if values["error"] is not None:
         values["transcription"] = values["transcription"] or None
     elif not values["transcription"] and (values["transcription"] is None or "error" not in data):
-        # Plivo always sends ``error``, even if it is empty. Without it, an error may have been hidden.
+        # Plivo always sends ``error``, even if it is empty. If it is missing, it may be hidden in another field.
         raise UnreadableFieldError("a transcription has ended, but there is neither transcription nor error")
     return TranscriptionEnded(**values, raw=raw)
 
 
 _MAKERS: Mapping[EventKind, Callable[[Mapping[str, Any], Mapping[str, Any]], CallbackEvent]] = {
     "recording": _recording_ended,
-    "answer": _api_response,
+    "api_response": _api_response,
     "transcription": _transcription_ended,
 }
 
 
 def _values(table: FieldTable, data: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of the attributes in a table."""
     return {attribute: reader(*_find_field(data, snake, camel)) for attribute, (reader, snake, camel) in table.items()}
 
 
 def _find_field(data: Mapping[str, Any], snake: str, camel: str | None) -> tuple[str, Any]:
+    """Return the name and the value of a field that has two names."""
     if camel is None or camel not in data:
         return snake, data.get(snake)
     if snake in data:

@@ -1,20 +1,21 @@
 """Find out whether the signed text of a callback could also be read as another event.
 
-Version 3 signs names and values as one text without separators, and a GET and a POST can have the same signed text. An
-attacker who captured one callback can present every other reading of its text. So of all readings of one text, at most
-one may be trusted. This module ensures it as follows.
+Version 3 of the signature covers names and values as one text without separators, and a GET and a POST can have the
+same signed text. An attacker who captured one callback can present every other reading of its text. Therefore, at most
+one of all readings of a text may be trusted. This module ensures this as follows.
 
 An *embedded field* is a place in the text where the name of a known field stands before the beginning of a value of
 that field: ``record_url`` before ``https://``, ``recording_id`` before a letter or a digit; in a GET, ``&record_url=``.
-In every reading, each known field is one. Two readings that report different events differ in a known field, so each of
-them contains an embedded field of the other inside a value, an unknown field or the query. A callback is not trusted if
-it contains an embedded field of its own kind of content, or of a kind with precedence.
+Each known field of a reading is an embedded field of the text. Two readings that report different events differ in a
+known field. Therefore, each of them contains an embedded field of the other one inside a value, an unknown field or the
+query. A callback is not trusted if it contains an embedded field of its own kind of content, or of a kind with
+precedence.
 
 Names that are ordinary words (``error``, ``message``, ``duration``, ``transcription``) are recognized as names by their
-position. What the caller has pinned is not searched. IDs and URLs are also checked for an end that is missing or does
-not belong to them. Plivo adds fields over time, so a new name must be distinguished from a known name that was split in
-another place: the rest of the name and its value tell. docs/explanation/signatures.md describes what remains: a free
-text may have lost its end to an unknown field, or may contain one.
+position. The parts that the caller has pinned are not searched. In IDs and URLs, the module also detects an end that is
+missing or does not belong to them. Plivo adds fields over time, so a new name must be distinguished from a known name
+that was split in another place; the rest of the name and the value decide. docs/explanation/signatures.md describes the
+cases that cannot be detected: a free text may have lost its end to an unknown field, or may contain one.
 """
 
 from __future__ import annotations
@@ -41,12 +42,12 @@ from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 __all__ = ["find_second_reading", "find_shifted_name"]
 
 _NAME_EXTENSION = re.compile(r"s?(?:_\w*)?$")
-"""The rest of a new name that begins with a known one: ``messages``, ``message_uuid``."""
+"""What follows the known name in a new name that begins with it, such as ``messages`` or ``message_uuid``."""
 
 _LONGER_NAMES: Mapping[str, Sequence[str]] = {
     name: [longer for longer in KNOWN_NAMES if longer.startswith(name) and longer != name] for name in KNOWN_NAMES
 }
-"""For each known name, the known names that begin with it."""
+"""For each known name, the other known names that begin with it."""
 
 _VALUE_PATTERNS = {
     name: re.compile({"duration": "[0-9]", "message": "record[_ ]done"}.get(name) or VALUE_STARTS.get(name, ""))
@@ -74,16 +75,19 @@ class _Segment(NamedTuple):
 def find_second_reading(
     callback: VerifiedCallback, kind: ContentKind, conference_name: str | None = None
 ) -> str | None:
-    """Return the part of a callback that may belong to another event, or None.
+    """Return the part of a callback that may belong to another event.
 
     Args:
         callback: The callback. It must not repeat a name.
         kind: The kind of its content.
-        conference_name: The known name of the conference. If None, the name is not known.
+        conference_name: The name of the conference. If None, the name is not known.
+
+    Returns:
+        The part. If None, the callback has no second reading that this module can detect.
     """
     by_get = callback.method == "GET"
     text_before_form = "" if by_get or callback.url_is_pinned else _text_before_form(callback)
-    if _is_unambiguous(callback.fields, text_before_form):  # as nearly all are
+    if _is_unambiguous(callback.fields, text_before_form):  # this is the case for nearly all callbacks
         return _find_wrong_end([_Segment(*pair) for pair in callback.fields], by_get=by_get)
     segments = _segments(callback)
     values = [_unpinned_text(segment, conference_name) for segment in segments]
@@ -111,6 +115,7 @@ def _is_unambiguous(fields: Pairs, text_before_form: str) -> bool:
 
 
 def _segments(callback: VerifiedCallback) -> Sequence[_Segment]:
+    """Return the fields of a callback in the order in which they are signed, the unknown ones after a known one."""
     join = "&{}={}".format if callback.method == "GET" else "{}{}".format
     here = {name for name, _ in callback.fields}
     found, known, names, rest = list[_Segment](), ("", ""), list[str](), ""
@@ -125,7 +130,7 @@ def _segments(callback: VerifiedCallback) -> Sequence[_Segment]:
 
 
 _NAME_SUFFIX = re.compile(r"(?<=[a-z]_)recording_(?:duration|duration_ms|start_ms|end_ms)(?=_|$)")
-"""The end of new names that Plivo may form, such as ``rounded_recording_duration``."""
+"""A known name at the end of a new name that Plivo may introduce, such as ``rounded_recording_duration``."""
 
 
 def _unpinned_text(segment: _Segment, conference_name: str | None) -> str:
@@ -150,7 +155,8 @@ def _text_before_form(callback: VerifiedCallback) -> str:
 
 
 def _any_of(patterns: Iterable[str]) -> re.Pattern[str]:
-    return re.compile("|".join(sorted(patterns, reverse=True)))  # of two that begin alike, the longer one first
+    """Return a pattern that matches wherever one of the patterns does."""
+    return re.compile("|".join(sorted(patterns, reverse=True)))  # a longer pattern stands before its beginning
 
 
 _EMBEDDED_FIELDS = {
@@ -168,15 +174,15 @@ _EMBEDDED_PAIRS = {
 
 
 def _find_embedded_field(kind: ContentKind, text: str) -> str | None:
-    """Return an embedded field of a POST."""
-    if not any(name in text for name in NAMES_BY_KIND[kind]):  # as it is with nearly all
+    """Return the first embedded field of a POST in a text, or None."""
+    if not any(name in text for name in NAMES_BY_KIND[kind]):  # this is the case for nearly all texts
         return None
     found = _EMBEDDED_FIELDS[kind].search(text)
     return found and found[0]
 
 
 def _find_embedded_pair(kind: ContentKind, text: str) -> str | None:
-    """Return an embedded pair of a GET."""
+    """Return the first embedded field of a GET, with its ``&`` and ``=``, in a text, or None."""
     found = _EMBEDDED_PAIRS[kind].search(text) if "=" in text else None
     return found and found[0]
 
@@ -195,7 +201,7 @@ _GET_EVENT_NAMES = [
 
 
 def _find_get_event(segments: Sequence[_Segment], values: Sequence[str]) -> str | None:
-    """Return the pairs of an event that the text would report as a GET."""
+    """Return the names of an event that the text would report if it were the query of a GET, or None."""
     text = "".join(f"{segment.name}{value}{segment.rest}" for value, segment in zip(values, segments, strict=True))
     if "=" not in text:
         return None
@@ -209,14 +215,17 @@ def _find_get_event(segments: Sequence[_Segment], values: Sequence[str]) -> str 
 _HIDEABLE_NAMES: Mapping[ContentKind, frozenset[str]] = {
     "response": frozenset(),
     "recording": frozenset({"error"}),  # a recording that has failed has not ended
-    "answer": frozenset(),
+    "api_response": frozenset(),
     "transcription": frozenset({"duration", "transcription"}),
 }
-"""Ordinary words whose fields would change the event."""
+"""For each kind of content, the names that are ordinary words and whose fields would change the event."""
 
 
 def _find_hidden_field(kind: ContentKind, segments: Sequence[_Segment], text_before_form: str) -> str | None:
-    """Return the name of a field that the callback lacks and that unknown fields, IDs or the query may contain."""
+    """Return the name of a field that may be hidden in an unknown field, an ID or the query of a callback, or None.
+
+    The callback lacks this field.
+    """
     here = frozenset([segment.name for segment in segments[1:]])
     for name in [name for segment in segments for name in segment.names]:
         if name.startswith(tuple(missing_names(here))):
@@ -225,20 +234,23 @@ def _find_hidden_field(kind: ContentKind, segments: Sequence[_Segment], text_bef
         text_before_form,
         *[rest if name in FREE_TEXT_NAMES else value + rest for name, value, _, rest in segments],
     ]
-    if kind in {"answer", "transcription"} and "error" not in here and any("error" in text for text in texts):
+    if kind in {"api_response", "transcription"} and "error" not in here and any("error" in text for text in texts):
         return "error"  # Plivo always sends it, even if it is empty
     text = "\n".join(texts)
     return next((word for word in sorted(_HIDEABLE_NAMES[kind] - here) if ORDINARY_WORDS[word].search(text)), None)
 
 
 _UUID = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){2}(?:-[0-9A-Fa-f]{4}(?:-[0-9A-Fa-f]{12})?)?")
-"""Plivo's IDs. Some of those in its documents end after the third group."""
+"""The form of Plivo's IDs. Some IDs in Plivo's documentation end after the third group."""
 
 _MEDIA, _MEDIA_END = re.compile(r"\.(?:mp3|wav)"), re.compile(r"\.(?:mp3|wav)(?!\w)")
 
 
 def _find_wrong_end(segments: Sequence[_Segment], *, by_get: bool) -> str | None:
-    """Return a known field whose value has lost its end to an unknown field or contains an unknown field."""
+    """Return the name of a known field whose value lost its end to an unknown field or contains an unknown field.
+
+    If None, there is no such field.
+    """
     values_by_name = {segment.name: segment.value for segment in segments}
     for name, value, unknown_names, rest in segments:
         if by_get:
@@ -250,7 +262,7 @@ def _find_wrong_end(segments: Sequence[_Segment], *, by_get: bool) -> str | None
         elif name in URL_NAMES:
             is_cut = _MEDIA.search(value + rest) is not None and not _MEDIA_END.search(value)
         elif name == "transcription" and rest:
-            # Plivo sends charge and rate after it, so a new field can stand only after those.
+            # The charge and the rate are signed after it, so a genuine new field can only follow those.
             is_cut = value == "" or name == segments[-1].name
         elif name == "error":
             is_cut = rest != "" and value == "" and not values_by_name.get("transcription")
@@ -259,26 +271,29 @@ def _find_wrong_end(segments: Sequence[_Segment], *, by_get: bool) -> str | None
             is_cut = False
         if not by_get and name in FREE_TEXT_NAMES:
             is_cut = is_cut or not all(map(_FIELD_NAME.fullmatch, unknown_names))
-        if is_cut or (rest.endswith("_") and name != segments[-1].name):  # the next name is only the end of a name
+        if is_cut or (rest.endswith("_") and name != segments[-1].name):  # the next name is the end of a longer name
             return name or rest
     return None
 
 
 _FIELD_NAME = re.compile(r"[A-Za-z]\w*")
-"""The form of the name of a new field after a free text. Anything else is the end of the text."""
+"""The form of the name of a new field after a free text. Any other name is the end of the text."""
 
 _MESSAGE_START = re.compile("message[A-Za-z0-9]")
-"""The beginning of the error of an answer that contains its message."""
+"""The beginning of an error that contains the message of an asynchronous response."""
 
 
 def find_shifted_name(fields: Mapping[str, str]) -> str | None:
-    """Return the name of a field that is a known field split between name and value in another place, or None.
+    """Return the name of a field whose text is that of a known field, split between name and value in another place.
 
     Examples are ``record_ur=lhttps://…``, ``record_urlhttps=://…``, ``recording_duration=_ms12`` and
-    ``messagerecord=_done``. ``recording_id_v2=…`` and ``message_uuid=…`` are new names.
+    ``messagerecord=_done``. In contrast, ``recording_id_v2=…`` and ``message_uuid=…`` are new names.
 
     Args:
         fields: The fields of a callback.
+
+    Returns:
+        The name. If None, there is no such field.
     """
     for name, value in fields.items():
         both = name + value
@@ -291,7 +306,7 @@ def find_shifted_name(fields: Mapping[str, str]) -> str | None:
 
 
 def _related_names(name: str, here: frozenset[str]) -> Iterator[str]:
-    """Return the known names that begin with an unknown name, and the missing names that it begins with."""
+    """Yield the known names that begin with an unknown name, and the missing known names with which it begins."""
     yield from (known for known in KNOWN_NAMES if known.startswith(name))
     yield from (
         known for known in missing_names(here) if name.startswith(known) and not _NAME_EXTENSION.match(name, len(known))

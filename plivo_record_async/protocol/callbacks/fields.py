@@ -1,8 +1,8 @@
 """Readers for the fields of callbacks: they check a value and convert it.
 
-Each reader takes the name of the field, which it uses in error messages, and the value, which is a text or a JSON
-value. It returns None for a field that Plivo left empty, and raises `UnreadableFieldError` for a value that Plivo does
-not send.
+A reader has two arguments: the name of the field, for error messages, and the value, which is a text or a JSON value.
+It returns None for a field that is missing or empty, and raises an `UnreadableFieldError` for a value that Plivo is not
+known to send.
 """
 
 from __future__ import annotations
@@ -35,9 +35,10 @@ __all__ = [
 
 T = TypeVar("T")
 Reader = Callable[[str, Any], T | None]
+"""A function that checks and converts the value of a field."""
 
 PlivoId = Literal["api_id", "recording_id"]
-"""The IDs of Plivo's by which a followed recording can be found."""
+"""The names of the two IDs of Plivo's by which a followed recording can be found."""
 
 _SPELLINGS: Mapping[PlivoId, tuple[str, str]] = {
     "api_id": ("api_id", "ApiID"),
@@ -54,14 +55,18 @@ _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{0,40})?([eE][+-]?[0-9]{1,3})?")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:~-]{0,254}")
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-"""A lone surrogate. The escapes of JSON can spell it, but UTF-8 cannot encode it, so no store can keep it."""
+"""A lone surrogate. An escape in JSON can contain it, but UTF-8 cannot encode it, so no store can keep it."""
 
 _LARGEST = 2**53
 """The largest number up to which a float represents every integer exactly."""
 
 
 def required(reader: Reader[T]) -> Callable[[str, Any], T]:
-    """Return a reader that refuses a field which is missing or empty, and otherwise does what ``reader`` does."""
+    """Return a reader that raises an error for a field that is missing or empty.
+
+    Args:
+        reader: The reader of the field if it is present.
+    """
 
     def read(name: str, value: Any) -> T:
         found = reader(name, value)
@@ -73,7 +78,7 @@ def required(reader: Reader[T]) -> Callable[[str, Any], T]:
 
 
 def read_transcript(name: str, value: Any) -> str | None:
-    """Read a text that may be empty, as the transcript of silence is."""
+    """Read a text that may be empty, because the transcript of silence is empty."""
     if value is None:
         return None
     text = value if isinstance(value, str) else str(value) if _is_number(value) else None
@@ -83,14 +88,14 @@ def read_transcript(name: str, value: Any) -> str | None:
 
 
 def read_text(name: str, value: Any) -> str | None:
-    """Read a text."""
+    """Read a text. An empty text is read as None."""
     return read_transcript(name, value) or None
 
 
 def read_error(name: str, value: Any) -> str | None:
-    """Read an error: a text, or an object with a text in ``error``, or else the JSON of the value.
+    """Read an error: a text, or an object with a text in ``error``. Any other object or list becomes its JSON.
 
-    ``false``, ``{}`` and ``[]`` mean that there is no error.
+    ``false``, ``{}`` and ``[]`` are read as None.
     """
     while _is_object(value) and "error" in value:
         value = value["error"]
@@ -105,7 +110,7 @@ def read_error(name: str, value: Any) -> str | None:
 
 
 def read_id(name: str, value: Any) -> str | None:
-    """Read one of Plivo's IDs. It is opaque, but never has spaces or the delimiters of a query or a form."""
+    """Read an ID of Plivo's. It is opaque, but never contains a space or a delimiter of a query or a form."""
     text = read_text(name, value)
     if text is not None and not _IDENTIFIER.fullmatch(text):
         raise UnreadableFieldError(f"{name} is not an ID: {text!r:.80}")
@@ -121,7 +126,7 @@ def read_url(name: str, value: Any) -> str | None:
 
 
 def read_number(name: str, value: Any) -> float | None:
-    """Read a number that is not negative. -1 means "not known" and is read as None."""
+    """Read a number that is not negative. Plivo sends -1 for "not known yet", which is read as None."""
     if value is None or value == "":
         return None
     text = value if isinstance(value, str) else repr(value) if _is_number(value) else None
@@ -142,7 +147,7 @@ def read_integer(name: str, value: Any) -> int | None:
 
 
 def read_time(name: str, value: Any) -> datetime | None:
-    """Read a time in milliseconds since 1970 (UTC)."""
+    """Read a time, which Plivo sends in milliseconds since 1970 (UTC)."""
     number = read_number(name, value)
     try:
         return None if number is None else _EPOCH + timedelta(milliseconds=number)
@@ -151,7 +156,15 @@ def read_time(name: str, value: Any) -> datetime | None:
 
 
 def read_json_object(name: str, value: str) -> Mapping[str, Any]:
-    """Read the text of a JSON object in which no name is repeated."""
+    """Read the text of a JSON object. A repeated name is an error, because parsers differ in the value that they use.
+
+    Args:
+        name: The name of the field, for error messages.
+        value: The text.
+
+    Raises:
+        UnreadableFieldError: The text is not a JSON object, or it repeats a name.
+    """
     try:
         data: Any = _JSON.decode(value)
     except (ValueError, RecursionError) as error:
@@ -161,18 +174,18 @@ def read_json_object(name: str, value: str) -> Mapping[str, Any]:
     return data
 
 
-def _unrepeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeated_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     data = dict(pairs)
     if len(data) != len(pairs):
         raise ValueError("a name is repeated")
     return data
 
 
-def _no_number(constant: str) -> float:
+def _reject_constant(constant: str) -> float:
     raise ValueError(f"{constant} is not a number")
 
 
-_JSON = json.JSONDecoder(object_pairs_hook=_unrepeated, parse_constant=_no_number)
+_JSON = json.JSONDecoder(object_pairs_hook=_without_repeated_names, parse_constant=_reject_constant)
 
 
 def _is_object(value: Any) -> TypeGuard[Mapping[str, Any]]:
@@ -184,10 +197,13 @@ def _is_number(value: object) -> bool:
 
 
 def named_ids(raw: Mapping[str, Any]) -> dict[PlivoId, str]:
-    """Return the IDs in a callback's fields, or in the JSON of its field ``response``.
+    """Return Plivo's IDs in the fields of a callback, or in the JSON of its field ``response``.
 
     Args:
-        raw: Every field as it was received.
+        raw: Every field of the callback as it was received.
+
+    Returns:
+        The ``api_id``, the ``recording_id``, both or neither.
     """
     fields = dict(raw)
     if isinstance(response := raw.get("response"), str):

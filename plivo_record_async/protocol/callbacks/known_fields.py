@@ -21,11 +21,11 @@ __all__ = [
     "missing_names",
 ]
 
-EventKind = Literal["recording", "answer", "transcription"]
-"""The kinds of event. If the fields of a callback fit several kinds, the first of them counts."""
+EventKind = Literal["recording", "api_response", "transcription"]
+"""The kinds of events. If the fields of a callback fit several kinds, the first of these kinds applies."""
 
 ContentKind = Literal["response"] | EventKind
-"""What the content of a callback is: JSON in the field ``response``, or flat fields of one kind of event."""
+"""The content of a callback: JSON in the field ``response``, or flat fields of one kind of event."""
 
 _ID, _NUMBER, _URL, _TEXT = "[A-Za-z0-9]", "-?[0-9]", "(?i:https?)://", r"[^=\s]"
 
@@ -54,7 +54,7 @@ VALUE_STARTS: Mapping[str, str] = {
     "RecordingID": _ID,
     "RecordingStartMs": _NUMBER,
 }
-"""Names that do not occur in ordinary text, with a pattern for the beginning of the values of those fields."""
+"""Names of fields that do not occur in ordinary text, with a pattern for the beginning of their values."""
 
 ORDINARY_WORDS: Mapping[str, re.Pattern[str]] = {
     "duration": re.compile(r"(?:^|[A-Za-z0-9])duration[0-9]", re.MULTILINE),
@@ -62,14 +62,19 @@ ORDINARY_WORDS: Mapping[str, re.Pattern[str]] = {
     "message": re.compile(r"messagerecord[_ ]done"),
     "transcription": re.compile(r"transcription(?:[A-Za-z0-9]|$)", re.MULTILINE),
 }
-"""Names that are ordinary words, with a pattern that finds them as names of fields in a line of text."""
+"""Names of fields that are ordinary words, with a pattern that finds them as names of fields in a line of text."""
 
 KNOWN_NAMES = frozenset({*VALUE_STARTS, *ORDINARY_WORDS})
 """The names of all known fields."""
 
 URL_NAMES = frozenset({"record_url", "RecordUrl"})
+"""The names of fields whose value is a URL."""
+
 ID_NAMES = frozenset({"api_id", "call_uuid", "recording_id", "RecordingID"})
+"""The names of fields whose value is an ID."""
+
 FREE_TEXT_NAMES = frozenset({"conference_name", "ConferenceName", "error", "message", "transcription"})
+"""The names of fields whose value is any text."""
 
 _SNAKE = frozenset(name for name in VALUE_STARTS if name.startswith("record")) | {
     "api_id",
@@ -77,37 +82,44 @@ _SNAKE = frozenset(name for name in VALUE_STARTS if name.startswith("record")) |
     "message",
 }
 _CAMEL = frozenset(name for name in VALUE_STARTS if name[0].isupper())
-_ANSWER = frozenset({"api_id", "error", "message"})
+_API_RESPONSE = frozenset({"api_id", "error", "message"})
 _TRANSCRIPTION = frozenset(name for name in KNOWN_NAMES if name.startswith("transcription")) | {
     "call_uuid",
     "duration",
     "error",
     "recording_id",
 }
-_SHAPES = (_SNAKE, _CAMEL, _ANSWER, _TRANSCRIPTION, frozenset({"response"}))
+_FORMATS = (_SNAKE, _CAMEL, _API_RESPONSE, _TRANSCRIPTION, frozenset({"response"}))
 
 NAMES_BY_KIND: Mapping[ContentKind, frozenset[str]] = {
     "response": frozenset(VALUE_STARTS),
     "recording": _SNAKE | _CAMEL | {"error", "response"},
-    "answer": _ANSWER | URL_NAMES | {"recording_id", "response"},
+    "api_response": _API_RESPONSE | URL_NAMES | {"recording_id", "response"},
     "transcription": _TRANSCRIPTION | URL_NAMES | {"api_id", "response"},
 }
-"""The names of the fields of each kind of content, and the names by which the kinds with precedence are recognized.
+"""For each kind of content, the names of its fields, and the names by which the kinds with precedence are recognized.
 
-An answer also has those of a transcription, whose words could spell an answer.
+An asynchronous response also has those of a transcription, because the words of a transcript can spell such a response.
 """
 
 
 def holds_known_name(text: str) -> bool:
-    """Return whether the text contains the name of a known field. If it does, a callback may have a second reading."""
+    """Return whether a text contains the name of a known field. If it does, the callback may have a second reading.
+
+    Args:
+        text: The text.
+    """
     return any(name in text for name in KNOWN_NAMES)
 
 
 @cache
 def missing_names(here: frozenset[str]) -> frozenset[str]:
-    """Return the known names that a callback may have beside those it has.
+    """Return the known names that a callback lacks but may have together with those that it has.
 
     Args:
         here: The known names that the callback has.
+
+    Returns:
+        The names of the other fields in all formats that have the names in ``here``.
     """
-    return frozenset[str]().union(*([shape for shape in _SHAPES if here <= shape] or _SHAPES)) - here
+    return frozenset[str]().union(*([names for names in _FORMATS if here <= names] or _FORMATS)) - here

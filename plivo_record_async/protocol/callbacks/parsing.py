@@ -1,8 +1,8 @@
 """Verify the request of a callback and return its event.
 
-`parse_callback` does this in two steps, which can be used separately: `verify_callback` checks URL, headers and body
-and does not look at events, and `events.read_event` reads only what was verified. The tracker's receiver uses the steps
-separately, because it keeps callbacks that `parse_callback` refuses.
+`parse_callback` does this in two steps: `verify_callback` checks the URL, the headers and the body, and
+`events.interpret` reads the fields that were verified. The tracker's receiver uses the two steps separately, because it
+keeps callbacks that `parse_callback` rejects.
 """
 
 from __future__ import annotations
@@ -50,22 +50,22 @@ def parse_callback(
 
     Args:
         method: The method of the request: ``GET`` or ``POST``.
-        url: The public URL that Plivo called, with its query. Scheme, host, port and path must be those that were given
-            to Plivo; behind a proxy that terminates TLS they differ from those of the request. With GET the fields are
-            in the query. With POST the query is signed too, but has no fields of the event.
+        url: The public URL that Plivo called, with its query. Its scheme, host, port and path must be those that were
+            given to Plivo; behind a proxy that terminates TLS, they differ from those of the request. The query of a
+            GET contains the fields. The query of a POST is signed too, but contains no field of the event.
         headers: The headers of the request, with names in any case, or Django's ``request.META``.
-        body: The body of the request, which is a form.
+        body: The body of the request. The body of a POST is a form.
         auth_tokens: The auth token of the account or subaccount, or several tokens. During a rotation, pass the old and
             the new one.
         expected_url: The URL that was given to Plivo, with or without its fragment. The signature is checked against it
             instead of ``url``, and the query of a GET must begin with its query. If None, the signature is checked
             against ``url``.
-        expected_method: The method that was asked of Plivo. A callback with the other method is not trusted. If None,
-            both methods are accepted.
+        expected_method: The ``callback_method`` that was given to Plivo. A callback with the other method is not
+            trusted. If None, both methods are accepted.
         conference_name: The name of the conference. An event with another name is not trusted. If None, every name is
             accepted.
-        allow_v2: Whether to accept a signature of version 2 if there is none of version 3. Version 2 covers neither the
-            query nor the body, so an attacker who captures a signature can change both.
+        allow_v2: Whether to accept a signature of version 2 if the request has none of version 3. Version 2 covers
+            neither the query nor the body, so an attacker who captures a signature can change both.
 
     Returns:
         An `ApiResponse`, `RecordingEnded` or `TranscriptionEnded`. If the signature is valid but the callback cannot be
@@ -73,9 +73,10 @@ def parse_callback(
 
     Raises:
         SignatureMissingError: The request has no signature of an accepted version.
-        SignatureMismatchError: The request was signed with another token or for another URL, or was changed on its way.
-        MalformedCallbackError: The request cannot be verified, because its body is not a form or its URL has a ``#``;
-            or the name and the value of a field were split in another place than by Plivo.
+        SignatureMismatchError: The request was signed with another token or for another URL, or it was changed after it
+            was signed.
+        MalformedCallbackError: The request cannot be verified, because its body is not a form or its URL contains
+            ``#``; or a name was split from its value in another place than by Plivo.
         ConfigurationError: ``auth_tokens`` is empty or contains an empty token.
         ValueError: ``expected_url`` is not an absolute http(s) URL, or ``expected_method`` is neither GET nor POST.
         TypeError: The headers are not texts, or the body is not bytes.
@@ -104,7 +105,7 @@ def event_of(callback: VerifiedCallback, *, conference_name: str | None = None) 
         The event, as `parse_callback` returns it.
 
     Raises:
-        MalformedCallbackError: The name and the value of a field were split in another place than by Plivo.
+        MalformedCallbackError: A name was split from its value in another place than by Plivo.
     """
     interpretation = interpret(callback, conference_name=conference_name)
     if interpretation.shifted_name is not None:
@@ -128,23 +129,26 @@ def verify_callback(
     expected_method: HttpMethod | None = None,
     allow_v2: bool = False,
 ) -> VerifiedCallback:
-    """Verify a callback.
+    """Verify the signature of a callback.
 
     Args:
         method: The method of the request.
         url: The public URL that Plivo called, with its query.
         headers: The headers of the request.
         body: The body of the request.
-        auth_tokens: The auth tokens that may have signed it.
+        auth_tokens: The auth tokens with which the request may have been signed.
         expected_url: The URL that was given to Plivo. If None, the signature is checked against ``url``.
-        expected_method: The method that was asked of Plivo. It is kept in the result and not checked here.
-        allow_v2: Whether to accept a signature of version 2 if there is none of version 3.
+        expected_method: The ``callback_method`` that was given to Plivo. It becomes an attribute of the result and is
+            not checked here.
+        allow_v2: Whether to accept a signature of version 2 if the request has none of version 3.
 
     Returns:
         The fields of the callback, and what is known about their signature.
 
     Raises:
-        CallbackRejectedError: The callback cannot be verified, as for `parse_callback`.
+        SignatureMissingError: The request has no signature of an accepted version.
+        SignatureMismatchError: No signature matches.
+        MalformedCallbackError: The request cannot be verified.
         ConfigurationError: ``auth_tokens`` is empty or contains an empty token.
         ValueError: ``expected_url`` is not an absolute http(s) URL, or ``expected_method`` is neither GET nor POST.
         TypeError: The headers are not texts, or the body is not bytes.
@@ -153,9 +157,7 @@ def verify_callback(
     if expected_method not in {None, "GET", "POST"}:
         raise ValueError(f"expected_method must be GET or POST, not {expected_method!r}")
     signature_headers = read_signature_headers(headers, allow_v2=allow_v2)
-    if (
-        "." in signature_headers.nonce
-    ):  # the signed text ends with a dot and the nonce, so the end of a form could be taken for a nonce
+    if "." in signature_headers.nonce:  # a dot separates form and nonce, so a part of the form could become the nonce
         raise MalformedCallbackError(f"the nonce must not contain a dot: {signature_headers.nonce!r:.80}")
     form = read_form(headers, body)
     try:
@@ -169,7 +171,7 @@ def verify_callback(
             f"no signature in {', '.join(signature_headers.signatures)} matches this URL, these fields and the given "
             "auth tokens; explain_signature() shows what was compared"
         )
-    # As in the official SDKs, the query of a GET has precedence over its form, whose pairs of that name are not signed.
+    # As in the official SDKs, the query of a GET has precedence. Pairs of its form with the same names are not signed.
     named = {name for name, _ in query_pairs}
     return VerifiedCallback(
         method="POST" if method.upper() == "POST" else "GET",
@@ -189,10 +191,10 @@ def called_url(method: str, url: str, expected_url: str | None) -> tuple[str, Pa
     Args:
         method: The method of the request.
         url: The URL of the request.
-        expected_url: The URL that was given to Plivo. If None, the URL of the request is used.
+        expected_url: The URL that was given to Plivo. If None, the URL of the request is returned, and no pairs.
 
     Raises:
-        MalformedCallbackError: The URL of the request has a ``#``.
+        MalformedCallbackError: The URL of the request contains ``#``.
         ValueError: ``expected_url`` is not an absolute http(s) URL.
     """
     if "#" in url:
@@ -206,15 +208,20 @@ def called_url(method: str, url: str, expected_url: str | None) -> tuple[str, Pa
 
 
 def read_form(headers: Headers, body: object) -> Pairs:
-    """Return the names and values in a form. Bytes that are not UTF-8 become U+FFFD, as in the official SDKs.
+    """Return the names and values in the body of a request.
+
+    Bytes that are not UTF-8 become U+FFFD, as in the official SDKs.
 
     Args:
         headers: The headers of the request.
         body: The body of the request.
 
+    Returns:
+        The pairs. There are none if the body is empty.
+
     Raises:
-        MalformedCallbackError: The body is not a form, or has too many names. Plivo does not document how it would sign
-            another type, such as JSON, so another type cannot be verified.
+        MalformedCallbackError: The body is not a form, or it has too many names. Another content type, such as JSON,
+            cannot be verified, because Plivo does not document how it would sign it.
         TypeError: The body is not bytes.
     """
     if not isinstance(body, bytes | bytearray):

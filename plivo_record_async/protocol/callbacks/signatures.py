@@ -6,8 +6,9 @@ form, joined without separators. Version 2 signs only the address and the nonce.
 https://docs.plivo.com/docs/voice/concepts/signature-validation/
 https://github.com/plivo/plivo-python/blob/master/plivo/utils/signature_v3.py
 
-The official SDKs differ for unusual URLs. `sign_callback_v3` follows the Python SDK. What the others sign for the same
-address is accepted too: ``https://h`` for ``https://h/``, and a last path segment with its ``;parameters``.
+The official SDKs differ for unusual URLs. `sign_callback_v3` follows the Python SDK. A signature as the other SDKs
+compute it is accepted too: for ``https://h`` instead of ``https://h/``, and for a last path segment with its
+``;parameters``.
 """
 
 from __future__ import annotations
@@ -39,22 +40,22 @@ __all__ = [
 ]
 
 AuthTokens = str | Sequence[str]
-"""One auth token, or several: during a rotation, or of an account and its subaccounts."""
+"""One auth token, or several: the old and the new one during a rotation, or those of an account and its subaccounts."""
 
 
 class Headers(Protocol):
-    """The headers of a request: a mapping, or the object that a web framework has instead.
+    """The headers of a request: a mapping, or the header object of a web framework.
 
-    The names may be in any case, or spelled as in WSGI (``HTTP_X_PLIVO_SIGNATURE_V3``).
+    The names may be in any case, or as in WSGI (``HTTP_X_PLIVO_SIGNATURE_V3``).
     """
 
     def items(self) -> Iterable[tuple[str, str]]:
-        """Return the names and values."""
+        """Return the names and values. A repeated name has several pairs."""
         ...
 
 
 Params = Mapping[str, str | Sequence[str]]
-"""Decoded names and values. A name that is repeated has a sequence of values."""
+"""Decoded names and values. A repeated name has a sequence of values."""
 
 Version = Literal["V3", "V2"]
 
@@ -63,7 +64,8 @@ _HEADERS: dict[Version, tuple[str, str, str]] = {
     "V2": ("x-plivo-signature-v2", "x-plivo-signature-ma-v2", "x-plivo-signature-v2-nonce"),
 }
 
-# In lower case, as HTTP spells them and as WSGI does: https://peps.python.org/pep-3333/#environ-variables
+# From the names in HTTP and in WSGI, in lower case, to the names in HTTP.
+# https://peps.python.org/pep-3333/#environ-variables
 _SIGNATURE_HEADERS = {
     spelling: name
     for name in [*chain(*_HEADERS.values()), "x-plivo-signature"]
@@ -79,8 +81,8 @@ class SignatureHeaders:
     Attributes:
         version: The version of the signature: ``V3`` or ``V2``.
         nonce: The nonce that was signed with the request.
-        signatures: From the name of each signature header, in lower case, to its value, which is a comma-separated list
-            while tokens rotate. The header with ``-ma-`` is signed with the main account's token.
+        signatures: For the name of each signature header, in lower case, its value. While tokens are rotated, the value
+            is a comma-separated list. The header with ``-ma-`` is signed with the token of the main account.
     """
 
     version: Version
@@ -89,20 +91,23 @@ class SignatureHeaders:
 
 
 def sign_callback_v3(method: str, url: str, params: Params, nonce: str, auth_token: str) -> str:
-    """Sign a callback as Plivo does. This is for emulators and tests.
+    """Compute the signature of a callback, version 3, as Plivo does. It is useful for tests.
+
+    https://docs.plivo.com/docs/voice/concepts/signature-validation/
 
     Args:
-        method: ``GET`` or ``POST``.
+        method: The method of the callback: ``GET`` or ``POST``.
         url: The absolute URL of the callback. Its query is signed, its fragment is not.
-        params: The form of a POST, or the fields that a GET adds to the query of ``url``.
-        nonce: The value of ``X-Plivo-Signature-V3-Nonce``.
-        auth_token: The account's or subaccount's auth token.
+        params: The decoded fields: the form of a POST, or the fields that a GET adds to the query of ``url``.
+        nonce: The value of the header ``X-Plivo-Signature-V3-Nonce``.
+        auth_token: The auth token of the account or subaccount.
 
     Returns:
-        The value of ``X-Plivo-Signature-V3`` (or of ``X-Plivo-Signature-Ma-V3`` with the main account's token).
+        The value of the header ``X-Plivo-Signature-V3``. With the token of the main account, also the value of
+        ``X-Plivo-Signature-Ma-V3``.
 
     Raises:
-        ValueError: The method is another one, or the URL is not an absolute http(s) URL.
+        ValueError: The method is neither GET nor POST, or the URL is not an absolute http(s) URL.
     """
     origin, path, query = split_url(url)
     form = [
@@ -113,11 +118,11 @@ def sign_callback_v3(method: str, url: str, params: Params, nonce: str, auth_tok
 
 
 def read_signature_headers(headers: Headers, *, allow_v2: bool = False) -> SignatureHeaders:
-    """Read the signature headers of a request. A header that is repeated counts as one list.
+    """Return the signature headers of a request. The values of a repeated header are joined to one list.
 
     Args:
         headers: The headers of the request.
-        allow_v2: Whether to read version 2 if there is no header of version 3.
+        allow_v2: Whether to return the headers of version 2 if there is none of version 3.
 
     Raises:
         SignatureMissingError: The request has no signature or no nonce of an accepted version.
@@ -140,18 +145,24 @@ def read_signature_headers(headers: Headers, *, allow_v2: bool = False) -> Signa
 
 
 def read_content_type(headers: Headers) -> str | None:
-    """Return the content type of the request, or None if the headers do not name one."""
+    """Return the content type of a request.
+
+    Args:
+        headers: The headers of the request.
+
+    Returns:
+        The value of the header. If None, there is no such header.
+    """
     for name, value in headers.items():
         key = name.lower()
-        if key == "content-type" or (
-            key in _WSGI_CONTENT_TYPES and value
-        ):  # WSGI may have an empty text instead of none
+        # In WSGI, the value may be an empty text if the request has no such header.
+        if key == "content-type" or (key in _WSGI_CONTENT_TYPES and value):
             return value
     return None
 
 
 def signed_texts(signature_headers: SignatureHeaders, method: str, url: str, form: Pairs) -> tuple[str, ...]:
-    """Return the texts that the signature may have been made for, with the nonce.
+    """Return the texts for which the signature may have been computed, with the nonce.
 
     Args:
         signature_headers: The signature headers of the request.
@@ -160,16 +171,17 @@ def signed_texts(signature_headers: SignatureHeaders, method: str, url: str, for
         form: The decoded fields of the body. A GET has none.
 
     Returns:
-        One text, or two if the address has two spellings.
+        One text, or two if the official SDKs sign the URL in two ways.
 
     Raises:
-        ValueError: The method is another one, the URL is not an absolute http(s) URL, or its query has too many pairs.
+        ValueError: The method is neither GET nor POST, the URL is not an absolute http(s) URL, or its query has too
+            many pairs.
     """
     origin, path, query = split_url(url)
     tail = _signed_after_address(method, query, form)
     # Version 2 covers neither the query nor the body.
-    behind = f"{tail}.{signature_headers.nonce}" if signature_headers.version == "V3" else signature_headers.nonce
-    return tuple([address + behind for address in _address_spellings(origin, path)])
+    end = f"{tail}.{signature_headers.nonce}" if signature_headers.version == "V3" else signature_headers.nonce
+    return tuple([address + end for address in _address_spellings(origin, path)])
 
 
 class SignatureMatch(NamedTuple):
@@ -177,7 +189,7 @@ class SignatureMatch(NamedTuple):
 
     Attributes:
         header: The name of the header with the signature.
-        text: The text that the signature was made for.
+        text: The text for which the signature was computed.
     """
 
     header: str
@@ -187,24 +199,28 @@ class SignatureMatch(NamedTuple):
 def find_match(
     signature_headers: SignatureHeaders, texts: Sequence[str], auth_tokens: AuthTokens
 ) -> SignatureMatch | None:
-    """Return the first signature that was made for one of the texts with one of the tokens, or None.
+    """Return the first signature that was computed for one of the texts with one of the tokens.
 
     Signatures are compared in constant time.
 
     Args:
         signature_headers: The signature headers of the request.
         texts: The texts that may have been signed.
-        auth_tokens: The auth tokens that may have signed them.
+        auth_tokens: The auth tokens with which they may have been signed.
+
+    Returns:
+        The signature. If None, no signature matches.
 
     Raises:
         ConfigurationError: There is no token, or a token is empty, so that anybody could sign with it.
+        TypeError: A token is not a text.
     """
     tokens = [token.encode(errors="surrogatepass") for token in as_token_list(auth_tokens)]
     expected = [(_digest(text, token), text) for token in tokens for text in texts]
     for name, value in signature_headers.signatures.items():
         # Bytes are compared, because compare_digest accepts only ASCII texts.
-        given = "".join(value.split()).encode(errors="replace").split(b",")
-        for (ours, text), theirs in product(expected, given):
+        received = "".join(value.split()).encode(errors="replace").split(b",")
+        for (ours, text), theirs in product(expected, received):
             if hmac.compare_digest(ours, theirs):
                 return SignatureMatch(name, text)
     return None
@@ -213,20 +229,26 @@ def find_match(
 def as_token_list(auth_tokens: AuthTokens) -> Sequence[str]:
     """Return one auth token or several as a sequence.
 
+    Args:
+        auth_tokens: The token or the tokens.
+
     Raises:
         ConfigurationError: There is no token, or a token is empty, so that anybody could sign with it.
         TypeError: A token is not a text.
     """
     tokens = (auth_tokens,) if isinstance(auth_tokens, str) else tuple(auth_tokens)
     if not all(map(_is_text, tokens)):
-        raise TypeError("auth_tokens must be a str or several, not bytes or other values")
+        raise TypeError("auth_tokens must be a str or several strs, not bytes or other values")
     if not tokens or not all(tokens):
         raise ConfigurationError("auth_tokens must contain at least one auth token and no empty one")
     return tokens
 
 
 def split_url(url: str) -> tuple[str, str, str]:
-    """Return origin, path and query of a URL as they are signed: as written, but with the scheme in lower case.
+    """Return the origin, the path and the query of a URL as they are signed: unchanged, except for the scheme's case.
+
+    Args:
+        url: The URL. Its fragment is ignored.
 
     Raises:
         ValueError: The URL is not an absolute http(s) URL.
@@ -240,7 +262,7 @@ def split_url(url: str) -> tuple[str, str, str]:
 
 
 def _address_spellings(origin: str, path: str) -> tuple[str, ...]:
-    """Return the address as the official Python SDK signs it, then as other SDKs do if they differ."""
+    """Return the address as the official Python SDK signs it, and then as other SDKs sign it if they differ."""
     if path in {"", "/"}:
         return origin + path, origin if path else f"{origin}/"
     before, slash, last = path.rpartition("/")
@@ -254,10 +276,10 @@ def _signed_after_address(method: str, query: str, form: Pairs) -> str:
     query_pairs = read_pairs(query)
     match method.upper():
         case "GET":
-            # In the official SDK, the query has precedence if a name is in both.
-            named = {name for name, _ in query_pairs}
-            said = [*query_pairs, *(pair for pair in form if pair[0] not in named)]
-            return f"?{_joined_pairs(said)}" if said else ""
+            # In the official SDK, the query has precedence if both contain a name.
+            query_names = {name for name, _ in query_pairs}
+            signed = [*query_pairs, *(pair for pair in form if pair[0] not in query_names)]
+            return f"?{_joined_pairs(signed)}" if signed else ""
         case "POST":
             sent = "".join(chain.from_iterable(sorted(form)))
             start, separator = "?" if query_pairs or form else "", "." if query_pairs and form else ""
@@ -267,6 +289,7 @@ def _signed_after_address(method: str, query: str, form: Pairs) -> str:
 
 
 def _joined_pairs(pairs: Pairs) -> str:
+    """Return the pairs of a query as they are signed."""
     return "&".join(map("=".join, sorted(pairs)))
 
 
@@ -275,12 +298,14 @@ def _is_text(value: object) -> bool:
 
 
 def _header_text(text: object) -> str:
+    """Return the name or the value of a header, which must be a text."""
     if not isinstance(text, str):
         raise TypeError(f"headers must be texts, not {text!r:.80}; decode the bytes of ASGI as latin-1")
     return text
 
 
 def _missing(version: str, found: Sequence[str]) -> str:
+    """Return the message for a request without a signature of a version."""
     wanted = f"X-Plivo-Signature-{version} (or -Ma-{version}) and X-Plivo-Signature-{version}-Nonce"
     had = f"only {', '.join(found)}" if found else "no signature"
     weak = any(name.endswith("-v2") for name in found)
@@ -289,6 +314,7 @@ def _missing(version: str, found: Sequence[str]) -> str:
 
 
 def _digest(text: str, auth_token: bytes) -> bytes:
-    # A lone surrogate must lead to a mismatch, not to an error of encoding.
+    """Return the signature of a text."""
+    # A lone surrogate must cause a mismatch, not a UnicodeEncodeError.
     signed = text.encode(errors="surrogatepass")
     return binascii.b2a_base64(hmac.digest(auth_token, signed, "sha256"), newline=False)

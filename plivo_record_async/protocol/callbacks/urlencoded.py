@@ -10,13 +10,15 @@ from urllib.parse import unquote
 __all__ = ["MOST_ODD_ESCAPES", "MOST_PAIRS", "Pairs", "read_pairs"]
 
 Pairs = Sequence[tuple[str, str]]
-"""Decoded names and values in the order in which they were received. Names may be repeated."""
+"""Decoded names and values, in the order in which they were received. A name may be repeated."""
 
 MOST_PAIRS = 500
-"""The most pairs that are read. Plivo's callbacks have about ten; a longer text is refused before it takes memory."""
+"""The largest number of pairs that are read. Plivo's callbacks have about ten pairs. A text with more pairs is rejected
+before it needs memory."""
 
 MOST_ODD_ESCAPES = 1000
-"""The most escapes in a text that no encoder of forms writes. Such a text is decoded slowly, so it must be short."""
+"""The largest number of escapes in a text with broken escapes or with characters that a form must escape. Decoding such
+a text is slow, so it must be short."""
 
 _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 
@@ -24,18 +26,20 @@ _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 def read_pairs(text: str) -> Pairs:
     """Return the pairs in a query or a form.
 
-    The result is that of ``urllib.parse.parse_qsl`` with ``keep_blank_values=True``, in a fraction of its time. Bytes
-    that are not UTF-8 become U+FFFD.
+    The result is the same as that of ``urllib.parse.parse_qsl`` with ``keep_blank_values=True``, but the function is
+    several times as fast. Bytes that are not UTF-8 become U+FFFD.
 
     Args:
         text: A query, or the text of a form.
 
     Raises:
-        ValueError: The text holds more than `MOST_PAIRS` pairs, or more than `MOST_ODD_ESCAPES` escapes of which some
-            are broken.
+        ValueError: The text has more than `MOST_PAIRS` pairs. Or it has a broken escape or a character that a form must
+            escape, and more than `MOST_ODD_ESCAPES` escapes.
     """
     if text.count("&") >= MOST_PAIRS:
-        raise ValueError(f"a callback holds at most {MOST_PAIRS} names and values, but {text.count('&') + 1} came")
+        raise ValueError(
+            f"a callback has at most {MOST_PAIRS} names and values, but {text.count('&') + 1} were received"
+        )
     decode: Callable[[str], str] = _decoded
     if not text.isascii() or _BROKEN_ESCAPE.search(text):
         decode = unquote
@@ -52,7 +56,7 @@ def read_pairs(text: str) -> Pairs:
 def _decoded(text: str) -> str:
     """Decode a text that has no broken escape.
 
-    Quoted-printable is the same encoding with ``=`` instead of ``%``, and the standard library decodes it in C: a
-    transcript of a megabyte takes ten milliseconds instead of a hundred.
+    Quoted-printable is the same encoding with ``=`` instead of ``%``, and the standard library decodes it in C. A
+    transcript of one megabyte takes 10 milliseconds instead of 100.
     """
     return binascii.a2b_qp(text.replace("=", "%3D").replace("%", "=")).decode(errors="replace")

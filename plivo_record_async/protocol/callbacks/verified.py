@@ -1,6 +1,6 @@
 """`VerifiedCallback`: a request whose signature proves that Plivo signed its text.
 
-The signature does not prove where the fields in the text begin and end; `events` decides that.
+The signature does not prove where in the text each field begins and ends; `events` decides this.
 """
 
 from __future__ import annotations
@@ -24,13 +24,12 @@ class VerifiedCallback:
     Attributes:
         method: ``GET`` or ``POST``.
         fields: The fields of the callback: the form of a POST, or the query of a GET without the pairs of ``issued``.
-        issued: The pairs of the issued URL with which the query of a GET begins. They are known only if the URL was
-            pinned.
-        unsigned: The pairs in the form of a GET whose names are in its query too. The signature does not cover them.
-        signed_text: The text that the signature was made for, with the nonce.
-        nonce: The nonce at the end of the signed text.
+        issued: The pairs of the issued URL with which the query of a GET begins. It is empty if the URL is not pinned.
+        unsigned: The pairs in the form of a GET whose names are also in its query. The signature does not cover them.
+        signed_text: The text for which the signature was computed, with the nonce.
+        nonce: The nonce, which is the end of the signed text.
         url_is_pinned: Whether the signed text was computed from the URL that was given to Plivo.
-        expected_method: The method that was asked of Plivo. If None, both methods are accepted.
+        expected_method: The ``callback_method`` that was given to Plivo. If None, both methods are accepted.
     """
 
     method: HttpMethod
@@ -49,7 +48,7 @@ class VerifiedCallback:
 
     @property
     def raw(self) -> Mapping[str, str | list[str]]:
-        """Every field as it was received. A name that is repeated has the list of its values."""
+        """Every field as it was received. A repeated name has the list of its values."""
         pairs = (*self.issued, *self.fields)
         raw: dict[str, str | list[str]] = dict(pairs)
         if len(raw) != len(pairs):

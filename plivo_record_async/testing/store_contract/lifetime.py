@@ -113,9 +113,9 @@ class LifetimeContract(StoreTests):
         def elsewhere() -> list[Exception]:
             errors: list[Exception] = []
             for call in _calls(store):
-                with pytest.raises(ConfigurationError) as refused:
+                with pytest.raises(ConfigurationError) as caught:
                     asyncio.run(_awaited(call))
-                errors.append(refused.value)
+                errors.append(caught.value)
             return errors
 
         errors = await asyncio.to_thread(elsewhere)

@@ -42,7 +42,7 @@ def test_genuine_fields_are_whole(fields: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize("fields", HONEST)
-def test_each_moved_field_border_is_refused_or_looks_like_a_new_field(fields: dict[str, str]) -> None:
+def test_each_moved_field_border_is_rejected_or_looks_like_a_new_field(fields: dict[str, str]) -> None:
     for name, cut in moved_borders(fields):
         if find_shifted_name(cut) is None:
             known = next(known for known in KNOWN_NAMES if name.startswith(known) or known.startswith(name))
@@ -132,7 +132,7 @@ def test_new_fields_beside_the_known_one_are_believed(new: dict[str, str]) -> No
 
 
 @given(st.dictionaries(st.text(), st.text()))
-def test_other_fields_are_not_refused(extra: dict[str, str]) -> None:
+def test_other_fields_are_not_rejected(extra: dict[str, str]) -> None:
     fields = RECORDING_ENDED | extra
     if find_shifted_name(fields) is not None:
         assert any((name + value).startswith(known) for name, value in extra.items() for known in KNOWN_NAMES)

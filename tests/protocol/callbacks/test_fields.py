@@ -100,7 +100,7 @@ def test_well_formed_fields_are_read(reader: Reader[Any], value: object, meaning
 
 
 @pytest.mark.parametrize(("reader", "value"), BAD)
-def test_malformed_fields_are_refused(reader: Reader[Any], value: object) -> None:
+def test_malformed_field_is_unreadable(reader: Reader[Any], value: object) -> None:
     with pytest.raises(UnreadableFieldError, match=r"^field "):
         reader("field", value)
 
@@ -153,12 +153,12 @@ def test_json_object_is_read() -> None:
         ("null", "is not a JSON object"),
     ],
 )
-def test_text_that_is_not_a_json_object_is_refused(text: str, words: str) -> None:
+def test_text_that_is_not_a_json_object_is_unreadable(text: str, words: str) -> None:
     with pytest.raises(UnreadableFieldError, match=words):
         read_json_object("response", text)
 
 
-def test_deeply_nested_json_is_refused() -> None:
+def test_deeply_nested_json_is_unreadable() -> None:
     nested: list[Any] = []
     for _ in range(100_000):
         nested = [nested]

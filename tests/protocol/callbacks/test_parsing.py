@@ -1,4 +1,4 @@
-"""Parsing of a request into an event: which requests are refused, and why."""
+"""Parsing of a request into an event: which requests are rejected, and why."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_query_of_a_post_is_not_read_as_fields() -> None:
 
 
 def test_form_of_a_get_counts_as_part_of_its_fields() -> None:
-    """As the official SDK signs it; a form that repeats the query, which is not signed, is refused."""
+    """As the official SDK signs it; a form that repeats the query, which is not signed, is rejected."""
     request = callback(RECORDING_ENDED, url="https://h/cb?a=1")
     signature = sign_callback_v3("GET", request["url"], RECORDING_ENDED, NONCE, TOKEN)
     get = changed(request, method="GET", headers={V3: signature, V3_NONCE: NONCE})
@@ -327,7 +327,7 @@ def test_odd_content_under_a_good_signature_is_kept(changes: dict[str, str], rea
     assert json.loads(json.dumps(event.raw)) == fields
 
 
-# What is refused
+# Rejected requests
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ def test_invalid_method_or_url_is_malformed(changes: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("url", ["https://h/cb#", "https://h/cb?a=1#b=2", "https://h/#/cb", "#"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
-def test_url_with_a_number_sign_is_refused_first(url: str, method: str) -> None:
+def test_url_with_a_number_sign_is_rejected_first(url: str, method: str) -> None:
     """Some servers pass on what stands behind it, and it is not signed."""
     for expected_url in (None, "https://h/cb#rc=5"):
         with pytest.raises(MalformedCallbackError, match="has a '#', and what follows it is not signed") as caught:
@@ -454,12 +454,12 @@ def test_a_nonce_with_a_dot_cannot_be_verified() -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_callback_with_too_many_fields_is_refused(method: str) -> None:
+def test_callback_with_too_many_fields_is_rejected(method: str) -> None:
     many = "&".join(["ab"] * 20_000)
     headers = {V3: "s", V3_NONCE: "1"}
-    with pytest.raises(MalformedCallbackError, match="at most 500 names and values, but 20000 came"):
+    with pytest.raises(MalformedCallbackError, match="at most 500 names and values, but 20000 were received"):
         parse_callback(method, f"https://h/cb?{many}", headers, b"", auth_tokens=TOKEN)
-    with pytest.raises(MalformedCallbackError, match="at most 500 names and values, but 20000 came"):
+    with pytest.raises(MalformedCallbackError, match="at most 500 names and values, but 20000 were received"):
         parse_callback("POST", "https://h/cb", headers, many.encode(), auth_tokens=TOKEN)
 
 
@@ -483,7 +483,7 @@ def test_repeated_names_are_kept_but_not_believed(method: str) -> None:
         {f"record_url{RECORDING_ENDED['record_url'][:5]}": RECORDING_ENDED["record_url"][5:]},
     ],
 )
-def test_differently_split_parameters_are_refused(cut: dict[str, str]) -> None:
+def test_differently_split_parameters_are_rejected(cut: dict[str, str]) -> None:
     request = callback(RECORDING_ENDED)
     fields = {name: value for name, value in RECORDING_ENDED.items() if name != "record_url"} | cut
     forged = changed(request, body=urlencode(fields).encode())

@@ -239,12 +239,12 @@ def test_version_2_covers_neither_query_nor_body() -> None:
 
 
 @pytest.mark.parametrize("url", ["", "/cb", "h/cb", "ftp://h/cb", "https:/h", "https://", "https:///cb", "https://?q"])
-def test_a_url_that_is_not_absolute_is_refused(url: str) -> None:
+def test_url_that_is_not_absolute_is_invalid(url: str) -> None:
     with pytest.raises(ValueError, match="url must be an absolute http:// or https:// URL, not"):
         sign_callback_v3("POST", url, {}, NONCE, TOKEN)
 
 
-def test_another_method_is_refused() -> None:
+def test_method_other_than_get_and_post_is_invalid() -> None:
     with pytest.raises(ValueError, match="method must be GET or POST, not 'PUT'"):
         sign_callback_v3("PUT", URL, {}, NONCE, TOKEN)
 

@@ -74,7 +74,9 @@ def test_decoding_agrees_with_the_standard_library(text: str) -> None:
 def test_the_number_of_pairs_is_bounded() -> None:
     assert len(read_pairs("&".join(["a=1"] * MOST_PAIRS))) == MOST_PAIRS
     for text in ("&".join(["a=1"] * (MOST_PAIRS + 1)), "&" * 60_000, "ab&" * 20_000):
-        with pytest.raises(ValueError, match=f"at most {MOST_PAIRS} names and values, but {text.count('&') + 1} came"):
+        with pytest.raises(
+            ValueError, match=f"at most {MOST_PAIRS} names and values, but {text.count('&') + 1} were received"
+        ):
             read_pairs(text)
 
 

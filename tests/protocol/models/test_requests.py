@@ -1,4 +1,4 @@
-"""What users ask for: the arguments that requests refuse."""
+"""The requests that users make: which arguments are invalid."""
 
 from __future__ import annotations
 
@@ -38,13 +38,17 @@ BAD_OF_STARTS: list[tuple[dict[str, Any], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "error", "words"), BAD_OF_BOTH + BAD_OF_STARTS)
-def test_a_start_request_refuses(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
+def test_invalid_argument_of_a_start_request_raises(
+    arguments: dict[str, Any], error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
         StartRequest(**(NAME | arguments))
 
 
 @pytest.mark.parametrize(("arguments", "error", "words"), BAD_OF_BOTH)
-def test_a_stop_request_refuses(arguments: dict[str, Any], error: type[Exception], words: str) -> None:
+def test_invalid_argument_of_a_stop_request_raises(
+    arguments: dict[str, Any], error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=words):
         StopRequest(**(NAME | arguments))
 
@@ -58,14 +62,14 @@ def test_a_transcription_type_is_passed_on_as_given(transcription_type: str) -> 
     ("limit", "per", "error"),
     [(0, 5, ValueError), (1.5, 5, TypeError), (True, 5, TypeError), (1, 0, ValueError), (1, "5", TypeError)],
 )
-def test_a_rate_limit_refuses(limit: Any, per: Any, error: type[Exception]) -> None:
+def test_invalid_argument_of_a_rate_limit_raises(limit: Any, per: Any, error: type[Exception]) -> None:
     with pytest.raises(error):
         RateLimit(limit, per=per)
 
 
 @pytest.mark.parametrize("request_type", [StartRequest, StopRequest])
 @pytest.mark.parametrize("name", ["a&b", "a=b", "&", "x&record_url=https://evil.example&z="])
-def test_callback_by_get_is_refused_for_a_name_that_its_signature_would_not_protect(
+def test_callback_by_get_is_invalid_for_a_name_that_its_signature_would_not_protect(
     request_type: Any, name: str
 ) -> None:
     with pytest.raises(ValueError, match=r"must not be GET for the conference .* Use POST, the default"):

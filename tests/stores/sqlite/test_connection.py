@@ -59,20 +59,20 @@ async def test_opening_a_locked_file_waits_no_longer_than_busy_timeout(
 async def test_missing_directory_is_reported(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     store = SQLiteStore(missing / "recordings.db")
-    with pytest.raises(StoreError, match="does its directory exist") as refused:
+    with pytest.raises(StoreError, match="does its directory exist") as caught:
         await store.create(planned())
-    assert "acknowledged" not in str(refused.value), "nothing ever was"
+    assert "acknowledged" not in str(caught.value), "nothing ever was"
     missing.mkdir()
     assert await store.create(planned()) == planned()
     await store.aclose()
 
 
-async def test_file_that_is_no_database_is_refused_and_not_changed(path: Path) -> None:
+async def test_file_that_is_no_database_raises_store_error_and_is_not_changed(path: Path) -> None:
     path.write_text("Dear diary, " * 1000)
     store = SQLiteStore(path)
-    with pytest.raises(StoreError, match="it is no SQLite database, or damaged") as refused:
+    with pytest.raises(StoreError, match="it is no SQLite database, or damaged") as caught:
         await store.get("start-1")
-    assert "acknowledged" not in str(refused.value), "nothing ever was"
+    assert "acknowledged" not in str(caught.value), "nothing ever was"
     await store.aclose()
     assert path.read_text().startswith("Dear diary")
 
@@ -115,7 +115,7 @@ def ordinary_user(folder: Path) -> Generator[None]:
         os.seteuid(0)
 
 
-async def test_file_without_write_permission_is_refused() -> None:
+async def test_file_without_write_permission_raises_store_error() -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "recordings.db"
         first = SQLiteStore(path)
@@ -167,7 +167,7 @@ async def test_existing_file_keeps_its_permissions(path: Path) -> None:
     await store.aclose()
 
 
-def test_database_that_cannot_have_a_wal_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_database_that_cannot_have_a_wal_raises_store_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where the file of that name is created
     with pytest.raises(StoreError, match="SQLite can keep no WAL, only 'memory'"):
         connection.connect(":memory:", busy_timeout=1)

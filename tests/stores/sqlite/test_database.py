@@ -26,7 +26,7 @@ from tests.support.samples.recordings import NOW, next_version, planned
 from tests.support.sqlite_files import execute_sql, other_connection, output_of, start_writer
 
 
-async def test_full_database_refuses_writes_and_keeps_what_it_has(path: Path) -> None:
+async def test_write_to_a_full_database_raises_store_error_and_loses_nothing(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned("first"))
     [(pages,)] = await execute_sql(store, "PRAGMA page_count")
@@ -47,7 +47,7 @@ async def test_full_database_refuses_writes_and_keeps_what_it_has(path: Path) ->
     await store.aclose()
 
 
-def test_full_disk_refuses_writes_and_keeps_what_it_has(path: Path) -> None:
+def test_write_to_a_full_disk_raises_store_error_and_loses_nothing(path: Path) -> None:
     lines = output_of(start_writer("full", path, 400_000))
     [refused] = [line for line in lines if line.startswith("refused")]
     assert f"{path}: the disk failed" in refused
@@ -64,7 +64,7 @@ def test_full_disk_refuses_writes_and_keeps_what_it_has(path: Path) -> None:
     asyncio.run(check())
 
 
-async def test_locked_file_refuses_writes_and_allows_reads(path: Path) -> None:
+async def test_locked_file_can_be_read_and_not_written(path: Path) -> None:
     store = SQLiteStore(path, busy_timeout=0.05)
     record = await store.create(planned())
     with other_connection(path) as other:

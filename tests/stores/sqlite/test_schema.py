@@ -108,7 +108,7 @@ async def test_orphans_of_schema_1_are_found_by_their_ids_and_a_damaged_one_stay
 NEWER = f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = 1000"
 
 
-async def test_file_of_a_newer_version_is_refused_and_not_changed(path: Path) -> None:
+async def test_file_of_a_newer_version_raises_store_error_and_is_not_changed(path: Path) -> None:
     with other_connection(path) as other:
         other.executescript(NEWER)
     store = SQLiteStore(path)
@@ -119,7 +119,7 @@ async def test_file_of_a_newer_version_is_refused_and_not_changed(path: Path) ->
         assert other.execute("SELECT * FROM sqlite_master").fetchall() == []
 
 
-async def test_file_of_a_development_version_is_refused_and_not_changed(path: Path) -> None:
+async def test_file_of_a_development_version_raises_store_error_and_is_not_changed(path: Path) -> None:
     with other_connection(path) as other:
         for statement in MIGRATIONS[0]:
             other.execute(statement)
@@ -133,7 +133,7 @@ async def test_file_of_a_development_version_is_refused_and_not_changed(path: Pa
 
 
 @pytest.mark.parametrize("mark", ["user_version = 0", "user_version = 1", "application_id = 1"])
-async def test_database_of_another_program_is_refused_and_not_changed(path: Path, mark: str) -> None:
+async def test_database_of_another_program_raises_store_error_and_is_not_changed(path: Path, mark: str) -> None:
     with other_connection(path) as other:
         other.execute("CREATE TABLE customers (name)")
         other.execute(f"PRAGMA {mark}")

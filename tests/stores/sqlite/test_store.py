@@ -61,7 +61,7 @@ async def test_file_is_not_opened_before_the_first_call(path: Path) -> None:
 
 
 @pytest.mark.parametrize("bad", ["", ":memory:", b":memory:", "a\0b"])
-def test_path_that_names_no_file_is_refused(bad: str) -> None:
+def test_path_that_names_no_file_is_invalid(bad: str) -> None:
     with pytest.raises(ValueError, match="MemoryStore"):
         SQLiteStore(bad)
 

@@ -100,7 +100,9 @@ async def test_empty_batch_runs_after_the_poll_interval(worker: BatchWorker, bac
     assert await asyncio.to_thread(backend.waited.wait, 10)
 
 
-async def test_closing_runs_earlier_jobs_and_refuses_later_ones(worker: BatchWorker, backend: FakeBackend) -> None:
+async def test_closing_runs_earlier_jobs_and_later_ones_raise_closed_error(
+    worker: BatchWorker, backend: FakeBackend
+) -> None:
     backend.free.clear()
     before = worker.submit(lambda _: "before")
     closing = asyncio.create_task(worker.aclose())
