@@ -52,7 +52,7 @@ class RecordClient:
             await client.stop_recording("standup")
 
     Each call ends with exactly one outcome: a result or a typed error. A start is sent again only if it is certain that
-    it was not executed, either because no byte of it left this machine or because Plivo refused it with 429. A stop is
+    it was not executed, either because no byte of it left this machine or because Plivo rejected it with 429. A stop is
     safe to repeat, so it is also sent again if its outcome is unknown.
 
     A client can be created anywhere, for example at module level. It is used in one event loop at a time, in any number
@@ -198,8 +198,8 @@ class RecordClient:
             NotSentError: No byte of the request left this machine; it is safe to call again.
             OutcomeUnknownError: The request may have been executed: it may have been sent, and no response says whether
                 it was executed.
-            ApiError: Plivo responded with an error status. The subclass says which.
-            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+            ApiError: Plivo answered with an error status. The subclass says which.
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error.
             ClosedError: The client is closed; nothing was sent.
             ConfigurationError: The client is in use in another event loop, or this process was forked while the
@@ -291,9 +291,9 @@ class RecordClient:
             NotSentError: No byte of the start left this machine; it is safe to call again.
             OutcomeUnknownError: The start may have been executed. Do not repeat it: a second start records, and is
                 billed, twice.
-            ApiError: Plivo refused the start, so it was not executed. The subclass says why: for example,
+            ApiError: Plivo rejected the start, so it was not executed. The subclass says why: for example,
                 `NotFoundError` if no conference of this name is live.
-            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error. Do not repeat the start, because it may have been executed.
             ClosedError: The client is closed; nothing was sent.
             ConfigurationError: The client is in use in another event loop, or this process was forked while the
@@ -368,9 +368,9 @@ class RecordClient:
             TypeError: An argument has the wrong type; nothing was sent.
             NotSentError: No byte of the stop left this machine; it is safe to call again.
             OutcomeUnknownError: The stop may have been executed; it is safe to call again.
-            ApiError: Plivo responded with an error status: for example, `NotFoundError` if no conference of this name
+            ApiError: Plivo answered with an error status: for example, `NotFoundError` if no conference of this name
                 is live. After a `ServerError`, the stop may or may not have been executed.
-            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error.
             ClosedError: The client is closed; nothing was sent.
             ConfigurationError: The client is in use in another event loop, or this process was forked while the
@@ -465,8 +465,8 @@ class RecordClient:
             NotFoundError: The account has no recording with this ID.
             NotSentError: No byte of the request left this machine; it is safe to call again.
             OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
-            ApiError: Plivo responded with another error status.
-            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+            ApiError: Plivo answered with another error status.
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error.
             ClosedError: The client is closed; nothing was sent.
             ConfigurationError: The client is in use in another event loop, or this process was forked while the
@@ -508,8 +508,8 @@ class RecordClient:
             TypeError: An argument has the wrong type; nothing was sent.
             NotSentError: No byte of the request left this machine; it is safe to call again.
             OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
-            ApiError: Plivo responded with an error status.
-            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+            ApiError: Plivo answered with an error status.
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error.
             ClosedError: The client is closed; nothing was sent.
             ConfigurationError: The client is in use in another event loop, or this process was forked while the
@@ -542,8 +542,8 @@ class RecordClient:
             NotSentError: No byte of the request left this machine; it is safe to call again.
             OutcomeUnknownError: The recording may have been deleted: no attempt got a usable response. It is safe to
                 call again.
-            ApiError: Plivo responded with another error status.
-            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+            ApiError: Plivo answered with another error status.
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error.
             ClosedError: The client is closed; nothing was sent.
             ConfigurationError: The client is in use in another event loop, or this process was forked while the
@@ -569,8 +569,8 @@ class RecordClient:
             NotFoundError: No conference of this name is live.
             NotSentError: No byte of the request left this machine; it is safe to call again.
             OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
-            ApiError: Plivo responded with another error status.
-            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+            ApiError: Plivo answered with another error status.
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error.
             ClosedError: The client is closed; nothing was sent.
             ConfigurationError: The client is in use in another event loop, or this process was forked while the
@@ -594,8 +594,8 @@ class RecordClient:
             TypeError: ``timeout`` is not a number; nothing was sent.
             NotSentError: No byte of the request left this machine; it is safe to call again.
             OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
-            ApiError: Plivo responded with an error status.
-            UnexpectedResponseError: Plivo responded with a success status, but the body cannot be read or contains an
+            ApiError: Plivo answered with an error status.
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error.
             ClosedError: The client is closed; nothing was sent.
             ConfigurationError: The client is in use in another event loop, or this process was forked while the

@@ -46,6 +46,9 @@ PROVEN_ELSEWHERE: Final[Mapping[str, Mapping[str, str]]] = {
         ("find_second_reading", "_find_get_event", "_find_hidden_field", "_find_wrong_end"),
         "callbacks/test_readings.py tries all second readings of whole requests, which a single function does not see",
     ),
+    "transport/connectors/pyreqwest_adapter.py": {
+        "_body_when_sending": "pyreqwest calls it in a thread of its own, which coverage does not see",
+    },
     "testing/store_contract/event_loop.py": {"StoreTests.store": "every test class overrides the fixture"},
 }
 """For a package file, the functions with lines that another test file proves better, and the reason."""

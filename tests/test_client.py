@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -34,6 +35,7 @@ from plivo_record_async import (
     RecordingStopped,
     StartRequest,
     StopRequest,
+    _clock,
 )
 from plivo_record_async.protocol.api import endpoints
 
@@ -436,6 +438,23 @@ async def test_errors_are_typed() -> None:
             await calls.start_recording("standup")
         with pytest.raises(AuthenticationError, match="stop of 'standup': Plivo answered 401"):
             await calls.stop_recording("standup")
+
+
+def test_timeout_of_the_client_is_shown() -> None:
+    assert (client().timeout, client(timeout=7).timeout) == (30.0, 7)
+
+
+@respx.mock
+async def test_clock_of_plivo_is_estimated_from_responses() -> None:
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    headers = {"Date": format_datetime(tomorrow, usegmt=True)}
+    respx.get(f"{ACCOUNT}/Conference/").respond(200, json={"conferences": []}, headers=headers)
+    async with client() as calls:
+        for _ in range(2):
+            await calls.list_conferences()
+        estimate = calls.plivo_clock.time(_clock.read())
+    assert estimate is not None
+    assert abs(estimate - tomorrow) < timedelta(minutes=1)
 
 
 def test_client_shows_its_settings() -> None:

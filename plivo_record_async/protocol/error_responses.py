@@ -78,31 +78,31 @@ def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911
     """Return the status, as in https://www.rfc-editor.org/rfc/rfc9110#section-15, and a sentence for users."""
     match error:
         case UnknownStartError():
-            return 404, "No recording with this id was started here."
+            return 404, "No recording with this ID was started here."
         case NotFoundError(missing="conference"):
             return 409, "Nobody is in this conference."
         case NotFoundError(missing="recording"):
             return 404, "There is no such recording."
         case WaitTimeoutError():
-            return 202, "Not yet. Ask again later."
+            return 202, "The recording has not reached this stage yet. Ask again later."
         case OutcomeUnknownError(start_id=str()) | UnexpectedResponseError(start_id=str()):
-            return 202, "It may have been started. Do not start it again; ask for it by its start_id."
+            return 202, "The recording may have been started. Do not start it again. Use its start_id to find out."
         case OutcomeUnknownError():
-            return 504, "No answer came from Plivo. It may have been done."
+            return 504, "Plivo sent no usable response. The request may have been executed."
         case RecordingFailedError():
-            return 409, "It failed, or was never asked for, and will not come."
+            return 409, "The recording can no longer reach this stage."
         case NotSentError() | RateLimitError() | ClosedError() | StoreError():
-            return 503, "Nothing was done. Try again later."
+            return 503, "The request was not executed. Try again later."
         case CallbackRejectedError():
             return error.status, "This callback was rejected."
         case UnexpectedResponseError():
-            return 502, "Plivo's answer could not be read. It may have been done."
+            return 502, "Plivo's response could not be used. The request may have been executed."
         case ServerError():
-            return 502, "Plivo failed. It may have been done."
+            return 502, "An error occurred at Plivo. The request may have been executed."
         case ApiError():
-            return 502, "Plivo refused the request."
+            return 502, "Plivo rejected the request."
         case _:
-            return 500, "This service is not set up correctly."
+            return 500, "This service is not configured correctly."
 
 
 def _retry_after(error: PlivoRecordError) -> int:

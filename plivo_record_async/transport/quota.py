@@ -1,4 +1,4 @@
-"""The account's quota: Plivo accepts 300 requests in any 5 seconds, and refuses further ones with 429.
+"""The account's quota: Plivo accepts 300 requests in any 5 seconds, and rejects further ones with 429.
 
 https://plivo.com/docs/voice/concepts/account-limits.md
 """

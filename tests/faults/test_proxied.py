@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import os
-import shutil
 import ssl
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -260,23 +257,3 @@ async def test_a_file_of_certificates_replaces_the_others(
         monkeypatch.setenv("SSL_CERT_FILE", name)
         async with client_for(tls_server, max_retries=0) as client:
             assert isinstance(await result_or_error(client.start_recording("room")), ends)
-
-
-@pytest.fixture
-def directory_of_certificates(authority: trustme.CA, tmp_path: Path) -> str:
-    certificate = tmp_path / "authority.pem"
-    authority.cert_pem.write_to_path(str(certificate))
-    command = ["openssl", "x509", "-noout", "-hash", "-in", str(certificate)]
-    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    certificate.rename(tmp_path / f"{name}.0")
-    return str(tmp_path)
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="only openssl knows what the file is called")
-async def test_certificate_directory_of_the_environment_is_used(
-    tls_server: FaultServer, directory_of_certificates: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
-    monkeypatch.setenv("SSL_CERT_DIR", directory_of_certificates)
-    async with client_for(tls_server) as client:
-        await check_next_call(client, tls_server)

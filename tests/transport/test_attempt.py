@@ -10,7 +10,7 @@ import httpcore
 import httpx
 import pytest
 
-from plivo_record_async import NotSentError, OutcomeUnknownError, RateLimit
+from plivo_record_async import ClosedError, NotSentError, OutcomeUnknownError, RateLimit
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.models import StartRequest
@@ -117,6 +117,19 @@ def test_its_result_is_known_at_the_deadline(pool: bool) -> None:
         await asyncio.sleep(0)
         assert now() == (25.0 if pool else 10.0)
         assert len(results) == 1
+
+    virtual_time.run(main())
+
+
+@pytest.mark.parametrize(("attempt", "error"), [(1, ClosedError), (2, NotSentError)])
+def test_only_the_first_attempt_on_a_closed_client_raises_closed_error(attempt: int, error: type[Exception]) -> None:
+    async def main() -> None:
+        call = start(10.0)
+        call.attempt = attempt
+        closed = call.closed_error(Exchange())
+        assert type(closed) is error
+        assert "start of 'standup': the client " in str(closed)
+        assert "othing was sent" in str(closed)
 
     virtual_time.run(main())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 
 from plivo_record_async import ClosedError, ConfigurationError, NotSentError, OutcomeUnknownError, RateLimit, _clock
 from plivo_record_async.protocol.api import endpoints
-from plivo_record_async.protocol.api.response import LONGEST_PAUSE, QUOTA_PERIOD
+from plivo_record_async.protocol.api.response import LONGEST_PAUSE, QUOTA_PERIOD, Response
 from plivo_record_async.protocol.models import StartRequest, StopRequest
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.attempt import Call
@@ -341,6 +341,23 @@ def test_a_caller_cancelled_after_sending_leaves_at_once_and_the_request_goes_on
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "start of 'first' was cancelled after it may have been sent" in caplog.text
     assert words in caplog.text
+
+
+def test_awaitable_response_is_passed_to_the_callback_of_a_cancelled_call(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        passed: list[Awaitable[Response]] = []
+        call = start()
+        call.on_caller_cancelled = passed.append
+        task = asyncio.create_task(sender_over(Server(10.0)).send(call))
+        await asyncio.sleep(1)
+        task.cancel()
+        await asyncio.wait([task])
+        assert now() == pytest.approx(1)
+        [response] = passed
+        assert ((await response).status, now()) == (202, pytest.approx(10))
+
+    virtual_time.run(main())
+    assert caplog.records == []
 
 
 def test_a_cancelled_request_that_gets_no_answer_is_logged_as_unknown(caplog: pytest.LogCaptureFixture) -> None:

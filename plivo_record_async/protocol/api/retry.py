@@ -1,6 +1,6 @@
 """The decision whether a request is sent again, and when.
 
-A request is sent again only if that is safe. A start is sent again only if no byte of it was sent, or if Plivo refused
+A request is sent again only if that is safe. A start is sent again only if no byte of it was sent, or if Plivo rejected
 it with 429. Stops and reads are also sent again if they may have been executed.
 """
 
@@ -38,8 +38,8 @@ def decisive_error(earlier: PlivoRecordError | None, last: PlivoRecordError) -> 
     """Return the error that describes a whole call with several attempts.
 
     This is the error of the last attempt, unless it only describes that attempt. If the last attempt was not sent, or
-    was refused with 429, an earlier attempt may still have been executed. If a request is not repeatable, no refusal of
-    a later attempt proves that an earlier one was not executed.
+    was rejected with 429, an earlier attempt may still have been executed. If a request is not repeatable, a later
+    attempt that is rejected never proves that an earlier one was not executed.
 
     Args:
         earlier: The decisive error of the earlier attempts. If None, this is the first attempt.

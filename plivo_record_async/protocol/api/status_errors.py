@@ -33,7 +33,7 @@ __all__ = ["result_of"]
 
 T = TypeVar("T")
 
-_REFUSALS: Final[dict[int, type[ApiError]]] = {
+_REJECTIONS: Final[dict[int, type[ApiError]]] = {
     400: BadRequestError,
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -75,15 +75,15 @@ def result_of(
     Raises:
         UnexpectedResponseError: The status is 2xx, but the body cannot be read or contains an error.
         ApiError: The status is an error. It decides which subclass is raised.
-        OutcomeUnknownError: The request is not repeatable, and the status does not prove that it was refused, so it may
-            have been executed. A status that proves nothing, such as 303 or 408, raises this for any request.
+        OutcomeUnknownError: The status does not prove that the request was rejected, so it may have been executed. For
+            a repeatable request, a 5xx status raises `ServerError` instead.
     """
     if may_be_done and response.status == HTTPStatus.NOT_FOUND and request.read_already_done is not None:
         with contextlib.suppress(ValueError):
             return request.read_already_done(response)
     if not response.is_success:
-        if (refusal := _error_for_status(request, response)) is not None:
-            raise refusal
+        if (error := _error_for_status(request, response)) is not None:
+            raise error
         raise OutcomeUnknownError(
             request.operation,
             f"Plivo answered {response.status} ({_message(response)})",
@@ -136,14 +136,14 @@ def _error_for_status(request: Request[Any], response: Response) -> ApiError | N
         return NotFoundError(*about, operation=operation, missing=request.missing)
     if status in _REDIRECTS:
         return ApiError(*about, operation=operation, advice=_advice_on_redirect(response))
-    if _is_refusal(status):
-        return _REFUSALS.get(status, ApiError)(*about, operation=operation)
+    if _is_rejection(status):
+        return _REJECTIONS.get(status, ApiError)(*about, operation=operation)
     if request.repeatable and status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return ServerError(*about, operation=operation)
     return None
 
 
-def _is_refusal(status: int) -> bool:
+def _is_rejection(status: int) -> bool:
     """Return whether a status proves that the request was not executed.
 
     The standard statuses of client errors prove it. The others are inventions of gateways, and some of them, such as

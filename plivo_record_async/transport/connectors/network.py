@@ -187,7 +187,7 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
             self._transport.abort()
             raise
         if transport is None:
-            raise httpcore.ConnectError("the peer closed the connection during the TLS handshake")
+            raise httpcore.ConnectError("the connection was closed during the TLS handshake")
         if self._unread:
             transport.abort()
             raise httpcore.ConnectError("data arrived before the TLS handshake, so it may be forged")

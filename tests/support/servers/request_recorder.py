@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
@@ -45,6 +46,7 @@ class RequestRecorder:
     Args:
         host: The address on which it listens.
         started: The bytes of its response to a start.
+        tls: Its TLS settings. If None, it is a plain HTTP server.
 
     Attributes:
         requests: The requests in the order in which they arrived.
@@ -52,16 +54,17 @@ class RequestRecorder:
         open: The connections that the client has not closed, by their number.
     """
 
-    def __init__(self, host: str = "127.0.0.1", *, started: bytes = STARTED) -> None:
+    def __init__(self, host: str = "127.0.0.1", *, started: bytes = STARTED, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[RecordedRequest] = []
         self.connections = 0
         self._host = host
         self._started = started
+        self._tls = tls
         self._server: asyncio.Server
         self.open: dict[int, asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, self._host, 0)
+        self._server = await asyncio.start_server(self._serve, self._host, 0, ssl=self._tls)
         return self
 
     async def __aexit__(
@@ -75,7 +78,7 @@ class RequestRecorder:
     @property
     def url(self) -> str:
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._server.sockets[0].getsockname()[1]}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self._server.sockets[0].getsockname()[1]}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1

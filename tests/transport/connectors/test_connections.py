@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
+import shutil
+import ssl
+import subprocess
 import time
 from pathlib import Path
 
 import httpx
 import pytest
 import respx
+import trustme
 
 from plivo_record_async import (
     ConfigurationError,
@@ -118,6 +123,42 @@ def test_error_names_a_certificate_file_without_certificates(
     assert str(path) in str(caught.value)
     client_over(trust_env=False)
     client_over(base_url="http://h")
+
+
+@pytest.fixture
+def directory_of_certificates(authority: trustme.CA, tmp_path: Path) -> str:
+    """A directory with the certificate of the authority, under the name by which OpenSSL finds it."""
+    certificate = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(certificate))
+    command = ["openssl", "x509", "-noout", "-hash", "-in", str(certificate)]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    certificate.rename(tmp_path / f"{name}.0")
+    return str(tmp_path)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="only openssl knows the name of the file")
+async def test_certificate_directory_of_the_environment_is_trusted(
+    directory_of_certificates: str, server_tls: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    async with RequestRecorder(tls=server_tls) as recorder:
+        monkeypatch.setenv("SSL_CERT_DIR", directory_of_certificates)
+        async with client_over(base_url=recorder.url) as client:
+            assert (await client.start_recording("standup")).recording_id == "r"
+        async with client_over(base_url=recorder.url, trust_env=False) as client:
+            with pytest.raises(NotSentError, match="certificate verify failed"):
+                await client.start_recording("standup")
+
+
+async def test_requests_are_sent_through_a_proxy_with_its_credentials_and_headers() -> None:
+    async with RequestRecorder() as recorder:
+        proxy = httpx.Proxy(recorder.url, auth=("me", "p@ss"), headers={"X-Team": "a"})
+        async with client_over(base_url="http://api.invalid", proxy=proxy) as client:
+            assert (await client.start_recording("standup")).recording_id == "r"
+        [request] = recorder.requests
+        assert request.target == f"http://api.invalid{RECORD}"
+        assert request.headers["proxy-authorization"] == f"Basic {base64.b64encode(b'me:p@ss').decode()}"
+        assert request.headers["x-team"] == "a"
 
 
 async def turns_of_the_loop() -> None:

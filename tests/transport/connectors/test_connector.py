@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpcore
 import httpx
 import pytest
+import respx
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, UnexpectedResponseError
 from plivo_record_async.protocol.api import endpoints
@@ -16,6 +18,8 @@ from plivo_record_async.transport.connectors.connector import (
     LONGEST_RESPONSE,
     NEVER_CONNECTED,
     Exchange,
+    is_clean,
+    is_unmodified,
     request_headers,
 )
 from tests.support.clients.mock_transport import BASIC, TOKEN, error_of_start, report
@@ -182,6 +186,54 @@ async def test_an_endless_answer_is_cut_off() -> None:
     error = await error_of_start(handler)
     assert type(error) is UnexpectedResponseError
     assert LONGEST_RESPONSE < len(error.body) <= LONGEST_RESPONSE + 64 * 1024
+
+
+async def test_response_is_complete_when_its_body_has_ended() -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        yield b"first "
+        yield b"second"
+
+    exchange = Exchange()
+    response = await exchange.receive(202, {"date": "today"}, chunks())
+    assert (response.status, response.headers, response.body) == (202, {"date": "today"}, b"first second")
+    assert (response.complete, exchange.phase) == (True, "answer")
+
+
+async def test_stream_that_was_opened_for_the_request_is_kept() -> None:
+    exchange, stream = Exchange(), httpcore.AsyncMockStream([])
+    await exchange.trace("connection.connect_tcp.started", {})
+    assert exchange.opened_stream is None
+    await exchange.trace("connection.connect_tcp.complete", {"return_value": stream})
+    assert exchange.opened_stream is stream
+    assert exchange.reports_sending
+
+
+@pytest.mark.parametrize(("surplus", "clean"), [(b"", True), (b"HTTP/1.1 200 OK\r\n\r\n", False)])
+async def test_connection_with_bytes_after_the_response_is_not_clean(surplus: bytes, clean: bool) -> None:
+    stream = httpcore.AsyncMockStream([b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok" + surplus])
+    url = httpcore.URL("http://h/")
+    async with httpcore.AsyncHTTP11Connection(url.origin, stream) as connection:
+        response = await connection.handle_async_request(httpcore.Request("GET", url, headers=[("Host", "h")]))
+        assert await response.aread() == b"ok"
+        assert is_clean(connection) is clean
+        await response.aclose()
+
+
+def test_object_that_is_not_a_connection_of_httpcore_is_not_clean() -> None:
+    assert not is_clean(object())
+    assert not is_clean(None)
+
+
+def test_mocks_and_subclasses_are_not_unmodified() -> None:
+    class Transport(httpx.AsyncHTTPTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            return httpx.Response(202)
+
+    classes: list[Any] = [httpcore.AsyncHTTPConnection, httpx.AsyncHTTPTransport]
+    assert all(map(is_unmodified, classes))
+    assert not is_unmodified(Transport)
+    with respx.mock:
+        assert not is_unmodified(httpcore.AsyncHTTPConnection)
 
 
 def test_only_a_stop_asks_to_close_the_connection() -> None:

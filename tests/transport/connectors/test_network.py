@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import ssl
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -19,7 +20,9 @@ Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextlib.asynccontextmanager
-async def connected(peer: Peer, **options: Any) -> AsyncGenerator[httpcore.AsyncNetworkStream, None]:
+async def connected(
+    peer: Peer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", **options: Any
+) -> AsyncGenerator[httpcore.AsyncNetworkStream, None]:
     """A stream to a peer that does as scripted, then closes."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -31,10 +34,10 @@ async def connected(peer: Peer, **options: Any) -> AsyncGenerator[httpcore.Async
         served.set()
 
     served = asyncio.Event()
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        stream = await AsyncioBackend().connect_tcp("127.0.0.1", port, **options)
+        stream = await AsyncioBackend().connect_tcp(host, port, **options)
         try:
             yield stream
         finally:
@@ -83,6 +86,42 @@ async def test_write_larger_than_the_kernels_buffer_arrives_in_full() -> None:
             back += await stream.read(65536)
         await writing
         assert back == sent
+
+
+async def test_reading_pauses_while_received_bytes_are_not_consumed() -> None:
+    size = 32 * 1024 * 1024
+    sent = asyncio.Event()
+
+    async def flood(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(bytes(size))
+        await writer.drain()
+        sent.set()
+
+    async with connected(flood) as stream:
+        received = len(await stream.read(1))
+        for _ in range(100):
+            await asyncio.sleep(0)  # the event loop could receive everything in these turns
+        assert not sent.is_set()
+        while data := await stream.read(1024 * 1024):
+            received += len(data)
+        assert (received, sent.is_set()) == (size, True)
+
+
+@pytest.mark.parametrize("poll", [True, False], ids=["poll", "select"])
+async def test_idle_connection_becomes_readable_before_the_event_loop_notices(
+    poll: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not poll:
+        monkeypatch.delattr(select, "poll")  # as on Windows
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        stream = await AsyncioBackend().connect_tcp(*listener.getsockname())
+        peer, _ = await asyncio.get_running_loop().sock_accept(listener)
+        with peer:
+            assert not stream.get_extra_info("is_readable")
+            peer.sendall(b"surprise")
+            assert stream.get_extra_info("is_readable")
+        await stream.aclose()
 
 
 async def test_idle_connection_with_data_is_readable() -> None:
@@ -141,6 +180,51 @@ async def test_local_address_and_socket_options_are_honoured() -> None:
         connection = stream.get_extra_info("socket")
         assert connection.getsockname()[0] == "127.0.0.2"
         assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+
+
+async def test_host_name_is_resolved() -> None:
+    async with connected(echo, host="localhost") as stream:
+        await stream.write(b"hello")
+        assert await stream.read(5) == b"hello"
+
+
+async def test_bytes_are_exchanged_over_tls(server_tls: ssl.SSLContext, client_tls: ssl.SSLContext) -> None:
+    async with connected(echo, tls=server_tls) as stream:
+        assert await stream.start_tls(client_tls, "127.0.0.1") is stream
+        await stream.write(b"hello")
+        assert await stream.read(5) == b"hello"
+        assert stream.get_extra_info("ssl_object").getpeercert()["subjectAltName"] == (("IP Address", "127.0.0.1"),)
+
+
+async def test_data_before_the_tls_handshake_is_a_connect_error(
+    server_tls: ssl.SSLContext, client_tls: ssl.SSLContext
+) -> None:
+    async def inject(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"forged")
+        with contextlib.suppress(OSError):
+            await writer.start_tls(server_tls)
+
+    async with connected(inject) as stream:
+        assert await stream.read(1) == b"f"
+        with pytest.raises(httpcore.ConnectError, match="data arrived before the TLS handshake"):
+            await stream.start_tls(client_tls, "127.0.0.1")
+
+
+async def test_closing_during_the_tls_handshake_is_a_connect_error() -> None:
+    greeted = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        greeted.set()
+        while await reader.read(65536):
+            pass
+
+    async with connected(silent) as stream:
+        shaking_hands = asyncio.create_task(stream.start_tls(ssl.create_default_context(), "plivo.test"))
+        await greeted.wait()
+        await stream.aclose()
+        with pytest.raises(httpcore.ConnectError, match="closed during the TLS handshake"):
+            await shaking_hands
 
 
 async def test_tls_that_fails_is_a_connect_error_and_closes() -> None:

@@ -103,6 +103,11 @@ async def test_fast_transport_can_be_closed_and_reopened() -> None:
         assert recorder.connections == 2
 
 
+async def test_client_that_sent_nothing_can_be_closed() -> None:
+    async with client("http://api.invalid"):
+        pass
+
+
 async def test_lookup_that_never_connected_is_not_sent() -> None:
     with socket.socket() as bound_but_deaf:
         bound_but_deaf.bind(("127.0.0.1", 0))
