@@ -172,7 +172,7 @@ async def test_refused_connection_is_a_connect_error(unused_tcp_port: int) -> No
 
 
 async def test_local_address_and_socket_options_are_honoured() -> None:
-    options = {
+    options: dict[str, Any] = {
         "local_address": "127.0.0.2",
         "socket_options": [(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)],
     }
