@@ -200,8 +200,6 @@ async def test_response_is_complete_when_its_body_has_ended() -> None:
 
 async def test_stream_that_was_opened_for_the_request_is_kept() -> None:
     exchange, stream = Exchange(), httpcore.AsyncMockStream([])
-    await exchange.trace("connection.connect_tcp.started", {})
-    assert exchange.opened_stream is None
     await exchange.trace("connection.connect_tcp.complete", {"return_value": stream})
     assert exchange.opened_stream is stream
     assert exchange.reports_sending
