@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import webbrowser
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,6 +38,12 @@ __all__ = ["demo"]
 @click.option(
     "--seconds", type=Seconds(0.1, 3600), metavar="SECONDS", help="How long to record.  [default: 1.5, live: 5]"
 )
+@click.option(
+    "--open",
+    "open_console",
+    is_flag=True,
+    help="Open the console of the local Plivo in a browser, and keep it running until Ctrl-C.",
+)
 @json_option
 def demo(*, count: int | None, live: bool, names: Sequence[str], as_json: bool, **options: Any) -> ExitCode:
     """Watch recordings being started, followed and stopped, over real HTTP.
@@ -56,6 +63,7 @@ def demo(*, count: int | None, live: bool, names: Sequence[str], as_json: bool, 
     \b
     Examples:
       plivo-record demo
+      plivo-record demo --open
       plivo-record demo --rooms 100 --json
       plivo-record demo --live --room standup --public-url https://me.example/plivo
     """  # noqa: D301 - click wants the control character
@@ -65,7 +73,14 @@ def demo(*, count: int | None, live: bool, names: Sequence[str], as_json: bool, 
 
 
 def _check(
-    *, count: int | None, live: bool, names: Sequence[str], public_url: str | None, port: int | None, **_: Any
+    *,
+    count: int | None,
+    live: bool,
+    names: Sequence[str],
+    public_url: str | None,
+    port: int | None,
+    open_console: bool,
+    **_: Any,
 ) -> None:
     """Check that the options go together.
 
@@ -78,6 +93,7 @@ def _check(
         "--rooms does not go with --live: name each live conference with --room": count and live,
         "--live needs at least one --room NAME: a conference that somebody is in": live and not names,
         "--port needs --public-url, which is to lead to it": port and not public_url,
+        "--open does not go with --live: only the local Plivo has a console": open_console and live,
         "--room names a conference twice": len(set(names)) < len(names),
     }
     wrong = [reason for reason, applies in reasons.items() if applies]
@@ -98,13 +114,14 @@ async def _run(
     public_url: str | None,
     port: int | None,
     seconds: float | None,
+    open_console: bool,
 ) -> ExitCode:
     with needed_extra("emulator"), needed_extra("cli"):
         from plivo_record_async.cli.demo.scenario import Room, Scenario  # noqa: PLC0415 - it needs the extra
         from plivo_record_async.cli.demo.view import view  # noqa: PLC0415 - most commands do not need rich
         from plivo_record_async.emulator import Emulator  # noqa: PLC0415 - it needs the extra
 
-    ended = end_signal(printer, "the recordings are stopped")
+    ended = end_signal(printer, "the console is closed" if open_console else "the recordings are stopped")
     rooms = [
         Room(
             conference_name=name,
@@ -113,11 +130,14 @@ async def _run(
         )
         for n, name in enumerate(names)
     ]
+    browsers: list[asyncio.Task[None]] = []
     with view(printer, rooms) as show:
 
         def show_event(event: dict[str, Any]) -> None:
             try:
                 show(event)
+                if open_console and event["type"] == "Opened":
+                    browsers.append(asyncio.create_task(_open_console(event["plivo"], printer)))
             except OSError as error:  # the recordings must be stopped nevertheless
                 printer.stop_printing(error, "Nothing more can be printed; the recordings are stopped")
                 ended.set()
@@ -129,9 +149,18 @@ async def _run(
             callback_timeout=60 if live else 5,
             ended=ended,
             show=show_event,
+            keep_open=open_console,
         )
         await scenario.run(public_url=public_url, port=port or (8766 if live else 0))
     for problem in scenario.problems:
         printer.error(PlivoRecordError(problem))
-    failed = ExitCode(bool(scenario.problems) or ended.is_set())
-    return ended.exit_code or max(map(exit_code, scenario.errors), default=failed)
+    if scenario.ended_early and ended.exit_code:
+        return ended.exit_code
+    failed = ExitCode(bool(scenario.problems) or scenario.ended_early)
+    return max(map(exit_code, scenario.errors), default=failed)
+
+
+async def _open_console(url: str, printer: Printer) -> None:
+    """Open the console in a browser. Its address is printed too, because the machine may have no browser."""
+    printer.note(f"the console of the local Plivo is at {url} until you press Ctrl-C")
+    await asyncio.to_thread(webbrowser.open, url)

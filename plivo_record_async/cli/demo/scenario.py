@@ -94,9 +94,11 @@ class Scenario:
         callback_timeout: How many seconds to wait at the end for callbacks that have not arrived.
         ended: An event that stops the recordings before their time. After a second signal nothing is awaited.
         show: Called with each event.
+        keep_open: Whether the local Plivo runs after the last event until `ended` is set.
         callbacks: How many callbacks were verified and stored.
         errors: The errors of the calls that failed.
         problems: Everything that went wrong, in words.
+        ended_early: Whether `ended` was set before the last event.
     """
 
     rooms: Sequence[Room]
@@ -105,9 +107,11 @@ class Scenario:
     callback_timeout: float
     ended: EndSignal
     show: Callable[[Event], None]
+    keep_open: bool = False
     callbacks: int = 0
     errors: list[Exception] = attrs.field(factory=list[Exception])
     problems: list[str] = attrs.field(factory=list[str])
+    ended_early: bool = False
     _client: RecordClient = attrs.field(init=False)
     _tracker: RecordingTracker = attrs.field(init=False)
     _began: float = attrs.field(init=False)
@@ -141,6 +145,9 @@ class Scenario:
             with showing_log(self._warn):
                 await self._play()
             self._show_result()
+            self.ended_early = self.ended.is_set()
+            if self.keep_open:
+                await self.ended.wait()
 
     def _show_result(self) -> None:
         executions = [self.emulator.executions(room.conference_name) if self.emulator else 1 for room in self.rooms]

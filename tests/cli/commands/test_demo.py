@@ -99,6 +99,32 @@ async def test_demo_as_json_is_one_object_on_each_line() -> None:
     assert await nobody_listens(first["plivo"], first["listener"])
 
 
+async def test_open_shows_the_console_in_a_browser_until_a_signal_arrives(tmp_path: Path) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    await asyncio.to_thread(browser.write_text, f'#!/bin/sh\necho "$1" > "{opened}"\n')
+    await asyncio.to_thread(browser.chmod, 0o755)
+    async with demo("--open", "--json", "--seconds", "0.2", BROWSER=str(browser)) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines = [json.loads(line) async for line in until_closed(process.stdout)]
+        url = lines[0]["plivo"]
+        async with httpx.AsyncClient(trust_env=False) as http:
+            assert "<title>Plivo emulator</title>" in (await http.get(url)).text
+        process.send_signal(signal.SIGINT)
+        _, err = await process.communicate()
+    assert process.returncode == 0
+    assert f"the console of the local Plivo is at {url} until you press Ctrl-C" in err.decode()
+    assert await asyncio.to_thread(opened.read_text) == f"{url}\n"
+    assert await nobody_listens(url)
+
+
+async def until_closed(stream: asyncio.StreamReader) -> AsyncGenerator[bytes]:
+    async for line in stream:
+        yield line
+        if b'"Closed"' in line:
+            return
+
+
 def in_a_terminal(*words: str) -> tuple[int, str]:
     """Run in a terminal of 100 by 40; what it was sent."""
     terminal, end = pty.openpty()
@@ -157,6 +183,7 @@ async def test_interrupted_demo_ends_cleanly(number: signal.Signals, tmp_path: P
         (["--room", "a"], "--room needs --live"),
         (["--public-url", "https://h"], "--public-url needs --live"),
         (["--live"], "--live needs at least one --room NAME"),
+        (["--live", "--room", "a", "--open"], "--open does not go with --live"),
         (["--live", "--rooms", "3", "--room", "a"], "--rooms does not go with --live"),
         (["--live", "--room", "a", "--room", "a"], "--room names a conference twice"),
         (["--live", "--room", "."], "conference_name must not be '.'"),
