@@ -130,7 +130,7 @@ async def test_request_without_signature_shows_that_the_tracker_is_reached(
         answer = await sender.request(method, f"{service.url}/{path}")
     assert answer.status_code == status
     assert f"| {status}" in section("Nothing arrives")
-    assert logged(caplog)[0].startswith(f"a callback was refused with {status}")
+    assert logged(caplog)[0].startswith(f"a callback was rejected with {status}")
 
 
 async def test_locked_database_raises_the_quoted_error(service: Service) -> None:
@@ -249,7 +249,7 @@ async def test_closed_objects_raise_the_quoted_errors(service: Service) -> None:
 
 async def test_wrong_auth_token_raises_the_quoted_error(plivo_emulator: Emulator) -> None:
     async with RecordClient(plivo_emulator.auth_id, "wrong", base_url=plivo_emulator.url) as client:
-        assert_quoted([await error_of(client.start_recording("standup"))], quoted("Every call is refused with 401"))
+        assert_quoted([await error_of(client.start_recording("standup"))], quoted("Every call is rejected with 401"))
 
 
 async def test_sql_on_the_page_counts_the_states(service: Service) -> None:

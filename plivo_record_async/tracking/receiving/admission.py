@@ -1,8 +1,9 @@
-"""How many bytes of unproven requests are held in memory at once, and for how long.
+"""Limits of the memory that unverified requests occupy, and of the time for which they occupy it.
 
-The body of a genuine callback follows its head at once, so it occupies memory only for a moment. If the limit is
-reached, the new request is therefore not refused. Instead, among the requests to the URL that occupies most bytes, the
-oldest is refused. A sender who occupies all memory with slow bodies keeps out only other slow senders.
+The body of a genuine callback arrives directly after its head, so it occupies memory only for a moment. Therefore, if
+the limit is reached, the new request is not the one that is rejected. Instead, the oldest request to the URL whose
+requests occupy the most bytes is rejected. A sender who fills the memory with slow bodies excludes only other slow
+senders.
 """
 
 from __future__ import annotations
@@ -21,30 +22,30 @@ from plivo_record_async.tracking.receiving.request_head import LONGEST_BODY, Req
 __all__ = ["Admission", "TooManyError", "TooSlowError"]
 
 REQUEST_BYTES = 64 * 1024
-"""The bytes that are reserved for a request besides its body, which is about what a server holds for it."""
+"""The bytes that are reserved for a request in addition to its body. A server needs about as much for a connection."""
 
 
 class TooSlowError(CallbackRejectedError):
-    """The body of the request did not come in time."""
+    """The body of the request was not received in time."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class TooManyError(CallbackRejectedError):
-    """More unproven requests came at once than are read at once. Plivo tries again later."""
+    """Too many unverified requests were received at the same time. Plivo delivers the callback again later."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @attrs.define(kw_only=True, eq=False)
 class _PendingBody:
-    """One request whose body is being read, or was read and is being verified.
+    """A request whose body is being read, or was read and is being verified.
 
     Attributes:
         key: The key that requests of the same sender probably share.
         reserved: The bytes that are reserved for the request.
-        is_displaced: Whether the request was refused to free memory for others.
-        deadline: When the body must have been read.
+        is_displaced: Whether the request was rejected to free memory for others.
+        deadline: The time limit for reading the body.
     """
 
     key: str | None
@@ -54,11 +55,11 @@ class _PendingBody:
 
 
 class Admission:
-    """Limits the memory that the bodies of unproven requests occupy.
+    """Limits the memory that the bodies of unverified requests occupy.
 
     Args:
         max_bytes: The most bytes that are reserved for all requests together.
-        seconds: How long a body may take.
+        seconds: How long reading a body may take.
     """
 
     def __init__(self, *, max_bytes: int, seconds: float) -> None:
@@ -74,11 +75,11 @@ class Admission:
 
         Args:
             request_body: The body of the request.
-            key: The key that requests of the same sender probably share.
+            key: The key that requests of the same sender probably share. If None, nothing is known about the sender.
 
         Raises:
-            TooManyError: The request was refused to free memory for others.
-            TooSlowError: The body did not come in time.
+            TooManyError: The request was rejected to free memory for others.
+            TooSlowError: The body was not received in time.
             TooLargeError: The body is longer than `LONGEST_BODY`.
             ClientDisconnectedError: The client has disconnected.
         """
@@ -101,14 +102,14 @@ class Admission:
                     if pending.is_displaced:  # while the chunk was awaited
                         raise _too_many()
                     if len(body) + len(chunk) > LONGEST_BODY:
-                        raise TooLargeError(f"a body of more than {LONGEST_BODY} bytes is longer than a callback's")
+                        raise TooLargeError(f"its body has more than {LONGEST_BODY} bytes; no callback is so long")
                     body += chunk
                     self._reserve(pending, len(chunk))
                     self._free_memory(pending)
         except TimeoutError as error:
             if pending.is_displaced:
                 raise _too_many() from error
-            raise TooSlowError(f"its body did not come within {self._seconds:g} seconds") from error
+            raise TooSlowError(f"its body was not received within {self._seconds:g} seconds") from error
         self._forget(pending)
         return bytes(body)
 
@@ -131,7 +132,7 @@ class Admission:
             del self._bytes_by_key[pending.key]
 
     def _forget(self, pending: _PendingBody) -> None:
-        """Remove a request from those that may be refused to free memory, because its body was read."""
+        """Remove a request from those that may be rejected to free memory."""
         waiting = self._unread.get(pending.key, {})
         waiting.pop(pending, None)
         if not waiting:
@@ -139,4 +140,4 @@ class Admission:
 
 
 def _too_many() -> TooManyError:
-    return TooManyError("more unproven requests came at once than are read at once; Plivo tries again after the 503")
+    return TooManyError("too many unverified requests were received at the same time; Plivo delivers it again")

@@ -1,8 +1,8 @@
 """The ASGI application that receives Plivo's callbacks.
 
-A callback without a valid signature is refused. A callback with one is acknowledged after it was stored: with its
-recording, or, if it cannot be applied to one, as an orphan with the reason. The body of a response depends only on its
-status.
+A callback without a valid signature is rejected. A callback with one is acknowledged after it was stored, with its
+recording or, if it cannot be applied to a recording, as an orphan with the reason. The body of a response depends only
+on its status.
 """
 
 from __future__ import annotations
@@ -56,16 +56,17 @@ __all__ = ["LONGEST_BODY", "Receive", "Receiver", "Scope", "Send", "run_lifespan
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 FollowUp = Callable[[], None]
-"""What is begun after a callback was acknowledged."""
+"""A function that is called after a callback was acknowledged."""
 
 MEBIBYTE = 1024 * 1024
 BODY_SECONDS = 10.0
 
 DRAIN_SECONDS = 0.2
-"""How long the rest of a refused body is read, so that its sender gets the response before the connection closes."""
+"""How long the rest of a rejected body is read, so that the sender receives the response before the connection closes.
+"""
 
 MAX_DRAINING = 64
-"""The most refused bodies whose rest is read at the same time."""
+"""The most rejected bodies whose rest is read at the same time."""
 
 log = logging.getLogger("plivo_record_async")
 
@@ -74,14 +75,14 @@ log = logging.getLogger("plivo_record_async")
 class Receiver:
     """Verifies callbacks and stores their events.
 
-    A request that can be refused for its head alone is refused before its body is read. The memory for the bodies of
-    unproven requests is limited, separately for requests to issued URLs and for all others.
+    If possible, a request is rejected before its body is read. The memory for the bodies of unverified requests is
+    limited, separately for requests to issued URLs and for all others.
 
     Attributes:
         ledger: The records.
         follower: Acts on the effects of an event after its callback was acknowledged.
-        public_url: The URL of this application as Plivo reaches it, without a slash at its end.
-        auth_tokens: The auth tokens that may have signed a callback or proven an issued URL.
+        public_url: The URL at which Plivo reaches this application, without a slash at its end.
+        auth_tokens: The auth tokens with which callbacks may be signed and issued URLs may be proven.
         issued: The limit for the bodies of requests to issued URLs.
         others: The limit for the bodies of all other requests.
     """
@@ -93,9 +94,9 @@ class Receiver:
     issued: Admission = attrs.field(factory=lambda: Admission(max_bytes=16 * MEBIBYTE, seconds=BODY_SECONDS))
     others: Admission = attrs.field(factory=lambda: Admission(max_bytes=4 * MEBIBYTE, seconds=BODY_SECONDS))
     _draining: set[RequestBody] = attrs.field(factory=set[RequestBody], init=False)
-    _refusals: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were refused"), init=False)
-    _oddities: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were kept as orphans"), init=False)
-    _failures: BoundedLog = attrs.field(
+    _rejection_log: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were rejected"), init=False)
+    _orphan_log: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were kept as orphans"), init=False)
+    _failure_log: BoundedLog = attrs.field(
         factory=lambda: BoundedLog("callbacks could not be stored", longest=500), init=False
     )
 
@@ -122,13 +123,13 @@ class Receiver:
         try:
             return HTTPStatus.OK, await self._receive(read_head(scope, self.auth_tokens), request_body)
         except CallbackRejectedError as error:
-            if not isinstance(error, TooManyError | TooSlowError):  # the rest of these bodies would not come in time
+            if not isinstance(error, TooManyError | TooSlowError):  # the rest of such a body would arrive too late
                 await self._drain(request_body)
-            self._refusals.write(f"a callback was refused with {error.status:d}: {error}")
+            self._rejection_log.write(f"a callback was rejected with {error.status:d}: {error}")
             return HTTPStatus(error.status), None
         except (StoreError, ClosedError, ConfigurationError) as error:
-            text = "a callback could not be stored and was answered 503, so that Plivo tries again"
-            self._failures.write(f"{text}: {error}", level=logging.ERROR)
+            text = "a callback could not be stored and was answered with 503, so that Plivo delivers it again"
+            self._failure_log.write(f"{text}: {error}", level=logging.ERROR)
             return HTTPStatus.SERVICE_UNAVAILABLE, None
 
     async def _receive(self, head: RequestHead, request_body: RequestBody) -> FollowUp | None:
@@ -140,8 +141,8 @@ class Receiver:
         return await self._store(head, record, callback, event)
 
     def _verified(self, head: RequestHead, record: FollowedRecording | None, body: bytes) -> VerifiedCallback:
-        """Verify a callback against the URL that was given to Plivo, which no proxy has changed."""
-        for url in self._called_urls(head, record):
+        """Verify a callback against the URL that was passed to Plivo. A proxy may have changed the received URL."""
+        for url in self._expected_urls(head, record):
             with suppress(SignatureMismatchError):
                 return verify_callback(
                     "POST",
@@ -152,14 +153,15 @@ class Receiver:
                     expected_url=None if head.start_id is None else url,
                 )
         raise SignatureMismatchError(
-            "none of its signatures fits the URL that was given to Plivo and the fields that came: "
-            "Plivo did not send it, or auth_tokens lacks the account's auth token"
+            "none of its signatures matches the URL that was passed to Plivo and the fields that were received; either "
+            "Plivo did not send it, or auth_tokens does not contain the account's auth token"
         )
 
-    def _called_urls(self, head: RequestHead, record: FollowedRecording | None) -> Iterator[str]:
+    def _expected_urls(self, head: RequestHead, record: FollowedRecording | None) -> Iterator[str]:
+        """Yield the URLs for which Plivo may have signed the callback."""
         if head.start_id is None:
-            address = f"{self.public_url}/{head.path}"
-            yield f"{address}?{head.query}" if head.query else address
+            url = f"{self.public_url}/{head.path}"
+            yield f"{url}?{head.query}" if head.query else url
             return
         if record is not None:
             request = record.request
@@ -175,13 +177,13 @@ class Receiver:
     async def _store(
         self, head: RequestHead, record: FollowedRecording | None, callback: VerifiedCallback, event: CallbackEvent
     ) -> FollowUp | None:
-        """Store the event of a callback with its recording or, if it cannot be applied to one, as an orphan."""
+        """Store the event of a callback with its recording or, if it cannot be applied to a recording, as an orphan."""
         start_id, reason = head.start_id, event.reason if isinstance(event, UnknownCallback) else ""
         if start_id is None:
             start_id = find_start_id(head.path, callback.signed_text, self.auth_tokens)
             reason = "; ".join(filter(None, (_why_no_start(head.query), reason)))
         elif record is None:
-            reason = self._why_unknown()
+            reason = self._why_not_stored()
         elif not isinstance(event, UnknownCallback):
             try:
                 changed = await self.ledger.apply(
@@ -190,36 +192,40 @@ class Receiver:
             except ContradictionError as error:
                 reason = str(error)
             except UnknownStartError:
-                reason = "its start was deleted while it came in"
+                reason = "its start was pruned or forgotten while it was received"
             else:
                 return partial(self.follower.act, *changed)
         orphan = Orphan(received_at=_clock.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id)
         return await self._keep_orphan(orphan, names_start=names_start(head.query))
 
     async def _keep_orphan(self, orphan: Orphan, *, names_start: bool) -> FollowUp | None:
-        """Store an orphan, and ask Plivo about the recordings that it may be about.
+        """Store an orphan.
 
         Args:
             orphan: The orphan.
-            names_start: Whether the URL of the callback names a start, with or without a good proof.
+            names_start: Whether the URL of the callback names a start, with or without a valid proof.
+
+        Returns:
+            A function that reconciles the recordings to which the orphan may belong. If None, the orphan was not
+            stored.
         """
         store = self.ledger.store
         if not await store.keep_orphan(orphan):
             return None  # it is stored already, or its start was forgotten
-        named = [await store.find(kind, value) for kind, value in named_ids(orphan.event.raw).items()]
+        records = [await store.find(kind, value) for kind, value in named_ids(orphan.event.raw).items()]
         if orphan.start_id is not None:
-            named.append(await store.get(orphan.start_id))
-        start_ids = {record.start_id for record in named if record is not None}
-        is_odd = names_start or start_ids or orphan.start_id or isinstance(orphan.event, UnknownCallback)
-        self._log_orphan(orphan, is_odd=bool(is_odd))
+            records.append(await store.get(orphan.start_id))
+        start_ids = {record.start_id for record in records if record is not None}
+        is_suspect = names_start or start_ids or orphan.start_id or isinstance(orphan.event, UnknownCallback)
+        self._log_orphan(orphan, is_suspect=bool(is_suspect))
         return partial(self._request_reconciliation, start_ids)
 
-    def _log_orphan(self, orphan: Orphan, *, is_odd: bool) -> None:
-        """Log a warning about an orphan, unless it only reports a recording that another program has started."""
-        whose = "" if orphan.start_id is None else f"start {orphan.start_id:.40}: "
-        text = f"{whose}a callback was kept as an orphan: {_without_values(orphan.reason)}"
-        if is_odd:
-            self._oddities.write(text)
+    def _log_orphan(self, orphan: Orphan, *, is_suspect: bool) -> None:
+        """Log an orphan: as a warning, unless it merely reports a recording that another program has started."""
+        start = "" if orphan.start_id is None else f"start {orphan.start_id:.40}: "
+        text = f"{start}a callback was kept as an orphan: {_without_values(orphan.reason)}"
+        if is_suspect:
+            self._orphan_log.write(text)
         else:
             log.info(text)
 
@@ -227,13 +233,17 @@ class Receiver:
         for start_id in start_ids:
             self.follower.request_reconciliation(start_id)
 
-    def _why_unknown(self) -> str:
+    def _why_not_stored(self) -> str:
+        """Return why the store may not have the start that an issued URL names."""
         if isinstance(self.ledger.store, MemoryStore):
-            return "its start is not in this MemoryStore: another worker or an earlier run has it; share a SQLiteStore"
-        return "its start is not in this store: another store has it, or it was pruned"
+            return (
+                "its start is not in this MemoryStore; if another process or an earlier run made the start, share an "
+                "SQLiteStore"
+            )
+        return "its start is not in this store; it was pruned, or another store has it"
 
     async def _drain(self, request_body: RequestBody) -> None:
-        """Read the rest of a refused body, if it comes at once."""
+        """Read the rest of a rejected body, if it arrives at once."""
         if request_body.is_over or len(self._draining) >= MAX_DRAINING:
             return
         self._draining.add(request_body)
@@ -251,7 +261,7 @@ async def run_lifespan(receive: Receive, send: Send, running: AbstractAsyncConte
     Args:
         receive: The ASGI receive function.
         send: The ASGI send function.
-        running: What is entered at startup and left at shutdown.
+        running: The context manager to enter at startup and to leave at shutdown.
     """
     phase = "startup"
     try:
@@ -267,17 +277,18 @@ async def run_lifespan(receive: Receive, send: Send, running: AbstractAsyncConte
 
 
 def _why_no_start(query: str) -> str:
+    """Return why the URL of a callback belongs to no start."""
     if not names_start(query):
         return "its URL names no start"
     return (
-        "its URL names a start, but none of auth_tokens gives the proof in it; "
-        "keep a replaced auth token among them for as long as callbacks may come"
+        "its URL names a start, but the proof in it was made with none of auth_tokens; "
+        "keep a replaced auth token among them for as long as callbacks may arrive"
     )
 
 
 def _without_values(reason: str) -> str:
     """Return a reason up to its first quotation, which may be a URL or a text that an outsider has chosen."""
-    return re.split("[\"']", reason, maxsplit=1)[0].rstrip(" :,(") or "it may have been cut up"
+    return re.split("[\"']", reason, maxsplit=1)[0].rstrip(" :,(") or "its fields may have been split differently"
 
 
 async def _answer(send: Send, status: HTTPStatus, *, closes: bool) -> None:

@@ -1,6 +1,6 @@
-"""The head of a request to the receiver, and why a request is refused for its head alone.
+"""The head of a request to the receiver, and the reasons for which a request is rejected before its body is read.
 
-Nothing in it has been proven, so nothing whose size the sender chooses is decoded, stored or logged.
+Nothing in the head has been verified. Therefore, nothing whose size the sender chooses is decoded, stored or logged.
 """
 
 from __future__ import annotations
@@ -34,23 +34,22 @@ LONGEST_BODY = 2 * 1024 * 1024
 """The most bytes of a body. The transcript of ten hours of speech is shorter, even if every letter is escaped."""
 
 _LONGEST_QUERY = 8192
-"""The most bytes of a query. Issued queries have 120, and what gateways add is short."""
+"""The most bytes of a query. An issued query has 120 bytes, and gateways add little."""
 
 _LONGEST_SIGNATURES = 2048
-"""The most characters of a header with signatures. A signature has 44."""
+"""The most characters of a header with signatures. A signature has 44 characters."""
 
-_MOST_SIGNATURE_HEADERS = 16
+_MAX_SIGNATURE_HEADERS = 16
 
 _HEADERS_READ = (b"content-length", b"content-type", b"x-plivo-signature")
-"""The beginnings of the names of the header fields that are read."""
-
+"""The beginnings of the names of the headers that are read."""
 
 _NONCE = "x-plivo-signature-v3-nonce"
 _SIGNATURES = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 
 
 class WrongMethodError(CallbackRejectedError):
-    """The method of the request is not POST, which is the only one that the tracker requests from Plivo."""
+    """The method of the request is not POST. The tracker asks Plivo to use POST only."""
 
     status = HTTPStatus.METHOD_NOT_ALLOWED
 
@@ -74,7 +73,7 @@ class TooLargeError(CallbackRejectedError):
 
 
 class ClientDisconnectedError(Exception):
-    """The client has disconnected before it had sent the whole request, so that nobody can be answered."""
+    """The client disconnected before it had sent the whole request, so no response can be sent."""
 
 
 @attrs.frozen(kw_only=True)
@@ -83,8 +82,9 @@ class RequestHead:
 
     Attributes:
         path: The last segment of the path.
-        query: The query as it came.
-        start_id: The start that the URL was issued for. If None, the URL names no start.
+        query: The query as it was received.
+        start_id: The ID of the start for which the URL was issued. If None, the URL names no start, or without a valid
+            proof.
         headers: The headers that are read, with names in lower case. Repeated headers are joined by commas.
     """
 
@@ -95,10 +95,10 @@ class RequestHead:
 
 
 def read_head(scope: Scope, auth_tokens: Sequence[str]) -> RequestHead:
-    """Return the head of a request, or refuse the request.
+    """Return the head of a request, or raise an error if the request cannot be a callback.
 
-    The query in ``scope`` is replaced by one without the proof, because servers write it into their access logs when
-    they answer. A query that proves nothing is removed.
+    The query in ``scope`` is replaced by one without the proof, because servers write the query to their access logs
+    when they respond. A query without a valid proof is removed.
 
     Args:
         scope: The ASGI scope of the request.
@@ -111,15 +111,15 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> RequestHead:
     scope["query_string"] = b""
     method, full_path = scope["method"], scope["path"]
     if method != "POST":
-        raise WrongMethodError(f"{method!r:.20} is not how the tracker asks Plivo to call back")
+        raise WrongMethodError(f"its method is {method!r:.20}; the tracker asks Plivo to use POST")
     if "#" in full_path or b"#" in query or b"#" in scope.get("raw_path", b""):
-        raise NoFormError("its URL holds a '#', and what is behind it is not signed")
-    # Under Litestar the path of a mounted application ends with a slash, whatever was called.
+        raise NoFormError("its URL contains '#', and Plivo does not sign what follows it")
+    # Litestar ends the path of a mounted application with a slash, even if the path of the request has none.
     path = full_path.rstrip("/").rpartition("/")[2]
     if path not in CALLBACK_PATHS:
-        raise WrongPathError(f"{path!r:.40} is not the end of a URL that was issued here")
+        raise WrongPathError(f"its path ends with {path!r:.40}; the tracker issues no such URL")
     if len(query) > _LONGEST_QUERY:
-        raise NoFormError(f"its query has {len(query)} bytes, far more than any that was issued")
+        raise NoFormError(f"its query has {len(query)} bytes, far more than an issued URL")
     headers = _headers(scope)
     _check_length(headers)
     _check_signatures(headers)
@@ -142,29 +142,29 @@ def _headers(scope: Scope) -> dict[str, str]:
 def _check_length(headers: Mapping[str, str]) -> None:
     announced = headers.get("content-length", "0")
     if announced.isdecimal() and int(announced[:9]) > LONGEST_BODY:
-        raise TooLargeError(f"a body of {announced:.20} bytes is longer than a callback's can be")
+        raise TooLargeError(f"its body has {announced:.20} bytes; no callback is so long")
 
 
 def _check_type(headers: Mapping[str, str]) -> None:
     content_type = headers.get("content-type", FORM)
     if content_type.partition(";")[0].strip().lower() != FORM:
-        raise NoFormError(f"its body is {content_type!r:.40}; Plivo sends {FORM}")
+        raise NoFormError(f"its content type is {content_type!r:.40}; Plivo sends {FORM}")
 
 
 def _check_signatures(headers: Mapping[str, str]) -> None:
-    """Refuse a request that cannot have a valid signature, whatever its body is."""
+    """Raise an error if the request cannot have a valid signature, whatever its body is."""
     named = [name for name in headers if name.startswith("x-plivo-signature")]
-    if len(named) > _MOST_SIGNATURE_HEADERS or any(len(headers[name]) > _LONGEST_SIGNATURES for name in named):
+    if len(named) > _MAX_SIGNATURE_HEADERS or any(len(headers[name]) > _LONGEST_SIGNATURES for name in named):
         raise SignatureMismatchError("it has more signatures than Plivo ever sends")
     nonce = headers.get(_NONCE)
     if nonce is None or not any(map(headers.get, _SIGNATURES)):
-        read_signature_headers(headers)  # it raises, and says what is missing
+        read_signature_headers(headers)  # raises an error that says what is missing
     elif not nonce or "." in nonce:
-        raise SignatureMismatchError("its nonce is not one of Plivo's")
+        raise SignatureMismatchError("its nonce is empty or contains a dot; Plivo sends no such nonce")
 
 
 class RequestBody:
-    """The body of a request, which is read in chunks.
+    """The body of a request, which is read chunk by chunk.
 
     Args:
         scope: The ASGI scope of the request.
@@ -194,7 +194,7 @@ class RequestBody:
         return chunk
 
     async def discard(self) -> None:
-        """Read the rest of the body without keeping it.
+        """Read the rest of the body and discard it.
 
         Raises:
             ClientDisconnectedError: The client has disconnected.
@@ -204,5 +204,5 @@ class RequestBody:
 
 
 def _has_no_body(scope: Scope) -> bool:
-    """Whether the request says that it has no body. Callers that announce no length may have one."""
+    """Return whether the request says that it has no body. A request without a Content-Length may have one."""
     return any(name == b"content-length" and value == b"0" for name, value in scope["headers"])

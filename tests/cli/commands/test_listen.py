@@ -185,7 +185,7 @@ async def test_refusal_is_printed_on_stderr(plivo: Emulator, tmp_path: Path) -> 
         out, err = await receiver.end()
     assert out == b""
     refused = [json.loads(line)["error"].partition(":")[0] for line in err.splitlines()]
-    assert refused == ["a callback was refused with 403", "a callback was refused with 404"]
+    assert refused == ["a callback was rejected with 403", "a callback was rejected with 404"]
 
 
 async def test_signature_is_checked_for_the_public_url_behind_a_proxy(plivo: Emulator, tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ async def test_listen_in_a_terminal_is_a_live_table(plivo: Emulator, tmp_path: P
         await until(b"ready http://127.0.0.1:", terminal)
         url = f"http://127.0.0.1:{unused_tcp_port}/recording"
         assert await call_back(plivo, url, ENDED, token="another") == 403
-        await until(b"a callback was refused with 403", terminal)
+        await until(b"a callback was rejected with 403", terminal)
         assert await call_back(plivo, url, ENDED) == 200
         shown = await until(b"1.50 s", terminal)
         process.send_signal(signal.SIGTERM)

@@ -88,7 +88,7 @@ async def test_recordings_are_started_ended_or_stopped_and_followed_to_their_las
     [
         (Emulator(strict=True), "b", {}, ["failed"], "b: start of 'b': Plivo answered 404"),
         (Emulator(), "c", {"public_url": "http://127.0.0.1:9"}, None, "c: it was never recorded"),
-        (Emulator(dialect=Dialect(signatures="none")), "c", {}, None, "a callback was refused with 403"),
+        (Emulator(dialect=Dialect(signatures="none")), "c", {}, None, "a callback was rejected with 403"),
         (Emulator(dialect=Dialect(numbers="empty")), "c", {}, None, "c: its recording is empty"),
     ],
 )

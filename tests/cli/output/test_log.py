@@ -12,10 +12,10 @@ log = logging.getLogger("plivo_record_async")
 def test_warnings_are_printed_only_inside_the_block() -> None:
     told: list[str] = []
     with showing_log(told.append):
-        log.warning("a callback was refused with %d", 403)
+        log.warning("a callback was rejected with %d", 403)
         log.info("not worth telling")
     log.warning("too late")
-    assert told == ["a callback was refused with 403"]
+    assert told == ["a callback was rejected with 403"]
 
 
 def test_an_exception_is_one_line() -> None:

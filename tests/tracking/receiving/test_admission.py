@@ -87,7 +87,7 @@ async def test_body_without_a_length_is_read() -> None:
 async def test_body_that_does_not_arrive_in_time_is_refused() -> None:
     sender = Sender()
     sender.send(b"a")
-    with pytest.raises(TooSlowError, match=r"^its body did not come within 0.01 seconds$") as refused:
+    with pytest.raises(TooSlowError, match=r"^its body was not received within 0.01 seconds$") as refused:
         await read(Admission(max_bytes=ROOM_FOR_THREE, seconds=0.01), sender)
     assert refused.value.status == 408
 
@@ -96,7 +96,7 @@ async def test_a_body_that_is_too_long_is_refused_as_soon_as_that_is_known() -> 
     sender = Sender()
     sender.send(b"a" * LONGEST_BODY)
     sender.send(b"a")
-    with pytest.raises(TooLargeError, match="longer than a callback's"):
+    with pytest.raises(TooLargeError, match="no callback is so long"):
         await read(Admission(max_bytes=2 * LONGEST_BODY, seconds=10), sender)
 
 
@@ -114,7 +114,7 @@ async def test_prompt_request_is_admitted_although_slow_ones_use_all_space() -> 
     admission = Admission(max_bytes=ROOM_FOR_THREE, seconds=10)
     async with reading(admission, "a", "a", "a") as [(_, first), (_, second), (_, third)]:
         assert await read(admission, prompt(b""), "b") == b""
-        with pytest.raises(TooManyError, match="at once") as refused:
+        with pytest.raises(TooManyError, match="at the same time") as refused:
             await first
         assert refused.value.status == 503
         assert not second.done()

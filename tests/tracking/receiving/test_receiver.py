@@ -223,7 +223,7 @@ UNREADABLE = {**FIELDS, "recording_duration_ms": "N/A"}
         (
             issued(start_id="elsewhere"),
             FIELDS,
-            "its start is not in this MemoryStore: another worker or an earlier run",
+            "its start is not in this MemoryStore; if another process or an earlier run",
         ),
         (issued(), {"something": "new"}, "its fields are not those of a known kind of callback"),
         (issued(), {**FIELDS, "record_url": ""}, "record_url is missing"),
@@ -321,7 +321,7 @@ async def test_orphan_in_a_persistent_store_says_that_another_store_may_have_its
         assert await deliver(http_client, signed()) == 200
         [orphan] = await store.orphans()
         await store.aclose()
-    assert orphan.reason == "its start is not in this store: another store has it, or it was pruned"
+    assert orphan.reason == "its start is not in this store; it was pruned, or another store has it"
     assert "start start-1: a callback was kept as an orphan: its start is not in this store" in caplog.text
 
 
@@ -415,7 +415,7 @@ async def test_head_request_is_refused() -> None:
 async def test_refusal_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with receiving() as (http_client, _):
         assert await deliver(http_client, signed(token="foreign")) == 403
-    assert "a callback was refused with 403: none of its signatures fits" in caplog.text
+    assert "a callback was rejected with 403: none of its signatures matches" in caplog.text
 
 
 async def test_a_forged_callback_to_a_forged_url_is_refused_without_asking_the_store() -> None:
@@ -444,7 +444,7 @@ async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_kept_and_chan
         record = await store.create(accepted())
         assert await deliver(http_client, signed(url)) == 200
         [orphan] = await store.orphans()
-        assert orphan.reason.startswith("its URL names a start, but none of auth_tokens gives the proof in it")
+        assert orphan.reason.startswith("its URL names a start, but the proof in it was made with none of auth_tokens")
         assert (orphan.start_id, await store.get("start-1")) == (None, record)
 
 
@@ -454,7 +454,7 @@ async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_warned_about(
     caplog.set_level(logging.WARNING)
     async with receiving() as (http_client, _):
         assert await deliver(http_client, signed(issue_url(PUBLIC_URL, "recording", "start-1", "replaced"))) == 200
-    assert "a callback was kept as an orphan: its URL names a start, but none of auth_tokens" in caplog.text
+    assert "a callback was kept as an orphan: its URL names a start, but the proof in it" in caplog.text
 
 
 # Its size
@@ -543,7 +543,7 @@ async def test_body_that_does_not_arrive_in_time_is_refused(caplog: pytest.LogCa
         )
         reply = await http_client.read_response()
         assert (reply.status, reply.headers["connection"]) == (408, "close")
-    assert "a callback was refused with 408: its body did not come within 0.05 seconds" in caplog.text
+    assert "a callback was rejected with 408: its body was not received within 0.05 seconds" in caplog.text
 
 
 async def test_genuine_callback_is_admitted_although_attackers_use_all_space() -> None:
@@ -622,7 +622,7 @@ async def test_callback_is_answered_503_while_the_store_is_down(verb: str, caplo
         )
         assert (reply.status, reply.body) == (503, b"Service Unavailable\n")
         [line] = [record for record in caplog.records if record.levelname == "ERROR"]
-        assert "a callback could not be stored and was answered 503" in line.message
+        assert "a callback could not be stored and was answered with 503" in line.message
         assert "the disk is full" in line.message
         assert line.exc_info is None, "of many such lines each has to be short"
         store.broken = set()
