@@ -9,10 +9,12 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from blockbuster import BlockBuster
 from bs4 import BeautifulSoup, Tag
 
 import plivo_record_async
 from plivo_record_async.protocol.recording.lifecycle import TABLE
+from tests.support.chromium import launched_browser
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -134,3 +136,28 @@ def test_code_fits_the_column(site: Path) -> None:
         if len(line) > (88 if block.find_parent("dl", class_="py") else 96)
     }
     assert sorted(too_long) == []
+
+
+OVERFLOWS = """() => {
+  const wide = document.documentElement.scrollWidth > document.documentElement.clientWidth ? ['the page'] : [];
+  const scrolls = (element) => element.clientWidth > 0 && element.scrollWidth > element.clientWidth + 1
+    && ['auto', 'scroll'].includes(getComputedStyle(element).overflowX);
+  const found = [...document.querySelectorAll('article, article *')].filter(scrolls);
+  return [...wide, ...found.map((element) => `${element.localName}: ${element.textContent.trim().slice(0, 60)}`)];
+}"""
+"""JavaScript that returns what has to be scrolled sideways."""
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_only_code_on_a_narrow_screen_has_to_be_scrolled_sideways(
+    site: Path, blockbuster: BlockBuster, width: int
+) -> None:
+    blockbuster.deactivate()  # Playwright starts a process
+    found: dict[str, list[str]] = {}
+    async with launched_browser() as browser:
+        page = await browser.new_page(viewport={"width": width, "height": 900})
+        for path in pages(site):
+            await page.goto(path.as_uri())
+            overflows: list[str] = await page.evaluate(OVERFLOWS)
+            found[path.name] = [each for each in overflows if width > 390 or not each.startswith("pre: ")]
+    assert {name: overflows for name, overflows in found.items() if overflows} == {}

@@ -1,4 +1,4 @@
-"""The Chromium that the tests of the console drive.
+"""The Chromium that the tests of the console and of the documentation drive.
 
 ``python -m tests.support.chromium`` installs one where none is found: Debian's package if apt-get may be used, and
 otherwise the build that Playwright downloads.
@@ -10,9 +10,13 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
-__all__ = ["ARGUMENTS", "chromium", "installed_chromium"]
+from playwright.async_api import Browser, async_playwright
+
+__all__ = ["ARGUMENTS", "chromium", "installed_chromium", "launched_browser"]
 
 NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 ARGUMENTS = [
@@ -51,6 +55,16 @@ def chromium(downloaded: str) -> str:
     if not Path(path).exists():
         raise FileNotFoundError(MISSING)
     return path
+
+
+@asynccontextmanager
+async def launched_browser() -> AsyncGenerator[Browser]:
+    """Run a headless Chromium. Each test opens pages in a context of its own."""
+    async with async_playwright() as playwright:
+        path = chromium(playwright.chromium.executable_path)
+        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        await browser.close()
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Literal
 
 import pytest_asyncio
-from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Error, Page, expect
 
-from tests.support.chromium import ARGUMENTS, chromium
+from tests.support.chromium import launched_browser
 
 OpenConsole = Callable[..., Awaitable[Page]]
 """Opens the console of an emulator: ``open_console(plivo.url, address="#/requests", width=390, scheme="dark")``."""
@@ -17,11 +17,8 @@ OpenConsole = Callable[..., Awaitable[Page]]
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """One browser for all tests; each test opens pages in a context of its own."""
-    async with async_playwright() as playwright:
-        path = chromium(playwright.chromium.executable_path)
-        started = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield started
-        await started.close()
+    async with launched_browser() as browser:
+        yield browser
 
 
 @pytest_asyncio.fixture(loop_scope="session")
