@@ -16,7 +16,8 @@ from plivo_record_async import _clock
 from plivo_record_async.errors import ClosedError, NotSentError, OutcomeUnknownError
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
-from plivo_record_async.transport.connectors.connector import Connector, Exchange
+from plivo_record_async.transport.connectors.connector import Connector
+from plivo_record_async.transport.connectors.exchange import Exchange
 
 __all__ = ["STILL_QUEUED", "Attempt", "AttemptResult", "Call"]
 

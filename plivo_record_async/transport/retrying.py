@@ -131,8 +131,8 @@ class RetryingSender:
         try:
             while True:
                 try:
-                    may_be_done = _possible_execution(error) is not None
-                    return await self._result(call, self._sender.send(call), may_be_done=may_be_done)
+                    response = self._sender.send(call)
+                    return await self._result(call, response, may_be_done=_possible_execution(error) is not None)
                 except PlivoRecordError as latest:
                     error = decisive_error(error, latest)
                     wait = self._wait_before_retry(call, latest, policy)
@@ -147,9 +147,7 @@ class RetryingSender:
             if on_caller_cancelled is not None and (pending or earlier):
                 on_caller_cancelled(_result_after_cancellation(pending, earlier))
             elif earlier is not None:
-                log.warning(
-                    "%s was cancelled after an attempt whose outcome is unknown: %s", request.operation, earlier
-                )
+                log.warning("%s was cancelled after an attempt with an unknown outcome: %s", request.operation, earlier)
             raise
 
     async def _result(self, call: Call[T], response: Awaitable[Response], *, may_be_done: bool = False) -> T:

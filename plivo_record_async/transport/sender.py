@@ -23,7 +23,8 @@ from plivo_record_async.errors import NotSentError
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.transport.attempt import STILL_QUEUED, Attempt, AttemptResult, Call
-from plivo_record_async.transport.connectors.connector import Connector, Exchange
+from plivo_record_async.transport.connectors.connector import Connector
+from plivo_record_async.transport.connectors.exchange import Exchange
 from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.session import Session
 

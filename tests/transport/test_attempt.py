@@ -17,7 +17,8 @@ from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.attempt import Attempt, AttemptResult, Call
 from plivo_record_async.transport.connectors.choice import open_connector
-from plivo_record_async.transport.connectors.connector import Connector, Exchange
+from plivo_record_async.transport.connectors.connector import Connector
+from plivo_record_async.transport.connectors.exchange import Exchange
 from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.sender import Sender
 from tests.support import virtual_time

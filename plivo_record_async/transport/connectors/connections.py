@@ -19,13 +19,13 @@ from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.connectors.connector import (
     KEEPALIVE,
-    Exchange,
     common_headers,
     decoded,
     is_clean,
     is_unmodified,
     request_headers,
 )
+from plivo_record_async.transport.connectors.exchange import Exchange
 from plivo_record_async.transport.connectors.network import AsyncioBackend
 from plivo_record_async.transport.connectors.proxies import Proxy
 

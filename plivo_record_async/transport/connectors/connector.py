@@ -1,32 +1,25 @@
-"""The interface of all connectors, what they observe of an exchange, and the headers of a request."""
+"""The interface of all connectors, and what they share: the headers of a request, and checks of connections."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
-import math
 import platform
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterable, Callable, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from typing import Any, Protocol
 
-import attrs
-import httpcore
 import httpx
 
-from plivo_record_async import _clock
 from plivo_record_async._version import __version__
-from plivo_record_async.errors import Phase
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.settings import Settings
+from plivo_record_async.transport.connectors.exchange import Exchange
 from plivo_record_async.transport.connectors.proxies import Proxy
 
 __all__ = [
     "KEEPALIVE",
     "Connector",
-    "Exchange",
     "NativeTransport",
     "RawHeaders",
     "Transport",
@@ -45,150 +38,9 @@ RawHeaders = list[tuple[bytes, bytes]]
 
 USER_AGENT = f"plivo-record-async/{__version__} (Python {platform.python_version()}; httpx {httpx.__version__})"
 
-LONGEST_RESPONSE = 4 * 1024 * 1024
-"""Bytes. A page of 20 recordings has about 20 KB, so a longer body is not a response of Plivo's."""
-
 KEEPALIVE = 5.0
 """Seconds after which an idle connection is closed. This is short because a start on a connection that the server has
 just closed has an unknown outcome."""
-
-NEVER_CONNECTED = (
-    httpcore.ConnectError,
-    httpcore.ConnectTimeout,
-    httpcore.PoolTimeout,
-    httpcore.ProxyError,
-    httpcore.UnsupportedProtocol,
-    httpx.ConnectError,
-    httpx.ConnectTimeout,
-    httpx.PoolTimeout,
-    httpx.ProxyError,
-    httpx.UnsupportedProtocol,
-    httpx.InvalidURL,
-)
-"""The errors that prove that nothing was sent if a transport does not report when sending begins."""
-
-
-@attrs.define(kw_only=True)
-class Exchange:
-    """What has been observed of one attempt: how far it got, and the part of the response that has arrived.
-
-    Attributes:
-        deadline: The time by which the attempt ends, by ``clock``.
-        clock: A function that returns the time of the event loop.
-        phase: How far the attempt got.
-        reports_sending: Whether the transport reports when it begins to send. If it does, and has not reported it, no
-            byte was sent.
-        trusts_connect_errors: Whether a connect error of the transport proves that no byte was sent.
-        sent_at: The time at which the first byte may have been sent (aware, UTC). If None, no byte was sent, or the
-            transport does not report it.
-        opened_stream: The stream that was opened for this request. If None, the request uses an idle connection.
-        abandoned: Whether the response is no longer needed. If no byte has been sent yet, none will be sent.
-        partial_response: The part of the response that has arrived. If None, the status line has not arrived.
-    """
-
-    deadline: float = math.inf
-    clock: Callable[[], float] = attrs.field(default=lambda: 0.0)
-    phase: Phase = "queue"
-    reports_sending: bool = False
-    trusts_connect_errors: bool = True
-    sent_at: datetime | None = None
-    opened_stream: httpcore.AsyncNetworkStream | None = None
-    abandoned: bool = False
-    partial_response: Response | None = None
-
-    @property
-    def seconds_left(self) -> float:
-        """The number of seconds until the deadline, or 0 if it has passed."""
-        return max(0.0, self.deadline - self.clock())
-
-    def begin_sending(self) -> None:
-        """Note that the first byte is about to be sent, or prevent that it is sent.
-
-        A transport may call this method in a thread of its own, so it makes the note before the check. Then either this
-        method finds that the exchange was abandoned, or the thread that abandons it finds that it may have been sent.
-
-        Raises:
-            CancelledError: The exchange was abandoned, so nothing may be sent.
-            TimeoutError: The deadline has passed, so nothing may be sent.
-        """
-        before, self.phase, self.sent_at = self.phase, "send", _clock.now()
-        try:
-            self._raise_if_ended()
-        except BaseException:
-            self.phase, self.sent_at = before, None
-            raise
-
-    async def trace(self, event: str, info: Mapping[str, Any]) -> None:
-        """Note an event that httpcore's ``trace`` extension reports: https://www.encode.io/httpcore/extensions/#trace .
-
-        A CONNECT to a proxy reports the same events as the request, but does not belong to it.
-
-        Args:
-            event: The name of the event.
-            info: The details of the event.
-
-        Raises:
-            CancelledError: The request is about to be sent, but the exchange was abandoned.
-            TimeoutError: The request is about to be sent, but the deadline has passed.
-        """
-        self.reports_sending = True
-        if event.endswith("send_request_headers.started"):
-            if info["request"].method == b"CONNECT":
-                self._raise_if_ended()
-            else:
-                self.begin_sending()
-        elif event.endswith("receive_response_headers.started") and self.sent_at is not None:
-            self.phase = "answer"
-        elif event.endswith("connect_tcp.complete"):
-            self.opened_stream = info["return_value"]
-
-    def may_have_been_sent(self, error: BaseException | None = None) -> bool:
-        """Return whether a byte of the request may have been sent.
-
-        Args:
-            error: The exception with which the attempt ended. If None, the attempt has not ended, or it ended without
-                an exception.
-        """
-        if self.phase in {"queue", "quota"}:
-            return False
-        if self.reports_sending or self.sent_at is not None:
-            return self.sent_at is not None
-        return not (self.trusts_connect_errors and isinstance(error, NEVER_CONNECTED))
-
-    async def receive(self, status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Response:
-        """Read the body and return the response. Meanwhile, `partial_response` contains the part that has arrived.
-
-        Args:
-            status: The HTTP status.
-            headers: The headers, with their names in lower case.
-            chunks: The parts of the body.
-
-        Returns:
-            The response, with its whole body.
-
-        Raises:
-            CancelledError: The exchange was abandoned.
-            TimeoutError: The deadline has passed.
-            httpcore.RemoteProtocolError: The body is longer than any response of Plivo's.
-        """
-        self.phase = "answer"
-        response = self.partial_response = Response(
-            status=status, headers=headers, complete=False, sent_at=self.sent_at, received_at=_clock.now()
-        )
-        body = bytearray()
-        async for chunk in chunks:
-            self._raise_if_ended()
-            body += chunk
-            response = self.partial_response = attrs.evolve(response, body=bytes(body))
-            if len(body) > LONGEST_RESPONSE:
-                raise httpcore.RemoteProtocolError(f"the response is longer than {LONGEST_RESPONSE} bytes")
-        return attrs.evolve(response, complete=True)
-
-    def _raise_if_ended(self) -> None:
-        if self.abandoned:
-            raise asyncio.CancelledError
-        if self.seconds_left == 0:
-            raise TimeoutError
 
 
 class Connector(Protocol):

@@ -12,7 +12,6 @@ from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.connector import (
-    Exchange,
     Transport,
     common_headers,
     decoded,
@@ -20,6 +19,7 @@ from plivo_record_async.transport.connectors.connector import (
     is_unmodified,
     request_headers,
 )
+from plivo_record_async.transport.connectors.exchange import Exchange
 
 __all__ = ["HttpxAdapter"]
 

@@ -21,11 +21,11 @@ from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.connector import (
     KEEPALIVE,
     Connector,
-    Exchange,
     NativeTransport,
     common_headers,
     request_headers,
 )
+from plivo_record_async.transport.connectors.exchange import Exchange
 from plivo_record_async.transport.connectors.proxies import Proxy
 
 __all__ = ["PyreqwestTransport"]

@@ -24,7 +24,8 @@ from plivo_record_async import (
     RecordingStopped,
     __version__,
 )
-from plivo_record_async.transport.connectors.connector import KEEPALIVE, NEVER_CONNECTED
+from plivo_record_async.transport.connectors.connector import KEEPALIVE
+from plivo_record_async.transport.connectors.exchange import NEVER_CONNECTED
 from tests.support.clients.mock_transport import AUTH_ID, BASIC, RECORD, TOKEN, client_over
 from tests.support.samples.http_failures import LIBRARY_FAILURES, OTHER_FAILURES, instance
 from tests.support.servers.request_recorder import RequestRecorder
