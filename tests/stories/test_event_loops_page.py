@@ -205,7 +205,7 @@ async def test_pool_of_forked_processes_works(project: Project) -> None:
 @pytest.mark.parametrize(
     ("misuse", "error", "advice"),
     [
-        ("after_the_end", "ClosedError: ", "nter it again"),
+        ("after_the_end", "ClosedError: ", " again with "),
         ("in_two_threads", "ConfigurationError: ", "in each event loop"),
         ("after_a_fork", "ConfigurationError: ", "in each process"),
     ],
