@@ -1,4 +1,4 @@
-"""``plivo-record`` and ``python -m plivo_record_async``."""
+"""The entry point of ``plivo-record`` and ``python -m plivo_record_async``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 
 def main() -> None:
-    """Run the command line; without its libraries say in one line which extra installs them, and exit with 2."""
+    """Run the command line. If its libraries are not installed, print which extra installs them, and exit with 2."""
     try:
         with needed_extra("cli"):
             from plivo_record_async.cli.root import plivo_record  # noqa: PLC0415 - it needs the extra

@@ -30,11 +30,11 @@ class StartupFailedError(Exception):
 
 
 def open_listener(host: str, port: int) -> socket.socket:
-    """Return a socket that accepts connections from now on; they are answered once it is served.
+    """Return a socket that accepts connections. They wait until an application is served on it.
 
     Args:
         host: The address to listen on.
-        port: The port to listen on. If 0, any free port.
+        port: The port to listen on. If 0, any free port is used.
 
     Raises:
         ConfigurationError: The port is taken, or the address does not belong to this machine.
@@ -47,20 +47,28 @@ def open_listener(host: str, port: int) -> socket.socket:
         raise ConfigurationError(
             f"cannot listen on {host} port {port}: {reason}. Choose another host or port; port 0 takes any free one"
         ) from error
-    # Accepted sockets inherit it. asyncio does not set it on those of a listener that was made like this, and every
-    # answer on a kept connection would wait for an acknowledgement, 40 ms on Linux.
+    # Accepted sockets inherit this option. asyncio does not set it for a listener that it has not made itself, and then
+    # each response on a kept connection would wait for an acknowledgement, which takes 40 ms on Linux.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
 
 
 def url_of(listener: socket.socket) -> str:
-    """Return the URL of a listener, without a slash at its end."""
+    """Return the URL of a listener, without a slash at its end.
+
+    Args:
+        listener: The listening socket.
+    """
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def is_loopback(listener: socket.socket) -> bool:
-    """Return whether only this machine can reach a listener."""
+    """Return whether only this machine can reach a listener.
+
+    Args:
+        listener: The listening socket.
+    """
     return ip_address(listener.getsockname()[0]).is_loopback
 
 
@@ -68,13 +76,13 @@ def is_loopback(listener: socket.socket) -> bool:
 async def serving(app: Any, listener: socket.socket, **settings: Any) -> AsyncGenerator[None]:
     """Serve an ASGI application inside this block.
 
-    The signal handlers of the process stay as they are. At the end of the block, requests in progress have five
-    seconds to finish.
+    The signal handlers of the process are not changed. At the end of the block, requests in progress have five seconds
+    to finish.
 
     Args:
-        app: The application. Its lifespan is not run unless the settings say so.
-        listener: The socket to accept connections on. It is closed at the end.
-        **settings: Arguments of `uvicorn.Config` that replace the ones of this module.
+        app: The application. Its lifespan is not run, unless ``settings`` has ``lifespan="on"``.
+        listener: The socket that accepts the connections. It is closed at the end of the block.
+        **settings: Arguments of `uvicorn.Config` that override the defaults of this module.
 
     Raises:
         StartupFailedError: The application's lifespan failed to start; the log says why.
@@ -83,7 +91,7 @@ async def serving(app: Any, listener: socket.socket, **settings: Any) -> AsyncGe
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
-    # `Server.serve` would replace the signal handlers, and look ten times a second whether it is to end.
+    # `Server.serve` would replace the signal handlers, and check ten times a second whether it has to end.
     try:
         await server.startup([listener])
     except SystemExit as error:

@@ -14,7 +14,7 @@ _LIBRARIES = {"cli": {"click", "rich"}, "emulator": {"starlette", "uvicorn"}}
 
 @contextmanager
 def needed_extra(extra: str) -> Generator[None]:
-    """Turn the missing library of an extra into a configuration error inside this block.
+    """Raise a configuration error if a library that the block imports is not installed.
 
     Args:
         extra: The extra whose libraries the block imports: ``cli`` or ``emulator``.

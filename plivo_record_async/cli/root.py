@@ -1,4 +1,4 @@
-"""``plivo-record``: the group of all commands, and the exit code of every exception."""
+"""``plivo-record``: the group of all commands. It turns each exception into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,18 @@ class Root(click.Group):
         standalone_mode: bool = True,  # noqa: FBT001, FBT002 - click's own signature
         **extra: Any,
     ) -> Any:
-        """Run a command, and exit the process unless ``standalone_mode`` is off."""
+        """Run a command and exit the process.
+
+        Args:
+            args: The arguments. If None, those of the process.
+            prog_name: The name of the program in the help. If None, that of the process.
+            complete_var: The environment variable that requests completion. If None, click's default.
+            standalone_mode: Whether to handle exceptions and exit. If False, exceptions are raised.
+            **extra: Further arguments of click's context.
+
+        Returns:
+            What the command returned, if ``standalone_mode`` is False.
+        """
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         _never_fail_to_encode()
@@ -47,6 +58,7 @@ class Root(click.Group):
         except click.Abort as abort:
             code = ExitCode.TERMINATED if isinstance(abort.__cause__, Terminated) else ExitCode.INTERRUPTED
             failure = InterruptedError(f"{code.name.lower()}; what was already sent may have been executed")
+            printer.discard_output()  # a write that was interrupted may have blocked, and would block again at the end
         except click.ClickException as error:
             failure, code = click.UsageError(_with_hint(error)), error.exit_code
         except PlivoRecordError as error:
@@ -63,6 +75,7 @@ class Root(click.Group):
 
 
 def _with_hint(error: click.ClickException) -> str:
+    """Return the message of an error, and the command that shows the help."""
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "plivo-record"
     message = error.format_message()
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} Try: {command} --help"
@@ -78,7 +91,7 @@ def _os_error_in(error: BaseException) -> OSError | None:
 
 
 def _never_fail_to_encode() -> None:
-    """Escape characters that the encoding of the terminal does not have, instead of failing."""
+    """Escape the characters that the encoding of the output does not have. Printing them would raise an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -89,8 +102,8 @@ def _never_fail_to_encode() -> None:
 def plivo_record() -> None:
     """Record Plivo conferences, and know what became of every recording.
 
-    Credentials come from the environment: PLIVO_AUTH_ID, PLIVO_AUTH_TOKEN and, if the API is not at Plivo itself,
-    PLIVO_BASE_URL. To see everything work without an account: plivo-record demo
+    The environment variables PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN name the account. PLIVO_BASE_URL is the address of the
+    API, by default https://api.plivo.com. To try the commands without an account: plivo-record demo
 
     \b
     Examples:
@@ -102,9 +115,9 @@ def plivo_record() -> None:
     \b
     Exit codes:
       0    done
-      1    some failed: refused by Plivo, or certainly not sent
+      1    some failed: they were rejected by Plivo, or not sent
       2    wrong usage or configuration
-      3    outcome unknown: it may have been executed, do not repeat a start blindly
+      3    outcome unknown: a call may have been executed, do not repeat a start blindly
       130  interrupted (SIGINT)
       143  terminated (SIGTERM)
     """  # noqa: D301 - click wants the control character

@@ -82,7 +82,8 @@ async def test_signals_end_a_process_whose_output_nobody_reads() -> None:
         with suppress(TimeoutError):
             await asyncio.wait_for(process.wait(), 0.6)
     os.close(reading)
-    assert process.returncode == 143
+    # A further signal that arrives while the interpreter ends kills the process, which a shell reports as 143 too.
+    assert process.returncode in {143, -signal.SIGTERM}
 
 
 def test_signal_handlers_are_not_changed_in_a_thread() -> None:

@@ -1,4 +1,4 @@
-"""``batch``: make many calls, one for each line of a file."""
+"""The commands ``batch start`` and ``batch stop``: each makes one call for each line of a file."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from plivo_record_async.cli.input.lines import InputLines, UnreadableError
 from plivo_record_async.cli.input.options import DEFAULT_TIMEOUT, json_option, timeout_option
 from plivo_record_async.cli.input.requests import InvalidLine, read_request
 from plivo_record_async.cli.output.exit_codes import ExitCode
+from plivo_record_async.cli.output.log import showing_log
 from plivo_record_async.cli.output.outcomes import Result, Tally
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import EndSignal, end_signal, ending_early
@@ -64,19 +65,21 @@ def _batch_options(command: CommandT) -> CommandT:
     return command
 
 
-@batch.command("start", short_help="Start recording the conferences that FILE names.")
+@batch.command("start", short_help="Start recording the conferences in FILE.")
 @_batch_options
 def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_json: bool) -> ExitCode:
-    """Start recording the conferences that FILE names, one per line.
+    """Start recording the conferences in FILE, one on each line.
 
-    Without FILE, or with -, the lines are read from standard input.
+    If FILE is missing or -, the lines are read from standard input.
 
-    A line is the name of a conference, or a JSON object with the fields conference_name, file_format, callback_url,
-    callback_method, transcription_type, transcription_url, transcription_method. FILE is UTF-8 text. Blank lines are
-    ignored. Lines are read while calls are made, and each outcome is printed as it arrives.
+    Each line is the name of a conference, or a JSON object with the field conference_name and any of the fields
+    file_format, callback_url, callback_method, transcription_type, transcription_url and transcription_method. FILE
+    must be UTF-8 text. Blank lines are ignored. Lines are read while calls are made, and each outcome is printed as it
+    arrives.
 
-    A line that is not a request fails and does not stop the others. The batch ends early if Plivo answers 401, or 403
-    before any call has succeeded: calls in progress are finished, and the summary says how many lines were not begun.
+    A line that is not a valid request counts as a failure, and the batch continues. The batch ends early if Plivo
+    answers 401, or 403 before any call has succeeded: calls in progress are finished, and the summary says how many
+    lines were not begun.
 
     \b
     Examples:
@@ -91,19 +94,20 @@ def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_j
     return asyncio.run(_Batch(StartRequest, file, Printer(as_json), timeout=timeout).run(call, connections=concurrency))
 
 
-@batch.command("stop", short_help="Stop recording the conferences that FILE names.")
+@batch.command("stop", short_help="Stop recording the conferences in FILE.")
 @_batch_options
 def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_json: bool) -> ExitCode:
-    """Stop recording the conferences that FILE names, one per line.
+    """Stop recording the conferences in FILE, one on each line.
 
-    Without FILE, or with -, the lines are read from standard input.
+    If FILE is missing or -, the lines are read from standard input.
 
-    A line is the name of a conference, or a JSON object with the fields conference_name, callback_url, callback_method.
-    FILE is UTF-8 text. Blank lines are ignored. Lines are read while calls are made, and each outcome is printed as it
-    arrives.
+    Each line is the name of a conference, or a JSON object with the field conference_name and any of the fields
+    callback_url and callback_method. FILE must be UTF-8 text. Blank lines are ignored. Lines are read while calls are
+    made, and each outcome is printed as it arrives.
 
-    A line that is not a request fails and does not stop the others. The batch ends early if Plivo answers 401, or 403
-    before any call has succeeded: calls in progress are finished, and the summary says how many lines were not begun.
+    A line that is not a valid request counts as a failure, and the batch continues. The batch ends early if Plivo
+    answers 401, or 403 before any call has succeeded: calls in progress are finished, and the summary says how many
+    lines were not begun.
 
     \b
     Examples:
@@ -118,18 +122,21 @@ def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_js
 
 
 class BatchEndedEarlyError(PlivoRecordError):
-    """Plivo refused the account, not only one call.
+    """The batch ended early, because Plivo rejects every call of the account.
+
+    Args:
+        error: The error of the call that was rejected.
 
     Attributes:
-        status: The HTTP status of the refusal.
+        status: The HTTP status of the rejected call.
     """
 
-    def __init__(self, refusal: ApiError) -> None:
+    def __init__(self, error: ApiError) -> None:
         super().__init__(
-            f"the batch ended early, because Plivo answered {refusal.status} ({refusal.message}): "
-            f"{_ADVICE[type(refusal)]}. The lines without an outcome were not begun; run the batch again with them"
+            f"the batch ended early, because Plivo answered {error.status} ({error.message}): "
+            f"{_ADVICE[type(error)]}. The lines without an outcome were not begun; run the batch again with them"
         )
-        self.status = refusal.status
+        self.status = error.status
 
 
 _ADVICE: dict[type[ApiError], str] = {
@@ -139,16 +146,17 @@ _ADVICE: dict[type[ApiError], str] = {
 
 
 class _Batch(Generic[RequestT]):
-    """A call for each line of a file. A line that is not a request fails like a call, and does not stop the others.
+    """Makes a call for each line of a file, and prints the outcomes.
 
-    The batch ends early when outcomes can no longer be printed, and when Plivo refuses the account: no more lines are
-    read, and calls that have been sent are finished. In the second case, calls that have not been sent are dropped.
+    The batch ends early in three cases: if outcomes can no longer be printed, if Plivo rejects every call of the
+    account, and after a signal. Then no more lines are read, and calls that have been sent are finished. In the second
+    and the third case, calls that have not been sent are dropped.
 
     Args:
         kind: The type of the requests.
-        file: The file.
+        file: The file to read.
         printer: Prints the outcomes.
-        timeout: The seconds that calls in progress may take when the batch ends early.
+        timeout: The seconds for which calls in progress are awaited if Plivo rejects every call of the account.
     """
 
     def __init__(self, kind: type[RequestT], file: BinaryIO, printer: Printer, *, timeout: float | None) -> None:
@@ -159,12 +167,12 @@ class _Batch(Generic[RequestT]):
         self._ended = EndSignal()
         self._lines = InputLines(file)
         self._name = str(getattr(file, "name", "<stdin>")).replace("<stdin>", "standard input")
-        self._refusal: ApiError | None = None
+        self._rejection: ApiError | None = None
         self._without_outcome = 0
         self._output_failed = False
 
     async def run(self, call: Call[RequestT], *, connections: int) -> ExitCode:
-        """Run the batch to its end.
+        """Run the batch, and return its exit code.
 
         Args:
             call: Makes the calls.
@@ -172,22 +180,26 @@ class _Batch(Generic[RequestT]):
         """
         ended = self._ended = end_signal(self._printer)
         unreadable: UnreadableError | None = None
-        async with (
-            RecordClient(max_connections=connections) as client,
-            ending_early(client, ended, grace=self._timeout, on_end=self._lines.end),
-            aclosing(call(client, self._requests())) as outcomes,
-        ):
+        with showing_log(self._printer.warning):
             try:
-                async for outcome in outcomes:
-                    self._handle(outcome)
+                await self._make_calls(call, RecordClient(max_connections=connections))
             except UnreadableError as error:
                 unreadable = error
-        if self._output_failed:  # exit code 1 would say that the calls without a printed outcome may be repeated
+        if self._output_failed:  # `FAILED` would mean that the calls without a printed outcome may be repeated
             return ended.exit_code or ExitCode.UNKNOWN
         if ended.is_set():
             self._tally.not_begun = self._without_outcome + await self._lines.count_rest()
         code = self._finish(unreadable)
         return ended.exit_code or code
+
+    async def _make_calls(self, call: Call[RequestT], client: RecordClient) -> None:
+        async with (
+            client,
+            ending_early(client, self._ended, grace=self._timeout, on_end=self._lines.end),
+            aclosing(call(client, self._requests())) as outcomes,
+        ):
+            async for outcome in outcomes:
+                self._handle(outcome)
 
     def _handle(self, outcome: Outcome[Any, Result]) -> None:
         error = outcome.error
@@ -197,7 +209,7 @@ class _Batch(Generic[RequestT]):
         self._print(outcome)
         whole_account = (AuthenticationError,) if self._tally.done else (AuthenticationError, PermissionDeniedError)
         if isinstance(error, whole_account) and not self._ended.is_set():
-            self._refusal = error
+            self._rejection = error
             self._lines.end()
             self._ended.set()
 
@@ -207,7 +219,7 @@ class _Batch(Generic[RequestT]):
             self._printer.outcome(outcome)
         except OSError as error:
             self._printer.stop_printing(
-                error, "Outcomes can no longer be printed; calls in progress are finished, and no more are begun"
+                error, "Outcomes can no longer be printed. Calls in progress are finished, and no more calls are made"
             )
             self._output_failed = True
             self._lines.end()
@@ -216,15 +228,15 @@ class _Batch(Generic[RequestT]):
         code = self._tally.exit_code
         try:
             self._printer.summary(self._tally, all_read=self._lines.all_read)
-        except OSError as error:  # each outcome was printed; only the summary is missing
+        except OSError as error:  # only the summary is missing, each outcome was printed
             self._printer.stop_printing(error, "The summary cannot be printed")
             return max(ExitCode.FAILED, code)
-        if self._refusal is not None and (self._tally.not_begun or not self._lines.all_read):
-            self._printer.error(BatchEndedEarlyError(self._refusal))
+        if self._rejection is not None and (self._tally.not_begun or not self._lines.all_read):
+            self._printer.error(BatchEndedEarlyError(self._rejection))
         if unreadable is not None:
             self._printer.error(
                 PlivoRecordError(
-                    f"{self._name} cannot be read to its end: {unreadable}. Nothing after the last outcome was begun"
+                    f"{self._name} cannot be read to its end: {unreadable}. No call was made for later lines"
                 )
             )
             return max(ExitCode.FAILED, code)

@@ -1,4 +1,4 @@
-"""``start`` and ``stop``: make one call."""
+"""The commands ``start`` and ``stop``: each makes one call."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from plivo_record_async.cli.output.outcomes import Result
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import end_signal, ending_early
 from plivo_record_async.client import RecordClient
-from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import Outcome, StartRequest, StopRequest
 
 __all__ = ["OutcomeStream", "start", "stop"]
@@ -24,6 +23,8 @@ __all__ = ["OutcomeStream", "start", "stop"]
 RequestT = TypeVar("RequestT", StartRequest, StopRequest)
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 OutcomeStream = AsyncGenerator[Outcome[Any, Result], None]
+"""The outcomes of calls, as they arrive."""
+
 
 _METHOD = click.Choice(["GET", "POST"], case_sensitive=False)
 
@@ -34,12 +35,12 @@ def _callback_options(command: CommandT) -> CommandT:
             "--callback-method",
             type=_METHOD,
             metavar="[GET|POST]",
-            help="The HTTP method of --callback-url.  [default: POST]",
+            help="The HTTP method that Plivo uses for --callback-url.  [default: POST]",
         ),
         click.option(
             "--callback-url",
             metavar="URL",
-            help="Use asynchronous mode: Plivo sends its response and the end of the recording to this address.",
+            help="Use asynchronous mode: Plivo sends its response and the end of the recording to this URL.",
         ),
     ):
         command = option(command)
@@ -48,27 +49,30 @@ def _callback_options(command: CommandT) -> CommandT:
 
 @click.command()
 @click.argument("name")
-@click.option("--format", "file_format", type=click.Choice(["mp3", "wav"]), help="The file's format.  [default: mp3]")
+@click.option("--format", "file_format", type=click.Choice(["mp3", "wav"]), help="The file format.  [default: mp3]")
 @_callback_options
 @click.option(
-    "--transcription-type", metavar="TYPE", help="The value that Plivo expects, usually auto. It is sent unchanged."
+    "--transcription-type",
+    metavar="TYPE",
+    help="The type of transcription, usually auto. It is sent unchanged.",
 )
-@click.option("--transcription-url", metavar="URL", help="Where Plivo sends the transcript.")
+@click.option("--transcription-url", metavar="URL", help="The URL to which Plivo sends the transcript.")
 @click.option(
     "--transcription-method",
     type=_METHOD,
     metavar="[GET|POST]",
-    help="The HTTP method of --transcription-url.  [default: POST]",
+    help="The HTTP method that Plivo uses for --transcription-url.  [default: POST]",
 )
 @timeout_option
 @json_option
 def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) -> ExitCode:
     """Start recording the conference NAME.
 
-    Write -- before a name that begins with a dash.
+    Write -- before a NAME that begins with a dash.
 
-    With --json the outcome is one object on standard output: `ok`, plus Plivo's fields on success or `error` on
-    failure. Wrong usage and missing credentials are reported on standard error.
+    With --json, the outcome of the call is one object on standard output. The field ok says whether the call succeeded.
+    On success, the object has the fields of Plivo's response; on failure, error has the message. If no call can be
+    made, for example because credentials are missing, the error is on standard error.
 
     \b
     Examples:
@@ -86,9 +90,11 @@ def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) ->
 @timeout_option
 @json_option
 def stop(*, name: str, timeout: float | None, as_json: bool, **options: Any) -> ExitCode:
-    """Stop recording the conference NAME. It is safe to repeat.
+    """Stop recording the conference NAME.
 
-    With --json the outcome is one object on standard output, whether the call succeeded or failed.
+    It is safe to repeat a stop. Write -- before a NAME that begins with a dash.
+
+    With --json, the outcome of the call is one object on standard output, as for start.
 
     \b
     Examples:
@@ -100,6 +106,7 @@ def stop(*, name: str, timeout: float | None, as_json: bool, **options: Any) -> 
 
 
 def _request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
+    """Return the request, or raise a usage error if an argument is not valid."""
     try:
         return kind(name, **options)
     except ValueError as error:
@@ -107,13 +114,13 @@ def _request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
 
 
 async def _call_once(call: Callable[[RecordClient], OutcomeStream], printer: Printer) -> ExitCode:
-    """Make one call and print its outcome, an error without ``--json`` on stderr.
+    """Make one call and print its outcome. Without ``--json``, an error is printed on stderr.
 
-    If the outcome of a call that may have been executed cannot be printed, the exit code is that of an unknown outcome:
-    the exit code of a failure would say that the call may be repeated.
+    If the outcome of a call that was executed cannot be printed, the exit code is `ExitCode.UNKNOWN`, because
+    `ExitCode.FAILED` would mean that the call may be repeated.
     """
     ended = end_signal(printer)
-    with showing_log(lambda text: printer.error(PlivoRecordError(text))):
+    with showing_log(printer.warning):
         async with RecordClient() as client, ending_early(client, ended), aclosing(call(client)) as outcomes:
             outcome = await anext(outcomes)
     code = ended.exit_code or exit_code(outcome.error)

@@ -1,4 +1,4 @@
-"""``listen``: receive callbacks."""
+"""The command ``listen``: it receives callbacks, stores them, and shows them."""
 
 from __future__ import annotations
 
@@ -32,34 +32,33 @@ __all__ = ["listen"]
     metavar="NUMBER",
     default=8766,
     show_default=True,
-    help="The port to listen on; 0 takes any free one.",
+    help="The port to listen on. If 0, any free port.",
 )
-@click.option(
-    "--public-url", metavar="URL", help="The address at which Plivo calls it.  [default: the loopback address]"
-)
+@click.option("--public-url", metavar="URL", help="The URL that Plivo calls.  [default: the loopback address]")
 @click.option(
     "--db",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     default=Path("recordings.db"),
     show_default=True,
-    help="The SQLite file to store everything in; it is created if it does not exist.",
+    help="The SQLite file in which everything is stored. It is created if it does not exist.",
 )
 @json_option
 def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: bool) -> ExitCode:
     """Receive Plivo's callbacks, store them in a file, and show them as they arrive.
 
-    It receives callbacks for every RecordingTracker that shares the file and whose public_url leads here, and follows
-    their recordings as those trackers do. It also receives the callbacks of recordings that were started elsewhere, if
-    they are sent to URL/recording and URL/transcription, where URL is the --public-url.
+    The command receives the callbacks of every RecordingTracker that uses the same file and whose public_url leads to
+    this command, and it follows their recordings as those trackers do. It also receives the callbacks of recordings
+    that were started without a tracker, if Plivo sends them to URL/recording and URL/transcription, where URL is the
+    --public-url.
 
-    Each callback is verified against the --public-url, which must therefore be exactly the address that Plivo calls.
-    Only a local Plivo can do without it. Callbacks that are refused are reported on standard error.
+    The signature of each callback is verified for the --public-url, which must therefore be exactly the URL that Plivo
+    calls. Only with a local Plivo is no --public-url needed. Rejected callbacks are reported on standard error.
 
-    Prints one line, "ready" and its address, when it accepts callbacks. It ends on SIGINT or SIGTERM, or when its
-    output can no longer be written.
+    When the command receives callbacks, it prints one line: "ready" and its address. It runs until it receives SIGINT
+    or SIGTERM, or until its output can no longer be written.
 
-    With --json each line is an object whose type is Ready or, for each callback, ApiResponse, RecordingEnded,
+    With --json, each line is an object. Its type is Ready or, for a callback, ApiResponse, RecordingEnded,
     TranscriptionEnded or UnknownCallback.
 
     \b
@@ -72,8 +71,8 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
     with closing(open_listener(host, port)) as listening:
         if public_url is None and not is_loopback(listening):
             raise click.UsageError(
-                "--public-url is missing: callbacks are verified against the address that Plivo calls, "
-                "and only a loopback --host has one of its own",
+                "--public-url is missing. The signatures of callbacks are verified for the URL that Plivo calls, "
+                "and only a loopback --host has a default",
                 click.get_current_context(),
             )
         asyncio.run(_until_signalled(listening, public_url or url_of(listening), db, Printer(as_json)))

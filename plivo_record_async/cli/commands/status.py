@@ -1,4 +1,4 @@
-"""``status``: show a followed recording."""
+"""The command ``status``: it shows what is known about a followed recording."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ __all__ = ["status"]
     metavar="FILE",
     default=Path("recordings.db"),
     show_default=True,
-    help="The SQLite file in which it is stored.",
+    help="The SQLite file in which the recording is stored.",
 )
 @json_option
 def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
-    """Show what is known about the followed recording START_ID, and how it became known.
+    """Show what is known about the followed recording START_ID, and how its state was reached.
 
-    It only reads the file, which a tracker may be using at the same time, and does not ask Plivo.
+    The command only reads the file, so a tracker may use the file at the same time. It sends nothing to Plivo.
 
     \b
     Examples:
@@ -64,12 +64,12 @@ async def _read(start_id: str, db: Path) -> FollowedRecording:
         with usable_file():
             record = await store.get(start_id)
     if record is None:
-        raise PlivoRecordError(f"{db} has no start with the ID {start_id!r}; it may have been deleted")
+        raise PlivoRecordError(f"{db} has no start with the ID {start_id!r}. It may have been deleted")
     return record
 
 
 def _facts(record: FollowedRecording) -> dict[str, Any]:
-    """Return the public fields of a record, and the length and the transcript from its callbacks."""
+    """Return the attributes of the status, and the length and the transcript from the callbacks."""
     ended, transcription = record.ended, record.transcription
     return (
         {"type": "RecordingStatus"}

@@ -46,7 +46,12 @@ _WIDE_ENOUGH_FOR_LINES = 98
 
 
 def view(printer: Printer, rooms: Sequence[Room]) -> AbstractContextManager[Callable[[Event], None]]:
-    """Return what shows events inside a block: as JSON if requested, live in a terminal, or else as plain lines."""
+    """Return a context manager whose value shows events: as JSON if requested, live in a terminal, or as plain lines.
+
+    Args:
+        printer: Prints the lines.
+        rooms: The conferences, which change while the demo runs.
+    """
     console = Console()
     if printer.as_json:
         return nullcontext(printer.json_object)

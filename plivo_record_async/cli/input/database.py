@@ -1,4 +1,4 @@
-"""The file that ``--db`` names."""
+"""Errors of the SQLite file that ``--db`` names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["usable_file"]
 
 @contextmanager
 def usable_file() -> Generator[None]:
-    """Turn the error of a file that cannot be used as a store into a configuration error inside this block.
+    """Raise a configuration error if the block finds that the file cannot be used as a store.
 
     Raises:
         ConfigurationError: The file cannot be opened, is not an SQLite database, or belongs to another program or to a

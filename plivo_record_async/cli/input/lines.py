@@ -17,20 +17,20 @@ __all__ = ["InputLines", "UnreadableError"]
 
 _CHUNK_SIZE = 64 * 1024
 _MAX_LINE = 1024 * 1024
-"""Bytes of a line. A file with longer lines is not a list of conferences."""
+"""The most bytes of a line. A file with longer lines is not a list of conferences."""
 _MAX_COUNTED = 64 * 1024 * 1024
-"""Bytes that are read at most in order to count lines."""
+"""The most bytes that are read in order to count lines."""
 
 
 class UnreadableError(Exception):
-    """The file cannot be read to its end. The message says why."""
+    """A file that cannot be read to its end. The message says why."""
 
 
 class InputLines:
-    """An iterator over the lines of a file, without line ends and byte order mark.
+    """An iterator over the lines of a file, without their line ends and the byte order mark.
 
-    It reads at most 64 KiB ahead. The iteration raises `UnreadableError` if the file cannot be read, or has a
-    line of more than 1 MiB.
+    It reads at most 64 KiB ahead. The iteration raises an `UnreadableError` if the file cannot be read, or if a line is
+    longer than 1 MiB.
 
     Args:
         file: The file or pipe.
@@ -55,7 +55,12 @@ class InputLines:
         return self
 
     async def __anext__(self) -> bytes:
-        """Return the next line."""
+        """Return the next line.
+
+        Raises:
+            StopAsyncIteration: The end of the file was reached, or `end` was called.
+            UnreadableError: The file cannot be read, or the line is longer than 1 MiB.
+        """
         await asyncio.sleep(0)  # lets other tasks run first, which may call `end`
         while not (self._complete or self.all_read or self._ended.is_set()):
             await self._read()
@@ -64,7 +69,7 @@ class InputLines:
         return self._complete.popleft()
 
     def end(self) -> None:
-        """End the iteration, also if it is waiting for a line."""
+        """End the iteration, even while it waits for a line."""
         self._ended.set()
 
     async def count_rest(self) -> int:
@@ -96,19 +101,22 @@ class InputLines:
             self._take(reading.result())
 
     def _begin_to_read(self) -> Future[bytes]:
-        """Read a chunk in a daemon thread. At its end an event loop waits for its own threads, and so for input."""
+        """Begin to read a chunk in a daemon thread.
+
+        A thread of the event loop itself would delay the end of the command until there is input.
+        """
         chunk: Future[bytes] = Future()
 
         def read() -> None:
             chunk.set_running_or_notify_cancel()
             try:
-                while (got := self._read_from(_CHUNK_SIZE)) is None:  # the pipe is non-blocking
+                while (got := self._read_from(_CHUNK_SIZE)) is None:  # the pipe is non-blocking and empty
                     select.select([self._source], [], [])
                 chunk.set_result(got)
             except OSError as error:
-                refused = UnreadableError(error.strerror or str(error))
-                refused.__cause__ = error
-                chunk.set_exception(refused)
+                unreadable = UnreadableError(error.strerror or str(error))
+                unreadable.__cause__ = error
+                chunk.set_exception(unreadable)
 
         threading.Thread(target=read, daemon=True).start()
         return chunk
@@ -132,7 +140,7 @@ def _is_ready(source: BinaryIO) -> bool:
     try:
         number = source.fileno()
     except OSError:
-        return True  # it is in memory
+        return True  # the content is in memory
     if stat.S_ISREG(os.fstat(number).st_mode):
         return True
     try:

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""The options that several commands have."""
 
 from __future__ import annotations
 
@@ -14,21 +14,30 @@ DEFAULT_TIMEOUT = 30.0
 
 
 class Seconds(click.FloatRange):
-    """A finite number of seconds."""
+    """The type of an option whose value is a finite number of seconds."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Convert and check the value of an option."""
+        """Return the value of an option as a number.
+
+        Args:
+            value: The value as it was given.
+            param: The option.
+            ctx: The context of the command.
+
+        Raises:
+            BadParameter: The value is not a finite number, or out of range.
+        """
         seconds = super().convert(value, param, ctx)
         if not math.isfinite(seconds):
             self.fail(f"{value!r} is not a number of seconds.", param, ctx)
         return seconds
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object per line.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on each line.")
 
 timeout_option = click.option(
     "--timeout",
     type=Seconds(min=0, min_open=True),
     metavar="SECONDS",
-    help=f"The time limit of one call.  [default: {DEFAULT_TIMEOUT:g}]",
+    help=f"The seconds that one call may take in total.  [default: {DEFAULT_TIMEOUT:g}]",
 )

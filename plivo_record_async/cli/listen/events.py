@@ -1,4 +1,4 @@
-"""What ``listen`` shows: that it is ready, the callbacks that were stored, and warnings."""
+"""The events that ``listen`` shows: that it is ready, the callbacks that it has stored, and warnings."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ __all__ = ["ListenEvent", "Ready", "ReceivedCallback", "conference_name", "detai
 
 @attrs.frozen(kw_only=True)
 class Ready:
-    """Callbacks are received from now on.
+    """The event that callbacks are received from now on.
 
     Attributes:
-        url: The address on which they are received.
-        public_url: The address that Plivo has to call.
-        db: The file in which they are stored.
+        url: The address at which the command listens.
+        public_url: The URL that Plivo calls.
+        db: The file in which callbacks are stored.
     """
 
     url: str
@@ -41,13 +41,12 @@ class Ready:
 
 @attrs.frozen(kw_only=True)
 class ReceivedCallback:
-    """A verified callback that was stored.
+    """The event that a verified callback was stored.
 
     Attributes:
-        received_at: When it was received.
-        event: What it says.
-        status: The recording that it belongs to, after the callback was applied. If None, that recording is not
-            followed.
+        received_at: When the callback was received.
+        event: The content of the callback.
+        status: The status of its recording after the callback was applied. If None, the recording is not followed.
     """
 
     received_at: datetime
@@ -56,14 +55,14 @@ class ReceivedCallback:
 
 
 ListenEvent = Ready | ReceivedCallback | str
-"""Anything that ``listen`` shows. A text is a warning."""
+"""Anything that ``listen`` shows. A ``str`` is a warning."""
 
 
 def received(change: StoreChange) -> Iterator[ReceivedCallback]:
-    """Return the callbacks whose receipt changed a store.
+    """Yield the callbacks that a change of a store contains.
 
-    ``listen`` does not register handlers with its tracker to learn of callbacks, because an event counts as handled
-    once they have run: those of the program that started the recording would then never run.
+    ``listen`` does not use handlers of its tracker for this purpose: an event counts as handled after they have run, so
+    the handlers of the program that started the recording would never run.
 
     Args:
         change: The change of the store.
@@ -86,7 +85,11 @@ def _new_callbacks(before: FollowedRecording, after: FollowedRecording) -> Itera
 
 
 def json_fields(event: Ready | ReceivedCallback) -> dict[str, Any]:
-    """Return the JSON object of an event: of a callback all its fields, and the recording that it belongs to."""
+    """Return the JSON object of an event. That of a callback has all its fields, and those of its recording.
+
+    Args:
+        event: The event.
+    """
     if isinstance(event, Ready):
         return {"type": "Ready"} | attrs.asdict(event)
     status = event.status
@@ -100,13 +103,21 @@ def json_fields(event: Ready | ReceivedCallback) -> dict[str, Any]:
 
 
 def conference_name(callback: ReceivedCallback) -> str | None:
-    """Return the name of the conference. If None, it is not known."""
+    """Return the name of the conference, or None if it is not known.
+
+    Args:
+        callback: The callback.
+    """
     named = getattr(callback.event, "conference_name", None)
     return named if callback.status is None else callback.status.conference_name
 
 
 def label(callback: ReceivedCallback) -> str:
-    """Return a short label for what a callback reports."""
+    """Return one or two words for what a callback reports.
+
+    Args:
+        callback: The callback.
+    """
     match callback.event:
         case ApiResponse(error=error):
             return "answered" if error is None else "failed"
@@ -119,7 +130,11 @@ def label(callback: ReceivedCallback) -> str:
 
 
 def details(callback: ReceivedCallback) -> str:
-    """Return the content of a callback as one printable line."""
+    """Return the content of a callback as one printable line.
+
+    Args:
+        callback: The callback.
+    """
     match callback.event:
         case ApiResponse(message=message, error=error):
             text = error or message or ""

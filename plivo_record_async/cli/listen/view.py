@@ -25,7 +25,6 @@ from plivo_record_async.cli.listen.events import (
 )
 from plivo_record_async.cli.output.outcomes import printable
 from plivo_record_async.cli.output.printer import Printer
-from plivo_record_async.errors import PlivoRecordError
 
 __all__ = ["LiveTable", "view"]
 
@@ -37,22 +36,26 @@ _COLUMNS = (
     ("state", 12, ""),
     ("recording", 9, "dim"),
 )
-"""Title, width and style. The remaining width of the terminal is for the content of the callback."""
+"""The title, the width and the style of each column. The last column has the remaining width of the terminal."""
 
 _MIN_DETAILS_WIDTH = 10
 _RESERVED_LINES = 5
-"""Lines of the terminal for the head of the table, the count below it and the cursor."""
+"""The lines of the terminal for the head of the table, the count below it, and the cursor."""
 
 
 def view(printer: Printer) -> AbstractContextManager[Callable[[ListenEvent], None]]:
-    """Return what shows events inside a block: JSON if requested, live in a terminal, or else plain lines."""
+    """Return a context manager whose value shows events: as JSON if requested, live in a terminal, or as plain lines.
+
+    Args:
+        printer: Prints the lines.
+    """
     console = Console()
     if not printer.as_json and console.is_terminal and not console.is_dumb_terminal:
         return LiveTable(console)
 
     def show(event: ListenEvent) -> None:
         if isinstance(event, str):
-            printer.error(PlivoRecordError(event))
+            printer.warning(event)
         elif printer.as_json:
             printer.json_object(json_fields(event))
         else:
@@ -80,7 +83,7 @@ def _state(callback: ReceivedCallback) -> str:
 
 
 class LiveTable:
-    """A table of the latest callbacks in a terminal; it stays there after the end.
+    """A table of the latest callbacks in a terminal. It remains visible after the end.
 
     Args:
         console: The terminal.
@@ -102,7 +105,11 @@ class LiveTable:
         self._live.stop()
 
     def __call__(self, event: ListenEvent) -> None:
-        """Draw an event."""
+        """Draw an event.
+
+        Args:
+            event: The event.
+        """
         match event:
             case Ready(url=url):
                 self._console.print(Text(f"ready {url}", style="bold"), soft_wrap=True)
@@ -119,7 +126,7 @@ class LiveTable:
             table.add_column(title, width=width, style=style, no_wrap=True, overflow="ellipsis")
         for callback in tuple(self._latest):
             table.add_row(*_cells(callback))
-        return Group(table, Text(f"callbacks: {self._count}; Ctrl-C ends it", style="dim"))
+        return Group(table, Text(f"callbacks: {self._count}; press Ctrl-C to end", style="dim"))
 
 
 def _cells(callback: ReceivedCallback) -> tuple[Text, ...]:

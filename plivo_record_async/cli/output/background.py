@@ -1,4 +1,4 @@
-"""Printing in a thread, so that a slow reader of the output never blocks the event loop."""
+"""Print in a thread, so that a slow reader of the output never blocks the event loop."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ __all__ = ["printing"]
 EventT = TypeVar("EventT")
 
 _MAX_WAITING = 10_000
-"""Events that may wait to be printed. Further events are dropped, so that memory stays bounded."""
+"""The most events that wait to be shown. Further events are dropped, so that memory stays bounded."""
 
 _FLUSH_TIMEOUT = 2.0
-"""Seconds at the end in which the reader may still read what waits to be printed."""
+"""The seconds at the end in which the reader can read the remaining lines."""
 
 log = logging.getLogger("plivo_record_async")
 
@@ -33,14 +33,16 @@ async def printing(
     """Show events in a daemon thread for as long as this block lasts.
 
     Args:
-        view: Shows the events. It is entered, called and left in the thread.
-        ended: An event that is set when nothing more can be printed, as when the reader has closed the pipe.
+        view: A context manager that returns a function which shows an event. It is entered, called and left in the
+            thread.
+        ended: An event that is set when nothing more can be printed, for example because the reader has closed the
+            pipe.
 
     Yields:
-        A function that shows an event. It neither waits nor fails.
+        A function that shows an event. It returns at once and raises nothing.
 
     Raises:
-        OSError: The output could not be written; raised at the end of the block.
+        OSError: The output could not be written. The error is raised at the end of the block.
     """
     waiting: SimpleQueue[EventT | None] = SimpleQueue()
     dropped = 0
@@ -72,6 +74,7 @@ async def printing(
 def _in_thread(
     view: AbstractContextManager[Callable[[EventT], None]], waiting: SimpleQueue[EventT | None]
 ) -> Future[None]:
+    """Start a thread that shows the events of a queue until it gets None. The future ends with the thread."""
     over: Future[None] = Future()
     over.set_running_or_notify_cancel()
 

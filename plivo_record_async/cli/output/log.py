@@ -1,4 +1,4 @@
-"""Log records of the library and of its server, shown as lines."""
+"""Log messages of the package and of its server, shown as lines."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class _LineHandler(logging.Handler):
         self._verbose = None if verbose is None else logging.Filter(verbose)
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Let through warnings, and all records of the verbose logger and its children."""
+        """Return whether to show a log record: a warning, or any record of the verbose logger and its children."""
         return record.levelno >= logging.WARNING or bool(self._verbose and self._verbose.filter(record))
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -29,8 +29,8 @@ def showing_log(show: Callable[[str], None], *, verbose: str | None = None) -> G
     """Show each warning that is logged inside this block as one line, without a traceback.
 
     Args:
-        show: Is called with each line.
-        verbose: The name of a logger whose records of the level INFO are shown as well. If None, warnings only.
+        show: Called with each line.
+        verbose: The name of a logger whose messages of the level INFO are shown too. If None, only warnings are shown.
     """
     root, logger = logging.getLogger(), logging.getLogger(verbose)
     handler = _LineHandler(show, verbose)

@@ -93,6 +93,14 @@ class Printer:
         """
         _print_on_stderr(json_text(error_object(error)) if self.as_json else f"error: {printable(str(error))}")
 
+    def warning(self, text: str) -> None:
+        """Print a warning like an error on stderr, if stderr can be written.
+
+        Args:
+            text: The warning.
+        """
+        self.error(PlivoRecordError(text))
+
     def note(self, text: str) -> None:
         """Print a line for people on stderr, if stderr can be written.
 
@@ -112,6 +120,10 @@ class Printer:
         """
         if not isinstance(error, BrokenPipeError):
             self.error(PlivoRecordError(f"{consequence}: {error}") if consequence else error)
+        self.discard_output()
+
+    def discard_output(self) -> None:
+        """Discard all further output on stdout, and what has been printed and not been written."""
         _discard(sys.stdout)
 
 

@@ -321,8 +321,7 @@ async def test_read_error_of_the_input_is_reported(command: Command, plivo: Emul
     ended = await command("batch", "start", "/proc/self/mem")
     assert (ended.exit_code, ended.stdout) == (1, "summary: 0 done, 0 failed, 0 unknown\n")
     assert ended.stderr == (
-        "error: /proc/self/mem cannot be read to its end: Input/output error. "
-        "Nothing after the last outcome was begun\n"
+        "error: /proc/self/mem cannot be read to its end: Input/output error. No call was made for later lines\n"
     )
     ended = await command("batch", "start", "--json", stdin=b"a\n" + b"b" * 2_000_000 + b"\nc\n")
     assert ended.exit_code == 1

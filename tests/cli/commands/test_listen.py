@@ -206,7 +206,7 @@ async def test_signature_is_checked_for_the_public_url_behind_a_proxy(plivo: Emu
 async def test_public_address_needs_a_public_url(command: Command, tmp_path: Path) -> None:
     ended = await command("listen", "--host", "0.0.0.0", "--port", "0", "--db", str(tmp_path / "r.db"))
     assert (ended.exit_code, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("error: --public-url is missing: ")
+    assert ended.stderr.startswith("error: --public-url is missing. ")
 
 
 async def test_port_in_use_is_a_configuration_error(command: Command, plivo: Emulator) -> None:

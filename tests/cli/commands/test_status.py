@@ -56,7 +56,7 @@ async def test_status_as_json_is_one_object(command: Command, started: TrackedRe
 async def test_unknown_start_is_a_failure(command: Command, started: TrackedRecording, db: Path) -> None:
     ended = await command("status", "another", "--db", str(db))
     assert (ended.exit_code, ended.stdout) == (1, "")
-    assert ended.stderr == f"error: {db} has no start with the ID 'another'; it may have been deleted\n"
+    assert ended.stderr == f"error: {db} has no start with the ID 'another'. It may have been deleted\n"
 
 
 async def test_missing_file_is_a_usage_error_and_is_not_created(command: Command, db: Path) -> None:

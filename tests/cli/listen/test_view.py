@@ -73,7 +73,7 @@ def test_terminal_shows_the_latest_callbacks_at_the_end() -> None:
         re.search(r"\d\d:\d\d:05 +recorded +a\\x1bb +recorded +r\\x1b +1\.50 s  http://h/r\.mp3", e) for e in screen
     )
     assert any(re.search(r"failed +- +not followed +- +not found", each) for each in screen)
-    assert "callbacks: 2; Ctrl-C ends it" in screen
+    assert "callbacks: 2; press Ctrl-C to end" in screen
 
 
 def test_full_terminal_shows_the_last_callbacks() -> None:
