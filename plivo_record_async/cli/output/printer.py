@@ -102,12 +102,12 @@ class Printer:
         self.error(PlivoRecordError(text))
 
     def note(self, text: str) -> None:
-        """Print a line for people on stderr, if stderr can be written.
+        """Print information on stderr, if stderr can be written.
 
         Args:
-            text: The line.
+            text: The information, as one line.
         """
-        _print_on_stderr(printable(text))
+        _print_on_stderr(json_text({"type": "Note", "note": text}) if self.as_json else printable(text))
 
     def stop_printing(self, error: OSError, consequence: str = "") -> None:
         """Discard all further output on stdout, because it cannot be written.

@@ -70,7 +70,13 @@ def test_error_with_values_that_json_cannot_represent_is_printed(capsys: pytest.
 
 def test_note_is_a_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     Printer(as_json=False).note("a\x1bb")
-    assert capsys.readouterr() == ("", "a\\x1bb\n")
+    Printer(as_json=True).note("a\x1bb")
+    assert capsys.readouterr() == ("", 'a\\x1bb\n{"type": "Note", "note": "a\\u001bb"}\n')
+
+
+def test_warning_is_printed_like_an_error(capsys: pytest.CaptureFixture[str]) -> None:
+    Printer(as_json=False).warning("a callback was rejected")
+    assert capsys.readouterr() == ("", "error: a callback was rejected\n")
 
 
 def test_failed_output_is_reported_unless_the_reader_has_closed(capsys: pytest.CaptureFixture[str]) -> None:
