@@ -1,4 +1,4 @@
-"""Followed recordings in the memory of this process: for tests, and for programs that may lose them at a restart."""
+"""`MemoryStore`, which keeps followed recordings in the memory of this process."""
 
 from __future__ import annotations
 
@@ -11,19 +11,21 @@ from itertools import islice
 
 from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError
+from plivo_record_async.stores.changes import (
+    OrphanKept,
+    Pruned,
+    RecordCreated,
+    RecordForgotten,
+    RecordReplaced,
+    StoreObserver,
+)
 from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
     MAX_ORPHANS_WITHOUT_START,
     FollowedRecording,
     Orphan,
-    OrphanKept,
     PlivoId,
-    Pruned,
-    RecordCreated,
-    RecordForgotten,
-    RecordReplaced,
-    StoreObserver,
 )
 from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.stores.record_index import RecordIndex
@@ -32,12 +34,13 @@ __all__ = ["MemoryStore"]
 
 
 class MemoryStore(ObservableStore):
-    """A ``Store`` that keeps everything in this process and loses it when the process ends.
+    """A ``Store`` that keeps followed recordings in memory and loses them when the process ends.
 
-    It serves one event loop after another, and keeps its records when it is closed and entered again.
+    It is intended for tests, and for programs that may lose their recordings at a restart. It may be used in one event
+    loop after another. It keeps its recordings when it is closed and entered again. Other processes do not see them.
 
     Args:
-        observer: Is called after each change; see ``StoreObserver``. If None, nothing is reported.
+        observer: A function that is called after each change (``StoreObserver``). If None, no function is called.
     """
 
     def __init__(self, *, observer: StoreObserver | None = None) -> None:
@@ -54,17 +57,17 @@ class MemoryStore(ObservableStore):
         return "MemoryStore()"
 
     async def open(self) -> None:
-        """Accept calls again after `aclose`. The records are still there."""
+        """Accept calls again after `aclose`. The store still has its records."""
         self._closed = False
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
-        """Keep a new record, unless a record with the same ``start_id`` or ``dedupe_key`` is kept.
+        """Keep a new record, unless a record with the same ``start_id`` or ``dedupe_key`` is kept already.
 
         Args:
             record: The record.
 
         Returns:
-            ``record`` if it is kept now, otherwise the record that was kept before.
+            ``record`` if it was kept, otherwise the record that was kept before.
         """
         self._check_open()
         existing = self._records.existing(record)
@@ -75,22 +78,25 @@ class MemoryStore(ObservableStore):
         return record
 
     async def get(self, start_id: str) -> FollowedRecording | None:
-        """Return the record of a start. If None, there is no such record.
+        """Return the current record of a start.
 
         Args:
             start_id: The tracker's ID of the start.
+
+        Returns:
+            The record. If None, there is no such record.
         """
         self._check_open()
         return self._records.get(start_id)
 
     async def replace(self, record: FollowedRecording) -> bool:
-        """Keep a changed record in place of its previous version.
+        """Replace a record by its next version, if no other change has been made in the meantime.
 
         Args:
-            record: The record, with a ``version`` that is greater by one than that of the record which is kept.
+            record: The next version. Its ``version`` must be greater by one than that of the record that is kept.
 
         Returns:
-            Whether it was kept.
+            Whether the record was replaced.
         """
         self._check_open()
         before = self._records.get(record.start_id)
@@ -101,35 +107,42 @@ class MemoryStore(ObservableStore):
         return True
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
-        """Return the record that has an ID of Plivo's. If None, there is no such record.
+        """Return the record with an ID of Plivo's.
 
         Args:
-            kind: ``"api_id"`` or ``"recording_id"``.
+            kind: The attribute of the record: ``"api_id"`` or ``"recording_id"``.
             value: The ID.
+
+        Returns:
+            The record that was created first. If None, there is no such record.
         """
         self._check_open()
         return self._records.find(kind, value)
 
     async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
-        """Return the records whose ``due_at`` is not after ``now``, in the order of ``due_at``.
+        """Return the records whose ``due_at`` is not later than ``now``, the earliest ``due_at`` first.
 
         Args:
-            now: The time.
-            limit: How many records to return at most.
-            silent: Return only the silent records, or only the others. If None, return both.
+            now: The current time.
+            limit: The largest number of records to return.
+            silent: If True, return only the records for which ``is_silent`` is true. If False, return only the others.
+                If None, return both.
+
+        Returns:
+            The records.
         """
         self._check_open()
         return list(islice(self._records.due(now, silent=silent), limit))
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
-        """Wait until a record has another version.
+        """Wait until the version of a record differs from ``version``, and return the record.
 
         Args:
             start_id: The tracker's ID of the start.
             version: The version that the caller knows.
 
         Returns:
-            The record, or None as soon as there is no such record.
+            The record. If None, there is no such record, or it was deleted during the wait.
 
         Raises:
             ClosedError: The store is closed, or was closed during the wait.
@@ -148,10 +161,10 @@ class MemoryStore(ObservableStore):
         return record
 
     async def keep_orphan(self, orphan: Orphan) -> bool:
-        """Keep an orphan, unless one with the same digest is kept or it belongs to a start that was forgotten.
+        """Keep an orphan, unless one with the same digest is kept already, or it belongs to a start that was forgotten.
 
         Args:
-            orphan: The callback.
+            orphan: The orphan.
 
         Returns:
             Whether the orphan was kept.
@@ -168,23 +181,26 @@ class MemoryStore(ObservableStore):
         return True
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """Return the orphans, the ones that were kept last first.
+        """Return the orphans, the latest one first.
 
         Args:
-            limit: How many orphans to return at most.
+            limit: The largest number of orphans to return.
+
+        Returns:
+            The orphans.
         """
         self._check_open()
         return list(islice(reversed(self._orphans.values()), limit))
 
     async def forget(self, start_id: str, *, now: datetime) -> bool:
-        """Erase a record and its orphans, and remember that the start was forgotten.
+        """Erase a record and its orphans, and keep the fact that the start was forgotten until `prune` deletes it.
 
         Args:
             start_id: The tracker's ID of the start.
-            now: The time.
+            now: The current time.
 
         Returns:
-            Whether there was anything to erase, or the start had been forgotten before.
+            Whether a record or an orphan was erased, or the start had been forgotten before.
         """
         self._check_open()
         record = self._records.get(start_id)
@@ -205,13 +221,13 @@ class MemoryStore(ObservableStore):
         return True
 
     async def prune(self, before: datetime) -> int:
-        """Delete the inactive records that were last updated before a time, and the orphans that are older.
+        """Delete the inactive records that were last updated before a time, and the orphans received before it.
 
         Args:
             before: The time.
 
         Returns:
-            How many records were deleted.
+            The number of deleted records.
         """
         self._check_open()
         records = [record for record in self._records if record.due_at is None and record.updated_at < before]
@@ -226,11 +242,15 @@ class MemoryStore(ObservableStore):
         return len(records)
 
     async def check(self) -> None:
-        """Raise nothing but ``ClosedError``, because memory can always be written."""
+        """Check that the store is open. Memory can always be written.
+
+        Raises:
+            ClosedError: The store is closed.
+        """
         self._check_open()
 
     async def aclose(self) -> None:
-        """End all watching with ``ClosedError``. The store can be used again after it was entered again."""
+        """End all calls of `watch` with ``ClosedError``. The store keeps its records."""
         self._closed = True
         if not self._binding.is_forked:
             self._end_watching()
@@ -238,14 +258,14 @@ class MemoryStore(ObservableStore):
 
     def _check_open(self) -> None:
         if self._closed:
-            raise ClosedError("MemoryStore() is closed; enter it again with `async with` to go on using it")
+            raise ClosedError("MemoryStore() is closed; enter it again with `async with` to continue")
         if self._binding.bind():
             self._end_watching()
 
     def _end_watching(self) -> None:
         watching, self._watchers = self._watchers, {}
         for changed in (future for futures in watching.values() for future in futures):
-            with suppress(RuntimeError):  # the event loop is closed, and its waiters with it
+            with suppress(RuntimeError):  # the event loop is closed, so nobody waits for the future
                 changed.get_loop().call_soon_threadsafe(_fail, changed)
 
     def _keep(self, record: FollowedRecording) -> None:
@@ -271,7 +291,7 @@ class MemoryStore(ObservableStore):
 
 def _fail(changed: asyncio.Future[None]) -> None:
     if not changed.done():
-        changed.set_exception(ClosedError("MemoryStore() was closed while it was watched"))
+        changed.set_exception(ClosedError("MemoryStore() was closed during a call of watch()"))
 
 
 def _hash_ids_of(orphan: Orphan) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What the stores of this package have in common: ``async with``, and an observer."""
+"""`ObservableStore`, the base class of this package's stores: ``async with``, and the observer."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
-from plivo_record_async.stores.interface import StoreChange, StoreObserver
+from plivo_record_async.stores.changes import StoreChange, StoreObserver
 
 __all__ = ["ObservableStore"]
 
@@ -15,10 +15,10 @@ log = logging.getLogger("plivo_record_async")
 
 
 class ObservableStore(ABC):
-    """A store that can be used with ``async with`` and reports its changes.
+    """A store that supports ``async with`` and reports its changes to an observer.
 
     Args:
-        observer: Is called after each change. If None, nothing is reported.
+        observer: A function that is called after each change. If None, no function is called.
     """
 
     def __init__(self, observer: StoreObserver | None) -> None:
@@ -41,9 +41,13 @@ class ObservableStore(ABC):
     async def aclose(self) -> None:
         """Release all resources."""
 
-    def _report(self, change: StoreChange) -> None:
-        """Call the observer. If it raises an exception, log it."""
-        if self._observer is None:
+    def _report(self, change: StoreChange | None) -> None:
+        """Call the observer with a change. If the observer raises an exception, log the exception.
+
+        Args:
+            change: The change. If None, the observer is not called.
+        """
+        if self._observer is None or change is None:
             return
         try:
             self._observer(change)

@@ -1,4 +1,4 @@
-"""Records in memory, and the indexes by which they are found."""
+"""`RecordIndex`, which keeps records in memory and finds them by their attributes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PlivoIdValue = tuple[PlivoId, str]
 
 
 class RecordIndex:
-    """Records by ``start_id``, ``dedupe_key``, ``due_at`` and Plivo's IDs."""
+    """Records in memory, with indexes for ``start_id``, ``dedupe_key``, ``due_at`` and Plivo's IDs."""
 
     def __init__(self) -> None:
         self._records: dict[str, FollowedRecording] = {}
@@ -30,34 +30,57 @@ class RecordIndex:
         return iter(self._records.values())
 
     def get(self, start_id: str) -> FollowedRecording | None:
-        """Return the record of a start. If None, there is no such record."""
+        """Return the record of a start. If None, there is no such record.
+
+        Args:
+            start_id: The tracker's ID of the start.
+        """
         return self._records.get(start_id)
 
     def existing(self, record: FollowedRecording) -> FollowedRecording | None:
-        """Return the record that has the ``dedupe_key`` of a new one, or its ``start_id``, or None."""
+        """Return the record that prevents a new record from being created.
+
+        Args:
+            record: The new record.
+
+        Returns:
+            The record with the same ``dedupe_key``, or else the one with the same ``start_id``. If None, there is none.
+        """
         start_id = record.start_id
         if record.dedupe_key is not None:
             start_id = self._by_dedupe_key.get(record.dedupe_key, start_id)
         return self._records.get(start_id)
 
     def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
-        """Return the record that has an ID of Plivo's, the one created first if there are several."""
+        """Return the record with an ID of Plivo's. If several records have it, return the one that was created first.
+
+        Args:
+            kind: The attribute of the record.
+            value: The ID.
+
+        Returns:
+            The record. If None, there is no such record.
+        """
         found = [self._records[start_id] for start_id in self._by_plivo_id.get((kind, value), ())]
         return min(found, key=lambda record: record.created_at, default=None)
 
     def due(self, now: datetime, *, silent: bool | None) -> Iterator[FollowedRecording]:
-        """Return the records whose ``due_at`` is not after ``now``, in the order of ``due_at``.
+        """Return the records whose ``due_at`` is not later than ``now``, the earliest ``due_at`` first.
 
         Args:
-            now: The time.
-            silent: Return only the silent records, or only the others. If None, both.
+            now: The current time.
+            silent: If True, return only the silent records. If False, return only the others. If None, return both.
         """
         kinds = (True, False) if silent is None else (silent,)
         due = [self._due[kind][: bisect_right(self._due[kind], now, key=_time)] for kind in kinds]
         return (self._records[start_id] for _, start_id in merge(*due))
 
     def put(self, record: FollowedRecording) -> None:
-        """Add a record, or replace its previous version."""
+        """Add a record, or replace its previous version.
+
+        Args:
+            record: The record.
+        """
         self._set_due(self._records.get(record.start_id), record)
         self._set_plivo_ids(record.start_id, _plivo_ids(record))
         self._records[record.start_id] = record
@@ -65,7 +88,11 @@ class RecordIndex:
             self._by_dedupe_key[record.dedupe_key] = record.start_id
 
     def remove(self, record: FollowedRecording) -> None:
-        """Remove a record."""
+        """Remove a record.
+
+        Args:
+            record: The record as it is kept.
+        """
         self._set_due(record, None)
         self._set_plivo_ids(record.start_id, ())
         del self._records[record.start_id]

@@ -1,1 +1,1 @@
-"""The store that keeps recordings in an SQLite file."""
+"""`SQLiteStore`, which keeps followed recordings in an SQLite file."""

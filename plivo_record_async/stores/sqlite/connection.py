@@ -1,7 +1,8 @@
-"""The connection to the SQLite file: how it is opened, and what its errors mean.
+"""Opening the SQLite file, and converting SQLite's errors.
 
-The journal is a WAL with ``synchronous=FULL``, so a committed transaction survives ``kill -9`` and, if the disk keeps
-its promises, a power failure. https://www.sqlite.org/pragma.html#pragma_synchronous
+The journal is a write-ahead log (WAL) with ``synchronous=FULL``, so a committed transaction survives ``kill -9``. It
+also survives a power failure if the disk really writes what it reports as written.
+https://www.sqlite.org/pragma.html#pragma_synchronous
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.stores.sqlite.schema import MIGRATIONS, migrate, schema_version
 from plivo_record_async.stores.sqlite.statements import ERROR_HINTS, NOT_OPENED
 
-__all__ = ["SQLiteError", "connect", "explained", "truncation"]
+__all__ = ["SQLiteError", "absolute_path", "connect", "describe_truncation", "to_store_error"]
 
 SQLiteError = sqlite3.Error
 """Any error of SQLite."""
@@ -26,12 +27,31 @@ _PAUSE: Final = 0.02
 """Seconds between two attempts to open a file that another process is creating."""
 
 
-def connect(path: str, busy_timeout: float) -> sqlite3.Connection:
-    """Open the file, and create or migrate it if necessary.
+def absolute_path(path: str | os.PathLike[str]) -> str:
+    """Return the absolute path of a file.
 
     Args:
-        path: The file.
-        busy_timeout: How many seconds to wait while another process has the file locked.
+        path: The path. If it is relative, it is relative to the current directory.
+
+    Raises:
+        ValueError: The path does not name a file.
+    """
+    text = os.fsdecode(path)
+    if text in {"", ":memory:"} or "\0" in text:
+        raise ValueError(f"path must name a file, not {path!r}; MemoryStore() keeps recordings in memory")
+    # `os.getcwdb` instead of `os.getcwd`, which tools for blocking calls, such as blockbuster, report.
+    return text if Path(text).is_absolute() else str(Path(os.fsdecode(os.getcwdb()), text))  # noqa: PTH109
+
+
+def connect(path: str, busy_timeout: float) -> sqlite3.Connection:
+    """Open the file. If it does not exist, create it. If its schema is older, migrate it.
+
+    Args:
+        path: The path of the file.
+        busy_timeout: How long to wait while another process has the file locked, in seconds.
+
+    Returns:
+        The connection.
 
     Raises:
         SQLiteError: SQLite cannot open the file.
@@ -52,12 +72,12 @@ def connect(path: str, busy_timeout: float) -> sqlite3.Connection:
     return connection
 
 
-def explained(path: str, error: Exception) -> Exception:
-    """Return the `StoreError` for an error of SQLite or of the operating system, and any other error as it is.
+def to_store_error(path: str, error: Exception) -> Exception:
+    """Return the `StoreError` for an error of SQLite or of the operating system, and any other error unchanged.
 
     Args:
-        path: The file.
-        error: What went wrong with it.
+        path: The path of the file.
+        error: The error.
     """
     if isinstance(error, OSError):
         return StoreError(f"{path} was deleted or moved while it was being opened ({error})")
@@ -71,10 +91,16 @@ def explained(path: str, error: Exception) -> Exception:
     return store_error
 
 
-def truncation(path: str) -> str | None:
-    """Say in words what is wrong with a file that became smaller. If None, it is whole, as after a vacuum.
+def describe_truncation(path: str) -> str | None:
+    """Return what is wrong with a file that became smaller.
 
-    A new connection reads the file, because a connection that is in use has pages in its cache.
+    A new connection reads the file, because the connection that is in use has pages of the file in its cache.
+
+    Args:
+        path: The path of the file.
+
+    Returns:
+        A description of the damage. If None, the file is complete; a ``VACUUM``, for example, made it smaller.
     """
     try:
         with closing(sqlite3.connect(f"{Path(path).as_uri()}?mode=ro", uri=True)) as connection:
@@ -85,19 +111,20 @@ def truncation(path: str) -> str | None:
 
 
 def _create_private(path: str) -> None:
-    """Create the file for its owner alone; SQLite gives the journal the same permissions.
+    """Create the file with permissions for its owner only. SQLite gives the journal the same permissions.
 
     A file that exists keeps its permissions.
     """
-    with suppress(OSError):  # SQLite gets the same error next and explains it
+    with suppress(OSError):  # if there is a real problem, SQLite reports it next
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-        os.chmod(path, 0o600)  # restores what the umask has removed  # noqa: PTH101
+        os.chmod(path, 0o600)  # restores permissions that the umask removed  # noqa: PTH101
 
 
 def _use_wal(connection: sqlite3.Connection, path: str, *, until: float) -> None:
-    """Switch to WAL mode, which needs the file for itself and fails at once where a statement would wait.
+    """Switch the file to WAL mode.
 
-    The switch changes the file permanently, so the file is identified first.
+    The switch needs exclusive access to the file. SQLite does not wait for it, but reports that the file is locked. The
+    switch changes the file permanently, so the function checks first that the file belongs to this package.
     """
     while True:
         try:
@@ -109,5 +136,5 @@ def _use_wal(connection: sqlite3.Connection, path: str, *, until: float) -> None
             time.sleep(_PAUSE)
         else:
             if mode != "wal":
-                raise StoreError(f"{path}: where it lies SQLite can keep no WAL, only {mode!r}; choose a local disk")
+                raise StoreError(f"{path}: SQLite can keep no WAL, only {mode!r}, on this disk; choose a local disk")
             return

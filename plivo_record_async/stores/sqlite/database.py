@@ -1,7 +1,7 @@
-"""The SQLite file as the backend of a `BatchWorker`: transactions, watching, and whether the file is still there.
+"""`Database`, which runs the jobs of an SQLite file in transactions and finds changes of watched records.
 
-No caller receives the result of a write before its transaction is on the disk, nor if the path no longer leads to the
-file that was opened. In that case every call fails until the file is back, or until the store is closed and entered
+The result of a write is delivered only after its transaction is on the disk, and only if the path still leads to the
+file that was opened. If it does not, every call fails until the file is back, or until the store is closed and entered
 again.
 """
 
@@ -16,7 +16,7 @@ from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
-from plivo_record_async.stores.sqlite.connection import SQLiteError, connect, explained
+from plivo_record_async.stores.sqlite.connection import SQLiteError, connect, to_store_error
 from plivo_record_async.stores.sqlite.open_files import FileMonitor
 from plivo_record_async.stores.sqlite.watchers import Watchers
 from plivo_record_async.stores.sqlite.worker import Job, JobResult
@@ -27,18 +27,20 @@ if TYPE_CHECKING:
 __all__ = ["Database"]
 
 _WATCH_INTERVAL: Final = 0.2
-"""Seconds between two searches for changes that other processes made, while records are watched."""
+"""The time between two searches for changes by other processes, in seconds, while records are watched."""
 
 _CHECK_INTERVAL: Final = 0.25
-"""Seconds between two checks of the files, while nothing is written."""
+"""The time between two checks of the files, in seconds, while nothing is written."""
 
 
 class Database:
-    """The connection and the watchers of a file. Only the thread of a `BatchWorker` uses them.
+    """The backend for an SQLite file: its connection, its watchers, and the monitor of its files.
+
+    Only the thread of a `BatchWorker` uses it.
 
     Args:
-        path: The file.
-        busy_timeout: How many seconds to wait while another process has the file locked.
+        path: The path of the file.
+        busy_timeout: How long to wait while another process has the file locked, in seconds.
     """
 
     def __init__(self, path: str, busy_timeout: float) -> None:
@@ -50,14 +52,21 @@ class Database:
 
     @property
     def poll_interval(self) -> float:
-        """How many seconds to wait for a job.
+        """How long to wait for a job, in seconds, before `run` is called without one.
 
-        Neither a change by another process nor the deletion of a file gives a signal, so both are looked for.
+        Neither a change by another process nor the deletion of a file gives a signal, so `run` looks for both.
         """
         return _WATCH_INTERVAL if self._watchers else _CHECK_INTERVAL
 
     def run(self, jobs: list[Job]) -> list[JobResult]:
-        """Run one batch of jobs, the reads first, because they wait for no lock."""
+        """Run one batch of jobs. The reads are run first, because they do not wait for a lock.
+
+        Args:
+            jobs: The jobs.
+
+        Returns:
+            The results of the jobs, and of the calls of ``watch`` that have ended.
+        """
         if self._monitor.problem or self._monitor.is_due:
             self._check_files()
         results = [] if self._monitor.problem else self._run(jobs)
@@ -66,10 +75,10 @@ class Database:
         return results + self._watch_results()
 
     def close(self) -> list[JobResult]:
-        """Close the file and end all watching."""
+        """Close the file, and return an error for each call of ``watch``."""
         self._disconnect()
         self._monitor.reset()
-        return self._failed([], ClosedError(f"{self._path} was closed while it was watched"))
+        return self._failed([], ClosedError(f"{self._path} was closed during a call of watch()"))
 
     def _run(self, jobs: list[Job]) -> list[JobResult]:
         writes = [job for job in jobs if job.writes]
@@ -83,10 +92,10 @@ class Database:
         """Return the error for these futures and for all watchers."""
         return [JobResult(future, error=error) for future in (*futures, *self._watchers.clear())]
 
-    # Jobs that concern what is watched
+    # Jobs that change records or watch them
 
     def replace(self, row: sql.Row, connection: sqlite3.Connection) -> bool:
-        """Update a record, unless its stored version is not the one before the row's."""
+        """Update a record if its stored version is the one before the row's, and return whether it was updated."""
         self._watchers.may_have_changed(row.start_id)
         return queries.replace(row, connection)
 
@@ -106,20 +115,20 @@ class Database:
         return queries.forget(start_id, now, connection)
 
     def watch(self, start_id: str, version: int, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
-        """Let the future receive the record as soon as it has another version, or None as soon as it is gone."""
+        """Deliver the record to the future as soon as it has another version, or None as soon as it is deleted."""
         self._watchers.add(start_id, version, future)
 
     def unwatch(self, start_id: str, future: asyncio.Future[Any], _: sqlite3.Connection) -> None:
-        """Let the future wait no longer."""
+        """Remove a future that was added by `watch`."""
         self._watchers.discard(start_id, future)
 
-    # One batch
+    # Running the jobs of one batch
 
     def _read(self, job: Job) -> JobResult:
         try:
             return JobResult(job.future, job.work(self._connected()), on_success=job.on_success)
         except Exception as error:  # noqa: BLE001 - every error goes to the caller
-            return JobResult(job.future, error=explained(self._path, error))
+            return JobResult(job.future, error=to_store_error(self._path, error))
 
     def _write(self, jobs: list[Job]) -> list[JobResult]:
         """Run all jobs in one transaction. If it fails, run each job in a transaction of its own."""
@@ -127,7 +136,7 @@ class Database:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
         except Exception as error:  # noqa: BLE001 - every error goes to the callers
-            return [JobResult(job.future, error=explained(self._path, error)) for job in jobs]
+            return [JobResult(job.future, error=to_store_error(self._path, error)) for job in jobs]
         try:
             results = [JobResult(job.future, job.work(connection), on_success=job.on_success) for job in jobs]
             connection.execute("COMMIT")
@@ -135,7 +144,7 @@ class Database:
             self._roll_back(connection)
             if len(jobs) > 1:
                 return [result for job in jobs for result in self._write([job])]
-            return [JobResult(jobs[0].future, error=explained(self._path, error))]
+            return [JobResult(jobs[0].future, error=to_store_error(self._path, error))]
         return results
 
     def _roll_back(self, connection: sqlite3.Connection) -> None:
@@ -149,7 +158,7 @@ class Database:
         try:
             return list(self._changes(self._connected())) if self._watchers else []
         except (SQLiteError, StoreError, OSError) as error:
-            return self._failed([], explained(self._path, error))
+            return self._failed([], to_store_error(self._path, error))
 
     def _changes(self, connection: sqlite3.Connection) -> Iterator[JobResult]:
         for start_id, futures in self._watchers.changed(connection):
@@ -160,7 +169,7 @@ class Database:
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._check_files()  # a connection that was lost must not be replaced by one to another file
+            self._check_files()  # a connection that was lost must not be replaced by a connection to another file
             if self._monitor.problem:
                 raise StoreError(self._monitor.problem)
             connection = connect(self._path, self._busy_timeout)

@@ -1,7 +1,7 @@
-"""Whether the files of an open database are still the files that its path leads to.
+"""`FileMonitor`, which checks whether the path of an open database still leads to the files that were opened.
 
-A file that was deleted or replaced while it is open accepts commits that nobody will ever read, and SQLite does not
-notice: https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
+If a file is deleted or replaced while it is open, SQLite does not notice it, and commits go to a file that nobody can
+open again. https://www.sqlite.org/howtocorrupt.html#_unlinking_or_renaming_a_database_file_while_in_use
 """
 
 from __future__ import annotations
@@ -12,21 +12,21 @@ import time
 from pathlib import Path
 from typing import Final
 
-from plivo_record_async.stores.sqlite.connection import truncation
+from plivo_record_async.stores.sqlite.connection import describe_truncation
 
 __all__ = ["FileMonitor", "OpenFiles"]
 
 _SMALLEST: Final = 512
-"""Bytes. No database is smaller than one page: https://www.sqlite.org/fileformat2.html#pages"""
+"""The size of the smallest database in bytes: one page. https://www.sqlite.org/fileformat2.html#pages"""
 
 log = logging.getLogger("plivo_record_async")
 
 
 class OpenFiles:
-    """The database file, its write-ahead log and its index, as they were when the database was opened.
+    """The database file, its write-ahead log and the log's index, as they were when the database was opened.
 
     Args:
-        path: The database file.
+        path: The path of the database file.
 
     Raises:
         OSError: One of the files is missing.
@@ -34,7 +34,7 @@ class OpenFiles:
 
     def __init__(self, path: str) -> None:
         database = Path(path)
-        # The log and its index lie beside the file that a link leads to: https://www.sqlite.org/tempfiles.html
+        # If the path is a link, the log and its index are beside the target: https://www.sqlite.org/tempfiles.html
         beside = [Path(f"{database.resolve()}{suffix}") for suffix in ("-wal", "-shm")]
         self._database = database
         self._opened = [(file, _identity(file.stat())) for file in (database, *beside)]
@@ -42,14 +42,14 @@ class OpenFiles:
         self._has_shrunk = False
 
     def problem(self, *, is_open: bool) -> str | None:
-        """Look at the files and say in words what happened to them.
+        """Check the files.
 
         Args:
-            is_open: Whether the database is still open. If not, only the database file is checked, because SQLite
+            is_open: Whether the database is still open. If False, only the database file is checked, because SQLite
                 deletes the two other files when a database is closed.
 
         Returns:
-            The problem, or None if all files are in their places.
+            What happened to one of the files. If None, they are still the files that were opened.
         """
         for file, identity in self._opened if is_open else self._opened[:1]:
             try:
@@ -66,7 +66,7 @@ class OpenFiles:
         return None
 
     def has_shrunk(self) -> bool:
-        """Return whether the database file was found smaller, so truncated or vacuumed, since the last such call."""
+        """Return whether `problem` found the database file smaller (truncated or vacuumed) since the last such call."""
         has_shrunk, self._has_shrunk = self._has_shrunk, False
         return has_shrunk
 
@@ -76,16 +76,16 @@ def _identity(status: os.stat_result) -> tuple[int, int]:
 
 
 class FileMonitor:
-    """Checks from time to time whether the path still leads to the files that were opened.
+    """Checks at intervals whether the path of a database still leads to the files that were opened.
 
-    An ERROR is logged when it no longer does, and a WARNING when it does again.
+    It logs an ERROR when the path no longer leads to them, and a WARNING when it leads to them again.
 
     Args:
-        path: The database file.
-        interval: How many seconds after a check the next one is due.
+        path: The path of the database file.
+        interval: The time from a check to the next one, in seconds.
 
     Attributes:
-        problem: What is wrong with the files and what to do about it. If None, nothing is.
+        problem: What is wrong with the files, and what to do about it. If None, nothing is wrong.
     """
 
     def __init__(self, path: str, *, interval: float) -> None:
@@ -102,7 +102,7 @@ class FileMonitor:
         return time.monotonic() >= self._next_check
 
     def start(self) -> None:
-        """Remember the files as they are now.
+        """Begin to monitor the files as they are now.
 
         Raises:
             OSError: One of them is missing.
@@ -110,11 +110,11 @@ class FileMonitor:
         self._files = OpenFiles(self._path)
 
     def reset(self) -> None:
-        """Forget the files and what was wrong with them."""
+        """Monitor no files any more, and delete the problem."""
         self._files = self._truncation = self.problem = None
 
     def check(self, *, is_open: bool) -> None:
-        """Check the files.
+        """Check the files and update `problem`.
 
         Args:
             is_open: Whether the database is open.
@@ -123,8 +123,8 @@ class FileMonitor:
         found = self._found(is_open=is_open)
         if found and not self.problem:
             self.problem = (
-                f"{found}. Nothing is read or stored until that file is back, so that nothing gets lost unnoticed. "
-                "To begin with what is there now, close the store and enter it again, or restart the program"
+                f"{found}. Nothing is read or stored until that file is back, so that no data is lost unnoticed. "
+                "To use the file that is there now instead, close the store and enter it again, or restart the program"
             )
             log.error(self.problem)
         elif self.problem and not found:
@@ -136,5 +136,5 @@ class FileMonitor:
             return self._truncation
         found = self._files.problem(is_open=is_open)
         if found is None and self._files.has_shrunk():
-            self._truncation = found = truncation(self._path)
+            self._truncation = found = describe_truncation(self._path)
         return found

@@ -1,4 +1,4 @@
-"""What is read from the SQLite file and written to it: one function for each job."""
+"""The jobs that read the SQLite file and write to it, one function each."""
 
 from __future__ import annotations
 
@@ -31,14 +31,22 @@ __all__ = [
 ]
 
 Erasure = Literal["now", "before", "never"]
-"""When a start was erased."""
+"""When a start was erased: by this call, by an earlier call, or never."""
 
 
 def create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording:
-    """Insert a new record.
+    """Insert a new record, unless a record with the same ``start_id`` or ``dedupe_key`` exists.
+
+    Args:
+        record: The record.
+        row: Its row.
+        connection: The database.
 
     Returns:
-        The record itself, or the stored record that has its ``start_id`` or ``dedupe_key``.
+        The record itself if it was inserted, otherwise the record that exists.
+
+    Raises:
+        StoreError: The record that exists cannot be read.
     """
     if connection.execute(sql.INSERT, row).rowcount == 1:
         return record
@@ -47,7 +55,7 @@ def create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connecti
 
 
 def replace(row: sql.Row, connection: sqlite3.Connection) -> bool:
-    """Update a record whose stored version is the one before the row's, and return whether it was updated."""
+    """Update a record if its stored version is the one before the row's, and return whether it was updated."""
     return connection.execute(sql.REPLACE, row).rowcount == 1
 
 
@@ -62,12 +70,15 @@ def replace_returning(row: sql.Row, connection: sqlite3.Connection) -> FollowedR
 
 
 def keep_orphan(row: sql.OrphanRow, limit: int, connection: sqlite3.Connection) -> bool:
-    """Insert an orphan unless its digest is stored or one of its IDs was erased, and return whether it was inserted.
+    """Insert an orphan, unless its digest is stored already or one of its IDs was erased.
 
     Args:
         row: The orphan.
-        limit: How many orphans of its start are kept; the oldest ones beyond that are deleted.
+        limit: The largest number of orphans of its start. The oldest ones beyond this number are deleted.
         connection: The database.
+
+    Returns:
+        Whether it was inserted.
     """
     if connection.execute(sql.KEEP_ORPHAN, row).rowcount != 1:
         return False
@@ -76,7 +87,16 @@ def keep_orphan(row: sql.OrphanRow, limit: int, connection: sqlite3.Connection) 
 
 
 def forget(start_id: str, now: int, connection: sqlite3.Connection) -> Erasure:
-    """Delete a record and its orphans, and store hashes of its IDs."""
+    """Delete a record and its orphans, and store hashes of its IDs.
+
+    Args:
+        start_id: The start.
+        now: The current time, in microseconds since 1970.
+        connection: The database.
+
+    Returns:
+        When the start was erased.
+    """
     ids = connection.execute(sql.PLIVO_IDS, (start_id,)).fetchone()
     api_id, recording_id = ids or (None, None)
     deleted = connection.execute(sql.FORGET, (start_id,)).rowcount
@@ -89,7 +109,11 @@ def forget(start_id: str, now: int, connection: sqlite3.Connection) -> Erasure:
 
 
 def empty_journal(path: str, connection: sqlite3.Connection) -> None:
-    """Leave no byte in the journal.
+    """Move the contents of the journal into the file, and truncate the journal to nothing.
+
+    Args:
+        path: The path of the file, for the error message.
+        connection: The database.
 
     Raises:
         StoreError: Another process is reading the journal.
@@ -97,8 +121,8 @@ def empty_journal(path: str, connection: sqlite3.Connection) -> None:
     [(is_busy, *_)] = connection.execute(sql.EMPTY_JOURNAL)
     if is_busy:
         raise StoreError(
-            f"{path}: what was erased is still in its journal, because another process reads it; do the same again "
-            "when that has ended"
+            f"{path}: the erased data is still in the journal, because another process is reading the journal; call "
+            "forget() again when that process has finished reading"
         )
 
 
@@ -108,7 +132,7 @@ def delete_old(statement: str, before: int, limit: int, connection: sqlite3.Conn
 
 
 def read_one(query: str, key: str, connection: sqlite3.Connection) -> FollowedRecording | None:
-    """Return the first record that the query finds, or None."""
+    """Return the first record that a query finds, or None."""
     texts = _values(query, (key,), connection)
     return decode(texts[0], FollowedRecording) if texts else None
 
@@ -116,7 +140,7 @@ def read_one(query: str, key: str, connection: sqlite3.Connection) -> FollowedRe
 def read_each(
     cls: type[StoredT], query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection
 ) -> list[StoredT | StoreError]:
-    """Return all values that the query finds, with an error in place of each value that cannot be read."""
+    """Return all values that a query finds, with an error in place of each value that cannot be read."""
     values: list[StoredT | StoreError] = []
     for text in _values(query, parameters, connection):
         try:
@@ -127,12 +151,12 @@ def read_each(
 
 
 def versions(start_ids: Collection[str], connection: sqlite3.Connection) -> dict[str, int]:
-    """Return the versions of those of the records that exist."""
+    """Return the version of each of these records that exists."""
     return dict(connection.execute(sql.VERSIONS, (json.dumps(list(start_ids)),)))
 
 
 def rewrite_version(connection: sqlite3.Connection) -> None:
-    """Write the version of the schema without changing it, as a commit that proves that the file is writable."""
+    """Write the version of the schema without a change. The commit proves that the file can be written."""
     [(version,)] = connection.execute("PRAGMA user_version")
     connection.execute(f"PRAGMA user_version = {version}")
 

@@ -1,4 +1,4 @@
-"""The schema of the SQLite file and the migration of older files to it."""
+"""The schema of the SQLite file, and the migration of older files to it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
             value TEXT NOT NULL
         )
         """,
-        # A value that is not JSON stays as it is; whoever reads it gets an error.
+        # A value that is not JSON stays unchanged. Reading it raises an error.
         """
         INSERT INTO orphan (id, digest, api_id, recording_id, received_at, value)
         SELECT
@@ -71,28 +71,29 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "CREATE TABLE forgotten (mark TEXT PRIMARY KEY, forgotten_at INTEGER NOT NULL)",
     ),
     (
-        # The next change of a record writes its real value here, so the records that exist need no other.
+        # The next change of a record stores its real value, so the default is sufficient for the records that exist.
         "ALTER TABLE recording ADD COLUMN silent INTEGER NOT NULL DEFAULT 0",
         "DROP INDEX recording_due",
         "CREATE INDEX recording_due ON recording (silent, due_at) WHERE due_at IS NOT NULL",
     ),
 )
-"""Each tuple of statements migrates the schema to the next version; ``user_version`` counts them.
+"""The statements of each migration to the next version of the schema. ``user_version`` is the number of migrations.
 
-Times are microseconds since 1970. ``value`` holds the whole record, and the other columns are what it is found by.
+Times are microseconds since 1970. The column ``value`` contains the whole record as JSON. The other columns are copies
+of attributes that the statements search for.
 """
 
 APPLICATION_ID: Final = int.from_bytes(b"PlRe")
-"""Identifies the files of this package: https://www.sqlite.org/pragma.html#pragma_application_id"""
+"""The number that identifies the files of this package: https://www.sqlite.org/pragma.html#pragma_application_id"""
 
 FILE_IDENTITY: Final = """
     SELECT application_id, user_version, (SELECT count(*) FROM sqlite_master),
         (SELECT count(*) = 2 FROM pragma_table_info('recording') WHERE name IN ('start_id', 'dedupe_key'))
     FROM pragma_application_id, pragma_user_version
 """
-"""The application ID, the version of the schema, how many tables and indexes there are, and whether our table exists.
+"""The application ID, the version of the schema, the number of tables and indexes, and whether our table exists.
 
-It is one statement, because another process may be creating the schema at this moment.
+It is a single statement, because another process may be creating the schema at the same time.
 """
 
 
@@ -101,8 +102,8 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]],
 
     Args:
         connection: The database.
-        migrations: The statements that lead from each version to the next.
-        path: The file, for error messages.
+        migrations: The statements of each migration to the next version.
+        path: The path of the file, for error messages.
 
     Raises:
         StoreError: A newer version of this package wrote the file, or it is another program's database.
@@ -125,8 +126,8 @@ def schema_version(connection: sqlite3.Connection, latest: int, path: str) -> in
 
     Args:
         connection: The database.
-        latest: The latest version that is known.
-        path: The file, for error messages.
+        latest: The latest version that this version of the package knows.
+        path: The path of the file, for error messages.
 
     Raises:
         StoreError: A newer version of this package wrote the file, or it is another program's database.
@@ -134,15 +135,14 @@ def schema_version(connection: sqlite3.Connection, latest: int, path: str) -> in
     [(application, version, tables, has_our_table)] = connection.execute(FILE_IDENTITY)
     if application == 0 and has_our_table:
         raise StoreError(
-            f"{path}: a development version of this package wrote it, before its files were marked; this version does "
-            "not read such files. Follow its recordings to their end with the version that wrote it, and choose "
-            "another file for this one"
+            f"{path}: a development version of this package wrote it, and this version cannot read it. Let the "
+            "development version follow its recordings to their end, and choose another file for this version"
         )
     if application != APPLICATION_ID and (application, version, tables) != (0, 0, 0):
         raise StoreError(f"{path}: it is the database of another program; choose another file")
     if version > latest:
         raise StoreError(
             f"{path}: its schema is version {version}, and this version of the package knows only {latest}: "
-            "a newer one wrote it; upgrade the package"
+            "a newer version wrote it; upgrade the package"
         )
     return int(version)

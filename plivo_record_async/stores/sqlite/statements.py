@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 NOT_OPENED: Final = frozenset({14, 26})
-"""SQLite's result codes for a file that cannot be opened, and for a file that is no database."""
+"""SQLite's result codes for a file that cannot be opened, and for a file that is not a database."""
 
 INSERT: Final = """
     INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value, silent)
@@ -93,19 +93,21 @@ PRUNE_FORGOTTEN: Final = """
 """
 
 EMPTY_JOURNAL: Final = "PRAGMA wal_checkpoint(TRUNCATE)"
-"""Copies the journal into the file and truncates the journal to nothing:
-https://www.sqlite.org/pragma.html#pragma_wal_checkpoint"""
+"""A statement that moves the contents of the journal into the file and truncates the journal to nothing.
+
+https://www.sqlite.org/pragma.html#pragma_wal_checkpoint
+"""
 
 ERROR_HINTS: Final = {
     5: "another process keeps it locked for longer than busy_timeout; try again later",
-    8: "it may only be read; let this user write to the file and to its directory",
-    10: "the disk failed; look into the log of the system",
-    11: "it is damaged; `sqlite3 FILE .recover` may save what is left",
+    8: "it may only be read; give this user write permission for the file and its directory",
+    10: "the disk failed; check the log of the system",
+    11: "it is damaged; `sqlite3 FILE .recover` may recover a part of it",
     13: "the disk is full; free some space and try again",
-    14: "it cannot be opened; does its directory exist, and may this user write there?",
-    26: "it is no SQLite database, or damaged; choose another file",
+    14: "it cannot be opened; check that its directory exists and that this user may write to it",
+    26: "it is not an SQLite database, or it is damaged; choose another file",
 }
-"""What to do about SQLite's primary result codes: https://www.sqlite.org/rescode.html"""
+"""What SQLite's primary result codes mean, and what to do: https://www.sqlite.org/rescode.html"""
 
 
 class Row(NamedTuple):
@@ -135,7 +137,11 @@ class OrphanRow(NamedTuple):
 
 
 def row(record: FollowedRecording) -> Row:
-    """Return the row that stores a record."""
+    """Return the row of a record.
+
+    Args:
+        record: The record.
+    """
     return Row(
         start_id=column(record.start_id),
         dedupe_key=_optional(record.dedupe_key),
@@ -150,7 +156,11 @@ def row(record: FollowedRecording) -> Row:
 
 
 def orphan_row(orphan: Orphan) -> OrphanRow:
-    """Return the row that stores an orphan."""
+    """Return the row of an orphan.
+
+    Args:
+        orphan: The orphan.
+    """
     start_id, api_id, recording_id = map(_optional, (orphan.start_id, orphan.api_id, orphan.recording_id))
     return OrphanRow(
         digest=orphan.digest,
@@ -164,7 +174,11 @@ def orphan_row(orphan: Orphan) -> OrphanRow:
 
 
 def column(text: str) -> str:
-    """Return the text with lone surrogates escaped, because SQLite cannot store them in a column."""
+    """Return a text with its lone surrogates escaped, because SQLite cannot store them in a column.
+
+    Args:
+        text: The text.
+    """
     return text if text.isascii() else text.encode(errors="backslashreplace").decode()
 
 

@@ -1,8 +1,7 @@
-"""Followed recordings in an SQLite file: durable, and shared by the processes of one machine.
+"""`SQLiteStore`, which keeps followed recordings in an SQLite file.
 
-One thread uses the file. All writes that are waiting when a batch begins share one transaction, so each pays less for
-the disk the more of them there are. Records are also decoded in the thread, in a row, which takes half as long as
-decoding them between the other work of an event loop.
+One thread uses the file. All writes that are waiting when a batch begins share one transaction, which saves time at the
+disk. Records are decoded in the thread too, which takes half as long as in the event loop between its other work.
 """
 
 from __future__ import annotations
@@ -15,19 +14,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import Any, Final
 
 from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.protocol.arguments import positive_number
-from plivo_record_async.stores.encoding import StoredT, to_microseconds
-from plivo_record_async.stores.interface import (
-    MAX_ORPHANS_PER_START,
-    MAX_ORPHANS_WITHOUT_START,
-    FollowedRecording,
-    Orphan,
+from plivo_record_async.stores.changes import (
     OrphanKept,
-    PlivoId,
     Pruned,
     RecordCreated,
     RecordForgotten,
@@ -35,50 +27,57 @@ from plivo_record_async.stores.interface import (
     StoreChange,
     StoreObserver,
 )
+from plivo_record_async.stores.encoding import StoredT, to_microseconds
+from plivo_record_async.stores.interface import (
+    MAX_ORPHANS_PER_START,
+    MAX_ORPHANS_WITHOUT_START,
+    FollowedRecording,
+    Orphan,
+    PlivoId,
+)
 from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
+from plivo_record_async.stores.sqlite.connection import absolute_path
 from plivo_record_async.stores.sqlite.database import Database
 from plivo_record_async.stores.sqlite.worker import BatchWorker
 
 __all__ = ["SQLiteStore"]
 
 _PRUNED_AT_ONCE: Final = 500
-"""How many rows one transaction deletes at most, because other writers have to wait for it."""
+"""The largest number of rows that one transaction deletes. Other writers wait for it, so it must be short."""
 
 log = logging.getLogger("plivo_record_async")
 
 
 class SQLiteStore(ObservableStore):
-    """A ``Store`` in a file that the processes of one machine may share. A network file system is not suitable.
+    """A ``Store`` that keeps followed recordings in an SQLite file.
 
-    The first call opens the file, and creates it if it does not exist. If the file is deleted or replaced while it is
-    in use, this is noticed within a second: an ERROR is logged, and all calls raise ``StoreError`` until the file is
-    back or the store was closed and entered again.
+    What a method stored is durable. All processes of one machine may share the file, each with a store object of its
+    own. The file must be on a local disk, not on a network file system. The first call opens the file, and creates it
+    for its owner only if it does not exist. If the file is deleted or replaced while it is in use, the store logs an
+    ERROR within a second, and all calls raise ``StoreError`` until the file is back, or until the store is closed and
+    entered again.
 
-    One instance serves one event loop after another, and each process needs an instance of its own. When an event loop
-    ends (``asyncio.run``), the file is closed; the next call in another event loop opens it again.
+    A store object may be used in one event loop after another. The end of an event loop closes the file.
 
     Args:
-        path: The file. Its directory must exist. A relative path is relative to the current directory of this moment.
-        busy_timeout: How many seconds to wait for a file that another process has locked, before ``StoreError`` is
-            raised.
-        observer: Is called after each change; see ``StoreObserver``. If None, nothing is reported.
+        path: The path of the file. Its directory must exist. If the path is relative, it is relative to the directory
+            that is the current directory when the object is created.
+        busy_timeout: How long a call waits for a file that another process has locked, in seconds, before it raises
+            ``StoreError``.
+        observer: A function that is called after each change (``StoreObserver``). If None, no function is called.
 
     Raises:
-        ValueError: The path names no file, or the timeout is not positive.
+        ValueError: The path does not name a file, or the timeout is not positive.
+        TypeError: The path or the timeout has the wrong type.
     """
 
     def __init__(
         self, path: str | os.PathLike[str], *, busy_timeout: float = 5.0, observer: StoreObserver | None = None
     ) -> None:
         super().__init__(observer)
-        self._path = os.fsdecode(path)
-        if self._path in {"", ":memory:"} or "\0" in self._path:
-            raise ValueError(f"path must name a file, not {path!r}; MemoryStore() keeps recordings in memory")
-        if not Path(self._path).is_absolute():
-            # As bytes, because tools that look for blocking calls take `os.getcwd` for one.
-            self._path = str(Path(os.fsdecode(os.getcwdb()), self._path))  # noqa: PTH109
+        self._path = absolute_path(path)
         self._database = Database(self._path, positive_number("busy_timeout", busy_timeout))
         self._worker = BatchWorker(self._database, repr(self))
         self._unreadable: set[int] = set()
@@ -91,13 +90,13 @@ class SQLiteStore(ObservableStore):
         self._worker.open()
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
-        """Keep a new record, unless a record with the same ``start_id`` or ``dedupe_key`` is kept.
+        """Keep a new record, unless a record with the same ``start_id`` or ``dedupe_key`` is kept already.
 
         Args:
             record: The record.
 
         Returns:
-            ``record`` if it is kept now, otherwise the record that was kept before.
+            ``record`` if it was kept, otherwise the record that was kept before.
         """
         work = partial(queries.create, record, sql.row(record))
         kept: FollowedRecording = await self._write(
@@ -106,21 +105,24 @@ class SQLiteStore(ObservableStore):
         return kept
 
     async def get(self, start_id: str) -> FollowedRecording | None:
-        """Return the record of a start. If None, there is no such record.
+        """Return the current record of a start.
 
         Args:
             start_id: The tracker's ID of the start.
+
+        Returns:
+            The record. If None, there is no such record.
         """
         return await self._record(sql.GET, start_id)
 
     async def replace(self, record: FollowedRecording) -> bool:
-        """Keep a changed record in place of its previous version.
+        """Replace a record by its next version, if no other change has been made in the meantime.
 
         Args:
-            record: The record, with a ``version`` that is greater by one than that of the record which is kept.
+            record: The next version. Its ``version`` must be greater by one than that of the record that is kept.
 
         Returns:
-            Whether it was kept.
+            Whether the record was replaced.
         """
         if self._observer is None:
             replaced: bool = await self._worker.submit(partial(self._database.replace, sql.row(record)), writes=True)
@@ -132,41 +134,50 @@ class SQLiteStore(ObservableStore):
         return before is not None
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
-        """Return the record that has an ID of Plivo's. If None, there is no such record.
+        """Return the record with an ID of Plivo's.
 
         Args:
-            kind: ``"api_id"`` or ``"recording_id"``.
+            kind: The attribute of the record: ``"api_id"`` or ``"recording_id"``.
             value: The ID.
+
+        Returns:
+            The record that was created first. If None, there is no such record.
         """
         return await self._record(sql.BY_PLIVO_ID[kind], value)
 
     async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
-        """Return the records whose ``due_at`` is not after ``now``, in the order of ``due_at``.
+        """Return the records whose ``due_at`` is not later than ``now``, the earliest ``due_at`` first.
 
-        A record that cannot be read is left out, and a WARNING is logged once.
+        A record that cannot be read is left out. A WARNING is logged the first time.
 
         Args:
-            now: The time.
-            limit: How many records to return at most.
-            silent: Return only the silent records, or only the others. If None, return both.
+            now: The current time.
+            limit: The largest number of records to return.
+            silent: If True, return only the records for which ``is_silent`` is true. If False, return only the others.
+                If None, return both.
+
+        Returns:
+            The records.
         """
         found: list[FollowedRecording] = []
         for offset in itertools.count(step=limit):
             page = await self._values(FollowedRecording, sql.DUE[silent], to_microseconds(now), limit, offset)
-            found += self._readable(page)
+            found += self._without_unreadable(page)
             if len(page) < limit or len(found) >= limit:
                 break
         return found[:limit]
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
-        """Wait until a record has another version. Changes by other processes are noticed within half a second.
+        """Wait until the version of a record differs from ``version``, and return the record.
+
+        A change by another process is noticed within half a second.
 
         Args:
             start_id: The tracker's ID of the start.
             version: The version that the caller knows.
 
         Returns:
-            The record, or None as soon as there is no such record.
+            The record. If None, there is no such record, or it was deleted during the wait.
 
         Raises:
             ClosedError: The store is closed, or was closed during the wait.
@@ -177,16 +188,16 @@ class SQLiteStore(ObservableStore):
             await self._worker.submit(partial(self._database.watch, key, version, changed))
             return await changed
         except asyncio.CancelledError:
-            with suppress(ClosedError):  # closing has ended all watching already
-                # The job runs; only its result is not awaited.
+            with suppress(ClosedError):  # closing has removed the future already
+                # The job runs although its future is cancelled; nobody needs the result.
                 self._worker.submit(partial(self._database.unwatch, key, changed)).cancel()
             raise
 
     async def keep_orphan(self, orphan: Orphan) -> bool:
-        """Keep an orphan, unless one with the same digest is kept or it belongs to a start that was forgotten.
+        """Keep an orphan, unless one with the same digest is kept already, or it belongs to a start that was forgotten.
 
         Args:
-            orphan: The callback.
+            orphan: The orphan.
 
         Returns:
             Whether the orphan was kept.
@@ -197,28 +208,31 @@ class SQLiteStore(ObservableStore):
         return kept
 
     async def orphans(self, *, limit: int = 100) -> Sequence[Orphan]:
-        """Return the orphans, the ones that were kept last first.
+        """Return the orphans, the latest one first.
 
-        An orphan that cannot be read is left out, and a WARNING is logged once.
+        An orphan that cannot be read is left out. A WARNING is logged the first time.
 
         Args:
-            limit: How many orphans to return at most.
+            limit: The largest number of orphans to return.
+
+        Returns:
+            The orphans.
         """
-        return list(self._readable(await self._values(Orphan, sql.LATEST_ORPHANS, limit)))
+        return list(self._without_unreadable(await self._values(Orphan, sql.LATEST_ORPHANS, limit)))
 
     async def forget(self, start_id: str, *, now: datetime) -> bool:
-        """Erase a record and its orphans from the file and its journal, and remember that the start was forgotten.
+        """Erase a record and its orphans from the file and its journal, and keep the fact that the start was forgotten.
 
         Args:
             start_id: The tracker's ID of the start.
-            now: The time.
+            now: The current time.
 
         Returns:
-            Whether there was anything to erase, or the start had been forgotten before.
+            Whether a record or an orphan was erased, or the start had been forgotten before.
 
         Raises:
-            StoreError: Another process is reading the journal, so the journal still holds what was erased. Call it
-                again when that process has finished.
+            StoreError: Another process is reading the journal, so the journal still contains the erased data. Call the
+                method again when that process has finished reading.
         """
         erased: queries.Erasure = await self._write(
             partial(self._database.forget, sql.column(start_id), to_microseconds(now)),
@@ -230,22 +244,22 @@ class SQLiteStore(ObservableStore):
         return True
 
     async def prune(self, before: datetime) -> int:
-        """Delete the inactive records that were last updated before a time, and the orphans that are older.
+        """Delete the inactive records that were last updated before a time, and the orphans received before it.
 
-        Other writes can be made between its transactions, so that no other write waits long.
+        The deletion is divided into several transactions, so that no other write waits long.
 
         Args:
             before: The time.
 
         Returns:
-            How many records were deleted.
+            The number of deleted records.
         """
         await self._prune(sql.PRUNE_ORPHANS, before, lambda count: Pruned(orphans=count) if count else None)
         await self._prune(sql.PRUNE_FORGOTTEN, before, lambda _: None)
         return await self._prune(sql.PRUNE, before, lambda count: Pruned(records=count) if count else None)
 
     async def check(self) -> None:
-        """Commit something that changes nothing, which proves that the store can commit.
+        """Commit a transaction that changes nothing, to prove that the store can commit.
 
         Raises:
             StoreError: The store cannot commit.
@@ -253,7 +267,7 @@ class SQLiteStore(ObservableStore):
         await self._worker.submit(queries.rewrite_version, writes=True)
 
     async def aclose(self) -> None:
-        """Finish the calls that were begun, end all watching with ``ClosedError``, and close the file."""
+        """Finish the calls that were begun, end all calls of `watch` with ``ClosedError``, and close the file."""
         await self._worker.aclose()
 
     async def _record(self, query: str, key: str) -> FollowedRecording | None:
@@ -265,22 +279,18 @@ class SQLiteStore(ObservableStore):
         values: list[StoredT | StoreError] = await self._worker.submit(work)
         return values
 
-    def _readable(self, values: Iterable[StoredT | StoreError]) -> Iterator[StoredT]:
+    def _without_unreadable(self, values: Iterable[StoredT | StoreError]) -> Iterator[StoredT]:
         for value in values:
             if not isinstance(value, StoreError):
                 yield value
-            elif (known := hash(str(value))) not in self._unreadable:  # the same value is found again and again
+            elif (known := hash(str(value))) not in self._unreadable:  # each later call finds the same value again
                 self._unreadable.add(known)
-                log.warning("%r: what cannot be read is left alone: %s", self, value)
+                log.warning("%r: a value that cannot be read was left out: %s", self, value)
 
     async def _write(self, work: Callable[[Any], Any], change: Callable[[Any], StoreChange | None]) -> Any:
-        """Run a job that writes, and report what it changed, even if the caller is cancelled."""
-
-        def report(value: Any) -> None:
-            if (changed := change(value)) is not None:
-                self._report(changed)
-
-        return await self._worker.submit(work, writes=True, on_success=None if self._observer is None else report)
+        """Run a job that writes, and report its change to the observer, also if the caller is cancelled."""
+        report = None if self._observer is None else lambda value: self._report(change(value))
+        return await self._worker.submit(work, writes=True, on_success=report)
 
     async def _prune(self, statement: str, before: datetime, change: Callable[[Any], StoreChange | None]) -> int:
         work = partial(self._database.delete_old, statement, to_microseconds(before), _PRUNED_AT_ONCE)

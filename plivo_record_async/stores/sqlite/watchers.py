@@ -1,4 +1,4 @@
-"""The futures of those who wait for a record to change."""
+"""`Watchers`, the futures of the calls that wait for the change of a record."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["Watchers"]
 
 
 class Watchers:
-    """The futures by ``start_id``, and the records that may have changed since they were last compared."""
+    """The futures by ``start_id``, and the records that must be compared because they may have changed."""
 
     def __init__(self) -> None:
         self._futures: defaultdict[str, dict[asyncio.Future[Any], int]] = defaultdict(dict)
@@ -27,37 +27,37 @@ class Watchers:
         return bool(self._futures)
 
     def add(self, start_id: str, version: int, future: asyncio.Future[Any]) -> None:
-        """Let a future wait until the record's version is not ``version``."""
+        """Add a future that waits until the version of a record differs from ``version``."""
         self._futures[start_id][future] = version
         self._candidates.add(start_id)
 
     def discard(self, start_id: str, future: asyncio.Future[Any]) -> None:
-        """Let a future wait no longer."""
+        """Remove a future."""
         self._futures[start_id].pop(future, None)
         if not self._futures[start_id]:
             del self._futures[start_id]
             self._candidates.discard(start_id)
 
     def may_have_changed(self, start_id: str) -> None:
-        """Compare this record next time, if it is watched."""
+        """Compare this record at the next call of `changed`, if it is watched."""
         if start_id in self._futures:
             self._candidates.add(start_id)
 
     def all_may_have_changed(self) -> None:
-        """Compare all records next time."""
+        """Compare all watched records at the next call of `changed`."""
         self._candidates.update(self._futures)
 
     def clear(self) -> list[asyncio.Future[Any]]:
-        """Forget all futures and return them."""
+        """Remove all futures and return them."""
         futures = [future for waiting in self._futures.values() for future in waiting]
         self._futures.clear()
         self._candidates.clear()
         return futures
 
     def changed(self, connection: sqlite3.Connection) -> Iterator[tuple[str, list[asyncio.Future[Any]]]]:
-        """Forget the futures whose record has another version or is gone, and yield them by ``start_id``.
+        """Remove the futures whose record has another version or was deleted, and yield them by ``start_id``.
 
-        All records are compared if another connection has committed anything.
+        All watched records are compared if another connection has committed a transaction.
         """
         # https://www.sqlite.org/pragma.html#pragma_data_version
         [(data_version,)] = connection.execute("PRAGMA data_version")

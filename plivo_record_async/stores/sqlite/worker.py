@@ -1,6 +1,7 @@
-"""One thread that runs blocking jobs in batches: all jobs that are waiting when a batch begins are run together.
+"""`BatchWorker`, a thread that runs blocking jobs in batches.
 
-The thread knows nothing of databases: a `Backend` runs the jobs.
+All jobs that are waiting when a batch begins are run together. A `Backend` runs them, so this module contains nothing
+about databases.
 """
 
 from __future__ import annotations
@@ -21,18 +22,18 @@ from plivo_record_async.errors import ClosedError
 __all__ = ["Backend", "BatchWorker", "Job", "JobResult"]
 
 _BATCH_SIZE: Final = 500
-"""The approximate maximum of jobs in one batch. In a larger batch, the first jobs would wait too long."""
+"""The approximate largest number of jobs in one batch. In a larger batch, the first jobs would wait too long."""
 
 
 class Job(NamedTuple):
-    """Something to do in the thread.
+    """A job that runs in the thread.
 
     Attributes:
-        work: Does it. The argument is whatever the backend passes to its jobs.
-        future: Receives the result.
-        writes: Whether the work changes anything.
-        on_success: Is called in the event loop with the value that the work returned, also if the future was cancelled.
-            It must not raise an exception.
+        work: The function that does the job. Its argument is the object that the backend passes to its jobs.
+        future: The future that receives the result.
+        writes: Whether the job changes anything.
+        on_success: A function that is called in the event loop with the value that ``work`` returned, also if the
+            future was cancelled. It must not raise an exception. If None, no function is called.
     """
 
     work: Callable[[Any], Any]
@@ -42,13 +43,13 @@ class Job(NamedTuple):
 
 
 class JobResult(NamedTuple):
-    """What a future receives: the error, or the value if there is no error.
+    """The result of a job: the error, or the value if there is no error.
 
     Attributes:
-        future: The future.
-        value: What the work returned.
-        error: What the work raised.
-        on_success: That of the job.
+        future: The future that receives the result.
+        value: The value that the job returned.
+        error: The exception that the job raised. If None, it raised none.
+        on_success: The ``on_success`` of the job.
     """
 
     future: asyncio.Future[Any]
@@ -58,15 +59,18 @@ class JobResult(NamedTuple):
 
 
 class Backend(Protocol):
-    """What the thread works with. Only one thread at a time calls it."""
+    """The object that runs the jobs. Only one thread at a time calls its methods."""
 
     @property
     def poll_interval(self) -> float:
-        """How many seconds to wait for a job before an empty batch is run."""
+        """How long to wait for a job, in seconds, before an empty batch is run."""
         ...
 
     def run(self, jobs: list[Job]) -> list[JobResult]:
         """Run one batch.
+
+        Args:
+            jobs: The jobs.
 
         Returns:
             The results of these jobs, and of earlier ones that can be completed now.
@@ -77,19 +81,19 @@ class Backend(Protocol):
         """Release all resources. The backend may be used again afterwards.
 
         Returns:
-            The results of all jobs that have not been completed.
+            The results of all jobs that were not completed.
         """
         ...
 
 
 class BatchWorker:
-    """The thread of a backend, which serves one event loop after another.
+    """A thread that runs the jobs of a backend. It may be used in one event loop after another.
 
     The thread starts with the first job. It ends with `aclose`, after the jobs that were submitted before. It also ends
-    when its event loop has ended, or when this object is garbage collected.
+    when its event loop ends, or when this object is garbage collected.
 
     Args:
-        backend: Runs the jobs.
+        backend: The backend.
         name: The name of the store, for error messages and for the thread.
     """
 
@@ -111,16 +115,16 @@ class BatchWorker:
     def submit(
         self, work: Callable[[Any], Any], *, writes: bool = False, on_success: Callable[[Any], None] | None = None
     ) -> asyncio.Future[Any]:
-        """Have a job run in the thread. It is run even if the future is cancelled.
+        """Run a job in the thread. The job is also run if the future is cancelled.
 
         Args:
-            work: The job.
-            writes: Whether it changes anything.
-            on_success: Is called with the value that the job returned, before the future receives it, also if the
-                future was cancelled. It must not raise an exception. If None, nothing is called.
+            work: The function that does the job.
+            writes: Whether the job changes anything.
+            on_success: A function that is called with the value that the job returned, before the future receives the
+                value, also if the future was cancelled. It must not raise an exception. If None, no function is called.
 
         Returns:
-            A future for what the job returns.
+            A future that receives the value that the job returned.
 
         Raises:
             ClosedError: The worker is closed.
@@ -128,17 +132,17 @@ class BatchWorker:
                 forked.
         """
         if self._closed:
-            raise ClosedError(f"{self._name} is closed; enter it again with `async with` to go on using it")
+            raise ClosedError(f"{self._name} is closed; enter it again with `async with` to continue")
         is_new = self._binding.bind()
         if self._thread is None or is_new or self._thread.is_ending:
             self._thread = _Thread(self._backend, self._name, self._thread)
         return self._thread.submit(Job(work, asyncio.get_running_loop().create_future(), writes, on_success))
 
     async def aclose(self) -> None:
-        """Run the jobs that are waiting, then close the backend. Does nothing if it is closed already."""
+        """Run the jobs that are waiting, and close the backend. Closing it again has no effect."""
         self._closed = True
         thread = self._thread
-        if thread is None or self._binding.is_forked:  # a forked process has no thread and must not touch the file
+        if thread is None or self._binding.is_forked:  # a forked process has no thread and must not use the file
             return
         await thread.aclose()
         if self._thread is thread:
@@ -147,12 +151,13 @@ class BatchWorker:
 
 
 class _Thread:
-    """The thread that works for one event loop.
+    """The thread for one event loop.
 
     Args:
-        backend: Runs the jobs.
-        name: The thread's name.
-        previous: The thread that used the backend before. The new thread waits until it has ended.
+        backend: The backend.
+        name: The name of the thread.
+        previous: The thread that used the backend before. The new thread waits until it has ended. If None, there is
+            none.
     """
 
     def __init__(self, backend: Backend, name: str, previous: _Thread | None) -> None:
@@ -174,9 +179,10 @@ class _Thread:
             self._at_loop_end.__anext__().send(None)
 
     async def _when_the_loop_ends(self) -> AsyncGenerator[None, None]:
-        """End with the event loop, which closes its asynchronous generators when ``asyncio.run`` shuts it down.
+        """End the thread when the event loop ends.
 
-        An event loop reports its end in no other way.
+        ``asyncio.run`` closes the asynchronous generators of its event loop. An event loop has no other signal for its
+        end.
         https://docs.python.org/3/library/asyncio-eventloop.html#asyncio.loop.shutdown_asyncgens
         """
         try:
@@ -185,9 +191,9 @@ class _Thread:
             await self._wait_until_ended()
 
     def submit(self, job: Job) -> asyncio.Future[Any]:
-        """Have a job run. Must be called in the event loop of this thread."""
+        """Run a job in the thread. This method must be called in the event loop of the thread."""
         if not self._submitted:
-            # All jobs of one pass of the event loop go to the thread together; one by one, each would be a batch.
+            # All jobs of one iteration of the event loop are handed over together. Otherwise each would be a batch.
             self._loop.call_soon(self._hand_over)
         self._submitted.append(job)
         return job.future
@@ -198,7 +204,7 @@ class _Thread:
             self._queue.put(submitted[first : first + _BATCH_SIZE])
 
     def end(self) -> None:
-        """Let the thread end after the jobs that have been submitted."""
+        """Let the thread end after the jobs that were submitted."""
         if not self.is_ending:
             self.is_ending = True
             self._hand_over()
@@ -214,7 +220,7 @@ class _Thread:
         self.end()
         if not self._ended.done():
             await asyncio.wrap_future(self._ended)
-        while self._thread.is_alive():  # noqa: ASYNC110 - all its work is done, and its last steps give no signal
+        while self._thread.is_alive():  # noqa: ASYNC110 - its work is done, and the very end of a thread gives no signal
             await asyncio.sleep(0)
 
     def _run(self) -> None:
@@ -232,18 +238,18 @@ class _Thread:
         """Run the jobs that are waiting.
 
         Returns:
-            Whether the thread goes on.
+            Whether the thread must continue.
         """
         taken = self._take()
         jobs = [job for job in taken if job is not None]
         try:
             _deliver(self._backend.run(jobs))
-        except Exception as error:  # noqa: BLE001 - if the thread died, its callers would wait for ever
+        except Exception as error:  # noqa: BLE001 - if the thread ended here, its callers would wait for ever
             _deliver(JobResult(job.future, error=error) for job in jobs)
         return len(jobs) == len(taken) and (bool(jobs) or not self._loop.is_closed())
 
     def _take(self) -> list[Job | None]:
-        """Wait for a job, and return it together with those that are waiting behind it."""
+        """Wait for a job, and return it together with the jobs that are waiting after it."""
         taken: list[Job | None] = []
         with suppress(queue.Empty):
             taken += self._queue.get(timeout=self._backend.poll_interval)
@@ -253,16 +259,17 @@ class _Thread:
 
 
 def _deliver(results: Iterable[JobResult]) -> None:
-    """Pass all results for an event loop to it in one call, because each call wakes the event loop."""
+    """Pass the results to their event loops, all results of one event loop in one call, because each call wakes it."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[JobResult]] = defaultdict(list)
     for result in results:
         by_loop[result.future.get_loop()].append(result)
     for loop, its_results in by_loop.items():
-        with suppress(RuntimeError):  # the event loop is closed, and its waiters with it
+        with suppress(RuntimeError):  # the event loop is closed, so nobody waits for the results
             loop.call_soon_threadsafe(_complete, its_results)
 
 
 def _complete(results: Iterable[JobResult]) -> None:
+    """Complete the futures. This function runs in their event loop."""
     for result in results:
         if result.error is None and result.on_success is not None:
             result.on_success(result.value)

@@ -300,7 +300,7 @@ async def test_missing_credentials_or_database_are_reported(plivo: Emulator, tmp
     assert (ended.returncode, ended.stdout) == (2, b"")
     assert b"PLIVO_AUTH_TOKEN" in ended.stderr
     await asyncio.to_thread((tmp_path / "text").write_text, "Dear diary, " * 1000)
-    for file, reason in (("no/r.db", b"does its directory exist"), ("text", b"it is no SQLite database")):
+    for file, reason in (("no/r.db", b"check that its directory exists"), ("text", b"it is not an SQLite database")):
         ended = await asyncio.to_thread(failing, plivo, "--db", str(tmp_path / file))
         assert (ended.returncode, ended.stdout) == (2, b"")
         assert ended.stderr.count(b"\n") == 1

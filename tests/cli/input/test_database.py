@@ -33,13 +33,13 @@ def test_database_of_the_package_is_usable(path: Path) -> None:
 
 
 def test_file_that_cannot_be_opened_is_a_configuration_error(path: Path) -> None:
-    with pytest.raises(ConfigurationError, match="does its directory exist"):
+    with pytest.raises(ConfigurationError, match="check that its directory exists"):
         opened(path / "recordings.db")
 
 
 def test_file_that_is_not_a_database_is_a_configuration_error(path: Path) -> None:
     path.write_text("Dear diary, " * 1000)
-    with pytest.raises(ConfigurationError, match="it is no SQLite database"):
+    with pytest.raises(ConfigurationError, match="it is not an SQLite database"):
         opened(path)
 
 
@@ -51,7 +51,7 @@ def test_database_of_another_program_or_a_newer_version_is_a_configuration_error
     other = sqlite3.connect(path)
     other.executescript(statement)
     other.close()
-    with pytest.raises(ConfigurationError, match=r"another program|a newer one wrote it"):
+    with pytest.raises(ConfigurationError, match=r"another program|a newer version wrote it"):
         opened(path)
 
 

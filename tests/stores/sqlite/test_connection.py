@@ -1,4 +1,4 @@
-"""How the file is opened: permission, locks, and what the errors of SQLite are explained as."""
+"""How the file is opened: permission, locks, and the errors of SQLite."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def test_opening_a_locked_file_waits_no_longer_than_busy_timeout(
 async def test_missing_directory_is_reported(tmp_path: Path) -> None:
     missing = tmp_path / "missing"
     store = SQLiteStore(missing / "recordings.db")
-    with pytest.raises(StoreError, match="does its directory exist") as caught:
+    with pytest.raises(StoreError, match="check that its directory exists") as caught:
         await store.create(planned())
     assert "acknowledged" not in str(caught.value), "nothing ever was"
     missing.mkdir()
@@ -70,7 +70,7 @@ async def test_missing_directory_is_reported(tmp_path: Path) -> None:
 async def test_file_that_is_no_database_raises_store_error_and_is_not_changed(path: Path) -> None:
     path.write_text("Dear diary, " * 1000)
     store = SQLiteStore(path)
-    with pytest.raises(StoreError, match="it is no SQLite database, or damaged") as caught:
+    with pytest.raises(StoreError, match="it is not an SQLite database, or it is damaged") as caught:
         await store.get("start-1")
     assert "acknowledged" not in str(caught.value), "nothing ever was"
     await store.aclose()
@@ -173,15 +173,27 @@ def test_database_that_cannot_have_a_wal_raises_store_error(tmp_path: Path, monk
         connection.connect(":memory:", busy_timeout=1)
 
 
-def test_error_that_is_not_of_sqlite_stays_as_it_is() -> None:
+@pytest.mark.parametrize("bad", ["", ":memory:", b":memory:", "a\0b"])
+def test_path_that_names_no_file_is_invalid(bad: str) -> None:
+    with pytest.raises(ValueError, match="MemoryStore"):
+        connection.absolute_path(bad)
+
+
+def test_relative_path_is_relative_to_the_current_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert connection.absolute_path("recordings.db") == f"{tmp_path}/recordings.db"
+    assert connection.absolute_path(tmp_path / "recordings.db") == f"{tmp_path}/recordings.db"
+
+
+def test_error_that_is_not_of_sqlite_stays_unchanged() -> None:
     error = ValueError("no")
-    assert connection.explained("path", error) is error
+    assert connection.to_store_error("path", error) is error
 
 
-def test_truncated_file_is_told_from_a_whole_one(path: Path) -> None:
+def test_truncated_file_is_distinguished_from_a_complete_one(path: Path) -> None:
     connection.connect(str(path), busy_timeout=1).close()
-    assert connection.truncation(str(path)) is None
+    assert connection.describe_truncation(str(path)) is None
     os.truncate(path, path.stat().st_size // 2)
-    assert f"{path} was truncated while it was in use" in str(connection.truncation(str(path)))
+    assert f"{path} was truncated while it was in use" in str(connection.describe_truncation(str(path)))
     path.write_bytes(b"x" * 512)
-    assert "(file is not a database)" in str(connection.truncation(str(path)))
+    assert "(file is not a database)" in str(connection.describe_truncation(str(path)))

@@ -200,7 +200,7 @@ async def test_store_that_is_entered_again_uses_the_file_that_is_there(
     await filled.open()
     match how:
         case "moved":
-            with pytest.raises(StoreError, match="does its directory exist"):
+            with pytest.raises(StoreError, match="check that its directory exists"):
                 await filled.check()
         case "truncated":
             with pytest.raises(StoreError, match="it is damaged"):

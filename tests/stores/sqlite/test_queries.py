@@ -53,7 +53,7 @@ async def test_unreadable_records_do_not_hide_other_due_records(
     for _ in range(2):
         due = await store.due(NOW + 9 * SECOND, limit=limit)
         assert [record.start_id for record in due] == ["start-3", "start-4", "start-5"][:limit]
-    assert caplog.text.count("what cannot be read is left alone") == 3, "each is logged once"
+    assert caplog.text.count("a value that cannot be read was left out") == 3, "each is logged once"
     await store.aclose()
 
 
@@ -98,7 +98,7 @@ async def test_journal_that_another_process_reads_is_reported_and_can_be_emptied
     with other_connection(path) as other:
         other.execute("BEGIN")
         other.execute("SELECT * FROM recording").fetchall()
-        with pytest.raises(StoreError, match="still in its journal, because another process reads it"):
+        with pytest.raises(StoreError, match="still in the journal, because another process is reading"):
             await store.forget("start-1", now=NOW)
         assert await store.get("start-1") is None
         assert SPOKEN.encode() in bytes_beside(path)
