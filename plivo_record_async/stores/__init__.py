@@ -14,23 +14,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from plivo_record_async.protocol.recording.schedule import is_silent
-from plivo_record_async.stores.changes import (
-    OrphanKept,
-    Pruned,
-    RecordCreated,
-    RecordForgotten,
-    RecordReplaced,
-    StoreChange,
-    StoreObserver,
-)
 from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
     MAX_ORPHANS_WITHOUT_START,
     FollowedRecording,
     Orphan,
+    OrphanKept,
     PlivoId,
+    Pruned,
+    RecordCreated,
+    RecordForgotten,
+    RecordReplaced,
     Store,
+    StoreChange,
+    StoreObserver,
 )
 from plivo_record_async.stores.memory import MemoryStore
 

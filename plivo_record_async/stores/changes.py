@@ -7,7 +7,8 @@ from collections.abc import Callable
 import attrs
 
 from plivo_record_async._value import Value
-from plivo_record_async.stores.interface import FollowedRecording, Orphan
+from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.stores.orphans import Orphan
 
 __all__ = [
     "OrphanKept",

@@ -1,4 +1,4 @@
-"""`Store`, the interface of a store, and the values that it keeps.
+"""`Store`, the interface of a store. The names of the values that a store keeps and reports can be imported from here.
 
 A store makes no decisions. ``protocol.recording.lifecycle`` decides how a recording changes, and the store keeps the
 resulting records as values. The tests in ``testing.store_contract`` check everything that a store must do.
@@ -8,60 +8,36 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Protocol
 
-import attrs
-
-from plivo_record_async._value import Value
-from plivo_record_async.protocol.callbacks.fields import PlivoId, named_ids
-from plivo_record_async.protocol.models import CallbackEvent
+from plivo_record_async.protocol.callbacks.fields import PlivoId
 from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.stores.changes import (
+    OrphanKept,
+    Pruned,
+    RecordCreated,
+    RecordForgotten,
+    RecordReplaced,
+    StoreChange,
+    StoreObserver,
+)
+from plivo_record_async.stores.orphans import MAX_ORPHANS_PER_START, MAX_ORPHANS_WITHOUT_START, Orphan
 
 __all__ = [
     "MAX_ORPHANS_PER_START",
     "MAX_ORPHANS_WITHOUT_START",
     "FollowedRecording",
     "Orphan",
+    "OrphanKept",
     "PlivoId",
+    "Pruned",
+    "RecordCreated",
+    "RecordForgotten",
+    "RecordReplaced",
     "Store",
+    "StoreChange",
+    "StoreObserver",
 ]
-
-
-MAX_ORPHANS_PER_START: Final = 20
-"""The largest number of orphans that a store keeps for one ``start_id``."""
-
-MAX_ORPHANS_WITHOUT_START: Final = 1000
-"""The largest number of orphans without a ``start_id`` that a store keeps."""
-
-
-@attrs.frozen(kw_only=True)
-class Orphan(Value):
-    """A callback with a valid signature that could not be applied to a followed recording.
-
-    Attributes:
-        received_at: When the callback was received (aware, UTC).
-        event: The event that its fields report. It was not applied to any recording.
-        reason: Why it was not applied, as a text for people.
-        digest: The SHA-256 of the signed text, in hexadecimal digits. Callbacks with the same digest are the same
-            orphan, even if their text was split into other fields.
-        start_id: The start that the callback's URL names. If None, the URL names no start.
-    """
-
-    received_at: datetime
-    event: CallbackEvent
-    reason: str
-    digest: str
-    start_id: str | None = None
-
-    @property
-    def api_id(self) -> str | None:
-        """Plivo's ID of the request, if the fields of the callback contain it. It is not trusted."""
-        return named_ids(self.event.raw).get("api_id")
-
-    @property
-    def recording_id(self) -> str | None:
-        """Plivo's ID of the recording, if the fields of the callback contain it. It is not trusted."""
-        return named_ids(self.event.raw).get("recording_id")
 
 
 class Store(Protocol):

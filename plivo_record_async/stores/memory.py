@@ -11,21 +11,19 @@ from itertools import islice
 
 from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError
-from plivo_record_async.stores.changes import (
-    OrphanKept,
-    Pruned,
-    RecordCreated,
-    RecordForgotten,
-    RecordReplaced,
-    StoreObserver,
-)
 from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
     MAX_ORPHANS_WITHOUT_START,
     FollowedRecording,
     Orphan,
+    OrphanKept,
     PlivoId,
+    Pruned,
+    RecordCreated,
+    RecordForgotten,
+    RecordReplaced,
+    StoreObserver,
 )
 from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.stores.record_index import RecordIndex

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Self
 
-from plivo_record_async.stores.changes import StoreChange, StoreObserver
+from plivo_record_async.stores.interface import StoreChange, StoreObserver
 
 __all__ = ["ObservableStore"]
 

@@ -13,7 +13,7 @@ from blockbuster import BlockBuster
 
 from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.stores import MemoryStore, SQLiteStore
-from plivo_record_async.stores.changes import (
+from plivo_record_async.stores.interface import (
     OrphanKept,
     Pruned,
     RecordCreated,

@@ -18,7 +18,7 @@ from plivo_record_async.cli.output.log import showing_log
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import end_signal
 from plivo_record_async.client import RecordClient
-from plivo_record_async.stores.changes import StoreChange
+from plivo_record_async.stores.interface import StoreChange
 from plivo_record_async.tracker import RecordingTracker
 
 __all__ = ["listen"]

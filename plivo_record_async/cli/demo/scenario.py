@@ -17,7 +17,7 @@ from plivo_record_async.emulator import Emulator
 from plivo_record_async.errors import ApiError, NotSentError, PlivoRecordError, RecordingFailedError
 from plivo_record_async.serving import open_listener, serving, url_of
 from plivo_record_async.stores import MemoryStore
-from plivo_record_async.stores.changes import StoreChange
+from plivo_record_async.stores.interface import StoreChange
 from plivo_record_async.tracker import RecordingTracker
 from plivo_record_async.tracking.handle import TrackedRecording
 

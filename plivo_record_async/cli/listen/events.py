@@ -19,7 +19,7 @@ from plivo_record_async.protocol.models import (
 )
 from plivo_record_async.protocol.recording.kinds import kind_of
 from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
-from plivo_record_async.stores.changes import OrphanKept, RecordReplaced, StoreChange
+from plivo_record_async.stores.interface import OrphanKept, RecordReplaced, StoreChange
 
 __all__ = ["ListenEvent", "Ready", "ReceivedCallback", "conference_name", "details", "json_fields", "label", "received"]
 

@@ -18,22 +18,20 @@ from typing import Any, Final
 
 from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.protocol.arguments import positive_number
-from plivo_record_async.stores.changes import (
-    OrphanKept,
-    Pruned,
-    RecordCreated,
-    RecordForgotten,
-    RecordReplaced,
-    StoreChange,
-    StoreObserver,
-)
 from plivo_record_async.stores.encoding import StoredT, to_microseconds
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
     MAX_ORPHANS_WITHOUT_START,
     FollowedRecording,
     Orphan,
+    OrphanKept,
     PlivoId,
+    Pruned,
+    RecordCreated,
+    RecordForgotten,
+    RecordReplaced,
+    StoreChange,
+    StoreObserver,
 )
 from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.stores.sqlite import queries

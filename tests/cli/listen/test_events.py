@@ -25,7 +25,7 @@ from plivo_record_async.protocol.models import (
 from plivo_record_async.protocol.recording.evidence import DueTimeReached, Evidence, SendingBegan, StartAccepted
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
 from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
-from plivo_record_async.stores.changes import (
+from plivo_record_async.stores.interface import (
     OrphanKept,
     Pruned,
     RecordCreated,

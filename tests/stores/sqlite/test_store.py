@@ -18,8 +18,7 @@ import uvloop
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.stores.changes import RecordCreated, RecordReplaced, StoreChange
-from plivo_record_async.stores.interface import Store
+from plivo_record_async.stores.interface import RecordCreated, RecordReplaced, Store, StoreChange
 from plivo_record_async.stores.sqlite import database
 from plivo_record_async.stores.sqlite import store as sqlite_store
 from plivo_record_async.stores.sqlite.store import SQLiteStore
