@@ -63,14 +63,14 @@ def called_url(plivo: ScriptedPlivo, start: int = -1) -> str:
 @pytest.mark.parametrize(
     "url", ["me.example/plivo", "ftp://me.example", "https://me.example?a=1", "https://u@me", "", 5]
 )
-async def test_invalid_public_url_is_refused(url: Any) -> None:
+async def test_invalid_public_url_is_rejected(url: Any) -> None:
     async with ScriptedPlivo().client() as client:
         with pytest.raises(ConfigurationError, match=r"^public_url must be"):
             RecordingTracker(client, public_url=url)
 
 
 @pytest.mark.parametrize("tokens", ["", [], ["a", ""], ()])
-async def test_tracker_without_auth_tokens_is_refused(tokens: Any) -> None:
+async def test_tracker_without_auth_tokens_is_rejected(tokens: Any) -> None:
     async with ScriptedPlivo().client() as client:
         with pytest.raises(ConfigurationError, match=r"^auth_tokens must contain"):
             RecordingTracker(client, public_url=PUBLIC_URL, auth_tokens=tokens)
@@ -169,7 +169,7 @@ async def test_get_of_an_unknown_start_raises_unknown_start_error() -> None:
             await tracker.get("start-0")
 
 
-async def test_get_with_an_empty_id_is_refused() -> None:
+async def test_get_with_an_empty_id_is_rejected() -> None:
     async with tracking() as tracker:
         with pytest.raises(TypeError, match="start_id of an error is None if a client raised the error"):
             await tracker.get(OutcomeUnknownError("start", "no answer", phase="answer", evidence="reset").start_id)
@@ -351,7 +351,7 @@ async def test_a_handler_is_called_with_what_it_can_take() -> None:
         ]
 
 
-async def test_a_handler_that_cannot_be_called_is_refused() -> None:
+async def test_a_handler_that_cannot_be_called_is_rejected() -> None:
     async def none() -> None: ...
     async def three(event: RecordingEnded, recording: TrackedRecording, more: str) -> None: ...
 
@@ -584,7 +584,7 @@ async def test_calls_on_a_closed_tracker_raise_closed_error() -> None:
         tracker.check,
     ]
     for call in calls:
-        with pytest.raises(ClosedError, match=r"this tracker is closed. To use it again, enter it again"):
+        with pytest.raises(ClosedError, match=r"this tracker is closed\. Enter it again with"):
             await call()
     [outcome] = [outcome async for outcome in tracker.start_many(["standup"])]
     assert isinstance(outcome.error, ClosedError)

@@ -101,7 +101,7 @@ class Follower:
                 forked.
         """
         if self._closed:
-            raise ClosedError("this tracker is closed. To use it again, enter it again with `async with`.")
+            raise ClosedError("this tracker is closed. Enter it again with 'async with tracker:', and then call again.")
         self._current_session()
 
     async def enter(self) -> None:

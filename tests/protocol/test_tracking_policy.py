@@ -39,7 +39,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         (timedelta.max, ValueError, "must be positive and at most 3,650 days"),
     ],
 )
-def test_value_that_is_not_a_positive_interval_is_refused(
+def test_value_that_is_not_a_positive_interval_is_rejected(
     name: str, value: Any, error: type[Exception], said: str
 ) -> None:
     with pytest.raises(error, match=f"^{name} {said}"):

@@ -73,7 +73,7 @@ def test_recording_id_of_an_earlier_callback_contradicts_another_one(known: Any)
 
 
 @pytest.mark.parametrize("known", [StartRejected, StartOutcomeUnknown])
-def test_api_id_of_a_refused_or_unanswered_start_contradicts_another_one(known: Any) -> None:
+def test_api_id_of_a_rejected_or_unknown_start_contradicts_another_one(known: Any) -> None:
     answered = record(known(description="500", api_id="api-1"))
     assert contradiction(answered, ENDED) is None
     assert contradiction(answered, attrs.evolve(ENDED, api_id="api-2")) is not None

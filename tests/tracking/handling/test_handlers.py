@@ -143,6 +143,6 @@ def not_async(event: object) -> None: ...
         (asyncio.Event().wait, "must be callable with one argument, the event, or with two"),
     ],
 )
-def test_function_that_cannot_be_a_handler_is_refused(function: Any, said: str) -> None:
+def test_function_that_cannot_be_a_handler_is_rejected(function: Any, said: str) -> None:
     with pytest.raises(TypeError, match=said):
         handler_of(function, str)

@@ -84,7 +84,7 @@ async def test_body_without_a_length_is_read() -> None:
         assert body == b"a=b"
 
 
-async def test_body_that_does_not_arrive_in_time_is_refused() -> None:
+async def test_body_that_does_not_arrive_in_time_is_rejected() -> None:
     sender = Sender()
     sender.send(b"a")
     with pytest.raises(TooSlowError, match=r"^its body was not received within 0.01 seconds$") as refused:
@@ -92,7 +92,7 @@ async def test_body_that_does_not_arrive_in_time_is_refused() -> None:
     assert refused.value.status == 408
 
 
-async def test_a_body_that_is_too_long_is_refused_as_soon_as_that_is_known() -> None:
+async def test_a_body_that_is_too_long_is_rejected_as_soon_as_that_is_known() -> None:
     sender = Sender()
     sender.send(b"a" * LONGEST_BODY)
     sender.send(b"a")

@@ -406,7 +406,7 @@ async def test_refusal_has_constant_text_and_changes_nothing() -> None:
         assert await deliver(http_client, signed()) == 200  # the same connection all the time
 
 
-async def test_head_request_is_refused() -> None:
+async def test_head_request_is_rejected() -> None:
     async with receiving() as (http_client, _):
         await http_client.send(request_head("HEAD", target_of(signed()), {}))
         assert (await http_client.read_response_head()).status == 405
@@ -418,7 +418,7 @@ async def test_refusal_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     assert "a callback was rejected with 403: none of its signatures matches" in caplog.text
 
 
-async def test_a_forged_callback_to_a_forged_url_is_refused_without_asking_the_store() -> None:
+async def test_a_forged_callback_to_a_forged_url_is_rejected_without_asking_the_store() -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         store.calls.clear()
@@ -475,7 +475,7 @@ async def test_a_body_of_2_mib_is_read() -> None:
         assert await state(store) == "recorded"
 
 
-async def test_longer_body_is_refused_and_the_connection_stays_open() -> None:
+async def test_longer_body_is_rejected_and_the_connection_stays_open() -> None:
     async with receiving() as (http_client, store):
         await store.create(accepted())
         assert await deliver(http_client, padded(LONGEST_BODY + 1)) == 413
@@ -483,7 +483,7 @@ async def test_longer_body_is_refused_and_the_connection_stays_open() -> None:
         assert await deliver(http_client, signed()) == 200
 
 
-async def test_longer_body_is_refused_by_its_content_length() -> None:
+async def test_longer_body_is_rejected_by_its_content_length() -> None:
     async with receiving() as (http_client, _):
         callback = signed()
         await http_client.send(
@@ -492,7 +492,7 @@ async def test_longer_body_is_refused_by_its_content_length() -> None:
         assert (await http_client.read_response()).status == 413
 
 
-async def test_longer_body_without_content_length_is_refused() -> None:
+async def test_longer_body_without_content_length_is_rejected() -> None:
     async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = padded(LONGEST_BODY + 1)
@@ -535,7 +535,7 @@ async def test_content_length_is_parsed_strictly(announced: str, status: int) ->
 # Its time, and the room for it
 
 
-async def test_body_that_does_not_arrive_in_time_is_refused(caplog: pytest.LogCaptureFixture) -> None:
+async def test_body_that_does_not_arrive_in_time_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
     async with receiving(room=Admission(max_bytes=10**6, seconds=0.05)) as (http_client, _):
         callback = signed()
         await http_client.send(
@@ -561,7 +561,7 @@ async def test_genuine_callback_is_admitted_although_attackers_use_all_space() -
         assert await state(store) == "recorded"
 
 
-async def test_request_refused_by_its_head_is_answered_before_its_body() -> None:
+async def test_request_rejected_by_its_head_is_answered_before_its_body() -> None:
     async with AsyncExitStack() as stack:
         http_client, _ = await stack.enter_async_context(receiving())
         unsigned = request_head("POST", target_of(signed()), {"Content-Length": "1000"})

@@ -1,4 +1,4 @@
-"""The head of a request: what is read from it, and what is refused because of it."""
+"""The head of a request: what is read from it, and what is rejected because of it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_headers_that_come_twice_are_one_list() -> None:
         (scope({"content-length": "9" * 5000}), 413),
     ],
 )
-def test_request_that_cannot_be_a_callback_is_refused(request_: Scope, status: int) -> None:
+def test_request_that_cannot_be_a_callback_is_rejected(request_: Scope, status: int) -> None:
     with pytest.raises(CallbackRejectedError) as refused:
         read_head(request_, [TOKEN])
     assert refused.value.status == status
