@@ -56,7 +56,7 @@ def read_console() -> Mapping[tuple[str, ...], ConsoleFile]:
     """
     served: dict[tuple[str, ...], ConsoleFile] = {}
     for folder in ("page", "scripts"):
-        for file in (files(__package__) / folder).iterdir():
+        for file in (files("plivo_record_async.emulator.console") / folder).iterdir():
             media_type = _MEDIA_TYPES[file.name.rpartition(".")[2]]
             path = ("",) if file.name == "index.html" else ("console", file.name)
             served[path] = ConsoleFile(content=file.read_bytes(), headers={**_HEADERS, "Content-Type": media_type})
