@@ -27,12 +27,18 @@ class AppServer:
 
     .. code-block:: python
 
-        async def test_transcript(plivo_emulator, plivo_serve):
-            async with plivo_serve(create_app) as user:
-                started = (await user.post("/rooms/standup")).json()
-                await plivo_emulator.end_conference("standup")
-                said = await user.get(f"/recordings/{started['start_id']}/transcript")
-            assert said.json() == "This is what was said in standup."
+        from plivo_record_async import RecordClient, RecordingTracker
+        from plivo_record_async.testing import AppServer
+
+
+        def create_app(client: RecordClient, tracker: RecordingTracker) -> RecordingTracker:
+            return tracker  # or an application that has mounted it
+
+
+        async def test_health(plivo_serve: AppServer) -> None:
+            async with plivo_serve(create_app, path="") as user:
+                response = await user.get("/health")
+            assert response.status_code == 404
 
     Args:
         plivo: The local Plivo that the application calls, and that calls the application back.

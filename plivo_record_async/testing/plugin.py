@@ -12,7 +12,7 @@
         recording = await plivo_tracker.start("standup", transcribe=True)
         await plivo_emulator.end_conference("standup")
         assert (await recording.transcribed(timeout=5)).transcription
-        plivo_emulator.assert_executed_once("standup")
+        assert plivo_emulator.executions("standup") == 1
 
 pytest imports this module in every project that has the package installed, so everything else is imported by the
 fixtures that need it.
