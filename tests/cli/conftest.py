@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 
 from plivo_record_async.cli.root import plivo_record
 from plivo_record_async.emulator import Emulator
+from tests.support.programs.cli_in_process import FullOutput, run_command
 from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN
 
 Command = Callable[..., Awaitable[Result]]
@@ -71,3 +72,18 @@ def unread() -> Iterator[int]:
     os.close(reading)
     yield writing
     os.close(writing)
+
+
+@pytest.fixture
+def full_disk(
+    plivo: Emulator, blockbuster: BlockBuster, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Awaitable[int]]:
+    """Run ``plivo-record`` with a stdout that is full after some lines, and return its exit code."""
+    blockbuster.deactivate()
+    for name, value in {"AUTH_ID": plivo.auth_id, "AUTH_TOKEN": plivo.auth_token, "BASE_URL": plivo.url}.items():
+        monkeypatch.setenv(f"PLIVO_{name}", value)
+
+    async def run(*words: str, after: int = 0) -> int:
+        return await asyncio.to_thread(run_command, *words, stdout=FullOutput(after=after))
+
+    return run

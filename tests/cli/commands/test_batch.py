@@ -353,3 +353,26 @@ async def test_any_line_gives_valid_json(command: Command) -> None:
     assert {each.get("line") for each in outcomes if not each["ok"]} == {
         *("\\xff\\xfe", "\\xed\\xa0\\x80", '{"conference_name": "\\ud800"}')
     }
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        (
+            0,
+            (3, "error: Outcomes can no longer be printed. Calls in progress are finished, and no more calls are made"),
+        ),
+        (1, (1, "error: The summary cannot be printed")),
+    ],
+)
+async def test_full_disk_ends_the_batch(
+    full_disk: Callable[..., Awaitable[int]],
+    after: int,
+    expected: tuple[int, str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("a\n")
+    code = await full_disk("batch", "start", str(names), after=after)
+    assert (code, capsys.readouterr().err.partition(": [Errno 28]")[0]) == expected

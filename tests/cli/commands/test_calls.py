@@ -225,3 +225,13 @@ async def test_after_a_second_signal_the_outcome_is_unknown(word: str) -> None:
     assert "closed" in json.loads(err)["error"]
     (outcome,) = json_lines(out.decode())
     assert (outcome["type"], outcome["conference_name"]) == ("OutcomeUnknownError", "a")
+
+
+async def test_outcome_for_which_the_disk_is_full_is_unknown(
+    full_disk: Callable[..., Awaitable[int]], plivo: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await full_disk("start", "a") == 3
+    assert plivo.executions("a") == 1
+    assert capsys.readouterr().err == (
+        "error: The call was made, but its outcome cannot be printed: [Errno 28] No space left on device\n"
+    )

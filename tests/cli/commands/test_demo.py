@@ -256,3 +256,11 @@ async def test_demo_stops_its_recordings_and_ends_quietly_when_its_reader_has_cl
     assert process.returncode == 1
     assert [plivo.executions(name) for name in ("a", "b")] == [1, 1]
     assert not any(each["recording"] for each in plivo.state()["conferences"].values())
+
+
+async def test_full_disk_ends_the_demo(
+    full_disk: Callable[..., Awaitable[int]], plivo: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert await full_disk("demo", "--live", "--room", "a", "--seconds", "3600", after=3) == 1
+    assert capsys.readouterr().err.startswith("error: Nothing more can be printed; the recordings are stopped: ")
+    assert not plivo.state()["conferences"]["a"]["recording"]

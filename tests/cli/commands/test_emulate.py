@@ -9,13 +9,16 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
+from typing import TextIO
 
 import httpx
 import pytest
+from blockbuster import BlockBuster
 from click.testing import CliRunner
 
 from plivo_record_async import NotFoundError, RecordClient
 from plivo_record_async.cli.root import plivo_record
+from tests.support.programs.cli_in_process import run_until_sigterm
 
 AUTH_ID, AUTH_TOKEN = "MAABCDEFGHIJKLMNOPQR", "token"
 ACCOUNT = ("--port", "0", "--auth-id", AUTH_ID, "--auth-token", AUTH_TOKEN)
@@ -208,3 +211,18 @@ def test_malformed_auth_id_of_the_environment_is_refused() -> None:
     ended = CliRunner().invoke(plivo_record, ["emulate"], env={"PLIVO_AUTH_ID": "me"})
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert ended.stderr.startswith("error: auth_id must be")
+
+
+# In the process of the tests
+
+
+def test_emulate_runs_until_a_signal(blockbuster: BlockBuster) -> None:
+    blockbuster.deactivate()
+    first: list[str] = []
+
+    def use(lines: TextIO) -> None:
+        first.append(lines.readline())
+        assert httpx.get(f"{first[0].split()[1]}/__emulator__/state", trust_env=False).status_code == 200
+
+    assert run_until_sigterm("emulate", *ACCOUNT, "--strict", use=use) == 0
+    assert first[0].startswith("ready http://127.0.0.1:")

@@ -13,11 +13,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from fcntl import ioctl
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TextIO
 from urllib.parse import urlencode
 
 import httpx
 import pytest
+from blockbuster import BlockBuster
 from click.testing import Result
 
 from plivo_record_async import (
@@ -29,6 +30,7 @@ from plivo_record_async import (
     sign_callback_v3,
 )
 from plivo_record_async.emulator import Emulator
+from tests.support.programs.cli_in_process import run_until_sigterm
 
 Command = Callable[..., Awaitable[Result]]
 LISTEN = (sys.executable, "-m", "plivo_record_async", "listen")
@@ -362,3 +364,27 @@ async def test_stopped_terminal_delays_no_callback(plivo: Emulator, tmp_path: Pa
         assert await asyncio.wait_for(call_back(plivo, url, ENDED), 5) == 200
         process.send_signal(signal.SIGTERM)
         assert await asyncio.wait_for(process.wait(), 8) == 0
+
+
+# In the process of the tests
+
+
+def test_listen_runs_until_a_signal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, blockbuster: BlockBuster) -> None:
+    blockbuster.deactivate()
+    monkeypatch.setenv("PLIVO_AUTH_ID", "MAABCDEFGHIJKLMNOPQR")
+    monkeypatch.setenv("PLIVO_AUTH_TOKEN", "token")
+    events: list[dict[str, Any]] = []
+
+    def use(lines: TextIO) -> None:
+        events.append(json.loads(lines.readline()))
+        url, nonce = f"{events[0]['url']}/recording", "12345678901234567890"
+        headers = {
+            "X-Plivo-Signature-V3": sign_callback_v3("POST", url, ENDED, nonce, "token"),
+            "X-Plivo-Signature-V3-Nonce": nonce,
+        }
+        assert httpx.post(url, data=ENDED, headers=headers, trust_env=False).status_code == 200
+        events.append(json.loads(lines.readline()))
+
+    words = ("listen", "--port", "0", "--db", str(tmp_path / "r.db"), "--json")
+    assert run_until_sigterm(*words, use=use) == 0
+    assert [event["type"] for event in events] == ["Ready", "RecordingEnded"]
