@@ -656,7 +656,7 @@ async def test_closing_twice_is_harmless() -> None:
 
 
 async def test_entering_a_running_tracker_changes_nothing() -> None:
-    """Served by itself, it is entered by its own lifespan; who starts recordings beside that enters it too."""
+    """Its lifespan enters it, and the code that starts recordings beside the server enters it too."""
     async with tracking() as tracker:
         async with tracker:
             await tracker.start("standup")

@@ -133,7 +133,7 @@ class Follower:
         """Close the tracker if this has been called as often as `enter`. If the tracker is closed, do nothing.
 
         Args:
-            grace: The most seconds to wait for handlers and for starts.
+            grace: The maximum time to wait for handlers and starts, in seconds.
 
         Raises:
             ConfigurationError: The tracker is in use in another event loop.
@@ -149,7 +149,7 @@ class Follower:
         """Stop polling, wait for starts and handlers, and close the store. Unfinished work is continued later.
 
         Args:
-            grace: The most seconds to wait for handlers and for starts.
+            grace: The maximum time to wait for handlers and starts, in seconds.
 
         Raises:
             ConfigurationError: The tracker is in use in another event loop.
@@ -213,14 +213,14 @@ class Follower:
                 return  # the start was pruned or forgotten, or was never stored
             except ClosedError:
                 log.exception(
-                    "start %s: a change could not be stored, because the store is closed; following it continues when "
-                    "the tracker is entered again",
+                    "start %s: a change could not be stored, because the store is closed; the tracker continues to "
+                    "follow it when it is entered again",
                     record.start_id,
                 )
                 return
             except StoreError:
                 log.exception(
-                    "start %s: a change could not be stored; storing it is tried again after the poll interval",
+                    "start %s: a change could not be stored; the tracker retries after the poll interval",
                     record.start_id,
                 )
             else:

@@ -51,7 +51,7 @@ class TrackedRecording(Value):
         """Wait until Plivo has accepted the start.
 
         Args:
-            timeout: The most seconds to wait, counted from the first reading of the store. If None, there is no limit.
+            timeout: The maximum time to wait, in seconds, after the store was first read. If None, there is no limit.
 
         Returns:
             The status of the recording.
@@ -71,7 +71,7 @@ class TrackedRecording(Value):
         """Wait until the recording has ended and its file exists.
 
         Args:
-            timeout: The most seconds to wait, counted from the first reading of the store. If None, there is no limit.
+            timeout: The maximum time to wait, in seconds, after the store was first read. If None, there is no limit.
 
         Returns:
             The end of the recording, with the URL of the file.
@@ -93,7 +93,7 @@ class TrackedRecording(Value):
         """Wait until the recording has been transcribed.
 
         Args:
-            timeout: The most seconds to wait, counted from the first reading of the store. If None, there is no limit.
+            timeout: The maximum time to wait, in seconds, after the store was first read. If None, there is no limit.
 
         Returns:
             The end of the transcription, with the transcript.

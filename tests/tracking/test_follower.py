@@ -63,7 +63,7 @@ async def test_handler_may_close_the_tracker() -> None:
         assert learned.unhandled == ("RecordingEnded",)
 
 
-async def test_opening_raises_if_the_store_cannot_be_read() -> None:
+async def test_entering_raises_if_the_store_cannot_be_read() -> None:
     async with tracker_parts(ScriptedPlivo()) as its:
         its.store.broken = {"due"}
         with pytest.raises(StoreError):
@@ -71,7 +71,7 @@ async def test_opening_raises_if_the_store_cannot_be_read() -> None:
         assert other_tasks() == set()
 
 
-async def test_closed_follower_can_be_opened_again() -> None:
+async def test_closed_follower_can_be_entered_again() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.store.create(sending(tracking=PATIENT))
         for _ in range(2):
@@ -83,7 +83,7 @@ async def test_closed_follower_can_be_opened_again() -> None:
         await wait_for_state(its.store, "start-1", "unknown")
 
 
-async def test_concurrent_openings_start_the_scheduler_once() -> None:
+async def test_concurrent_entries_start_the_scheduler_once() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         hold = its.store.hold("due")
         opening = [asyncio.create_task(its.follower.enter()) for _ in range(3)]
@@ -155,7 +155,7 @@ async def test_closing_waits_no_longer_than_the_grace() -> None:
         assert other_tasks() == set()
 
 
-async def test_closing_cancels_questions_to_plivo() -> None:
+async def test_closing_cancels_reconciliations() -> None:
     plivo, go = ScriptedPlivo(), asyncio.Event()
     waiting, transport = gated_transport(plivo, go)
     async with tracker_parts(plivo, transport=transport) as its:
@@ -168,7 +168,7 @@ async def test_closing_cancels_questions_to_plivo() -> None:
         go.set()
 
 
-async def test_outcome_that_comes_after_closing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_outcome_that_arrives_after_closing_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with tracker_parts(ScriptedPlivo()) as its:
         record = await its.store.create(sending())
         await its.follower.aclose(grace=0)
@@ -182,7 +182,7 @@ async def test_evidence_of_a_start_that_was_never_stored_is_dropped() -> None:
         assert its.store.calls == ["replace", "replaced", "get"]
 
 
-async def test_follower_closes_when_it_was_left_as_often_as_it_was_opened() -> None:
+async def test_follower_closes_when_it_was_left_as_often_as_it_was_entered() -> None:
     async with tracker_parts(ScriptedPlivo(), tracking=PATIENT) as its:
         await its.follower.enter()
         await its.follower.enter()
@@ -202,7 +202,7 @@ async def test_evidence_is_applied_when_the_store_works_again(caplog: pytest.Log
         await its.store.called("replace", times=2)
         its.store.broken = set()
         await wait_for_state(its.store, "start-1", "accepted")
-    assert "start start-1: a change could not be stored; storing it is tried again" in caplog.text
+    assert "start start-1: a change could not be stored; the tracker retries after the poll interval" in caplog.text
 
 
 async def test_handler_that_runs_for_too_long_is_given_up() -> None:

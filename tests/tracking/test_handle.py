@@ -43,7 +43,7 @@ from tests.support.tracker.scripted_plivo import ScriptedPlivo
 
 @attrs.frozen
 class Followed:
-    """A handle, and the way to make it learn."""
+    """A handle, and a function that applies evidence to its record."""
 
     handle: TrackedRecording
     ledger: Ledger
@@ -161,7 +161,7 @@ async def test_timeout_of_a_wait_changes_nothing(client: RecordClient, state: Re
     assert await its.handle.recorded(timeout=0) == ENDED
 
 
-async def test_status_is_the_present_state(client: RecordClient) -> None:
+async def test_status_is_the_current_state(client: RecordClient) -> None:
     its = await followed(client, recording("sending"))
     assert (await its.handle.status()).state == "sending"
     await its.learns(EVIDENCE["accepted"], ENDED)

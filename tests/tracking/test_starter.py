@@ -37,7 +37,7 @@ SILENT = httpx.ReadTimeout("no answer")
 def waiting(
     go: asyncio.Event, then: Answer | None = None
 ) -> tuple[asyncio.Event, Callable[[httpx.Request], Awaitable[httpx.Response]]]:
-    """An answer that does not come before ``go``, and the sign that it is waited for."""
+    """Return an event that is set when the request arrives, and a response that is sent when ``go`` is set."""
     arrived = asyncio.Event()
     then = then or accepted_response("api-1")
 
@@ -53,7 +53,7 @@ def waiting(
 
 
 async def only_record(its: TrackerParts, *states: RecordingState) -> str:
-    """The start id of the one record, once it is in one of the states."""
+    """Wait until the only record is in one of the states; return its start ID."""
     [start_id] = its.store.start_ids
     return (await wait_for_state(its.store, start_id, *states)).start_id
 
@@ -172,7 +172,7 @@ async def test_each_error_of_a_start_is_stored_and_raised(
             assert raised.value.start_id == start_id
 
 
-async def test_callback_may_arrive_before_the_answer() -> None:
+async def test_callback_may_arrive_before_the_response() -> None:
     plivo = ScriptedPlivo()
     async with tracker_parts(plivo) as its:
 
@@ -342,7 +342,7 @@ async def test_outcome_of_a_start_cancelled_while_storing_it_is_stored(verb: str
 
 
 async def go_away_while(its: TrackerParts, verb: str) -> None:
-    """Start, be cancelled while the store is at it, and let everything come to its end."""
+    """Start a recording, cancel the call while the store writes it, and wait until everything has ended."""
     its.store.calls.clear()
     hold = its.store.hold(verb)
     task = asyncio.create_task(its.starter.start(REQUEST, dedupe_key="monday"))

@@ -117,7 +117,7 @@ class HandlerDispatcher:
         runs.given_up.update(run.handler for run in known if run.given_up)
         runs.succeeded.update(run.handler for run in known if run.due_at is None and not run.given_up)
         runs.is_recorded = bool(known)
-        overdue = runs.running.keys() - effect.skip
+        overdue = runs.running.keys() - effect.skip  # they have run for longer than the handler lease
         idle = handlers.keys() - runs.running.keys() - runs.finished - effect.skip
         for label in filter(idle.__contains__, handlers):  # in the order in which they were registered
             runs.running[label] = self._tasks.spawn(self._run(record, effect.event, label))

@@ -44,7 +44,7 @@ def record(*evidence: Any, name: str = "standup") -> FollowedRecording:
 
 
 def of_another(event: Any) -> list[Any]:
-    """The event, of another request and of another recording."""
+    """Return the event with the IDs of another request and another recording."""
     changed: list[Any] = []
     if hasattr(event, "api_id"):
         changed.append(attrs.evolve(event, api_id="api-2"))
@@ -86,7 +86,7 @@ def test_callback_contradicts_nothing_while_no_id_is_known(event: Any) -> None:
 
 @pytest.mark.parametrize("found", [RecordingFound(recording=ROW), CandidatesFound(recordings=(ROW,))])
 def test_row_of_the_list_does_not_contradict_a_callback(found: Any) -> None:
-    """It was matched by name and time; a callback is better evidence."""
+    """The row was matched by name and time, so a callback is stronger evidence."""
     accepted = StartAccepted(description="202", api_id="api-1")
     listed = record(accepted, found)
     assert contradiction(listed, attrs.evolve(ENDED, recording_id="rec-2")) is None

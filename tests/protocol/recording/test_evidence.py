@@ -1,4 +1,4 @@
-"""What is learned, in kinds and in words."""
+"""The kinds and the descriptions of evidence."""
 
 from __future__ import annotations
 

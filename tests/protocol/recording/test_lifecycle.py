@@ -152,7 +152,7 @@ def test_repeated_evidence_changes_nothing(kind: Kind, state: RecordingState) ->
 # History
 
 
-def test_each_step_keeps_its_time_and_its_evidence() -> None:
+def test_each_history_entry_has_its_time_and_evidence() -> None:
     record = planned()
     told: tuple[Evidence, ...] = (SendingBegan(), ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED)
     for number, evidence in enumerate(told, start=1):
@@ -285,7 +285,7 @@ def test_error_of_a_handler_that_was_given_up_stays_when_the_others_succeed() ->
     assert (record.unhandled, record.handler_runs) == ((), (run,))
 
 
-def test_state_of_handlers_matters_only_while_their_event_is_unhandled() -> None:
+def test_progress_of_handlers_matters_only_while_their_event_is_unhandled() -> None:
     record = recording("recorded")
     assert record_after(record, ended_badly()) is record
     noted = record_after(attrs.evolve(record, unhandled=("RecordingEnded",)), running := ended_badly())
@@ -361,7 +361,7 @@ def test_order_and_repetition_of_callbacks_make_no_difference(
     data: st.DataObject, called: list[Evidence], answer: Evidence
 ) -> None:
     def learned(evidence: Sequence[Evidence]) -> FollowedRecording:
-        """Time is not far gone: the lease of the sending may have run out."""
+        """The lease of the start has not expired."""
         record = recording("sending")
         for piece in evidence:
             now = NOW + DEFAULT_TRACKING.lease if isinstance(piece, DueTimeReached) else NOW
@@ -375,7 +375,7 @@ def test_order_and_repetition_of_callbacks_make_no_difference(
 
 
 class Life(RuleBasedStateMachine):
-    """Plivo, our own sending, looks and time do what they like with one recording."""
+    """Callbacks, responses, reconciliations and time change one recording in any order."""
 
     seen: Bundle[Evidence] = Bundle("seen")
 

@@ -1,4 +1,4 @@
-"""The evidence that each outcome of a call gives of its start."""
+"""The evidence that follows from each outcome of a start."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ CONTRADICTED = UnexpectedResponseError(200, "{}", "there was an error", message=
 MISPLACED = ConfigurationError("this client belongs to another event loop")
 
 
-def test_asynchronous_answer_is_evidence_of_the_api_id() -> None:
+def test_asynchronous_response_is_evidence_of_the_api_id() -> None:
     assert evidence_of_response(PendingResponse("api-1")) == StartAccepted(description="accepted", api_id="api-1")
 
 
-def test_synchronous_answer_is_evidence_of_the_recording() -> None:
+def test_synchronous_response_is_evidence_of_the_recording() -> None:
     answer = RecordingStarted(api_id="api-1", recording_id="rec-1", url="https://f/1")
     assert evidence_of_response(answer) == StartAccepted(
         description="started", api_id="api-1", recording_id="rec-1", url="https://f/1"

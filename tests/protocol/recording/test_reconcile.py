@@ -55,12 +55,12 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def reading(seconds: float, *, wrong: float = 0.0, run: str = "this run") -> Reading:
-    """Our clocks at so many seconds after `NOW`; the time of day is wrong by so many."""
+    """Return the clock readings this many seconds after `NOW`, with a wall clock that is wrong by ``wrong`` seconds."""
     return Reading(wall=NOW + (seconds + wrong) * SECOND, steady=1_000.0 + seconds, run=run)
 
 
 def measured(wrong: float = 0.0) -> PlivoClock:
-    """Plivo's clock, known to the second."""
+    """Return an estimate of Plivo's clock that is exact to the second."""
     clock = PlivoClock()
     for _ in range(2):
         clock.answered(
@@ -74,7 +74,7 @@ def began(seconds: float, *, within: float = 30.0, run: str = "this run", ahead:
 
 
 def lived(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
-    """A recording that learned each of that at so many seconds, by a clock that was wrong by so many."""
+    """Return a record to which evidence was applied at these times by a wrong clock, all in seconds."""
     record = plan("start-1", REQUEST, NOW + wrong * SECOND)
     for seconds, evidence in moments:
         record, _ = apply(record, evidence, NOW + (seconds + wrong) * SECOND)
@@ -82,10 +82,10 @@ def lived(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
 
 
 UNKNOWN = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")))
-"""Sent at 5 seconds, and not answered within 30."""
+"""A start that was sent at 5 seconds, without a response within 30 seconds."""
 
 WINDOW = StartWindow(first=NOW - 25 * SECOND, last=NOW + 65 * SECOND, tolerance=60 * SECOND)
-"""When it began: 30 seconds are left for what Plivo's machines do."""
+"""The period of the start, with 30 seconds for the delay of Plivo's machines."""
 
 
 def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -> Recording:
@@ -118,7 +118,7 @@ def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -
         ),
     ],
 )
-def test_send_window_is_from_sending_to_the_answer_or_the_deadline(
+def test_start_window_is_from_sending_to_the_response_or_the_deadline(
     record: FollowedRecording, first: float, last: float
 ) -> None:
     window = start_window(record, measured(), reading(100))
@@ -128,7 +128,7 @@ def test_send_window_is_from_sending_to_the_answer_or_the_deadline(
 
 @pytest.mark.parametrize("then", [60, -60, 7_200])
 @pytest.mark.parametrize("step", [0, 60, -120])
-def test_send_window_is_in_plivos_time_whatever_the_local_clock_showed(then: float, step: float) -> None:
+def test_start_window_is_in_plivos_time_whatever_the_local_clock_showed(then: float, step: float) -> None:
     record = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")), wrong=then)
     window = start_window(record, measured(then + step), reading(100, wrong=then + step))
     assert WINDOW.first - (2 + abs(step)) * SECOND <= window.first <= WINDOW.first
@@ -142,7 +142,7 @@ def test_measurement_of_another_run_is_used() -> None:
     assert window == attrs.evolve(WINDOW, first=WINDOW.first - 5 * SECOND, last=WINDOW.last + 5 * SECOND)
 
 
-def test_send_window_is_wide_without_plivos_time() -> None:
+def test_start_window_is_wide_without_plivos_time() -> None:
     window = start_window(UNKNOWN, PlivoClock(), reading(100))
     assert window == StartWindow(first=NOW - 85 * SECOND, last=NOW + 125 * SECOND, tolerance=DAY)
     assert start_window(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == StartWindow(
@@ -151,11 +151,11 @@ def test_send_window_is_wide_without_plivos_time() -> None:
     assert start_window(lived((5, began(5, run="another run"))), measured(), reading(100)).tolerance == DAY
 
 
-def test_send_window_grows_with_the_deadline() -> None:
+def test_start_window_grows_with_the_deadline() -> None:
     assert start_window(lived((5, began(5, within=600))), measured(), reading(100)).tolerance == 600 * SECOND
 
 
-def test_list_is_requested_for_the_whole_send_window() -> None:
+def test_list_is_requested_for_the_whole_start_window() -> None:
     assert WINDOW.added_after == NOW - 85 * SECOND
 
 
@@ -176,7 +176,7 @@ def test_list_is_requested_for_the_whole_send_window() -> None:
         (125.001, None),
     ],
 )
-def test_rows_inside_the_send_window_are_likely_and_rows_near_it_are_possible(seconds: float, kind: str | None) -> None:
+def test_rows_in_the_start_window_are_likely_and_rows_near_it_are_possible(seconds: float, kind: str | None) -> None:
     row = row_at(seconds)
     matches = match_rows(UNKNOWN, [row], WINDOW)
     assert {name: rows for name, rows in attrs.asdict(matches, recurse=False).items() if rows} == (
@@ -280,7 +280,7 @@ def another(*evidence: Any) -> FollowedRecording:
     return record_after(planned("start-2"), SendingBegan(), *evidence)
 
 
-def test_row_by_which_another_start_was_only_found_may_belong_to_this_one() -> None:
+def test_row_by_which_another_start_was_only_matched_may_belong_to_this_one() -> None:
     owner = another(StartOutcomeUnknown(description="timeout"), RecordingFound(recording=ROW))
     assert owner.recording_id == "rec-1"
     assert ownership_of(ROW, owner, UNKNOWN) == "matched"
@@ -296,7 +296,7 @@ def test_row_by_which_another_start_was_only_found_may_belong_to_this_one() -> N
         evidence_of_event(attrs.evolve(ENDED, duration_ms=None, ended_at=None, raw={"recording_duration": "-1"})),
     ],
 )
-def test_a_row_that_plivo_gave_to_another_start_is_taken(evidence: Any) -> None:
+def test_a_row_that_plivo_assigned_to_another_start_is_proven(evidence: Any) -> None:
     owner = another(evidence)
     assert owner.recording_id == "rec-1"
     assert ownership_of(ROW, owner, UNKNOWN) == "proven"
@@ -331,7 +331,7 @@ def test_start_with_a_recording_id_is_never_absent() -> None:
     assert assess(recording("unconfirmed"), Matches(), {}, complete=True) == Assessment(in_doubt=True)
 
 
-def test_conference_is_looked_up_only_if_no_row_matches_and_the_list_is_complete() -> None:
+def test_conference_is_asked_about_only_if_no_row_matches_and_the_list_is_complete() -> None:
     assert Assessment().needs_conference
     assert not Assessment(in_doubt=True).needs_conference
     assert not Assessment(found=(ROW,)).needs_conference

@@ -1,4 +1,4 @@
-"""The status of a record, and the progress_of of the stages that callers wait for."""
+"""The status of a record, and the progress of the stages that callers wait for."""
 
 from __future__ import annotations
 

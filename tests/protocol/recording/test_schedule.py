@@ -1,4 +1,4 @@
-"""When a record needs attention again, and for what."""
+"""When a record has to be processed again, and what is left to do for it."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def test_due_record_has_a_reason() -> None:
     assert recording("unconfirmed").error == "Plivo accepted it, but no callback was received in time"
 
 
-def test_silent_recording_is_looked_up_with_doubling_intervals() -> None:
+def test_silent_recording_is_asked_about_with_doubling_intervals() -> None:
     record = recording("unknown")
     looks: list[float] = []
     for _ in range(12):
@@ -69,7 +69,7 @@ def test_silent_recording_is_looked_up_with_doubling_intervals() -> None:
     assert looks == [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640]
 
 
-def test_recording_that_may_still_run_is_looked_up_less_often() -> None:
+def test_recording_that_may_still_run_is_asked_about_less_often() -> None:
     started = recording("started")
     assert started.due_at == NOW + DEFAULT_TRACKING.idle_backoff
     unconfirmed, effects = apply(recording("accepted"), DueTimeReached(), NOW + DEFAULT_TRACKING.confirm_within)
@@ -77,7 +77,7 @@ def test_recording_that_may_still_run_is_looked_up_less_often() -> None:
     assert unconfirmed.due_at == NOW + DEFAULT_TRACKING.confirm_within + DEFAULT_TRACKING.idle_backoff
 
 
-def test_lookups_end_after_give_up_after() -> None:
+def test_requests_end_after_give_up_after() -> None:
     record = recording("unknown")
     while record.due_at is not None:
         record, _ = apply(record, DueTimeReached(), record.due_at)
@@ -115,7 +115,7 @@ def test_grace_period_begins_at_the_end_of_the_conference() -> None:
     assert (absent.state, absent.error) == ("absent", "the conference is over, and Plivo does not list the recording")
 
 
-def test_recording_is_looked_up_as_before_after_the_grace_period() -> None:
+def test_recording_is_asked_about_as_before_after_the_grace_period() -> None:
     gone = record_after(recording("started"), ConferenceGone())
     over = due_time(gone)
     late, _ = apply(gone, DueTimeReached(), over)

@@ -57,7 +57,7 @@ async def test_only_the_handler_that_failed_runs_again(order: int, caplog: pytes
 
 
 class NoExceptionError(BaseException):
-    """No `Exception`."""
+    """An exception that is not an `Exception`."""
 
 
 async def cancelled_task() -> None:

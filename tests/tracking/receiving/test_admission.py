@@ -1,4 +1,4 @@
-"""Which requests may send a body, and which are evicted when space runs out."""
+"""Which requests may send a body, and which are displaced when the memory is full."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOM_FOR_THREE = 3 * REQUEST_BYTES
 
 
 class Sender:
-    """A request whose body comes when the test says so."""
+    """A request whose body arrives when the test says so."""
 
     def __init__(self) -> None:
         self._messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -43,7 +43,7 @@ async def read(admission: Admission, sender: Sender, key: str | None = None) -> 
 
 @asynccontextmanager
 async def reading(admission: Admission, *keys: str) -> AsyncGenerator[list[tuple[Sender, asyncio.Task[bytes]]]]:
-    """Requests that have begun to send, in this order, and have not ended."""
+    """Return requests that have begun to send their bodies, in this order, and have not ended."""
     senders = [Sender() for _ in keys]
     tasks = [asyncio.create_task(read(admission, sender, key)) for sender, key in zip(senders, keys, strict=True)]
     await asyncio.sleep(0)
@@ -77,7 +77,7 @@ async def test_request_without_a_body_is_admitted_at_once() -> None:
 
 
 async def test_body_without_a_length_is_read() -> None:
-    """Whoever calls the application without a server between need not announce it."""
+    """A caller that uses the application without a server need not announce the length."""
     sender = prompt(b"a=b")
     request_body = RequestBody({"headers": []}, sender.receive)
     async with Admission(max_bytes=ROOM_FOR_THREE, seconds=10).body(request_body, None) as body:
@@ -121,7 +121,7 @@ async def test_prompt_request_is_admitted_although_slow_ones_use_all_space() -> 
         assert not third.done()
 
 
-async def test_largest_request_is_evicted_and_of_equals_the_oldest() -> None:
+async def test_largest_request_is_displaced_and_of_equals_the_oldest() -> None:
     admission = Admission(max_bytes=4 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "genuine", "captured", "other", "captured") as [(one, genuine), *others]:
         assert await read(admission, prompt(b""), "late") == b""
@@ -143,7 +143,7 @@ async def test_bytes_count_like_requests() -> None:
         assert not first.done()
 
 
-async def test_largest_request_is_evicted_even_if_it_is_the_newest() -> None:
+async def test_largest_request_is_displaced_even_if_it_is_the_newest() -> None:
     admission = Admission(max_bytes=2 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "a") as [(_, first)]:
         with pytest.raises(TooManyError):
@@ -162,7 +162,7 @@ async def test_body_keeps_its_space_until_it_is_verified() -> None:
     assert await read(admission, prompt(), "b") == b"a=b"
 
 
-async def test_evicted_request_uses_no_space_although_more_of_it_arrives() -> None:
+async def test_displaced_request_uses_no_space_although_more_of_it_arrives() -> None:
     admission = Admission(max_bytes=2 * REQUEST_BYTES, seconds=10)
     async with reading(admission, "a", "a") as [(sender, first), (other, second)]:
         sender.send(b"a" * REQUEST_BYTES)  # it is read at the moment in which the room is taken away

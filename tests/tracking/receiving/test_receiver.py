@@ -1,4 +1,4 @@
-"""The answer to each callback over real HTTP, and what is stored of it."""
+"""The response to each callback over real HTTP, and what is stored of it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def accepted(
     api_id: str | None = "api-1",
     recording_id: str | None = None,
 ) -> FollowedRecording:
-    """A recording whose callbacks are to come."""
+    """Return a recording whose callbacks have not arrived yet."""
     request = StartRequest(
         "standup",
         callback_url=issued("recording", start_id, public_url=public_url),
@@ -69,7 +69,7 @@ def signed(
     token: str = TOKEN,
     scheme: SignatureScheme = "V3",
 ) -> HttpCallback:
-    """A callback as Plivo makes it."""
+    """Return a genuine callback."""
     callback = Callback(
         kind="recording",
         url=issued() if url is None else url,
@@ -157,7 +157,7 @@ async def test_each_kind_of_callback_has_its_own_url() -> None:
 
 @pytest.mark.parametrize("early", [False, True])
 async def test_callback_that_recording_began_is_stored_as_such(*, early: bool) -> None:
-    """The Record XML element is known to call back when it begins too, with a length of -1."""
+    """The Record XML element also sends a callback when a recording begins, with a length of -1."""
     began = ended_fields(recording_duration="-1", recording_duration_ms="-1", recording_end_ms="-1")
     async with receiving() as (http_client, store):
         record = await store.create(begin_sending("start-1", accepted().request, now()) if early else accepted())
@@ -235,7 +235,7 @@ UNREADABLE = {**FIELDS, "recording_duration_ms": "N/A"}
         (issued("transcription"), {"recording_id": "rec-2", "transcription": "a"}, "its recording_id is 'rec-2', but"),
     ],
 )
-async def test_callback_that_is_not_believed_is_acknowledged_kept_and_reconciled(
+async def test_callback_that_is_not_trusted_is_acknowledged_kept_and_reconciled(
     url: str, fields: dict[str, str], reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     plivo = ScriptedPlivo()
@@ -258,7 +258,7 @@ async def test_callback_that_is_not_believed_is_acknowledged_kept_and_reconciled
         assert hidden not in line
 
 
-async def test_of_two_concurrent_contradicting_callbacks_one_is_believed() -> None:
+async def test_of_two_concurrent_contradicting_callbacks_one_is_trusted() -> None:
     store = FlakyStore()
     async with (
         ScriptedPlivo().client() as client,
@@ -290,7 +290,7 @@ async def test_a_callback_without_a_token_changes_nothing_whatever_ids_it_names(
 
 
 async def test_all_splits_of_one_capture_are_one_orphan_of_its_start() -> None:
-    """Among them those that hide the token in a name, so that the URL seems to have none."""
+    """Some of the splits move the token into a name, so that the URL seems to have no token."""
     async with receiving() as (http_client, store):
         await store.create(accepted())
         callback = signed(fields={"something": "new", "zone": "x"})
@@ -326,7 +326,7 @@ async def test_orphan_in_a_persistent_store_says_that_another_store_may_have_its
 
 
 async def settled(plivo: ScriptedPlivo) -> None:
-    """Wait until nothing is asked any more."""
+    """Wait until no request is in progress."""
     asked = -1
     while asked != len(plivo.requests):
         asked = len(plivo.requests)
@@ -350,7 +350,7 @@ async def test_callback_of_a_record_pruned_meanwhile_is_an_orphan() -> None:
 
 
 async def refusals(http_client: RawHttpClient) -> AsyncIterator[tuple[int, bytes]]:
-    """Each way to be refused: the status that is due, and the request."""
+    """Each reason for a rejection: the expected status, and the request."""
     good = signed()
     target, body = target_of(good), good.content or b""
 
@@ -390,7 +390,7 @@ async def refusals(http_client: RawHttpClient) -> AsyncIterator[tuple[int, bytes
     yield 413, request(body=b"a" * (LONGEST_BODY + 1))
 
 
-async def test_refusal_has_constant_text_and_changes_nothing() -> None:
+async def test_rejection_has_constant_text_and_changes_nothing() -> None:
     async with receiving() as (http_client, store):
         record = await store.create(accepted())
         said: dict[int, set[bytes]] = {}
@@ -412,7 +412,7 @@ async def test_head_request_is_rejected() -> None:
         assert (await http_client.read_response_head()).status == 405
 
 
-async def test_refusal_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+async def test_rejection_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     async with receiving() as (http_client, _):
         assert await deliver(http_client, signed(token="foreign")) == 403
     assert "a callback was rejected with 403: none of its signatures matches" in caplog.text
@@ -439,7 +439,7 @@ async def test_a_forged_callback_to_a_forged_url_is_rejected_without_asking_the_
         issue_url(PUBLIC_URL, "transcription", "start-1", TOKEN).replace("transcription?", "recording?"),
     ],
 )
-async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_kept_and_changes_nothing(url: str) -> None:
+async def test_a_genuine_callback_to_a_url_without_a_valid_proof_is_kept_and_changes_nothing(url: str) -> None:
     async with receiving() as (http_client, store):
         record = await store.create(accepted())
         assert await deliver(http_client, signed(url)) == 200
@@ -448,7 +448,7 @@ async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_kept_and_chan
         assert (orphan.start_id, await store.get("start-1")) == (None, record)
 
 
-async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_warned_about(
+async def test_a_genuine_callback_to_a_url_without_a_valid_proof_is_warned_about(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.WARNING)
@@ -461,7 +461,7 @@ async def test_a_genuine_callback_to_a_url_without_a_good_proof_is_warned_about(
 
 
 def padded(size: int) -> HttpCallback:
-    """A callback whose body is so many bytes long."""
+    """Return a callback with a body of this many bytes."""
     short = len(urlencode({**FIELDS, "new": ""}))
     callback = signed(fields={**FIELDS, "new": "a" * (size - short)})
     assert len(callback.content or b"") == size
@@ -510,7 +510,7 @@ async def test_longer_body_without_content_length_is_rejected() -> None:
     [("9" * 5000, 413), (str(LONGEST_BODY + 1), 413), (str(LONGEST_BODY), 200), ("many", 200), ("", 200)],
 )
 async def test_content_length_is_parsed_strictly(announced: str, status: int) -> None:
-    """Whatever a server lets through."""
+    """The test passes any length that a server might accept."""
     callback = signed(f"{PUBLIC_URL}/recording")
     sent = list[Any]()
     headers = {**callback.headers, "Content-Length": announced}
@@ -547,7 +547,7 @@ async def test_body_that_does_not_arrive_in_time_is_rejected(caplog: pytest.LogC
 
 
 async def test_genuine_callback_is_admitted_although_attackers_use_all_space() -> None:
-    """Even if they captured its own URL, and even if it is the first of its start."""
+    """This holds even if the attackers know its URL, and even if it is the first callback of its start."""
     async with AsyncExitStack() as stack:
         http_client, store = await stack.enter_async_context(receiving(room=Admission(max_bytes=10**6, seconds=60)))
         await store.create(accepted())
@@ -575,7 +575,7 @@ async def test_request_rejected_by_its_head_is_answered_before_its_body() -> Non
             assert (reply.status, reply.headers["connection"]) == (403, "close")
 
 
-async def test_client_that_goes_on_sending_receives_the_refusal() -> None:
+async def test_client_that_goes_on_sending_receives_the_response() -> None:
     async with receiving() as (http_client, _):
         await http_client.send(request_head("POST", target_of(signed()), {"Content-Length": "1000"}))
         await http_client.send(b"a" * 1000)
@@ -612,7 +612,7 @@ async def test_a_connection_that_serves_other_requests_too_is_not_closed() -> No
 
 
 @pytest.mark.parametrize("verb", ["get", "replace", "replaced"])
-async def test_callback_is_answered_503_while_the_store_is_down(verb: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_callback_gets_a_503_while_the_store_is_down(verb: str, caplog: pytest.LogCaptureFixture) -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         await store.create(accepted())
@@ -630,7 +630,7 @@ async def test_callback_is_answered_503_while_the_store_is_down(verb: str, caplo
         assert await state(store) == "recorded"
 
 
-async def test_orphan_is_answered_503_while_the_store_is_down() -> None:
+async def test_orphan_gets_a_503_while_the_store_is_down() -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         store.broken = {"keep_orphan"}
@@ -675,7 +675,7 @@ async def test_callback_of_a_client_that_disconnects_midway_changes_nothing(
     assert caplog.text == ""
 
 
-async def test_callback_is_stored_although_the_client_disconnects_before_the_answer() -> None:
+async def test_callback_is_stored_although_the_client_disconnects_before_the_response() -> None:
     store = FlakyStore()
     async with receiving(store) as (http_client, _):
         before = await store.create(accepted())
@@ -695,7 +695,7 @@ async def test_callback_is_stored_although_the_client_disconnects_before_the_ans
         assert changed.state == "recorded"
 
 
-async def test_handlers_run_although_sending_the_answer_fails() -> None:
+async def test_handlers_run_although_sending_the_response_fails() -> None:
     store, handled = MemoryStore(), asyncio.Event()
     async with (
         ScriptedPlivo().client() as client,
@@ -761,7 +761,7 @@ async def test_a_gateway_may_change_the_query(change: str) -> None:
         assert await state(store) == "recorded"
 
 
-async def test_a_gateway_that_adds_to_a_url_without_a_token_is_not_believed() -> None:
+async def test_a_gateway_that_adds_to_a_url_without_a_token_is_not_trusted() -> None:
     async with receiving() as (http_client, store):
         callback = signed(f"{PUBLIC_URL}/recording")
         target = f"{target_of(callback)}?trace=1"
@@ -863,7 +863,7 @@ async def test_startup_fails_if_the_store_cannot_be_read(caplog: pytest.LogCaptu
 
 
 class Breaking:
-    """A context that fails where it is told to."""
+    """A context manager that fails at startup, at shutdown, or not at all."""
 
     def __init__(self, where: str) -> None:
         self.where = where

@@ -86,7 +86,7 @@ def test_request_that_cannot_be_a_callback_is_rejected(request_: Scope, status: 
         scope(path="/plivo/transcription"),
     ],
 )
-def test_a_url_without_a_good_proof_names_no_start_and_is_not_logged(request_: Scope) -> None:
+def test_a_url_without_a_valid_proof_names_no_start_and_is_not_logged(request_: Scope) -> None:
     assert read_head(request_, [TOKEN]).start_id is None
     assert request_["query_string"] == b""
 
@@ -121,7 +121,7 @@ async def test_a_request_may_have_a_body_unless_it_says_that_it_has_none(headers
     assert request_body.is_over
 
 
-async def test_body_of_a_disconnected_client_raises_hung_up_error() -> None:
+async def test_body_of_a_disconnected_client_raises_client_disconnected_error() -> None:
     async def receive() -> Any:
         return {"type": "http.disconnect"}
 

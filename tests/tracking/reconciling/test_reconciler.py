@@ -1,4 +1,4 @@
-"""Reconciliation: lookups of lists and conferences, their conclusions, and their rate."""
+"""Reconciliation: requests for lists and conferences, the conclusions from them, and their rate."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def listed(
 
 
 def at(moment: datetime) -> Reading:
-    """Our clocks, in a run of the program that sent nothing."""
+    """Return the clock readings in a run of the program that sent nothing."""
     return Reading(wall=moment, steady=0.0, run="another run")
 
 
@@ -57,7 +57,7 @@ async def looked(
     *,
     now: datetime | None = NOW,
 ) -> Any:
-    """What a look brings; the clocks are the real ones if there is no ``now``."""
+    """Reconcile a record; return the evidence. If ``now`` is None, the real clocks are read."""
     async with plivo.client() as client:
         read = _clock.read if now is None else lambda: at(now)
         return await Reconciler(client, store or MemoryStore(), read=read).reconcile(record, DEFAULT_TRACKING)
@@ -68,7 +68,7 @@ def id_of(evidence: Any) -> str | None:
     return evidence.recording.recording_id
 
 
-async def test_single_row_in_the_send_window_is_the_recording() -> None:
+async def test_single_row_in_the_start_window_is_the_recording() -> None:
     plivo = ScriptedPlivo()
     plivo.rows = [
         listed("rec-1"),
@@ -115,11 +115,11 @@ async def test_row_with_the_known_id_is_the_recording() -> None:
 
 
 GONE = attrs.evolve(UNKNOWN, gone_at=NOW - timedelta(hours=1))
-"""There is nothing to wait for any more: without a row that may be it, it is absent."""
+"""Nothing is left to wait for: without a row that may be the recording, it is absent."""
 
 
 @pytest.mark.parametrize("seconds", [0, 3_600])
-async def test_row_by_which_another_start_was_only_found_leaves_the_start_unknown(seconds: float) -> None:
+async def test_row_by_which_another_start_was_only_matched_leaves_the_start_unknown(seconds: float) -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     plivo.live = False
     plivo.rows = [listed("rec-1", at=NOW + seconds * SECOND)]
@@ -130,7 +130,7 @@ async def test_row_by_which_another_start_was_only_found_leaves_the_start_unknow
     assert await looked(plivo, GONE, store) == NothingFound()
 
 
-async def test_row_near_the_send_window_of_another_start_leaves_no_doubt() -> None:
+async def test_row_near_the_start_window_of_another_start_leaves_no_doubt() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     plivo.live = False
     plivo.rows = [listed("rec-1", at=NOW + timedelta(hours=1))]
@@ -193,7 +193,7 @@ async def test_possible_row_leaves_the_start_unknown(row: dict[str, Any]) -> Non
     assert plivo.looks == ["Recording/"]
 
 
-async def test_failed_lookup_proves_nothing() -> None:
+async def test_failed_request_proves_nothing() -> None:
     plivo = ScriptedPlivo()
     plivo.broken = True
     with pytest.raises(ServerError):
@@ -250,7 +250,7 @@ async def test_list_that_repeats_its_first_page_leaves_the_start_unknown() -> No
 
 
 def sent(wrong: float) -> FollowedRecording:
-    """A start that was sent just now and not answered, while our clock was wrong by so many seconds."""
+    """Return a start that was sent just now without a response, while the clock was wrong by this many seconds."""
     clocks = _clock.read()
     now = clocks.wall + wrong * SECOND
     record = begin_sending("start-1", REQUEST, now, sending=PlivoClock().sending(clocks, within=30))
@@ -261,7 +261,7 @@ def sent(wrong: float) -> FollowedRecording:
 @pytest.mark.parametrize("wrong", [0, 60, -60, 86_400, -86_400])
 @pytest.mark.parametrize("then", [0, 120, -120])
 async def test_recording_is_found_although_the_local_clock_was_wrong_and_was_set(wrong: float, then: float) -> None:
-    """It was ``then`` further ahead when the start was sent than it is now. Nothing else was asked before."""
+    """The clock was ``then`` seconds further ahead when the start was sent than it is now."""
     plivo = ScriptedPlivo()
     plivo.ahead = -wrong * SECOND
     plivo.rows = [listed("rec-1", at=_clock.now() - wrong * SECOND)]
@@ -289,7 +289,7 @@ async def test_end_of_a_conference_is_dated_by_plivos_clock(wrong: float) -> Non
 def times_of_looks(
     rate_limit: RateLimit | None, looks: int, rows: int = 1, *, answer: httpx.Response | None = None
 ) -> list[float]:
-    """When each question is asked, where many are to be asked at once."""
+    """Return the times at which the requests are sent if many are made at once."""
     times: list[float] = []
 
     async def asking() -> None:
@@ -323,7 +323,7 @@ def test_reconciliation_uses_a_tenth_of_the_quota(rows: int) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_repeated_lookup_waits_for_its_share_of_the_quota(status: int) -> None:
+def test_repeated_request_waits_for_its_share_of_the_quota(status: int) -> None:
     answer = httpx.Response(status, headers={"Retry-After": "0"})
     assert len(times_of_looks(RateLimit(300, per=5.0), looks=7, answer=answer)) == 7
 

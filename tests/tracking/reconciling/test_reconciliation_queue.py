@@ -88,7 +88,7 @@ async def test_start_that_was_forgotten_is_not_asked_about() -> None:
     assert plivo.requests == []
 
 
-async def test_failed_question_is_logged_and_the_others_are_asked(caplog: pytest.LogCaptureFixture) -> None:
+async def test_failed_reconciliation_is_logged_and_the_others_are_done(caplog: pytest.LogCaptureFixture) -> None:
     plivo = ScriptedPlivo()
     plivo.broken = True
     async with tracker_parts(plivo, tracking=PATIENT) as its:
