@@ -1,4 +1,4 @@
-"""The public client: arguments, both modes, batches, opening and closing, and a test with respx in ten lines."""
+"""The client: its arguments, both modes, batches, opening and closing, and a test with respx in ten lines."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def client(**options: Any) -> RecordClient:
 
 
 class Plivo:
-    """Answers as Plivo would, and keeps what it was asked."""
+    """A server that responds as Plivo does, and keeps the requests."""
 
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
@@ -114,7 +114,7 @@ async def test_respx_intercepts_stops_and_lookups() -> None:
         assert await plivo.get_recording("r") == Recording(recording_id="r")
 
 
-# Both modes and every argument
+# Modes and arguments
 
 
 async def test_start_without_a_callback_url_returns_the_recording(plivo: Plivo) -> None:
@@ -239,7 +239,7 @@ async def test_bad_arguments_of_a_stop_raise_before_anything_is_sent(
         ({"transport": object()}, ConfigurationError),
     ],
 )
-def test_invalid_option_is_refused_by_name(options: dict[str, Any], error: type[Exception]) -> None:
+def test_error_names_an_invalid_option(options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error, match=next(iter(options))):
         client(**options)
 
@@ -347,7 +347,7 @@ async def test_client_in_use_in_another_event_loop_raises_configuration_error(pl
 
 @pytest.mark.parametrize("closed", [False, True])
 def test_the_quota_is_kept_from_one_event_loop_to_the_next(closed: bool, plivo: Plivo) -> None:
-    """Three starts of which two are allowed in a minute: the third one waits, in whichever loop it is made."""
+    """Two starts are allowed in a minute, so the third one waits, although each is made in another event loop."""
     calls = client(transport=httpx.MockTransport(plivo), rate_limit=RateLimit(2, per=60.0))
 
     async def start(timeout: float | None = None) -> None:
@@ -510,7 +510,7 @@ async def test_invalid_items_of_a_batch_do_not_stop_the_others(plivo: Plivo, nam
 
 
 @pytest.mark.parametrize("name", ["start_many", "stop_many"])
-async def test_invalid_concurrency_of_a_batch_is_refused(name: str) -> None:
+async def test_concurrency_of_a_batch_is_limited_and_checked(name: str) -> None:
     five = asyncio.Barrier(5)
     under_way = most = 0
 
@@ -553,7 +553,7 @@ async def test_leaving_a_batch_early_leaves_no_task(plivo: Plivo) -> None:
     assert len(plivo.requests) <= 3 * 32
 
 
-# Looking and deleting
+# Recordings and conferences
 
 
 @respx.mock
@@ -603,7 +603,7 @@ async def test_recordings_are_requested_page_by_page_while_they_are_iterated() -
 
 
 @respx.mock
-async def test_next_page_is_requested_at_the_clients_own_address() -> None:
+async def test_next_page_is_requested_at_the_base_url_of_the_client() -> None:
     pages = [
         page(0, 5, limit=5, next="/v1/Account/MA/Recording/?limit=5&offset=5"),
         page(5, 10, limit=5, next="https://evil.example/v1/?limit=5&offset=10"),
@@ -616,7 +616,7 @@ async def test_next_page_is_requested_at_the_clients_own_address() -> None:
 
 
 @respx.mock
-async def test_any_span_is_listed_in_windows_that_plivo_takes() -> None:
+async def test_any_span_is_listed_in_windows_that_plivo_accepts() -> None:
     route = respx.get(f"{ACCOUNT}/Recording/").mock(side_effect=[page(0, 2), page(1, 3), page(3, 3), page(3, 4)])
     now = datetime.now(UTC)
     async with client() as calls:
@@ -638,7 +638,7 @@ async def test_one_malformed_row_does_not_hide_the_others() -> None:
     assert listed[1].raw == odd
 
 
-async def test_a_span_that_ends_before_it_begins_is_refused_at_once() -> None:
+async def test_span_that_ends_before_it_begins_raises_at_once() -> None:
     now = datetime.now(UTC)
     async with client() as calls:
         with pytest.raises(ValueError, match="added_after must not be later than added_before"):

@@ -1,4 +1,4 @@
-"""The clock and chance: aware, in UTC, and within bounds."""
+"""The time of day, random numbers and IDs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from plivo_record_async import _clock
 
 
-def test_now_is_the_present_time_with_a_time_zone() -> None:
+def test_now_is_the_current_time_and_aware() -> None:
     now = _clock.now()
     assert now.tzinfo is UTC
     assert abs(datetime.now(UTC) - now) < timedelta(seconds=10)
@@ -23,13 +23,13 @@ def test_reading_has_all_clocks_and_the_steady_clock_never_goes_back() -> None:
     assert first.run == second.run != ""
 
 
-def test_two_runs_of_a_program_have_two_names() -> None:
+def test_two_runs_of_a_program_have_different_ids() -> None:
     program = "from plivo_record_async import _clock; print(_clock.read().run)"
     names = {subprocess.run([sys.executable, "-c", program], capture_output=True, check=True).stdout for _ in range(2)}
     assert len(names) == 2
 
 
-def test_chance_is_uniform_between_0_and_1() -> None:
+def test_random_number_is_uniform_between_0_and_1() -> None:
     chances = [_clock.chance() for _ in range(1_000)]
     assert all(0 <= chance <= 1 for chance in chances)
     assert 0.4 < sum(chances) / len(chances) < 0.6

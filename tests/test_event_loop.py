@@ -57,7 +57,7 @@ def test_a_loop_that_was_deleted_does_not_keep_an_object() -> None:
 
 
 @pytest.mark.parametrize("until_closed", [False, True])
-async def test_a_second_running_loop_is_refused(until_closed: bool) -> None:
+async def test_second_running_loop_raises(until_closed: bool) -> None:
     binding = LoopBinding("it", until_closed=until_closed)
     binding.bind()
     with pytest.raises(ConfigurationError, match=r"it is in use in another event loop that is still \w+; make one"):
@@ -66,7 +66,7 @@ async def test_a_second_running_loop_is_refused(until_closed: bool) -> None:
     assert await asyncio.to_thread(asyncio.run, bound(binding))
 
 
-async def test_a_forked_process_may_not_use_an_object_that_was_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_forked_process_cannot_use_an_object_that_was_in_use(monkeypatch: pytest.MonkeyPatch) -> None:
     used, unused, closed = LoopBinding("it"), LoopBinding("it"), LoopBinding("it")
     used.bind()
     closed.bind()

@@ -68,14 +68,14 @@ def test_auth_id_of_plivos_form_is_accepted(auth_id: str) -> None:
 @pytest.mark.parametrize(
     "auth_id", ["", "MA", AUTH_ID.lower(), AUTH_ID + "X", AUTH_ID + "\n", "XA" + "X" * 18, "MA" + "Ä" * 18, "MA/../x"]
 )
-def test_malformed_auth_id_is_refused_and_shown(auth_id: str) -> None:
+def test_error_shows_a_malformed_auth_id(auth_id: str) -> None:
     with pytest.raises(ConfigurationError, match=r"auth_id .PLIVO_AUTH_ID. must be MA or SA") as caught:
         Settings.read(auth_id, TOKEN, None)
     assert repr(auth_id) in str(caught.value)
 
 
 @pytest.mark.parametrize("token", ["", "to ken", " token", "token\n", "tok\x00en", "tok\u200ben"])
-def test_malformed_token_is_refused_and_not_shown(token: str) -> None:
+def test_error_does_not_show_a_malformed_token(token: str) -> None:
     with pytest.raises(ConfigurationError, match=f"auth_token .*{len(token)} characters") as caught:
         Settings.read(AUTH_ID, token, None)
     assert token == "" or token not in str(caught.value)
@@ -87,7 +87,7 @@ def test_a_token_is_never_shown() -> None:
 
 
 @pytest.mark.parametrize("position", [0, 1, 2])
-def test_setting_that_is_not_text_is_refused(position: int) -> None:
+def test_setting_that_is_not_a_string_raises(position: int) -> None:
     arguments: list[Any] = [AUTH_ID, TOKEN, "https://h"]
     arguments[position] = b"bytes"
     with pytest.raises(ConfigurationError, match="must be a str, not bytes"):
@@ -134,12 +134,12 @@ def test_base_url_may_have_port_and_path(value: str, taken: str) -> None:
         "http://hö",
     ],
 )
-def test_invalid_base_url_is_refused(value: str) -> None:
+def test_invalid_base_url_raises(value: str) -> None:
     with pytest.raises(ConfigurationError, match=r"base_url .PLIVO_BASE_URL. must be an http:// or https:// URL"):
         base_url(value)
 
 
-def test_error_calls_base_url_by_its_name() -> None:
+def test_error_uses_the_given_name_of_a_url() -> None:
     assert checked_base_url("public_url", "https://me.example/plivo/") == "https://me.example/plivo"
     for value in ("me.example", None, b"https://me.example"):
         with pytest.raises(ConfigurationError, match=r"^public_url must be an http:// or https:// URL"):
@@ -157,7 +157,7 @@ def test_any_text_is_a_base_url_or_a_configuration_error(value: str) -> None:
     assert not taken.endswith("/")
 
 
-# The network
+# Proxies and certificates
 
 
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "FTP_PROXY")

@@ -1,4 +1,4 @@
-"""Each check of arguments by itself; `models/test_requests.py` has the checks of whole requests."""
+"""Each check of arguments. `models/test_requests.py` tests the checks of whole requests."""
 
 from __future__ import annotations
 
@@ -57,18 +57,18 @@ class Holder:
 
 
 def verdict(check: Callable[[Any, Any, Any], None], value: object) -> None:
-    """Let ``check`` judge a ``value`` for an attribute that is named ``thing``."""
+    """Run a validator on a value of the attribute ``thing``."""
 
     check(None, attrs.fields(Holder).thing, value)
 
 
 @pytest.mark.parametrize("url", URLS)
-def test_web_address_accepts(url: str) -> None:
+def test_http_url_accepts(url: str) -> None:
     verdict(arguments.http_url, url)
 
 
 @pytest.mark.parametrize("url", NOT_URLS)
-def test_web_address_refuses(url: str) -> None:
+def test_http_url_rejects(url: str) -> None:
     with pytest.raises(ValueError, match=r"^thing "):
         verdict(arguments.http_url, url)
 
@@ -76,7 +76,7 @@ def test_web_address_refuses(url: str) -> None:
 @given(st.text())
 @example("http://[v1.a]")
 @example("http://\u2100/")
-def test_web_address_accepts_any_text_or_raises_value_error(value: str) -> None:
+def test_http_url_accepts_any_string_or_raises_value_error(value: str) -> None:
     try:
         verdict(arguments.http_url, value)
     except ValueError:
@@ -100,7 +100,7 @@ def test_text_accepts(value: str) -> None:
 
 
 @pytest.mark.parametrize(("value", "why"), [("", "must not be empty"), ("a\ud800b", "lone surrogate")])
-def test_text_refuses(value: str, why: str) -> None:
+def test_text_rejects(value: str, why: str) -> None:
     with pytest.raises(ValueError, match=rf"^thing .*{why}"):
         verdict(arguments.text, value)
 
@@ -112,7 +112,7 @@ def test_conference_name_accepts_names_that_contain_dots(value: str) -> None:
 
 
 @pytest.mark.parametrize("value", [".", ".."])
-def test_conference_name_refuses_dot_segments(value: str) -> None:
+def test_conference_name_rejects_dot_segments(value: str) -> None:
     with pytest.raises(ValueError, match=rf"^thing must not be {value!r}"):
         verdict(arguments.conference_name, value)
     with pytest.raises(ValueError, match=rf"^thing must not be {value!r}"):
@@ -134,23 +134,23 @@ def test_optional_accepts_none_and_checks_any_other_value() -> None:
 
 
 @pytest.mark.parametrize("value", [1, 0.001, 1e300, 2**63])
-def test_positive_returns_a_positive_number(value: float) -> None:
+def test_positive_number_returns_it(value: float) -> None:
     assert arguments.positive_number("thing", value) == value
 
 
 @pytest.mark.parametrize("value", [0, -1, 0.0, -0.0, math.nan, math.inf, -math.inf, 10**400])
-def test_positive_refuses(value: float) -> None:
+def test_positive_number_rejects(value: float) -> None:
     with pytest.raises(ValueError, match=r"^thing must be a finite number above 0"):
         arguments.positive_number("thing", value)
 
 
 @pytest.mark.parametrize("value", [True, "1", None, 1j, [1]])
-def test_positive_refuses_values_that_are_not_numbers(value: object) -> None:
+def test_positive_number_rejects_other_types(value: object) -> None:
     with pytest.raises(TypeError, match=r"^thing must be a number, not "):
         arguments.positive_number("thing", value)
 
 
-def test_whole_accepts_integers_from_its_minimum() -> None:
+def test_integer_accepts_its_minimum() -> None:
     assert arguments.integer("thing", 1, least=1) == 1
     assert arguments.integer("thing", 0, least=0) == 0
     with pytest.raises(ValueError, match=r"^thing must be at least 1, not 0"):
@@ -158,18 +158,18 @@ def test_whole_accepts_integers_from_its_minimum() -> None:
 
 
 @pytest.mark.parametrize("value", [True, 1.0, "1", None])
-def test_whole_refuses_values_that_are_not_integers(value: object) -> None:
+def test_integer_rejects_other_types(value: object) -> None:
     with pytest.raises(TypeError, match=r"^thing must be an int, not "):
         arguments.integer("thing", value, least=1)
 
 
 @pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=5, minutes=30))])
-def test_aware_accepts_any_time_zone(zone: timezone) -> None:
+def test_aware_datetime_accepts_any_time_zone(zone: timezone) -> None:
     time = datetime(2026, 1, 2, 3, 4, 5, tzinfo=zone)
     assert arguments.aware_datetime("thing", time) is time
 
 
-def test_aware_refuses_times_without_a_zone() -> None:
+def test_aware_datetime_rejects_naive_times() -> None:
     with pytest.raises(ValueError, match=r"^thing must be aware"):
         arguments.aware_datetime("thing", datetime(2026, 1, 2))  # noqa: DTZ001 - the point
     with pytest.raises(TypeError, match=r"^thing must be a datetime, not date"):

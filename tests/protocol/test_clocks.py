@@ -16,7 +16,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def at(seconds: float, *, wrong: float = 0.0, run: str = "this run") -> Reading:
-    """The clocks at so many seconds after noon; ours is wrong by so many seconds."""
+    """Return the clocks of this machine at some seconds after noon. The wall clock is wrong by some seconds."""
     return Reading(wall=noon(seconds + wrong), steady=1_000.0 + seconds, run=run)
 
 
@@ -25,7 +25,7 @@ def noon(seconds: float) -> datetime:
 
 
 def date(seconds: float) -> str:
-    """What Plivo's header says at so many seconds after noon."""
+    """Return the ``Date`` header that Plivo sends at some seconds after noon."""
     return format_datetime(noon(seconds), usegmt=True)
 
 
@@ -46,14 +46,14 @@ def sent(seconds: float, *, run: str = "this run", ahead: float | None = None) -
 
 
 @pytest.mark.parametrize("wrong", [0.0, 60.0, -60.0, 86_400.0])
-def test_two_answers_give_plivos_time_whatever_the_local_clock_shows(wrong: float) -> None:
+def test_two_responses_give_the_time_at_plivo_whatever_the_local_clock_shows(wrong: float) -> None:
     clock = measured(wrong=wrong)
     assert is_about(clock.time(at(100, wrong=wrong)), noon(100))
 
 
 @pytest.mark.parametrize(("clock", "time"), [(PlivoClock(), noon(160)), (measured(wrong=60, times=1), None)])
-def test_without_two_answers_nothing_is_measured(clock: PlivoClock, time: datetime | None) -> None:
-    """Where no answer ever tells the time, our own clock is all there is."""
+def test_fewer_than_two_responses_measure_nothing(clock: PlivoClock, time: datetime | None) -> None:
+    """If no response has a ``Date``, the clock of this machine is used."""
     assert clock.time(at(100, wrong=60)) == time
     assert clock.sending(at(100, wrong=60), within=30).ahead is None
     assert not clock.when_sent(noon(65), sent(5), at(100, wrong=60)).measured
@@ -94,9 +94,9 @@ def test_dates_that_contradict_each_other_measure_nothing() -> None:
     assert not clock.when_sent(noon(65), sent(5), at(11, wrong=60)).measured
 
 
-def test_only_the_latest_answers_count() -> None:
+def test_only_the_latest_responses_count() -> None:
     clock = measured(times=16)
-    for number in range(16):  # Plivo's clock was put right by a minute
+    for number in range(16):  # Plivo's clock was corrected by a minute
         clock.answered(date(60 + 20 + number), at(20 + number), at(20.1 + number))
     assert is_about(clock.time(at(40)), noon(100))
 
@@ -114,7 +114,7 @@ def test_measurement_is_dropped_when_the_local_clocks_disagree(step: float) -> N
 
 
 @pytest.mark.parametrize("clock", [PlivoClock(), measured()])
-def test_answer_during_which_a_clock_was_set_is_ignored(clock: PlivoClock) -> None:
+def test_response_during_which_a_clock_was_set_is_ignored(clock: PlivoClock) -> None:
     before = clock.sending(at(60), within=30)
     clock.answered(date(50), at(50), at(51, wrong=60))
     assert clock.sending(at(60), within=30) == before
@@ -147,7 +147,7 @@ def test_send_time_of_this_run_is_known_although_the_steady_clock_stopped(paused
     assert period.earliest <= noon(5) <= period.latest
 
 
-def test_stored_measurement_counts_more_than_the_present_one() -> None:
+def test_stored_measurement_is_used_instead_of_the_current_one() -> None:
     for clock in (PlivoClock(), measured(wrong=-7_200, since=50)):
         sending = measured(wrong=60).sending(at(5, wrong=60), within=30)
         assert (sending.run, sending.steady, sending.within) == ("this run", 1_005.0, 30)
@@ -190,7 +190,7 @@ def test_present_clock_error_is_assumed_for_sendings_of_another_run() -> None:
     assert abs(period.earliest - noon(5)) < timedelta(seconds=2)
 
 
-# What is due
+# Due records
 
 
 def test_due_work_does_not_wait_after_the_clock_is_set_back() -> None:
@@ -221,7 +221,7 @@ answers = st.lists(st.tuples(st.floats(0, 3_600), st.floats(0, 30), st.floats(0,
 def test_measured_period_always_contains_the_true_time(
     offset: float, drift: float, steps: list[float], answers: list[tuple[float, float, float]], data: st.DataObject
 ) -> None:
-    """Our clock is wrong and set again and again, the steady one gains or loses, and answers take up to 30 s."""
+    """The wall clock is wrong and is set repeatedly, the steady clock drifts, and responses take up to 30 s."""
 
     def read(true: float) -> Reading:
         passed = sum(step for number, step in enumerate(steps, 1) if true > number * 900)

@@ -1,4 +1,4 @@
-"""One attempt: its result is known by its deadline, and its connection is held until its task is done."""
+"""One attempt: its result is known by its deadline, and its connection is in use until its task is done."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
 class Pool(httpx.AsyncHTTPTransport):
-    """A user's variety of httpx's pool: it is never cancelled."""
+    """A subclass of httpx's transport with a pool, in which requests are never cancelled."""
 
     def __init__(self, handler: Handler) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ def answers_after(seconds: float, *, status: int = 202) -> Handler:
 
 
 @pytest.mark.parametrize("pool", [False, True])
-def test_answer_ends_a_flight(pool: bool) -> None:
+def test_response_is_the_result(pool: bool) -> None:
     async def main() -> None:
         attempt, results = begin(connector(answers, pool=pool))
         had_result = attempt.has_result
@@ -95,7 +95,7 @@ def test_answer_ends_a_flight(pool: bool) -> None:
 
 
 @pytest.mark.parametrize("pool", [False, True])
-def test_failure_ends_a_flight(pool: bool) -> None:
+def test_failure_is_the_result(pool: bool) -> None:
     async def main() -> None:
         attempt, results = begin(connector(breaks, pool=pool))
         with pytest.raises(NotSentError, match="ConnectError: refused") as caught:
@@ -107,7 +107,7 @@ def test_failure_ends_a_flight(pool: bool) -> None:
 
 
 @pytest.mark.parametrize("pool", [False, True])
-def test_its_result_is_known_at_the_deadline(pool: bool) -> None:
+def test_result_is_known_at_the_deadline(pool: bool) -> None:
     async def main() -> None:
         attempt, results = begin(connector(answers_after(25.0), pool=pool))
         with pytest.raises(OutcomeUnknownError, match="the deadline passed"):
@@ -161,8 +161,8 @@ def test_an_abandoned_attempt_is_not_sent_later(abandoned_at: float) -> None:
     assert sent == []
 
 
-def test_a_late_response_is_still_observed_and_its_slot_is_taken_until_then() -> None:
-    """A 429 pauses the client even if it came after the deadline; and a connection is one until it results."""
+def test_late_response_is_observed_and_its_connection_is_in_use_until_then() -> None:
+    """A 429 pauses the client even if it arrives after the deadline, and the connection is in use until then."""
 
     async def main() -> None:
         quota = Quota(RateLimit(3, per=1.0))
@@ -180,7 +180,7 @@ def test_a_late_response_is_still_observed_and_its_slot_is_taken_until_then() ->
     virtual_time.run(main())
 
 
-def test_cancelling_ends_an_attempt_in_a_pool_too() -> None:
+def test_attempt_in_a_pool_can_be_cancelled() -> None:
     async def main() -> None:
         attempt, results = begin(connector(answers_after(25.0), pool=True))
         await asyncio.sleep(1.0)

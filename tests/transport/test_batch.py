@@ -1,4 +1,4 @@
-"""Batches: lazy reading, limited concurrency, outcomes as they complete, and no task left at the end."""
+"""Batches: items are read lazily, concurrency is limited, outcomes are yielded as calls end, and no task is left."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ async def as_async(items: Iterable[int]) -> AsyncIterator[int]:
 
 
 class Counted:
-    """0, 1, 2, … and how far that was read."""
+    """The numbers 0, 1, 2, … and how many of them were read."""
 
     def __init__(self, end: int = 1_000_000) -> None:
         self.read = 0
@@ -40,7 +40,7 @@ class Counted:
 
 
 class Gate:
-    """Calls that wait until the test lets them go, and how many are under way."""
+    """Calls that wait until the test releases them, and the number of calls in progress."""
 
     def __init__(self) -> None:
         self.under_way: dict[int, asyncio.Future[int]] = {}
@@ -64,13 +64,13 @@ class Gate:
 
 
 async def collect(outcomes: AsyncIterator[Outcome[int, int]], requests: list[int]) -> None:
-    """Note whose outcomes came, up to an error too."""
+    """Collect the items whose outcomes are yielded, up to an error if there is one."""
     async for outcome in outcomes:
         requests.append(outcome.request)  # noqa: PERF401 - what came before an error counts too
 
 
 async def everything_has_happened() -> None:
-    """Let the event loop turn until nothing but timers or the test itself could move it."""
+    """Let the event loop run until only timers or the test itself could continue anything."""
     for _ in range(1_000):
         await asyncio.sleep(0)
 
@@ -314,13 +314,13 @@ async def test_closing_works_while_the_source_is_read_and_outcomes_wait() -> Non
 
 
 @pytest.mark.parametrize("items", ["standup", b"standup", 5, None, object()])
-def test_source_that_is_not_iterable_is_refused_at_once(items: Any) -> None:
+def test_source_that_is_not_iterable_raises_at_once(items: Any) -> None:
     with pytest.raises(TypeError, match="requests must be an iterable of names or requests"):
         run_many(items, double, concurrency=1)
 
 
 @pytest.mark.parametrize(("concurrency", "error"), [(0, ValueError), (-1, ValueError), (1.5, TypeError)])
-def test_invalid_concurrency_is_refused_at_once(concurrency: Any, error: type[Exception]) -> None:
+def test_invalid_concurrency_raises_at_once(concurrency: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="concurrency must be"):
         run_many([1], double, concurrency=concurrency)
 

@@ -1,4 +1,4 @@
-"""The quota: no window exceeds it, calls wait in order, and cancelled calls leave nothing."""
+"""The quota: no window exceeds it, calls wait in order, and cancelled calls use no permit."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def now() -> float:
 
 
 async def arrivals(rate: RateLimit, journeys: Sequence[tuple[float, float, float]]) -> list[float]:
-    """When requests arrive that were called at a time, take a time to get there, and a time to come back."""
+    """Return when requests arrive. Each has the time of its call, of its way to the server, and of its response."""
     quota = Quota(rate)
     arrived: list[float] = []
 
@@ -124,7 +124,7 @@ def test_new_call_does_not_overtake_waiting_calls() -> None:
         async with asyncio.TaskGroup() as group:
             for name in ("first", "second", "third"):
                 group.create_task(request(name))
-            await asyncio.sleep(1.002)  # the moment at which the first permit comes back
+            await asyncio.sleep(1.002)  # the moment at which the first permit becomes free
             group.create_task(request("late"))
         return served
 
@@ -132,7 +132,7 @@ def test_new_call_does_not_overtake_waiting_calls() -> None:
 
 
 @pytest.mark.parametrize("paused", [False, True])
-def test_cancelled_waiters_leave_nothing(paused: bool) -> None:
+def test_cancelled_waiters_use_no_permit(paused: bool) -> None:
     async def main() -> tuple[int, float]:
         quota = Quota(RateLimit(3, per=5.0))
         if paused:
@@ -233,14 +233,14 @@ async def use(quota: Quota, count: int) -> None:
 
 
 async def waits_for(quota: Quota, count: int) -> float:
-    """How long it takes to get so many permits, which are kept."""
+    """Return how long it takes to acquire a number of permits, which are not given back."""
     for _ in range(count):
         await quota.acquire()
     return now()
 
 
 ABOUT_A_MINUTE = pytest.approx(60.0, abs=10)
-"""The real time between two virtual event loops passes too."""
+"""Seconds. Real time also passes between two virtual event loops."""
 
 
 def test_permits_used_in_one_event_loop_count_in_the_next() -> None:

@@ -1,4 +1,4 @@
-"""One call: attempts and waits within one deadline and one budget, on a clock that leaps."""
+"""One call: its attempts and waits, within one deadline and one retry budget, in virtual time."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ limited = answers(429, {"error": "too many"})
 
 
 class Server:
-    """Takes one step for each request; the last one again and again."""
+    """A server that takes one step for each request, and repeats the last step."""
 
     def __init__(self, *steps: Step) -> None:
         self.times: list[float] = []
@@ -115,7 +115,7 @@ def sender_over(
 
 
 def outcome(server: Server, request: Request[Any], **options: Any) -> Any:
-    """What one call ends in, a value or an error."""
+    """Return what one call ends with, a result or an error."""
 
     async def main() -> Any:
         try:
@@ -126,7 +126,7 @@ def outcome(server: Server, request: Request[Any], **options: Any) -> Any:
     return virtual_time.run(main())
 
 
-# steps, request, how it ends, how many requests
+# the steps of the server, the request, the outcome of the call, and the number of requests
 STORIES: list[tuple[Sequence[Step], Request[Any], object, int]] = [
     ([started], START, RecordingStarted(api_id="a"), 1),
     ([refuses, started], START, RecordingStarted(api_id="a"), 2),
@@ -177,7 +177,7 @@ STORIES: list[tuple[Sequence[Step], Request[Any], object, int]] = [
 
 
 @pytest.mark.parametrize(("steps", "request_", "ends", "requests"), STORIES)
-def test_outcome_of_a_call_for_each_sequence_of_answers(
+def test_outcome_of_a_call_for_each_sequence_of_responses(
     steps: Sequence[Step], request_: Request[Any], ends: object, requests: int
 ) -> None:
     server = Server(*steps)
@@ -212,7 +212,7 @@ def test_no_more_retries_than_allowed(max_retries: int) -> None:
     assert server.requests == 1 + max_retries
 
 
-def test_one_call_may_be_given_fewer_retries_than_the_client() -> None:
+def test_one_call_can_have_fewer_retries_than_the_client() -> None:
     server = Server(busy)
 
     async def main() -> None:
@@ -233,7 +233,7 @@ def test_one_call_may_be_given_fewer_retries_than_the_client() -> None:
         ([answers(502), started], OutcomeUnknownError, 1),
     ],
 )
-def test_a_503_start_is_repeated_only_if_asked_for(steps: Sequence[Step], ends: type, requests: int) -> None:
+def test_start_is_retried_after_503_only_if_the_option_is_set(steps: Sequence[Step], ends: type, requests: int) -> None:
     server = Server(*steps)
     assert type(outcome(server, START, retry_503_starts=True)) is ends
     assert server.requests == requests
@@ -268,7 +268,7 @@ def test_timeout_of_a_call_overrides_that_of_the_client(step: Step) -> None:
 
 
 @pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
-def test_invalid_timeout_is_refused_before_anything_is_sent(timeout: float) -> None:
+def test_invalid_timeout_raises_before_anything_is_sent(timeout: float) -> None:
     server = Server(started)
 
     async def main() -> None:
@@ -287,14 +287,14 @@ def in_ten_seconds() -> str:
     ("headers", "least", "most"),
     [(dict[str, str](), 5, 5), ({"Retry_After": "3"}, 3, 3), ({"Retry_After": in_ten_seconds}, 0.5, 10)],
 )
-def test_retry_after_a_429_waits_as_long_as_it_asks(headers: dict[str, Any], least: float, most: float) -> None:
+def test_retry_after_429_waits_as_long_as_retry_after_says(headers: dict[str, Any], least: float, most: float) -> None:
     values: dict[str, Any] = {name: value() if callable(value) else value for name, value in headers.items()}
     server = Server(answers(429, None, **values), started)
     assert outcome(server, START) == RecordingStarted(api_id="a")
     assert least - 0.001 <= server.times[1] <= most + 0.001
 
 
-def test_a_429_holds_all_calls_of_the_client_back() -> None:
+def test_429_pauses_all_calls_of_the_client() -> None:
     server = Server(answers(429, None, Retry_After="4"), started)
 
     async def main() -> None:
@@ -308,7 +308,7 @@ def test_a_429_holds_all_calls_of_the_client_back() -> None:
     assert server.times == pytest.approx([0.0] + [4.0] * 51)
 
 
-def test_a_429_that_asks_for_more_than_the_deadline_ends_the_call_at_once() -> None:
+def test_429_with_a_pause_beyond_the_deadline_ends_the_call_at_once() -> None:
     server = Server(answers(429, {"api_id": "a"}, Retry_After="40"), started)
 
     async def main() -> float:
@@ -321,7 +321,7 @@ def test_a_429_that_asks_for_more_than_the_deadline_ends_the_call_at_once() -> N
     assert server.requests == 1
 
 
-def test_call_held_back_past_its_deadline_is_not_sent() -> None:
+def test_call_that_is_paused_until_its_deadline_is_not_sent() -> None:
     server = Server(answers(429, None, Retry_After="40"), started)
 
     async def main() -> None:
@@ -336,7 +336,7 @@ def test_call_held_back_past_its_deadline_is_not_sent() -> None:
     assert server.requests == 1
 
 
-def test_a_second_429_that_asks_for_too_much_ends_the_call() -> None:
+def test_second_429_with_a_pause_beyond_the_deadline_ends_the_call() -> None:
     server = Server(answers(429, None, Retry_After="10"), answers(429, None, Retry_After="100"))
     error = outcome(server, START)
     assert isinstance(error, RateLimitError)
@@ -344,7 +344,7 @@ def test_a_second_429_that_asks_for_too_much_ends_the_call() -> None:
     assert server.times == pytest.approx([0.0, 10.0])
 
 
-def test_call_stays_a_429_if_its_retry_is_not_sent_before_the_deadline() -> None:
+def test_call_ends_with_429_if_its_retry_is_not_sent_before_the_deadline() -> None:
     server = Server(limited, hangs)
 
     async def main() -> None:
@@ -369,7 +369,7 @@ def test_failing_api_gets_few_retries() -> None:
     assert 1_100 <= server.requests <= 1_111
 
 
-def test_retry_after_a_429_costs_no_retry_budget() -> None:
+def test_retry_after_429_does_not_use_the_retry_budget() -> None:
     server = Server(*[limited, started] * 100)
 
     async def main() -> None:
@@ -381,8 +381,8 @@ def test_retry_after_a_429_costs_no_retry_budget() -> None:
     assert server.requests == 200
 
 
-def test_retries_are_spread_by_jitter() -> None:
-    """Full jitter: calls that failed together do not come back together."""
+def test_jitter_spreads_retries() -> None:
+    """Full jitter: calls that fail at the same time are not retried at the same time."""
     server = Server(*[busy] * 8, stopped)
 
     async def main() -> None:
@@ -395,7 +395,7 @@ def test_retries_are_spread_by_jitter() -> None:
     assert all(0 <= time <= 0.25 for time in server.times[8:])
 
 
-# Going away
+# Cancelled callers
 
 
 def test_a_call_cancelled_between_its_attempts_sends_no_more() -> None:

@@ -1,4 +1,4 @@
-"""One attempt: its turn, its deadline, its owner, and what becomes of it when somebody goes away."""
+"""The attempts of a client: how they wait, when they end, and what cancelling and closing do."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def sender_with(transport: httpx.AsyncBaseTransport) -> Sender:
 
 
 class Closes(httpx.MockTransport):
-    """Counts how often it is closed."""
+    """A transport that counts how often it is closed."""
 
     closed = 0
 
@@ -60,7 +60,7 @@ def stop(name: str = "standup", *, seconds: float = 30.0) -> Call[Any]:
 
 
 async def sent(request: httpx.Request) -> None:
-    """Tell that sending begins, as httpcore does."""
+    """Report that sending begins, as httpcore does."""
     info = {"request": httpcore.Request("POST", "http://h/")}
     await request.extensions["trace"]("http11.send_request_headers.started", info)
 
@@ -70,7 +70,7 @@ async def connecting(request: httpx.Request) -> None:
 
 
 class Server:
-    """Takes ``seconds`` for each answer, after it said how far the request came."""
+    """A server that reports how far a request got, and responds after ``seconds``."""
 
     def __init__(
         self, seconds: float = 1.0, *, tell: Callable[[httpx.Request], Coroutine[None, None, None]] = sent, **more: Any
@@ -96,7 +96,7 @@ class Server:
         return httpx.Response(**self._answer)
 
 
-def test_answer_is_returned_in_full() -> None:
+def test_whole_response_is_returned() -> None:
     async def main() -> None:
         sender = sender_over(Server(status_code=418, headers={"X-Tea": "Pot"}, json={"error": "tea"}))
         response = await sender.send(start())
@@ -108,7 +108,7 @@ def test_answer_is_returned_in_full() -> None:
 
 
 @pytest.mark.parametrize("status", [202, 404, 429, 502])
-def test_every_answer_updates_plivos_time(status: int) -> None:
+def test_every_response_updates_the_clock_of_plivo(status: int) -> None:
     async def main() -> None:
         tomorrow = _clock.now() + timedelta(days=1)
         sender = sender_over(Server(status_code=status, headers={"Date": format_datetime(tomorrow, usegmt=True)}))
@@ -176,7 +176,7 @@ def test_call_that_waits_too_long_for_the_quota_is_not_sent(why: str) -> None:
 
 
 @pytest.mark.parametrize("call", [start, stop])
-def test_call_without_an_answer_in_time_is_unknown(call: Callable[..., Call[Any]]) -> None:
+def test_call_without_a_response_in_time_is_unknown(call: Callable[..., Call[Any]]) -> None:
     async def main() -> None:
         server = Server(1e6)
         with pytest.raises(OutcomeUnknownError, match="the deadline passed") as caught:
@@ -199,7 +199,7 @@ def test_call_that_does_not_connect_in_time_is_not_sent() -> None:
     virtual_time.run(main())
 
 
-def test_truncated_answer_keeps_the_part_that_arrived() -> None:
+def test_incomplete_response_keeps_the_part_that_arrived() -> None:
     async def main() -> None:
         async def half() -> AsyncIterator[bytes]:
             yield b'{"api_id"'
@@ -230,7 +230,7 @@ def test_truncated_answer_keeps_the_part_that_arrived() -> None:
         ({"Retry-After": "Fri, 31 Dec 9999 00:00:00 GMT"}, LONGEST_PAUSE),
     ],
 )
-def test_a_429_holds_all_calls_back(headers: dict[str, str], pause: float) -> None:
+def test_429_pauses_all_calls(headers: dict[str, str], pause: float) -> None:
     async def main() -> float:
         quota = Quota(None)
         sender = sender_over(Server(0.0, status_code=429, headers=headers), quota=quota)
@@ -256,10 +256,10 @@ def test_quota_is_returned_at_once_if_nothing_was_sent() -> None:
     virtual_time.run(main())
 
 
-# Going away
+# Cancelled callers
 
 
-def test_call_cancelled_in_the_queue_sends_nothing_and_frees_its_place() -> None:
+def test_call_cancelled_in_the_queue_sends_nothing_and_uses_no_slot() -> None:
     async def main() -> None:
         server = Server(10.0)
         sender = sender_over(server, quota=Quota(RateLimit(2, per=1.0)), max_connections=1)
@@ -280,7 +280,7 @@ def test_call_cancelled_in_the_queue_sends_nothing_and_frees_its_place() -> None
 
 
 @pytest.mark.parametrize("cancelled", [False, True])
-def test_call_cancelled_while_waiting_for_the_quota_frees_its_place(cancelled: bool) -> None:
+def test_call_cancelled_while_waiting_for_the_quota_uses_no_slot(cancelled: bool) -> None:
     async def main() -> None:
         server, quota = Server(), Quota(RateLimit(1, per=60.0))
         sender = sender_over(server, quota=quota, max_connections=1)
@@ -298,7 +298,7 @@ def test_call_cancelled_while_waiting_for_the_quota_frees_its_place(cancelled: b
     virtual_time.run(main())
 
 
-def test_a_caller_cancelled_before_sending_drops_the_request() -> None:
+def test_request_is_not_sent_if_its_caller_is_cancelled_before_sending() -> None:
     async def main() -> None:
         server = Server(10.0, tell=connecting)
         sender = sender_over(server, quota=Quota(RateLimit(1, per=60.0)), max_connections=1)
@@ -322,7 +322,7 @@ def test_a_caller_cancelled_before_sending_drops_the_request() -> None:
         ({"status_code": 503, "json": {}}, "It ended with: status 503, api_id None"),
     ],
 )
-def test_a_caller_cancelled_after_sending_leaves_at_once_and_the_request_goes_on(
+def test_request_continues_if_its_caller_is_cancelled_after_sending(
     caplog: pytest.LogCaptureFixture, answer: dict[str, Any], words: str
 ) -> None:
     async def main() -> None:
@@ -361,7 +361,7 @@ def test_awaitable_response_is_passed_to_the_callback_of_a_cancelled_call(caplog
     assert caplog.records == []
 
 
-def test_a_cancelled_request_that_gets_no_answer_is_logged_as_unknown(caplog: pytest.LogCaptureFixture) -> None:
+def test_cancelled_request_without_a_response_is_logged_as_unknown(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         task = asyncio.create_task(sender_over(Server(1e6)).send(start(seconds=20)))
         await asyncio.sleep(1)
@@ -474,7 +474,7 @@ def test_call_that_leaves_the_queue_while_the_sender_closes_is_not_sent() -> Non
         await sender.aclose(grace=0)
         with pytest.raises(NotSentError, match="the client was closed"):
             await call
-        await quota.acquire()  # it was given back
+        await quota.acquire()  # succeeds, because the permit was given back
         assert (server.began, now()) == ([], 0.0)
 
     virtual_time.run(main())
@@ -543,7 +543,7 @@ def test_aclose_closes_the_sender_although_blocks_are_open() -> None:
     virtual_time.run(main())
 
 
-def test_entering_waits_for_the_closing_that_is_under_way() -> None:
+def test_entering_waits_until_closing_has_ended() -> None:
     async def main() -> None:
         transport = Closes(Server(5.0))
         sender = sender_with(transport)
@@ -590,7 +590,7 @@ def test_sender_works_in_one_event_loop_after_another() -> None:
         assert transport.closed == number, "with its event loop"
 
 
-def test_requests_of_an_ended_event_loop_use_no_place_in_the_next() -> None:
+def test_requests_of_an_ended_event_loop_use_no_slot_in_the_next() -> None:
     hangs = [True]
 
     async def handler(request: httpx.Request) -> httpx.Response:
@@ -615,7 +615,7 @@ async def sent_by(sender: Sender) -> Any:
     return await sender.send(start())
 
 
-def test_sender_in_use_in_another_event_loop_is_refused() -> None:
+def test_sender_in_use_in_another_event_loop_raises_configuration_error() -> None:
     transport = Closes(Server(0.0))
     sender = sender_with(transport)
     with asyncio.Runner() as first:

@@ -1,4 +1,4 @@
-"""What belongs to one event loop ends with it, or before."""
+"""The state of a client in one event loop, which ends with the event loop or before it."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Exchange:
         return max(0.0, self.deadline - self.clock())
 
     def begin_sending(self) -> None:
-        """Note that the first byte is about to be sent, or prevent that it is sent.
+        """Note that the first byte is about to be sent, or raise an exception so that it is not sent.
 
         A transport may call this method in a thread of its own, so it makes the note before the check. Then either this
         method finds that the exchange was abandoned, or the thread that abandons it finds that it may have been sent.

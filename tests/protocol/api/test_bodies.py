@@ -23,7 +23,7 @@ BODY = json.dumps({"api_id": "2867b6e2", "message": "conference recording starte
 
 
 def headless(body: bytes) -> bytes:
-    """Deflate as some servers send it: without zlib's header."""
+    """Compress with deflate but without zlib's header, as some servers do."""
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(body) + packer.flush()
 

@@ -1,4 +1,4 @@
-"""Each endpoint: the method, the path, the body, and how its answer is read."""
+"""Each endpoint: the method, the path and the body of its request, and how its response is read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1).filter(lam
 
 
 def segments(request: Request[Any]) -> list[str]:
-    """The path's segments as a server sees them: split first, decoded after."""
+    """Return the segments of a path as a server reads them: it splits the path before it decodes them."""
     path = request.path.partition("?")[0]
     return [unquote(segment, errors="strict") for segment in path.split("/")]
 
@@ -78,14 +78,14 @@ def test_a_callback_url_stays_byte_for_byte_in_json() -> None:
     assert f'"callback_url": "{url}"'.encode() in body
 
 
-def test_a_stop_carries_its_arguments_in_the_query_and_has_no_body() -> None:
+def test_stop_has_its_arguments_in_the_query_and_no_body() -> None:
     request = endpoints.stop_recording(StopRequest("standup", callback_url=CALLBACK, callback_method="GET"))
     assert (request.method, request.repeatable, request.body) == ("DELETE", True, None)
     assert query(request) == [("callback_url", CALLBACK), ("callback_method", "GET")]
     assert endpoints.stop_recording(StopRequest("standup")).path == "/Conference/standup/Record/"
 
 
-def test_the_mode_decides_how_the_answer_is_read() -> None:
+def test_mode_decides_how_the_response_is_read() -> None:
     assert endpoints.start_recording(StartRequest("x")).read is read_started
     assert endpoints.start_recording(StartRequest("x", callback_url=CALLBACK)).read is read_pending
     response = Response(status=204)
@@ -153,7 +153,7 @@ def test_filters_are_in_utc_and_only_those_that_were_given() -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".", "..", "\ud800"])
-def test_names_and_ids_that_cannot_be_path_segments_are_refused(name: str) -> None:
+def test_names_and_ids_that_cannot_be_path_segments_raise(name: str) -> None:
     for make in (endpoints.get_recording, endpoints.delete_recording, endpoints.get_conference):
         with pytest.raises(ValueError, match=r"^(recording_id|conference_name) "):
             make(name)
@@ -161,7 +161,7 @@ def test_names_and_ids_that_cannot_be_path_segments_are_refused(name: str) -> No
         endpoints.list_recordings(conference_name=name)
 
 
-def test_time_filters_without_a_zone_are_refused() -> None:
+def test_naive_time_filters_raise() -> None:
     with pytest.raises(ValueError, match=r"^added_after must be aware"):
         endpoints.list_recordings(added_after=datetime(2026, 1, 2))  # noqa: DTZ001 - the point
     with pytest.raises(ValueError, match=r"^added_before must be aware"):

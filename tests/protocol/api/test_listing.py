@@ -1,4 +1,4 @@
-"""Paging: every recording is listed once, whatever the server says of its pages, and the list always ends."""
+"""Paging: every recording is listed once, whatever the server says about its pages, and the list always ends."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def asked(listing: Listing) -> dict[str, str]:
 
 
 def listed(server: Answer, *, at_most: int = 200, **span: Any) -> list[str | None]:
-    """The ids that a passage lists; more than ``at_most`` requests count as no end."""
+    """Return the IDs that are listed. Fail after more than ``at_most`` requests."""
     listing = Listing(now=NOW, **span)
     ids: list[str | None] = []
     for _ in range(at_most):
@@ -51,7 +51,7 @@ def server(
     says_limit: bool = True,
     total: int | None = None,
 ) -> Answer:
-    """A server with so many recordings, which gives pages of ``size`` at most."""
+    """Return a server with a number of recordings and pages of at most ``size``."""
 
     def answer(query: Mapping[str, str]) -> Page:
         offset, limit = int(query["offset"]), min(size, int(query["limit"]))
@@ -165,7 +165,7 @@ def test_only_the_query_of_the_next_page_is_used_and_no_filter_is_changed_by_it(
 
 
 @pytest.mark.parametrize("words", ["\ud800", "\n", "ü", "%", "&&&=;"])
-def test_any_address_of_a_next_page_makes_a_request(words: str) -> None:
+def test_any_url_of_a_next_page_makes_a_request(words: str) -> None:
     listing = Listing(now=NOW)
     listing.take(Page(rows=rows(range(20)), next=f"?offset=20&x={words}"))
     assert asked(listing)["offset"] == "20"
@@ -174,7 +174,7 @@ def test_any_address_of_a_next_page_makes_a_request(words: str) -> None:
     assert listing.request.path.isprintable()
 
 
-# Always an end
+# Every list ends
 
 
 def ignores_offset(query: Mapping[str, str]) -> Page:
@@ -237,7 +237,7 @@ def test_listing_ends_although_the_total_count_grows_with_each_page() -> None:
     assert listed(repeats, at_most=1_000) == [str(number) for number in range(20)]
 
 
-# Whether that was all
+# Completeness
 
 
 @pytest.mark.parametrize(
@@ -270,7 +270,7 @@ def test_listing_is_complete_only_if_each_of_its_windows_is() -> None:
     assert not listing.complete
 
 
-# Others are added meanwhile
+# Recordings that are added in the meantime
 
 
 @pytest.mark.parametrize("added_at_each_page", [0, 1, 19, 20, 40])
@@ -289,7 +289,7 @@ def test_recording_added_while_listing_hides_nothing_and_causes_no_duplicate(add
     assert set(ids) >= {str(number) for number in range(45)}
 
 
-# Rows that cannot be told apart
+# Rows without valid IDs
 
 
 def test_rows_without_ids_are_listed_once_each() -> None:
@@ -403,7 +403,7 @@ def test_a_window_that_the_server_makes_endless_does_not_hide_the_next() -> None
 
 
 @pytest.mark.parametrize("name", ["added_after", "added_before"])
-def test_times_that_are_not_aware_are_refused_at_once(name: str) -> None:
+def test_naive_times_raise_at_once(name: str) -> None:
     times: dict[str, Any] = {name: datetime(2026, 1, 2)}  # noqa: DTZ001 - the point
     with pytest.raises(ValueError, match=f"^{name} must be aware"):
         Listing(now=NOW, **times)

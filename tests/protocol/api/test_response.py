@@ -1,4 +1,4 @@
-"""What can be read of any response, and for how long a 429 makes a client wait."""
+"""What can be read from any response, and for how long a 429 pauses a client."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def test_retry_after_is_optional() -> None:
     assert response(429, received_at=NOW).retry_after is None
 
 
-def test_date_in_retry_after_is_ignored_without_the_time_of_the_answer() -> None:
+def test_date_in_retry_after_is_ignored_without_the_time_of_the_response() -> None:
     assert response(429, headers={"retry-after": "Fri, 02 Jan 2026 03:04:15 GMT"}).retry_after is None
 
 
@@ -80,7 +80,7 @@ def test_only_a_429_makes_the_client_pause(status: int, value: str | None, secon
 
 
 @pytest.mark.parametrize(("status", "is_success"), [(199, False), (200, True), (299, True), (300, False), (503, False)])
-def test_status_decides_about_success(status: int, is_success: bool) -> None:
+def test_status_decides_whether_a_response_is_a_success(status: int, is_success: bool) -> None:
     assert Response(status=status).is_success is is_success
 
 

@@ -1,4 +1,4 @@
-"""Every shape of a successful response that is documented or was observed, and the value that is returned for it."""
+"""Every form of a successful response that is documented or was observed, and the value that is returned for it."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ READABLE: dict[str, Response] = {
 
 
 @pytest.mark.parametrize("incoming", READABLE.values(), ids=READABLE)
-def test_answer_to_a_start_is_read_in_any_encoding(incoming: Response) -> None:
+def test_response_to_a_start_is_read_in_any_encoding(incoming: Response) -> None:
     assert result(incoming) == structure(STARTED, RecordingStarted)
 
 

@@ -138,7 +138,7 @@ def test_request_that_may_have_been_executed_stays_unknown(error: PlivoRecordErr
     assert may_have_been_executed(error) is (error in WHERE_HARMLESS)
 
 
-# Which of two attempts' errors speaks for the call; from the weakest to the strongest witness.
+# Errors in the order of how much they say about a whole call.
 WITNESSES: list[list[PlivoRecordError]] = [
     [not_sent("connect"), not_sent("quota")],
     [refused(RateLimitError, 429)],

@@ -1,4 +1,4 @@
-"""Which error a response proves, what it keeps of the response, and when a success is none."""
+"""The error that a response means, what the error keeps of it, and success statuses that are not a success."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ KINDS = {
 
 
 @pytest.mark.parametrize(("status", "kind"), KINDS.items())
-def test_refusal_has_the_error_class_of_its_status(status: int, kind: type[ApiError]) -> None:
+def test_rejection_has_the_error_class_of_its_status(status: int, kind: type[ApiError]) -> None:
     body = {"api_id": API_ID, "error": "not today"}
     error = error_of(response(status, body), repeatable=True)
     assert type(error) is kind
@@ -120,8 +120,8 @@ def test_refusal_has_the_error_class_of_its_status(status: int, kind: type[ApiEr
 
 
 PROVE_NOTHING = [100, 101, 103, 199, 300, 303, 304, 305, 306, 309, 399, 408, 419, 420, 444, 460, 498, 499]
-"""Gateways use statuses of their own: https://nginx.org/en/docs/http/ngx_http_core_module.html knows 499,
-https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html knows 460."""
+"""Gateways use statuses of their own: https://nginx.org/en/docs/http/ngx_http_core_module.html describes 499,
+https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html describes 460."""
 
 
 @pytest.mark.parametrize("status", [*PROVE_NOTHING, 500, 502, 503, 504, 520, 599, 999])
@@ -228,7 +228,7 @@ KEPT: dict[str, Response] = {
 
 @pytest.mark.parametrize("incoming", KEPT.values(), ids=KEPT)
 @pytest.mark.parametrize("reader", [read_started, read_pending])
-def test_ids_of_an_unreadable_answer_are_kept(incoming: Response, reader: Any) -> None:
+def test_ids_of_an_unreadable_response_are_kept(incoming: Response, reader: Any) -> None:
     with pytest.raises(UnexpectedResponseError) as caught:
         result(incoming, reader)
     error = caught.value
@@ -269,7 +269,7 @@ WORDS: list[tuple[object, str]] = [
 
 
 @pytest.mark.parametrize(("body", "words"), WORDS)
-def test_message_of_a_refusal_is_found_in_any_field(body: object, words: str) -> None:
+def test_message_of_a_rejection_is_found_in_any_field(body: object, words: str) -> None:
     error = error_of(response(404, body))
     assert error.message == words
     assert words in str(error)
@@ -305,7 +305,7 @@ def test_api_id_is_text_or_none(api_id: object) -> None:
     st.sampled_from([read_started, read_stopped, read_pending, read_recording, read_recordings, read_conference]),
     st.booleans(),
 )
-def test_any_answer_is_a_value_or_an_error_of_the_package(incoming: Response, reader: Any, repeatable: bool) -> None:
+def test_any_response_is_a_value_or_an_error_of_the_package(incoming: Response, reader: Any, repeatable: bool) -> None:
     try:
         result(incoming, reader, repeatable=repeatable)
     except PlivoRecordError:
@@ -315,7 +315,7 @@ def test_any_answer_is_a_value_or_an_error_of_the_package(incoming: Response, re
 
 @pytest.mark.parametrize("depth", range(50, 1_000, 50))
 @pytest.mark.parametrize("nest", [("[", "]"), ('{"error":', "}"), ('{"x":', "}")])
-def test_deeply_nested_answer_raises_no_recursion_error(depth: int, nest: tuple[str, str]) -> None:
+def test_deeply_nested_response_raises_no_recursion_error(depth: int, nest: tuple[str, str]) -> None:
     opening, closing = nest
     body = f'{{"error": {opening * depth}1{closing * depth}}}'.encode()
     assert isinstance(error_of(response(400, body)), BadRequestError)

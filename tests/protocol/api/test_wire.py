@@ -1,4 +1,4 @@
-"""The conversion between Plivo's JSON and values: what is kept, renamed, corrected and refused."""
+"""The conversion between Plivo's JSON and values: what is kept, renamed, corrected and rejected."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ UNREADABLE: dict[str, list[object]] = {
     "conference_name": [False, {}, []],
     "call_uuid": [True, []],
 }
-"""What was seen in rows, or could be."""
+"""Values that were observed in rows, or are possible."""
 
 
 @pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in UNREADABLE.items() for value in values])
@@ -208,7 +208,7 @@ def test_unknown_fields_are_kept() -> None:
 
 @given(st.dictionaries(st.sampled_from([*RECORDING, "members", "message", "url", "conference_run_time"]), JSON))
 @pytest.mark.parametrize("cls", [Recording, Conference, RecordingStarted, RecordingStopped, PendingResponse])
-def test_any_answer_raises_only_errors_of_the_package(cls: type[Any], answer: dict[str, Any]) -> None:
+def test_any_response_raises_only_errors_of_the_package(cls: type[Any], answer: dict[str, Any]) -> None:
     try:
         value = structure(answer, cls)
     except ValueError:

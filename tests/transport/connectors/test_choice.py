@@ -1,4 +1,4 @@
-"""Which connector a client uses, what all of them do alike, and which options are refused."""
+"""The choice of the connector, what all connectors have in common, and which options are rejected."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_default_and_httpx_transports_send_the_same(base_url: str, host: s
 
 @pytest.mark.parametrize("make", [None, httpx.AsyncHTTPTransport, fast_transport, AiohttpTransport])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
-async def test_compressed_answer_is_read_with_every_transport(
+async def test_compressed_response_is_read_with_every_transport(
     make: Callable[[], httpx.AsyncBaseTransport] | None, encoding: str
 ) -> None:
     pack = gzip.compress if encoding == "gzip" else zlib.compress
@@ -60,7 +60,7 @@ async def test_compressed_answer_is_read_with_every_transport(
 
 
 @pytest.mark.parametrize("transport", [httpx.HTTPTransport, "http://proxy", object(), httpx.AsyncClient])
-def test_invalid_transport_is_refused(transport: Any) -> None:
+def test_invalid_transport_raises_configuration_error(transport: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"transport must be an httpx\.AsyncBaseTransport, not "):
         client_over(transport)
 
@@ -80,7 +80,7 @@ def test_given_transport_has_its_own_proxy(
     client_over(transport(), trust_env=False)
 
 
-def test_the_fast_transport_takes_a_proxy_but_not_its_certificates() -> None:
+def test_fast_transport_accepts_a_proxy_but_not_its_certificates() -> None:
     client_over(fast_transport(), proxy="http://proxy.example:3128")
     proxy = httpx.Proxy("https://proxy.example", ssl_context=ssl.create_default_context())
     with pytest.raises(ConfigurationError, match="cannot use a proxy that has an ssl_context"):
@@ -102,7 +102,7 @@ def test_error_names_an_invalid_proxy_of_the_environment(
 
 
 @pytest.mark.parametrize("base_url", ["http://[v1.a]", "http://h/" + "a" * 70_000])
-def test_base_url_that_httpx_refuses_raises_configuration_error(base_url: str) -> None:
+def test_base_url_that_httpx_rejects_raises_configuration_error(base_url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"base_url .PLIVO_BASE_URL. "):
         client_over(base_url=base_url)
 

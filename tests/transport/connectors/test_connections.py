@@ -1,4 +1,4 @@
-"""What the client's own connections send, when they are used again, and when they are closed."""
+"""The client's own connections: what they send, when they are reused, and when they are closed."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ async def test_requests_are_sent_through_a_proxy_with_its_credentials_and_header
 
 
 async def turns_of_the_loop() -> None:
-    """Let both sides of a loopback connection see what has happened."""
+    """Give both sides of a loopback connection time to process events."""
     for _ in range(20):
         await asyncio.sleep(0)
 

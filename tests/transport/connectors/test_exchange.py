@@ -58,7 +58,7 @@ async def test_a_failure_before_sending_began_is_not_sent_whatever_its_name(cls:
 
 
 @pytest.mark.parametrize("cls", LIBRARY_FAILURES)
-async def test_a_failure_in_the_middle_of_the_answer_keeps_the_status(cls: type[Exception]) -> None:
+async def test_failure_in_the_middle_of_the_response_keeps_the_status(cls: type[Exception]) -> None:
     async def half() -> AsyncIterator[bytes]:
         yield b'{"api_id": "a",'
         raise instance(cls)
@@ -71,7 +71,7 @@ async def test_a_failure_in_the_middle_of_the_answer_keeps_the_status(cls: type[
     assert (error.status, error.body) == (202, '{"api_id": "a",')
 
 
-async def test_waiting_for_the_answer_is_a_phase_of_its_own() -> None:
+async def test_waiting_for_the_response_is_a_phase_of_its_own() -> None:
     async def handler(request: httpx.Request) -> httpx.Response:
         await report(
             request,
@@ -84,7 +84,7 @@ async def test_waiting_for_the_answer_is_a_phase_of_its_own() -> None:
     assert (await error_of_start(handler)).phase == "answer"
 
 
-async def test_a_connect_to_a_proxy_is_not_yet_the_request() -> None:
+async def test_connect_request_to_a_proxy_does_not_count_as_sending() -> None:
     async def handler(request: httpx.Request) -> httpx.Response:
         await report(
             request,
@@ -150,7 +150,7 @@ async def test_abandoned_request_stops_before_it_is_sent(method: bytes) -> None:
     assert not exchange.may_have_been_sent()
 
 
-async def test_answer_of_an_abandoned_request_is_not_read_further() -> None:
+async def test_response_to_an_abandoned_request_is_not_read_further() -> None:
     exchange = Exchange()
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -164,7 +164,7 @@ async def test_answer_of_an_abandoned_request_is_not_read_further() -> None:
     assert (exchange.partial_response.body, exchange.partial_response.complete) == (b"first", False)
 
 
-async def test_an_endless_answer_is_cut_off() -> None:
+async def test_endless_response_is_not_read_further() -> None:
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b" " * (64 * 1024)

@@ -1,4 +1,4 @@
-"""What a transport that the user passes receives, which of its errors are believed, and what is closed."""
+"""A transport that the user passes: what it receives, which of its errors are evidence, and when it is closed."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.support.servers.request_recorder import STARTED as WIRETAP_STARTED
 
 
 class FromAiohttp(httpx.AsyncBaseTransport):
-    """A user's own kind of httpx-aiohttp, which reports a disconnect after sending as a connect error too."""
+    """A transport of the package httpx-aiohttp, which raises a connect error also for a disconnect after sending."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         raise httpx.ConnectTimeout("boom")
 
 
-async def test_a_connect_error_of_a_misleading_transport_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_connect_error_of_a_misleading_transport_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(FromAiohttp, "__module__", "httpx_aiohttp.transport")
 
     class Own(FromAiohttp):
@@ -36,7 +36,7 @@ async def test_a_connect_error_of_a_misleading_transport_is_not_believed(monkeyp
                 await client.start_recording("standup")
 
 
-async def test_asgi_application_answers_calls() -> None:
+async def test_asgi_application_can_be_called() -> None:
     async def app(scope: Any, receive: Any, send: Any) -> None:
         assert scope["raw_path"] == f"/v1/Account/{AUTH_ID}/Conference/a%2Fb/Record/".encode()
         await send({"type": "http.response.start", "status": 202, "headers": [(b"content-type", b"application/json")]})
@@ -86,7 +86,7 @@ async def test_httpx_gets_the_remaining_time_at_each_step() -> None:
 
 
 @pytest.mark.parametrize("twice", [False, True])
-async def test_httpx_connection_is_reused_unless_more_than_the_answer_arrived(twice: bool) -> None:
+async def test_httpx_connection_is_reused_unless_more_than_the_response_arrived(twice: bool) -> None:
     served: list[asyncio.Event] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -129,7 +129,7 @@ async def test_httpx_connection_of_a_failed_request_is_closed() -> None:
     assert stream.closed
 
 
-async def test_pyreqwest_gets_one_timeout_because_it_adds_them_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_pyreqwest_gets_one_timeout_because_it_adds_up_several(monkeypatch: pytest.MonkeyPatch) -> None:
     limits: list[dict[str, float]] = []
 
     class Own(httpx.AsyncBaseTransport):
@@ -145,7 +145,7 @@ async def test_pyreqwest_gets_one_timeout_because_it_adds_them_up(monkeypatch: p
 
 @pytest.mark.parametrize("body", [gzip.compress(b'{"api_id": "a"}'), b'{"api_id": "a"}'], ids=["packed", "unpacked"])
 @pytest.mark.parametrize("whole", [True, False], ids=["whole", "in pieces"])
-async def test_compressed_answer_is_decompressed_exactly_once(body: bytes, whole: bool) -> None:
+async def test_compressed_response_is_decompressed_exactly_once(body: bytes, whole: bool) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         for byte in body:
             yield bytes([byte])

@@ -23,7 +23,7 @@ Peer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 async def connected(
     peer: Peer, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", **options: Any
 ) -> AsyncGenerator[httpcore.AsyncNetworkStream, None]:
-    """A stream to a peer that does as scripted, then closes."""
+    """Open a connection to a peer that runs ``peer`` and then closes the connection."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(ConnectionError):

@@ -1,4 +1,4 @@
-"""Which proxy is chosen: the one that httpx would choose, which is asked in these tests."""
+"""The choice of the proxy. These tests compare it with the choice of httpx."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from httpx._utils import URLPattern, get_environment_proxies  # what httpx itself decides with
+from httpx._utils import URLPattern, get_environment_proxies  # the functions with which httpx decides
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +22,7 @@ SECRET = "s3cret"
 
 
 def chosen(base_url: str, **variables: str) -> str | None:
-    """The address of the proxy that we choose, given these variables."""
+    """Return the URL of the proxy that the package chooses for these variables."""
     with pytest.MonkeyPatch.context() as patch:
         set_environment(patch, variables)
         proxy = choose_proxy(base_url, None, Environment.read())
@@ -30,7 +30,7 @@ def chosen(base_url: str, **variables: str) -> str | None:
 
 
 def chosen_by_httpx(base_url: str, **variables: str) -> str | None:
-    """As `httpx.AsyncClient` does: https://github.com/encode/httpx/blob/0.28.1/httpx/_client.py"""
+    """Return the URL of the proxy that httpx chooses: https://github.com/encode/httpx/blob/0.28.1/httpx/_client.py"""
     with pytest.MonkeyPatch.context() as patch:
         set_environment(patch, variables)
         mounts = {URLPattern(key): proxy for key, proxy in get_environment_proxies().items()}
@@ -122,7 +122,7 @@ def test_any_environment_chooses_the_same_proxy_as_httpx(base_url: str, proxies:
     try:
         expected = chosen_by_httpx(base_url, **variables)
     except (httpx.InvalidURL, ValueError):
-        return  # what httpx cannot read is tested below
+        return  # other tests check what httpx cannot read
     assert chosen(base_url, **variables) == expected
 
 
@@ -141,7 +141,7 @@ def test_error_names_a_malformed_host() -> None:
     assert chosen(API, NO_PROXY="exa:mple:1") is None, "without a proxy it does not matter"
 
 
-# What a user says
+# The argument
 
 
 def test_given_proxy_overrides_the_environment() -> None:
@@ -177,7 +177,7 @@ WRONG: list[Any] = [
 
 
 @pytest.mark.parametrize("proxy", WRONG)
-def test_invalid_proxy_is_refused_without_showing_its_password(proxy: Any) -> None:
+def test_error_of_an_invalid_proxy_does_not_show_its_password(proxy: Any) -> None:
     with pytest.raises(ConfigurationError, match=r"^proxy must be the URL of a proxy, such as 'http://") as caught:
         choose_proxy(API, proxy, Environment())
     assert SECRET not in str(caught.value)
@@ -195,7 +195,7 @@ def test_unused_variable_is_not_checked() -> None:
     assert choose_proxy(API, None, Environment(proxies={"http": "nonsense://"})) is None
 
 
-def test_certificates_of_a_proxy_that_is_not_called_over_tls_are_refused() -> None:
+def test_certificates_of_a_proxy_without_tls_raise_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="proxy has an ssl_context"):
         choose_proxy(API, httpx.Proxy(A, ssl_context=ssl.create_default_context()), Environment())
 

@@ -73,8 +73,8 @@ async def test_disconnect_is_unknown_and_described() -> None:
     assert "NetworkError: connection closed before message completed" in str(caught.value)
 
 
-async def test_a_start_has_the_length_that_it_says() -> None:
-    """Its body is given when it is asked for, but not in chunks."""
+async def test_start_has_a_content_length() -> None:
+    """pyreqwest asks for the body when it sends it, but does not send it in chunks."""
     async with RequestRecorder() as recorder, client(recorder.url) as calls:
         await calls.start_recording("standup")
         await calls.get_recording("r")
@@ -116,13 +116,13 @@ async def test_lookup_that_never_connected_is_not_sent() -> None:
                 await calls.get_recording("r")
 
 
-def test_the_certificates_of_a_proxy_are_refused() -> None:
+def test_certificates_of_a_proxy_raise_configuration_error() -> None:
     proxy = httpx.Proxy("https://proxy.example", ssl_context=ssl.create_default_context())
     with pytest.raises(ConfigurationError, match="cannot use a proxy that has an ssl_context"):
         client("http://h", proxy=proxy)
 
 
-async def test_a_timeout_may_be_longer_than_rust_can_count() -> None:
+async def test_timeout_can_be_longer_than_pyreqwest_accepts() -> None:
     async with RequestRecorder() as recorder, client(recorder.url) as calls:
         assert (await calls.start_recording("standup", timeout=1e300)).recording_id == "r"
 
@@ -149,7 +149,7 @@ asyncio.run(main())
 """
 
 
-def test_a_program_may_end_while_it_connects() -> None:
+def test_program_can_end_while_it_connects() -> None:
     ended = subprocess.run(
         [sys.executable, "-c", ENDS_WHILE_CONNECTING], capture_output=True, text=True, timeout=60, check=False
     )
