@@ -62,10 +62,11 @@ class RecordingTracker:
         from plivo_record_async import RecordClient, RecordingTracker, SQLiteStore
 
         client = RecordClient()
-        tracker = RecordingTracker(client, public_url="https://me.example/plivo", store=SQLiteStore("recordings.db"))
+        store = SQLiteStore("recordings.db")
+        tracker = RecordingTracker(client, public_url="https://me.example/plivo", store=store)
 
 
-        async def minutes(room: str) -> str | None:  # while the client and the tracker are entered
+        async def minutes(room: str) -> str | None:  # the client and the tracker are open
             recording = await tracker.start(room, transcribe=True)
             await recording.recorded(timeout=3600)
             return (await recording.transcribed(timeout=7200)).transcription

@@ -10,6 +10,8 @@ from sphinx.domains.python._object import PyObject
 
 _MADE_BY_THE_PACKAGE = {
     "plivo_record_async.TrackedRecording",
+    "plivo_record_async.emulator.history.entries.Delivery",
+    "plivo_record_async.emulator.history.entries.ReceivedRequest",
     "plivo_record_async.stores.FollowedRecording",
 }
 """Classes that users do not construct."""

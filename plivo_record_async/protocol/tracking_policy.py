@@ -34,7 +34,10 @@ class TrackingPolicy(Value):
 
         from plivo_record_async import TrackingPolicy
 
-        tracking = TrackingPolicy(confirm_within=timedelta(minutes=5), give_up_after=timedelta(hours=26))
+        tracking = TrackingPolicy(
+            confirm_within=timedelta(minutes=5),
+            give_up_after=timedelta(hours=26),
+        )
 
     Attributes:
         poll_interval: The pause between two readings of the store for records that have to be processed. The default

@@ -169,7 +169,7 @@ class Delivery:
 
     @property
     def kind(self) -> str:
-        """What the callback reports: ``response``, ``recording`` or ``transcription``."""
+        """The kind of the callback, which is ``response``, ``recording`` or ``transcription``."""
         return self.callback.kind
 
     @property
