@@ -106,7 +106,7 @@ def explain_signature(
                 signature_headers, signed_texts(signature_headers, other_method, other_url, form), auth_tokens
             )
         )
-        hint = next(mistakes, "it was signed with another auth token, for another URL, or was changed on its way")
+        hint = next(mistakes, "it was signed with another auth token or for another URL, or it was changed after that")
     return SignatureReport(
         signature_headers=signature_headers, signed_texts=texts, matched=match and match.header, hint=hint
     )

@@ -1,6 +1,6 @@
-"""The tests that every store must pass, for stores of your own.
+"""`StoreContract`, the tests that every store must pass.
 
-Derive a test class from `StoreContract` and override its fixture ``store``. pytest needs no other plugin:
+To test a store of your own, derive a test class and override its fixture ``store``. pytest needs no other plugin:
 
 .. code-block:: python
 
@@ -12,7 +12,7 @@ Derive a test class from `StoreContract` and override its fixture ``store``. pyt
     class TestMyStore(StoreContract):
         @pytest.fixture
         def store(self):
-            return MemoryStore()  # your own store
+            return MemoryStore()  # return a new object of your own store here
 """
 
 from plivo_record_async.testing.store_contract.erasure import ErasureContract
@@ -25,9 +25,9 @@ __all__ = ["StoreContract"]
 
 
 class StoreContract(RecordContract, WatchingContract, OrphanContract, ErasureContract, LifetimeContract):
-    """Everything that a store must do.
+    """The pytest tests that every store must pass.
 
-    The fixture ``store`` returns a new, empty store for each test, which has not been used in an event loop. Each test
-    runs in an event loop of its own and closes the store at its end. What a store leaves behind, such as a database, is
-    removed by the fixture.
+    For each test, the fixture ``store`` must return a new and empty store that has not been used in an event loop. Each
+    test runs in an event loop of its own and closes the store at its end. If the store leaves something behind, such as
+    a database, the fixture must remove it.
     """

@@ -1,4 +1,4 @@
-"""Erasure: what is forgotten on demand, and what is deleted because it is old."""
+"""Tests of erasure: the methods ``forget`` and ``prune``."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["ErasureContract"]
 
 @run_in_event_loop
 class ErasureContract(StoreTests):
-    """What a store must do to forget records and orphans."""
+    """Tests of ``forget`` and ``prune``."""
 
     async def test_start_is_forgotten_with_its_record_and_its_orphans(self, store: Store) -> None:
         record = await store.create(attrs.evolve(record_after(record_in("accepted"), ENDED), dedupe_key="monday"))

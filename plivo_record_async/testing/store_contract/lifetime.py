@@ -1,4 +1,4 @@
-"""Opening, closing, event loops and cancellation."""
+"""Tests of opening, closing, event loops and cancellation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["LifetimeContract"]
 
 @run_in_event_loop
 class LifetimeContract(StoreTests):
-    """What a store must do when it is opened, closed, or used in several event loops."""
+    """Tests of ``open``, ``aclose`` and ``check``, of several event loops, and of cancelled callers."""
 
     async def test_calls_on_a_closed_store_raise_closed_error(self, store: Store) -> None:
         await store.create(planned())
@@ -37,7 +37,7 @@ class LifetimeContract(StoreTests):
             with pytest.raises(ClosedError):
                 await call()
 
-    async def test_closing_ends_all_watching(self, store: Store) -> None:
+    async def test_closing_ends_all_calls_of_watch(self, store: Store) -> None:
         await store.create(planned())
         watchers = [asyncio.create_task(store.watch("start-1", version=0)) for _ in range(3)]
         await let_watchers_run(store)
@@ -47,7 +47,7 @@ class LifetimeContract(StoreTests):
             with pytest.raises(ClosedError):
                 await asyncio.wait_for(watcher, 5)
 
-    async def test_reopened_store_has_what_it_had(self, store: Store) -> None:
+    async def test_reopened_store_has_its_records_and_orphans(self, store: Store) -> None:
         record = await store.create(planned())
         await store.keep_orphan(orphan(ENDED))
         for _ in range(3):
@@ -163,7 +163,7 @@ class LifetimeContract(StoreTests):
             await asyncio.sleep(0)
             writing.cancel()
             await asyncio.gather(writing, return_exceptions=True)
-            await store.prune(NOW)  # comes after it, if it is done at all
+            await store.prune(NOW)  # is done after the change, if the change is made
             kept = await store.get("start-1")
             assert kept is not None
             assert kept == record or kept.gone_at == NOW + number * SECOND
@@ -172,7 +172,7 @@ class LifetimeContract(StoreTests):
 
 
 def _calls(store: Store) -> list[Callable[[], Awaitable[Any]]]:
-    """Return a call of each method except `open` and `aclose`."""
+    """Return a call of each method except ``open`` and ``aclose``."""
     return [
         lambda: store.create(planned("start-2")),
         lambda: store.get("start-1"),

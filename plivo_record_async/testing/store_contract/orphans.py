@@ -1,4 +1,4 @@
-"""Orphans: how many are kept, and in which order they are returned."""
+"""Tests of orphans: which ones are kept, and in which order they are returned."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["OrphanContract"]
 
 @run_in_event_loop
 class OrphanContract(StoreTests):
-    """What a store must do with orphans."""
+    """Tests of ``keep_orphan`` and ``orphans``."""
 
     @pytest.mark.parametrize("event", [CONFIRMED, ENDED, TRANSCRIBED, UNTRANSCRIBED, UnknownCallback(raw={"a": "b"})])
     async def test_orphan_of_any_event_is_returned_complete(self, store: Store, event: CallbackEvent) -> None:

@@ -1,4 +1,4 @@
-"""Records: how they are created, replaced, returned and found."""
+"""Tests of records: how they are created, replaced, returned and found."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ __all__ = ["RecordContract"]
 
 @run_in_event_loop
 class RecordContract(StoreTests):
-    """What a store must do with records."""
+    """Tests of ``create``, ``get``, ``replace``, ``find`` and ``due``."""
 
     async def test_created_record_is_returned(self, store: Store) -> None:
         assert await store.get("start-1") is None
@@ -191,7 +191,7 @@ class RecordContract(StoreTests):
 
 
 def _raws(record: FollowedRecording | None) -> list[Any]:
-    """Return the attributes that equality does not compare."""
+    """Return the attributes of a record that are not compared."""
     assert record is not None
     assert record.async_response is not None
     assert record.ended is not None

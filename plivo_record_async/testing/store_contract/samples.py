@@ -122,7 +122,13 @@ _PATHS: Final[Mapping[RecordingState, tuple[Evidence, ...]]] = {
 def planned(
     start_id: str = "start-1", *, dedupe_key: str | None = None, request: StartRequest = REQUEST
 ) -> FollowedRecording:
-    """Return a new record."""
+    """Return a new record in the state ``planned``.
+
+    Args:
+        start_id: The tracker's ID of the start.
+        dedupe_key: The user's key of the start.
+        request: The request.
+    """
     return plan(start_id, request, NOW, dedupe_key=dedupe_key)
 
 
@@ -153,14 +159,14 @@ def next_version(record: FollowedRecording, **changes: Any) -> FollowedRecording
 
 
 async def changed(store: Store, record: FollowedRecording, **changes: Any) -> FollowedRecording:
-    """Replace a record by its next version and return that."""
+    """Replace a record by its next version, and return the next version."""
     record = next_version(record, **changes)
     assert await store.replace(record)
     return record
 
 
 async def let_watchers_run(store: Store) -> None:
-    """Wait until a watcher is watching, or until one that was woken has returned."""
+    """Wait until the calls of ``watch`` that were begun wait, or until those that were woken have returned."""
     for _ in range(3):
         await store.get("nobody")
         await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Watching: a change of a record wakes its watchers and no others."""
+"""Tests of ``watch``: a change of a record ends the calls that wait for it, and no others."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["WatchingContract"]
 
 @run_in_event_loop
 class WatchingContract(StoreTests):
-    """What a store must do for those who watch records."""
+    """Tests of ``watch``."""
 
     async def test_replacement_wakes_a_watcher(self, store: Store) -> None:
         record = await store.create(planned())
@@ -33,7 +33,7 @@ class WatchingContract(StoreTests):
         stored = await changed(store, record, gone_at=NOW)
         assert await asyncio.wait_for(watcher, 5) == stored
 
-    async def test_watcher_that_wakes_late_gets_a_later_version(self, store: Store) -> None:
+    async def test_watcher_returns_a_later_version_if_several_were_made(self, store: Store) -> None:
         record = await store.create(planned())
         watcher = asyncio.create_task(store.watch("start-1", version=record.version))
         await let_watchers_run(store)
@@ -60,7 +60,7 @@ class WatchingContract(StoreTests):
         with pytest.raises(asyncio.CancelledError):
             await watcher
 
-    async def test_replacement_that_is_not_made_wakes_nobody(self, store: Store) -> None:
+    async def test_failed_replacement_wakes_no_watcher(self, store: Store) -> None:
         record = await changed(store, await store.create(planned()))
         watcher = asyncio.create_task(store.watch("start-1", version=record.version))
         await let_watchers_run(store)

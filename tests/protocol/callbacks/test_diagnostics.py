@@ -13,7 +13,7 @@ from plivo_record_async.protocol.callbacks.signatures import SignatureHeaders
 from plivo_record_async.protocol.models import UnknownCallback
 from tests.support.samples.callbacks import MA_V3, NONCE, RECORDING_ENDED, TOKEN, URL, V3, V3_NONCE, callback
 
-ANOTHER = "it was signed with another auth token, for another URL, or was changed on its way"
+ANOTHER = "it was signed with another auth token or for another URL, or it was changed after that"
 
 
 def explain(tokens: Any = TOKEN, /, **changes: Any) -> SignatureReport:
