@@ -246,21 +246,21 @@ async def test_batch_with_dedupe_keys_may_run_again() -> None:
 
 
 async def test_handler_gets_the_event_and_on_request_the_recording() -> None:
-    plivo, told = ScriptedPlivo(accepted_response("api-1")), asyncio.Queue[Any]()
+    plivo, handled = ScriptedPlivo(accepted_response("api-1")), asyncio.Queue[Any]()
     async with tracking(plivo) as tracker:
 
         @tracker.on(RecordingEnded)
         async def archive(event: RecordingEnded, recording: TrackedRecording) -> None:
-            await told.put((event, recording))
+            await handled.put((event, recording))
 
         @tracker.on(TranscriptionEnded)
         async def index(event: TranscriptionEnded) -> None:
-            await told.put(event)
+            await handled.put(event)
 
         class Service:
             @staticmethod
             async def note(event: ApiResponse) -> None:
-                await told.put(event)
+                await handled.put(event)
 
         assert tracker.on(ApiResponse)(Service.note) is Service.note
         assert (archive.__name__, index.__name__) == ("archive", "index")
@@ -268,13 +268,13 @@ async def test_handler_gets_the_event_and_on_request_the_recording() -> None:
         recording = await tracker.start("standup", transcribe=True)
         urls = plivo.starts[0]
         await deliver_callback(tracker, urls["callback_url"], ended_fields())
-        event, its_recording = await told.get()
+        event, its_recording = await handled.get()
         assert (event, its_recording) == (await recording.recorded(), recording)
         await deliver_callback(tracker, urls["transcription_url"], {"recording_id": "rec-1", "transcription": "hello"})
-        assert await told.get() == await recording.transcribed()
+        assert await handled.get() == await recording.transcribed()
         await deliver_callback(tracker, urls["callback_url"], {"api_id": "api-1", "message": "started"})
-        assert isinstance(await told.get(), ApiResponse)
-    assert told.empty()
+        assert isinstance(await handled.get(), ApiResponse)
+    assert handled.empty()
 
 
 @pytest.mark.parametrize("event", [UnknownCallback, str, RecordingEnded(record_url="https://f", api_id="a")])
@@ -594,14 +594,14 @@ async def test_calls_on_a_closed_tracker_raise_closed_error() -> None:
 
 @pytest.mark.parametrize("kind", ["memory", "sqlite"])
 async def test_closed_tracker_can_be_entered_again(kind: str, tmp_path: Path) -> None:
-    plivo, told = ScriptedPlivo(), list[str]()
+    plivo, handled = ScriptedPlivo(), list[str]()
     store = MemoryStore() if kind == "memory" else SQLiteStore(tmp_path / "recordings.db")
     async with plivo.client() as client:
         tracker = RecordingTracker(client, public_url=PUBLIC_URL, tracking=QUIET, store=store)
 
         @tracker.on(RecordingEnded)
         async def archive(_: RecordingEnded, recording: TrackedRecording) -> None:
-            told.append(recording.start_id)
+            handled.append(recording.start_id)
 
         recordings = list[TrackedRecording]()
         for number in range(3):
@@ -612,7 +612,7 @@ async def test_closed_tracker_can_be_entered_again(kind: str, tmp_path: Path) ->
                     await deliver_callback(tracker, called_url(plivo), ended_fields(f"room-{number}"))
                 ).status_code == 200
                 await recordings[-1].recorded(timeout=10)
-        assert told == [one.start_id for one in recordings], "handlers are those of the tracker, not of one entry"
+        assert handled == [one.start_id for one in recordings], "handlers are those of the tracker, not of one entry"
     assert other_tasks() == set()
 
 

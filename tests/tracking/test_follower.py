@@ -56,11 +56,11 @@ async def test_handler_may_close_the_tracker() -> None:
 
         its.follower.add_handler("RecordingEnded", close)
         record = await its.store.create(sending(tracking=PATIENT))
-        learned = await its.follower.apply(record, ENDED)
+        changed = await its.follower.apply(record, ENDED)
         while other_tasks():
             await asyncio.wait(other_tasks())
-        assert kept == [learned]
-        assert learned.unhandled == ("RecordingEnded",)
+        assert kept == [changed]
+        assert changed.unhandled == ("RecordingEnded",)
 
 
 async def test_entering_raises_if_the_store_cannot_be_read() -> None:
@@ -226,10 +226,10 @@ def test_request_within_a_minute_is_repeated_only_while_the_follower_is_open() -
             for _ in range(2):
                 its.follower.request_reconciliation("start-1")
             await asyncio.sleep(1.5 * MIN_INTERVAL)
-            assert plivo.looks.count("Recording/") == 2
+            assert plivo.queries.count("Recording/") == 2
             its.follower.request_reconciliation("start-1")
             await its.follower.aclose(grace=0)
             await asyncio.sleep(2 * MIN_INTERVAL)
-        assert plivo.looks.count("Recording/") == 2
+        assert plivo.queries.count("Recording/") == 2
 
     run(main())

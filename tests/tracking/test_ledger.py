@@ -31,9 +31,9 @@ CANCELLED = StartNotSent(description="cancelled")
 async def test_new_evidence_is_stored_and_its_effects_are_returned() -> None:
     ledger = Ledger(store=MemoryStore(), events_with_handlers=HANDLED)
     record = await ledger.store.create(recording("accepted"))
-    learned, effects = await ledger.apply(record, ENDED)
-    assert learned == await ledger.get(record.start_id)
-    assert (learned.state, learned.version, learned.ended) == ("recorded", record.version + 1, ENDED)
+    changed, effects = await ledger.apply(record, ENDED)
+    assert changed == await ledger.get(record.start_id)
+    assert (changed.state, changed.version, changed.ended) == ("recorded", record.version + 1, ENDED)
     assert effects == (RunHandlers(ENDED),)
 
 
@@ -51,9 +51,9 @@ async def test_concurrent_change_is_not_overwritten() -> None:
     first, second = Ledger(store=store, events_with_handlers=HANDLED), Ledger(store=store, events_with_handlers=HANDLED)
     record = await store.create(recording("sending"))
     await second.apply(record, ENDED)
-    learned, effects = await first.apply(record, ACCEPTED)
-    assert (learned.state, learned.ended, learned.version) == ("recorded", ENDED, record.version + 2)
-    assert learned.start_response is not None
+    changed, effects = await first.apply(record, ACCEPTED)
+    assert (changed.state, changed.ended, changed.version) == ("recorded", ENDED, record.version + 2)
+    assert changed.start_response is not None
     assert effects == ()
 
 
@@ -63,7 +63,7 @@ async def test_effects_of_evidence_applied_twice_are_returned_once() -> None:
     record = await store.create(recording("accepted"))
     outcomes = await asyncio.gather(*(ledger.apply(record, ENDED) for ledger in ledgers))
     assert [effects for _, effects in outcomes if effects] == [(RunHandlers(ENDED),)]
-    assert {learned.version for learned, _ in outcomes} == {record.version + 1}
+    assert {changed.version for changed, _ in outcomes} == {record.version + 1}
 
 
 async def test_evidence_of_all_concurrent_writers_is_kept() -> None:
@@ -71,8 +71,8 @@ async def test_evidence_of_all_concurrent_writers_is_kept() -> None:
     record = await store.create(recording("sending"))
     news: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED]
     await asyncio.gather(*(Ledger(store=store).apply(record, piece) for piece in news))
-    learned = await Ledger(store=store).get(record.start_id)
-    assert (learned.state, learned.async_response, learned.ended, learned.transcription) == (
+    changed = await Ledger(store=store).get(record.start_id)
+    assert (changed.state, changed.async_response, changed.ended, changed.transcription) == (
         "transcribed",
         CONFIRMED,
         ENDED,
@@ -131,8 +131,8 @@ async def test_evidence_is_checked_again_after_a_concurrent_change() -> None:
         await ledger.apply(record, ENDED, contradiction=contradiction)
     assert doubted == [record, known]
     assert await ledger.get(record.start_id) == known
-    learned, _ = await ledger.apply(record, ENDED, contradiction=lambda _: None)
-    assert learned.ended == ENDED
+    changed, _ = await ledger.apply(record, ENDED, contradiction=lambda _: None)
+    assert changed.ended == ENDED
 
 
 async def test_due_record_is_claimed_by_one_of_several_processes() -> None:

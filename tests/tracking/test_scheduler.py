@@ -186,10 +186,10 @@ async def test_recordings_to_ask_about_wait_in_the_store_and_delay_no_others() -
 
 async def test_each_due_record_is_processed_by_one_of_two_processes() -> None:
     store, tracking = FlakyStore(), attrs.evolve(SHORT_INTERVALS, handler_lease=timedelta(hours=1))
-    told = list[str]()
+    handled = list[str]()
 
-    async def tell(record: FollowedRecording, _: HandleableEvent) -> None:
-        told.append(record.start_id)
+    async def handle(record: FollowedRecording, _: HandleableEvent) -> None:
+        handled.append(record.start_id)
 
     for number in range(4 * BATCH_SIZE):
         record = unhandled(f"start-{number}", tracking=tracking)
@@ -199,11 +199,11 @@ async def test_each_due_record_is_processed_by_one_of_two_processes() -> None:
         tracker_parts(ScriptedPlivo(), tracking=tracking, store=store) as other,
     ):
         for its in (one, other):
-            its.follower.add_handler("RecordingEnded", tell)
+            its.follower.add_handler("RecordingEnded", handle)
             await its.follower.enter()
         for number in range(4 * BATCH_SIZE):
             await wait_until_handled(one, f"start-{number}")
-        assert sorted(told) == sorted(f"start-{number}" for number in range(4 * BATCH_SIZE))
+        assert sorted(handled) == sorted(f"start-{number}" for number in range(4 * BATCH_SIZE))
 
 
 async def test_plivo_is_asked_again_until_there_is_evidence() -> None:
@@ -212,7 +212,7 @@ async def test_plivo_is_asked_again_until_there_is_evidence() -> None:
     async with tracker_parts(plivo) as its:
         await its.store.create(unknown())
         await its.follower.enter()
-        while len(plivo.looks) < 2:
+        while len(plivo.queries) < 2:
             await asyncio.sleep(SHORT_INTERVALS.poll_interval.total_seconds())
         plivo.broken, plivo.live = False, False
         record = await wait_for_state(its.store, "start-1", "absent")

@@ -18,7 +18,7 @@ class Reader:
 
     def __init__(self) -> None:
         self.shown: list[str] = []
-        self.looks = threading.Event()
+        self.queries = threading.Event()
         self.began = threading.Event()
         self.took_9999 = threading.Event()
         self.left = False
@@ -32,7 +32,7 @@ class Reader:
 
     def _show(self, news: str) -> None:
         self.began.set()
-        self.looks.wait()
+        self.queries.wait()
         self.shown.append(news)
         print(news)  # noqa: T201 - as views do
         if news == "9999":
@@ -41,7 +41,7 @@ class Reader:
 
 async def test_items_are_shown_in_order_before_the_block_ends(capsys: pytest.CaptureFixture[str]) -> None:
     reader, ended = Reader(), asyncio.Event()
-    reader.looks.set()
+    reader.queries.set()
     async with printing(reader.view(), ended) as tell:
         tell("a")
         tell("b")
@@ -57,7 +57,7 @@ async def test_slow_reader_delays_neither_show_nor_the_end() -> None:
         await asyncio.to_thread(reader.began.wait)
         tell("b")
     assert (reader.shown, ended.is_set()) == ([], False)
-    reader.looks.set()
+    reader.queries.set()
 
 
 async def test_items_that_a_slow_reader_misses_are_counted(caplog: pytest.LogCaptureFixture) -> None:
@@ -68,7 +68,7 @@ async def test_items_that_a_slow_reader_misses_are_counted(caplog: pytest.LogCap
         for number in range(10_002):
             tell(str(number))
         assert caplog.messages == []
-        reader.looks.set()
+        reader.queries.set()
         await asyncio.to_thread(reader.took_9999.wait)
         tell("last")
     assert reader.shown[-2:] == ["9999", "last"]

@@ -67,9 +67,9 @@ def test_row_of_the_list_replaces_a_lost_callback() -> None:
 
 
 def test_row_of_the_list_does_not_replace_a_callback() -> None:
-    told = record_after(recording("accepted"), ENDED)
-    found = record_after(told, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
-    assert found.ended is told.ended
+    ended = record_after(recording("accepted"), ENDED)
+    found = record_after(ended, RecordingFound(recording=attrs.evolve(ROW, recording_url="https://elsewhere")))
+    assert found.ended is ended.ended
 
 
 def test_row_of_a_running_recording_is_not_its_end() -> None:
@@ -97,9 +97,9 @@ def test_missing_transcript_counts_as_failed_until_it_arrives() -> None:
     )
     assert progress_of(late, "transcribed") == "unreachable"
     assert late.history[-1].description == "no transcript was received in time"
-    [told] = effects
-    assert isinstance(told, RunHandlers)
-    assert told.event == late.transcription
+    [effect] = effects
+    assert isinstance(effect, RunHandlers)
+    assert effect.event == late.transcription
     handled = record_after(late, EventHandled(name="TranscriptionEnded"))
     assert handled.due_at is None
     at_last, effects = apply(handled, TRANSCRIBED, NOW, events_with_handlers=handled_events)

@@ -109,7 +109,7 @@ EVIL = "xrecord_urlhttps://evil.example/x.mp3"
 
 
 @pytest.mark.parametrize(
-    ("name", "said", "contradicts"),
+    ("name", "reported", "contradicts"),
     [
         ("standup", "standup", False),
         ("standup", None, False),
@@ -121,7 +121,7 @@ EVIL = "xrecord_urlhttps://evil.example/x.mp3"
         ("the_error_room", "the", True),
     ],
 )
-def test_name_contradicts_only_if_an_event_can_be_split_off_it(name: str, said: str, contradicts: bool) -> None:
-    reason = contradiction(record(ANSWER, name=name), attrs.evolve(ENDED, conference_name=said))
+def test_name_contradicts_only_if_an_event_can_be_split_off_it(name: str, reported: str, contradicts: bool) -> None:
+    reason = contradiction(record(ANSWER, name=name), attrs.evolve(ENDED, conference_name=reported))
     assert (reason is not None) is contradicts
     assert reason is None or reason.startswith("its conference is ")

@@ -117,8 +117,12 @@ def test_handler_that_fails_for_too_long_is_given_up(failures: int) -> None:
     assert still.due_at is not None
     [run] = due((waiting,), NOW + 2 * DAY + SECOND)
     assert (run.due_at, run.given_up) == (None, True)
-    said = {0: "did not end", 1: "failed once, the last time with no", 7: "failed 7 times, the last time with no"}
-    assert describe_failures([run]) == f"handler a of RecordingEnded {said[failures]}; it was given up"
+    descriptions = {
+        0: "did not end",
+        1: "failed once, the last time with no",
+        7: "failed 7 times, the last time with no",
+    }
+    assert describe_failures([run]) == f"handler a of RecordingEnded {descriptions[failures]}; it was given up"
     assert due((run,), NOW + 9 * DAY) == (run,)
     assert drop_runs((run, waiting), "RecordingEnded", except_given_up=True) == (run,)
 

@@ -154,8 +154,8 @@ def test_repeated_evidence_changes_nothing(kind: Kind, state: RecordingState) ->
 
 def test_each_history_entry_has_its_time_and_evidence() -> None:
     record = planned()
-    told: tuple[Evidence, ...] = (SendingBegan(), ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED)
-    for number, evidence in enumerate(told, start=1):
+    applied: tuple[Evidence, ...] = (SendingBegan(), ACCEPTED, CONFIRMED, ENDED, TRANSCRIBED)
+    for number, evidence in enumerate(applied, start=1):
         record, _ = apply(record, evidence, NOW + number * SECOND)
     assert [(step.kind, step.state, (step.at - NOW) / SECOND, step.description) for step in record.history] == [
         ("planned", "planned", 0, "planned"),
@@ -183,9 +183,9 @@ def test_start_that_is_sent_at_once_is_planned_and_sent_in_one_version() -> None
 
 def test_each_change_makes_a_version_and_evidence_without_effect_makes_none() -> None:
     record = planned()
-    looks: list[Evidence] = [CandidatesFound(recordings=(ROW, OTHER_ROW)), ConferenceGone(), DueTimeReached()]
-    told: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, EventHandled(name="RecordingEnded")]
-    changes = [SendingBegan(), SendingContinued(), EVIDENCE["outcome_unknown"], *looks, *told]
+    reconciled: list[Evidence] = [CandidatesFound(recordings=(ROW, OTHER_ROW)), ConferenceGone(), DueTimeReached()]
+    reported: list[Evidence] = [ACCEPTED, CONFIRMED, ENDED, EventHandled(name="RecordingEnded")]
+    changes = [SendingBegan(), SendingContinued(), EVIDENCE["outcome_unknown"], *reconciled, *reported]
     for version, evidence in enumerate(changes, start=1):
         record = record_after(record, evidence, events_with_handlers=TWO_HANDLED)
         assert record.version == version
@@ -219,10 +219,10 @@ def ended_badly(**more: Any) -> HandlerProgress:
 
 
 def test_only_the_handler_that_failed_runs_again_after_a_pause() -> None:
-    told = record_after(recording("accepted"), ENDED, events_with_handlers=TWO_HANDLED)
-    record, effects = apply(told, ended_badly(), NOW, events_with_handlers=TWO_HANDLED)
+    before = record_after(recording("accepted"), ENDED, events_with_handlers=TWO_HANDLED)
+    record, effects = apply(before, ended_badly(), NOW, events_with_handlers=TWO_HANDLED)
     assert (record.unhandled, effects) == (("RecordingEnded",), ())
-    assert record.history == told.history, "a failing handler is no news of the recording"
+    assert record.history == before.history, "a failed handler does not belong to the history of the recording"
     assert record.due_at == NOW + DEFAULT_TRACKING.handler_lease
     assert status_of(record).handler_error == (
         "handler b of RecordingEnded failed once, the last time with ValueError: no; it runs again at "
@@ -360,8 +360,8 @@ def facts(record: FollowedRecording) -> dict[str, Any]:
 def test_order_and_repetition_of_callbacks_make_no_difference(
     data: st.DataObject, called: list[Evidence], answer: Evidence
 ) -> None:
-    def learned(evidence: Sequence[Evidence]) -> FollowedRecording:
-        """The lease of the start has not expired."""
+    def record_with(evidence: Sequence[Evidence]) -> FollowedRecording:
+        """Return the record after the evidence. `DueTimeReached` is applied when the lease expires."""
         record = recording("sending")
         for piece in evidence:
             now = NOW + DEFAULT_TRACKING.lease if isinstance(piece, DueTimeReached) else NOW
@@ -369,9 +369,9 @@ def test_order_and_repetition_of_callbacks_make_no_difference(
         return record
 
     one = data.draw(st.permutations([*called, answer]))
-    # Each again, anywhere; the answer only once: there is one call.
+    # The callbacks may be repeated. The response is not, because there is one request.
     other = data.draw(st.permutations([*called, *called[: data.draw(st.integers(0, len(called)))], answer]))
-    assert facts(learned(one)) == facts(learned(other))
+    assert facts(record_with(one)) == facts(record_with(other))
 
 
 class Life(RuleBasedStateMachine):
@@ -386,7 +386,7 @@ class Life(RuleBasedStateMachine):
         self.before = self.record
         self.outcomes = 0
 
-    def learn(self, evidence: Evidence) -> None:
+    def apply(self, evidence: Evidence) -> None:
         self.before = self.record
         if self.record.state in TABLE[kind_of(evidence)]:
             self.record, _ = apply(self.record, evidence, self.now, events_with_handlers=TWO_HANDLED)
@@ -397,20 +397,20 @@ class Life(RuleBasedStateMachine):
     @initialize(sent=st.booleans())
     def begin(self, *, sent: bool) -> None:
         if sent:
-            self.learn(SendingBegan())
+            self.apply(SendingBegan())
 
     @rule(target=seen, event=callbacks)
     def plivo_calls_back(self, event: Evidence) -> Evidence:
-        self.learn(event)
+        self.apply(event)
         return event
 
     @rule(event=seen)
     def plivo_calls_back_again(self, event: Evidence) -> None:
-        self.learn(event)
+        self.apply(event)
 
     @rule(answer=answers)
     def an_answer_comes(self, answer: Evidence) -> None:
-        self.learn(answer)
+        self.apply(answer)
 
     @rule(
         evidence=st.sampled_from(
@@ -423,16 +423,16 @@ class Life(RuleBasedStateMachine):
         )
     )
     def somebody_looks(self, evidence: Evidence) -> None:
-        self.learn(evidence)
+        self.apply(evidence)
 
     @rule(name=st.sampled_from(["RecordingEnded", "TranscriptionEnded"]))
     def handlers_run(self, name: Any) -> None:
-        self.learn(EventHandled(name=name))
+        self.apply(EventHandled(name=name))
 
     @rule(seconds=st.sampled_from([1, 60, 3600]))
     def time_passes(self, seconds: int) -> None:
         self.now += seconds * SECOND
-        self.learn(DueTimeReached())
+        self.apply(DueTimeReached())
 
     @invariant()
     def states_move_forward_only(self) -> None:

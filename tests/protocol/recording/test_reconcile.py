@@ -73,7 +73,7 @@ def began(seconds: float, *, within: float = 30.0, run: str = "this run", ahead:
     return SendingBegan(sending=Sending(steady=1_000.0 + seconds, run=run, ahead=ahead, within=within))
 
 
-def lived(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
+def recording_with(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
     """Return a record to which evidence was applied at these times by a wrong clock, all in seconds."""
     record = plan("start-1", REQUEST, NOW + wrong * SECOND)
     for seconds, evidence in moments:
@@ -81,7 +81,7 @@ def lived(*moments: tuple[float, Any], wrong: float = 0.0) -> FollowedRecording:
     return record
 
 
-UNKNOWN = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")))
+UNKNOWN = recording_with((5, began(5)), (35, StartOutcomeUnknown(description="timeout")))
 """A start that was sent at 5 seconds, without a response within 30 seconds."""
 
 WINDOW = StartWindow(first=NOW - 25 * SECOND, last=NOW + 65 * SECOND, tolerance=60 * SECOND)
@@ -99,15 +99,15 @@ def row_at(seconds: float, recording_id: str | None = "rec-1", **changes: Any) -
     ("record", "first", "last"),
     [
         (UNKNOWN, 5, 35),
-        (lived((5, began(5))), 5, 35),
-        (lived((5, began(5, within=600))), 5, 605),
-        (lived((5, began(5)), (7, StartAccepted(description="202"))), 5, 7),
-        (lived((5, began(5)), (3, StartAccepted(description="202"))), 5, 35),
-        (lived((5, began(5)), (6, CONFIRMED), (7, StartOutcomeUnknown(description="timeout"))), 5, 6),
-        (lived((5, began(5)), (100, StartAccepted(description="202"))), 5, 35),
+        (recording_with((5, began(5))), 5, 35),
+        (recording_with((5, began(5, within=600))), 5, 605),
+        (recording_with((5, began(5)), (7, StartAccepted(description="202"))), 5, 7),
+        (recording_with((5, began(5)), (3, StartAccepted(description="202"))), 5, 35),
+        (recording_with((5, began(5)), (6, CONFIRMED), (7, StartOutcomeUnknown(description="timeout"))), 5, 6),
+        (recording_with((5, began(5)), (100, StartAccepted(description="202"))), 5, 35),
         # Of the first sending nothing left, so nothing that began then is this recording.
         (
-            lived(
+            recording_with(
                 (5, began(5)),
                 (6, StartNotSent(description="no connection")),
                 (60, began(60)),
@@ -129,7 +129,7 @@ def test_start_window_is_from_sending_to_the_response_or_the_deadline(
 @pytest.mark.parametrize("then", [60, -60, 7_200])
 @pytest.mark.parametrize("step", [0, 60, -120])
 def test_start_window_is_in_plivos_time_whatever_the_local_clock_showed(then: float, step: float) -> None:
-    record = lived((5, began(5)), (35, StartOutcomeUnknown(description="timeout")), wrong=then)
+    record = recording_with((5, began(5)), (35, StartOutcomeUnknown(description="timeout")), wrong=then)
     window = start_window(record, measured(then + step), reading(100, wrong=then + step))
     assert WINDOW.first - (2 + abs(step)) * SECOND <= window.first <= WINDOW.first
     assert WINDOW.last <= window.last <= WINDOW.last + (2 + abs(step)) * SECOND
@@ -137,7 +137,7 @@ def test_start_window_is_in_plivos_time_whatever_the_local_clock_showed(then: fl
 
 
 def test_measurement_of_another_run_is_used() -> None:
-    record = lived((5, began(5, run="another run", ahead=-60)), wrong=60)
+    record = recording_with((5, began(5, run="another run", ahead=-60)), wrong=60)
     window = start_window(record, PlivoClock(), reading(100))
     assert window == attrs.evolve(WINDOW, first=WINDOW.first - 5 * SECOND, last=WINDOW.last + 5 * SECOND)
 
@@ -148,11 +148,11 @@ def test_start_window_is_wide_without_plivos_time() -> None:
     assert start_window(plan("old", REQUEST, NOW), PlivoClock(), reading(100)) == StartWindow(
         first=NOW - 90 * SECOND, last=NOW + 120 * SECOND, tolerance=DAY
     )
-    assert start_window(lived((5, began(5, run="another run"))), measured(), reading(100)).tolerance == DAY
+    assert start_window(recording_with((5, began(5, run="another run"))), measured(), reading(100)).tolerance == DAY
 
 
 def test_start_window_grows_with_the_deadline() -> None:
-    assert start_window(lived((5, began(5, within=600))), measured(), reading(100)).tolerance == 600 * SECOND
+    assert start_window(recording_with((5, began(5, within=600))), measured(), reading(100)).tolerance == 600 * SECOND
 
 
 def test_list_is_requested_for_the_whole_start_window() -> None:
@@ -254,14 +254,14 @@ def test_known_recording_id_decides_whatever_the_times() -> None:
 
 
 def test_known_file_url_decides_too() -> None:
-    record = lived((5, began(5)), (6, StartAccepted(description="202", url="https://f/1")))
+    record = recording_with((5, began(5)), (6, StartAccepted(description="202", url="https://f/1")))
     row = row_at(9_999, recording_url="https://f/1")
     assert match_rows(record, [row_at(0, "rec-0"), row], WINDOW) == Matches(certain=(row,))
     assert match_rows(record, [row_at(0, "rec-0")], WINDOW) == Matches(likely=(row_at(0, "rec-0"),))
 
 
 def test_api_id_decides_where_the_times_do_not() -> None:
-    record = lived((5, began(5)), (6, StartAccepted(description="202", api_id="a")))
+    record = recording_with((5, began(5)), (6, StartAccepted(description="202", api_id="a")))
     late, another = row_at(9_999, api_id="a"), row_at(9_999, api_id="b")
     assert match_rows(record, [another, late], WINDOW) == Matches(likely=(late,))
     assert match_rows(record, [row_at(0, "rec-0"), late], WINDOW) == Matches(likely=(row_at(0, "rec-0"),))

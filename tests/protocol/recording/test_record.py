@@ -101,22 +101,22 @@ def test_ids_come_from_any_evidence_that_contains_them() -> None:
         api_id="api-9", message="m", answer={"api_id": "api-9", "recording_id": "rec-9", "url": "https://f/9", "n": 1}
     )
     ids = attrs.evolve(ENDED, api_id=None, recording_id=None)
-    told = record_after(recording("sending"), ids, later)
-    assert (told.api_id, told.recording_id, told.record_url) == ("api-9", "rec-9", "https://f/1.mp3")
+    known = record_after(recording("sending"), ids, later)
+    assert (known.api_id, known.recording_id, known.record_url) == ("api-9", "rec-9", "https://f/1.mp3")
     answered = record_after(recording("sending"), ACCEPTED)
     assert (answered.api_id, answered.recording_id, answered.record_url) == ("api-1", "rec-1", "https://f/1")
     assert _nothing(planned())
 
 
 def test_recording_id_of_the_end_callback_takes_precedence() -> None:
-    told = record_after(recording("accepted"), attrs.evolve(ENDED, recording_id="rec-2"))
-    assert told.recording_id == "rec-2"
+    known = record_after(recording("accepted"), attrs.evolve(ENDED, recording_id="rec-2"))
+    assert known.recording_id == "rec-2"
 
 
 def test_only_nonempty_text_counts_as_an_id() -> None:
     odd = ApiResponse(api_id="api-9", message="m", answer={"recording_id": 7, "url": ""})
-    told = record_after(recording("sending"), odd)
-    assert (told.recording_id, told.record_url) == (None, None)
+    known = record_after(recording("sending"), odd)
+    assert (known.recording_id, known.record_url) == (None, None)
 
 
 def _nothing(record: FollowedRecording) -> bool:

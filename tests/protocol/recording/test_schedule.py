@@ -60,13 +60,13 @@ def test_due_record_has_a_reason() -> None:
 
 def test_silent_recording_is_asked_about_with_doubling_intervals() -> None:
     record = recording("unknown")
-    looks: list[float] = []
+    reconciled_at: list[float] = []
     for _ in range(12):
         now = due_time(record)
-        looks.append((now - NOW) / SECOND)
+        reconciled_at.append((now - NOW) / SECOND)
         record, effects = apply(record, DueTimeReached(), now)
         assert effects == (Reconcile(),)
-    assert looks == [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640]
+    assert reconciled_at == [15, 30, 60, 120, 240, 480, 960, 1920, 3840, 7440, 11040, 14640]
 
 
 def test_recording_that_may_still_run_is_asked_about_less_often() -> None:

@@ -61,8 +61,8 @@ class ScriptedPlivo:
         return [json.loads(request.content) for request in self.requests if request.method == "POST"]
 
     @property
-    def looks(self) -> list[str]:
-        """The paths of the lookups, below that of the account."""
+    def queries(self) -> list[str]:
+        """The paths of the GET requests, below that of the account."""
         return [request.url.path.split("/", 4)[4] for request in self.requests if request.method == "GET"]
 
     def client(self, **options: Any) -> RecordClient:

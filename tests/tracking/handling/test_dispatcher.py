@@ -79,7 +79,7 @@ async def fail(error: BaseException) -> None:
 
 
 @pytest.mark.parametrize(
-    ("raise_it", "said"),
+    ("raise_it", "description"),
     [
         (cancelled_task, "CancelledError"),
         (partial(fail, asyncio.CancelledError("mine")), "CancelledError: mine"),
@@ -90,7 +90,7 @@ async def fail(error: BaseException) -> None:
     ],
 )
 async def test_handler_runs_again_whatever_it_raises_and_the_others_run_once(
-    raise_it: Callable[[], Awaitable[None]], said: str, caplog: pytest.LogCaptureFixture
+    raise_it: Callable[[], Awaitable[None]], description: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with tracker_parts(ScriptedPlivo()) as its:
         before, after, times = RecordingHandler(), RecordingHandler(), list[int]()
@@ -106,7 +106,7 @@ async def test_handler_runs_again_whatever_it_raises_and_the_others_run_once(
         record = await its.follower.apply(await its.store.create(sending()), ENDED)
         noted = await its.store.watch("start-1", version=record.version)
         assert noted is not None
-        assert said in str(status_of(noted).handler_error)
+        assert description in str(status_of(noted).handler_error)
         assert {run.handler: run.failures for run in noted.handler_runs if run.error} == {"bad": 1}
         await wait_until_handled(its)
         assert (before.times, len(times), after.times) == (1, 3, 1)

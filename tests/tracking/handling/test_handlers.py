@@ -135,7 +135,7 @@ def not_async(event: object) -> None: ...
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("function", "message"),
     [
         (not_async, "must be an async function"),
         (5, "must be an async function"),
@@ -143,6 +143,6 @@ def not_async(event: object) -> None: ...
         (asyncio.Event().wait, "must be callable with one argument, the event, or with two"),
     ],
 )
-def test_function_that_cannot_be_a_handler_is_rejected(function: Any, said: str) -> None:
-    with pytest.raises(TypeError, match=said):
+def test_function_that_cannot_be_a_handler_is_rejected(function: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
         handler_of(function, str)

@@ -170,6 +170,6 @@ async def test_displaced_request_uses_no_space_although_more_of_it_arrives() -> 
         with pytest.raises(TooManyError):
             await first
         assert await read(admission, prompt(b""), "b") == b""
-        await asyncio.sleep(0)  # whoever would have to make room now is told
+        await asyncio.sleep(0)  # a request that is displaced is notified now
         other.send(b"", more_body=False)
         assert await second == b""

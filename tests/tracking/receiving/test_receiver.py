@@ -250,7 +250,7 @@ async def test_callback_that_is_not_trusted_is_acknowledged_kept_and_reconciled(
         assert orphan.start_id == (None if "?plivo" not in url else "elsewhere" if "elsewhere" in url else "start-1")
         assert await store.get("start-1") == record
         await settled(plivo)
-    assert plivo.looks.count("Recording/") == (0 if fields == {"a": "b"} else 1)
+    assert plivo.queries.count("Recording/") == (0 if fields == {"a": "b"} else 1)
     [line] = [each.getMessage() for each in caplog.records if each.levelno >= logging.WARNING]
     assert "a callback was kept as an orphan: " in line
     assert len(line) <= 200
@@ -286,7 +286,7 @@ async def test_a_callback_without_a_token_changes_nothing_whatever_ids_it_names(
         assert await store.get("start-1") == record
         assert len(await store.orphans()) == 2
         await settled(plivo)
-    assert plivo.looks.count("Recording/") == 1
+    assert plivo.queries.count("Recording/") == 1
 
 
 async def test_all_splits_of_one_capture_are_one_orphan_of_its_start() -> None:
@@ -393,15 +393,15 @@ async def refusals(http_client: RawHttpClient) -> AsyncIterator[tuple[int, bytes
 async def test_rejection_has_constant_text_and_changes_nothing() -> None:
     async with receiving() as (http_client, store):
         record = await store.create(accepted())
-        said: dict[int, set[bytes]] = {}
+        bodies_by_status: dict[int, set[bytes]] = {}
         async for status, request in refusals(http_client):
             await http_client.send(request)
             reply = await http_client.read_response()
             assert reply.status == status, request
-            said.setdefault(status, set()).add(reply.body)
+            bodies_by_status.setdefault(status, set()).add(reply.body)
             assert reply.headers.get("allow") == ("POST" if status == 405 else None)
-        assert said.keys() == {400, 403, 404, 405, 413}
-        assert {len(bodies) for bodies in said.values()} == {1}
+        assert bodies_by_status.keys() == {400, 403, 404, 405, 413}
+        assert {len(bodies) for bodies in bodies_by_status.values()} == {1}
         assert (await store.get("start-1"), await store.orphans()) == (record, [])
         assert await deliver(http_client, signed()) == 200  # the same connection all the time
 

@@ -50,7 +50,7 @@ def at(moment: datetime) -> Reading:
     return Reading(wall=moment, steady=0.0, run="another run")
 
 
-async def looked(
+async def reconciled(
     plivo: ScriptedPlivo,
     record: FollowedRecording = UNKNOWN,
     store: MemoryStore | None = None,
@@ -75,13 +75,13 @@ async def test_single_row_in_the_start_window_is_the_recording() -> None:
         listed("later", at=NOW + timedelta(hours=1)),
         listed("elsewhere", conference_name="another"),
     ]
-    assert id_of(await looked(plivo)) == "rec-1"
-    assert plivo.looks == ["Recording/"]
+    assert id_of(await reconciled(plivo)) == "rec-1"
+    assert plivo.queries == ["Recording/"]
 
 
 async def test_list_is_requested_from_the_beginning_of_the_sending() -> None:
     plivo = ScriptedPlivo()
-    await looked(plivo)
+    await reconciled(plivo)
     asked = plivo.requests[0].url.params
     assert asked["conference_name"] == "standup"
     assert asked["add_time__gte"].startswith("2026-02-28 11:58:30")
@@ -90,7 +90,7 @@ async def test_list_is_requested_from_the_beginning_of_the_sending() -> None:
 async def test_two_rows_are_both_reported() -> None:
     plivo = ScriptedPlivo()
     plivo.rows = [listed("rec-1"), listed("rec-2")]
-    match await looked(plivo):
+    match await reconciled(plivo):
         case CandidatesFound(recordings=rows):
             assert [row.recording_id for row in rows] == ["rec-1", "rec-2"]
         case other:
@@ -104,14 +104,14 @@ async def test_row_of_another_start_does_not_count() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     await store.create(recording("recorded", "another start"))  # it has rec-1
     plivo.rows = [listed("rec-1"), listed("rec-2")]
-    assert id_of(await looked(plivo, store=store)) == "rec-2"
+    assert id_of(await reconciled(plivo, store=store)) == "rec-2"
 
 
 async def test_row_with_the_known_id_is_the_recording() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     record = await store.create(recording("started"))
     plivo.rows = [listed("rec-1"), listed("rec-2")]
-    assert id_of(await looked(plivo, record, store)) == "rec-1"
+    assert id_of(await reconciled(plivo, record, store)) == "rec-1"
 
 
 GONE = attrs.evolve(UNKNOWN, gone_at=NOW - timedelta(hours=1))
@@ -125,18 +125,18 @@ async def test_row_by_which_another_start_was_only_matched_leaves_the_start_unkn
     plivo.rows = [listed("rec-1", at=NOW + seconds * SECOND)]
     sibling = await store.create(record_after(recording("unknown", "another start"), RecordingFound(recording=ROW)))
     assert sibling.recording_id == "rec-1"
-    assert await looked(plivo, GONE, store) is None
+    assert await reconciled(plivo, GONE, store) is None
     plivo.rows = []
-    assert await looked(plivo, GONE, store) == NothingFound()
+    assert await reconciled(plivo, GONE, store) == NothingFound()
 
 
 async def test_row_near_the_start_window_of_another_start_leaves_no_doubt() -> None:
     plivo, store = ScriptedPlivo(), MemoryStore()
     plivo.live = False
     plivo.rows = [listed("rec-1", at=NOW + timedelta(hours=1))]
-    assert await looked(plivo, GONE, store) is None
+    assert await reconciled(plivo, GONE, store) is None
     await store.create(recording("recorded", "another start"))
-    assert await looked(plivo, GONE, store) == NothingFound()
+    assert await reconciled(plivo, GONE, store) == NothingFound()
 
 
 # Known by its id
@@ -145,18 +145,18 @@ async def test_row_near_the_start_window_of_another_start_leaves_no_doubt() -> N
 async def test_recording_with_a_known_id_is_requested_by_it_whatever_the_times() -> None:
     plivo = ScriptedPlivo()
     plivo.rows = [listed("rec-0"), listed("rec-1", at=NOW + timedelta(days=2), conference_name="another")]
-    assert id_of(await looked(plivo, recording("unconfirmed"))) == "rec-1"
-    assert plivo.looks == ["Recording/rec-1/"]
+    assert id_of(await reconciled(plivo, recording("unconfirmed"))) == "rec-1"
+    assert plivo.queries == ["Recording/rec-1/"]
 
 
 async def test_recording_that_is_not_found_by_its_id_is_found_by_its_url() -> None:
     plivo = ScriptedPlivo()
     record = recording("unconfirmed")
     plivo.rows = [listed("another id", recording_url=record.record_url)]
-    assert id_of(await looked(plivo, record)) == "another id"
+    assert id_of(await reconciled(plivo, record)) == "another id"
     plivo.rows = []
-    assert await looked(plivo, attrs.evolve(record, gone_at=GONE.gone_at)) is None
-    assert plivo.looks == ["Recording/rec-1/", "Recording/"] * 2
+    assert await reconciled(plivo, attrs.evolve(record, gone_at=GONE.gone_at)) is None
+    assert plivo.queries == ["Recording/rec-1/", "Recording/"] * 2
 
 
 # Nothing there
@@ -164,17 +164,17 @@ async def test_recording_that_is_not_found_by_its_id_is_found_by_its_url() -> No
 
 async def test_missing_row_is_no_evidence_while_the_conference_is_live() -> None:
     plivo = ScriptedPlivo()
-    assert await looked(plivo) is None
-    assert plivo.looks == ["Recording/", "Conference/standup/"]
+    assert await reconciled(plivo) is None
+    assert plivo.queries == ["Recording/", "Conference/standup/"]
 
 
 async def test_start_without_row_and_conference_is_absent_after_the_grace_period() -> None:
     plivo = ScriptedPlivo()
     plivo.live = False
-    assert await looked(plivo) == ConferenceGone(at=NOW)
+    assert await reconciled(plivo) == ConferenceGone(at=NOW)
     gone = attrs.evolve(UNKNOWN, gone_at=NOW)
-    assert await looked(plivo, gone) is None
-    assert await looked(plivo, gone, now=NOW + DEFAULT_TRACKING.absence_grace) == NothingFound()
+    assert await reconciled(plivo, gone) is None
+    assert await reconciled(plivo, gone, now=NOW + DEFAULT_TRACKING.absence_grace) == NothingFound()
 
 
 @pytest.mark.parametrize(
@@ -189,15 +189,15 @@ async def test_possible_row_leaves_the_start_unknown(row: dict[str, Any]) -> Non
     plivo = ScriptedPlivo()
     plivo.live = False
     plivo.rows = [row]
-    assert await looked(plivo, GONE) is None
-    assert plivo.looks == ["Recording/"]
+    assert await reconciled(plivo, GONE) is None
+    assert plivo.queries == ["Recording/"]
 
 
 async def test_failed_request_proves_nothing() -> None:
     plivo = ScriptedPlivo()
     plivo.broken = True
     with pytest.raises(ServerError):
-        await looked(plivo)
+        await reconciled(plivo)
 
 
 # The list
@@ -207,7 +207,7 @@ async def test_failed_request_proves_nothing() -> None:
 async def test_every_page_of_the_list_is_read(count: int) -> None:
     plivo = ScriptedPlivo()
     plivo.rows = [listed(f"rec-{number}") for number in range(count)]
-    match await looked(plivo):
+    match await reconciled(plivo):
         case CandidatesFound(recordings=rows):
             assert {row.recording_id for row in rows} == {row["recording_id"] for row in plivo.rows}
         case RecordingFound():
@@ -277,7 +277,7 @@ async def test_end_of_a_conference_is_dated_by_plivos_clock(wrong: float) -> Non
     plivo = ScriptedPlivo()
     plivo.live = False
     plivo.ahead = -wrong * SECOND
-    evidence = await looked(plivo, sent(0), now=None)
+    evidence = await reconciled(plivo, sent(0), now=None)
     assert isinstance(evidence, ConferenceGone)
     assert evidence.at is not None
     assert abs(evidence.at - (_clock.now() - wrong * SECOND)) < 3 * SECOND
@@ -286,8 +286,8 @@ async def test_end_of_a_conference_is_dated_by_plivos_clock(wrong: float) -> Non
 # A tenth of the quota
 
 
-def times_of_looks(
-    rate_limit: RateLimit | None, looks: int, rows: int = 1, *, answer: httpx.Response | None = None
+def request_times(
+    rate_limit: RateLimit | None, reconciliations: int, rows: int = 1, *, answer: httpx.Response | None = None
 ) -> list[float]:
     """Return the times at which the requests are sent if many are made at once."""
     times: list[float] = []
@@ -306,7 +306,8 @@ def times_of_looks(
         ) as client:
             reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
             await asyncio.gather(
-                *(reconciler.reconcile(UNKNOWN, DEFAULT_TRACKING) for _ in range(looks)), return_exceptions=True
+                *(reconciler.reconcile(UNKNOWN, DEFAULT_TRACKING) for _ in range(reconciliations)),
+                return_exceptions=True,
             )
 
     virtual_time.run(asking())
@@ -315,7 +316,7 @@ def times_of_looks(
 
 @pytest.mark.parametrize("rows", [1, 45])
 def test_reconciliation_uses_a_tenth_of_the_quota(rows: int) -> None:
-    times = times_of_looks(RateLimit(300, per=5.0), looks=40, rows=rows)
+    times = request_times(RateLimit(300, per=5.0), reconciliations=40, rows=rows)
     assert len(times) == 40 * (rows // 20 + 1)
     for begin_ in times:
         assert sum(begin_ <= time < begin_ + 5.0 for time in times) <= 30
@@ -325,14 +326,14 @@ def test_reconciliation_uses_a_tenth_of_the_quota(rows: int) -> None:
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_repeated_request_waits_for_its_share_of_the_quota(status: int) -> None:
     answer = httpx.Response(status, headers={"Retry-After": "0"})
-    assert len(times_of_looks(RateLimit(300, per=5.0), looks=7, answer=answer)) == 7
+    assert len(request_times(RateLimit(300, per=5.0), reconciliations=7, answer=answer)) == 7
 
 
 @pytest.mark.parametrize("limit", [1, 3, 19])
 def test_reconciliation_uses_a_tenth_of_a_small_quota(limit: int) -> None:
-    times = times_of_looks(RateLimit(limit, per=1.0), looks=4)
+    times = request_times(RateLimit(limit, per=1.0), reconciliations=4)
     assert times == pytest.approx([number * 10 / limit for number in range(4)], abs=0.1)
 
 
 def test_reconciliation_without_a_quota_does_not_wait() -> None:
-    assert max(times_of_looks(None, looks=100)) == 0
+    assert max(request_times(None, reconciliations=100)) == 0

@@ -26,14 +26,14 @@ def test_plivo_is_asked_about_a_recording_at_most_once_a_minute() -> None:
             for _ in range(100):
                 its.follower.request_reconciliation("start-1")
                 await asyncio.sleep(0.01)
-            assert plivo.looks.count("Recording/") == 1
+            assert plivo.queries.count("Recording/") == 1
             its.follower.request_reconciliation("start-2")
             await asyncio.sleep(MIN_INTERVAL - 2)
-            assert plivo.looks.count("Recording/") == 2
+            assert plivo.queries.count("Recording/") == 2
             await asyncio.sleep(MIN_INTERVAL)
-            assert plivo.looks.count("Recording/") == 3  # what came within the minute is asked once it is over
+            assert plivo.queries.count("Recording/") == 3  # what came within the minute is asked once it is over
             await asyncio.sleep(10 * MIN_INTERVAL)
-            assert plivo.looks.count("Recording/") == 3
+            assert plivo.queries.count("Recording/") == 3
 
     run(main())
 
@@ -45,9 +45,9 @@ def test_plivo_is_not_asked_after_the_tracker_was_closed() -> None:
             await its.store.create(unknown(tracking=PATIENT))
             for _ in range(2):
                 its.follower.request_reconciliation("start-1")
-        asked = len(plivo.looks)
+        asked = len(plivo.queries)
         await asyncio.sleep(2 * MIN_INTERVAL)
-        assert len(plivo.looks) == asked
+        assert len(plivo.queries) == asked
 
     run(main())
 
@@ -65,7 +65,7 @@ async def test_few_recordings_are_asked_about_at_once_and_each_waits_once() -> N
         go.set()
         while other_tasks():
             await asyncio.wait(other_tasks())
-        assert plivo.looks.count("Recording/") == len(records)
+        assert plivo.queries.count("Recording/") == len(records)
 
 
 async def test_recording_that_ended_while_it_waited_is_not_asked_about() -> None:
