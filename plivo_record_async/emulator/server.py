@@ -7,17 +7,20 @@ import contextlib
 import re
 from collections.abc import AsyncGenerator, Coroutine
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self, get_args
 
-from plivo_record_async import _clock
 from plivo_record_async.emulator.account.arguments import RefusedError
-from plivo_record_async.emulator.account.dialect import Dialect, Fault
+from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.quota import Quota
 from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
-from plivo_record_async.emulator.control.routes import Control
+from plivo_record_async.emulator.clock import ClockMode, RealClock, VirtualClock, clock_of
+from plivo_record_async.emulator.control.control import Control
 from plivo_record_async.emulator.deliveries.deliverer import Deliverer
+from plivo_record_async.emulator.faults.faults import Faults
 from plivo_record_async.emulator.history.entries import Delivery, ReceivedRequest
 from plivo_record_async.emulator.history.history import DEFAULT_KEEP, History
+from plivo_record_async.emulator.history.story import story_of
 from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.serving import open_listener, serving, url_of
 
@@ -32,6 +35,20 @@ _SERVER_SETTINGS: dict[str, Any] = {
     "timeout_keep_alive": 75,
     "timeout_graceful_shutdown": 1,
 }
+
+
+class RateLimitLike(Protocol):
+    """A quota of requests, such as `plivo_record_async.RateLimit`."""
+
+    @property
+    def limit(self) -> int:
+        """How many requests are admitted in a period."""
+        ...
+
+    @property
+    def per(self) -> float:
+        """The length of the period, in seconds."""
+        ...
 
 
 class Emulator:
@@ -59,6 +76,11 @@ class Emulator:
         auth_token: The auth token of the account, which also signs the callbacks.
         strict: Whether only conferences that were opened are live. If False, every name is live until it is ended.
         dialect: Which of Plivo's contradicting documents to follow. If None, the current ones.
+        clock: ``real``: the time of day. ``squeezed``: the same, but with a tenth of the pauses between deliveries.
+            ``virtual``: time moves only by `advance`.
+        seed: The seed of random faults.
+        quota: How many requests are admitted in which period, such as ``RateLimit(300, per=5.0)``. More requests are
+            answered 429. If None, there is no limit.
         keep: How many requests, deliveries and events are kept, each: the latest ones. If 0, none is.
 
     Raises:
@@ -79,6 +101,9 @@ class Emulator:
         auth_token: str = DEFAULT_AUTH_TOKEN,
         strict: bool = False,
         dialect: Dialect | None = None,
+        clock: ClockMode = "real",
+        seed: int = 0,
+        quota: RateLimitLike | None = None,
         keep: int = DEFAULT_KEEP,
     ) -> None:
         if not re.fullmatch(r"[MS]A[A-Z0-9]{18}", auth_id):
@@ -87,6 +112,8 @@ class Emulator:
             raise ConfigurationError("auth_token must be a text without spaces or control characters, and not empty")
         if not host:
             raise ConfigurationError("host must not be empty; 0.0.0.0 listens on all addresses of this machine")
+        if clock not in get_args(ClockMode):
+            raise ConfigurationError(f"clock must be one of {', '.join(get_args(ClockMode))}, not {clock!r}")
         if keep < 0:
             raise ConfigurationError(f"keep must be 0 or more, not {keep!r}")
         if port not in range(65536):
@@ -98,6 +125,9 @@ class Emulator:
         self._strict = strict
         self._dialect = dialect or Dialect()
         self._keep = keep
+        self._clock_mode: ClockMode = clock
+        self._seed = seed
+        self._quota = None if quota is None else Quota(quota.limit, quota.per)
         self._exits = contextlib.AsyncExitStack()
         self._control: Control | None = None
         self._deliverer: Deliverer | None = None
@@ -113,6 +143,21 @@ class Emulator:
         return self._entered.world.executions(conference_name)
 
     @property
+    def clock(self) -> RealClock | VirtualClock:
+        """The clock of the emulator. A `RecordingTracker` takes it as ``clock``, so that both have the same time."""
+        return self._entered.clock
+
+    @property
+    def faults(self) -> Faults:
+        """What goes wrong on purpose, with requests and with callbacks."""
+        return self._entered.faults
+
+    @property
+    def dialects(self) -> dict[str, Dialect]:
+        """The dialects of single conferences, by name: ``plivo.dialects["standup"] = Dialect(stop_status=200)``."""
+        return self._entered.world.dialects
+
+    @property
     def requests(self) -> list[ReceivedRequest]:
         """The latest requests to the API and for recorded files, with their answers, the oldest first."""
         return self._entered.history.requests.entries()
@@ -121,6 +166,36 @@ class Emulator:
     def deliveries(self) -> list[Delivery]:
         """The latest attempts to deliver callbacks, also those that are not over, the oldest first."""
         return self._entered.history.deliveries.entries()
+
+    def assert_executed_once(self, conference_name: str) -> None:
+        """Check that exactly one start was executed in a conference.
+
+        Args:
+            conference_name: The name of the conference.
+
+        Raises:
+            AssertionError: None was, or more than one. The message shows every request and delivery of the conference
+                that is kept, in order.
+        """
+        count = self.executions(conference_name)
+        if count != 1:
+            raise AssertionError(f"{self._story(conference_name, count)}\n  exactly 1 was expected")
+
+    def assert_no_duplicate_starts(self) -> None:
+        """Check that no conference had more than one start executed.
+
+        Raises:
+            AssertionError: A conference had. The message shows every request and delivery of such conferences that is
+                kept, in order.
+        """
+        executed = {name: self.executions(name) for name in tuple(self._entered.world.conferences)}
+        stories = [self._story(name, count) for name, count in executed.items() if count > 1]
+        if stories:
+            raise AssertionError("\n".join([*stories, "  at most 1 in each conference was expected"]))
+
+    def _story(self, conference_name: str, count: int) -> str:
+        said = "1 start was" if count == 1 else f"{count} starts were"
+        return f"{said} executed in {conference_name!r}:\n{story_of(conference_name, self.requests, self.deliveries)}"
 
     def state(self) -> dict[str, Any]:
         """Return what ``GET /__emulator__/state`` answers: conferences, recordings and delivery attempts."""
@@ -185,6 +260,17 @@ class Emulator:
         except RefusedError as refusal:
             raise LookupError(refusal.error) from refusal
 
+    async def advance(self, seconds: float) -> None:
+        """Move the virtual clock on. Whatever waits is woken up in the order of its times.
+
+        Args:
+            seconds: By how much.
+
+        Raises:
+            ValueError: The clock is not virtual, or the time is negative.
+        """
+        await self._on_its_loop(self._entered.advance(seconds))
+
     async def reset(self) -> None:
         """Forget everything that happened: conferences, recordings, faults, and the logs.
 
@@ -204,8 +290,8 @@ class Emulator:
         Raises:
             ValueError: The status cannot stand for an error with a body, or the header cannot be sent.
         """
-        fault = Fault(status=status, executed=executed, retry_after=retry_after)
-        self._entered.world.faults.extend([fault] * times)
+        on = self.faults.on("api", times=times)
+        on.status(status, executed=executed, retry_after=retry_after)
 
     async def callbacks_settled(self) -> None:
         """Wait until every callback was delivered, or given up after its last retry."""
@@ -245,9 +331,13 @@ class Emulator:
         with open_listener(self._host, self._port) as listener:
             url = url_of(listener).replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
             history = History(self._keep)
-            deliverer = Deliverer(auth_token=self.auth_token, history=history, dialect=self._dialect)
-            world = World(auth_id=self.auth_id, url=url, strict=self._strict, dialect=self._dialect)
-            control = Control(world=world, history=history, deliveries=deliverer, now=_clock.now)
+            world = World(auth_id=self.auth_id, url=url, strict=self._strict, dialect=self._dialect, quota=self._quota)
+            faults = Faults(seed=self._seed, publish=history.note_fault)
+            clock = clock_of(self._clock_mode)
+            deliverer = Deliverer(
+                auth_token=self.auth_token, history=history, dialect_of=world.dialect_of, faults=faults, clock=clock
+            )
+            control = Control(world=world, history=history, deliveries=deliverer, faults=faults, clock=clock)
             app = EmulatorApp(control=control, auth_token=self.auth_token, host=self._host)
             async with contextlib.aclosing(deliverer), serving(app, listener, **_SERVER_SETTINGS):
                 self._control, self._deliverer, self._loop = control, deliverer, asyncio.get_running_loop()
@@ -255,4 +345,4 @@ class Emulator:
                     yield
                 finally:
                     self._loop = None
-                    history.events.close()
+                    app.close()

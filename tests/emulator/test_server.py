@@ -8,6 +8,8 @@ import re
 import signal
 import socket
 import threading
+from email.utils import parsedate_to_datetime
+from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -453,3 +455,66 @@ async def take(lines: Any, count: int, start: str) -> Any:
         if line.startswith(start):
             count -= 1
             yield line
+
+
+async def test_faults_are_set_in_python() -> None:
+    async with Emulator() as plivo:
+        plivo.faults.on("start", conference="standup", times=1).reset_after_execution()
+        with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+            await ask(plivo, "POST", "Conference/standup/Record/")
+        assert plivo.executions("standup") == 1
+        await plivo.reset()
+        plivo.faults.on("any").stall()
+        await plivo.reset()
+        assert (await ask(plivo, "POST", "Conference/standup/Record/")).status_code == 202
+
+
+async def test_failed_assertion_tells_the_whole_story() -> None:
+    async with CallbackServer.listening() as receiver, Emulator() as plivo:
+        with pytest.raises(AssertionError, match="0 starts were executed in 'standup'"):
+            plivo.assert_executed_once("standup")
+        await ask(plivo, "POST", "Conference/standup/Record/", json={"callback_url": receiver.url})
+        plivo.assert_executed_once("standup")
+        plivo.assert_no_duplicate_starts()
+        await ask(plivo, "POST", "Conference/standup/Record/")
+        await plivo.callbacks_settled()
+        for once in (True, False):
+            with pytest.raises(AssertionError) as failure:
+                plivo.assert_executed_once("standup") if once else plivo.assert_no_duplicate_starts()
+            text = str(failure.value)
+            assert text.startswith("2 starts were executed in 'standup':\n")
+            assert text.count("request ") == 2
+            assert "delivery 1: response callback 1, attempt 1, POST " in text
+
+
+async def test_each_conference_may_have_its_own_dialect() -> None:
+    async with Emulator(dialect=Dialect(start_status=200)) as plivo:
+        plivo.dialects["standup"] = Dialect(start_status=201)
+        assert (await ask(plivo, "POST", "Conference/standup/Record/")).status_code == 201
+        assert (await ask(plivo, "POST", "Conference/another/Record/")).status_code == 200
+
+
+async def test_virtual_time_passes_only_when_it_is_advanced() -> None:
+    async with CallbackServer.listening(500, 500, 500) as receiver, Emulator(clock="virtual") as plivo:
+        url = f"{receiver.url}/#rp=5xx&rc=3"
+        started = await ask(plivo, "POST", "Conference/standup/Record/", json={"transcription_url": url})
+        await plivo.advance(3600)
+        await plivo.end_conference("standup")
+        await plivo.advance(60)
+        assert plivo.state()["recordings"][0]["duration_ms"] == 3_600_000
+        times = [each.time for each in plivo.deliveries]
+        assert [round((b - a).total_seconds()) for a, b in pairwise(times)] == [1, 2, 4]
+        assert [each.state for each in plivo.deliveries] == ["failed", "failed", "failed", "delivered"]
+        later = await ask(plivo, "GET", "Conference/")
+        passed = parsedate_to_datetime(later.headers["date"]) - parsedate_to_datetime(started.headers["date"])
+        assert passed.total_seconds() == 3660
+        assert plivo.clock.now() == plivo.clock.read().wall
+    async with Emulator() as plivo:
+        with pytest.raises(ValueError, match="only a virtual clock"):
+            await plivo.advance(1)
+
+
+@pytest.mark.parametrize("clock", ["fast", None])
+def test_unknown_clock_is_refused(clock: Any) -> None:
+    with pytest.raises(ConfigurationError, match="clock must be one of real, squeezed, virtual, not "):
+        Emulator(clock=clock)

@@ -24,7 +24,6 @@ from plivo_record_async import (
     TrackedRecording,
 )
 from plivo_record_async.emulator.account.callbacks import Callback
-from plivo_record_async.emulator.account.dialect import Fault
 from plivo_record_async.emulator.account.recording import Recording
 from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
@@ -96,11 +95,11 @@ class TroubledNetwork(httpx.AsyncBaseTransport):
             case "lost":
                 raise httpx.ReadTimeout("it never arrived")
             case "refused":
-                self.plivo.control.world.faults.append(Fault(status=400))
+                self.plivo.control.faults.on("start", times=1).status(400)
             case "broken":
-                self.plivo.control.world.faults.append(Fault(status=503))
+                self.plivo.control.faults.on("start", times=1).status(503)
             case "executed":
-                self.plivo.control.world.faults.append(Fault(status=503, executed=True))
+                self.plivo.control.faults.on("start", times=1).status(503, executed=True)
             case _:
                 pass
         response = await self.way.handle_async_request(request)

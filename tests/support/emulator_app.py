@@ -9,7 +9,9 @@ import attrs
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.app import EmulatorApp
-from plivo_record_async.emulator.control.routes import Control
+from plivo_record_async.emulator.clock import RealClock
+from plivo_record_async.emulator.control.control import Control
+from plivo_record_async.emulator.faults.faults import Faults
 from plivo_record_async.emulator.history.entries import Delivery
 from plivo_record_async.emulator.history.history import History
 
@@ -34,6 +36,8 @@ class KeptCallbacks:
     async def drop_all(self) -> None:
         self.callbacks.clear()
 
+    async def attempts_settled(self) -> None: ...
+
     def note(self, callback: Callback, *, replay_of: int | None = None) -> Delivery:
         number = self.history.deliveries.next_id()
         delivery = Delivery(
@@ -55,5 +59,6 @@ def app_around(world: World, callbacks: list[Callback], *, auth_token: str, keep
     """The application of this account. What it would deliver is added to the callbacks."""
     history = History(keep)
     deliveries = KeptCallbacks(history, callbacks)
-    control = Control(world=world, history=history, deliveries=deliveries, now=lambda: datetime.now(UTC))
+    faults = Faults(seed=0, publish=history.note_fault)
+    control = Control(world=world, history=history, deliveries=deliveries, faults=faults, clock=RealClock())
     return EmulatorApp(control=control, auth_token=auth_token)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from collections.abc import Iterator
 from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
+import attrs
 import click
 from click.core import ParameterSource
 
@@ -50,6 +52,19 @@ __all__ = ["emulate"]
 )
 @click.option("--strict", is_flag=True, help="Treat no conference as live until it is opened over the control API.")
 @click.option(
+    "--clock",
+    type=click.Choice(["real", "squeezed", "virtual"]),
+    default="real",
+    show_default=True,
+    help="The time: of day; of day with a tenth of the pauses between deliveries; or only as it is advanced.",
+)
+@click.option("--seed", type=int, metavar="NUMBER", default=0, show_default=True, help="The seed of random faults.")
+@click.option(
+    "--quota",
+    metavar="REQUESTS/SECONDS",
+    help="Answer 429 to more requests than these in any period of so long, such as 300/5.  [default: no limit]",
+)
+@click.option(
     "--keep",
     type=click.IntRange(min=0),
     metavar="NUMBER",
@@ -58,9 +73,7 @@ __all__ = ["emulate"]
     help="How many requests, deliveries and events are kept, each: the latest ones.",
 )
 @click.option("--quiet", is_flag=True, help="Print no line for each request and each callback.")
-def emulate(
-    *, host: str, port: int, auth_id: str | None, auth_token: str | None, strict: bool, keep: int, quiet: bool
-) -> ExitCode:
+def emulate(*, auth_id: str | None, auth_token: str | None, quota: str | None, quiet: bool, **options: Any) -> ExitCode:
     """Run a local Plivo to test against.
 
     Prints one line on standard output, "ready" and its address, when it accepts requests. Standard error then shows how
@@ -77,12 +90,30 @@ def emulate(
         from plivo_record_async.emulator import Emulator  # noqa: PLC0415 - it needs the extra
     account: dict[str, Any] = {"auth_id": auth_id, "auth_token": auth_token}
     given = {name: value for name, value in account.items() if value is not None}
-    emulator = Emulator(host=host, port=port, strict=strict, keep=keep, **given)
+    emulator = Emulator(quota=None if quota is None else _quota(quota), **options, **given)
     source = click.get_current_context().get_parameter_source("auth_token")
     # A token from the environment may belong to the real account, so it is not shown.
     token = '"$PLIVO_AUTH_TOKEN"' if source is ParameterSource.ENVIRONMENT else shlex.quote(emulator.auth_token)
-    asyncio.run(_until_signalled(emulator, Printer(as_json=False), token=token, strict=strict, quiet=quiet))
+    asyncio.run(_until_signalled(emulator, Printer(as_json=False), token=token, strict=options["strict"], quiet=quiet))
     return ExitCode.DONE
+
+
+@attrs.frozen
+class _Quota:
+    limit: int
+    per: float
+
+
+def _quota(text: str) -> _Quota:
+    """Read a quota such as 300/5.
+
+    Raises:
+        BadParameter: The text is no quota.
+    """
+    match = re.fullmatch(r"([1-9][0-9]{0,8})/([0-9]{1,6}(?:\.[0-9]{1,3})?)", text)
+    if match is None or float(match[2]) <= 0:
+        raise click.BadParameter(f"{text!r} is not a quota such as 300/5", param_hint="--quota")
+    return _Quota(int(match[1]), float(match[2]))
 
 
 async def _until_signalled(emulator: Emulator, printer: Printer, *, token: str, strict: bool, quiet: bool) -> None:

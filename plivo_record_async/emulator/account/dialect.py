@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any, Literal, get_args
 
 import attrs
@@ -14,7 +12,7 @@ from attrs.validators import ge, in_
 from plivo_record_async._value import Value
 from plivo_record_async.emulator.account.callbacks import SignatureScheme
 
-__all__ = ["Dialect", "Fault"]
+__all__ = ["Dialect"]
 
 _CAMEL_CASE = {
     "api_id": "ApiID",
@@ -37,23 +35,35 @@ class Dialect(Value):
     Attributes:
         start_status: Of an executed start: 202 in the documents, 201 and 200 in the SDKs' own tests.
         stop_status: Of an executed stop: 204, without a body. 200 and 202 come with a message.
+        stop_body: What follows a stop's 204: ``none``, or ``message``, JSON that HTTP does not allow there.
         async_status: Of the answer "async api spawned".
+        async_reply: What is answered if the request has a callback_url: ``spawned``, and the result comes by callback;
+            or ``full``, the result itself, as in some samples.
+        success_shape: Of the body of a start's and a stop's success: ``json``, ``html`` (no JSON at all) or ``empty``
+            (``{}``).
         error_shape: Of the body of a refusal: ``text`` and ``object`` have ``error`` in JSON, ``empty`` is
             ``{}``, ``html`` is no JSON at all.
         error_api_id: Whether a refusal carries its ``api_id``.
         ended_shape: Of the callback that a recording has ended: fields in ``snake_case``, fields in
             ``camel_case``, or JSON in the field ``response``.
         ended_message: Its field ``message``: in older documents "record_done", or "record done".
-        numbers: How it spells numbers: as ``integer``, as ``decimal`` ("345100.00000"), or not at all (``empty``).
+        numbers: How it spells numbers: as ``integer``, as ``decimal`` ("345100.00000"), not at all (``empty``), or
+            always as -1 (``unknown``).
         started_callback: Whether the start of a recording is called back too, with a duration of -1.
         signatures: What signs a callback: ``V3``; ``V3 list``, as while auth tokens rotate; ``V2``; ``none``.
         copies: How often each callback is delivered.
         delay_s: Seconds to wait before a callback is sent.
+        retry_after: Whether a 429 of the account's quota has the header ``Retry-After``.
     """
 
     start_status: int = attrs.field(default=202, validator=_ACCEPTED)
     stop_status: int = attrs.field(default=204, validator=in_((200, 202, 204)))
+    stop_body: Literal["none", "message"] = attrs.field(default="none", validator=in_(("none", "message")))
+    async_reply: Literal["spawned", "full"] = attrs.field(default="spawned", validator=in_(("spawned", "full")))
     async_status: int = attrs.field(default=202, validator=_ACCEPTED)
+    success_shape: Literal["json", "html", "empty"] = attrs.field(
+        default="json", validator=in_(("json", "html", "empty"))
+    )
     error_shape: Literal["text", "object", "empty", "html"] = attrs.field(
         default="text", validator=in_(("text", "object", "empty", "html"))
     )
@@ -62,13 +72,42 @@ class Dialect(Value):
         default="snake_case", validator=in_(("snake_case", "camel_case", "response"))
     )
     ended_message: str | None = None
-    numbers: Literal["integer", "decimal", "empty"] = attrs.field(
-        default="integer", validator=in_(("integer", "decimal", "empty"))
+    numbers: Literal["integer", "decimal", "empty", "unknown"] = attrs.field(
+        default="integer", validator=in_(("integer", "decimal", "empty", "unknown"))
     )
     started_callback: bool = False
     signatures: SignatureScheme = attrs.field(default="V3", validator=in_(get_args(SignatureScheme)))
     copies: int = attrs.field(default=1, validator=ge(1))
     delay_s: float = attrs.field(default=0.0, validator=ge(0))
+    retry_after: bool = False
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Dialect:
+        """Return the dialect that JSON describes.
+
+        Args:
+            given: The attributes that differ from the default.
+
+        Raises:
+            ValueError: A name is unknown, or a value is invalid.
+        """
+        known = [attribute.name for attribute in attrs.fields(cls)]
+        if unknown := sorted(given.keys() - set(known)):
+            raise ValueError(f"{', '.join(unknown)}: not known, only {', '.join(known)}")
+        try:
+            return cls(**given)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"the dialect is invalid: {str(error.args[0]) if error.args else error}") from error
+
+    def success(self, body: Mapping[str, Any]) -> Mapping[str, Any] | str:
+        """Return the body of a success: JSON, or a text of HTML.
+
+        Args:
+            body: The body in JSON.
+        """
+        if self.success_shape == "html":
+            return "<html><body><h1>ok</h1></body></html>"
+        return {} if self.success_shape == "empty" else body
 
     def refusal(self, error: str, api_id: str | None) -> Mapping[str, Any] | str:
         """Return the body of a refusal: JSON, or a text of HTML."""
@@ -92,40 +131,6 @@ class Dialect(Value):
     def _json(self, value: str | int) -> str | int:
         if isinstance(value, str) or self.numbers == "integer":
             return value
+        if self.numbers == "unknown":
+            return -1
         return f"{value}.00000" if self.numbers == "decimal" else ""
-
-
-def _is_status(_fault: Fault, _attribute: attrs.Attribute[int], value: Any) -> None:
-    if not isinstance(value, int) or value not in range(300, 600) or value == HTTPStatus.NOT_MODIFIED:
-        raise ValueError(f"status must be an HTTP status from 300 to 599 other than 304, not {value!r}")
-
-
-def _is_header(_fault: Fault, _attribute: attrs.Attribute[str | None], value: Any) -> None:
-    if value is not None and not (isinstance(value, str) and re.fullmatch("[ -~]+", value)):
-        raise ValueError(f"retry_after must be a text of visible ASCII characters, not {value!r}")
-
-
-@attrs.frozen(kw_only=True)
-class Fault:
-    """An error that is answered instead of the right answer.
-
-    Attributes:
-        status: HTTP status, such as 429 or 503.
-        executed: Whether the request is executed all the same.
-        retry_after: The header ``Retry-After``.
-
-    Raises:
-        ValueError: The status cannot stand for an error with a body, or the header cannot be sent.
-    """
-
-    status: int = attrs.field(validator=_is_status)
-    executed: bool = False
-    retry_after: str | None = attrs.field(default=None, validator=_is_header)
-
-    @property
-    def phrase(self) -> str:
-        """The name of the status. Gateways use numbers that no standard defines."""
-        try:
-            return HTTPStatus(self.status).phrase.lower()
-        except ValueError:
-            return f"status {self.status}"

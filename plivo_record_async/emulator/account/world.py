@@ -12,9 +12,9 @@ Times and IDs are arguments. Callbacks are returned as values, and the caller de
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Mapping
 from datetime import datetime
+from itertools import chain
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -22,7 +22,8 @@ import attrs
 
 from plivo_record_async.emulator.account.arguments import RefusedError, choice_argument, url_argument
 from plivo_record_async.emulator.account.callbacks import Callback
-from plivo_record_async.emulator.account.dialect import Dialect, Fault
+from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.quota import Quota
 from plivo_record_async.emulator.account.recording import Recording
 
 __all__ = ["Conference", "Result", "World", "start_arguments"]
@@ -84,7 +85,8 @@ class World:
         url: Where the API is served, without a slash at its end.
         strict: Whether only conferences that were opened are live.
         dialect: Which of the contradictory documents to follow.
-        faults: What goes wrong with the next requests, one each.
+        dialects: The dialects of single conferences, by name.
+        quota: The quota of requests. If None, there is no limit.
         conferences: Every conference that was ever heard of, by name.
         recordings: Every recording that was not deleted, by id, in the order of their starts.
     """
@@ -93,7 +95,8 @@ class World:
     url: str
     strict: bool = False
     dialect: Dialect = attrs.field(factory=Dialect)
-    faults: deque[Fault] = attrs.field(factory=deque[Fault])
+    dialects: dict[str, Dialect] = attrs.field(factory=dict[str, Dialect])
+    quota: Quota | None = None
     conferences: dict[str, Conference] = attrs.field(factory=dict[str, Conference])
     recordings: dict[str, Recording] = attrs.field(factory=dict[str, Recording])
 
@@ -112,9 +115,18 @@ class World:
             return Conference(name=name, opened_at=now)
         return self._existing(name)
 
+    def dialect_of(self, conference_name: str | None) -> Dialect:
+        """Return the dialect of a conference.
+
+        Args:
+            conference_name: The name. If None, the dialect of everything else is returned.
+        """
+        return self.dialects.get(conference_name, self.dialect) if conference_name is not None else self.dialect
+
     def clear(self) -> None:
-        """Forget all conferences, recordings and faults."""
-        self.faults.clear()
+        """Forget all conferences, recordings, and requests that count against the quota."""
+        if self.quota:
+            self.quota.clear()
         self.conferences.clear()
         self.recordings.clear()
 
@@ -154,14 +166,14 @@ class World:
         )
         self.conferences[name] = conference
         return Result(
-            status=self.dialect.start_status,
+            status=self.dialect_of(name).start_status,
             body={
                 "api_id": api_id,
                 "message": "conference recording started",
                 "recording_id": recording_id,
                 "url": recording.url,
             },
-            callbacks=recording.started_callbacks(self.dialect),
+            callbacks=recording.started_callbacks(self.dialect_of(name)),
             changed=(conference, recording),
         )
 
@@ -173,7 +185,7 @@ class World:
         """
         conference, ended = self._end_recordings(self.conference(name, now=now), now=now)
         return Result(
-            status=self.dialect.stop_status,
+            status=self.dialect_of(name).stop_status,
             body={"api_id": api_id, "message": "conference recording stopped"},
             callbacks=self._ended_callbacks(ended),
             changed=(conference, *ended),
@@ -229,7 +241,8 @@ class World:
         return known
 
     def _ended_callbacks(self, ended: list[Recording]) -> tuple[Callback, ...]:
-        return tuple(callback for each in ended for callback in each.ended_callbacks(self.dialect))
+        callbacks = (each.ended_callbacks(self.dialect_of(each.conference_name)) for each in ended)
+        return tuple(chain.from_iterable(callbacks))
 
     def _end_recordings(self, conference: Conference, *, now: datetime) -> tuple[Conference, list[Recording]]:
         ended = [self.recordings[recording_id].ended(now) for recording_id in conference.running]

@@ -7,19 +7,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 from uuid import uuid4
 
 import attrs
 
-from plivo_record_async import _clock
 from plivo_record_async.emulator.account.callbacks import Callback, DeliveryOptions, HttpCallback
 from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.clock import RealClock, VirtualClock
 from plivo_record_async.emulator.deliveries.sending import CallbackSender, DeliveryResult
+from plivo_record_async.emulator.faults.fault import Fault
+from plivo_record_async.emulator.faults.faults import Faults
 from plivo_record_async.emulator.history.entries import Delivery
 from plivo_record_async.emulator.history.history import History
 
 __all__ = ["Deliverer"]
+
+_PATIENCE = 0.5
+_LONGEST_HOLD = 1.0
 
 _logger = logging.getLogger(__name__)
 
@@ -27,13 +35,17 @@ _logger = logging.getLogger(__name__)
 class Deliverer:
     """Deliver callbacks in background tasks, a limited number at a time.
 
+    The pause before the first retry is the clock's, and doubles before each further retry. Plivo does not document its
+    own pauses.
+
     Args:
         auth_token: The auth token that signs the callbacks.
         history: Where all attempts are noted.
-        dialect: How callbacks are signed, how often each is delivered, and with which delay.
+        dialect_of: A function that returns the dialect of a conference: how its callbacks are signed, how often each is
+            delivered, and with which delay.
+        faults: What goes wrong on purpose.
+        clock: The clock of all pauses and timeouts.
         concurrency: How many callbacks are delivered at the same time.
-        first_pause: Seconds before the first retry. The pause doubles before each further retry. Plivo does not
-            document its own pauses.
     """
 
     def __init__(
@@ -41,17 +53,21 @@ class Deliverer:
         *,
         auth_token: str,
         history: History,
-        dialect: Dialect,
+        dialect_of: Callable[[str | None], Dialect],
+        faults: Faults,
+        clock: RealClock | VirtualClock,
         concurrency: int = 64,
-        first_pause: float = 0.1,
     ) -> None:
         self._auth_token = auth_token
         self._history = history
-        self._dialect = dialect
+        self._dialect_of = dialect_of
+        self._faults = faults
+        self._clock = clock
         self._slots = asyncio.Semaphore(concurrency)
-        self._first_pause = first_pause
         self._tasks: dict[asyncio.Task[None], Callback] = {}
-        self._sender = CallbackSender()
+        self._held: list[tuple[str | None, asyncio.Event]] = []
+        self._active: dict[asyncio.Task[None], asyncio.Event] = {}
+        self._sender = CallbackSender(clock)
         self._last_callback_id = 0
 
     def send_soon(self, callback: Callback) -> None:
@@ -60,11 +76,13 @@ class Deliverer:
         Args:
             callback: The callback.
         """
-        for _ in range(self._dialect.copies):
-            self._spawn(callback)
+        for _ in range(self._dialect_of(callback.conference_name).copies):
+            fault = self._faults.take("callback", callback.conference_name)
+            for _ in range(2 if fault is not None and fault.do == "duplicate" else 1):
+                self._spawn(callback, fault=fault)
 
     def replay(self, delivery: Delivery) -> Delivery:
-        """Begin to deliver the callback of an earlier delivery again. It is signed again.
+        """Begin to deliver the callback of an earlier delivery again. It is signed again, and no fault happens to it.
 
         Args:
             delivery: The earlier delivery.
@@ -73,6 +91,15 @@ class Deliverer:
             The first attempt of the new delivery.
         """
         return self._spawn(delivery.callback, replay_of=delivery.id)
+
+    async def attempts_settled(self) -> None:
+        """Wait until every callback waits for the clock or is over, but not long for a slow receiver."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while self._active:
+                    await next(iter(self._active.values())).wait()
+        except TimeoutError:
+            self._active.clear()
 
     async def settled(self) -> None:
         """Wait until every callback was delivered or given up, including those that are added meanwhile."""
@@ -101,52 +128,97 @@ class Deliverer:
         await self.drop_all()
         await self._sender.aclose()
 
-    def _spawn(self, callback: Callback, *, replay_of: int | None = None) -> Delivery:
+    def _spawn(self, callback: Callback, *, fault: Fault | None = None, replay_of: int | None = None) -> Delivery:
         self._last_callback_id += 1
-        delivery = self._noted(
-            Delivery(
-                id=self._history.deliveries.next_id(),
-                callback_id=self._last_callback_id,
-                callback=callback,
-                attempt=1,
-                replay_of=replay_of,
-                time=_clock.now(),
-            )
+        delivery = Delivery(
+            id=self._history.deliveries.next_id(),
+            callback_id=self._last_callback_id,
+            callback=callback,
+            attempt=1,
+            replay_of=replay_of,
+            fault=fault.do if fault else None,
+            time=self._clock.now(),
         )
-        task = asyncio.create_task(self._deliver(delivery))
+        if fault is not None and fault.do == "drop":
+            return self._noted(attrs.evolve(delivery, state="dropped", error="dropped by a fault", at=delivery.time))
+        self._noted(delivery)
+        task = asyncio.create_task(self._deliver_with_fault(delivery, fault))
         self._tasks[task] = callback
+        self._active[task] = asyncio.Event()
         task.add_done_callback(self._tasks.pop)
+        task.add_done_callback(self._rest)
         return delivery
+
+    async def _deliver_with_fault(self, delivery: Delivery, fault: Fault | None) -> None:
+        conference_name = delivery.conference_name
+        delay = self._dialect_of(conference_name).delay_s
+        if fault is not None and fault.do == "delay":
+            delay += fault.seconds or 0.0
+        if delay:
+            await self._resting(self._clock.sleep(delay))
+        overtaken = list(self._held)
+        if fault is not None and fault.do == "reorder":
+            await self._resting(self._hold(conference_name))
+        await self._deliver(delivery)
+        for name, released in overtaken:
+            if name == conference_name:
+                released.set()
+
+    async def _resting(self, wait: Coroutine[Any, Any, None]) -> None:
+        """Wait, during which the current task counts as at rest."""
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
+        self._rest(task)
+        await wait
+        self._active[task] = asyncio.Event()
+
+    def _rest(self, task: asyncio.Task[None]) -> None:
+        active = self._active.pop(task, None)
+        if active is not None:
+            active.set()
+
+    async def _hold(self, conference_name: str | None) -> None:
+        """Wait until a later callback of the same conference was delivered, but not for long."""
+        held = (conference_name, asyncio.Event())
+        self._held.append(held)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LONGEST_HOLD):
+                await held[1].wait()
+        self._held.remove(held)
 
     async def _deliver(self, delivery: Delivery) -> None:
         options = DeliveryOptions.of(delivery.callback.url)
-        await asyncio.sleep(self._dialect.delay_s)
         async with self._slots:
             try:
-                async with asyncio.timeout(options.total_ms / 1000):
+                async with self._clock.timeout(options.total_ms / 1000):
                     while True:
-                        request = self._signed(delivery.callback)
-                        delivery = self._noted(attrs.evolve(delivery, state="sending", time=_clock.now(), sent=request))
+                        request = self._signed(delivery)
+                        delivery = self._noted(
+                            attrs.evolve(delivery, state="sending", time=self._clock.now(), sent=request)
+                        )
                         result = await self._sender.send(request, options)
                         pause = self._pause_after(delivery, result, options)
                         self._finished(delivery, result, pause)
                         if pause is None:
                             return
                         delivery = self._next_attempt(delivery)
-                        await asyncio.sleep(pause)
+                        await self._resting(self._clock.sleep(pause))
             except TimeoutError:
                 over = DeliveryResult(error=f"given up: all {options.total_ms} ms (tt) are over")
                 self._finished(delivery, over, None)
 
-    def _signed(self, callback: Callback) -> HttpCallback:
-        nonce = f"{uuid4().int % 10**20:020}"
-        return callback.signed(nonce=nonce, auth_token=self._auth_token, scheme=self._dialect.signatures)
+    def _signed(self, delivery: Delivery) -> HttpCallback:
+        scheme = self._dialect_of(delivery.conference_name).signatures
+        return delivery.callback.signed(
+            nonce=f"{uuid4().int % 10**20:020}",
+            auth_token=self._auth_token,
+            scheme="none" if delivery.fault == "unsigned" else scheme,
+        )
 
     def _pause_after(self, delivery: Delivery, result: DeliveryResult, options: DeliveryOptions) -> float | None:
         """Return the seconds before the next attempt. If None, no attempt follows."""
         if not options.retries_after(result.failure, delivery.attempt):
             return None
-        return self._first_pause * float(2 ** (delivery.attempt - 1))
+        return self._clock.first_pause * float(2 ** (delivery.attempt - 1))
 
     def _next_attempt(self, delivery: Delivery) -> Delivery:
         return self._noted(
@@ -156,12 +228,13 @@ class Deliverer:
                 callback=delivery.callback,
                 attempt=delivery.attempt + 1,
                 replay_of=delivery.replay_of,
-                time=_clock.now(),
+                fault=delivery.fault,
+                time=self._clock.now(),
             )
         )
 
     def _finished(self, delivery: Delivery, result: DeliveryResult, pause: float | None) -> None:
-        now = _clock.now()
+        now = self._clock.now()
         _logger.info(
             "callback (%s) %s %s: %s",
             delivery.kind,

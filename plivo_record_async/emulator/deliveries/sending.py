@@ -8,6 +8,7 @@ import attrs
 import httpx
 
 from plivo_record_async.emulator.account.callbacks import DeliveryOptions, HttpCallback
+from plivo_record_async.emulator.clock import RealClock, VirtualClock
 from plivo_record_async.emulator.history.entries import kept
 
 __all__ = ["CallbackSender", "DeliveryResult"]
@@ -40,9 +41,13 @@ class CallbackSender:
     """Sends callbacks, each over a connection of its own, so that ``ct`` applies to each of them.
 
     The clients honour SSL_CERT_FILE and use no proxy.
+
+    Args:
+        clock: The clock of all timeouts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: RealClock | VirtualClock) -> None:
+        self._clock = clock
         self._clients: dict[bool, httpx.AsyncClient] = {}
 
     async def send(self, request: HttpCallback, options: DeliveryOptions) -> DeliveryResult:
@@ -55,7 +60,16 @@ class CallbackSender:
         Returns:
             What came of it. No error of the network is raised.
         """
-        timeout = httpx.Timeout(options.read_ms / 1000, connect=options.connect_ms / 1000, pool=None)
+        seconds = (options.connect_ms + options.read_ms) / 1000
+        if self._clock.mode != "virtual":
+            return await self._send(request, _timeout(options))
+        try:
+            async with self._clock.timeout(seconds):
+                return await self._send(request, httpx.Timeout(None))
+        except TimeoutError:
+            return DeliveryResult(error=f"no answer within {seconds} s", failure="rt")
+
+    async def _send(self, request: HttpCallback, timeout: httpx.Timeout) -> DeliveryResult:
         client = self._client(tls=request.url.lower().startswith("https:"))
         try:
             async with client.stream(
@@ -77,6 +91,10 @@ class CallbackSender:
             transport = httpx.AsyncHTTPTransport(verify=tls, limits=limits)
             self._clients[tls] = httpx.AsyncClient(transport=transport, headers=_HEADERS)
         return self._clients[tls]
+
+
+def _timeout(options: DeliveryOptions) -> httpx.Timeout:
+    return httpx.Timeout(options.read_ms / 1000, connect=options.connect_ms / 1000, pool=None)
 
 
 async def _answered(response: httpx.Response) -> DeliveryResult:

@@ -10,6 +10,7 @@ import json
 from collections import deque
 from collections.abc import AsyncGenerator
 from itertools import islice
+from threading import Lock
 from typing import Any, Literal, Protocol
 from uuid import uuid4
 
@@ -77,19 +78,21 @@ class EventStream:
         self._events: deque[Event] = deque(maxlen=keep)
         self._last = 0
         self._heartbeat = heartbeat
+        self._lock = Lock()
         self._wakers: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
 
     def publish(self, kind: EventKind, entry: Snapshot) -> None:
-        """Add an event. This may be called from any thread, one at a time.
+        """Add an event. This may be called from any thread.
 
         Args:
             kind: What the event is about.
             entry: The new state of it.
         """
-        self._last += 1
-        self._events.append(Event(self._last, kind, entry))
+        with self._lock:
+            self._last += 1
+            self._events.append(Event(self._last, kind, entry))
         if self._wakers and self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake)
 

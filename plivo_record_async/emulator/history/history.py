@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from plivo_record_async.emulator.account.recording import Recording
 from plivo_record_async.emulator.account.world import Conference
+from plivo_record_async.emulator.faults.fault import Fault
 from plivo_record_async.emulator.history.entries import Delivery, ReceivedRequest
 from plivo_record_async.emulator.history.events import EventStream
 from plivo_record_async.emulator.history.log import Log
@@ -61,6 +62,14 @@ class History:
         """
         for value in changed:
             self.events.publish("recording" if isinstance(value, Recording) else "conference", value)
+
+    def note_fault(self, fault: Fault) -> None:
+        """Publish the new state of a fault.
+
+        Args:
+            fault: The fault as it is now.
+        """
+        self.events.publish("fault", fault)
 
     def clear(self) -> None:
         """Drop all requests and deliveries, and tell all listeners to read everything again."""

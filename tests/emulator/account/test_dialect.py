@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plivo_record_async.emulator.account.dialect import Dialect, Fault
+from plivo_record_async.emulator.account.dialect import Dialect
 
 FIELDS: dict[str, str | int] = {"record_url": "http://h/r.mp3", "recording_id": "an-id", "recording_duration_ms": 1500}
 
@@ -57,25 +57,6 @@ def test_number_argument_is_read_within_its_bounds(numbers: Any, spelled: str) -
 
 
 @pytest.mark.parametrize(
-    ("status", "phrase"), [(503, "service unavailable"), (520, "status 520"), (301, "moved permanently")]
-)
-def test_fault_status_has_a_reason_phrase(status: int, phrase: str) -> None:
-    assert Fault(status=status).phrase == phrase
-
-
-@pytest.mark.parametrize("status", [0, 99, 200, 204, 304, 600, -1, "503", None])
-def test_fault_must_be_an_error_status(status: Any) -> None:
-    with pytest.raises(ValueError, match=f"status must be an HTTP status .*, not {status!r}"):
-        Fault(status=status)
-
-
-@pytest.mark.parametrize("retry_after", ["", "1\r\nX: y", "ü", 1, "\0"])
-def test_fault_header_must_be_sendable(retry_after: Any) -> None:
-    with pytest.raises(ValueError, match="retry_after must be"):
-        Fault(status=429, retry_after=retry_after)
-
-
-@pytest.mark.parametrize(
     "wrong",
     [
         {"start_status": 204},
@@ -92,3 +73,16 @@ def test_fault_header_must_be_sendable(retry_after: Any) -> None:
 def test_unknown_dialect_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
         Dialect(**wrong)
+
+
+def test_dialect_is_read_from_json() -> None:
+    assert Dialect.of({"stop_status": 200, "copies": 2}) == Dialect(stop_status=200, copies=2)
+    with pytest.raises(ValueError, match="colour: not known, only start_status, "):
+        Dialect.of({"colour": "red"})
+    for wrong in ({"copies": 0}, {"copies": "two"}, {"numbers": "roman"}):
+        with pytest.raises(ValueError, match="the dialect is invalid: "):
+            Dialect.of(wrong)
+
+
+def test_numbers_may_all_be_unknown() -> None:
+    assert Dialect(numbers="unknown").ended_fields({"recording_duration_ms": 1500}) == {"recording_duration_ms": "-1"}

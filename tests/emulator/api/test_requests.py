@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.account.dialect import Dialect, Fault
+from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.quota import Quota
 from plivo_record_async.emulator.account.recording import Recording
 from plivo_record_async.emulator.account.world import Conference, World
 from plivo_record_async.emulator.api.endpoints import ApiRequest
 from plivo_record_async.emulator.api.paths import segments
-from plivo_record_async.emulator.api.requests import ApiReply, handle_request
+from plivo_record_async.emulator.api.requests import ApiReply, answer_error, handle_request
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 AUTH_ID, TOKEN = "MAXXXXXXXXXXXXXXXXXX", "a-token"
@@ -249,29 +250,60 @@ def test_dialect_decides_where_plivos_documents_contradict_each_other() -> None:
     assert plivo.ask("GET", "Nothing/").body == "<html><body><h1>not found</h1></body></html>"
 
 
-def test_each_fault_happens_once() -> None:
+@pytest.mark.parametrize("executed", [False, True])
+def test_error_replaces_the_answer(executed: bool) -> None:
     plivo = Account()
-    plivo.world.faults.append(Fault(status=429, retry_after="7"))
-    assert plivo.ask("POST", "Conference/x/Record/") == ApiReply(
-        status=429, body={"api_id": "1", "error": "too many requests"}, headers={"Retry-After": "7"}
-    )
-    assert plivo.world.executions("x") == 0
-    assert plivo.ask("POST", "Conference/x/Record/").status == 202
+    request = ApiRequest(method="GET", path=[], now=NOW, api_id="1", recording_id="r")
+    done = ApiReply(status=202, body={}, headers={"A": "b"}, executed=True) if executed else None
+    reply = answer_error(plivo.world, request, 503, "service unavailable", done=done)
+    body = {"api_id": "1", "error": "service unavailable"}
+    assert reply == ApiReply(status=503, body=body, executed=executed)
 
 
-def test_a_fault_may_hide_an_execution() -> None:
-    plivo = Account()
-    plivo.world.faults.append(Fault(status=503, executed=True))
-    failed = plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"})
-    assert (failed.status, failed.body) == (503, {"api_id": "1", "error": "service unavailable"})
-    assert [each.kind for each in failed.callbacks] == ["response"]
-    assert plivo.world.executions("x") == 1
+@pytest.mark.parametrize("retry_after", [False, True])
+def test_requests_over_the_quota_are_refused(retry_after: bool) -> None:
+    plivo = Account(quota=Quota(2, 5.0), dialect=Dialect(retry_after=retry_after))
+    assert [plivo.ask("GET", "Conference/").status for _ in range(3)] == [200, 200, 429]
+    refused = plivo.ask("GET", "Conference/")
+    assert refused.headers == ({"Retry-After": "5"} if retry_after else {})
+    assert isinstance(refused.body, dict)
+    assert refused.body["error"] == "too many requests"
+    assert plivo.ask("GET", "Conference/", credentials=None).status == 401
+    plivo.now += timedelta(seconds=5)
+    assert plivo.ask("GET", "Conference/").status == 200
 
 
-def test_fault_does_not_execute_an_invalid_request() -> None:
-    plivo = Account()
-    plivo.world.faults.append(Fault(status=503, executed=True))
-    assert plivo.ask("POST", "Conference/x/Record/", {"file_format": "ogg"}).status == 400
+def test_each_conference_may_have_its_own_dialect() -> None:
+    plivo = Account(dialects={"x": Dialect(start_status=201, error_shape="empty")})
+    assert plivo.ask("POST", "Conference/x/Record/").status == 201
+    assert plivo.ask("POST", "Conference/y/Record/").status == 202
+    assert plivo.ask("PUT", "Conference/x/Record/").body != {}
+    assert plivo.ask("POST", "Conference/x/Record/", {"file_format": "ogg"}).body == {}
+
+
+def test_result_may_be_answered_at_once_in_spite_of_a_callback_url() -> None:
+    plivo = Account(dialect=Dialect(async_reply="full"))
+    started = plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"})
+    assert isinstance(started.body, dict)
+    assert (started.body["recording_id"], started.callbacks) == ("rec-1", ())
+
+
+@pytest.mark.parametrize(("shape", "body"), [("html", "<html><body><h1>ok</h1></body></html>"), ("empty", {})])
+def test_success_may_have_a_senseless_body(shape: Any, body: object) -> None:
+    plivo = Account(dialect=Dialect(success_shape=shape))
+    assert plivo.ask("POST", "Conference/x/Record/").body == body
+    assert plivo.ask("POST", "Conference/x/Record/", {"callback_url": "http://me/cb"}).body == body
+    assert isinstance(plivo.ask("GET", "Conference/").body, dict)
+    assert plivo.world.executions("x") == 2
+
+
+def test_body_may_follow_a_204() -> None:
+    plivo = Account(dialect=Dialect(stop_body="message"))
+    plivo.ask("POST", "Conference/x/Record/")
+    stopped = plivo.ask("DELETE", "Conference/x/Record/")
+    assert (stopped.status, stopped.body) == (204, None)
+    assert json.loads(stopped.trailing) == {"api_id": "2", "message": "conference recording stopped"}
+    assert stopped.headers["Content-Length"] == str(len(stopped.trailing))
 
 
 def test_reply_says_what_was_executed_and_what_changed() -> None:

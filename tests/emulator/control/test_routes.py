@@ -9,7 +9,8 @@ import pytest
 from plivo_record_async.emulator.account.arguments import RefusedError
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.world import World
-from plivo_record_async.emulator.control.routes import Control
+from plivo_record_async.emulator.control.control import Control
+from plivo_record_async.emulator.control.routes import handle
 from tests.support.emulator_app import app_around
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -22,8 +23,8 @@ class Plivo:
     control: Control
     callbacks: list[Callback]
 
-    async def ask(self, method: str, path: str, query: str = "") -> Any:
-        return (await self.control.handle(method, path.split("/"), query)).body
+    async def ask(self, method: str, path: str, query: str = "", body: bytes = b"") -> Any:
+        return (await handle(self.control, method, path.split("/"), query, body)).body
 
     def start(self, name: str, number: int) -> None:
         given = {"callback_url": "http://h/cb"}
@@ -68,15 +69,6 @@ async def test_delivery_is_replayed(plivo: Plivo) -> None:
     for wrong in ("9", "0", "x"):
         with pytest.raises(RefusedError):
             await plivo.ask("POST", f"deliveries/{wrong}/replay")
-
-
-async def test_reset_forgets_everything(plivo: Plivo) -> None:
-    plivo.start("standup", 1)
-    plivo.control.end_conference("standup")
-    assert await plivo.ask("POST", "reset") == {}
-    state = await plivo.ask("GET", "state")
-    assert (state["conferences"], state["recordings"], state["deliveries"]) == ({}, [], [])
-    assert plivo.callbacks == []
 
 
 async def test_unknown_resource_is_not_found(plivo: Plivo) -> None:

@@ -14,7 +14,9 @@ import trustme
 
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.clock import RealClock, VirtualClock
 from plivo_record_async.emulator.deliveries.deliverer import Deliverer
+from plivo_record_async.emulator.faults.faults import Faults
 from plivo_record_async.emulator.history.entries import Delivery
 from plivo_record_async.emulator.history.history import History
 from tests.support.servers.callback_server import Behaviour, CallbackServer
@@ -29,9 +31,18 @@ def callback(url: str, method: str = "POST") -> Callback:
 
 
 @asynccontextmanager
-async def delivering(dialect: Dialect | None = None, **options: Any) -> AsyncGenerator[tuple[Deliverer, History]]:
+async def delivering(
+    dialect: Dialect | None = None, *, clock: RealClock | VirtualClock | None = None, **options: Any
+) -> AsyncGenerator[tuple[Deliverer, History]]:
     history = History()
-    deliverer = Deliverer(auth_token=TOKEN, history=history, dialect=dialect or Dialect(), first_pause=0.01, **options)
+    deliverer = Deliverer(
+        auth_token=TOKEN,
+        history=history,
+        dialect_of=lambda _: dialect or Dialect(),
+        faults=options.pop("faults", Faults(seed=0, publish=history.note_fault)),
+        clock=clock or RealClock("squeezed", 0.01),
+        **options,
+    )
     try:
         yield deliverer, history
     finally:
@@ -226,3 +237,81 @@ async def test_closing_cancels_slow_deliveries_and_logs_them(caplog: pytest.LogC
         f"the emulator was shut down before the recording callback to {receiver.url} was delivered"
     ]
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
+
+
+def faulty() -> Faults:
+    return Faults(seed=0, publish=lambda _: None)
+
+
+async def kinds_received(faults: Faults, *names: str) -> list[str]:
+    """The names of the callbacks in the order in which they arrive."""
+    async with CallbackServer.listening() as receiver, delivering(faults=faults) as (deliverer, _):
+        for name in names:
+            fields = {"name": name}
+            deliverer.send_soon(Callback(kind="recording", url=receiver.url, method="POST", fields=fields, api_id="x"))
+        await deliverer.settled()
+        return [receiver.received.get_nowait().fields["name"] for _ in range(receiver.received.qsize())]
+
+
+async def test_faults_drop_duplicate_and_reorder_callbacks() -> None:
+    faults = faulty()
+    faults.on("callback", times=1).drop()
+    assert await kinds_received(faults, "a", "b") == ["b"]
+    faults.on("callback", times=1).duplicate()
+    assert sorted(await kinds_received(faults, "a", "b")) == ["a", "a", "b"]
+    faults.on("callback", times=1).reorder()
+    assert await kinds_received(faults, "a", "b") == ["b", "a"]
+    assert len(faults) == 0
+
+
+async def test_reordered_callback_without_another_is_delivered_after_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plivo_record_async.emulator.deliveries.deliverer._LONGEST_HOLD", 0.01)
+    faults = faulty()
+    faults.on("callback").reorder()
+    assert await kinds_received(faults, "a") == ["a"]
+
+
+async def test_faults_delay_callbacks_and_leave_them_unsigned() -> None:
+    faults = faulty()
+    faults.on("callback", times=1).delay(0.05)
+    faults.on("callback", times=1).unsigned()
+    assert await kinds_received(faults, "a", "b") == ["b", "a"]
+    async with CallbackServer.listening() as receiver, delivering(faults=faults) as (deliverer, history):
+        faults.on("callback", times=1).unsigned()
+        deliverer.send_soon(callback(receiver.url))
+        await deliverer.settled()
+        assert not [name for name in receiver.received.get_nowait().headers if "signature" in name]
+        assert [(each.fault, each.signed) for each in finished(history)] == [("unsigned", None)]
+
+
+async def test_dropped_callback_is_noted_and_can_be_replayed() -> None:
+    faults = faulty()
+    faults.on("callback").drop()
+    async with CallbackServer.listening() as receiver, delivering(faults=faults) as (deliverer, history):
+        deliverer.send_soon(callback(receiver.url))
+        (dropped,) = finished(history)
+        assert (dropped.state, dropped.fault, dropped.error) == ("dropped", "drop", "dropped by a fault")
+        deliverer.replay(dropped)
+        await deliverer.settled()
+        assert receiver.received.qsize() == 1
+
+
+async def test_virtual_clock_moves_retries() -> None:
+    clock = VirtualClock()
+    async with CallbackServer.listening(500, 500) as receiver, delivering(clock=clock) as (deliverer, history):
+        deliverer.send_soon(callback(f"{receiver.url}/#rp=5xx&rc=2"))
+        await clock.advance(0, deliverer.attempts_settled)
+        assert [each.state for each in history.deliveries.entries()] == ["failed", "waiting"]
+        await clock.advance(60, deliverer.attempts_settled)
+        assert [each.state for each in history.deliveries.entries()] == ["failed", "failed", "delivered"]
+        assert receiver.received.qsize() == 3
+
+
+async def test_virtual_clock_ends_attempts_without_an_answer() -> None:
+    clock = VirtualClock()
+    async with CallbackServer.listening("never answer") as receiver, delivering(clock=clock) as (deliverer, history):
+        deliverer.send_soon(callback(f"{receiver.url}/#rc=0"))
+        await receiver.received.get()
+        await clock.advance(60, deliverer.attempts_settled)
+        await deliverer.settled()
+        assert [each.error for each in history.deliveries.entries()] == ["no answer within 42.0 s"]

@@ -4,6 +4,7 @@ import asyncio
 from contextlib import aclosing
 
 from plivo_record_async.emulator.account.callbacks import DeliveryOptions, HttpCallback
+from plivo_record_async.emulator.clock import RealClock
 from plivo_record_async.emulator.deliveries.sending import CallbackSender, DeliveryResult
 
 
@@ -16,7 +17,7 @@ async def answer(response: bytes) -> DeliveryResult:
         writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server, aclosing(CallbackSender()) as sender:
+    async with server, aclosing(CallbackSender(RealClock())) as sender:
         host, port = server.sockets[0].getsockname()
         request = HttpCallback(method="GET", url=f"http://{host}:{port}/", headers={}, content=None)
         return await sender.send(request, DeliveryOptions())
