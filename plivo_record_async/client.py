@@ -271,9 +271,9 @@ class RecordClient:
         Args:
             conference_name: The name of the conference. Any text except ``.`` and ``..`` is a legal name.
             file_format: The format of the recording, ``mp3`` or ``wav``. If None, Plivo uses mp3.
-            transcription_type: The type of the transcription, usually ``auto``. If None, the recording is not
-                transcribed.
-            transcription_url: The URL to which Plivo sends the transcript. If None, the transcript is not sent.
+            transcription_type: The type of the transcription, usually ``auto``. If this and ``transcription_url`` are
+                None, the recording is not transcribed.
+            transcription_url: The URL to which Plivo sends the transcript. If None, Plivo does not send it.
             transcription_method: The HTTP method for ``transcription_url``, ``GET`` or ``POST``. If None, Plivo uses
                 POST.
             callback_url: The URL to which Plivo sends the asynchronous response, and a second callback when the

@@ -131,7 +131,7 @@ class PlivoClock:
         self._offset = 0.0
         self._date_received = False
 
-    def answered(self, date: str, sent: Reading, received: Reading) -> None:
+    def observe_date(self, date: str, sent: Reading, received: Reading) -> None:
         """Add the ``Date`` of a response to the estimate. A date that cannot be read is ignored.
 
         Args:

@@ -197,7 +197,7 @@ class Sender:
         The sender does this, and not the caller, because the pause must begin before the next request is sent, and
         because the caller may have been cancelled.
         """
-        self.plivo_clock.answered(response.headers.get("date", ""), began, _clock.read())
+        self.plivo_clock.observe_date(response.headers.get("date", ""), began, _clock.read())
         if (pause := response.quota_pause) is not None:
             self._quota.pause(pause)
 

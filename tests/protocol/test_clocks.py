@@ -33,7 +33,7 @@ def measured(*, wrong: float = 0.0, times: int = 2, since: float = 0.0) -> Plivo
     clock = PlivoClock()
     for number in range(times):
         moment = since + number
-        clock.answered(date(moment), at(moment, wrong=wrong), at(moment + 0.1, wrong=wrong))
+        clock.observe_date(date(moment), at(moment, wrong=wrong), at(moment + 0.1, wrong=wrong))
     return clock
 
 
@@ -70,7 +70,7 @@ def test_malformed_date_is_read_as_none(value: str) -> None:
 @pytest.mark.parametrize("value", [*NO_DATES, "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"])
 def test_impossible_date_is_ignored(value: str) -> None:
     clock = PlivoClock()
-    clock.answered(value, at(0), at(1))
+    clock.observe_date(value, at(0), at(1))
     assert clock.time(at(100, wrong=60)) == noon(160)
 
 
@@ -82,14 +82,14 @@ def test_dates_are_read_with_and_without_a_zone() -> None:
 
 def test_an_old_date_from_a_cache_is_outvoted() -> None:
     clock = measured(times=3)
-    clock.answered(date(-3_600), at(10), at(10.1))
+    clock.observe_date(date(-3_600), at(10), at(10.1))
     assert is_about(clock.time(at(11)), noon(11))
 
 
 def test_dates_that_contradict_each_other_measure_nothing() -> None:
     clock = measured(wrong=60)
     for number in (10, 11):
-        clock.answered(date(-3_600 + number), at(number, wrong=60), at(number + 0.1, wrong=60))
+        clock.observe_date(date(-3_600 + number), at(number, wrong=60), at(number + 0.1, wrong=60))
     assert clock.time(at(11, wrong=60)) is None
     assert not clock.when_sent(noon(65), sent(5), at(11, wrong=60)).measured
 
@@ -97,7 +97,7 @@ def test_dates_that_contradict_each_other_measure_nothing() -> None:
 def test_only_the_latest_responses_count() -> None:
     clock = measured(times=16)
     for number in range(16):  # Plivo's clock was corrected by a minute
-        clock.answered(date(60 + 20 + number), at(20 + number), at(20.1 + number))
+        clock.observe_date(date(60 + 20 + number), at(20 + number), at(20.1 + number))
     assert is_about(clock.time(at(40)), noon(100))
 
 
@@ -107,7 +107,7 @@ def test_measurement_is_dropped_when_the_local_clocks_disagree(step: float) -> N
     assert clock.time(at(100, wrong=60 + step)) is None
     assert clock.sending(at(100, wrong=60 + step), within=30).ahead is None
     for seconds in (101, 101.5):
-        clock.answered(date(seconds), at(seconds, wrong=60 + step), at(seconds, wrong=60 + step))
+        clock.observe_date(date(seconds), at(seconds, wrong=60 + step), at(seconds, wrong=60 + step))
     assert is_about(clock.time(at(102, wrong=60 + step)), noon(102))
     ahead = clock.sending(at(102, wrong=60 + step), within=30).ahead
     assert ahead == pytest.approx(-60 - step, abs=2)
@@ -116,7 +116,7 @@ def test_measurement_is_dropped_when_the_local_clocks_disagree(step: float) -> N
 @pytest.mark.parametrize("clock", [PlivoClock(), measured()])
 def test_response_during_which_a_clock_was_set_is_ignored(clock: PlivoClock) -> None:
     before = clock.sending(at(60), within=30)
-    clock.answered(date(50), at(50), at(51, wrong=60))
+    clock.observe_date(date(50), at(50), at(51, wrong=60))
     assert clock.sending(at(60), within=30) == before
 
 
@@ -141,7 +141,7 @@ def test_send_time_of_this_run_is_known_although_the_steady_clock_stopped(paused
     clock = measured()
     assert clock.sending(after_the_pause(paused + 5), within=30).ahead is None
     for seconds in (paused + 50, paused + 51):
-        clock.answered(date(seconds), after_the_pause(seconds), after_the_pause(seconds))
+        clock.observe_date(date(seconds), after_the_pause(seconds), after_the_pause(seconds))
     period = clock.when_sent(noon(5), sent(5), after_the_pause(paused + 60))
     assert period.measured
     assert period.earliest <= noon(5) <= period.latest
@@ -160,9 +160,9 @@ def test_stored_measurement_is_used_instead_of_the_current_one() -> None:
 def test_imprecise_measurement_is_not_stored() -> None:
     clock = PlivoClock()
     for _ in range(2):
-        clock.answered(date(0), at(0), at(9))
+        clock.observe_date(date(0), at(0), at(9))
     assert clock.sending(at(10), within=30).ahead is None
-    clock.answered(date(11), at(11), at(12))
+    clock.observe_date(date(11), at(11), at(12))
     assert clock.sending(at(13), within=30).ahead is not None
 
 
@@ -234,7 +234,7 @@ def test_measured_period_always_contains_the_true_time(
     for true, took, part in [*sorted(answers), *[(3_600.0, 1.0, 0.5)] * 2]:
         if sending is None and true >= was_sent:
             sending = clock.sending(read(was_sent), within=30)
-        clock.answered(date(true + took * part), read(true), read(true + took))
+        clock.observe_date(date(true + took * part), read(true), read(true + took))
     assert sending is not None
     period = clock.when_sent(read(was_sent).wall, sending, read(is_now))
     assert period.measured

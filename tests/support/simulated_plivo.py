@@ -198,7 +198,7 @@ class SimulatedMachine:
         """Send a request as a client does. If the answer is 404, return None."""
         response = self.plivo.answer(request, now)
         before, after = self.read(now - self.round_trip / 2), self.read(now + self.round_trip / 2)
-        self.clock(now).answered(response.headers.get("date", ""), before, after)
+        self.clock(now).observe_date(response.headers.get("date", ""), before, after)
         if response.status == 404:
             return None
         return result_of(request, response)

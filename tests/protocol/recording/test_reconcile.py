@@ -63,7 +63,7 @@ def measured(wrong: float = 0.0) -> PlivoClock:
     """Return an estimate of Plivo's clock that is exact to the second."""
     clock = PlivoClock()
     for _ in range(2):
-        clock.answered(
+        clock.observe_date(
             format_datetime(NOW + 99 * SECOND, usegmt=True), reading(100, wrong=wrong), reading(100, wrong=wrong)
         )
     return clock
