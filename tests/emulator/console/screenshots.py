@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import parse_qs
 
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
 from plivo_record_async import OutcomeUnknownError, RecordClient
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.serving import open_listener
-from tests.support.chromium import ARGUMENTS, chromium
+from tests.support.chromium import launched_browser
 from tests.support.servers.asgi_server import serving
 
 FOLDER = Path(__file__).parents[3] / "docs" / "_static"
@@ -43,12 +43,12 @@ async def record_conferences(plivo: Emulator) -> None:
         for name in (*CONFERENCES, *RUNNING):
             ended, transcribed = f"{receiver}/recorded", f"{receiver}/transcribed"
             if name == "board":
-                plivo.fail_next(503, executed=True)
+                plivo.faults.on("start", times=1).status(503, executed=True)
             try:
                 await client.start_recording(name, callback_url=ended, transcription_url=transcribed)
             except OutcomeUnknownError:
                 assert name == "board"
-            await asyncio.sleep(0.3)
+            await plivo.advance(21)
             if name in CONFERENCES:
                 await plivo.end_conference(name)
                 await plivo.callbacks_settled()
@@ -99,14 +99,11 @@ async def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     async with (
         serving(receive_callbacks, listener=open_listener("127.0.0.1", RECEIVER_PORT), lifespan="off"),
-        Emulator(port=EMULATOR_PORT) as plivo,
-        async_playwright() as playwright,
+        Emulator(port=EMULATOR_PORT, clock="virtual") as plivo,
+        launched_browser() as browser,
     ):
         await record_conferences(plivo)
-        path = chromium(playwright.chromium.executable_path)
-        browser = await playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
         await take(browser, plivo)
-        await browser.close()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from plivo_record_async import RecordClient
+from plivo_record_async import OutcomeUnknownError, RecordClient
 from plivo_record_async.emulator import Emulator
 from tests.emulator.console.conftest import OpenConsole
 from tests.support.servers.callback_server import CallbackServer
@@ -134,6 +134,80 @@ async def test_each_answer_has_its_advice(plivo: Emulator, open_console: OpenCon
     assert "no signature" in await page.evaluate(evaluated, {"status": 403, "error": "answered 403", "signed": None})
 
 
+STAGES = {
+    "": "now",
+    "waiting": "now",
+    "sending": "now",
+    "failed": "failed",
+    "failed sending": "now",
+    "failed delivered": "done",
+    "dropped": "failed",
+    "delivered failed": "done",
+}
+
+
+async def test_stage_of_a_recording_follows_from_the_attempts(plivo: Emulator, open_console: OpenConsole) -> None:
+    page = await open_console(plivo.url)
+    evaluated = """
+        async (states) => {
+            const { stages } = await import("/console/explain.js");
+            const time = "2026-01-01T00:00:00+00:00";
+            const recording = { started_at: time, ended_at: time, callback_url: "http://127.0.0.1/" };
+            const attempt = { kind: "recording", status: 503, error: "answered 503", at: time, next_attempt_at: null };
+            const callbacks = states.split(" ").filter(Boolean).map((state) => ({ ...attempt, state }));
+            return stages({ recording, request: null, callbacks }).map(({ state }) => state);
+        }
+    """
+    for states, stage in STAGES.items():
+        assert await page.evaluate(evaluated, states) == ["done", "done", "done", "done", stage, "none"], states
+
+
+async def test_fault_is_set_changes_a_start_and_is_over(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole
+) -> None:
+    page = await open_console(plivo.url, address="#/faults")
+    await page.get_by_test_id("fault-do").select_option("reset_after_execution")
+    await expect(page.get_by_test_id("fault-status")).to_be_hidden()
+    await page.get_by_test_id("fault-conference").fill("stand-up")
+    await page.get_by_test_id("fault-set").click()
+    await expect(page.get_by_test_id("faults")).to_contain_text("start requests in stand-up, once")
+    await client.start_recording("another")
+    with pytest.raises(OutcomeUnknownError):
+        await client.start_recording("stand-up")
+    await expect(page.get_by_test_id("faults")).to_contain_text("None.")
+    await page.get_by_test_id("tab-recordings").click()
+    await expect(row(page, "stand-up")).to_contain_text("Response lost")
+    await page.get_by_test_id("tab-requests").click()
+    await page.get_by_test_id("show").select_option("faults")
+    await row(page, "stand-up").click()
+    await expect(page.get_by_test_id("detail")).to_contain_text("reset_after_execution")
+
+
+async def test_faults_are_cleared(plivo: Emulator, client: RecordClient, open_console: OpenConsole) -> None:
+    page = await open_console(plivo.url, address="#/faults")
+    for on in ("start", "callback", "any"):
+        await page.get_by_test_id("fault-on").select_option(on)
+        await page.get_by_test_id("fault-set").click()
+        await expect(page.get_by_test_id("message")).to_have_text("The fault is set.")
+    await expect(page.get_by_test_id("clear-fault")).to_have_count(3)
+    await page.get_by_test_id("clear-fault").first.click()
+    await expect(page.get_by_test_id("clear-fault")).to_have_count(2)
+    await page.get_by_test_id("clear-faults").click()
+    await expect(page.get_by_test_id("faults")).to_contain_text("None.")
+    await client.start_recording("stand-up")
+
+
+async def test_virtual_clock_is_moved(open_console: OpenConsole) -> None:
+    async with Emulator(clock="virtual") as plivo:
+        page = await open_console(plivo.url, address="#/faults")
+        before = await page.get_by_test_id("clock").text_content()
+        await page.get_by_test_id("advance-seconds").fill("3600")
+        await page.get_by_test_id("advance").click()
+        await expect(page.get_by_test_id("message")).to_have_text("The clock moved by 1 h 0 min.")
+        await expect(page.get_by_test_id("clock")).to_contain_text("virtual")
+        await expect(page.get_by_test_id("clock")).not_to_have_text(before or "")
+
+
 async def test_everything_is_exported_and_reset(
     plivo: Emulator, client: RecordClient, open_console: OpenConsole, tmp_path: Path
 ) -> None:
@@ -192,7 +266,7 @@ async def test_everything_is_done_with_the_keyboard(
     await expect(page.get_by_test_id("detail")).to_be_hidden()
     await expect(row(page, "stand-up")).to_be_focused()
     await page.get_by_test_id("tab-recordings").focus()
-    for tab in ("deliveries", "requests"):
+    for tab in ("deliveries", "requests", "faults"):
         await keyboard.press("ArrowRight")
         await expect(page.get_by_test_id(f"tab-{tab}")).to_be_focused()
         await expect(page.get_by_test_id(f"tab-{tab}")).to_have_attribute("aria-selected", "true")

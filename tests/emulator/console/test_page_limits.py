@@ -35,7 +35,7 @@ HOSTILE_NAMES = [
     "Z" + "\u0301\u0316\u0348" * 300,
 ]
 AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
-TABS = ["recordings", "deliveries", "requests"]
+TABS = ["recordings", "deliveries", "requests", "faults"]
 
 
 @pytest_asyncio.fixture(loop_scope="session")

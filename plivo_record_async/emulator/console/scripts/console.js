@@ -4,23 +4,25 @@ import { ACTIONS, FORMS, close, say } from "./actions.js";
 import { World } from "./data.js";
 import { tokenMatches } from "./delivery.js";
 import { h } from "./dom.js";
-import { renderFaultForm } from "./faults.js";
+import { FAULT_TARGETS, renderFaultForm } from "./faults.js";
 import { TABS, render } from "./render.js";
 
 const $ = (id) => document.getElementById(id);
-const FAULTS_ON = ["start", "stop", "get", "list", "media", "any", "callback"];
 
-const world = new World(renderSoon);
+const PAUSE_MS = 100; // between two drawings, however many events arrive
+
+const world = new World(() => renderSoon(PAUSE_MS));
 const view = { tab: "recordings", selected: null, filter: "", choice: "all", page: 0, checks: {} };
-let scheduled = false;
+let timer = null;
 
-function renderSoon() {
-  if (scheduled) return;
-  scheduled = true;
-  requestAnimationFrame(() => {
-    scheduled = false;
-    render(world, view);
-  });
+/** Draw the page after a pause, or in the next frame of the screen. */
+function renderSoon(pause = 0) {
+  if (timer !== null && pause > 0) return;
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    timer = null;
+    requestAnimationFrame(() => render(world, view));
+  }, pause);
 }
 
 async function attempt(action) {
@@ -88,8 +90,8 @@ document.addEventListener("keydown", (event) => {
 });
 
 window.addEventListener("hashchange", readAddress);
-setInterval(renderSoon, 1000); // the clock, the quota's window, and the length of recordings that run
-$("fault-on").replaceChildren(...FAULTS_ON.map((value) => h("option", { value }, value)));
+setInterval(() => renderSoon(), 1000); // the clock, the quota's window, and the length of recordings that run
+$("fault-on").replaceChildren(...Object.entries(FAULT_TARGETS).map(([value, label]) => h("option", { value }, label)));
 renderFaultForm();
 readAddress();
 world.follow();

@@ -23,13 +23,22 @@ function readError(text) {
   }
 }
 
-const LISTS = { conference: "conferences", recording: "recordings", request: "requests", delivery: "deliveries" };
+const PLIVOS_QUOTA = { limit: 300, per: 5 }; // what Plivo permits; without a quota the emulator permits more
+
+const LISTS = {
+  conference: "conferences",
+  recording: "recordings",
+  request: "requests",
+  delivery: "deliveries",
+  fault: "faults",
+};
 
 /** Everything that the emulator has, by the name of its resource. */
 export async function readAll() {
-  const paths = Object.values(LISTS);
-  const answers = await Promise.all(paths.map((path) => call("GET", `/${path}`)));
-  return Object.fromEntries(paths.map((path, index) => [path, answers[index]]));
+  const names = Object.values(LISTS);
+  const [state, ...lists] = await Promise.all(["state?limit=0", ...names].map((path) => call("GET", `/${path}`)));
+  const { clock, quota } = state;
+  return { clock, quota, ...Object.fromEntries(names.map((name, index) => [name, lists[index]])) };
 }
 
 /** Everything that is known; `changed` is called after each change. */
@@ -39,8 +48,8 @@ export class World {
   requests = new Map();
   deliveries = new Map();
   faults = new Map();
-  clock = { mode: "real" };
-  quota = { limit: 300, seconds: 5 };
+  clock = null;
+  quota = null;
   link = "wait";
   #calls = new Map(); // by recording: the request that started it, and the callbacks that were sent for it
   #early = null; // events that arrive while the snapshot is on its way
@@ -109,6 +118,8 @@ export class World {
       for (const [kind, path] of Object.entries(LISTS)) {
         for (const entry of snapshot[path]) this.#put(kind, entry);
       }
+      this.clock = snapshot.clock;
+      this.quota = snapshot.quota ?? PLIVOS_QUOTA;
       this.link = "ok";
       for (const [kind, entry] of this.#early) this.#put(kind, entry);
     } catch {
@@ -128,7 +139,8 @@ export class World {
   #put(kind, entry) {
     if (kind === "conference") set(this.conferences, entry.name, entry);
     else if (kind === "recording") set(this.recordings, entry.recording_id, entry);
-    else if (kind === "fault") set(this.faults, entry.id, entry);
+    else if (kind === "fault" && entry.active) set(this.faults, entry.id, entry);
+    else if (kind === "fault") this.faults.delete(entry.id);
     else if (kind === "clock") this.clock = entry;
     else if (kind === "request") this.#putRequest(entry);
     else this.#putDelivery(entry);
@@ -145,7 +157,7 @@ export class World {
   }
 
   #callsOf({ recording_id }) {
-    if (!this.#calls.has(recording_id)) this.#calls.set(recording_id, { request: null, callbacks: new Map() });
+    if (!this.#calls.has(recording_id)) set(this.#calls, recording_id, { request: null, callbacks: new Map() });
     return this.#calls.get(recording_id);
   }
 }

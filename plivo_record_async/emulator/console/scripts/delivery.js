@@ -43,7 +43,7 @@ export function deliveryDetail(attempt, { siblings, secure, checks }) {
     ),
     siblings.length > 1 &&
       section(
-        "All attempts for this request",
+        "All attempts of this callback",
         h(
           "div",
           { class: "buttons" },

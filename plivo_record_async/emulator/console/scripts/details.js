@@ -110,7 +110,7 @@ export function conferenceDetail(conference) {
 export function requestDetail(request, { recording }) {
   return [
     head(
-      `${request.method} ${request.path}`,
+      `Request ${request.id}: ${request.operation ?? "unknown address"}`,
       h("bdi", {}, short(request.conference_name ?? "")),
       recording && action("Show the recording", "show", `recordings/${recording.recording_id}`),
     ),
@@ -130,7 +130,7 @@ export function requestDetail(request, { recording }) {
     ),
     section(
       "Request",
-      text("Path", request.query ? `${request.path}?${request.query}` : request.path),
+      text("Address", `${request.method} ${request.path}${request.query && "?"}${request.query}`),
       headers(request.headers),
       text("Body", request.body),
     ),

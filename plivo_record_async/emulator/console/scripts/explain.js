@@ -82,12 +82,19 @@ function withoutResponse(error) {
 /** The six stages of a recording; state is done, now, failed, expected or none. */
 export function stages({ recording, request, callbacks, conference }) {
   const of = (kind) => callbacks.filter((each) => each.kind === kind);
-  const lost = request && request.status !== null && request.status >= 300;
-  const answer = !request ? "done" : request.status === null ? "now" : lost ? "failed" : "done";
+  const { opened_at: opened = recording.started_at } = conference ?? {};
+  const planned = opened < recording.started_at ? opened : recording.started_at; // it may have been opened again
+  const lost = request !== null && (request.status === null || request.status >= 300);
   return [
-    stage("Planned", "done", conference?.opened_at ?? recording.started_at, "The conference is open."),
+    stage("Planned", "done", planned, "The conference is open."),
     stage("Sent", "done", request?.time ?? recording.started_at, "The start arrived."),
-    stage("Accepted", answer, request?.time ?? recording.started_at, accepted(request, lost), "Response lost"),
+    stage(
+      "Accepted",
+      lost ? "failed" : "done",
+      request?.time ?? recording.started_at,
+      accepted(request, lost),
+      "Response lost",
+    ),
     stage(
       "Recording",
       recording.ended_at ? "done" : "now",
@@ -130,6 +137,7 @@ function delivered(name, recording, url, attempts, what) {
   if (good) return stage(name, "done", good.at, `Your receiver accepted the callback with ${what}.`);
   const last = attempts.at(-1);
   if (!last) return stage(name, "now", null, `Expected now: a callback with ${what}.`);
+  if (last.state === "waiting" || last.state === "sending") return stage(name, "now", last.time, verdict(last).text);
   if (last.next_attempt_at) return stage(name, "now", last.at, `${verdict(last).text} The next attempt follows.`);
   return stage(name, "failed", last.at, `${verdict(last).text} No further attempt follows.`, verdict(last).label);
 }

@@ -1,10 +1,25 @@
 /** The tab of faults and clock: what can be done to requests and callbacks, a fault in words, and the forms. */
 
 import { action, h, morph } from "./dom.js";
-import { span } from "./explain.js";
+import { short, span } from "./explain.js";
+
+/** What a fault can happen to. */
+export const FAULT_TARGETS = {
+  start: "start requests",
+  stop: "stop requests",
+  get: "requests for one recording or conference",
+  list: "requests for a list",
+  delete: "delete requests",
+  media: "requests for a file",
+  api: "all requests except for files",
+  any: "all requests",
+  callback: "callbacks",
+};
+
+const RANDOMLY = { randomly: "Something at random" };
 
 /** For requests and for callbacks: each action of the control API, in words. */
-export const FAULT_ACTIONS = {
+const FAULT_ACTIONS = {
   request: {
     status: "Answer with a status",
     reset_before_execution: "Reset the connection, do not execute",
@@ -12,6 +27,7 @@ export const FAULT_ACTIONS = {
     stall: "Never answer",
     cut: "Cut the response in its middle",
     delay: "Answer late",
+    ...RANDOMLY,
   },
   callback: {
     drop: "Do not send it",
@@ -19,23 +35,30 @@ export const FAULT_ACTIONS = {
     delay: "Send it late",
     unsigned: "Send it without a signature",
     reorder: "Send it after the next one",
+    ...RANDOMLY,
   },
 };
 
 /** The arguments that an action has besides those that all have. */
-export const FAULT_FIELDS = { status: ["status", "retry_after", "executed"], delay: ["seconds"] };
+const FAULT_FIELDS = {
+  status: ["status", "retry_after", "executed"],
+  stall: ["executed"],
+  delay: ["seconds"],
+  randomly: ["rate"],
+};
 
 /** A fault as one sentence. */
 export function faultText(fault) {
-  const { on, conference, times } = fault;
-  const kind = on === "callback" ? "callback" : "request";
-  const what = (FAULT_ACTIONS[kind][fault.do] ?? fault.do).toLowerCase();
-  const how = fault.do === "status" ? `: ${fault.status}` : fault.do === "delay" ? ` by ${span(fault.seconds)}` : "";
-  const which =
-    on === "callback" || on === "any"
-      ? `${times} ${kind}${times === 1 ? "" : "s"}`
-      : `${times} ${kind}${times === 1 ? "" : "s"} “${on}”`;
-  return `Next ${which}${conference ? ` in ${conference}` : ""}: ${what}${how}`;
+  const { on, conference, times, do: what } = fault;
+  const action = FAULT_ACTIONS[on === "callback" ? "callback" : "request"][what].toLowerCase();
+  const details = {
+    status: `${fault.status}${fault.executed ? ", executed" : ", not executed"}`,
+    delay: span(fault.seconds ?? 0),
+    randomly: `with a probability of ${fault.rate}`,
+  };
+  const where = conference ? ` in ${short(conference)}` : "";
+  const often = times === null ? "until it is cleared" : times === 1 ? "once" : `${times} times`;
+  return `${FAULT_TARGETS[on]}${where}, ${often}: ${action}${what in details ? ` (${details[what]})` : ""}`;
 }
 
 const $ = (id) => document.getElementById(id);
@@ -58,11 +81,13 @@ export function renderControls(world) {
   );
   $("clock-hint").textContent = virtual
     ? "The clock of this emulator is virtual: it moves only by this."
-    : "The clock of this emulator is real. Start it with --clock virtual to move it.";
+    : "The clock of this emulator cannot be moved. Start the emulator with --clock virtual to move it.";
   const steps = { "+ 1 min": 60, "+ 5 min": 300, "+ 1 h": 3600 };
   morph(
     $("quick"),
-    Object.entries(steps).map(([label, seconds]) => action(label, "advance", seconds, { disabled: !virtual })),
+    Object.entries(steps).map(([label, seconds]) =>
+      action(label, "advance", seconds, { disabled: !virtual, "data-testid": "advance-by" }),
+    ),
   );
   for (const element of $("advance").elements) element.disabled = !virtual;
 }
@@ -84,6 +109,6 @@ export function renderFaultForm() {
 /** The body of the request that sets the fault of the form. */
 export function readFaultForm(form) {
   const given = Object.fromEntries([...new FormData(form)].filter(([, value]) => value !== ""));
-  for (const field of ["status", "seconds", "times"]) if (field in given) given[field] = Number(given[field]);
+  for (const field of ["status", "seconds", "rate", "times"]) if (field in given) given[field] = Number(given[field]);
   return "executed" in given ? { ...given, executed: true } : given;
 }

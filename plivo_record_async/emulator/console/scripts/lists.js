@@ -130,18 +130,18 @@ function track(steps) {
 }
 
 /** The requests that count for the quota in each of the last 60 seconds, and in the quota's window. */
-export function quotaWindow(requests, { limit, seconds }, now) {
+export function quotaWindow(requests, { limit, per }, now) {
   const ages = [];
-  for (const { operation, time } of requests.reverse()) {
+  for (const { operation, status, time } of requests.reverse()) {
     const age = Math.max(0, (now - Date.parse(time)) / 1000);
     if (age >= 60) break;
-    if (operation !== "media") ages.push(age);
+    if (operation !== "media" && status !== 429) ages.push(age);
   }
-  const used = ages.filter((age) => age < seconds).length;
+  const used = ages.filter((age) => age < per).length;
   const bars = Array.from({ length: 60 }, () => 0);
   for (const age of ages) bars[59 - Math.floor(age)] += 1;
   const most = Math.max(10, ...bars);
-  const oldest = Math.max(0, ...ages.filter((age) => age < seconds));
+  const oldest = Math.max(0, ...ages.filter((age) => age < per));
   return {
     used,
     shown: h(
@@ -151,8 +151,8 @@ export function quotaWindow(requests, { limit, seconds }, now) {
         "p",
         {},
         h("b", {}, `${used} of ${limit}`),
-        ` requests in the last ${seconds} s.`,
-        used ? ` The oldest leaves the window in ${(seconds - oldest).toFixed(1)} s.` : "",
+        ` requests in the last ${per} s.`,
+        used ? ` The oldest leaves the window in ${(per - oldest).toFixed(1)} s.` : "",
       ),
       svg(
         "svg",
@@ -164,7 +164,7 @@ export function quotaWindow(requests, { limit, seconds }, now) {
             width: 3,
             height: 2 + (count / most) * 32,
             rx: 1,
-            class: index >= 60 - seconds ? "inside" : "before",
+            class: index >= 60 - per ? "inside" : "before",
           }),
         ),
       ),

@@ -1,4 +1,4 @@
-/** What the page shows: everything is drawn again after each change, at most once for each frame of the screen. */
+/** What the page shows: everything is drawn again after changes, and what is the same is kept. */
 
 import { deliveryDetail } from "./delivery.js";
 import { conferenceDetail, recordingDetail, requestDetail } from "./details.js";
@@ -40,13 +40,13 @@ function renderBar(world) {
 }
 
 function renderQuota(world) {
-  const { limit, seconds } = world.quota;
+  const { limit, per } = world.quota;
   const { used, shown } = quotaWindow([...world.requests.values()], world.quota, timeNow(world));
   const value = Math.min(used, limit);
   const label = { "aria-label": "Requests in the quota's window" };
   morph($("quota"), [
     h("meter", { min: 0, max: limit, high: limit * 0.8, value, ...label }),
-    `${used} of ${limit} in ${seconds} s`,
+    `${used} of ${limit} in ${per} s`,
   ]);
   morph($("window"), [shown]);
 }
