@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import plivo_record_async
 from plivo_record_async.__main__ import main
 
 PYTHON = sys.executable
@@ -31,6 +33,25 @@ def test_main_runs_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pyt
     monkeypatch.setattr(sys, "argv", ["plivo-record", "--version"])
     with pytest.raises(SystemExit) as ended:
         main()
+    assert not ended.value.code
+    assert "plivo-record, version" in capsys.readouterr().out
+
+
+def test_missing_library_ends_main_with_an_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delitem(sys.modules, "plivo_record_async.cli.root", raising=False)
+    monkeypatch.setitem(sys.modules, "click", None)
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("error: click is not installed: this command needs the extra 'cli'; ")
+
+
+def test_module_runs_the_command_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "argv", ["plivo_record_async", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(Path(plivo_record_async.__file__).with_name("__main__.py")), run_name="__main__")
     assert not ended.value.code
     assert "plivo-record, version" in capsys.readouterr().out
 

@@ -13,6 +13,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(ROOT.glob("docs/*
 SOURCES = sorted((ROOT / "plivo_record_async").rglob("*.py"))
 
 RETIRED_NAMES = {
+    "BadLine": "InvalidLine",
     "Board": "LiveTable",
     "Caller": "RetryingSender",
     "CameDue": "DueTimeReached",
@@ -42,6 +43,7 @@ RETIRED_NAMES = {
     "_Foreign": "HttpxAdapter",
     "evidence_of_answer": "evidence_of_response",
     "explained": "to_store_error",
+    "error_record": "error_object",
     "find_recut": "find_shifted_name",
     "first_look": "initial_backoff",
     "follows_doubt": "may_be_done",
@@ -51,6 +53,7 @@ RETIRED_NAMES = {
     "quiet_look": "idle_backoff",
     "read_claim": "read_signature_headers",
     "read_gone": "read_already_done",
+    "terminated_like_ctrl_c": "end_signal",
     "web_address": "http_url",
     "weigh": "assess",
 }

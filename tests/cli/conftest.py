@@ -1,4 +1,4 @@
-"""Run the command line in a thread, so that the emulator can answer it from the event loop of the test."""
+"""Run the command line in a thread, while the emulator runs in the event loop of the test."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN
 
 Command = Callable[..., Awaitable[Result]]
 
-# Without their buffers the processes' last flush, and the locks that it waits for, would go untested.
+# The processes must have buffers, because their last flush is tested.
 os.environ.pop("PYTHONUNBUFFERED", None)
 
 
@@ -30,7 +30,7 @@ async def plivo() -> AsyncIterator[Emulator]:
 @pytest.fixture
 def command(plivo: Emulator, blockbuster: BlockBuster) -> Command:
     """Run ``plivo-record`` with the local Plivo's credentials in the environment."""
-    blockbuster.deactivate()  # a command prints, and that is all its loop is there for
+    blockbuster.deactivate()  # printing blocks the event loop of a command
 
     async def run(*words: str, stdin: bytes = b"", **environment: str | None) -> Result:
         given = {"PLIVO_AUTH_ID": plivo.auth_id, "PLIVO_AUTH_TOKEN": plivo.auth_token, "PLIVO_BASE_URL": plivo.url}
@@ -43,14 +43,14 @@ def command(plivo: Emulator, blockbuster: BlockBuster) -> Command:
 
 @pytest.fixture
 async def account() -> AsyncIterator[Emulator]:
-    """A local Plivo whose account `run` uses."""
+    """A local Plivo with the account of `start_command`."""
     async with Emulator(auth_id=AUTH_ID, auth_token=AUTH_TOKEN) as emulator:
         yield emulator
 
 
 @pytest.fixture
 async def broken() -> AsyncIterator[str]:
-    """Something that answers everything with 503."""
+    """Yield the URL of a server that answers every request with 503."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
@@ -67,7 +67,7 @@ async def broken() -> AsyncIterator[str]:
 
 @pytest.fixture
 def unread() -> Iterator[int]:
-    """A pipe whose reader has gone."""
+    """Yield a pipe whose reading end is closed."""
     reading, writing = os.pipe()
     os.close(reading)
     yield writing

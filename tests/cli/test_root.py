@@ -20,7 +20,7 @@ COMMANDS = ["start", "stop", "batch", "batch start", "batch stop", "listen", "st
 
 
 def group(error: BaseException | None = None) -> Root:
-    """A group with one command that ends with that error."""
+    """Return a group with one command, which raises this error."""
 
     @click.group(cls=Root)
     def root() -> None:

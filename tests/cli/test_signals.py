@@ -18,7 +18,7 @@ from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN, serve_answer
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """The process's own handlers, put back afterwards."""
+    """Restore the signal handlers of the process after the test."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     yield
     for number, handler in before.items():
@@ -101,7 +101,7 @@ def test_signal_handlers_are_not_changed_in_a_thread() -> None:
 
 
 class SilentPlivo:
-    """Answers only when the test says so."""
+    """Answers only after the test permits it."""
 
     def __init__(self) -> None:
         self.asked, self.answers = asyncio.Event(), asyncio.Event()

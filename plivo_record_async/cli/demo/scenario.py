@@ -170,7 +170,7 @@ class Scenario:
             await self._stop()
         self._show("Chapter", title="waiting for what is still to come")
         if self.emulator is not None:
-            await self.emulator.callbacks_settled()
+            self._following.add(asyncio.create_task(self.emulator.callbacks_settled()))
         if self._following and (await asyncio.wait(self._following, timeout=self.callback_timeout))[1]:
             self._show("Chapter", title=f"gave up waiting after {self.callback_timeout:g} s")
         for task in (ending, *self._following):

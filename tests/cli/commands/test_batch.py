@@ -89,7 +89,7 @@ async def test_outcome_is_printed_before_the_next_line_and_ctrl_c_ends_the_wait(
 
 
 class Signalled:
-    """Plivo, and a batch with one call that was sent and one that was not, which gets signals."""
+    """A batch that receives signals while one call is in progress."""
 
     def __init__(self) -> None:
         self.asked, self.answers = asyncio.Event(), asyncio.Event()
@@ -187,11 +187,11 @@ async def test_a_summary_that_cannot_be_printed_is_a_failure(account: Emulator) 
     assert await process.stderr.read() == b""
 
 
-# A batch that Plivo refuses as a whole
+# A batch of which Plivo rejects every call
 
 
 class Plivo:
-    """Answers with a status for each conference, and counts."""
+    """Answers with a status for each conference, and records the names."""
 
     def __init__(self, **statuses: bytes) -> None:
         self.statuses = statuses
@@ -208,7 +208,7 @@ INPUT = "\n\n".join(NAMES).encode()
 
 @pytest.mark.parametrize("word", ["start", "stop"])
 @pytest.mark.parametrize("others", [b"401 Unauthorized", b"403 Forbidden"])
-async def test_an_account_that_is_refused_ends_the_batch_at_once(command: Command, word: str, others: bytes) -> None:
+async def test_account_that_is_rejected_ends_the_batch_at_once(command: Command, word: str, others: bytes) -> None:
     plivo = Plivo(others=others)
     async with serve_answers(plivo.answer) as url:
         ended = await command("batch", word, "--json", stdin=INPUT, PLIVO_BASE_URL=url)
@@ -230,7 +230,7 @@ async def test_an_account_that_is_refused_ends_the_batch_at_once(command: Comman
     assert error["error"].endswith("The lines without an outcome were not begun; run the batch again with them")
 
 
-async def test_batch_prints_words_without_json(command: Command) -> None:
+async def test_batch_that_ends_early_is_reported_in_text_without_json(command: Command) -> None:
     plivo = Plivo(others=b"401 Unauthorized")
     async with serve_answers(plivo.answer) as url:
         ended = await command("batch", "start", "--concurrency", "1", stdin=INPUT, PLIVO_BASE_URL=url)
@@ -240,8 +240,8 @@ async def test_batch_prints_words_without_json(command: Command) -> None:
     assert plivo.asked == ["room-0"]
 
 
-async def test_ctrl_c_drops_calls_that_wait_for_the_quota(command: Command) -> None:
-    """All 2,000 are under way at once, and 300 of them may be sent in the first five seconds."""
+async def test_calls_that_wait_for_the_quota_are_dropped_when_the_batch_ends_early(command: Command) -> None:
+    """All 2,000 calls begin at once, and the quota permits 300 of them in the first five seconds."""
     asked: list[str] = []
     used_up = asyncio.Event()
 

@@ -67,7 +67,7 @@ async def test_stop_in_asynchronous_mode_is_pending(command: Command) -> None:
     assert ended.stdout.startswith("pending  standup  api_id=")
 
 
-async def test_a_refusal_is_one_line_on_stderr(command: Command) -> None:
+async def test_rejected_call_is_one_line_on_stderr(command: Command) -> None:
     ended = await command("start", "standup", PLIVO_AUTH_TOKEN="wrong")
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert ended.stderr.startswith("error: ")
@@ -76,7 +76,7 @@ async def test_a_refusal_is_one_line_on_stderr(command: Command) -> None:
 
 
 @pytest.mark.parametrize("word", ["start", "stop"])
-async def test_refusal_as_json_is_one_object_on_stdout(command: Command, word: str) -> None:
+async def test_rejected_call_as_json_is_one_object_on_stdout(command: Command, word: str) -> None:
     ended = await command(word, "standup", "--json", PLIVO_AUTH_TOKEN="wrong")
     (error,) = json_lines(ended.stdout)
     assert (ended.exit_code, ended.stderr) == (1, "")
@@ -131,7 +131,7 @@ async def test_missing_credentials_are_a_configuration_error(command: Command, w
         (["batch", "start", "no/such/file"], "'no/such/file': No such file or directory"),
     ],
 )
-async def test_wrong_usage_is_refused_before_anything_is_sent(
+async def test_wrong_usage_is_reported_before_anything_is_sent(
     command: Command, plivo: Emulator, words: list[str], reason: str
 ) -> None:
     ended = await command(*words)
@@ -166,7 +166,7 @@ async def test_outcome_that_cannot_be_printed_is_unknown(account: Emulator, unre
     assert account.executions("a") == ("start" in words)
 
 
-async def test_a_refusal_that_cannot_be_printed_is_still_a_refusal(account: Emulator) -> None:
+async def test_rejected_call_that_cannot_be_printed_is_a_failure(account: Emulator) -> None:
     full = await asyncio.to_thread(os.open, "/dev/full", os.O_WRONLY)
     for words in (["start", "a", "--json"], ["start", "a"]):
         process = await start_command(account.url, *words, stdout=full, token="wrong")
@@ -180,7 +180,7 @@ async def test_a_refusal_that_cannot_be_printed_is_still_a_refusal(account: Emul
 
 
 class SilentPlivo:
-    """Answers a call only when the test says so."""
+    """Answers a call only after the test permits it."""
 
     def __init__(self) -> None:
         self.asked, self.answers = asyncio.Event(), asyncio.Event()

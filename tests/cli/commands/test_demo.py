@@ -27,14 +27,14 @@ DEMO = (sys.executable, "-m", "plivo_record_async", "demo")
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Ours without what would give the demo credentials, or a terminal that it has not."""
+    """Return the environment without credentials and without variables that simulate a terminal."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith(("PLIVO_", "FORCE_", "TTY_"))}
     return {**mine, **changes}
 
 
 @asynccontextmanager
 async def demo(*words: str, **changes: str) -> AsyncGenerator[asyncio.subprocess.Process]:
-    """A demo in a process group of its own, of which nothing is left."""
+    """Start the demo in a process group of its own, and check that no process is left at the end."""
     process = await asyncio.create_subprocess_exec(
         *DEMO,
         *words,
@@ -126,7 +126,7 @@ async def until_closed(stream: asyncio.StreamReader) -> AsyncGenerator[bytes]:
 
 
 def in_a_terminal(*words: str) -> tuple[int, str]:
-    """Run in a terminal of 100 by 40; what it was sent."""
+    """Run the demo in a terminal of 100 by 40; return the exit code and what was written to the terminal."""
     terminal, end = pty.openpty()
     ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     with subprocess.Popen(
@@ -147,7 +147,7 @@ def in_a_terminal(*words: str) -> tuple[int, str]:
 def _read(terminal: int) -> bytes:
     try:
         return os.read(terminal, 65536)
-    except OSError:  # Linux's way to say that nobody holds the other end any more
+    except OSError:  # on Linux, the other end is closed
         return b""
 
 
@@ -250,8 +250,7 @@ async def test_demo_stops_its_recordings_and_ends_quietly_when_its_reader_has_cl
         env=environment(**given),
     )
     os.close(writing)
-    with os.fdopen(reading, "rb") as pipe:
-        await asyncio.to_thread(pipe.readline)
+    os.close(reading)
     assert (await asyncio.wait_for(process.communicate(), 30))[1] == b""
     assert process.returncode == 1
     assert [plivo.executions(name) for name in ("a", "b")] == [1, 1]

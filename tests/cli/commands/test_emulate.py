@@ -141,7 +141,7 @@ async def test_quiet_emulator_prints_only_its_credentials() -> None:
     async with emulator(*ACCOUNT, "--quiet") as (process, url):
         await told(process, last="/end")
         async with httpx.AsyncClient() as client:
-            assert (await client.get(url)).status_code == 404
+            assert (await client.get(f"{url}/nothing")).status_code == 404
         process.terminate()
         assert await process.communicate() == (b"", b"")
 
@@ -172,7 +172,7 @@ def test_emulator_goes_on_after_its_reader_has_closed() -> None:
     with answering(writing) as client:
         os.close(writing)
         for _ in range(3):
-            assert client.get("/").status_code == 404
+            assert client.get("/nothing").status_code == 404
 
 
 async def refused(*words: str) -> str:

@@ -51,7 +51,7 @@ def environment(plivo: Emulator, **changes: str) -> dict[str, str]:
 
 
 class Listening:
-    """A process that is ready."""
+    """A running `listen` that is ready."""
 
     def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
         self.process = process
@@ -62,11 +62,11 @@ class Listening:
         return (await self.process.stdout.readline()).decode().rstrip("\n")
 
     async def record(self) -> dict[str, Any]:
-        said: dict[str, Any] = json.loads(await self.line())
-        return said
+        shown: dict[str, Any] = json.loads(await self.line())
+        return shown
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[bytes, bytes]:
-        """What it still said; it must end cleanly."""
+        """End the process with a signal; return the rest of its output. The exit code must be 0."""
         self.process.send_signal(number)
         out, err = await self.process.communicate()
         assert self.process.returncode == 0
@@ -93,7 +93,7 @@ async def listening(plivo: Emulator, db: Path, *words: str) -> AsyncGenerator[Li
 
 
 async def call_back(plivo: Emulator, url: str, fields: dict[str, str], *, token: str | None = None) -> int:
-    """Call back as Plivo does, to a URL that somebody else issued."""
+    """Send a signed callback to a URL; return the HTTP status."""
     nonce = "12345678901234567890"
     signature = sign_callback_v3("POST", url, fields, nonce, token or plivo.auth_token)
     headers = {
@@ -128,9 +128,9 @@ async def test_callback_of_a_start_by_the_shell_is_shown(plivo: Emulator, comman
         answered = await receiver.record()
         assert (answered["type"], answered["api_id"], answered["start_id"]) == ("ApiResponse", api_id, None)
         await plivo.end_conference("standup")
-        heard = {each["type"]: each for each in [await receiver.record(), await receiver.record()]}
-        assert heard["RecordingEnded"]["conference_name"] == "standup"
-        assert heard["TranscriptionEnded"]["transcription"] == "This is what was said in standup."
+        received = {each["type"]: each for each in [await receiver.record(), await receiver.record()]}
+        assert received["RecordingEnded"]["conference_name"] == "standup"
+        assert received["TranscriptionEnded"]["transcription"] == "This is what was said in standup."
         await receiver.end()
 
 
@@ -146,13 +146,13 @@ async def test_callback_of_a_followed_recording_is_shown_and_known_after_a_resta
             recording = await tracker.start("standup", transcribe=True)
             answered = await receiver.record()
             await plivo.end_conference("standup")
-            heard = [answered, await receiver.record(), await receiver.record()]
+            received = [answered, await receiver.record(), await receiver.record()]
             ended = await recording.recorded(timeout=10)
         assert await receiver.end() == (b"", b"")
-    assert {each["start_id"] for each in heard} == {recording.start_id}
-    assert {each["conference_name"] for each in heard} == {"standup"}
+    assert {each["start_id"] for each in received} == {recording.start_id}
+    assert {each["conference_name"] for each in received} == {"standup"}
     assert (answered["type"], answered["state"]) == ("ApiResponse", "started")
-    assert {each["type"] for each in heard} == {"ApiResponse", "RecordingEnded", "TranscriptionEnded"}
+    assert {each["type"] for each in received} == {"ApiResponse", "RecordingEnded", "TranscriptionEnded"}
     async with listening(plivo, db, "--json") as receiver:
         known = await command("status", recording.start_id, "--db", str(db), "--json")
         await receiver.end()
@@ -180,7 +180,7 @@ async def test_repeated_callback_is_shown_once(plivo: Emulator, tmp_path: Path) 
         assert await receiver.end() == (b"", b"")
 
 
-async def test_refusal_is_printed_on_stderr(plivo: Emulator, tmp_path: Path) -> None:
+async def test_rejected_callback_is_printed_on_stderr(plivo: Emulator, tmp_path: Path) -> None:
     async with listening(plivo, tmp_path / "r.db", "--json") as receiver:
         assert await call_back(plivo, f"{receiver.url}/recording", ENDED, token="another") == 403
         assert await call_back(plivo, f"{receiver.url}/elsewhere", ENDED) == 404
@@ -220,7 +220,7 @@ async def test_port_in_use_is_a_configuration_error(command: Command, plivo: Emu
 
 @asynccontextmanager
 async def read_by_us(plivo: Emulator, db: Path) -> AsyncGenerator[tuple[asyncio.subprocess.Process, str, BinaryIO]]:
-    """A process that is ready, its address, and its stdout, of which nothing is read unless the test reads."""
+    """Yield a process that is ready, its address, and its stdout, which only the test reads."""
     reading, writing = os.pipe()
     process = await asyncio.create_subprocess_exec(
         *(*LISTEN, "--port", "0", "--db", str(db), "--json"),
@@ -239,7 +239,7 @@ async def read_by_us(plivo: Emulator, db: Path) -> AsyncGenerator[tuple[asyncio.
 
 
 async def kept(db: Path) -> list[str | None]:
-    """The ids of the recordings that callbacks which belong to no start have told of."""
+    """Return the recording IDs of the orphans in a file."""
     async with aclosing(SQLiteStore(db)) as store:
         return [
             event.recording_id
@@ -261,7 +261,7 @@ async def test_listen_keeps_callbacks_and_ends_quietly_when_its_reader_has_close
 
 
 LONG = [{"recording_id": f"{number}", "transcription": "word " * 9000} for number in range(4)]
-"""Each fits into a callback, and all of them into no pipe."""
+"""Long enough that a pipe cannot hold all callbacks, and short enough for one callback."""
 
 
 async def test_slow_reader_delays_no_callback_and_misses_none(plivo: Emulator, tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ async def test_missing_credentials_or_database_are_reported(plivo: Emulator, tmp
 
 @asynccontextmanager
 async def in_a_terminal(plivo: Emulator, db: Path, port: int) -> AsyncGenerator[tuple[asyncio.subprocess.Process, int]]:
-    """A process in a terminal of 120 by 30, and the terminal."""
+    """Yield a process that runs in a terminal of 120 by 30, and the terminal."""
     terminal, end = pty.openpty()
     ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 120, 0, 0))
     process = await asyncio.create_subprocess_exec(
@@ -333,7 +333,7 @@ async def in_a_terminal(plivo: Emulator, db: Path, port: int) -> AsyncGenerator[
 
 
 async def until(text: bytes, terminal: int) -> bytes:
-    """Read what is shown until that text comes."""
+    """Read from the terminal until this text appears; return what was read."""
     shown = b""
     while text not in shown:
         shown += await asyncio.to_thread(os.read, terminal, 65536)

@@ -21,7 +21,7 @@ def db(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def started(plivo: Emulator, db: Path) -> TrackedRecording:
-    """A recording of which nothing was heard since its start."""
+    """A recording that was started, and for which no callback has arrived."""
     async with (
         RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client,
         RecordingTracker(client, public_url="http://127.0.0.1:9", store=SQLiteStore(db)) as tracker,
@@ -70,5 +70,5 @@ async def test_file_that_is_not_a_database_is_a_configuration_error(command: Com
     db.write_text("this is a text, and it is longer than a header" * 10)
     ended = await command("status", "another", "--db", str(db))
     assert (ended.exit_code, ended.stdout) == (2, "")
-    assert "no SQLite database" in ended.stderr
+    assert "not an SQLite database" in ended.stderr
     assert "acknowledged" not in ended.stderr

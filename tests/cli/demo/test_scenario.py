@@ -199,6 +199,15 @@ async def test_first_signal_stops_the_recordings_before_their_time() -> None:
     assert "ending some of the conferences" not in titles(events)
 
 
+async def test_local_plivo_may_run_until_a_signal_arrives() -> None:
+    def interrupt(scenario: Scenario, event: Event) -> None:
+        if event["type"] == "Closed":
+            asyncio.get_running_loop().call_soon(scenario.ended.receive, signal.SIGINT)
+
+    scenario, events = await run("b", Emulator(), interrupt, keep_open=True)
+    assert (scenario.ended_early, scenario.ended.is_set(), events[-1]["ok"]) == (False, True, True)
+
+
 async def test_second_signal_ends_the_scenario_at_once(live: Callable[[str], None]) -> None:
     def interrupt(scenario: Scenario, event: Event) -> None:
         if event.get("title") == "waiting for what is still to come":

@@ -51,14 +51,14 @@ async def test_lines_of_a_file_are_read(tmp_path: Path) -> None:
 
 async def test_line_of_a_pipe_is_yielded_before_the_next_one_is_written() -> None:
     reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pen:
+    with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as writer:
         source = InputLines(file)
-        pen.write(b"a\nb")
+        writer.write(b"a\nb")
         assert await anext(source) == b"a"
         second = asyncio.create_task(anext(source))
         await asyncio.sleep(0)
         assert not second.done()
-        pen.write(b"\n")
+        writer.write(b"\n")
         assert await second == b"b"
 
 
@@ -76,7 +76,7 @@ async def test_file_that_cannot_be_read_raises(tmp_path: Path) -> None:
 
 
 class Silent(io.BytesIO):
-    """A pipe to which nothing is written until the test says so."""
+    """A pipe to which nothing is written until the test permits it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -137,13 +137,13 @@ async def test_the_rest_of_a_file_is_counted(tmp_path: Path) -> None:
 
 async def test_remaining_lines_of_a_pipe_are_counted_without_waiting() -> None:
     reading, writing = os.pipe()
-    with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as pen:
+    with os.fdopen(reading, "rb") as file, os.fdopen(writing, "wb", buffering=0) as writer:
         source = InputLines(file)
-        pen.write(b"a\nb\nc\n")
+        writer.write(b"a\nb\nc\n")
         assert await anext(source) == b"a"
-        pen.write(b"d\ne\nand so on")
+        writer.write(b"d\ne\nand so on")
         assert (await source.count_rest(), source.all_read) == (4, False)
-        pen.close()
+        writer.close()
         assert (await source.count_rest(), source.all_read) == (1, True)
 
 
@@ -173,8 +173,8 @@ async def test_lines_of_a_descriptor_that_select_does_not_take_are_not_counted()
         os.close(writing)
 
 
-class Hesitant(io.BytesIO):
-    """A pipe that was made non-blocking: there is nothing at first."""
+class EmptyAtFirst(io.BytesIO):
+    """A non-blocking pipe that is empty at first."""
 
     def __init__(self, content: bytes, number: int) -> None:
         super().__init__(content)
@@ -191,10 +191,10 @@ class Hesitant(io.BytesIO):
 
 async def test_nonblocking_pipe_is_awaited() -> None:
     reading, writing = os.pipe()
-    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb", buffering=0) as pen:
-        hesitant = Hesitant(b"a\nb", reading)
-        waiting = asyncio.create_task(anext(source := InputLines(hesitant)))
-        pen.write(b"it can be read now")
+    with os.fdopen(reading, "rb"), os.fdopen(writing, "wb", buffering=0) as writer:
+        pipe = EmptyAtFirst(b"a\nb", reading)
+        waiting = asyncio.create_task(anext(source := InputLines(pipe)))
+        writer.write(b"it can be read now")
         assert await waiting == b"a"
         assert await anext(source) == b"b"
-        assert hesitant.asked == 3
+        assert pipe.asked == 3

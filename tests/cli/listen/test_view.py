@@ -17,7 +17,7 @@ from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, Reco
 AT = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
 STATUS = RecordingStatus(start_id="s", conference_name="a\x1bb", state="recorded", updated_at=AT)
 ENDED = RecordingEnded(record_url="http://h/r.mp3", recording_id="r\x1b", duration_ms=1500)
-NEWS: list[ListenEvent] = [
+EVENTS: list[ListenEvent] = [
     Ready(url="http://l", public_url="https://p", db=Path("r.db")),
     ReceivedCallback(received_at=AT, event=ENDED, status=STATUS),
     ReceivedCallback(received_at=AT, event=ApiResponse(api_id="i", error="not found")),
@@ -25,14 +25,14 @@ NEWS: list[ListenEvent] = [
 ]
 
 
-def told(printer: Printer) -> None:
-    with view(printer) as tell:
-        for news in NEWS:
-            tell(news)
+def show_events(printer: Printer) -> None:
+    with view(printer) as show:
+        for event in EVENTS:
+            show(event)
 
 
 def test_plain_output_has_no_control_characters(capsys: pytest.CaptureFixture[str]) -> None:
-    told(Printer(as_json=False))
+    show_events(Printer(as_json=False))
     out, err = capsys.readouterr()
     assert out == (
         "ready http://l\n"
@@ -44,7 +44,7 @@ def test_plain_output_has_no_control_characters(capsys: pytest.CaptureFixture[st
 
 
 def test_json_output_is_one_object_on_each_line(capsys: pytest.CaptureFixture[str]) -> None:
-    told(Printer(as_json=True))
+    show_events(Printer(as_json=True))
     out, err = capsys.readouterr()
     ready, ended, answered = map(json.loads, out.splitlines())
     assert ready == {"type": "Ready", "url": "http://l", "public_url": "https://p", "db": "r.db"}
@@ -57,18 +57,18 @@ def test_json_output_is_one_object_on_each_line(capsys: pytest.CaptureFixture[st
     assert json.loads(err)["error"] == "a callback\nwas refused"
 
 
-def shown(*news: ListenEvent, width: int = 100, height: int = 20) -> list[str]:
-    """The lines that a terminal was left with."""
+def shown(*events: ListenEvent, width: int = 100, height: int = 20) -> list[str]:
+    """Return the lines that a terminal shows at the end."""
     file = io.StringIO()
-    with LiveTable(Console(file=file, width=width, height=height, force_terminal=True, color_system=None)) as tell:
-        for each in news:
-            tell(each)
+    with LiveTable(Console(file=file, width=width, height=height, force_terminal=True, color_system=None)) as show:
+        for event in events:
+            show(event)
     last = file.getvalue().rpartition("\x1b[2K")[2]
     return [line.rstrip() for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", last).splitlines()]
 
 
 def test_terminal_shows_the_latest_callbacks_at_the_end() -> None:
-    screen = shown(*NEWS)
+    screen = shown(*EVENTS)
     assert any(
         re.search(r"\d\d:\d\d:05 +recorded +a\\x1bb +recorded +r\\x1b +1\.50 s  http://h/r\.mp3", e) for e in screen
     )

@@ -1,4 +1,4 @@
-"""Start ``plivo-record`` as a process, and serve the answers that it gets."""
+"""Start ``plivo-record`` as a process, and serve the responses that it receives."""
 
 from __future__ import annotations
 
