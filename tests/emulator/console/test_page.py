@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Locator, Page, expect
 
-from plivo_record_async import OutcomeUnknownError, RecordClient
+from plivo_record_async import OutcomeUnknownError, RateLimit, RecordClient
 from plivo_record_async.emulator import Emulator
 from tests.emulator.console.conftest import OpenConsole
 from tests.support.servers.callback_server import CallbackServer
@@ -45,6 +46,7 @@ async def test_conference_is_opened_recorded_ended_and_its_audio_plays(
 ) -> None:
     page = await open_console(plivo.url)
     await expect(page.get_by_test_id("empty")).to_contain_text(f"PLIVO_BASE_URL={plivo.url}")
+    await expect(page.get_by_test_id("clock")).to_have_text(re.compile(r"\d\d:\d\d:\d\d UTC, real"))
     await open_in_page(page, "stand-up")
     await expect(row(page, "stand-up")).to_contain_text("No recording yet")
     async with CallbackServer.listening() as receiver:
@@ -197,14 +199,15 @@ async def test_faults_are_cleared(plivo: Emulator, client: RecordClient, open_co
     await client.start_recording("stand-up")
 
 
-async def test_virtual_clock_is_moved(open_console: OpenConsole) -> None:
-    async with Emulator(clock="virtual") as plivo:
+async def test_quota_is_shown_and_a_virtual_clock_is_moved(open_console: OpenConsole) -> None:
+    async with Emulator(clock="virtual", quota=RateLimit(20, per=10)) as plivo:
         page = await open_console(plivo.url, address="#/faults")
         before = await page.get_by_test_id("clock").text_content()
         await page.get_by_test_id("advance-seconds").fill("3600")
         await page.get_by_test_id("advance").click()
         await expect(page.get_by_test_id("message")).to_have_text("The clock moved by 1 h 0 min.")
         await expect(page.get_by_test_id("clock")).to_contain_text("virtual")
+        await expect(page.get_by_test_id("quota")).to_have_text("0 of 20 in 10 s")
         await expect(page.get_by_test_id("clock")).not_to_have_text(before or "")
 
 

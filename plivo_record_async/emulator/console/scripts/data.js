@@ -36,8 +36,8 @@ const LISTS = {
 /** Everything that the emulator has, by the name of its resource. */
 export async function readAll() {
   const names = Object.values(LISTS);
-  const [state, ...lists] = await Promise.all(["state?limit=0", ...names].map((path) => call("GET", `/${path}`)));
-  const { clock, quota } = state;
+  const paths = ["clock", "state?limit=0", ...names];
+  const [clock, { quota }, ...lists] = await Promise.all(paths.map((path) => call("GET", `/${path}`)));
   return { clock, quota, ...Object.fromEntries(names.map((name, index) => [name, lists[index]])) };
 }
 
