@@ -77,9 +77,8 @@ def emulate(*, auth_id: str | None, auth_token: str | None, quota: str | None, q
     """Run a local Plivo to test against.
 
     Prints one line on standard output, "ready" and its address, when it accepts requests. Standard error then shows how
-    to use it: the variables to export, and curl commands that start a recording and end its conference. After that it
-    shows a line for each request and each callback. GET /__emulator__/state returns its state. It ends on SIGINT or
-    SIGTERM.
+    to use it: the address of its console, the variables to export, and curl commands that start a recording and end its
+    conference. After that it shows a line for each request and each callback. It ends on SIGINT or SIGTERM.
 
     \b
     Examples:
@@ -139,6 +138,7 @@ def _instructions(emulator: Emulator, token: str, *, strict: bool) -> Iterator[s
     auth_id, url = shlex.quote(emulator.auth_id), emulator.url
     conference = shlex.quote(f"{url}/__emulator__/conferences/standup")
     control = "curl -X POST -H 'X-Plivo-Emulator: 1'"
+    yield f"# The console, a page that shows what happens: {url}/"
     yield "# To use it from a shell:"
     yield f"export PLIVO_AUTH_ID={auth_id} PLIVO_AUTH_TOKEN={token} PLIVO_BASE_URL={shlex.quote(url)}"
     if strict:

@@ -101,6 +101,7 @@ async def test_output_can_be_pasted_into_a_shell(strict: tuple[str, ...], host: 
     words = ("--port", "0", "--host", host, "--auth-id", AUTH_ID, "--auth-token", odd, *strict)
     async with emulator(*words) as (process, url):
         lines = await told(process, last="/end")
+        assert lines[0] == f"# The console, a page that shows what happens: {url}/"
         answers = [json.loads(await bash(line)) for line in lines if line.startswith("curl ")]
         assert [answer.get("error") for answer in answers] == [None] * (3 if strict else 2)
         assert answers[-2]["message"] == "conference recording started"
