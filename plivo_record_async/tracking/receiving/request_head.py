@@ -83,7 +83,7 @@ class RequestHead:
     Attributes:
         path: The last segment of the path.
         query: The query as it was received.
-        start_id: The ID of the start for which the URL was issued. If None, the URL names no start, or without a valid
+        start_id: The ID of the start for which the URL was issued. If None, the URL names no start or has no valid
             proof.
         headers: The headers that are read, with names in lower case. Repeated headers are joined by commas.
     """
