@@ -79,7 +79,7 @@ OPTIONAL = {
 
 
 def run(probe: str) -> None:
-    """Run a program in an interpreter that has imported nothing yet; it must succeed without a word."""
+    """Run a program in an interpreter that has imported nothing yet; it must succeed and print nothing."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", probe], capture_output=True, text=True, check=False, timeout=60
     )

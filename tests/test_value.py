@@ -163,7 +163,7 @@ def test_values_that_json_cannot_represent_are_replaced(held: object, written: o
     json.dumps(value.to_dict(), ensure_ascii=False, allow_nan=False).encode()
 
 
-def test_deeply_nested_answer_can_be_written() -> None:
+def test_deeply_nested_response_can_be_written() -> None:
     depth = 5 * sys.getrecursionlimit()
     nested: list[Any] = []
     for _ in range(depth):

@@ -1,4 +1,4 @@
-"""Errors that Plivo's API answers; `test_root` has the rules for all errors."""
+"""Errors with which Plivo's API answers; `test_root` tests the rules for all errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors that reject a callback; `test_root` has the rules for all errors."""
+"""Errors that reject a callback; `test_root` tests the rules for all errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Errors about followed recordings; `test_root` has the rules for all errors."""
+"""Errors about followed recordings; `test_root` tests the rules for all errors."""
 
 from __future__ import annotations
 

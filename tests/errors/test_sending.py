@@ -1,4 +1,4 @@
-"""Errors of requests whose outcome is not sent or unknown; `test_root` has the rules for all errors."""
+"""Errors of requests whose outcome is not sent or unknown; `test_root` tests the rules for all errors."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ def test_error_of_tracked_start_names_it_and_pickles_with_notes(
     assert "client.list_recordings" in str(make())
     error = make(start_id="start-1")
     assert "tracker.get('start-1')" in str(error)
-    error.add_note("seen in the night")
+    error.add_note("a note")
     other = pickle.loads(pickle.dumps(error))
-    assert (other.start_id, other.__notes__) == ("start-1", ["seen in the night"])
+    assert (other.start_id, other.__notes__) == ("start-1", ["a note"])
 
 
 def test_not_sent_error_has_neither_status_nor_api_id() -> None:

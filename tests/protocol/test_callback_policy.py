@@ -1,4 +1,4 @@
-"""How a policy is written into a URL, and which policies there are."""
+"""The fragment in which a policy is written into a URL, and the valid options of a policy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_apply_changes_only_the_fragment(url: str) -> None:
 
 
 @given(policies, policies)
-def test_the_last_policy_applied_is_the_policy(first: CallbackPolicy, last: CallbackPolicy) -> None:
+def test_policy_replaces_an_earlier_one(first: CallbackPolicy, last: CallbackPolicy) -> None:
     assert last.apply(first.apply("https://h/cb")) == last.apply("https://h/cb")
 
 

@@ -135,7 +135,7 @@ def test_record_survives_encoding_and_decoding(record: FollowedRecording) -> Non
 
 
 def raws_of(record: FollowedRecording) -> list[Any]:
-    """What takes no part in comparison."""
+    """Return the attributes of a record that are not compared."""
     sources = (record.async_response, record.ended, record.transcription, *record.candidates)
     answer = None if record.async_response is None else record.async_response.answer
     return [answer, *(getattr(source, "raw", None) for source in sources)]

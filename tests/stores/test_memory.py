@@ -1,4 +1,4 @@
-"""Behaviour of the memory store alone; the contract has what every store must do."""
+"""The memory store; the contract tests what every store must do."""
 
 from __future__ import annotations
 

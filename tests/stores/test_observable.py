@@ -1,4 +1,4 @@
-"""What the observer of a store is called with, and that it cannot harm the store."""
+"""The observer of a store: the changes that it is called with, and that it cannot harm the store."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def make(request: pytest.FixtureRequest) -> MakeStore:
 
 @pytest.fixture
 def changes() -> list[StoreChange]:
-    """What the observer of ``store`` was called with."""
+    """Return the list of changes that the observer of ``store`` receives."""
     return []
 
 

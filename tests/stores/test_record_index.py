@@ -1,4 +1,4 @@
-"""Records in memory: each is found by what it has now, and by nothing that it had before."""
+"""The index of records in memory: each record is found by its present attributes, and not by its former ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The explanation of a signature that does not match."""
+"""The report that explains why a signature does not match."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_changed_method_is_named() -> None:
 
 
 def test_a_get_signs_as_a_post_without_a_form() -> None:
-    """So the fields of a captured GET can come as a POST whose form says nothing; no event comes of that."""
+    """A captured GET can be sent as a POST with an empty form, which reports no event."""
     request: dict[str, Any] = {**callback(RECORDING_ENDED, method="GET"), "method": "POST"}
     assert explain_signature(**request, auth_tokens=TOKEN).ok
     assert parse_callback(**request, auth_tokens=TOKEN) == UnknownCallback()

@@ -1,4 +1,4 @@
-"""The event that verified fields report, in each form that Plivo sends."""
+"""The event that verified fields report, in each format that Plivo uses."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_end_of_a_recording_is_read_in_camel_case() -> None:
 
 
 @pytest.mark.parametrize("message", ["record_done", "record done"])
-def test_end_of_a_recording_is_read_in_the_form_of_2012(message: str) -> None:
+def test_end_of_a_recording_is_read_in_the_format_of_2012(message: str) -> None:
     fields = RECORDING_ENDED_2012 | {"message": message}
     assert read(fields) == RecordingEnded(api_id=API_ID, conference_name="myroom", record_url=fields["record_url"])
 
@@ -136,7 +136,7 @@ def test_new_fields_are_kept() -> None:
     assert read(RECORDING_ENDED | new) == ENDED
 
 
-# The asynchronous answer
+# An asynchronous response
 
 
 def test_asynchronous_response_to_a_start_is_read() -> None:
@@ -205,7 +205,7 @@ def test_transcription_without_text_and_error_is_unknown() -> None:
     )
 
 
-# Everything else
+# Other callbacks
 
 
 def test_split_field_is_distinguished_from_odd_content() -> None:
@@ -278,12 +278,12 @@ values = (
 )
 
 
-honest = st.sampled_from([{}, RECORDING_ENDED, RECORDING_ENDED_CAMEL_CASE, TRANSCRIPTION_ENDED])
+genuine = st.sampled_from([{}, RECORDING_ENDED, RECORDING_ENDED_CAMEL_CASE, TRANSCRIPTION_ENDED])
 
 
 @st.composite
 def fields_of_any_shape(draw: st.DrawFn) -> dict[str, str]:
-    fields = draw(honest)
+    fields = draw(genuine)
     if draw(st.booleans()):
         return fields | draw(st.dictionaries(names | st.text(), values))
     return response(fields | draw(st.dictionaries(names, json_values)))

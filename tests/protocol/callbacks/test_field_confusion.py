@@ -1,4 +1,4 @@
-"""A known field whose name and value were split at another place is distinguished from a new field."""
+"""A known field whose name and value were split in another place is distinguished from a new field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RECORDED_URL, ID = RECORDING_ENDED["record_url"], RECORDING_ENDED["recording_id"
 
 
 def moved_borders(fields: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """One letter or more goes from a name to its value, or from a value to its name."""
+    """Yield forms in which one letter or more moves from a name to its value, or from a value to its name."""
     for name, value in fields.items():
         both, rest = name + value, {one: fields[one] for one in fields if one != name}
         for end in range(len(both) + 1):
@@ -115,7 +115,7 @@ def test_new_names_are_whole(fields: dict[str, str]) -> None:
         ({name: TRANSCRIPTION_ENDED[name] for name in ("recording_id", "transcription")}, {"error_code": "0"}),
     ],
 )
-def test_new_fields_that_may_hide_a_missing_one_are_kept_but_not_believed(
+def test_new_fields_that_may_hide_a_missing_one_are_kept_but_not_trusted(
     fields: dict[str, str], new: dict[str, str]
 ) -> None:
     event = parse_callback(**callback(fields | new), auth_tokens=TOKEN)
@@ -127,7 +127,7 @@ def test_new_fields_that_may_hide_a_missing_one_are_kept_but_not_believed(
 @pytest.mark.parametrize(
     "new", [{"rounded_recording_duration": "60"}, {"recording_id_v2": "x"}, {"error_code": "0"}, {"record_urls": "x"}]
 )
-def test_new_fields_beside_the_known_one_are_believed(new: dict[str, str]) -> None:
+def test_new_fields_beside_the_known_one_are_trusted(new: dict[str, str]) -> None:
     assert isinstance(parse_callback(**callback(RECORDING_ENDED | new), auth_tokens=TOKEN), RecordingEnded)
 
 

@@ -1,4 +1,4 @@
-"""When a callback's field is well formed."""
+"""The readers of fields: which values are well formed, and how they are converted."""
 
 from __future__ import annotations
 
@@ -187,5 +187,5 @@ def test_error_messages_stay_short() -> None:
         ({"recording_id": "r", "response": "[" * 10_000}, {"recording_id": "r"}),
     ],
 )
-def test_ids_are_found_in_every_shape(raw: dict[str, Any], ids: dict[str, str]) -> None:
+def test_ids_are_found_in_every_format(raw: dict[str, Any], ids: dict[str, str]) -> None:
     assert named_ids(raw) == ids

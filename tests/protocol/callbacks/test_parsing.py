@@ -42,7 +42,7 @@ from tests.support.samples.callbacks import (
 )
 
 EXAMPLES = int(os.environ.get("CALLBACK_EXAMPLES", "500"))
-"""How many random requests are tried; more with ``CALLBACK_EXAMPLES=20000``."""
+"""How many random requests are tried. ``CALLBACK_EXAMPLES=20000`` tries more."""
 
 KINDS = [
     (RECORDING_ENDED, RecordingEnded),
@@ -56,7 +56,7 @@ def changed(request: Request, **changes: Any) -> Any:
     return {**request, **changes}
 
 
-# What is accepted
+# Accepted requests
 
 
 @pytest.mark.parametrize(("fields", "kind"), KINDS)
@@ -82,7 +82,7 @@ def test_query_of_a_post_is_not_read_as_fields() -> None:
 
 
 def test_form_of_a_get_counts_as_part_of_its_fields() -> None:
-    """As the official SDK signs it; a form that repeats the query, which is not signed, is rejected."""
+    """The official SDK signs it so. A form that repeats a name of the query is not signed and not trusted."""
     request = callback(RECORDING_ENDED, url="https://h/cb?a=1")
     signature = sign_callback_v3("GET", request["url"], RECORDING_ENDED, NONCE, TOKEN)
     get = changed(request, method="GET", headers={V3: signature, V3_NONCE: NONCE})
@@ -110,8 +110,8 @@ def test_headers_are_any_mapping_with_names_in_any_case(make: Any, case: Any) ->
 
 @pytest.mark.parametrize("case", [str, str.lower])
 @pytest.mark.parametrize("make", [dict, UserDict, EnvironHeaders])
-def test_headers_are_read_as_wsgi_spells_them(make: Any, case: Any) -> None:
-    """Django's ``request.META``, where other things stand too."""
+def test_header_names_may_be_those_of_wsgi(make: Any, case: Any) -> None:
+    """Django's ``request.META`` also contains other values."""
     request = callback(RECORDING_ENDED)
     environ: dict[str, Any] = {f"HTTP_{name.upper().replace('-', '_')}": v for name, v in request["headers"].items()}
     environ["CONTENT_TYPE"] = environ.pop("HTTP_CONTENT_TYPE")
@@ -143,7 +143,7 @@ def test_two_signatures_are_accepted_during_rotation(separator: str) -> None:
 
 
 def test_version_2_signature_counts_only_on_request() -> None:
-    """The vector is plivo-python's own; version 2 does not cover the body."""
+    """The test vector is from plivo-python. Version 2 does not cover the body."""
     headers = {
         "X-Plivo-Signature-V2": "ehV3IKhLysWBxC1sy8INm0qGoQYdYsHwuoKjsX7FsXc=",
         "X-Plivo-Signature-V2-Nonce": "12345",
@@ -165,7 +165,7 @@ def test_version_2_signature_counts_only_on_request() -> None:
 
 
 def test_all_splits_of_one_capture_have_one_digest() -> None:
-    """Also where method, query, form and the spelling of the address differ."""
+    """This also holds if the method, the query, the form or the spelling of the address differs."""
     captured = callback({"a": "1", "b": "2"}, url="https://h/?q=1")
 
     def digest(method: str, url: str, body: bytes, **pins: Any) -> str:
@@ -188,15 +188,15 @@ def test_bytes_that_are_not_utf_8_are_replaced() -> None:
     assert read_form({}, b"a=\xff&b=%FF&c=%C3%BC") == [("a", "�"), ("b", "�"), ("c", "ü")]
 
 
-# What the caller knows
+# Pinned values
 
 PINNED = "https://me.example/plivo/callback?start=8f3a&b=%C3%BC#rc=5&rp=ct,rt,5xx"
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize(("fields", "kind"), KINDS[:3])
-def test_a_callback_to_the_expected_url_is_believed(method: Any, fields: dict[str, str], kind: type) -> None:
-    """Whatever a proxy made of the scheme, the host and the path."""
+def test_a_callback_to_the_expected_url_is_trusted(method: Any, fields: dict[str, str], kind: type) -> None:
+    """A proxy may change the scheme, the host and the path."""
     request = callback(fields, method=method, url=PINNED.partition("#")[0])
     for inner in ("http://10.0.0.7:8000/inner", "/inner", ""):
         request["url"] = f"{inner}?{request['url'].partition('?')[2]}"
@@ -258,7 +258,7 @@ def test_query_of_the_expected_url_is_not_read_as_fields() -> None:
 
 
 @pytest.mark.parametrize(("method", "expected"), [("GET", "POST"), ("POST", "GET")])
-def test_unexpected_method_is_not_believed(method: Any, expected: Any) -> None:
+def test_unexpected_method_is_not_trusted(method: Any, expected: Any) -> None:
     request = callback(RECORDING_ENDED, method=method, url="https://h/cb")
     event = parse_callback(**request, auth_tokens=TOKEN, expected_method=expected)
     assert event == UnknownCallback(raw=RECORDING_ENDED)
@@ -267,7 +267,7 @@ def test_unexpected_method_is_not_believed(method: Any, expected: Any) -> None:
 
 
 @pytest.mark.parametrize("fields", [RECORDING_ENDED, {"response": json.dumps(RECORDING_ENDED)}])
-def test_unexpected_conference_is_not_believed(fields: dict[str, str]) -> None:
+def test_unexpected_conference_is_not_trusted(fields: dict[str, str]) -> None:
     request = callback(fields)
     assert isinstance(parse_callback(**request, auth_tokens=TOKEN, conference_name="My Conf Room"), RecordingEnded)
     for other in ("my conf room", "My Conf", ""):
@@ -294,7 +294,7 @@ def test_an_expected_method_must_be_get_or_post(method: Any) -> None:
         parse_callback(**callback(RECORDING_ENDED), auth_tokens=TOKEN, expected_method=method)
 
 
-# What is odd, but genuine
+# Odd but genuine content
 
 
 @pytest.mark.parametrize(
@@ -319,7 +319,7 @@ def test_an_expected_method_must_be_get_or_post(method: Any) -> None:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_odd_content_under_a_good_signature_is_kept(changes: dict[str, str], reason: str, method: str) -> None:
+def test_odd_content_with_a_valid_signature_is_kept(changes: dict[str, str], reason: str, method: str) -> None:
     fields = RECORDING_ENDED | changes
     event = parse_callback(**callback(fields, method=method, url="https://h/cb"), auth_tokens=TOKEN)
     assert event == UnknownCallback(raw=fields)
@@ -429,7 +429,7 @@ def test_invalid_method_or_url_is_malformed(changes: dict[str, Any]) -> None:
 @pytest.mark.parametrize("url", ["https://h/cb#", "https://h/cb?a=1#b=2", "https://h/#/cb", "#"])
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
 def test_url_with_a_number_sign_is_rejected_first(url: str, method: str) -> None:
-    """Some servers pass on what stands behind it, and it is not signed."""
+    """Some servers pass on the text after it, which is not signed."""
     for expected_url in (None, "https://h/cb#rc=5"):
         with pytest.raises(MalformedCallbackError, match="has a '#', and what follows it is not signed") as caught:
             parse_callback(method, url, {}, b"", auth_tokens=TOKEN, expected_url=expected_url)
@@ -464,8 +464,8 @@ def test_callback_with_too_many_fields_is_rejected(method: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_repeated_names_are_kept_but_not_believed(method: str) -> None:
-    """``a=1&a=2`` signs the same in any order, and which one counts would be a guess."""
+def test_repeated_names_are_kept_but_not_trusted(method: str) -> None:
+    """``a=1&a=2`` has the same signature in any order, so it is not certain which value is meant."""
     twice = {"api_id": ["1", "2"], "b": ["x", "x"], "c": ["y"]}
     body = urlencode(twice, doseq=True)
     url = "https://h/cb" if method == "POST" else f"https://h/cb?{body}"
@@ -494,19 +494,19 @@ def test_differently_split_parameters_are_rejected(cut: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("field", ["recording_start_ms", "recording_duration_ms", "recording_duration"])
 @pytest.mark.parametrize("number", ["nan", "inf", "1e999", "9" * 20, "-7", "12;", "१२"])
-def test_excessive_numbers_are_kept_but_not_believed(field: str, number: str) -> None:
+def test_excessive_numbers_are_kept_but_not_trusted(field: str, number: str) -> None:
     event = parse_callback(**callback(RECORDING_ENDED | {field: number}), auth_tokens=TOKEN)
     assert event == UnknownCallback(raw=RECORDING_ENDED | {field: number})
     assert reason_of(event).startswith(f"{field} is ")
 
 
 @pytest.mark.parametrize("tokens", ["", [], [""], ("good", "")])
-def test_without_a_token_nothing_can_be_verified(tokens: Any) -> None:
+def test_missing_auth_token_raises_configuration_error(tokens: Any) -> None:
     with pytest.raises(ConfigurationError, match="auth_tokens"):
         parse_callback(**callback(RECORDING_ENDED), auth_tokens=tokens)
 
 
-# Whatever comes
+# Any input
 
 text = st.text(st.characters(), max_size=20)
 words = st.sampled_from(

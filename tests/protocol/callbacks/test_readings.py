@@ -1,4 +1,4 @@
-"""Of all callbacks with the same signed text, only the genuine one is believed."""
+"""Of all callbacks with the same signed text, only the genuine one is trusted."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def signed_form(fields: Mapping[str, str]) -> str:
 
 
 def forge(captured: Request, **changes: Any) -> Request:
-    """Something else under the same signature, which the signature covers."""
+    """Return a changed request whose signed text is the same."""
     forged = cast("Request", {**captured, **changes})
     assert explain_signature(**forged, auth_tokens=TOKEN).ok, "the signature covers it"
     return forged
@@ -59,7 +59,7 @@ def as_query(pairs: Mapping[str, str]) -> str:
 
 
 def event_of(request: Request, **pins: Any) -> CallbackEvent | None:
-    """What is believed, if anything is."""
+    """Return the event that a request is trusted to report, or None."""
     try:
         event = parse_callback(**request, auth_tokens=TOKEN, **pins)
     except MalformedCallbackError:
@@ -76,7 +76,7 @@ def event_of(request: Request, **pins: Any) -> CallbackEvent | None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("fields", HONEST)
 @pytest.mark.parametrize("query", ["", "?start=8f3a", "?a=1&tenant=x.y&z=", "?message=hello&error=0&duration=5"])
-def test_genuine_callbacks_with_ordinary_queries_are_believed(fields: dict[str, str], method: str, query: str) -> None:
+def test_genuine_callbacks_with_ordinary_queries_are_trusted(fields: dict[str, str], method: str, query: str) -> None:
     url = f"https://h/cb{query}"
     if method == "POST" or "error" not in query:  # in a GET these would be fields of its own
         assert event_of(callback(fields, method=method, url=url)) is not None
@@ -88,7 +88,7 @@ def test_genuine_callbacks_with_ordinary_queries_are_believed(fields: dict[str, 
 
 @pytest.mark.parametrize("fields", [RECORDING_ENDED, RECORDING_ENDED_2012, RECORDING_ENDED_CAMEL_CASE])
 @pytest.mark.parametrize(
-    "room",
+    "conference_name",
     [
         "standup",
         "Daily message: error, duration and transcription",
@@ -103,11 +103,13 @@ def test_genuine_callbacks_with_ordinary_queries_are_believed(fields: dict[str, 
         "Jürgen 🎙",
     ],
 )
-def test_callbacks_of_rooms_with_nearly_any_name_are_believed(fields: dict[str, str], room: str) -> None:
+def test_callbacks_of_conferences_with_nearly_any_name_are_trusted(
+    fields: dict[str, str], conference_name: str
+) -> None:
     name = "ConferenceName" if "ConferenceName" in fields else "conference_name"
-    event = event_of(callback(fields | {name: room}))
+    event = event_of(callback(fields | {name: conference_name}))
     assert isinstance(event, RecordingEnded)
-    assert event.conference_name == room
+    assert event.conference_name == conference_name
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -122,7 +124,7 @@ def test_callbacks_of_rooms_with_nearly_any_name_are_believed(fields: dict[str, 
         "conference name is standup",
     ],
 )
-def test_transcripts_with_nearly_any_text_are_believed(words: str, method: str) -> None:
+def test_transcripts_with_nearly_any_text_are_trusted(words: str, method: str) -> None:
     event = event_of(callback(TRANSCRIPTION_ENDED | {"transcription": words}, method=method))
     assert isinstance(event, TranscriptionEnded)
     assert event.transcription == words
@@ -139,7 +141,7 @@ def test_transcripts_with_nearly_any_text_are_believed(words: str, method: str) 
         {"response": '{"api_id": "1", "message": "x", "record_urls": "2", "transcription": "3"}'},
     ],
 )
-def test_responses_that_contain_field_names_are_believed(fields: dict[str, str]) -> None:
+def test_responses_that_contain_field_names_are_trusted(fields: dict[str, str]) -> None:
     assert event_of(callback(fields)) is not None
 
 
@@ -154,7 +156,7 @@ def test_responses_that_contain_field_names_are_believed(fields: dict[str, str])
         ({name: TRANSCRIPTION_ENDED[name] for name in ("recording_id", "transcription", "error")}, {"zone": "eu"}),
     ],
 )
-def test_new_fields_that_hold_known_ones_are_kept_but_not_believed(fields: dict[str, str], new: dict[str, str]) -> None:
+def test_new_fields_that_hold_known_ones_are_kept_but_not_trusted(fields: dict[str, str], new: dict[str, str]) -> None:
     assert parse_callback(**callback(fields | new), auth_tokens=TOKEN) == UnknownCallback(raw=fields | new)
 
 
@@ -187,21 +189,21 @@ def test_new_field_after_an_empty_name_is_kept() -> None:
     assert event.conference_name is None
 
 
-# One capture, cut up by its recipient
+# Other splits of one captured callback
 
 
-def swallowed_fields(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """A value takes in the fields behind it."""
+def absorbing_values(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Yield forms in which a value contains the fields that follow it."""
     names = sorted(fields)
     for first in range(len(names)):
         for last in range(first + 1, len(names)):
-            swallowed = "".join(name + fields[name] for name in names[first + 1 : last + 1])
+            absorbed = "".join(name + fields[name] for name in names[first + 1 : last + 1])
             kept = {name: fields[name] for name in names[:first] + names[last + 1 :]}
-            yield {**kept, names[first]: fields[names[first]] + swallowed}
+            yield {**kept, names[first]: fields[names[first]] + absorbed}
 
 
 def cut_ends(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
-    """The end of a value becomes a field of its own."""
+    """Yield forms in which the end of a value is a field of its own."""
     for name, value in fields.items():
         for end in range(len(value)):
             for border in {end + 1, len(value)}:
@@ -209,9 +211,9 @@ def cut_ends(fields: Mapping[str, str]) -> Iterator[dict[str, str]]:
 
 
 @pytest.mark.parametrize("fields", HONEST)
-def test_value_that_contains_another_field_is_not_believed(fields: dict[str, str]) -> None:
+def test_value_that_contains_another_field_is_not_trusted(fields: dict[str, str]) -> None:
     captured = callback(fields)
-    for cut in swallowed_fields(fields):
+    for cut in absorbing_values(fields):
         assert event_of(forge(captured, body=as_form(cut))) is None
 
 
@@ -231,7 +233,7 @@ FAILED_START = {"api_id": "2867b6e2-58c3-11e1-86da-adf28403fece", "error": "no s
 
 
 @pytest.mark.parametrize(
-    ("honest", "dropped", "forged"),
+    ("genuine", "dropped", "forged"),
     [
         # The end of an id hides what follows it.
         (
@@ -256,7 +258,7 @@ FAILED_START = {"api_id": "2867b6e2-58c3-11e1-86da-adf28403fece", "error": "no s
         (ENDED_2012, {"record_url"}, {"message": "reco", f"rd_donerecord_url{ENDED_2012['record_url']}": ""}),
         (ENDED_2012, {"record_url"}, {"message": "reco", "rd_done": f"record_url{ENDED_2012['record_url']}"}),
         (ENDED_2012, {"message"}, {"conference_name": "myro", "ommess": "agerecord_done"}),
-        # A new field has swallowed known ones.
+        # A new field has absorbed known ones.
         (FAILED | {"disposition": "x"}, {"duration", "error"}, {"disposition": f"xduration12error{FAILED['error']}"}),
         (
             FAILED | {"transcription": "good", "disposition": "x"},
@@ -269,7 +271,7 @@ FAILED_START = {"api_id": "2867b6e2-58c3-11e1-86da-adf28403fece", "error": "no s
             {"recording_id"},
             {"recording_format": "mp3recording_id93bc7c6a-3b2b-11e3"},
         ),
-        # An id, or an address, has swallowed a new one, or lost its end.
+        # An ID or a URL has absorbed a new field, or lost its end.
         (RECORDING_ENDED | {"billed_duration": "1"}, {"billed_duration"}, {"api_id": f"{VICTIM}billed_duration1"}),
         (
             RECORDING_ENDED | {"recording_channels": "2"},
@@ -340,17 +342,17 @@ FAILED_START = {"api_id": "2867b6e2-58c3-11e1-86da-adf28403fece", "error": "no s
         ),
     ],
 )
-def test_no_split_hides_an_important_field(honest: dict[str, str], dropped: set[str], forged: dict[str, str]) -> None:
+def test_no_split_hides_an_important_field(genuine: dict[str, str], dropped: set[str], forged: dict[str, str]) -> None:
     if forged.get("api_id", "").startswith(VICTIM):
-        honest = honest | {"api_id": VICTIM}
-    cut = {name: value for name, value in honest.items() if name not in dropped} | forged
-    believed = [event_of(callback(honest)), event_of(forge(callback(honest), body=as_form(cut)))]
-    assert None in believed, "at most one of them"
-    assert believed[1] is None or believed[1] == believed[0]
+        genuine = genuine | {"api_id": VICTIM}
+    cut = {name: value for name, value in genuine.items() if name not in dropped} | forged
+    trusted = [event_of(callback(genuine)), event_of(forge(callback(genuine), body=as_form(cut)))]
+    assert None in trusted, "at most one of them"
+    assert trusted[1] is None or trusted[1] == trusted[0]
 
 
 def test_an_error_that_begins_with_message_is_a_message() -> None:
-    """Plivo sends an empty error with a message too, and its own errors do not begin like this."""
+    """Plivo also sends an empty error with a message, and its own errors do not begin in this way."""
     captured = callback(FAILED_START | {"error": "messagestarted"})
     assert event_of(captured) is None
     event = event_of(forge(captured, body=as_form(FAILED_START | {"error": "", "message": "started"})))
@@ -361,13 +363,13 @@ def test_an_error_that_begins_with_message_is_a_message() -> None:
 @pytest.mark.parametrize("name", ["", "account_id"])
 def test_chosen_text_after_a_new_field_does_not_become_a_response(name: str) -> None:
     words = f"we api_id{VICTIM}errorgone"
-    honest = {"account_id": "MA1"} | TRANSCRIPTION_ENDED | {"transcription": words}
-    before, after = signed_form(honest).split(f"api_id{VICTIM}error")
+    genuine = {"account_id": "MA1"} | TRANSCRIPTION_ENDED | {"transcription": words}
+    before, after = signed_form(genuine).split(f"api_id{VICTIM}error")
     cut = {name: before.removeprefix(name), "api_id": VICTIM, "error": after}
-    assert event_of(forge(callback(honest), body=as_form(cut))) is None
+    assert event_of(forge(callback(genuine), body=as_form(cut))) is None
 
 
-# A chosen room name
+# A conference name that an attacker chose
 
 INSIDE = {
     "recording_duration": "7",
@@ -382,30 +384,34 @@ INSIDE = {
     "inside",
     [{"record_url": EVIL}, {"record_url": EVIL, "recording_id": VICTIM}, {**INSIDE, "record_url": EVIL}],
 )
-@pytest.mark.parametrize("swallower", ["z", "zz_", "y_"])
-def test_chosen_name_cannot_be_split_into_fields(inside: dict[str, str], swallower: str) -> None:
-    """The genuine fields are hidden in one unknown field behind those of the name."""
-    room = f"x{signed_form(inside)}{swallower}"
-    genuine = RECORDING_ENDED | {"conference_name": room}
+@pytest.mark.parametrize("absorbing_name", ["z", "zz_", "y_"])
+def test_chosen_name_cannot_be_split_into_fields(inside: dict[str, str], absorbing_name: str) -> None:
+    """The genuine fields are hidden in one unknown field after those of the name."""
+    conference_name = f"x{signed_form(inside)}{absorbing_name}"
+    genuine = RECORDING_ENDED | {"conference_name": conference_name}
     hidden = {name: value for name, value in genuine.items() if name > "conference_name"}
-    cut = {"api_id": genuine["api_id"], "conference_name": "x", **inside, swallower: signed_form(hidden)}
+    cut = {"api_id": genuine["api_id"], "conference_name": "x", **inside, absorbing_name: signed_form(hidden)}
     captured = callback(genuine)
     forged = forge(captured, body=as_form(cut))
-    for pins in ({}, {"expected_url": URL}, {"expected_url": URL, "expected_method": "POST", "conference_name": room}):
+    for pins in (
+        {},
+        {"expected_url": URL},
+        {"expected_url": URL, "expected_method": "POST", "conference_name": conference_name},
+    ):
         assert event_of(forged, **pins) is None
-    assert event_of(captured) is None, "nobody can tell it from the other"
-    event = event_of(captured, conference_name=room)
+    assert event_of(captured) is None, "it cannot be distinguished from the forged one"
+    event = event_of(captured, conference_name=conference_name)
     assert isinstance(event, RecordingEnded)
-    assert (event.record_url, event.conference_name) == (genuine["record_url"], room)
+    assert (event.record_url, event.conference_name) == (genuine["record_url"], conference_name)
 
 
 def test_a_post_with_a_chosen_name_does_not_pass_as_a_get() -> None:
-    """What stands before the name becomes the name of the first pair, and so no token is seen."""
+    """The text before the name becomes the name of the first pair, so no token is found."""
     url = "https://h/recording?plivo_record_proof=0123&plivo_record_start=8f3a"
-    room = f"x=1&recording_id={VICTIM}&transcription=we pay 1,000,000&z="
-    captured = callback(RECORDING_ENDED | {"conference_name": room}, url=url)
-    said = signed_form(RECORDING_ENDED | {"conference_name": room})
-    before, _, rest = said.partition("=1&recording_id=")
+    conference_name = f"x=1&recording_id={VICTIM}&transcription=we pay 1,000,000&z="
+    captured = callback(RECORDING_ENDED | {"conference_name": conference_name}, url=url)
+    text = signed_form(RECORDING_ENDED | {"conference_name": conference_name})
+    before, _, rest = text.partition("=1&recording_id=")
     z = rest.partition("&z=")[2]
     pairs = {
         f"plivo_record_proof=0123&plivo_record_start=8f3a.{before}": "1",
@@ -416,7 +422,7 @@ def test_a_post_with_a_chosen_name_does_not_pass_as_a_get() -> None:
     forged = forge(captured, method="GET", url=f"https://h/recording?{as_query(pairs)}", body=b"")
     assert event_of(forged) is None
     assert event_of(captured) is None
-    assert event_of(captured, conference_name=room) is not None
+    assert event_of(captured, conference_name=conference_name) is not None
     forged["url"] += "#&plivo_record_start=another"
     with pytest.raises(MalformedCallbackError, match="has a '#'"):
         parse_callback(**forged, auth_tokens=TOKEN)
@@ -425,8 +431,8 @@ def test_a_post_with_a_chosen_name_does_not_pass_as_a_get() -> None:
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_chosen_name_cannot_become_a_response(method: str) -> None:
     answer = json.dumps({"api_id": VICTIM, "recording_id": VICTIM, "record_url": EVIL})
-    room = f"xresponse{answer}z" if method == "POST" else f"x&response={answer}&z="
-    genuine = RECORDING_ENDED | {"conference_name": room}
+    conference_name = f"xresponse{answer}z" if method == "POST" else f"x&response={answer}&z="
+    genuine = RECORDING_ENDED | {"conference_name": conference_name}
     captured = callback(genuine, url="https://h/cb", method=method)
     hidden = {name: value for name, value in genuine.items() if name > "conference_name"}
     if method == "POST":
@@ -438,13 +444,13 @@ def test_chosen_name_cannot_become_a_response(method: str) -> None:
         pairs = {"api_id": genuine["api_id"], "conference_name": "x", "response": answer, "z": f"&{hidden_query}"}
         forged = forge(captured, url=f"https://h/cb?{as_query(pairs)}")
     assert event_of(forged) is None
-    assert event_of(forged, conference_name=room) is None
-    assert event_of(captured, conference_name=room) is not None
+    assert event_of(forged, conference_name=conference_name) is None
+    assert event_of(captured, conference_name=conference_name) is not None
 
 
 def test_the_border_between_query_and_form_does_not_move_into_a_chosen_name() -> None:
-    room = f"x.record_url{EVIL}recording_id{VICTIM}z"
-    genuine = RECORDING_ENDED | {"conference_name": room}
+    conference_name = f"x.record_url{EVIL}recording_id{VICTIM}z"
+    genuine = RECORDING_ENDED | {"conference_name": conference_name}
     captured = callback(genuine, url="https://h/cb?start=8f3a")
     hidden = signed_form({name: value for name, value in genuine.items() if name > "conference_name"})
     query = as_query({"start": f"8f3a.api_id{genuine['api_id']}conference_namex"})
@@ -454,7 +460,7 @@ def test_the_border_between_query_and_form_does_not_move_into_a_chosen_name() ->
 
 @pytest.mark.parametrize("separator", ["", "&y="])
 def test_a_get_with_a_chosen_name_does_not_pass_as_a_post(separator: str) -> None:
-    """Its first fields become the query of a POST, up to a dot in the name; that needs no ``&``."""
+    """Its first fields become the query of a POST, up to a dot in the name. This works without ``&``."""
     genuine = RECORDING_ENDED | {"conference_name": f"x.record_url{EVIL}recording_id{VICTIM}{separator}z"}
     captured = callback(genuine, method="GET", url="https://h/cb")
     rest = "&".join(map("=".join, sorted({n: v for n, v in genuine.items() if n > "conference_name"}.items())))
@@ -471,16 +477,16 @@ def test_a_get_with_a_chosen_name_does_not_pass_as_a_post(separator: str) -> Non
 
 
 def test_get_with_a_chosen_name_cannot_be_split_into_fields() -> None:
-    room = f"x&record_url={EVIL}&z="
-    genuine = RECORDING_ENDED | {"conference_name": room}
+    conference_name = f"x&record_url={EVIL}&z="
+    genuine = RECORDING_ENDED | {"conference_name": conference_name}
     captured = callback(genuine, method="GET", url="https://h/cb")
     rest = "&".join(map("=".join, sorted({n: v for n, v in genuine.items() if n > "conference_name"}.items())))
     pairs = {"api_id": genuine["api_id"], "conference_name": "x", "record_url": EVIL, "z": f"&{rest}"}
     forged = forge(captured, url=f"https://h/cb?{as_query(pairs)}")
-    for pins in ({}, {"conference_name": room}, {"expected_url": "https://h/cb", "expected_method": "GET"}):
+    for pins in ({}, {"conference_name": conference_name}, {"expected_url": "https://h/cb", "expected_method": "GET"}):
         assert event_of(forged, **pins) is None
     assert event_of(captured) is None
-    assert isinstance(event_of(captured, conference_name=room), RecordingEnded)
+    assert isinstance(event_of(captured, conference_name=conference_name), RecordingEnded)
 
 
 @pytest.mark.parametrize(
@@ -499,13 +505,14 @@ def test_get_with_a_chosen_name_cannot_be_split_into_fields() -> None:
         ),
     ],
 )
-def test_no_get_of_any_shape_passes_as_a_post(
-    genuine: dict[str, str], before: dict[str, str], inside: dict[str, str]
-) -> None:
-    room = f"x{signed_form(inside)}z"
-    genuine = {name: value.replace("ROOM", room).replace("My Conf Room", room) for name, value in genuine.items()}
+def test_no_get_passes_as_a_post(genuine: dict[str, str], before: dict[str, str], inside: dict[str, str]) -> None:
+    conference_name = f"x{signed_form(inside)}z"
+    genuine = {
+        name: value.replace("ROOM", conference_name).replace("My Conf Room", conference_name)
+        for name, value in genuine.items()
+    }
     captured = callback(genuine, method="GET", url="https://h/cb")
-    rest = "&".join(map("=".join, sorted(genuine.items()))).partition(room)[2]
+    rest = "&".join(map("=".join, sorted(genuine.items()))).partition(conference_name)[2]
     forged = forge(captured, method="POST", url="https://h/cb", body=as_form({**before, **inside, "z": rest}))
     assert event_of(forged) is None
 
@@ -530,16 +537,16 @@ def test_an_error_in_a_get_is_no_pair_of_the_query() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_json_has_one_reading_whatever_it_contains(method: str) -> None:
-    room = f'x"record_url{EVIL}recording_id{VICTIM}&record_url={EVIL}&z='
-    fields = {"response": json.dumps(RECORDING_ENDED | {"conference_name": room})}
+    conference_name = f'x"record_url{EVIL}recording_id{VICTIM}&record_url={EVIL}&z='
+    fields = {"response": json.dumps(RECORDING_ENDED | {"conference_name": conference_name})}
     event = event_of(callback(fields, method=method))
     assert isinstance(event, RecordingEnded)
-    assert (event.conference_name, event.record_url) == (room, RECORDING_ENDED["record_url"])
+    assert (event.conference_name, event.record_url) == (conference_name, RECORDING_ENDED["record_url"])
 
 
 @pytest.mark.parametrize("fields", HONEST)
 def test_a_captured_get_does_not_pass_as_a_post(fields: dict[str, str]) -> None:
-    """Both sign ``address?…``; the separators of the one become names and values of the other."""
+    """Both sign ``address?…``. The separators of the GET become parts of names and values of the POST."""
     captured = callback(fields, method="GET", url="https://h/cb")
     names = sorted(fields)
     parts = [f"={fields[name]}&" for name in names[:-1]] + [f"={fields[names[-1]]}"]
@@ -562,20 +569,20 @@ def test_get_sent_as_a_post_without_a_form_has_no_fields() -> None:
 def test_a_query_does_not_pass_as_a_part_of_the_form(name: str) -> None:
     captured = callback(TRANSCRIPTION_FAILED, url="https://h/cb?start=8f3a")
     hidden = {"call_uuid", "duration", "error"} | ({"recording_id"} if name else set[str]())
-    swallowed = "".join(field + TRANSCRIPTION_FAILED[field] for field in sorted(hidden))
+    absorbed = "".join(field + TRANSCRIPTION_FAILED[field] for field in sorted(hidden))
     form = {field: value for field, value in TRANSCRIPTION_FAILED.items() if field not in hidden}
-    form[name] = f"start=8f3a.{swallowed}".removeprefix(name)
+    form[name] = f"start=8f3a.{absorbed}".removeprefix(name)
     assert event_of(forge(captured, url="https://h/cb", body=as_form(form))) is None
 
 
 def test_the_head_of_a_form_does_not_pass_as_a_part_of_the_query() -> None:
-    honest = {
+    genuine = {
         name: value
         for name, value in (TRANSCRIPTION_FAILED | {"error": "Failed. please retry", "transcription": "a part"}).items()
         if name != "call_uuid"
     }
-    captured = callback(honest, url="https://h/cb?start=8f3a")
-    kept = {field: honest[field] for field in honest if field > "error"}
+    captured = callback(genuine, url="https://h/cb?start=8f3a")
+    kept = {field: genuine[field] for field in genuine if field > "error"}
     url = "https://h/cb?start=8f3a.duration12errorFailed"
     assert event_of(forge(captured, url=url, body=as_form({" please retry": ""} | kept))) is None
     bare = {"error": "(a.b)", "recording_id": "1", "transcription": "hello"}
@@ -588,7 +595,7 @@ def test_the_head_of_a_form_does_not_pass_as_a_part_of_the_query() -> None:
     "query",
     ["record_url=mine&record_url=again", "recording_id=7", "a=1&api_id=x", "response={}", "a=xrecord_urlhttps://h"],
 )
-def test_a_post_whose_query_names_a_field_is_believed_only_where_its_url_is_known(query: str) -> None:
+def test_a_post_whose_query_names_a_field_is_trusted_only_where_its_url_is_known(query: str) -> None:
     url = f"https://h/cb?{query}"
     genuine = callback(TRANSCRIPTION_ENDED, url=url)
     event = parse_callback(**genuine, auth_tokens=TOKEN)
@@ -607,7 +614,7 @@ def test_the_end_of_a_form_does_not_pass_as_a_nonce() -> None:
         parse_callback(**forged, auth_tokens=TOKEN)
 
 
-# What remains, as docs/explanation/signatures.md says
+# Readings that remain possible; docs/explanation/signatures.md describes them
 
 
 def test_conference_name_may_lose_its_end_if_it_is_not_expected() -> None:
@@ -621,10 +628,10 @@ def test_conference_name_may_lose_its_end_if_it_is_not_expected() -> None:
 
 
 def test_transcript_may_lose_its_end_even_if_everything_else_is_known() -> None:
-    """It takes a word that can be the name of a field between ``transcription`` and ``transcription_charge``."""
-    said = TRANSCRIPTION_ENDED | {"transcription": "read the transcription2 aloud"}
-    captured = callback(said)
-    cut = said | {"transcription": "read the ", "transcription2": " aloud"}
+    """This needs a word that can be the name of a field between ``transcription`` and ``transcription_charge``."""
+    text = TRANSCRIPTION_ENDED | {"transcription": "read the transcription2 aloud"}
+    captured = callback(text)
+    cut = text | {"transcription": "read the ", "transcription2": " aloud"}
     pins = {"expected_url": URL, "expected_method": "POST", "conference_name": "standup"}
     event = event_of(forge(captured, body=as_form(cut)), **pins)
     assert isinstance(event, TranscriptionEnded)

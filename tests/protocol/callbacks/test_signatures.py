@@ -1,4 +1,4 @@
-"""Signatures: the vectors of the official SDKs, the verdicts of the official Python SDK, and its mistakes."""
+"""Signatures, compared with the test vectors of the official SDKs and with the official Python SDK itself."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.official_sdk import Form, accepts_v2, accepts_v3
 from tests.support.samples.callbacks import MA_V3, NONCE, TOKEN, URL, V3, V3_NONCE
 
 EXAMPLES = int(os.environ.get("SIGNATURE_EXAMPLES", "500"))
-"""How many random callbacks the official SDK judges; ``SIGNATURE_EXAMPLES=20000`` takes minutes."""
+"""How many random callbacks are compared with the official SDK. ``SIGNATURE_EXAMPLES=20000`` takes minutes."""
 
 VECTORS: list[dict[str, Any]] = json.loads((Path(__file__).parents[2] / "vectors" / "signatures.json").read_text())
 
@@ -44,7 +44,7 @@ def signature_headers(**signatures: str) -> SignatureHeaders:
 
 
 def accepts(method: str, url: str, form: Form, *, nonce: str, token: AuthTokens, signature: str) -> bool:
-    """Our verdict, in the words of the judge."""
+    """Return whether this package accepts a signature, with the arguments of the official SDK."""
     pairs = [(k, v) for k, values in form.items() for v in ([values] if isinstance(values, str) else values)]
     claimed = read_signature_headers({V3: signature, V3_NONCE: nonce})
     return find_match(claimed, signed_texts(claimed, method, url, pairs), token) is not None
@@ -73,7 +73,7 @@ def test_vectors_are_present() -> None:
     assert (len(vectors("V3")), len(vectors("V2"))) == (4, 11)
 
 
-# The judge
+# The official SDK
 
 methods = st.sampled_from(["GET", "POST"])
 text = st.text(max_size=12)
@@ -120,7 +120,7 @@ forms = st.dictionaries(names, values, max_size=6)
 )
 @example(method="GET", url="https://h/cb?a=2&b=1", form={"a": "1"}, nonce="1", token="t", others=[])
 @example(method="POST", url="https://h/cb;a=1/x;b=2;c?q=1", form={}, nonce="1", token="t", others=["u"])
-def test_the_official_sdk_agrees_on_honest_callbacks(
+def test_the_official_sdk_agrees_on_genuine_callbacks(
     *, method: str, url: str, form: Form, nonce: str, token: str, others: list[str]
 ) -> None:
     signature = sign_callback_v3(method, url, form, nonce, token)
@@ -131,17 +131,17 @@ def test_the_official_sdk_agrees_on_honest_callbacks(
 @settings(max_examples=EXAMPLES, deadline=None)
 @pytest.mark.timeout(900)
 @given(
-    honest=st.tuples(methods, urls, forms),
+    genuine=st.tuples(methods, urls, forms),
     other=st.tuples(methods, urls, forms),
     change=st.sampled_from(["method", "url", "form", "nonce", "token", "signature"]),
 )
 def test_the_official_sdk_agrees_on_changed_callbacks(
-    honest: tuple[str, str, Form], other: tuple[str, str, Form], change: str
+    genuine: tuple[str, str, Form], other: tuple[str, str, Form], change: str
 ) -> None:
-    signature = sign_callback_v3(*honest, NONCE, TOKEN)
-    method = other[0] if change == "method" else honest[0]
-    url = other[1] if change == "url" else honest[1]
-    form = other[2] if change == "form" else honest[2]
+    signature = sign_callback_v3(*genuine, NONCE, TOKEN)
+    method = other[0] if change == "method" else genuine[0]
+    url = other[1] if change == "url" else genuine[1]
+    form = other[2] if change == "form" else genuine[2]
     nonce = f"{NONCE}0" if change == "nonce" else NONCE
     token = TOKEN.lower() if change == "token" else TOKEN
     signature = signature.swapcase() if change == "signature" else signature
@@ -163,7 +163,7 @@ def hmac_sha256(token: str, signed: str) -> str:
     return b64encode(hmac.new(token.encode(), signed.encode(), "sha256").digest()).decode()
 
 
-# What exactly is signed
+# The signed text
 
 
 @pytest.mark.parametrize(
@@ -205,7 +205,7 @@ def test_signed_text_of_each_kind_of_request(method: str, url: str, form: list[t
         ("https://h/a;b/c", ["https://h/a;b/c"]),
     ],
 )
-def test_spellings_of_one_address_are_all_accepted(url: str, texts: Sequence[str]) -> None:
+def test_all_spellings_of_one_address_are_accepted(url: str, texts: Sequence[str]) -> None:
     assert signed_texts(signature_headers(), "POST", url, []) == tuple(f"{text}.{NONCE}" for text in texts)
     for text_ in texts:
         signature = hmac_sha256(TOKEN, f"{text_}.{NONCE}")
@@ -222,7 +222,7 @@ def test_a_root_url_without_slash_is_signed_as_it_was_given() -> None:
     "url", ["https://h/cb?name=J%C3%BCrgen&%E2%82%AC=1", "https://h/cb?name=Jürgen&€=1", "https://h/cb?€=1&name=Jürgen"]
 )
 def test_queries_beyond_ascii_are_signed_percent_encoded(url: str) -> None:
-    """The six other official SDKs sign the decoded query; Python's stops, or garbles it under newer Pythons."""
+    """The six other official SDKs sign the decoded query. The Python SDK raises an error or signs a wrong text."""
     expected = hmac_sha256(TOKEN, f"https://h/cb?name=Jürgen&€=1.a1.{NONCE}")
     assert sign_callback_v3("POST", url, {"a": "1"}, NONCE, TOKEN) == expected
     assert accepts("POST", url, {"a": "1"}, nonce=NONCE, token=TOKEN, signature=expected)
@@ -249,10 +249,10 @@ def test_method_other_than_get_and_post_is_invalid() -> None:
         sign_callback_v3("PUT", URL, {}, NONCE, TOKEN)
 
 
-# Which header counts
+# Headers
 
 
-def test_header_names_come_in_any_case() -> None:
+def test_header_names_may_be_in_any_case() -> None:
     headers = {
         "x-plivo-SIGNATURE-v3": "s",
         "X-PLIVO-SIGNATURE-MA-V3": "m",
@@ -264,7 +264,7 @@ def test_header_names_come_in_any_case() -> None:
     )
 
 
-def test_header_names_are_read_in_wsgi_spelling() -> None:
+def test_header_names_may_be_those_of_wsgi() -> None:
     environ: Any = {"HTTP_X_PLIVO_SIGNATURE_V3": "s", "HTTP_X_PLIVO_SIGNATURE_V3_NONCE": "1", "wsgi.version": (1, 0)}
     assert read_signature_headers(environ) == SignatureHeaders("V3", "1", {"x-plivo-signature-v3": "s"})
 
@@ -296,7 +296,7 @@ def test_error_names_a_token_that_is_not_text() -> None:
         find_match(signature_headers(x_plivo_signature_v3="s"), ["text"], [b"t"])  # type: ignore[list-item]
 
 
-def test_a_header_that_comes_twice_is_one_list() -> None:
+def test_values_of_a_repeated_header_are_one_list() -> None:
     headers = {V3: "s", V3.lower(): "t", V3_NONCE: "1"}
     assert read_signature_headers(headers).signatures == {"x-plivo-signature-v3": "s,t"}
 
@@ -316,7 +316,7 @@ def test_a_header_that_comes_twice_is_one_list() -> None:
         ({"X-Plivo-Signature-Ma-V2": "s", "X-Plivo-Signature-V2-Nonce": "1"}, "version 2 does not cover"),
     ],
 )
-def test_a_missing_signature_says_what_is_missing(headers: dict[str, str], words: str) -> None:
+def test_error_of_a_missing_signature_names_the_headers(headers: dict[str, str], words: str) -> None:
     with pytest.raises(SignatureMissingError, match=words) as caught:
         read_signature_headers(headers)
     assert caught.value.status == 403
@@ -332,17 +332,17 @@ def test_version_2_signature_counts_only_without_a_version_3_signature() -> None
         read_signature_headers({}, allow_v2=True)
 
 
-# Which signature fits
+# Matching signatures
 
 
-def honest(token: str = TOKEN) -> str:
+def valid_signature(token: str = TOKEN) -> str:
     return hmac_sha256(token, "text")
 
 
 @pytest.mark.parametrize("separator", [",", ", ", " ,  "])
 @pytest.mark.parametrize("tokens", [TOKEN, [TOKEN], ("old", TOKEN), ["ünïcödé", TOKEN, "new"]])
 def test_any_listed_signature_may_match_any_token(separator: str, tokens: AuthTokens) -> None:
-    listed = separator.join(["", "bm90IGl0", honest(), "x"])
+    listed = separator.join(["", "bm90IGl0", valid_signature(), "x"])
     assert find_match(signature_headers(x_plivo_signature_v3=listed), ["other", "text"], tokens) == (
         "x-plivo-signature-v3",
         "text",
@@ -350,13 +350,17 @@ def test_any_listed_signature_may_match_any_token(separator: str, tokens: AuthTo
 
 
 def test_signature_of_the_main_account_is_accepted() -> None:
-    claimed = signature_headers(x_plivo_signature_v3=honest("subaccount's"), x_plivo_signature_ma_v3=honest("main's"))
+    claimed = signature_headers(
+        x_plivo_signature_v3=valid_signature("subaccount's"), x_plivo_signature_ma_v3=valid_signature("main's")
+    )
     assert find_match(claimed, ["text"], "main's") == ("x-plivo-signature-ma-v3", "text")
     assert find_match(claimed, ["text"], "subaccount's") == ("x-plivo-signature-v3", "text")
     assert find_match(claimed, ["text"], "nobody's") is None
 
 
-@pytest.mark.parametrize("changed", [honest().lower(), honest()[:-1], f"{honest()}=", "", f"é{honest()}"])
+@pytest.mark.parametrize(
+    "changed", [valid_signature().lower(), valid_signature()[:-1], f"{valid_signature()}=", "", f"é{valid_signature()}"]
+)
 def test_changed_signature_does_not_match(changed: str) -> None:
     assert find_match(signature_headers(x_plivo_signature_v3=changed), ["text"], TOKEN) is None
 
@@ -367,7 +371,7 @@ def test_signature_beyond_ascii_does_not_match(signature: str) -> None:
 
 
 def test_url_with_a_lone_surrogate_does_not_match() -> None:
-    claimed = signature_headers(x_plivo_signature_v3=honest())
+    claimed = signature_headers(x_plivo_signature_v3=valid_signature())
     assert find_match(claimed, signed_texts(claimed, "GET", "https://h/\ud800?\udfff", []), TOKEN) is None
 
 
@@ -378,5 +382,5 @@ def test_empty_token_raises_configuration_error(tokens: AuthTokens) -> None:
 
 
 def test_repr_and_errors_show_no_token() -> None:
-    claimed = signature_headers(x_plivo_signature_v3=honest())
+    claimed = signature_headers(x_plivo_signature_v3=valid_signature())
     assert TOKEN not in repr(claimed)

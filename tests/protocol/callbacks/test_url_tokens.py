@@ -1,4 +1,4 @@
-"""A callback URL names its start, and only the holder of the auth token can make one."""
+"""URL tokens: a callback URL names its start, and only the holder of the auth token can issue it."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_any_query_is_read_without_an_error(query: str) -> None:
 
 @pytest.mark.parametrize("path", CALLBACK_PATHS)
 def test_a_token_is_found_in_the_text_that_was_signed(path: CallbackPath) -> None:
-    """Whatever the query was spelled like: the text has it decoded and sorted."""
+    """The signed text contains the query decoded and sorted, however it was encoded."""
     start, proof = query_of(issue_url(PUBLIC, path, START, TOKEN)).split("&")
     text = f"{PUBLIC}/{path}?{proof}&{start}.conference_namestandup.12345"
     assert find_start_id(path, text, [OTHER, TOKEN]) == START

@@ -1,4 +1,4 @@
-"""Queries and forms are read as the standard library reads them, which the official SDK relies on."""
+"""Queries and forms are decoded as the standard library decodes them, which the official SDK uses."""
 
 from __future__ import annotations
 

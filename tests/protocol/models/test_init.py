@@ -1,4 +1,4 @@
-"""All values that users hold: they are frozen, slotted and comparable, and can be copied and pickled."""
+"""All public values: they are frozen, slotted and comparable, and can be copied and pickled."""
 
 from __future__ import annotations
 

@@ -31,13 +31,13 @@ WITHOUT_RAW: set[type[Any]] = {
 }
 
 
-def test_raw_takes_no_part_in_comparison_and_is_not_shown() -> None:
+def test_raw_is_neither_compared_nor_shown() -> None:
     value = RecordingStarted(api_id="a", raw={"secret": "x"})
     assert value == RecordingStarted(api_id="a")
     assert "secret" not in repr(value)
 
 
-def test_every_event_and_every_answer_but_a_pending_response_has_raw() -> None:
+def test_every_event_and_every_response_except_a_pending_response_has_raw() -> None:
     with_raw = {cls for cls in CLASSES if "raw" in attrs.fields_dict(cls)}
     assert with_raw == CLASSES - WITHOUT_RAW
 

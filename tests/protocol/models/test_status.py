@@ -8,5 +8,5 @@ from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.lifecycle import TABLE
 
 
-def test_the_states_are_those_of_the_life_cycle() -> None:
+def test_states_are_those_of_the_lifecycle() -> None:
     assert {state for changes in TABLE.values() for state in changes} == set(get_args(RecordingState))

@@ -93,7 +93,7 @@ async def test_write_that_waits_for_a_lock_succeeds_when_it_is_released(path: Pa
 
 
 def disturb(path: Path, how: str) -> None:
-    """Do to a file that is in use what operators do by mistake."""
+    """Change a file that is in use, as an operator may do by mistake."""
     match how:
         case "deleted":
             path.unlink()
@@ -238,7 +238,7 @@ async def test_lost_connection_is_not_replaced_by_one_to_another_file(path: Path
     await store.aclose()
 
 
-# The backend by itself, without a thread
+# The backend without a thread
 
 
 @pytest.fixture

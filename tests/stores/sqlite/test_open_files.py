@@ -1,4 +1,4 @@
-"""Whether the files of a database are still where they were opened."""
+"""The checks of whether the path of a database still leads to the files that were opened."""
 
 from __future__ import annotations
 

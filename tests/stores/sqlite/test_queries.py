@@ -1,4 +1,4 @@
-"""What is read and written: records that cannot be read, and the erasure of what was stored."""
+"""The queries: records that cannot be read, and the erasure of stored data."""
 
 from __future__ import annotations
 

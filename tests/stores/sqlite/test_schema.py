@@ -1,4 +1,4 @@
-"""Migration from older schemas, and files that this version must not touch."""
+"""Migration from older schemas, and files that this version must not change."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_failed_migration_leaves_the_schema_unchanged(path: Path) -> None:
 
 @pytest.fixture
 def schema_1(path: Path) -> Path:
-    """A copy of a file of schema 1 with a record in each state, one that has every field, and five orphans."""
+    """Return a copy of a file of schema 1 with a record in each state, one that has every field, and five orphans."""
     shutil.copy(Path(__file__).with_name("schemas") / "1.sqlite", path)
     return path
 

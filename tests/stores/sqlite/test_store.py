@@ -1,4 +1,4 @@
-"""What only the SQLite store does: restarts, transactions that many share, other processes, kill -9."""
+"""The SQLite store: restarts, shared transactions, other processes, and kill -9."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_write_that_was_submitted_before_its_event_loop_was_closed_is_done(path:
 
 
 def open_files(path: Path) -> list[str]:
-    """The files of a database that this process has open."""
+    """Return the files of a database that this process has open."""
     links = (link for link in Path("/proc/self/fd").iterdir() if link.is_symlink())
     return [name for link in links if (name := os.path.realpath(link)).startswith(str(path))]
 
@@ -130,7 +130,7 @@ def test_event_loops_that_end_without_closing_leave_no_thread_and_no_descriptor(
 
 
 def commits(path: Path) -> int:
-    """How many transactions are in the WAL: https://www.sqlite.org/fileformat2.html#the_write_ahead_log."""
+    """Return the number of transactions in the WAL: https://www.sqlite.org/fileformat2.html#the_write_ahead_log."""
     wal = path.with_name(path.name + "-wal").read_bytes()
     (page_size,) = struct.unpack_from(">I", wal, 8)
     salt = wal[16:24]
@@ -260,7 +260,7 @@ async def test_changes_of_other_processes_are_polled_only_while_records_are_watc
 
 
 def polls(store: SQLiteStore) -> bool:
-    """Whether it polls as often as watchers need it."""
+    """Return whether the store polls as often as watchers need it."""
     return store._database.poll_interval == database._WATCH_INTERVAL  # pyright: ignore[reportPrivateUsage]
 
 

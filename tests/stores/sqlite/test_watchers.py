@@ -1,4 +1,4 @@
-"""Which futures wait for which records, and when they are due."""
+"""Which futures wait for which records, and when they receive a result."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_commit_of_another_connection_makes_all_records_candidates(
     assert list(watchers.changed(connection)) == [("start-1", [waiting])]
 
 
-def test_discarded_future_waits_no_longer(watchers: Watchers, connection: sqlite3.Connection) -> None:
+def test_discarded_future_receives_nothing(watchers: Watchers, connection: sqlite3.Connection) -> None:
     first, second = future(), future()
     watchers.add("start-1", 2, first)
     watchers.add("start-1", 2, second)

@@ -71,7 +71,7 @@ async def test_error_of_a_job_is_raised_at_its_caller(worker: BatchWorker) -> No
         await worker.submit(lambda _: int("x"))
 
 
-async def test_jobs_of_one_pass_of_the_event_loop_are_one_batch(worker: BatchWorker, backend: FakeBackend) -> None:
+async def test_jobs_of_one_iteration_of_the_event_loop_are_one_batch(worker: BatchWorker, backend: FakeBackend) -> None:
     await asyncio.gather(*(worker.submit(partial(pair, number)) for number in range(50)))
     assert backend.batches == [50]
 
@@ -217,7 +217,7 @@ async def test_garbage_collected_worker_ends_its_thread(backend: FakeBackend) ->
 
 
 def test_worker_can_be_closed_by_a_generator_that_the_event_loop_closes(backend: FakeBackend) -> None:
-    """A generator may close in its `finally` what it has opened."""
+    """A generator may close the worker in its ``finally`` block."""
     worker = BatchWorker(backend, "the store")
     closed: list[str] = []
 
@@ -275,7 +275,7 @@ def test_event_loop_that_is_closed_before_handing_over_its_jobs_does_not_delay_t
     assert asyncio.run(story()) == (2, backend)
 
 
-# What a worker is for beside its callers
+# Callbacks and errors of the backend
 
 
 async def test_on_success_gets_the_value_even_if_the_caller_is_cancelled(worker: BatchWorker) -> None:
