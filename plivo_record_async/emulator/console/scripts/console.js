@@ -42,10 +42,18 @@ function readAddress() {
   if (known !== view.tab) Object.assign(view, { tab: known, filter: "", choice: "all", page: 0 });
   $("filter").value = view.filter;
   const before = view.selected;
-  view.selected = id ? decodeURIComponent(id) : null;
+  view.selected = id ? readId(id) : null;
   render(world, view);
   const covers = matchMedia("(max-width: 900px)").matches; // the details are shown instead of the list
   if (view.selected !== null && view.selected !== before && covers) $("detail").focus();
+}
+
+function readId(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null; // somebody has changed the address by hand
+  }
 }
 
 /** Compare the text or the auth token that the reader has typed with the shown delivery. */

@@ -52,7 +52,8 @@ export class World {
   quota = null;
   link = "wait";
   #calls = new Map(); // by recording: the request that started it, and the callbacks that were sent for it
-  #early = null; // events that arrive while the snapshot is on its way
+  #early = null; // events that arrive while everything is read
+  #stale = false; // whether there was a reset while everything is read
   #changed;
 
   constructor(changed) {
@@ -62,14 +63,20 @@ export class World {
   /** Read everything, and then every event, for as long as the page is open. */
   follow() {
     const source = new EventSource(`${CONTROL}/events`);
-    source.onopen = () => this.#load();
-    source.onerror = () => {
+    let ended = false;
+    const connectAgain = () => {
+      if (ended) return;
+      ended = true;
       source.close();
       this.link = "bad";
       this.#changed();
       setTimeout(() => this.follow(), 1000);
     };
-    for (const kind of ["request", "delivery", "conference", "recording", "fault", "clock", "reset"]) {
+    const load = () => this.#load().catch(connectAgain);
+    source.onerror = connectAgain;
+    source.onopen = load;
+    source.addEventListener("reset", load);
+    for (const kind of ["request", "delivery", "conference", "recording", "fault", "clock"]) {
       source.addEventListener(kind, (event) => this.#receive(kind, JSON.parse(event.data)));
     }
   }
@@ -102,36 +109,39 @@ export class World {
     return [...this.deliveries.values()].filter((each) => each.callback_id === attempt.callback_id);
   }
 
+  /** Read everything. Events that arrive meanwhile are applied afterwards. */
   async #load() {
+    if (this.#early !== null) {
+      this.#stale = true; // everything is read once more when this has been read
+      return;
+    }
     this.#early = [];
     try {
-      const snapshot = await readAll();
-      for (const entries of [
-        this.conferences,
-        this.recordings,
-        this.requests,
-        this.deliveries,
-        this.faults,
-        this.#calls,
-      ])
-        entries.clear();
-      for (const [kind, path] of Object.entries(LISTS)) {
-        for (const entry of snapshot[path]) this.#put(kind, entry);
-      }
-      this.clock = snapshot.clock;
-      this.quota = snapshot.quota ?? PLIVOS_QUOTA;
-      this.link = "ok";
+      do {
+        this.#stale = false;
+        this.#early = [];
+        this.#replace(await readAll());
+      } while (this.#stale);
       for (const [kind, entry] of this.#early) this.#put(kind, entry);
-    } catch {
-      this.link = "bad"; // the connection broke: the next one loads again
+      this.link = "ok";
+    } finally {
+      this.#early = null;
     }
-    this.#early = null;
     this.#changed();
   }
 
+  #replace(snapshot) {
+    const known = [this.conferences, this.recordings, this.requests, this.deliveries, this.faults, this.#calls];
+    for (const entries of known) entries.clear();
+    for (const [kind, path] of Object.entries(LISTS)) {
+      for (const entry of snapshot[path]) this.#put(kind, entry);
+    }
+    this.clock = snapshot.clock;
+    this.quota = snapshot.quota ?? PLIVOS_QUOTA;
+  }
+
   #receive(kind, entry) {
-    if (kind === "reset") return void this.#load();
-    if (this.#early) return void this.#early.push([kind, entry]);
+    if (this.#early !== null) return void this.#early.push([kind, entry]);
     this.#put(kind, entry);
     this.#changed();
   }
