@@ -20,6 +20,8 @@ from plivo_record_async.errors import (
     CallbackRejectedError,
     ClosedError,
     ConfigurationError,
+    DownloadError,
+    DownloadRefusedError,
     MalformedCallbackError,
     MethodNotAllowedError,
     NotFoundError,
@@ -41,6 +43,7 @@ from plivo_record_async.protocol.callback_policy import CallbackPolicy
 from plivo_record_async.protocol.callbacks.diagnostics import SignatureReport, explain_signature
 from plivo_record_async.protocol.callbacks.parsing import parse_callback
 from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
+from plivo_record_async.protocol.media.places import DEFAULT_MEDIA_HOSTS
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,
@@ -73,6 +76,7 @@ if TYPE_CHECKING:
     from plivo_record_async.tracking.handle import TrackedRecording
 
 __all__ = [
+    "DEFAULT_MEDIA_HOSTS",
     "ApiError",
     "ApiResponse",
     "AuthenticationError",
@@ -83,6 +87,8 @@ __all__ = [
     "ClosedError",
     "Conference",
     "ConfigurationError",
+    "DownloadError",
+    "DownloadRefusedError",
     "ErrorResponse",
     "Failed",
     "FileFormat",

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 from datetime import datetime
+from os import PathLike
+from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar, overload
 
@@ -14,6 +17,7 @@ from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.retry import RetryPolicy
 from plivo_record_async.protocol.arguments import integer, positive_number
 from plivo_record_async.protocol.clocks import PlivoClock
+from plivo_record_async.protocol.media.places import DEFAULT_MEDIA_HOSTS, MediaPlaces
 from plivo_record_async.protocol.models import (
     Conference,
     FileFormat,
@@ -31,7 +35,9 @@ from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.batch import run_many
 from plivo_record_async.transport.connectors.choice import open_connector
 from plivo_record_async.transport.connectors.connector import Transport
+from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.connectors.proxies import ProxyTypes
+from plivo_record_async.transport.downloads.download import Downloads, MediaStream, ProgressCallback, RecordedFile
 from plivo_record_async.transport.retrying import RetryingSender
 from plivo_record_async.transport.sender import GRACE
 
@@ -40,6 +46,7 @@ __all__ = ["RecordClient"]
 T = TypeVar("T")
 StartT = TypeVar("StartT", bound=str | StartRequest)
 StopT = TypeVar("StopT", bound=str | StopRequest)
+FileT = TypeVar("FileT", bound=RecordedFile)
 
 
 class RecordClient:
@@ -78,6 +85,9 @@ class RecordClient:
             or ``SSL_CERT_DIR``.
         retry_503_starts: Whether to retry a start after a 503 without an ``api_id``. Such a response does not prove
             that the start was not executed, so the retry can cause a second recording.
+        media_hosts: The hosts from which recorded files may be downloaded, besides the origin of ``base_url``: ``host``,
+            ``host:port`` or ``https://host``, each with or without the beginning of a path.
+        max_download: The largest file to download, in bytes.
 
     Raises:
         ConfigurationError: A credential or the URL is missing or malformed, or the transport, the proxy or the
@@ -100,19 +110,27 @@ class RecordClient:
         proxy: ProxyTypes | None = None,
         trust_env: bool = True,
         retry_503_starts: bool = False,
+        media_hosts: Iterable[str] = DEFAULT_MEDIA_HOSTS,
+        max_download: int = 2 * 1024**3,
     ) -> None:
         if not isinstance(rate_limit, RateLimit | None):
             raise TypeError(f"rate_limit must be a RateLimit or None, not {rate_limit!r}")
         self._settings = Settings.read(auth_id, auth_token, base_url)
         self._rate_limit = rate_limit
         integer("max_connections", max_connections, least=1)
-        self._sender = RetryingSender(
-            open_connector(
-                self._settings,
-                transport,
+        environment = Environment.read() if trust_env else Environment()
+        self._downloads = Downloads(
+            MediaOpener(
+                settings=self._settings,
+                places=MediaPlaces.read(self._settings.base_url, media_hosts),
+                transport=transport,
                 proxy=proxy,
-                environment=Environment.read() if trust_env else Environment(),
+                environment=environment,
             ),
+            max_size=integer("max_download", max_download, least=1),
+        )
+        self._sender = RetryingSender(
+            open_connector(self._settings, transport, proxy=proxy, environment=environment),
             timeout=positive_number("timeout", timeout),
             rate_limit=rate_limit,
             max_connections=max_connections,
@@ -550,6 +568,120 @@ class RecordClient:
                 client was in use.
         """
         await self._sender.send(endpoints.delete_recording(recording_id), timeout)
+
+    async def download_recording(
+        self,
+        recording_or_url: RecordedFile,
+        path: str | PathLike[str],
+        *,
+        progress: ProgressCallback | None = None,
+        overwrite: bool = False,
+        wait: float = 60.0,
+        timeout: float | None = None,
+    ) -> Path:
+        """Download a recorded file.
+
+        The file is written to ``<path>.part`` and renamed when it is complete, so ``path`` never holds a partial file. A
+        connection that breaks is resumed. If the process is killed, the next call resumes the ``.part``, provided that
+        the server proves that the file is the same.
+
+        Args:
+            recording_or_url: The URL of the file, or a value that has it: a `Recording`, `RecordingStarted`,
+                `RecordingEnded` or `RecordingStatus`.
+            path: The file to write, or an existing directory. In a directory, the name of the file is the last segment
+                of the URL, made safe.
+            progress: A function that is called at most ten times a second with the number of bytes that have arrived,
+                and the length of the file or None.
+            overwrite: Whether an existing file may be replaced.
+            wait: The number of seconds to wait for a file that does not exist yet. Right after the callback that a
+                recording has ended, a 404 is normal.
+            timeout: The time limit of the whole download, in seconds. If None, there is none; a connection on which no
+                byte arrives for 30 seconds counts as broken.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            DownloadRefusedError: The URL does not belong to an allowed host, or the file is longer than
+                ``max_download`` or is neither mp3 nor wav. Nothing is kept.
+            DownloadError: The file cannot be downloaded, or another process is downloading it to this path. What has
+                arrived is kept, and the same call continues there.
+            FileExistsError: ``path`` exists, and ``overwrite`` is False.
+            OSError: The file cannot be written; for example, the disk is full.
+            ValueError: The value has no URL, or ``wait`` or ``timeout`` is out of range.
+            TypeError: An argument has the wrong type.
+        """
+        return await self._downloads.download(
+            recording_or_url, path, progress=progress, overwrite=overwrite, wait=wait, timeout=timeout
+        )
+
+    def download_many(
+        self,
+        items: Iterable[FileT] | AsyncIterable[FileT],
+        directory: str | PathLike[str],
+        *,
+        concurrency: int = 8,
+        progress: ProgressCallback | None = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Outcome[FileT, Path], None]:
+        """Download many recorded files into a directory.
+
+        The items are read lazily, and the outcomes are yielded as the downloads end. A download that fails does not
+        stop the others.
+
+        Args:
+            items: URLs, or values that have one, as for `download_recording`.
+            directory: The directory. It is created if it does not exist.
+            concurrency: The maximum number of downloads at the same time.
+            progress: A function that is called for each file as `download_recording` calls it.
+            timeout: The time limit of each download, in seconds. If None, there is none.
+
+        Yields:
+            One `Outcome` for each item: its result is the path of the file.
+
+        Raises:
+            TypeError: ``items`` is not iterable or is a single string, or ``concurrency`` is not an integer.
+            ValueError: ``concurrency`` is less than 1.
+        """
+
+        async def download(item: FileT) -> Path:
+            return await self._downloads.download(
+                item, directory, progress=progress, timeout=timeout, into_directory=True
+            )
+
+        return run_many(items, download, concurrency=concurrency)
+
+    def stream_recording(
+        self, recording_or_url: RecordedFile, *, wait: float = 60.0
+    ) -> AbstractAsyncContextManager[MediaStream]:
+        """Open a recorded file as a stream, for example to copy it to object storage.
+
+        .. code-block:: python
+
+            async with client.stream_recording(recording) as chunks:
+                print(chunks.length, chunks.content_type)
+                async for chunk in chunks:
+                    ...
+
+        The checks are those of `download_recording`. A connection that breaks is resumed if the server proves that the
+        file is the same.
+
+        Args:
+            recording_or_url: The URL of the file, or a value that has it, as for `download_recording`.
+            wait: The number of seconds to wait for a file that does not exist yet.
+
+        Returns:
+            An asynchronous context manager. Its value is an asynchronous iterator of bytes with the attributes
+            ``length`` and ``content_type``.
+
+        Raises:
+            DownloadRefusedError: The URL does not belong to an allowed host, or the file is longer than
+                ``max_download`` or is neither mp3 nor wav.
+            DownloadError: The file cannot be downloaded.
+            ValueError: The value has no URL, or ``wait`` is out of range.
+            TypeError: An argument has the wrong type.
+        """
+        return self._downloads.stream(recording_or_url, wait=wait)
 
     async def get_conference(self, conference_name: str, *, timeout: float | None = None) -> Conference:
         """Return a live conference.

@@ -22,6 +22,8 @@
     ├── ClosedError                 a call on a client, tracker or store that is closed
     ├── RecordingFailedError        the recording can no longer reach the awaited stage
     ├── WaitTimeoutError            the wait timed out (also a ``TimeoutError``)
+    ├── DownloadError               a recorded file could not be downloaded
+    │   └── DownloadRefusedError        the host, the size or the content is not allowed
     ├── UnknownStartError           the store has no start with this ID (also a ``LookupError``)
     └── StoreError                  the store could not read or write
 
@@ -49,6 +51,7 @@ from plivo_record_async.errors.callbacks import (
     SignatureMismatchError,
     SignatureMissingError,
 )
+from plivo_record_async.errors.downloads import DownloadError, DownloadRefusedError
 from plivo_record_async.errors.recordings import RecordingFailedError, UnknownStartError, WaitTimeoutError
 from plivo_record_async.errors.root import ClosedError, ConfigurationError, PlivoRecordError, StoreError
 from plivo_record_async.errors.sending import NotSentError, OutcomeUnknownError, Phase, UnexpectedResponseError
@@ -60,6 +63,8 @@ __all__ = [
     "CallbackRejectedError",
     "ClosedError",
     "ConfigurationError",
+    "DownloadError",
+    "DownloadRefusedError",
     "MalformedCallbackError",
     "MethodNotAllowedError",
     "Missing",

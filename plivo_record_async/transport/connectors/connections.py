@@ -29,7 +29,7 @@ from plivo_record_async.transport.connectors.exchange import Exchange
 from plivo_record_async.transport.connectors.network import AsyncioBackend
 from plivo_record_async.transport.connectors.proxies import Proxy
 
-__all__ = ["Connections"]
+__all__ = ["Connections", "connection_factory", "tls_context"]
 
 
 class Connections:
@@ -56,8 +56,8 @@ class Connections:
         self._prefix = base.raw_path.rstrip(b"/") + f"/v1/Account/{settings.auth_id}".encode()
         self._origin = self._url(b"/").origin
         self._headers = common_headers(settings)
-        context = _tls_context(environment) if base.scheme == "https" else None
-        self._direct_factory, self._factory = _connection_factory(context, None), _connection_factory(context, proxy)
+        context = tls_context(environment) if base.scheme == "https" else None
+        self._direct_factory, self._factory = connection_factory(context, None), connection_factory(context, proxy)
         self._idle: deque[httpcore.AsyncConnectionInterface] = deque()
 
     async def send(self, request: Request[Any], exchange: Exchange) -> Response:
@@ -123,13 +123,21 @@ class Connections:
             await self._idle.pop().aclose()
 
 
-def _connection_factory(context: ssl.SSLContext | None, proxy: Proxy | None) -> httpcore.AsyncConnectionPool:
-    """Return a pool that is only used to create single connections, directly or through a proxy."""
+def connection_factory(
+    context: ssl.SSLContext | None, proxy: Proxy | None, backend: httpcore.AsyncNetworkBackend | None = None
+) -> httpcore.AsyncConnectionPool:
+    """Return a pool that is only used to create single connections, directly or through a proxy.
+
+    Args:
+        context: The certificates to trust. If None, only ``http`` is possible.
+        proxy: The proxy. If None, connections are direct.
+        backend: What opens TCP connections. If None, an `AsyncioBackend`.
+    """
     return httpcore.AsyncConnectionPool(
         ssl_context=context,
         proxy=None if proxy is None else _for_httpcore(proxy),
         keepalive_expiry=KEEPALIVE,
-        network_backend=AsyncioBackend(),
+        network_backend=AsyncioBackend() if backend is None else backend,
     )
 
 
@@ -143,8 +151,15 @@ def _for_httpcore(proxy: Proxy) -> httpcore.Proxy:
     )
 
 
-def _tls_context(environment: Environment) -> ssl.SSLContext:
-    """Return a context that trusts the certificates that the environment variables name, or else those of certifi."""
+def tls_context(environment: Environment) -> ssl.SSLContext:
+    """Return a context that trusts the certificates that the environment variables name, or else those of certifi.
+
+    Args:
+        environment: The certificates that the environment variables name.
+
+    Raises:
+        ConfigurationError: The certificates cannot be read.
+    """
     if environment.cert_file is None and environment.cert_dir is None:
         return httpx.create_ssl_context(trust_env=False)
     try:

@@ -1,0 +1,1 @@
+"""PURE: recorded files: where they may be downloaded from, and when a download may be continued."""

@@ -1,0 +1,204 @@
+"""Open a recorded file over HTTP: redirects, credentials, and the check of the address that is connected to."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import ipaddress
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import attrs
+import httpcore
+import httpx
+
+from plivo_record_async.protocol.media.places import MediaPlaces, MediaUrl, PlaceError
+from plivo_record_async.settings import Environment, Settings
+from plivo_record_async.transport.connectors.connections import connection_factory, tls_context
+from plivo_record_async.transport.connectors.connector import USER_AGENT, Transport, decoded, is_clean
+from plivo_record_async.transport.connectors.network import AsyncioBackend
+from plivo_record_async.transport.connectors.proxies import ProxyTypes, choose_proxy
+
+__all__ = ["NETWORK_ERRORS", "MediaOpener", "OpenedMedia"]
+
+NETWORK_ERRORS = (
+    httpx.HTTPError,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.TimeoutException,
+    OSError,
+)
+"""The errors after which another request may succeed."""
+
+_MOST_REDIRECTS = 5
+_REDIRECTS = {301, 302, 303, 307, 308}
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+@attrs.define(kw_only=True)
+class OpenedMedia:
+    """A response whose body has not been read yet.
+
+    Attributes:
+        url: The URL that sent it, after redirects.
+        status: The HTTP status.
+        headers: The headers, with their names in lower case.
+        chunks: The parts of the body.
+        is_clean: A function that returns whether nothing has arrived after the body.
+    """
+
+    url: MediaUrl
+    status: int
+    headers: Mapping[str, str]
+    chunks: AsyncIterator[bytes]
+    connection: object = None
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether nothing has arrived after the body, as far as the transport reports it."""
+        return self.connection is None or is_clean(self.connection)
+
+
+@attrs.define(kw_only=True)
+class MediaOpener:
+    """Opens files at the places that a client allows.
+
+    Attributes:
+        settings: The account, and the URL of the API.
+        places: The allowed places.
+        transport: The transport of the user. If None, each file gets a connection of its own.
+        proxy: The proxy that the user passed. If None, the environment decides for each URL.
+        environment: The proxies and certificates that the environment variables name.
+    """
+
+    settings: Settings
+    places: MediaPlaces
+    transport: Transport | None = None
+    proxy: ProxyTypes | None = None
+    environment: Environment = attrs.field(factory=Environment)
+
+    @asynccontextmanager
+    async def open(self, url: MediaUrl, headers: Mapping[str, str]) -> AsyncGenerator[OpenedMedia]:
+        """Send a GET and follow redirects. A response with 401 is answered with the credentials, where they may go.
+
+        Args:
+            url: The URL.
+            headers: The headers of the request, in addition to those that all requests have.
+
+        Yields:
+            The response.
+
+        Raises:
+            PlaceError: A redirect leads to a place that is not allowed, or a host has a private address.
+            Exception: The request failed. The exception is that of the HTTP library.
+        """
+        authorized: set[str] = set()
+        for _ in range(_MOST_REDIRECTS + 2):
+            authority = f"{url.scheme}://{url.authority}"
+            async with self._request(url, self._headers(headers, with_credentials=authority in authorized)) as response:
+                if (
+                    response.status == httpx.codes.UNAUTHORIZED
+                    and url.takes_credentials
+                    and authority not in authorized
+                ):
+                    authorized.add(authority)
+                elif response.status in _REDIRECTS and "location" in response.headers:
+                    url = self.places.resolve(response.headers["location"], base=url)
+                else:
+                    yield response
+                    return
+        raise PlaceError(f"there are more than {_MOST_REDIRECTS} redirects")
+
+    def _headers(self, headers: Mapping[str, str], *, with_credentials: bool) -> dict[str, str]:
+        credentials = base64.b64encode(f"{self.settings.auth_id}:{self.settings.auth_token}".encode()).decode()
+        return {
+            "Accept": "audio/*, */*;q=0.1",
+            "Accept-Encoding": "identity",
+            "Connection": "close",
+            "User-Agent": USER_AGENT,
+            **({"Authorization": f"Basic {credentials}"} if with_credentials else {}),
+            **headers,
+        }
+
+    @asynccontextmanager
+    async def _request(self, url: MediaUrl, headers: Mapping[str, str]) -> AsyncGenerator[OpenedMedia]:
+        if self.transport is not None:
+            response = await self.transport.handle_async_request(
+                httpx.Request("GET", str(url), headers={"Host": url.authority, **headers})
+            )
+            try:
+                raw = decoded(response.headers.raw)
+                yield OpenedMedia(url=url, status=response.status_code, headers=raw, chunks=aiter(response.stream))  # type: ignore[arg-type]
+            finally:
+                await response.aclose()
+            return
+        proxy = choose_proxy(str(url), self.proxy, self.environment)
+        backend = PublicBackend() if url.must_be_public and proxy is None else AsyncioBackend()
+        context = tls_context(self.environment) if url.scheme == "https" else None
+        address = httpcore.URL(scheme=url.scheme, host=url.host, port=url.port, target=url.target)
+        connection = connection_factory(context, proxy, backend).create_connection(address.origin)
+        try:
+            reply = await connection.handle_async_request(
+                httpcore.Request("GET", address, headers=[("Host", url.authority), *headers.items()])
+            )
+            try:
+                yield OpenedMedia(
+                    url=url,
+                    status=reply.status,
+                    headers=decoded(reply.headers),
+                    chunks=reply.aiter_stream(),
+                    connection=connection,
+                )
+            finally:
+                await reply.aclose()
+        finally:
+            await connection.aclose()
+
+
+class PublicBackend(AsyncioBackend):
+    """Connects only to public addresses, so that a forged DNS answer cannot lead into the network of the application.
+
+    The addresses that were checked are the ones that are connected to: the name is not resolved a second time.
+    """
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: object = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Open a connection to a public address of a host.
+
+        Raises:
+            PlaceError: The host has an address that is not public.
+            httpcore.ConnectError: The host cannot be found, or no address accepts the connection.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            found = await loop.getaddrinfo(host, port, type=1)
+        except OSError as error:
+            raise httpcore.ConnectError(str(error)) from error
+        addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
+        private = [address for address in addresses if not _is_public(address)]
+        if private:
+            raise PlaceError(f"{host} resolves to {', '.join(private)}, which is not a public address")
+        failure: httpcore.ConnectError | None = None
+        for address in addresses:
+            try:
+                return await super().connect_tcp(address, port, timeout, local_address)
+            except httpcore.ConnectError as error:
+                failure = error
+        raise failure or httpcore.ConnectError(f"{host} has no address")
+
+
+def _is_public(text: str) -> bool:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        elif address in _NAT64:
+            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address.is_global and not address.is_multicast

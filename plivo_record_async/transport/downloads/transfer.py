@@ -1,0 +1,230 @@
+"""The transfer of one recorded file, over as many requests as it needs."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import AsyncExitStack
+from typing import TypeVar
+
+import attrs
+
+from plivo_record_async.errors import DownloadError, DownloadRefusedError
+from plivo_record_async.protocol.media.files import AUDIO_HEAD, RemoteFile, is_audio, read_response
+from plivo_record_async.protocol.media.places import MediaUrl, PlaceError
+from plivo_record_async.transport.connectors.media import NETWORK_ERRORS, MediaOpener, OpenedMedia
+
+__all__ = ["Transfer"]
+
+ResultT = TypeVar("ResultT")
+
+IDLE_SECONDS = 30.0
+"""A connection that sends no byte for so long counts as broken."""
+
+_MOST_FAILURES = 5
+"""How many requests in a row may bring nothing new before the transfer is given up."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+_NOT_FOUND = 404
+_RANGE_STATUSES = {200, 206, 416}
+_BUSY = {408, 425, 429}
+_FIRST_SERVER_ERROR = 500
+
+
+class _AttemptFailedError(Exception):
+    """A request failed in a way that another one may mend."""
+
+    def __init__(self, reason: str, status: int | None = None) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+class _NotReadyError(_AttemptFailedError):
+    """The server has no such file, or not yet: right after the callback that is normal."""
+
+
+@attrs.define(kw_only=True)
+class Transfer:
+    """The state of a transfer.
+
+    Attributes:
+        opener: It opens the file.
+        url: The URL of the file, as the caller passed it.
+        wait: The number of seconds to wait for a file that does not exist yet.
+        max_size: The largest number of bytes to accept.
+        remote: The file on the server, as far as it is known.
+        received: The number of bytes that have arrived.
+        status: The HTTP status of the last response. If None, there was none.
+    """
+
+    opener: MediaOpener
+    url: str
+    wait: float
+    max_size: int
+    remote: RemoteFile = attrs.field(factory=RemoteFile)
+    received: int = 0
+    status: int | None = None
+    _complete: bool = False
+
+    async def pieces(self) -> AsyncGenerator[RemoteFile | bytes]:
+        """Yield the file: for each body that begins at the first byte a `RemoteFile`, and then the bytes.
+
+        Yields:
+            A `RemoteFile` says that everything that was yielded before it is void.
+
+        Raises:
+            DownloadError: The file cannot be downloaded.
+            DownloadRefusedError: The URL leads to a place that is not allowed, or the file is too long or not audio.
+        """
+        url = self.checked_url()
+        not_ready_until = asyncio.get_running_loop().time() + self.wait
+        failures = pauses = most_received = 0
+        while not self._complete:
+            try:
+                async for piece in self._attempt(url):
+                    yield piece
+            except _NotReadyError as error:
+                if asyncio.get_running_loop().time() >= not_ready_until:
+                    raise self.failed(str(error)) from None
+            except _AttemptFailedError as error:
+                failures += 1
+                if self.received > most_received:
+                    failures = pauses = 0
+                if failures > _MOST_FAILURES:
+                    raise self.failed(str(error)) from error
+            except PlaceError as error:
+                raise self.refused(str(error)) from error
+            most_received = max(most_received, self.received)
+            if not self._complete:
+                await asyncio.sleep(min(_FIRST_PAUSE * 2**pauses, _LONGEST_PAUSE))
+                pauses += 1
+
+    def failed(self, reason: str) -> DownloadError:
+        """Return the error that the file cannot be downloaded."""
+        return DownloadError(
+            f"{self.url} could not be downloaded: {reason}. {self._so_far()}",
+            url=self.url,
+            status=self.status,
+            received=self.received,
+            expected=self.remote.length,
+        )
+
+    def refused(self, reason: str) -> DownloadRefusedError:
+        """Return the error that the client does not want the file."""
+        return DownloadRefusedError(
+            f"{self.url} was not downloaded: {reason}. Nothing is kept.",
+            url=self.url,
+            status=self.status,
+            received=self.received,
+            expected=self.remote.length,
+        )
+
+    def _so_far(self) -> str:
+        of = "" if self.remote.length is None else f" of {self.remote.length}"
+        return f"{self.received}{of} bytes have arrived."
+
+    def checked_url(self) -> MediaUrl:
+        """Return the URL in its parts.
+
+        Raises:
+            DownloadRefusedError: The URL does not belong to an allowed host.
+        """
+        try:
+            return self.opener.places.resolve(self.url)
+        except PlaceError as error:
+            raise self.refused(str(error)) from None
+
+    async def _attempt(self, url: MediaUrl) -> AsyncGenerator[RemoteFile | bytes]:
+        """Make one request, and yield what it brings.
+
+        Raises:
+            _AttemptFailedError: The request or its body failed.
+        """
+        validator = self.remote.validator
+        if not validator:
+            self.received = 0
+        headers = {"Range": f"bytes={self.received}-", "If-Range": validator} if self.received and validator else {}
+        async with AsyncExitStack() as stack:
+            response = await _awaited(stack.enter_async_context(self.opener.open(url, headers)))
+            self.status = response.status
+            begun = self._begin(response)
+            if begun is not None:
+                yield begun
+            if self._complete:
+                return
+            async for chunk in self._body(response):
+                yield chunk
+
+    def _begin(self, response: OpenedMedia) -> RemoteFile | None:
+        """Understand the head of a response; return the file if its body begins at the first byte."""
+        status, headers = response.status, response.headers
+        if status == _NOT_FOUND:
+            raise _NotReadyError(f"{response.url.authority} has no such file (404)", status)
+        if status in _BUSY or status >= _FIRST_SERVER_ERROR:
+            raise _AttemptFailedError(f"{response.url.authority} answered {status}", status)
+        if status not in _RANGE_STATUSES:
+            raise self.failed(f"{response.url.authority} answered {status}")
+        if headers.get("content-encoding", "identity") != "identity":
+            raise self.refused(f"its content is encoded as {headers['content-encoding']}")
+        progress = read_response(status, headers, received=self.received, known=self.remote)
+        if progress.action == "append":
+            return None
+        if progress.action == "complete":
+            self._complete = True
+            return None
+        self.received = 0
+        if progress.action == "discard":
+            self.remote = RemoteFile()
+            raise _AttemptFailedError("the server sent another part than the one that was requested", status)
+        self.remote = progress.file
+        if (length := progress.file.length) is not None and length > self.max_size:
+            raise self.refused(f"it has {length} bytes, and max_download is {self.max_size}")
+        return progress.file
+
+    async def _body(self, response: OpenedMedia) -> AsyncGenerator[bytes]:
+        head: bytearray | None = None if self.received else bytearray()
+        while (chunk := await _awaited(anext(response.chunks, None))) is not None:
+            self._check_size(self.received + len(head or b"") + len(chunk))
+            if head is not None:
+                head += chunk
+                if len(head) < AUDIO_HEAD:
+                    continue
+                chunk, head = self._checked_head(bytes(head), response), None
+            self.received += len(chunk)
+            yield chunk
+        if head is not None:
+            chunk = self._checked_head(bytes(head), response)
+            self.received += len(chunk)
+            yield chunk
+        if self.remote.length is not None and self.received < self.remote.length:
+            raise _AttemptFailedError("the connection ended before the last byte")
+        if not response.is_clean:
+            raise self.refused("more bytes arrived than the server announced")
+        self._complete = True
+
+    def _check_size(self, received: int) -> None:
+        if self.remote.length is not None and received > self.remote.length:
+            raise self.refused(f"more bytes arrived than the {self.remote.length} that the server announced")
+        if received > self.max_size:
+            raise self.refused(f"it is longer than max_download, which is {self.max_size} bytes")
+
+    def _checked_head(self, head: bytes, response: OpenedMedia) -> bytes:
+        if not is_audio(head):
+            media_type = response.headers.get("content-type", "no content type")
+            raise self.refused(f"it is neither mp3 nor wav: it begins with {head[:AUDIO_HEAD]!r} ({media_type})")
+        return head
+
+
+async def _awaited(step: Awaitable[ResultT]) -> ResultT:
+    """Await one step of a request.
+
+    Raises:
+        _AttemptFailedError: The step failed, or took too long.
+    """
+    try:
+        async with asyncio.timeout(IDLE_SECONDS):
+            return await step
+    except TimeoutError:
+        raise _AttemptFailedError(f"the server sent nothing for {IDLE_SECONDS:g} seconds") from None
+    except NETWORK_ERRORS as error:
+        raise _AttemptFailedError(str(error) or type(error).__name__) from error
