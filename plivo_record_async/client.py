@@ -85,8 +85,8 @@ class RecordClient:
             or ``SSL_CERT_DIR``.
         retry_503_starts: Whether to retry a start after a 503 without an ``api_id``. Such a response does not prove
             that the start was not executed, so the retry can cause a second recording.
-        media_hosts: The hosts from which recorded files may be downloaded, besides the origin of ``base_url``: ``host``,
-            ``host:port`` or ``https://host``, each with or without the beginning of a path.
+        media_hosts: The hosts from which recorded files may be downloaded, besides the origin of ``base_url``. An entry
+            is ``host``, ``host:port`` or ``https://host``, with or without the beginning of a path.
         max_download: The largest file to download, in bytes.
 
     Raises:
@@ -581,9 +581,9 @@ class RecordClient:
     ) -> Path:
         """Download a recorded file.
 
-        The file is written to ``<path>.part`` and renamed when it is complete, so ``path`` never holds a partial file. A
-        connection that breaks is resumed. If the process is killed, the next call resumes the ``.part``, provided that
-        the server proves that the file is the same.
+        The file is written to ``<path>.part`` and renamed when it is complete, so ``path`` never holds a partial file.
+        A connection that breaks is resumed. If the process is killed, the next call resumes the ``.part``, provided
+        that the server proves that the file is the same.
 
         Args:
             recording_or_url: The URL of the file, or a value that has it: a `Recording`, `RecordingStarted`,

@@ -163,7 +163,8 @@ def _read_place(entry: object) -> _Place:
     match = _ENTRY.fullmatch(entry) if isinstance(entry, str) else None
     if match is None or (match["port"] is not None and int(match["port"]) not in range(1, 65536)):
         raise ConfigurationError(
-            f"media_hosts must contain hosts such as 'media.example' or 'https://media.example/recordings/', not {entry!r}"
+            "media_hosts must contain hosts such as 'media.example' or 'https://media.example/recordings/', "
+            f"not {entry!r}"
         )
     is_default = entry in DEFAULT_MEDIA_HOSTS
     return _Place(

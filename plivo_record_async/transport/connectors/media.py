@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import ipaddress
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 
 import attrs
@@ -168,7 +168,7 @@ class PublicBackend(AsyncioBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: object = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         """Open a connection to a public address of a host.
 
@@ -188,7 +188,7 @@ class PublicBackend(AsyncioBackend):
         failure: httpcore.ConnectError | None = None
         for address in addresses:
             try:
-                return await super().connect_tcp(address, port, timeout, local_address)
+                return await super().connect_tcp(address, port, timeout, local_address, socket_options)
             except httpcore.ConnectError as error:
                 failure = error
         raise failure or httpcore.ConnectError(f"{host} has no address")

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from plivo_record_async.protocol.media.files import RemoteFile
+from plivo_record_async.transport.downloads.part_file import PartFile
+
+URL = "https://media.plivo.com/r.mp3"
+REMOTE = RemoteFile(etag='"v1"', length=10)
+
+OTHER_PROCESS = """
+import sys
+from pathlib import Path
+from plivo_record_async.transport.downloads.part_file import PartFile
+part = PartFile.open(Path(sys.argv[1]), sys.argv[2], overwrite=False)
+print(part.received, flush=True)
+sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "r.mp3"
+
+
+def begun(path: Path, data: bytes = b"12345", *, url: str = URL) -> PartFile:
+    part = PartFile.open(path, url, overwrite=False)
+    part.restart(REMOTE)
+    part.write(data)
+    return part
+
+
+def names(path: Path) -> list[str]:
+    return sorted(each.name for each in path.parent.iterdir())
+
+
+def test_finished_part_has_the_name_of_the_file_and_leaves_nothing_else(path: Path) -> None:
+    part = begun(path)
+    assert names(path) == ["r.mp3.part", "r.mp3.part.json"]
+    part.finish()
+    part.close()
+    assert names(path) == ["r.mp3"]
+    assert path.read_bytes() == b"12345"
+
+
+def test_closed_part_is_continued(path: Path) -> None:
+    begun(path).close()
+    part = PartFile.open(path, URL, overwrite=False)
+    assert (part.received, part.remote) == (5, REMOTE)
+    part.write(b"67890")
+    part.finish()
+    part.close()
+    assert path.read_bytes() == b"1234567890"
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        None,
+        "",
+        "[]",
+        "null",
+        "{}",
+        '{"url": "https://media.plivo.com/r.mp3", "unknown": 1}',
+        '{"url": "other"}',
+        "\x00",
+    ],
+)
+def test_part_of_something_unknown_is_not_continued(path: Path, description: str | None) -> None:
+    begun(path).close()
+    file = path.with_name("r.mp3.part.json")
+    if description is None:
+        file.unlink()
+    else:
+        file.write_text(description, encoding="utf-8")
+    part = PartFile.open(path, URL, overwrite=False)
+    assert part.remote.validator is None
+    part.close()
+
+
+def test_part_of_another_url_is_not_continued(path: Path) -> None:
+    begun(path, url="https://media.plivo.com/other.mp3").close()
+    part = PartFile.open(path, URL, overwrite=False)
+    assert part.remote == RemoteFile()
+    part.close()
+
+
+def test_restarted_part_begins_at_the_first_byte(path: Path) -> None:
+    part = begun(path)
+    part.restart(RemoteFile(etag='"v2"'))
+    part.write(b"other")
+    part.finish()
+    part.close()
+    assert path.read_bytes() == b"other"
+
+
+def test_description_names_the_url_and_the_file(path: Path) -> None:
+    begun(path).close()
+    described = json.loads(path.with_name("r.mp3.part.json").read_text(encoding="utf-8"))
+    assert described == {"url": URL, "etag": '"v1"', "last_modified": None, "length": 10, "media_type": None}
+
+
+def test_discarded_part_leaves_nothing(path: Path) -> None:
+    part = begun(path)
+    part.discard()
+    part.close()
+    assert names(path) == []
+
+
+def test_existing_file_is_kept_unless_it_may_be_replaced(path: Path) -> None:
+    path.write_bytes(b"old")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        PartFile.open(path, URL, overwrite=False)
+    assert names(path) == ["r.mp3"]
+    part = PartFile.open(path, URL, overwrite=True)
+    part.restart(REMOTE)
+    part.write(b"new")
+    part.finish()
+    part.close()
+    assert path.read_bytes() == b"new"
+
+
+def test_file_that_comes_into_being_meanwhile_is_kept(path: Path) -> None:
+    part = begun(path)
+    path.write_bytes(b"old")
+    with pytest.raises(FileExistsError):
+        part.finish()
+    part.close()
+    assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("error", [OSError("not supported"), None])
+def test_file_system_without_hard_links_is_served(
+    path: Path, monkeypatch: pytest.MonkeyPatch, error: OSError | None
+) -> None:
+    def hardlink_to(_self: Path, _target: Path) -> None:
+        raise OSError("not supported")
+
+    monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
+    part = begun(path)
+    if error is None:
+        path.write_bytes(b"old")
+        with pytest.raises(FileExistsError):
+            part.finish()
+    else:
+        part.finish()
+    part.close()
+    assert path.read_bytes() == (b"old" if error is None else b"12345")
+
+
+def test_second_download_in_the_same_process_is_locked_out(path: Path) -> None:
+    part = begun(path)
+    with pytest.raises(BlockingIOError, match="another download"):
+        PartFile.open(path, URL, overwrite=False)
+    part.close()
+    PartFile.open(path, URL, overwrite=False).close()
+
+
+def test_lock_of_a_killed_process_is_released(path: Path) -> None:
+    begun(path).close()
+    with subprocess.Popen(
+        [sys.executable, "-c", OTHER_PROCESS, path, URL], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "5\n"
+        with pytest.raises(BlockingIOError):
+            PartFile.open(path, URL, overwrite=False)
+        other.kill()
+        other.wait(10)
+        part = PartFile.open(path, URL, overwrite=False)
+        assert part.received == 5
+        part.close()
+
+
+def test_only_one_of_many_threads_downloads(path: Path) -> None:
+    """Each thread opens as soon as it may, so some open a part that is renamed before they have its lock."""
+    finished, existed, ready = [], [], threading.Barrier(8)
+
+    def work() -> None:
+        ready.wait()
+        while True:
+            try:
+                part = PartFile.open(path, URL, overwrite=False)
+            except BlockingIOError:
+                continue
+            except FileExistsError:
+                existed.append(1)
+                return
+            part.restart(REMOTE)
+            part.write(b"whole")
+            part.finish()
+            part.close()
+            finished.append(1)
+            return
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(finished), len(existed)) == (1, 7)
+    assert path.read_bytes() == b"whole"
+    assert names(path) == ["r.mp3"]
