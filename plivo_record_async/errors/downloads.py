@@ -15,13 +15,14 @@ __all__ = ["DownloadError", "DownloadRefusedError"]
 class DownloadError(PlivoRecordError):
     """A recorded file could not be downloaded.
 
-    What has arrived is kept in ``<path>.part``, and the same call continues there.
+    The bytes that have arrived are kept in ``<path>.part``, and the same call continues there. A file that was complete
+    before is not affected.
 
     Attributes:
         url: The URL of the file.
-        path: The path of the file to write, or None for a stream.
+        path: The path of the file to write. If None, the download is a stream.
         status: The HTTP status of the last response. If None, there was no response.
-        received: The number of bytes that have arrived.
+        received: The number of bytes of the file that have arrived.
         expected: The length of the file in bytes. If None, it is not known.
     """
 
@@ -44,7 +45,7 @@ class DownloadError(PlivoRecordError):
 
 
 class DownloadRefusedError(DownloadError):
-    """The client refused to download: the host is not allowed, or the content is too long or not audio.
+    """The client refused to download a file: its host is not allowed, or it is too long or neither mp3 nor wav.
 
-    Nothing of it is kept.
+    Nothing of the file is kept, and calling again would have the same result.
     """

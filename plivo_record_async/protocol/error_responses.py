@@ -14,6 +14,7 @@ from plivo_record_async.errors import (
     ApiError,
     CallbackRejectedError,
     ClosedError,
+    DownloadError,
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
@@ -101,6 +102,8 @@ def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911
             return 502, "An error occurred at Plivo. The request may have been executed."
         case ApiError():
             return 502, "Plivo rejected the request."
+        case DownloadError():
+            return 502, "The recorded file could not be downloaded."
         case _:
             return 500, "This service is not configured correctly."
 

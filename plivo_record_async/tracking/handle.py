@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from os import PathLike
+from pathlib import Path
 
 import attrs
 
@@ -13,6 +15,7 @@ from plivo_record_async.protocol.arguments import number
 from plivo_record_async.protocol.models import RecordingEnded, RecordingStatus, RecordingStopped, TranscriptionEnded
 from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress_of, status_of
 from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.transport.downloads.download import ProgressCallback
 
 __all__ = ["TrackedRecording"]
 
@@ -148,6 +151,52 @@ class TrackedRecording(Value):
             ConfigurationError: The client is in use in another event loop.
         """
         return await self._client.stop_recording(self.conference_name, timeout=timeout)
+
+    async def download(
+        self,
+        path: str | PathLike[str],
+        *,
+        progress: ProgressCallback | None = None,
+        overwrite: bool = False,
+        wait: float = 60.0,
+        timeout: float | None = None,
+    ) -> Path:
+        """Wait until the recording has ended, and download its file.
+
+        Args:
+            path: The file to write, or an existing directory. In a directory, the name of the file is the last segment
+                of its URL, made safe.
+            progress: A function that is called at most ten times a second with the number of bytes that have arrived,
+                and the length of the file or None.
+            overwrite: Whether an existing file may be replaced.
+            wait: The number of seconds to wait for the file after the recording has ended.
+            timeout: The time limit for the end of the recording and the download together, in seconds. If None, there
+                is none.
+
+        Returns:
+            The path of the file.
+
+        Raises:
+            TypeError: An argument has the wrong type.
+            ValueError: ``wait`` or ``timeout`` is out of range.
+            RecordingFailedError: The recording has failed, or its start was rejected or not sent.
+            WaitTimeoutError: The recording did not end within the time limit. It is safe to call again.
+            DownloadError: The file cannot be downloaded. The same call continues where it ended.
+            DownloadRefusedError: The URL of the file does not belong to an allowed host, or the file is too long or is
+                neither mp3 nor wav.
+            FileExistsError: ``path`` exists, and ``overwrite`` is False.
+            OSError: The file cannot be written.
+            UnknownStartError: The recording was pruned or forgotten.
+            StoreError: The store could not be read.
+            ClosedError: The tracker is closed.
+        """
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        ended = await self.recorded(timeout)
+        left = None if timeout is None else max(timeout - (clock() - began), 0.001)
+        return await self._client.download_recording(
+            ended, path, progress=progress, overwrite=overwrite, wait=wait, timeout=left
+        )
 
     async def _wait_for(self, stage: Stage, timeout: float | None) -> FollowedRecording:
         """Wait until the recording has reached a stage, and return its record."""

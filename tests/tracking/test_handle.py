@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import anyio
 import attrs
 import pytest
 
@@ -17,10 +19,12 @@ from plivo_record_async import (
     RecordingFailedError,
     RecordingStatus,
     RecordingStopped,
+    RecordingTracker,
     TrackedRecording,
     UnknownStartError,
     WaitTimeoutError,
 )
+from plivo_record_async.emulator import Emulator
 from plivo_record_async.protocol.models import RecordingState, StartRequest
 from plivo_record_async.protocol.recording.evidence import Evidence
 from plivo_record_async.stores.interface import FollowedRecording
@@ -225,6 +229,23 @@ async def test_stop_stops_the_recording_of_the_conference(client: RecordClient, 
     assert await its.handle.stop(timeout=5) == RecordingStopped()
     [request] = plivo.requests
     assert (request.method, request.url.path.split("/", 4)[4]) == ("DELETE", "Conference/standup/Record/")
+
+
+async def test_download_waits_for_the_end_of_the_recording(
+    plivo_emulator: Emulator, plivo_tracker: RecordingTracker, tmp_path: Path
+) -> None:
+    handle = await plivo_tracker.start("standup", file_format="wav")
+    download = asyncio.create_task(handle.download(tmp_path, timeout=30))
+    await asyncio.sleep(0)
+    await plivo_emulator.end_conference("standup")
+    path = await download
+    assert (await anyio.Path(path).read_bytes()).startswith(b"RIFF")
+
+
+async def test_download_of_a_recording_that_does_not_end_times_out(client: RecordClient, tmp_path: Path) -> None:
+    its = await followed(client, recording("started"))
+    with pytest.raises(WaitTimeoutError):
+        await its.handle.download(tmp_path, timeout=0.01)
 
 
 async def test_handles_of_one_start_are_equal_and_show_no_secrets(client: RecordClient) -> None:

@@ -102,7 +102,7 @@ class Transfer:
     def failed(self, reason: str) -> DownloadError:
         """Return the error that the file cannot be downloaded."""
         return DownloadError(
-            f"{self.url} could not be downloaded: {reason}. {self._so_far()}",
+            f"{self.url} could not be downloaded: {reason}. {self._so_far()} Call again to continue.",
             url=self.url,
             status=self.status,
             received=self.received,
@@ -112,7 +112,7 @@ class Transfer:
     def refused(self, reason: str) -> DownloadRefusedError:
         """Return the error that the client does not want the file."""
         return DownloadRefusedError(
-            f"{self.url} was not downloaded: {reason}. Nothing is kept.",
+            f"{self.url} was not downloaded: {reason}. Nothing was kept.",
             url=self.url,
             status=self.status,
             received=self.received,

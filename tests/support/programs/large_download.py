@@ -46,4 +46,4 @@ if __name__ == "__main__":
     process.start()
     asyncio.run(download(port_from.recv(), sys.argv[2]))
     process.kill()
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024))

@@ -12,6 +12,8 @@ from plivo_record_async.errors import (
     CallbackRejectedError,
     ClosedError,
     ConfigurationError,
+    DownloadError,
+    DownloadRefusedError,
     MalformedCallbackError,
     MethodNotAllowedError,
     NotFoundError,
@@ -56,6 +58,18 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
         ),
         ["start of 'standup'", "refused", "Nothing was sent", "safe to call again"],
     ),
+    (
+        DownloadError(
+            "https://media.plivo.com/r.mp3 could not be downloaded: it was cut. Call again to continue.",
+            url="https://media.plivo.com/r.mp3",
+            path="r.mp3",
+            status=200,
+            received=5,
+            expected=10,
+        ),
+        ["could not be downloaded", "Call again"],
+    ),
+    (DownloadRefusedError("it is not audio", url="https://media.plivo.com/r.mp3"), ["not audio"]),
     (
         OutcomeUnknownError(
             "start of 'standup'",

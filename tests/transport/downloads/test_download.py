@@ -241,6 +241,11 @@ async def test_many_files_are_downloaded_and_failures_do_not_stop_the_others(
     assert await names(tmp_path / "new") == sorted(f"{number}.mp3" for number in range(20))
 
 
+async def streamed(client: RecordClient, url: str) -> bytes:
+    async with client.stream_recording(url) as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
 async def test_stream_has_its_length_and_type(client: RecordClient, server: MediaServer) -> None:
     server.replies = [Reply(headers={"Content-Type": "audio/mpeg"}, cut_after=300_000), Reply()]
     async with client.stream_recording(f"{server.url}/r.mp3") as chunks:
@@ -268,9 +273,7 @@ async def test_stream_checks_the_host_and_the_content(client: RecordClient, serv
     server.replies = [Reply(data=b"<html></html>")]
     for url in ("https://evil.example/r.mp3", f"{server.url}/r.mp3"):
         with pytest.raises(DownloadRefusedError):
-            async with client.stream_recording(url) as chunks:
-                async for _ in chunks:
-                    pass
+            await streamed(client, url)
 
 
 async def test_recording_of_the_emulator_is_downloaded(tmp_path: Path) -> None:
