@@ -135,7 +135,7 @@ async def _download(transfer: Transfer, target: Path, progress: ProgressCallback
     try:
         await _write(transfer, part, progress)
         await _in_thread(part.finish)
-    except DownloadRefusedError:
+    except (DownloadRefusedError, FileExistsError):
         await _in_thread(part.discard)
         raise
     except DownloadError as error:

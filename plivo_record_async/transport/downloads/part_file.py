@@ -60,16 +60,15 @@ class PartFile:
         """
         part, description = _part(path), _description(path)
         while True:
-            if path.exists() and not overwrite:
-                raise FileExistsError(f"{path} exists: pass overwrite=True to replace it")
+            _check_free(path, overwrite=overwrite)
             file = part.open("a+b")
             try:
                 try:
                     _lock(file)
                 except OSError as error:
                     raise BlockingIOError(f"another download is writing {part}") from error
-                # The download that had the lock may have finished, and renamed the file that was opened here.
-                if part.exists() and os.path.samestat(os.fstat(file.fileno()), part.stat()):
+                # The download that had the lock before may have finished, and renamed the file that was opened here.
+                if _is_at(part, file):
                     break
             except BaseException:
                 file.close()
@@ -125,6 +124,19 @@ class PartFile:
         self._file.close()
 
 
+def _check_free(path: Path, *, overwrite: bool) -> None:
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"{path} exists: pass overwrite=True to replace it")
+
+
+def _is_at(path: Path, file: BinaryIO) -> bool:
+    """Return whether a file that is open still has this path."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except FileNotFoundError:
+        return False
+
+
 def _part(path: Path) -> Path:
     return path.with_name(f"{path.name}.part")
 
@@ -151,8 +163,7 @@ def _link(part: Path, path: Path) -> None:
     except FileExistsError as error:
         raise FileExistsError(f"{path} exists: pass overwrite=True to replace it") from error
     except OSError:  # a file system without hard links
-        if path.exists():
-            raise FileExistsError(f"{path} exists: pass overwrite=True to replace it") from None
+        _check_free(path, overwrite=False)
         part.replace(path)
     else:
         part.unlink()

@@ -180,7 +180,8 @@ def test_lock_of_a_killed_process_is_released(path: Path) -> None:
 
 def test_only_one_of_many_threads_downloads(path: Path) -> None:
     """Each thread opens as soon as it may, so some open a part that is renamed before they have its lock."""
-    finished, existed, ready = [], [], threading.Barrier(8)
+    ended: list[str] = []
+    ready = threading.Barrier(8)
 
     def work() -> None:
         ready.wait()
@@ -190,20 +191,24 @@ def test_only_one_of_many_threads_downloads(path: Path) -> None:
             except BlockingIOError:
                 continue
             except FileExistsError:
-                existed.append(1)
-                return
+                return ended.append("existed")
             part.restart(REMOTE)
             part.write(b"whole")
-            part.finish()
-            part.close()
-            finished.append(1)
-            return
+            try:
+                part.finish()
+            except FileExistsError:
+                part.discard()
+                return ended.append("existed at the end")
+            finally:
+                part.close()
+            return ended.append("finished")
 
     threads = [threading.Thread(target=work) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert (len(finished), len(existed)) == (1, 7)
+    assert ended.count("finished") == 1
+    assert len(ended) == 8
     assert path.read_bytes() == b"whole"
     assert names(path) == ["r.mp3"]
