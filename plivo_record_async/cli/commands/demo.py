@@ -92,7 +92,7 @@ def _check(
         "--public-url needs --live: the local Plivo reaches the tracker by itself": public_url and not live,
         "--rooms does not go with --live: name each live conference with --room": count and live,
         "--live needs at least one --room NAME: a conference that somebody is in": live and not names,
-        "--port needs --public-url, which is to lead to it": port and not public_url,
+        "--port needs --public-url: a URL that leads to this port": port and not public_url,
         "--open does not go with --live: only the local Plivo has a console": open_console and live,
         "--room names a conference twice": len(set(names)) < len(names),
     }
