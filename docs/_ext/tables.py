@@ -1,4 +1,4 @@
-"""Label the cells of wide tables, so that `site.css` can show each row as a list on a narrow screen."""
+"""Label the cells of tables, so that `site.css` can show each row as a list on a narrow screen."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from typing import Any
 
 from bs4 import BeautifulSoup, Tag
 from sphinx.application import Sphinx
-
-_FITS = 2
-"""A table with so many columns fits a narrow screen."""
 
 _ROLES = {
     "table": "table",
@@ -23,18 +20,17 @@ _ROLES = {
 def label_cells(
     app: Sphinx, page: str, template: str, context: dict[str, Any], doctree: object
 ) -> None:
-    """Give each cell of a wide table the title of its column, and keep the roles that CSS takes from a table."""
+    """Give each cell of a table the title of its column, and keep the roles that CSS takes from it."""
     if "<thead>" not in context.get("body", ""):
         return
     soup = BeautifulSoup(context["body"], "html.parser")
-    for table in soup.select("table.docutils"):
+    for table in soup.select("table.docutils:has(thead)"):
+        table["class"] = f"{' '.join(table.get_attribute_list('class'))} labelled"
         titles = [cell.get_text(" ", strip=True) for cell in table.select("thead th")]
-        if len(titles) > _FITS:
-            table["class"] = f"{' '.join(table.get_attribute_list('class'))} wide"
-            for row in table.select("tbody tr"):
-                _label_row(row, titles)
-            for tag in (table, *table.select("thead, tbody, tr, td")):
-                tag["role"] = _ROLES[tag.name]
+        for row in table.select("tbody tr"):
+            _label_row(row, titles)
+        for tag in (table, *table.select("thead, tbody, tr, td")):
+            tag["role"] = _ROLES[tag.name]
     context["body"] = str(soup)
 
 
