@@ -228,6 +228,19 @@ async def test_everything_is_exported_and_reset(
     assert plivo.executions("stand-up") == 0
 
 
+async def test_deleted_recording_is_no_longer_shown(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole
+) -> None:
+    page = await open_console(plivo.url)
+    started = await client.start_recording("stand-up")
+    await plivo.end_conference("stand-up")
+    await row(page, "stand-up").click()
+    assert started.recording_id is not None
+    await client.delete_recording(started.recording_id)
+    await expect(page.get_by_test_id("row")).to_have_count(0)
+    await expect(page.get_by_test_id("detail")).to_be_hidden()
+
+
 async def test_page_shows_what_other_programs_do_and_survives_a_restart(open_console: OpenConsole) -> None:
     async with Emulator() as plivo, RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
         page = await open_console(plivo.url, address="#/requests")

@@ -148,6 +148,7 @@ export class World {
 
   #put(kind, entry) {
     if (kind === "conference") set(this.conferences, entry.name, entry);
+    else if (kind === "recording" && entry.deleted) this.recordings.delete(entry.recording_id);
     else if (kind === "recording") set(this.recordings, entry.recording_id, entry);
     else if (kind === "fault" && entry.active) set(this.faults, entry.id, entry);
     else if (kind === "fault") this.faults.delete(entry.id);
