@@ -13,14 +13,17 @@ import termios
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from fcntl import ioctl
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import httpx
 import pytest
+from blockbuster import BlockBuster
 from click.testing import Result
 
 from plivo_record_async.emulator import Emulator
+from tests.support.programs.cli_in_process import run_until_sigterm
 
 Command = Callable[..., Awaitable[Result]]
 DEMO = (sys.executable, "-m", "plivo_record_async", "demo")
@@ -263,3 +266,26 @@ async def test_full_disk_ends_the_demo(
     assert await full_disk("demo", "--live", "--room", "a", "--seconds", "3600", after=3) == 1
     assert capsys.readouterr().err.startswith("error: Nothing more can be printed; the recordings are stopped: ")
     assert not plivo.state()["conferences"]["a"]["recording"]
+
+
+def read_until(text: str, lines: TextIO) -> None:
+    while text not in (line := lines.readline()):
+        assert line, "the output ended"
+
+
+def test_console_is_opened_and_a_later_signal_is_no_failure(
+    blockbuster: BlockBuster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blockbuster.deactivate()
+    opened: list[str] = []
+    monkeypatch.setattr("webbrowser.open", opened.append)
+    words = ("demo", "--open", "--rooms", "1", "--seconds", "0.1", "--json")
+    assert run_until_sigterm(*words, use=partial(read_until, "Closed")) == 0
+    assert len(opened) == 1
+    assert opened[0] in capsys.readouterr().err
+
+
+def test_signal_before_the_end_sets_the_exit_code(blockbuster: BlockBuster) -> None:
+    blockbuster.deactivate()
+    words = ("demo", "--rooms", "1", "--seconds", "3600", "--json")
+    assert run_until_sigterm(*words, use=partial(read_until, '"title": "recording"')) == 143

@@ -225,5 +225,11 @@ def test_emulate_runs_until_a_signal(blockbuster: BlockBuster) -> None:
         first.append(lines.readline())
         assert httpx.get(f"{first[0].split()[1]}/__emulator__/state", trust_env=False).status_code == 200
 
-    assert run_until_sigterm("emulate", *ACCOUNT, "--strict", use=use) == 0
+    assert run_until_sigterm("emulate", *ACCOUNT, "--strict", "--quota", "300/5", use=use) == 0
     assert first[0].startswith("ready http://127.0.0.1:")
+
+
+def test_malformed_quota_is_a_usage_error() -> None:
+    ended = CliRunner().invoke(plivo_record, ["emulate", "--quota", "300"], env={"PLIVO_AUTH_ID": None})
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert "'300' is not a quota such as 300/5" in ended.stderr
