@@ -9,12 +9,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 
-from plivo_record_async import _clock
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import NotFoundError, UnknownStartError
 from plivo_record_async.protocol.arguments import aware_datetime
 from plivo_record_async.protocol.callback_policy import CallbackPolicy
 from plivo_record_async.protocol.callbacks.signatures import AuthTokens, as_token_list
+from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.models import (
     ApiResponse,
     FileFormat,
@@ -36,6 +36,7 @@ from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.receiver import Receive, Receiver, Scope, Send, run_lifespan
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.starter import Starter
+from plivo_record_async.tracking.tracking_clock import SystemClock, TrackingClock
 from plivo_record_async.transport.batch import run_many
 
 __all__ = ["RecordingTracker"]
@@ -96,6 +97,8 @@ class RecordingTracker:
             an auth token was replaced, put the new one first and keep the old one for as long as callbacks to URLs
             that were issued earlier may arrive. If None, the auth token of the client is used.
         tracking: The intervals and timeouts of following. All processes that share a store should use the same policy.
+        clock: For tests: the clock that following uses, such as ``plivo.clock`` of a virtual emulator. If None, the
+            clocks of this machine. The timeouts of calls are always in real time.
 
     Raises:
         ConfigurationError: ``public_url`` is not an absolute http(s) URL without query and fragment, or there is no
@@ -112,6 +115,7 @@ class RecordingTracker:
         policy: CallbackPolicy = CallbackPolicy(),  # noqa: B008 - frozen
         auth_tokens: AuthTokens | None = None,
         tracking: TrackingPolicy = DEFAULT_TRACKING,
+        clock: TrackingClock | None = None,
     ) -> None:
         _check(store, policy, tracking)
         public_url = checked_base_url("public_url", public_url)
@@ -119,8 +123,12 @@ class RecordingTracker:
         store = MemoryStore() if store is None else store
         self._client = client
         self._public_url = public_url
-        self._ledger = ledger = Ledger(store=store, tracking=tracking)
-        self._follower = follower = Follower(ledger, Reconciler(client, store))
+        # Whoever gives a clock says what time it is at Plivo too: an estimate without measurements follows the clock.
+        plivo_clock = client.plivo_clock if clock is None else PlivoClock()
+        clock = SystemClock() if clock is None else clock
+        self._ledger = ledger = Ledger(store=store, tracking=tracking, read=clock.read, sleep=clock.sleep)
+        reconciler = Reconciler(client, store, read=clock.read, plivo_clock=plivo_clock)
+        self._follower = follower = Follower(ledger, reconciler)
         self._starter = Starter(
             client=client,
             ledger=ledger,
@@ -128,6 +136,7 @@ class RecordingTracker:
             public_url=public_url,
             fragment=policy.fragment,
             auth_token=tokens[0],
+            plivo_clock=plivo_clock,
         )
         self._receiver = Receiver(ledger=ledger, follower=follower, public_url=public_url, auth_tokens=tokens)
 
@@ -359,7 +368,7 @@ class RecordingTracker:
         self._follower.ensure_open()
         if delete_recording:
             await self._delete_file(await self._ledger.get(start_id))
-        if not await self._ledger.store.forget(start_id, now=_clock.now()):
+        if not await self._ledger.store.forget(start_id, now=self._ledger.now()):
             raise UnknownStartError(start_id)
 
     async def _delete_file(self, record: FollowedRecording) -> None:

@@ -14,7 +14,6 @@ from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
 
-from plivo_record_async import _clock
 from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError, StoreError, UnknownStartError
 from plivo_record_async.protocol.recording.evidence import EventName, Evidence
@@ -53,7 +52,9 @@ class _Session:
         self.entered = 0
         self.tasks = BackgroundTasks()
         self.leases = SendLeases()
-        self.dispatcher = HandlerDispatcher(handlers, ledger.tracking, self.tasks, follower.apply_with_retry)
+        self.dispatcher = HandlerDispatcher(
+            handlers, ledger.tracking, self.tasks, follower.apply_with_retry, ledger.now
+        )
         self.queue = ReconciliationQueue(ledger, reconciler, self.tasks, follower.apply, follower.request_again)
         self.scheduler = Scheduler(
             ledger, self.leases, self.queue, follower.apply, partial(follower.act, can_be_deferred=True)
@@ -122,7 +123,7 @@ class Follower:
         if session.entered == 1:
             try:
                 await self._ledger.store.open()
-                await self._ledger.store.due(_clock.now(), limit=1, silent=False)
+                await self._ledger.store.due(self._ledger.now(), limit=1, silent=False)
             except BaseException:
                 session.entered = 0
                 raise
@@ -225,7 +226,7 @@ class Follower:
                 )
             else:
                 return
-            await asyncio.sleep(self._ledger.tracking.poll_interval.total_seconds())
+            await self._ledger.sleep(self._ledger.tracking.poll_interval.total_seconds())
 
     def act(self, record: FollowedRecording, effects: Sequence[Effect], *, can_be_deferred: bool = False) -> None:
         """Begin to act on the effects of a change that was stored.

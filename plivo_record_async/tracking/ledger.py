@@ -7,7 +7,8 @@ stored, so nothing is acknowledged before that.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+import asyncio
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime
 
 import attrs
@@ -48,14 +49,20 @@ class Ledger:
         store: The store.
         tracking: The intervals and timeouts.
         events_with_handlers: The events that have handlers.
-        read: A function that reads the clocks, which decide which records are due.
+        read: A function that reads the clocks.
+        sleep: A function that waits for so many seconds of these clocks.
     """
 
     store: Store
     tracking: TrackingPolicy = DEFAULT_TRACKING
     events_with_handlers: Collection[EventName] = ()
     read: Callable[[], Reading] = _clock.read
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
     _due: DueTime = attrs.field(factory=DueTime)
+
+    def now(self) -> datetime:
+        """Return the time (aware, UTC)."""
+        return self.read().wall
 
     def due_time(self) -> datetime:
         """Return the time that decides which records are due."""
@@ -127,7 +134,7 @@ class Ledger:
             reason = contradiction and contradiction(record)
             if reason:
                 raise ContradictionError(reason)
-            changed, effects = self._changed_by(record, evidence, _clock.now())
+            changed, effects = self._changed_by(record, evidence, self.now())
             if changed is record:
                 return record, ()
             if await self.store.replace(changed):

@@ -13,7 +13,6 @@ import logging
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 
-from plivo_record_async import _clock
 from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.protocol.recording.evidence import Evidence, SendingContinued
 from plivo_record_async.protocol.recording.lifecycle import Effect, Reconcile
@@ -78,7 +77,7 @@ class SendLeases:
         Raises:
             StoreError: A renewal could not be stored.
         """
-        half_time = _clock.now() + ledger.tracking.lease / 2
+        half_time = ledger.now() + ledger.tracking.lease / 2
         for start_id, record in tuple(self._records.items()):
             if is_due(record, half_time):
                 with suppress(UnknownStartError):  # the start was forgotten, so its outcome will not be stored either
@@ -134,7 +133,7 @@ class Scheduler:
                 last_error = repr(error)
             else:
                 last_error = ""
-            await asyncio.sleep(self._ledger.tracking.poll_interval.total_seconds())
+            await self._ledger.sleep(self._ledger.tracking.poll_interval.total_seconds())
 
     async def _renew_leases(self) -> None:
         await self._leases.renew(self._ledger, self._apply)

@@ -17,6 +17,7 @@ from plivo_record_async.errors import ClosedError, NotSentError, PlivoRecordErro
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.arguments import positive_number, utf8_text
 from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
+from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.models import StartRequest
 from plivo_record_async.protocol.recording.evidence import Evidence, SendingBegan, StartAccepted, StartNotSent
 from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
@@ -43,6 +44,7 @@ class Starter:
         public_url: The URL at which Plivo reaches the tracker.
         fragment: The delivery options, which become the fragment of each issued URL.
         auth_token: The auth token that proves the issued URLs.
+        plivo_clock: The estimate of Plivo's time.
     """
 
     client: RecordClient
@@ -51,6 +53,7 @@ class Starter:
     public_url: str
     fragment: str
     auth_token: str = attrs.field(repr=False)
+    plivo_clock: PlivoClock = attrs.field(repr=False)
 
     async def start(
         self,
@@ -92,12 +95,12 @@ class Starter:
         )
         # One write stores both that the start is planned and that sending begins. If the process dies before it sends,
         # the outcome of the start is unknown, which is safe.
-        clocks = _clock.read()
+        clocks = self.ledger.read()
         sending = begin_sending(
             start_id,
             request,
             clocks.wall,
-            sending=self.client.plivo_clock.sending(clocks, within=deadline - _loop_time()),
+            sending=self.plivo_clock.sending(clocks, within=deadline - _loop_time()),
             dedupe_key=dedupe_key,
             tracking=self.ledger.tracking,
         )
@@ -126,8 +129,8 @@ class Starter:
 
     async def _send_again(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
         """Send a start of which nothing was sent before. If several callers try, one of them sends it."""
-        clocks = _clock.read()
-        began = SendingBegan(sending=self.client.plivo_clock.sending(clocks, within=deadline - _loop_time()))
+        clocks = self.ledger.read()
+        began = SendingBegan(sending=self.plivo_clock.sending(clocks, within=deadline - _loop_time()))
         sending, _ = apply(record, began, clocks.wall, self.ledger.tracking)
         if not await self._write(sending, self.ledger.store.replace(sending)):
             return await self.ledger.get(record.start_id)

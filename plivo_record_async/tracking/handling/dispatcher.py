@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine, Mapping
+from datetime import datetime
 from typing import Any
 
 import attrs
@@ -93,11 +94,13 @@ class HandlerDispatcher:
         tracking: TrackingPolicy,
         tasks: BackgroundTasks,
         apply_with_retry: Callable[[FollowedRecording, Evidence], Coroutine[Any, Any, None]],
+        now: Callable[[], datetime] = _clock.now,
     ) -> None:
         self._handlers = handlers
         self._tracking = tracking
         self._tasks = tasks
         self._apply_with_retry = apply_with_retry
+        self._now = now
         self._runs: dict[tuple[str, EventName], LocalRuns] = {}
 
     def run(self, record: FollowedRecording, effect: RunHandlers) -> None:
@@ -161,7 +164,7 @@ class HandlerDispatcher:
 
     def _leave_or_give_up(self, record: FollowedRecording, name: EventName) -> None:
         """Leave an event to the processes that have handlers for it, but give it up when none has run them in time."""
-        waited = _clock.now() - record.updated_at
+        waited = self._now() - record.updated_at
         if waited > self._tracking.give_up_after:
             log.warning(
                 "start %s: no process has run the handlers of its %s within %s; they were given up",

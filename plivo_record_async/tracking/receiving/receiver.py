@@ -18,7 +18,6 @@ from typing import Any
 
 import attrs
 
-from plivo_record_async import _clock
 from plivo_record_async.errors import (
     CallbackRejectedError,
     ClosedError,
@@ -195,7 +194,9 @@ class Receiver:
                 reason = "its start was pruned or forgotten while it was received"
             else:
                 return partial(self.follower.act, *changed)
-        orphan = Orphan(received_at=_clock.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id)
+        orphan = Orphan(
+            received_at=self.ledger.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id
+        )
         return await self._keep_orphan(orphan, names_start=names_start(head.query))
 
     async def _keep_orphan(self, orphan: Orphan, *, names_start: bool) -> FollowUp | None:

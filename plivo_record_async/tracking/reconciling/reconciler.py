@@ -11,7 +11,7 @@ from plivo_record_async.errors import NotFoundError
 from plivo_record_async.protocol.api.endpoints import get_conference, get_recording
 from plivo_record_async.protocol.api.listing import Listing
 from plivo_record_async.protocol.api.request import Request
-from plivo_record_async.protocol.clocks import Reading
+from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.protocol.models import RateLimit, Recording
 from plivo_record_async.protocol.recording.evidence import Evidence
 from plivo_record_async.protocol.recording.reconcile import (
@@ -46,12 +46,21 @@ class Reconciler:
         client: The client that sends the requests.
         store: The store, which knows which recordings belong to other starts.
         read: A function that reads the clocks of this machine.
+        plivo_clock: The estimate of Plivo's time. If None, the client's.
     """
 
-    def __init__(self, client: RecordClient, store: Store, *, read: Callable[[], Reading] = _clock.read) -> None:
+    def __init__(
+        self,
+        client: RecordClient,
+        store: Store,
+        *,
+        read: Callable[[], Reading] = _clock.read,
+        plivo_clock: PlivoClock | None = None,
+    ) -> None:
         self._client = client
         self._store = store
         self._read = read
+        self._plivo_clock = plivo_clock or client.plivo_clock
         self._quota = Quota(client.rate_limit and _share_of(client.rate_limit))
 
     async def reconcile(self, record: FollowedRecording, tracking: TrackingPolicy) -> Evidence | None:
@@ -74,11 +83,11 @@ class Reconciler:
         }
         assessment = assess(record, matches, owners, complete=complete)
         live = assessment.needs_conference and await self._is_live(record.conference_name)
-        plivo_time = self._client.plivo_clock.time(self._read())
+        plivo_time = self._plivo_clock.time(self._read())
         return conclude(record, assessment, live=live, plivo_time=plivo_time, tracking=tracking)
 
     def _window(self, record: FollowedRecording) -> StartWindow:
-        return start_window(record, self._client.plivo_clock, self._read())
+        return start_window(record, self._plivo_clock, self._read())
 
     async def _list(self, record: FollowedRecording) -> tuple[Sequence[Recording], bool]:
         """Return the rows of the recording's conference, and whether the whole list was read."""

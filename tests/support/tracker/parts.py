@@ -75,6 +75,7 @@ async def tracker_parts(
             public_url=PUBLIC_URL,
             fragment=CallbackPolicy().fragment,
             auth_token=TOKEN,
+            plivo_clock=client.plivo_clock,
         )
         try:
             yield TrackerParts(store=store, ledger=ledger, follower=follower, starter=starter)

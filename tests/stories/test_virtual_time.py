@@ -1,0 +1,67 @@
+"""Hours and days of following take milliseconds with the clock of a virtual emulator."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from plivo_record_async import RecordClient, RecordingTracker, TrackedRecording
+from plivo_record_async.emulator import Emulator
+from plivo_record_async.protocol.models import RecordingState
+from plivo_record_async.serving import open_listener, serving, url_of
+
+
+@asynccontextmanager
+async def following() -> AsyncIterator[tuple[Emulator, RecordingTracker]]:
+    async with Emulator(clock="virtual") as plivo:
+        client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url)
+        with open_listener("127.0.0.1", 0) as listener:
+            tracker = RecordingTracker(client, public_url=url_of(listener), clock=plivo.clock)
+            async with client, tracker, serving(tracker, listener):
+                yield plivo, tracker
+
+
+async def reached(recording: TrackedRecording, plivo: Emulator, state: RecordingState) -> timedelta:
+    """How much virtual time passes until the recording has this state. A minute takes a few milliseconds."""
+    began = plivo.clock.now()
+    async with asyncio.timeout(30):
+        while (await recording.status()).state != state:
+            await plivo.advance(60)
+            await asyncio.sleep(0.001)
+    return plivo.clock.now() - began
+
+
+async def test_recording_of_an_hour_takes_no_time() -> None:
+    loop = asyncio.get_running_loop()
+    async with following() as (plivo, tracker):
+        began = loop.time()
+        recording = await tracker.start("standup", transcribe=True)
+        await plivo.advance(3600)
+        await plivo.end_conference("standup")
+        ended = await recording.recorded(timeout=10)
+        assert ended.duration_ms == 3_600_000
+        assert (await recording.transcribed(timeout=10)).transcription
+        assert loop.time() - began < 10
+
+
+async def test_lost_callbacks_are_made_up_for_by_asking() -> None:
+    async with following() as (plivo, tracker):
+        plivo.faults.on("callback").drop()
+        recording = await tracker.start("standup")
+        await plivo.advance(3600)
+        await plivo.end_conference("standup")
+        passed = await reached(recording, plivo, "recorded")
+        assert passed < timedelta(hours=30)
+
+
+async def test_start_without_a_callback_is_unconfirmed_after_two_minutes() -> None:
+    async with following() as (plivo, tracker):
+        plivo.faults.on("callback").drop()
+        recording = await tracker.start("standup")
+        assert (await recording.status()).state == "accepted"
+        await plivo.advance(100)
+        await asyncio.sleep(0.05)
+        assert (await recording.status()).state == "accepted"
+        assert await reached(recording, plivo, "unconfirmed") <= timedelta(minutes=3)
