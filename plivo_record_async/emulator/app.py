@@ -129,5 +129,5 @@ class EmulatorApp:
             query = request.scope["query_string"].decode("latin-1")
             reply = await handle(self.control, request.method, resource, query, body)
         except RefusedError as refusal:
-            return JSONResponse({"error": refusal.error}, status_code=refusal.status)
+            return JSONResponse({"error": refusal.error}, status_code=refusal.status, headers=refusal.headers)
         return JSONResponse(reply.body, status_code=reply.status)

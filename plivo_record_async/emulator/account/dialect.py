@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import attrs
-from attrs.validators import ge, in_
+from attrs.validators import and_, ge, in_, instance_of, le, optional
 
 from plivo_record_async._value import Value
 from plivo_record_async.emulator.account.callbacks import SignatureScheme
@@ -67,19 +67,19 @@ class Dialect(Value):
     error_shape: Literal["text", "object", "empty", "html"] = attrs.field(
         default="text", validator=in_(("text", "object", "empty", "html"))
     )
-    error_api_id: bool = True
+    error_api_id: bool = attrs.field(default=True, validator=instance_of(bool))
     ended_shape: Literal["snake_case", "camel_case", "response"] = attrs.field(
         default="snake_case", validator=in_(("snake_case", "camel_case", "response"))
     )
-    ended_message: str | None = None
+    ended_message: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
     numbers: Literal["integer", "decimal", "empty", "unknown"] = attrs.field(
         default="integer", validator=in_(("integer", "decimal", "empty", "unknown"))
     )
-    started_callback: bool = False
+    started_callback: bool = attrs.field(default=False, validator=instance_of(bool))
     signatures: SignatureScheme = attrs.field(default="V3", validator=in_(get_args(SignatureScheme)))
-    copies: int = attrs.field(default=1, validator=ge(1))
-    delay_s: float = attrs.field(default=0.0, validator=ge(0))
-    retry_after: bool = False
+    copies: int = attrs.field(default=1, validator=and_(instance_of(int), ge(1), le(100)))
+    delay_s: float = attrs.field(default=0.0, validator=and_(instance_of(int | float), ge(0), le(1_000_000_000)))
+    retry_after: bool = attrs.field(default=False, validator=instance_of(bool))
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Dialect:

@@ -13,11 +13,23 @@ from plivo_record_async.emulator.account.dialect import Dialect
 from plivo_record_async.emulator.account.recording import Recording
 from plivo_record_async.emulator.account.world import Conference
 from plivo_record_async.emulator.control.control import Control
+from plivo_record_async.emulator.control.openapi import openapi
 from plivo_record_async.emulator.history.log import Log, LogEntry, page_of
 
 __all__ = ["ControlReply", "handle"]
 
 _MOST = 999_999_999
+_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE")
+_READ_ONLY = ("requests", "deliveries", "conferences", "recordings", "clock", "dialects", "openapi.json", "events")
+_ALLOWED: Mapping[tuple[str, ...], Sequence[str]] = {
+    **{(name,): ("GET", "HEAD") for name in _READ_ONLY},
+    ("faults",): ("GET", "HEAD", "POST", "DELETE"),
+    ("dialect",): ("GET", "HEAD", "PUT"),
+    ("clock", "advance"): ("POST",),
+    ("reset",): ("POST",),
+}
+"""The methods of the resources that answer 405 to any other method. All other resources answer 404 to it."""
+
 _LONGEST_ADVANCE = 1_000_000_000
 
 
@@ -47,6 +59,9 @@ async def handle(control: Control, method: str, resource: Sequence[str], query: 
     Raises:
         RefusedError: The request cannot be executed.
     """
+    allowed = _ALLOWED.get(tuple(resource), _METHODS)
+    if method not in allowed:
+        raise RefusedError(405, "method not allowed", headers={"Allow": ", ".join(allowed)})
     try:
         match ["GET" if method == "HEAD" else method, *resource]:
             case ["GET", *what]:
@@ -116,6 +131,7 @@ def _read(control: Control, what: Sequence[str], given: Mapping[str, str]) -> An
         "deliveries": lambda: _page(history.deliveries, limit, before),
         "conferences": lambda: _dicts(page_of(world.conferences.values(), _name, limit=limit, before=before)),
         "recordings": lambda: _dicts(page_of(world.recordings.values(), _key, limit=limit, before=before)),
+        "openapi.json": lambda: openapi(world.url, world.auth_id),
         "faults": lambda: _dicts(list(control.faults)),
         "clock": control.clock.to_dict,
         "dialect": world.dialect.to_dict,

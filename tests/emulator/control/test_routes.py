@@ -72,6 +72,13 @@ async def test_delivery_is_replayed(plivo: Plivo) -> None:
 
 
 async def test_unknown_resource_is_not_found(plivo: Plivo) -> None:
-    for method, path in (("GET", "nothing"), ("POST", "requests"), ("PUT", "state")):
+    for method, path in (("GET", "nothing"), ("PUT", "state")):
         with pytest.raises(RefusedError, match="404 not found"):
             await plivo.ask(method, path)
+
+
+async def test_method_that_a_resource_does_not_have_is_refused(plivo: Plivo) -> None:
+    for method, path in (("POST", "requests"), ("PUT", "faults"), ("GET", "reset"), ("TRACE", "state")):
+        with pytest.raises(RefusedError, match="405 method not allowed") as refusal:
+            await plivo.ask(method, path)
+        assert refusal.value.headers["Allow"]
