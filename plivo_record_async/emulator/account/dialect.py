@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, get_args
 
 import attrs
-from attrs.validators import and_, ge, in_, instance_of, le, optional
+from attrs.validators import and_, ge, in_, instance_of, le, not_, optional
 
 from plivo_record_async._value import Value
 from plivo_record_async.emulator.account.callbacks import SignatureScheme
@@ -26,6 +26,7 @@ _CAMEL_CASE = {
     "message": "Message",
 }
 _ACCEPTED = in_((200, 201, 202))
+_NOT_A_FLAG = not_(instance_of(bool))
 
 
 @attrs.frozen(kw_only=True)
@@ -77,8 +78,10 @@ class Dialect(Value):
     )
     started_callback: bool = attrs.field(default=False, validator=instance_of(bool))
     signatures: SignatureScheme = attrs.field(default="V3", validator=in_(get_args(SignatureScheme)))
-    copies: int = attrs.field(default=1, validator=and_(instance_of(int), ge(1), le(100)))
-    delay_s: float = attrs.field(default=0.0, validator=and_(instance_of(int | float), ge(0), le(1_000_000_000)))
+    copies: int = attrs.field(default=1, validator=and_(instance_of(int), _NOT_A_FLAG, ge(1), le(100)))
+    delay_s: float = attrs.field(
+        default=0.0, validator=and_(instance_of(int | float), _NOT_A_FLAG, ge(0), le(1_000_000_000))
+    )
     retry_after: bool = attrs.field(default=False, validator=instance_of(bool))
 
     @classmethod

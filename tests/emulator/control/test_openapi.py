@@ -16,7 +16,7 @@ from plivo_record_async.emulator.control.openapi import openapi
 
 ROOT = Path(__file__).parents[3]
 ACCEPTANCE = "positive_data_acceptance"
-"""The check that valid arguments are accepted. A list of more than 30 days is refused, although its bounds are valid."""
+"""The check that valid arguments are accepted. A list of more than 30 days is refused, though its bounds are valid."""
 METHODS = {"get", "head", "post", "put", "delete"}
 DESCRIPTION = openapi("http://h", "MAXXXXXXXXXXXXXXXXXX")
 DESCRIBED = {
