@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from types import UnionType
 from typing import Any, Literal, get_args
 
 import attrs
-from attrs.validators import and_, ge, in_, instance_of, le, not_, optional
+from attrs.validators import in_, instance_of, optional
 
 from plivo_record_async._value import Value
 from plivo_record_async.emulator.account.callbacks import SignatureScheme
@@ -26,7 +27,16 @@ _CAMEL_CASE = {
     "message": "Message",
 }
 _ACCEPTED = in_((200, 201, 202))
-_NOT_A_FLAG = not_(instance_of(bool))
+
+
+def _number(kind: type[int] | UnionType, low: int, high: int) -> Callable[[Any, Any, Any], None]:
+    """Return a validator of numbers within bounds. True and false are no numbers."""
+
+    def validate(_dialect: Any, attribute: Any, value: Any) -> None:
+        if not isinstance(value, kind) or isinstance(value, bool) or not low <= value <= high:
+            raise ValueError(f"{attribute.name} must be a number from {low} to {high}, not {value!r}")
+
+    return validate
 
 
 @attrs.frozen(kw_only=True)
@@ -78,10 +88,8 @@ class Dialect(Value):
     )
     started_callback: bool = attrs.field(default=False, validator=instance_of(bool))
     signatures: SignatureScheme = attrs.field(default="V3", validator=in_(get_args(SignatureScheme)))
-    copies: int = attrs.field(default=1, validator=and_(instance_of(int), _NOT_A_FLAG, ge(1), le(100)))
-    delay_s: float = attrs.field(
-        default=0.0, validator=and_(instance_of(int | float), _NOT_A_FLAG, ge(0), le(1_000_000_000))
-    )
+    copies: int = attrs.field(default=1, validator=_number(int, 1, 100))
+    delay_s: float = attrs.field(default=0.0, validator=_number(int | float, 0, 1_000_000_000))
     retry_after: bool = attrs.field(default=False, validator=instance_of(bool))
 
     @classmethod
