@@ -29,6 +29,10 @@ from plivo_record_async.emulator.account.recording import Recording
 __all__ = ["Conference", "Result", "World", "start_arguments"]
 
 
+Running = tuple[str, "Running | None"]
+"""The ID of a recording, and the same of the one before it."""
+
+
 @attrs.frozen(kw_only=True)
 class Conference:
     """A conference.
@@ -38,14 +42,24 @@ class Conference:
         opened_at: When the conference was first used, or opened again (aware).
         live: Whether the conference has not ended.
         executed_starts: How many recordings were started in the conference.
-        running: The IDs of the recordings that are running.
+        last_running: The ID of the recording that was started last and is running, and the same of the one before it.
+            If None, no recording is running. A conference may have many, and every change makes a new value.
     """
 
     name: str
     opened_at: datetime
     live: bool = True
     executed_starts: int = 0
-    running: tuple[str, ...] = ()
+    last_running: Running | None = attrs.field(default=None, eq=False, repr=False)
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """The IDs of the recordings that are running, in the order of their starts."""
+        found, rest = list[str](), self.last_running
+        while rest is not None:
+            recording_id, rest = rest
+            found.append(recording_id)
+        return tuple(reversed(found))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the conference as JSON values."""
@@ -54,7 +68,7 @@ class Conference:
             "opened_at": self.opened_at.isoformat(),
             "live": self.live,
             "executed_starts": self.executed_starts,
-            "recording": bool(self.running),
+            "recording": self.last_running is not None,
             "running": list(self.running),
         }
 
@@ -162,7 +176,7 @@ class World:
         conference = attrs.evolve(
             conference,
             executed_starts=conference.executed_starts + 1,
-            running=(*conference.running, recording_id),
+            last_running=(recording_id, conference.last_running),
         )
         self.conferences[name] = conference
         return Result(
@@ -247,7 +261,7 @@ class World:
     def _end_recordings(self, conference: Conference, *, now: datetime) -> tuple[Conference, list[Recording]]:
         ended = [self.recordings[recording_id].ended(now) for recording_id in conference.running]
         self.recordings.update((recording.recording_id, recording) for recording in ended)
-        conference = attrs.evolve(conference, running=())
+        conference = attrs.evolve(conference, last_running=None)
         self.conferences[conference.name] = conference
         return conference, ended
 

@@ -125,7 +125,7 @@ class Control:
         deliveries = page_of(finished, lambda each: str(each.id), limit=limit, before=None)
         state: dict[str, Any] = {
             "conferences": {
-                each.name: {"executed_starts": each.executed_starts, "recording": bool(each.running)}
+                each.name: {"executed_starts": each.executed_starts, "recording": each.last_running is not None}
                 for each in conferences
             },
             "recordings": [each.to_dict() for each in recordings],

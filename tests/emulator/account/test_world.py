@@ -204,3 +204,16 @@ class AnyLife(RuleBasedStateMachine):
 
 
 TestAnyLife = AnyLife.TestCase
+
+
+def test_many_recordings_may_run_in_one_conference() -> None:
+    world = World(auth_id="MAXXXXXXXXXXXXXXXXXX", url="http://h")
+    ids = [f"r{number}" for number in range(60_000)]
+    for each in ids:
+        world.start("x", {}, now=NOW, api_id="a", recording_id=each)
+    conference = world.conferences["x"]
+    assert conference.running == tuple(ids)
+    assert conference == world.conferences["x"]
+    ended = world.end("x", now=NOW)
+    assert ended.body["ended_recordings"] == ids
+    assert world.conferences["x"].running == ()
