@@ -144,7 +144,10 @@ class Emulator:
 
     @property
     def clock(self) -> RealClock | VirtualClock:
-        """The clock of the emulator. A `RecordingTracker` takes it as ``clock``, so that both have the same time."""
+        """The clock of the emulator.
+
+        A `plivo_record_async.RecordingTracker` takes it as ``clock``, so that both have the same time.
+        """
         return self._entered.clock
 
     @property
@@ -154,7 +157,7 @@ class Emulator:
 
     @property
     def dialects(self) -> dict[str, Dialect]:
-        """The dialects of single conferences, by name: ``plivo.dialects["standup"] = Dialect(stop_status=200)``."""
+        """The dialects of single conferences by name, such as ``{"standup": Dialect(stop_status=200)}``."""
         return self._entered.world.dialects
 
     @property
