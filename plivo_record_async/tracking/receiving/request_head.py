@@ -60,8 +60,8 @@ class WrongPathError(CallbackRejectedError):
     status = HTTPStatus.NOT_FOUND
 
 
-class NoFormError(CallbackRejectedError):
-    """The body of the request is not a form, or the signature would not cover the whole request."""
+class MalformedRequestError(CallbackRejectedError):
+    """The URL, the query or the content type is not that of a callback."""
 
     status = HTTPStatus.BAD_REQUEST
 
@@ -113,13 +113,13 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> RequestHead:
     if method != "POST":
         raise WrongMethodError(f"its method is {method!r:.20}; the tracker asks Plivo to use POST")
     if "#" in full_path or b"#" in query or b"#" in scope.get("raw_path", b""):
-        raise NoFormError("its URL contains '#', and Plivo does not sign what follows it")
+        raise MalformedRequestError("its URL contains '#', and Plivo does not sign what follows it")
     # Litestar ends the path of a mounted application with a slash, even if the path of the request has none.
     path = full_path.rstrip("/").rpartition("/")[2]
     if path not in CALLBACK_PATHS:
         raise WrongPathError(f"its path ends with {path!r:.40}; the tracker issues no such URL")
     if len(query) > _LONGEST_QUERY:
-        raise NoFormError(f"its query has {len(query)} bytes, far more than an issued URL")
+        raise MalformedRequestError(f"its query has {len(query)} bytes, far more than an issued URL")
     headers = _headers(scope)
     _check_length(headers)
     _check_signatures(headers)
@@ -148,7 +148,7 @@ def _check_length(headers: Mapping[str, str]) -> None:
 def _check_type(headers: Mapping[str, str]) -> None:
     content_type = headers.get("content-type", FORM)
     if content_type.partition(";")[0].strip().lower() != FORM:
-        raise NoFormError(f"its content type is {content_type!r:.40}; Plivo sends {FORM}")
+        raise MalformedRequestError(f"its content type is {content_type!r:.40}; Plivo sends {FORM}")
 
 
 def _check_signatures(headers: Mapping[str, str]) -> None:
