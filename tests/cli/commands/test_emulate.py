@@ -233,3 +233,21 @@ def test_malformed_quota_is_a_usage_error() -> None:
     ended = CliRunner().invoke(plivo_record, ["emulate", "--quota", "300"], env={"PLIVO_AUTH_ID": None})
     assert (ended.exit_code, ended.stdout) == (2, "")
     assert "'300' is not a quota such as 300/5" in ended.stderr
+
+
+async def test_quota_and_clock_are_given_as_options() -> None:
+    async with (
+        emulator(*ACCOUNT, "--quota", "1/60", "--clock", "virtual", "--keep", "5", "--seed", "3") as (_, url),
+        httpx.AsyncClient(auth=(AUTH_ID, AUTH_TOKEN)) as client,
+    ):
+        listed = f"{url}/v1/Account/{AUTH_ID}/Conference/"
+        assert [(await client.get(listed)).status_code for _ in range(2)] == [200, 429]
+        state = (await client.get(f"{url}/__emulator__/state")).json()
+        assert (state["quota"]["limit"], state["quota"]["per"], state["clock"]["mode"]) == (1, 60.0, "virtual")
+
+
+@pytest.mark.parametrize("quota", ["300", "0/5", "300/0", "a/b", "300/5s"])
+def test_invalid_quota_is_refused(quota: str) -> None:
+    result = CliRunner().invoke(plivo_record, ["emulate", "--quota", quota])
+    assert result.exit_code == 2
+    assert "is not a quota such as 300/5" in result.output
