@@ -43,7 +43,7 @@ from plivo_record_async.protocol.callback_policy import CallbackPolicy
 from plivo_record_async.protocol.callbacks.diagnostics import SignatureReport, explain_signature
 from plivo_record_async.protocol.callbacks.parsing import parse_callback
 from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
-from plivo_record_async.protocol.media.places import DEFAULT_MEDIA_HOSTS
+from plivo_record_async.protocol.media.hosts import DEFAULT_MEDIA_HOSTS
 from plivo_record_async.protocol.models import (
     ApiResponse,
     CallbackEvent,

@@ -17,7 +17,7 @@ from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.retry import RetryPolicy
 from plivo_record_async.protocol.arguments import integer, positive_number
 from plivo_record_async.protocol.clocks import PlivoClock
-from plivo_record_async.protocol.media.places import DEFAULT_MEDIA_HOSTS, MediaPlaces
+from plivo_record_async.protocol.media.hosts import DEFAULT_MEDIA_HOSTS, MediaHosts
 from plivo_record_async.protocol.models import (
     Conference,
     FileFormat,
@@ -122,7 +122,7 @@ class RecordClient:
         self._downloads = Downloads(
             MediaOpener(
                 settings=self._settings,
-                places=MediaPlaces.read(self._settings.base_url, media_hosts),
+                hosts=MediaHosts.read(self._settings.base_url, media_hosts),
                 transport=transport,
                 proxy=proxy,
                 environment=environment,

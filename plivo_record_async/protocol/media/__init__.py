@@ -1,1 +1,1 @@
-"""PURE: recorded files: where they may be downloaded from, and when a download may be continued."""
+"""The rules of downloads: which URLs are allowed, which files are audio, and when a download may be resumed."""

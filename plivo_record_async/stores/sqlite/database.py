@@ -17,7 +17,7 @@ from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.connection import SQLiteError, connect, to_store_error
-from plivo_record_async.stores.sqlite.open_files import FileMonitor
+from plivo_record_async.stores.sqlite.file_monitor import FileMonitor
 from plivo_record_async.stores.sqlite.watchers import Watchers
 from plivo_record_async.stores.sqlite.worker import Job, JobResult
 

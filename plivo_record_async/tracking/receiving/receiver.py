@@ -39,7 +39,7 @@ from plivo_record_async.stores.interface import Orphan
 from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import ContradictionError, Ledger
-from plivo_record_async.tracking.receiving.admission import Admission, TooManyError, TooSlowError
+from plivo_record_async.tracking.receiving.body_limits import BodyLimits, TooManyError, TooSlowError
 from plivo_record_async.tracking.receiving.bounded_log import BoundedLog
 from plivo_record_async.tracking.receiving.request_head import (
     LONGEST_BODY,
@@ -90,8 +90,8 @@ class Receiver:
     follower: Follower
     public_url: str
     auth_tokens: Sequence[str] = attrs.field(repr=False)
-    issued: Admission = attrs.field(factory=lambda: Admission(max_bytes=16 * MEBIBYTE, seconds=BODY_SECONDS))
-    others: Admission = attrs.field(factory=lambda: Admission(max_bytes=4 * MEBIBYTE, seconds=BODY_SECONDS))
+    issued: BodyLimits = attrs.field(factory=lambda: BodyLimits(max_bytes=16 * MEBIBYTE, seconds=BODY_SECONDS))
+    others: BodyLimits = attrs.field(factory=lambda: BodyLimits(max_bytes=4 * MEBIBYTE, seconds=BODY_SECONDS))
     _draining: set[RequestBody] = attrs.field(factory=set[RequestBody], init=False)
     _rejection_log: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were rejected"), init=False)
     _orphan_log: BoundedLog = attrs.field(factory=lambda: BoundedLog("callbacks were kept as orphans"), init=False)
@@ -132,8 +132,8 @@ class Receiver:
             return HTTPStatus.SERVICE_UNAVAILABLE, None
 
     async def _receive(self, head: RequestHead, request_body: RequestBody) -> FollowUp | None:
-        admission = self.others if head.start_id is None else self.issued
-        async with admission.body(request_body, head.start_id) as body:
+        limits = self.others if head.start_id is None else self.issued
+        async with limits.body(request_body, head.start_id) as body:
             record = None if head.start_id is None else await self.ledger.store.get(head.start_id)
             callback = self._verified(head, record, body)
         event = read_event(callback, conference_name=None if record is None else record.conference_name)

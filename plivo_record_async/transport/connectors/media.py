@@ -12,7 +12,7 @@ import attrs
 import httpcore
 import httpx
 
-from plivo_record_async.protocol.media.places import MediaPlaces, MediaUrl, PlaceError
+from plivo_record_async.protocol.media.hosts import MediaHosts, MediaUrl, MediaUrlError
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.connectors.connections import connection_factory, tls_context
 from plivo_record_async.transport.connectors.connector import USER_AGENT, Transport, decoded, is_clean
@@ -66,14 +66,14 @@ class MediaOpener:
 
     Attributes:
         settings: The account, and the URL of the API.
-        places: The allowed places.
+        hosts: The allowed places.
         transport: The transport of the user. If None, each file gets a connection of its own.
         proxy: The proxy that the user passed. If None, the environment decides for each URL.
         environment: The proxies and certificates that the environment variables name.
     """
 
     settings: Settings
-    places: MediaPlaces
+    hosts: MediaHosts
     transport: Transport | None = None
     proxy: ProxyTypes | None = None
     environment: Environment = attrs.field(factory=Environment)
@@ -90,7 +90,7 @@ class MediaOpener:
             The response.
 
         Raises:
-            PlaceError: A redirect leads to a place that is not allowed, or a host has a private address.
+            MediaUrlError: A redirect leads to a place that is not allowed, or a host has a private address.
             Exception: The request failed. The exception is that of the HTTP library.
         """
         authorized: set[str] = set()
@@ -104,11 +104,11 @@ class MediaOpener:
                 ):
                     authorized.add(authority)
                 elif response.status in _REDIRECTS and "location" in response.headers:
-                    url = self.places.resolve(response.headers["location"], base=url)
+                    url = self.hosts.resolve(response.headers["location"], base=url)
                 else:
                     yield response
                     return
-        raise PlaceError(f"there are more than {_MOST_REDIRECTS} redirects")
+        raise MediaUrlError(f"there are more than {_MOST_REDIRECTS} redirects")
 
     def _headers(self, headers: Mapping[str, str], *, with_credentials: bool) -> dict[str, str]:
         credentials = base64.b64encode(f"{self.settings.auth_id}:{self.settings.auth_token}".encode()).decode()
@@ -173,7 +173,7 @@ class PublicBackend(AsyncioBackend):
         """Open a connection to a public address of a host.
 
         Raises:
-            PlaceError: The host has an address that is not public.
+            MediaUrlError: The host has an address that is not public.
             httpcore.ConnectError: The host cannot be found, or no address accepts the connection.
         """
         loop = asyncio.get_running_loop()
@@ -184,7 +184,7 @@ class PublicBackend(AsyncioBackend):
         addresses = list(dict.fromkeys(str(address[0]) for *_, address in found))
         private = [address for address in addresses if not _is_public(address)]
         if private:
-            raise PlaceError(f"{host} resolves to {', '.join(private)}, which is not a public address")
+            raise MediaUrlError(f"{host} resolves to {', '.join(private)}, which is not a public address")
         failure: httpcore.ConnectError | None = None
         for address in addresses:
             try:

@@ -13,7 +13,8 @@ import attrs
 
 from plivo_record_async.errors import DownloadError, DownloadRefusedError
 from plivo_record_async.protocol.arguments import number, positive_number
-from plivo_record_async.protocol.media.files import RemoteFile, file_name
+from plivo_record_async.protocol.media.files import file_name
+from plivo_record_async.protocol.media.resuming import RemoteFile
 from plivo_record_async.protocol.models import Recording, RecordingEnded, RecordingStarted, RecordingStatus
 from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.downloads.part_file import PartFile

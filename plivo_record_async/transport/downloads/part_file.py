@@ -11,7 +11,8 @@ from typing import BinaryIO, Self
 
 import attrs
 
-from plivo_record_async.protocol.media.files import AUDIO_HEAD, RemoteFile
+from plivo_record_async.protocol.media.files import AUDIO_HEAD
+from plivo_record_async.protocol.media.resuming import RemoteFile
 
 if sys.platform == "win32":
     import msvcrt

@@ -10,8 +10,9 @@ from typing import TypeVar
 import attrs
 
 from plivo_record_async.errors import DownloadError, DownloadRefusedError
-from plivo_record_async.protocol.media.files import AUDIO_HEAD, RemoteFile, is_audio, read_response
-from plivo_record_async.protocol.media.places import MediaUrl, PlaceError
+from plivo_record_async.protocol.media.files import AUDIO_HEAD, is_audio
+from plivo_record_async.protocol.media.hosts import MediaUrl, MediaUrlError
+from plivo_record_async.protocol.media.resuming import RemoteFile, read_response
 from plivo_record_async.transport.connectors.media import NETWORK_ERRORS, MediaOpener, OpenedMedia
 
 __all__ = ["Transfer"]
@@ -92,7 +93,7 @@ class Transfer:
                     failures = pauses = 0
                 if failures > _MOST_FAILURES:
                     raise self.failed(str(error)) from error
-            except PlaceError as error:
+            except MediaUrlError as error:
                 raise self.refused(str(error)) from error
             most_received = max(most_received, self.received)
             if not self._complete:
@@ -130,8 +131,8 @@ class Transfer:
             DownloadRefusedError: The URL does not belong to an allowed host.
         """
         try:
-            return self.opener.places.resolve(self.url)
-        except PlaceError as error:
+            return self.opener.hosts.resolve(self.url)
+        except MediaUrlError as error:
             raise self.refused(str(error)) from None
 
     async def _attempt(self, url: MediaUrl) -> AsyncGenerator[RemoteFile | bytes]:

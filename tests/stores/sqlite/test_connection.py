@@ -16,8 +16,8 @@ from types import SimpleNamespace
 import pytest
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.stores.sqlite import connection, open_files
-from plivo_record_async.stores.sqlite.open_files import OpenFiles
+from plivo_record_async.stores.sqlite import connection, file_monitor
+from plivo_record_async.stores.sqlite.file_monitor import OpenFiles
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 from tests.support.samples.recordings import planned
 from tests.support.sqlite_files import execute_sql, other_connection
@@ -138,7 +138,7 @@ async def test_file_that_is_deleted_while_it_is_being_opened_is_reported(
 
     store = SQLiteStore(path)
     with monkeypatch.context() as patch:
-        patch.setattr(open_files, "OpenFiles", gone)
+        patch.setattr(file_monitor, "OpenFiles", gone)
         with pytest.raises(StoreError, match="was deleted or moved while it was being opened"):
             await store.create(planned())
     await store.create(planned())

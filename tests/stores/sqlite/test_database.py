@@ -19,7 +19,7 @@ from plivo_record_async.stores.encoding import to_microseconds
 from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.database import Database
-from plivo_record_async.stores.sqlite.open_files import FileMonitor
+from plivo_record_async.stores.sqlite.file_monitor import FileMonitor
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 from plivo_record_async.stores.sqlite.worker import Job, JobResult
 from tests.support.samples.recordings import NOW, next_version, planned

@@ -26,7 +26,7 @@ from plivo_record_async.protocol.recording.evidence import SendingBegan, StartAc
 from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending, plan
 from plivo_record_async.stores.interface import FollowedRecording, Store
 from plivo_record_async.tracking.ledger import Ledger
-from plivo_record_async.tracking.receiving.admission import Admission
+from plivo_record_async.tracking.receiving.body_limits import BodyLimits
 from plivo_record_async.tracking.receiving.receiver import LONGEST_BODY, MAX_DRAINING, run_lifespan
 from tests.support.servers.asgi_server import StartupFailedError, serving
 from tests.support.servers.raw_http_client import RawHttpClient, request_head
@@ -98,7 +98,7 @@ async def receiving(
     *,
     public_url: str = PUBLIC_URL,
     plivo: ScriptedPlivo | None = None,
-    room: Admission | None = None,
+    room: BodyLimits | None = None,
     mount: Callable[[RecordingTracker], Any] = lambda tracker: tracker,
     **options: Any,
 ) -> AsyncGenerator[tuple[RawHttpClient, Store]]:
@@ -536,7 +536,7 @@ async def test_content_length_is_parsed_strictly(announced: str, status: int) ->
 
 
 async def test_body_that_does_not_arrive_in_time_is_rejected(caplog: pytest.LogCaptureFixture) -> None:
-    async with receiving(room=Admission(max_bytes=10**6, seconds=0.05)) as (http_client, _):
+    async with receiving(room=BodyLimits(max_bytes=10**6, seconds=0.05)) as (http_client, _):
         callback = signed()
         await http_client.send(
             request_head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"}), b"a=b"
@@ -549,7 +549,7 @@ async def test_body_that_does_not_arrive_in_time_is_rejected(caplog: pytest.LogC
 async def test_genuine_callback_is_admitted_although_attackers_use_all_space() -> None:
     """This holds even if the attackers know its URL, and even if it is the first callback of its start."""
     async with AsyncExitStack() as stack:
-        http_client, store = await stack.enter_async_context(receiving(room=Admission(max_bytes=10**6, seconds=60)))
+        http_client, store = await stack.enter_async_context(receiving(room=BodyLimits(max_bytes=10**6, seconds=60)))
         await store.create(accepted())
         callback = signed(token="foreign")
         slow = request_head("POST", target_of(callback), {**callback.headers, "Content-Length": "1000"})

@@ -11,7 +11,7 @@ import pytest
 import respx
 
 from plivo_record_async import ConfigurationError
-from plivo_record_async.protocol.media.places import DEFAULT_MEDIA_HOSTS, MediaPlaces, PlaceError
+from plivo_record_async.protocol.media.hosts import DEFAULT_MEDIA_HOSTS, MediaHosts, MediaUrlError
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.connectors.connector import Transport
 from plivo_record_async.transport.connectors.media import MediaOpener, PublicBackend
@@ -26,14 +26,14 @@ def opener_for(
 ) -> MediaOpener:
     return MediaOpener(
         settings=Settings(auth_id=AUTH_ID, auth_token="token", base_url=base_url),
-        places=MediaPlaces.read(base_url, media_hosts),
+        hosts=MediaHosts.read(base_url, media_hosts),
         transport=transport,
         **more,
     )
 
 
 async def opened(opener: MediaOpener, url: str) -> tuple[int, bytes]:
-    async with opener.open(opener.places.resolve(url), {}) as response:
+    async with opener.open(opener.hosts.resolve(url), {}) as response:
         return response.status, b"".join([chunk async for chunk in response.chunks])
 
 
@@ -81,22 +81,22 @@ async def test_redirect_to_another_host_does_not_take_the_credentials_along() ->
     "location",
     ["https://evil.example/r.mp3", "http://10.0.0.1/r.mp3", "file:///etc/passwd", "//evil.example/", "r.mp3"],
 )
-async def test_redirect_to_a_place_that_is_not_allowed_is_refused(location: str) -> None:
+async def test_redirect_to_a_host_that_is_not_allowed_is_refused(location: str) -> None:
     async with MediaServer.serving(Reply(status=301, headers={"Location": location})) as server:
-        with pytest.raises(PlaceError):
+        with pytest.raises(MediaUrlError):
             await opened(opener_for(server.url), f"{server.url}/r.mp3")
 
 
 async def test_redirects_without_end_are_refused() -> None:
     async with MediaServer.serving(Reply(status=307, headers={"Location": "/again"})) as server:
-        with pytest.raises(PlaceError, match="more than 5 redirects"):
+        with pytest.raises(MediaUrlError, match="more than 5 redirects"):
             await opened(opener_for(server.url), f"{server.url}/r.mp3")
 
 
 async def test_response_that_is_longer_than_announced_is_not_clean() -> None:
     async with MediaServer.serving(Reply(announced=-5)) as server:
         opener = opener_for(server.url)
-        async with opener.open(opener.places.resolve(f"{server.url}/r.mp3"), {}) as response:
+        async with opener.open(opener.hosts.resolve(f"{server.url}/r.mp3"), {}) as response:
             assert len(b"".join([chunk async for chunk in response.chunks])) == len(FILE) - 5
             assert not response.is_clean
 
@@ -143,7 +143,7 @@ async def test_host_of_plivo_that_resolves_to_a_private_address_is_refused(
 ) -> None:
     resolving_to(monkeypatch, "93.184.215.14", address)
     opener = opener_for("https://api.plivo.com", DEFAULT_MEDIA_HOSTS)
-    with pytest.raises(PlaceError, match="not a public address"):
+    with pytest.raises(MediaUrlError, match="not a public address"):
         await opened(opener, "https://media.plivo.com/r.mp3")
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plivo_record_async.protocol.media.files import RemoteFile
+from plivo_record_async.protocol.media.resuming import RemoteFile
 from plivo_record_async.transport.downloads.part_file import PartFile
 
 URL = "https://media.plivo.com/r.mp3"

@@ -7,8 +7,8 @@ from contextlib import aclosing
 import pytest
 
 from plivo_record_async.errors import DownloadError, DownloadRefusedError
-from plivo_record_async.protocol.media.files import RemoteFile
-from plivo_record_async.protocol.media.places import MediaPlaces
+from plivo_record_async.protocol.media.hosts import MediaHosts
+from plivo_record_async.protocol.media.resuming import RemoteFile
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.downloads import transfer as module
@@ -26,7 +26,7 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def transfer_from(server: MediaServer, *, wait: float = 0, max_size: int = 10**9) -> Transfer:
     settings = Settings(auth_id="MA" + "X" * 18, auth_token="token", base_url=server.url)
-    opener = MediaOpener(settings=settings, places=MediaPlaces.read(server.url, []))
+    opener = MediaOpener(settings=settings, hosts=MediaHosts.read(server.url, []))
     return Transfer(opener=opener, url=f"{server.url}/r.mp3", wait=wait, max_size=max_size)
 
 
@@ -190,7 +190,7 @@ async def test_file_that_is_too_long_is_refused(chunked: bool) -> None:
         assert await result_of(transfer_from(server, max_size=len(FILE))) == FILE
 
 
-async def test_place_that_is_not_allowed_is_refused_without_a_request() -> None:
+async def test_host_that_is_not_allowed_is_refused_without_a_request() -> None:
     async with MediaServer.serving() as server:
         transfer = transfer_from(server)
         transfer.url = "https://evil.example/r.mp3"

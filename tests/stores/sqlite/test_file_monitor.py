@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from plivo_record_async.stores.sqlite.open_files import FileMonitor, OpenFiles
+from plivo_record_async.stores.sqlite.file_monitor import FileMonitor, OpenFiles
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ import attrs
 from plivo_record_async.errors import CallbackRejectedError
 from plivo_record_async.tracking.receiving.request_head import LONGEST_BODY, RequestBody, TooLargeError
 
-__all__ = ["Admission", "TooManyError", "TooSlowError"]
+__all__ = ["BodyLimits", "TooManyError", "TooSlowError"]
 
 REQUEST_BYTES = 64 * 1024
 """The bytes that are reserved for a request in addition to its body. A server needs about as much for a connection."""
@@ -54,7 +54,7 @@ class _PendingBody:
     deadline: asyncio.Timeout
 
 
-class Admission:
+class BodyLimits:
     """Limits the memory that the bodies of unverified requests occupy.
 
     Args:

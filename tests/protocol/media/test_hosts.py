@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.protocol.media.places import DEFAULT_MEDIA_HOSTS, MediaPlaces, PlaceError
+from plivo_record_async.protocol.media.hosts import DEFAULT_MEDIA_HOSTS, MediaHosts, MediaUrlError
 
 API = "https://api.plivo.com"
-DEFAULT = MediaPlaces.read(API, DEFAULT_MEDIA_HOSTS)
-LISTED = MediaPlaces.read("http://127.0.0.1:8765", ["media.example", "http://plain.example:8080/r/", "[::1]"])
+DEFAULT = MediaHosts.read(API, DEFAULT_MEDIA_HOSTS)
+LISTED = MediaHosts.read("http://127.0.0.1:8765", ["media.example", "http://plain.example:8080/r/", "[::1]"])
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def test_recorded_files_of_plivo_are_allowed_over_https(url: str, resolved: str)
     ],
 )
 def test_every_other_url_is_rejected(url: Any) -> None:
-    with pytest.raises(PlaceError):
+    with pytest.raises(MediaUrlError):
         DEFAULT.resolve(url)
 
 
 def test_rejection_does_not_show_a_password() -> None:
-    with pytest.raises(PlaceError) as caught:
+    with pytest.raises(MediaUrlError) as caught:
         DEFAULT.resolve("https://user:secret@evil.example/")
     assert "secret" not in str(caught.value)
 
@@ -90,16 +90,16 @@ def test_rejection_does_not_show_a_password() -> None:
         ("https://media.plivo.com/x.mp3", False),
     ],
 )
-def test_listed_places_are_allowed_as_they_are_written(url: str, allowed: bool) -> None:
+def test_listed_hosts_are_allowed_as_they_are_written(url: str, allowed: bool) -> None:
     if allowed:
         assert str(LISTED.resolve(url)) == url
     else:
-        with pytest.raises(PlaceError, match="media_hosts"):
+        with pytest.raises(MediaUrlError, match="media_hosts"):
             LISTED.resolve(url)
 
 
 @pytest.mark.parametrize(
-    ("places", "url", "takes_credentials", "must_be_public"),
+    ("hosts", "url", "takes_credentials", "must_be_public"),
     [
         (DEFAULT, "https://media.plivo.com/r.mp3", True, True),
         (DEFAULT, "https://s3.amazonaws.com/plivocloud/r.mp3", False, True),
@@ -108,20 +108,20 @@ def test_listed_places_are_allowed_as_they_are_written(url: str, allowed: bool) 
         (LISTED, "https://media.example/r.mp3", False, False),
     ],
 )
-def test_place_says_what_a_download_may_do(
-    places: MediaPlaces,
+def test_host_decides_about_credentials_and_private_addresses(
+    hosts: MediaHosts,
     url: str,
     takes_credentials: bool,
     must_be_public: bool,
 ) -> None:
-    resolved = places.resolve(url)
+    resolved = hosts.resolve(url)
     assert (resolved.takes_credentials, resolved.must_be_public) == (takes_credentials, must_be_public)
 
 
 def test_user_who_lists_a_default_host_still_gets_its_rules() -> None:
-    places = MediaPlaces.read(API, ["media.plivo.com", "mine.example"])
-    assert places.resolve("http://media.plivo.com/r.mp3").must_be_public
-    assert not places.resolve("http://mine.example/r.mp3").must_be_public
+    hosts = MediaHosts.read(API, ["media.plivo.com", "mine.example"])
+    assert hosts.resolve("http://media.plivo.com/r.mp3").must_be_public
+    assert not hosts.resolve("http://mine.example/r.mp3").must_be_public
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_redirect_may_be_relative(location: str, resolved: str) -> None:
 @pytest.mark.parametrize("location", ["//evil.example/r.mp3", "http://10.0.0.1/r.mp3", "r.mp3", "/../r.mp3"])
 def test_redirect_is_checked_as_a_url_of_a_user(location: str) -> None:
     base = DEFAULT.resolve("https://media.plivo.com/r.mp3")
-    with pytest.raises(PlaceError):
+    with pytest.raises(MediaUrlError):
         DEFAULT.resolve(location, base=base)
 
 
@@ -161,4 +161,4 @@ def test_redirect_is_checked_as_a_url_of_a_user(location: str) -> None:
 )
 def test_malformed_media_hosts_are_rejected(media_hosts: Any) -> None:
     with pytest.raises(ConfigurationError, match="media_hosts"):
-        MediaPlaces.read(API, media_hosts)
+        MediaHosts.read(API, media_hosts)

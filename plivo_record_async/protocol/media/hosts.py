@@ -1,11 +1,11 @@
-"""PURE: the places from which recorded files may be downloaded.
+"""The hosts from which recorded files may be downloaded.
 
-A URL of a recorded file can come from a callback or from the application's own database, so it is not trusted: a
-download goes only to a place on a list.
+The URL of a recorded file can come from a callback or from the application's database, so it is not trusted. The client
+downloads only from hosts that are allowed.
 
 - ``media.plivo.com`` is Plivo's media host: https://plivo.com/docs/voice/api/recordings.md
 - ``s3.amazonaws.com`` had the files of older recordings. Anyone can own a bucket there, so only Plivo's two buckets are
-  on the list: http://plivo.com/docs/api/conference/record/
+  allowed: http://plivo.com/docs/api/conference/record/
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import attrs
 
 from plivo_record_async.errors import ConfigurationError
 
-__all__ = ["DEFAULT_MEDIA_HOSTS", "MediaPlaces", "MediaUrl", "PlaceError"]
+__all__ = ["DEFAULT_MEDIA_HOSTS", "MediaHosts", "MediaUrl", "MediaUrlError"]
 
 DEFAULT_MEDIA_HOSTS: Final = ("media.plivo.com", "s3.amazonaws.com/plivocloud/", "s3.amazonaws.com/recordings_2013/")
-"""The places of recorded files at Plivo: hosts, some of them with the beginning of a path."""
+"""The hosts of Plivo's recorded files. An entry with a path allows only URLs whose path begins with it."""
 
 _ENTRY = re.compile(
     r"(?:(?P<scheme>https?)://)?(?P<host>[\w.-]+|\[[0-9A-Fa-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?P<path>/[\w/.-]*)?",
@@ -32,20 +32,20 @@ _PORTS = {"http": 80, "https": 443}
 _PLIVO = "media.plivo.com"
 
 
-class PlaceError(ValueError):
-    """A URL is not one that may be downloaded. The text says why."""
+class MediaUrlError(ValueError):
+    """A URL must not be downloaded. The message says why."""
 
 
 @attrs.frozen(kw_only=True)
 class MediaUrl:
-    """A URL that may be downloaded, in its parts, so that nothing has to parse it a second time.
+    """The parts of a URL that may be downloaded. The URL is parsed only once, so it cannot be read in two ways.
 
     Attributes:
         scheme: ``http`` or ``https``.
         host: The host, in lower case. An IPv6 address has no brackets.
         port: The port.
         target: The path and the query.
-        takes_credentials: Whether the host may get the credentials of the account if it asks for them with a 401.
+        takes_credentials: Whether the credentials of the account may be sent to the host if it responds with 401.
         must_be_public: Whether the host must not resolve to a private address.
     """
 
@@ -67,14 +67,14 @@ class MediaUrl:
 
 
 @attrs.frozen
-class _Place:
+class _MediaHost:
     scheme: str | None
     host: str
     port: int | None
     path: str
     is_default: bool
 
-    def holds(self, scheme: str, host: str, port: int, path: str) -> bool:
+    def allows(self, scheme: str, host: str, port: int, path: str) -> bool:
         return (
             self.host == host
             and self.scheme in {None, scheme}
@@ -84,23 +84,23 @@ class _Place:
 
 
 @attrs.frozen
-class MediaPlaces:
-    """The places from which a client may download."""
+class MediaHosts:
+    """The hosts from which a client may download."""
 
-    _places: tuple[_Place, ...]
+    _hosts: tuple[_MediaHost, ...]
     _origin: tuple[str, str, int]
 
     @classmethod
-    def read(cls, base_url: str, media_hosts: Iterable[str]) -> MediaPlaces:
-        """Return the places that a client allows.
+    def read(cls, base_url: str, media_hosts: Iterable[str]) -> MediaHosts:
+        """Return the hosts that a client allows.
 
         Args:
             base_url: The URL of the API. Its origin is always allowed.
-            media_hosts: The other places: ``host``, ``host:port`` or ``https://host``, each with or without the
-                beginning of a path.
+            media_hosts: The other allowed hosts. An entry is ``host``, ``host:port`` or ``https://host``, with or
+                without the beginning of a path.
 
         Raises:
-            ConfigurationError: ``media_hosts`` is not a collection of such texts.
+            ConfigurationError: ``media_hosts`` is not a collection of such entries.
         """
         if isinstance(media_hosts, str | bytes) or not isinstance(media_hosts, Iterable):
             raise ConfigurationError(
@@ -108,22 +108,22 @@ class MediaPlaces:
             )
         base = urlsplit(base_url)
         return cls(
-            tuple(_read_place(entry) for entry in media_hosts),
+            tuple(_read_host(entry) for entry in media_hosts),
             (base.scheme, (base.hostname or "").lower(), base.port or _PORTS[base.scheme]),
         )
 
     def resolve(self, url: object, *, base: MediaUrl | None = None) -> MediaUrl:
-        """Return the URL to download, or reject it.
+        """Return the parts of a URL if it may be downloaded.
 
         Args:
-            url: The URL. On Plivo's own hosts, ``http`` becomes ``https``.
-            base: The URL that redirected to this one, which may then be relative.
+            url: The URL. If its host is one of Plivo's, ``http`` is replaced by ``https``.
+            base: The URL that redirected to this one. If None, ``url`` must be absolute.
 
         Raises:
-            PlaceError: The URL is not an http or https URL, is ambiguous, or does not belong to an allowed place.
+            MediaUrlError: The URL is not an http or https URL, is ambiguous, or its host is not allowed.
         """
         if not isinstance(url, str):
-            raise PlaceError(f"the URL must be a str, not {type(url).__name__}")
+            raise MediaUrlError(f"the URL must be a str, not {type(url).__name__}")
         parts = _split(url, base)
         host = (parts.hostname or "").lower()
         scheme, port = parts.scheme, parts.port
@@ -131,35 +131,34 @@ class MediaPlaces:
         target = path + (f"?{parts.query}" if parts.query else "")
         found = self._find(scheme, host, port, path)
         if found is None:
-            raise PlaceError(
-                f"{scheme}://{parts.netloc} is not a place of recorded files: pass media_hosts=[…] to RecordClient if "
-                "you trust it"
+            raise MediaUrlError(
+                f"downloads from {scheme}://{parts.netloc} are not allowed: if you trust it, pass media_hosts=[…] to "
+                "RecordClient"
             )
-        scheme, port, place = found
+        scheme, port, entry = found
         return MediaUrl(
             scheme=scheme,
             host=host,
             port=port,
             target=target,
             takes_credentials=(scheme, host, port) in {self._origin, ("https", _PLIVO, 443)},
-            must_be_public=place is not None and place.is_default,
+            must_be_public=entry is not None and entry.is_default,
         )
 
-    def _find(self, scheme: str, host: str, port: int | None, path: str) -> tuple[str, int, _Place | None] | None:
-        """Return the scheme and the port to use, and the place, which is None for the origin of the API."""
+    def _find(self, scheme: str, host: str, port: int | None, path: str) -> tuple[str, int, _MediaHost | None] | None:
+        """Return the scheme and the port to use, and the entry that allows the host: None for the origin of the API."""
         given = _PORTS[scheme] if port is None else port
         if (scheme, host, given) == self._origin:
             return scheme, given, None
-        listed = [place for place in self._places if not place.is_default]
-        for place in (*listed, *(place for place in self._places if place.is_default)):
-            if place.is_default and scheme == "http" and given == _PORTS["http"]:
+        for entry in sorted(self._hosts, key=lambda host: host.is_default):
+            if entry.is_default and scheme == "http" and given == _PORTS["http"]:
                 scheme, given = "https", _PORTS["https"]
-            if place.holds(scheme, host, given, path):
-                return scheme, given, place
+            if entry.allows(scheme, host, given, path):
+                return scheme, given, entry
         return None
 
 
-def _read_place(entry: object) -> _Place:
+def _read_host(entry: object) -> _MediaHost:
     match = _ENTRY.fullmatch(entry) if isinstance(entry, str) else None
     if match is None or (match["port"] is not None and int(match["port"]) not in range(1, 65536)):
         raise ConfigurationError(
@@ -167,7 +166,7 @@ def _read_place(entry: object) -> _Place:
             f"not {entry!r}"
         )
     is_default = entry in DEFAULT_MEDIA_HOSTS
-    return _Place(
+    return _MediaHost(
         scheme="https" if is_default else match["scheme"],
         host=match["host"].strip("[]").lower(),
         port=None if match["port"] is None else int(match["port"]),
@@ -177,13 +176,13 @@ def _read_place(entry: object) -> _Place:
 
 
 def _split(url: str, base: MediaUrl | None) -> SplitResult:
-    """Split a URL that every parser reads in the same way.
+    """Split a URL, and reject it if other parsers could read it differently.
 
     Raises:
-        PlaceError: The URL is malformed or ambiguous.
+        MediaUrlError: The URL is malformed or ambiguous.
     """
     if not url or not url.isascii() or not url.isprintable() or re.search(r'[ \\"<>^`{|}]', url):
-        raise PlaceError("the URL is empty or has a character that a URL must percent-encode")
+        raise MediaUrlError("the URL is empty or has a character that a URL must percent-encode")
     if base is not None and url.startswith("//"):
         url = f"{base.scheme}:{url}"
     elif base is not None and url.startswith("/"):
@@ -192,18 +191,18 @@ def _split(url: str, base: MediaUrl | None) -> SplitResult:
         parts = urlsplit(url.partition("#")[0])
         _ = parts.port
     except ValueError as error:
-        raise PlaceError(f"the URL is malformed: {error}") from error
+        raise MediaUrlError(f"the URL is malformed: {error}") from error
     if parts.scheme not in _PORTS or not parts.hostname:
-        raise PlaceError("the URL must be an absolute http:// or https:// URL")
+        raise MediaUrlError("the URL must be an absolute http:// or https:// URL")
     if "@" in parts.netloc:
-        raise PlaceError("the URL must not have a user name or a password")
+        raise MediaUrlError("the URL must not have a user name or a password")
     if any(segment in {".", ".."} for segment in _segments(parts.path)):
-        raise PlaceError("the path of the URL must not have the segments . or ..")
+        raise MediaUrlError("the path of the URL must not have the segments . or ..")
     return parts
 
 
 def _segments(path: str) -> Sequence[str]:
-    """Return the segments of a path, decoded until nothing is left to decode, as a careless server would."""
+    """Return the segments of a path. It is decoded repeatedly, because a server may decode it more than once."""
     while (decoded := unquote(path)) != path:
         path = decoded
     return re.split(r"[/\\]", path)
