@@ -9,9 +9,15 @@ from sphinx.application import Sphinx
 from sphinx.domains.python._object import PyObject
 
 _MADE_BY_THE_PACKAGE = {
+    "plivo_record_async.emulator.clock.RealClock",
+    "plivo_record_async.emulator.clock.VirtualClock",
+    "plivo_record_async.emulator.faults.fault.Fault",
+    "plivo_record_async.emulator.faults.faults.FaultOn",
+    "plivo_record_async.emulator.faults.faults.Faults",
     "plivo_record_async.TrackedRecording",
     "plivo_record_async.emulator.history.entries.Delivery",
     "plivo_record_async.emulator.history.entries.ReceivedRequest",
+    "plivo_record_async.transport.downloads.download.MediaStream",
     "plivo_record_async.stores.FollowedRecording",
 }
 """Classes that users do not construct."""

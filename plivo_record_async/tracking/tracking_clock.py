@@ -12,7 +12,7 @@ __all__ = ["SystemClock", "TrackingClock"]
 
 
 class TrackingClock(Protocol):
-    """A clock for `RecordingTracker`."""
+    """A clock for `~plivo_record_async.RecordingTracker`."""
 
     def read(self) -> Reading:
         """Return the time of day and the steady clock, read at the same moment."""

@@ -19,13 +19,14 @@ from tests.support.chromium import launched_browser
 DOCS = Path(__file__).parents[2] / "docs"
 
 INTERNALS = re.compile(
-    r"= NOTHING\b|<factory>|\bdatetime\.timedelta\(|TypeAliasForwardRef|\*args, \*\*kwargs|<object object"
+    r"= NOTHING\b|<factory>|\bdatetime\.timedelta\(|TypeAliasForwardRef|\(\*args, \*\*kwargs\)|<object object"
     r"|plivo_record_async\.(?:[a-z_]+\.)*_(?!_)\w+|Bases: .*(?:\bValue\b|\b_\w+)"
 )
 """What autodoc writes of values and classes that are not public."""
 
 FROM_ELSEWHERE = {
     *(
+        "AbstractAsyncContextManager",
         "Any",
         "AsyncBaseTransport",
         "AsyncClient",
@@ -35,8 +36,8 @@ FROM_ELSEWHERE = {
         "Awaitable",
         "Callable",
     ),
-    *("Exception", "Iterable", "Literal", "Mapping", "MutableMapping", "NoReturn", "None", "PathLike", "Proxy"),
-    *("Self", "Sequence", "URL", "False", "True"),
+    *("Exception", "Iterable", "Literal", "Mapping", "MutableMapping", "NoReturn", "None", "Path"),
+    *("PathLike", "Proxy", "Self", "Sequence", "URL", "False", "True"),
 }
 """Names in signatures that Python and httpx define."""
 
