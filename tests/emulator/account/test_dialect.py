@@ -86,3 +86,10 @@ def test_dialect_is_read_from_json() -> None:
 
 def test_numbers_may_all_be_unknown() -> None:
     assert Dialect(numbers="unknown").ended_fields({"recording_duration_ms": 1500}) == {"recording_duration_ms": "-1"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "body"), [("json", {"a": 1}), ("empty", {}), ("html", "<html><body><h1>ok</h1></body></html>")]
+)
+def test_successes_follow_the_dialect(shape: Any, body: object) -> None:
+    assert Dialect(success_shape=shape).success({"a": 1}) == body

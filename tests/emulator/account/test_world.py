@@ -9,6 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from plivo_record_async.emulator.account.arguments import RefusedError
 from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.quota import Quota
 from plivo_record_async.emulator.account.world import World, start_arguments
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -217,3 +218,14 @@ def test_many_recordings_may_run_in_one_conference() -> None:
     ended = world.end("x", now=NOW)
     assert ended.body["ended_recordings"] == ids
     assert world.conferences["x"].running == ()
+
+
+def test_deleted_and_cleared_recordings_are_gone() -> None:
+    world = World(auth_id="MAXXXXXXXXXXXXXXXXXX", url="http://h", quota=Quota(1, 5.0))
+    world.start("x", {}, now=NOW, api_id="a", recording_id="r")
+    assert world.conferences["x"].to_dict()["running"] == ["r"]
+    world.stop("x", now=NOW, api_id="b")
+    (deleted,) = world.delete("r", api_id="c").changed
+    assert (deleted.to_dict()["deleted"], world.recordings) == (True, {})
+    world.clear()
+    assert world.conferences == {}
