@@ -59,8 +59,8 @@ class RecordClient:
             await client.stop_recording("standup")
 
     Each call ends with exactly one outcome: a result or a typed error. A start is sent again only if it is certain that
-    it was not executed, either because no byte of it left this machine or because Plivo rejected it with 429. A stop is
-    safe to repeat, so it is also sent again if its outcome is unknown.
+    it was not executed, either because no byte of it left this machine or because Plivo rejected it with 429 (unless
+    ``retry_503_starts`` is True). A stop is safe to repeat, so it is also sent again if its outcome is unknown.
 
     A client can be created anywhere, for example at module level. It is used in one event loop at a time, in any number
     of event loops one after another, and it keeps the account's quota across all of them. ``async with`` blocks may be
@@ -87,7 +87,7 @@ class RecordClient:
             that the start was not executed, so the retry can cause a second recording.
         media_hosts: The hosts from which recorded files may be downloaded, besides the origin of ``base_url``. An entry
             is ``host``, ``host:port`` or ``https://host``, with or without the beginning of a path.
-        max_download: The largest file to download, in bytes.
+        max_download: The maximum size of a file to download, in bytes.
 
     Raises:
         ConfigurationError: A credential or the URL is missing or malformed, or the transport, the proxy or the
@@ -283,19 +283,21 @@ class RecordClient:
     ) -> RecordingStarted | PendingResponse:
         """Start recording a conference.
 
-        An argument that is None is not sent, so Plivo's own default applies.
+        An option that is None is not sent, so Plivo's own default applies.
         https://plivo.com/docs/voice/api/conferences
 
         Args:
-            conference_name: The name of the conference. Any text except ``.`` and ``..`` is a legal name.
+            conference_name: The name of the conference. Any text is a valid name, except an empty one,
+                ``.`` and ``..``.
             file_format: The format of the recording, ``mp3`` or ``wav``. If None, Plivo uses mp3.
-            transcription_type: The type of the transcription, usually ``auto``. If this and ``transcription_url`` are
-                None, the recording is not transcribed.
-            transcription_url: The URL to which Plivo sends the transcript. If None, Plivo does not send it.
+            transcription_type: The type of the transcription, usually ``auto``. It is sent unchanged. If None, Plivo's
+                default applies.
+            transcription_url: The URL to which Plivo sends the transcript. If None, Plivo sends no transcript.
             transcription_method: The HTTP method for ``transcription_url``, ``GET`` or ``POST``. If None, Plivo uses
                 POST.
             callback_url: The URL to which Plivo sends the asynchronous response, and a second callback when the
-                recording ends. It is sent byte for byte, including its fragment. If None, the call is synchronous.
+                recording ends. It is sent byte for byte, including its fragment, because the fragment contains Plivo's
+                delivery options (`CallbackPolicy`). If None, the call is synchronous.
             callback_method: The HTTP method for ``callback_url``, ``GET`` or ``POST``. If None, Plivo uses POST.
                 ``GET`` is not allowed if the name of the conference contains ``&`` or ``=``.
             timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
@@ -307,9 +309,9 @@ class RecordClient:
             ValueError: An argument has an invalid value; nothing was sent.
             TypeError: An argument has the wrong type; nothing was sent.
             NotSentError: No byte of the start left this machine; it is safe to call again.
-            OutcomeUnknownError: The start may have been executed. Do not repeat it: a second start records, and is
-                billed, twice.
-            ApiError: Plivo rejected the start, so it was not executed. The subclass says why: for example,
+            OutcomeUnknownError: The start may have been executed. Do not repeat it: a second start makes a
+                second recording, and Plivo bills both.
+            ApiError: Plivo rejected the start, so it was not executed. The status decides the subclass: for example,
                 `NotFoundError` if no conference of this name is live.
             UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
                 error. Do not repeat the start, because it may have been executed.
@@ -371,7 +373,8 @@ class RecordClient:
         https://plivo.com/docs/voice/api/conferences
 
         Args:
-            conference_name: The name of the conference. Any text except ``.`` and ``..`` is a legal name.
+            conference_name: The name of the conference. Any text is a valid name, except an empty one,
+                ``.`` and ``..``.
             callback_url: The URL to which Plivo sends the asynchronous response. If None, the call is synchronous.
             callback_method: The HTTP method for ``callback_url``, ``GET`` or ``POST``. If None, Plivo uses POST.
                 ``GET`` is not allowed if the name of the conference contains ``&`` or ``=``.
@@ -416,7 +419,8 @@ class RecordClient:
             requests: An iterable or async iterable of conference names or `StartRequest` values. It is read lazily: an
                 item is read only when its call can begin, so memory use is proportional to ``concurrency``.
             concurrency: The maximum number of calls at the same time.
-            timeout: The time limit of each call, in seconds. If None, the client's ``timeout`` applies.
+            timeout: The time limit of each call, in seconds. If None, the client's ``timeout`` applies. It is checked
+                at once, before any item is read.
 
         Yields:
             One `Outcome` for each item: a `Succeeded` or a `Failed`, whose ``request`` is the item itself. A failed
@@ -424,15 +428,16 @@ class RecordClient:
             read, and the calls that have begun are cancelled.
 
         Raises:
-            TypeError: ``requests`` is not iterable or is a single string, or ``concurrency`` is not an integer.
-            ValueError: ``concurrency`` is less than 1.
+            TypeError: ``requests`` is not iterable or is a single string, ``concurrency`` is not an integer, or
+                ``timeout`` is not a number; nothing was sent.
+            ValueError: ``concurrency`` is less than 1, or ``timeout`` is out of range; nothing was sent.
         """
 
         async def start(item: StartT) -> RecordingStarted | PendingResponse:
             request = item if isinstance(item, StartRequest) else StartRequest(item)
             return await self._sender.send(endpoints.start_recording(request), timeout)
 
-        return run_many(requests, start, concurrency=concurrency)
+        return run_many(requests, start, concurrency=concurrency, timeout=timeout)
 
     def stop_many(
         self,
@@ -447,7 +452,8 @@ class RecordClient:
             requests: An iterable or async iterable of conference names or `StopRequest` values. It is read lazily: an
                 item is read only when its call can begin, so memory use is proportional to ``concurrency``.
             concurrency: The maximum number of calls at the same time.
-            timeout: The time limit of each call, in seconds. If None, the client's ``timeout`` applies.
+            timeout: The time limit of each call, in seconds. If None, the client's ``timeout`` applies. It is checked
+                at once, before any item is read.
 
         Yields:
             One `Outcome` for each item: a `Succeeded` or a `Failed`, whose ``request`` is the item itself. A failed
@@ -455,15 +461,16 @@ class RecordClient:
             read, and the calls that have begun are cancelled.
 
         Raises:
-            TypeError: ``requests`` is not iterable or is a single string, or ``concurrency`` is not an integer.
-            ValueError: ``concurrency`` is less than 1.
+            TypeError: ``requests`` is not iterable or is a single string, ``concurrency`` is not an integer, or
+                ``timeout`` is not a number; nothing was sent.
+            ValueError: ``concurrency`` is less than 1, or ``timeout`` is out of range; nothing was sent.
         """
 
         async def stop(item: StopT) -> RecordingStopped | PendingResponse:
             request = item if isinstance(item, StopRequest) else StopRequest(item)
             return await self._sender.send(endpoints.stop_recording(request), timeout)
 
-        return run_many(requests, stop, concurrency=concurrency)
+        return run_many(requests, stop, concurrency=concurrency, timeout=timeout)
 
     async def get_recording(self, recording_id: str, *, timeout: float | None = None) -> Recording:
         """Return a recording that Plivo stores.
@@ -581,31 +588,32 @@ class RecordClient:
     ) -> Path:
         """Download a recorded file.
 
-        The file is written to ``<path>.part`` and renamed when it is complete, so ``path`` never holds a partial file.
-        A connection that breaks is resumed. If the process is killed, the next call resumes the ``.part``, provided
-        that the server proves that the file is the same.
+        The file is written to ``<path>.part`` and renamed when it is complete, so ``path`` never contains a partial
+        file. If a connection breaks, the download is resumed. If the process is killed, the next call resumes the
+        download from ``<path>.part`` and ``<path>.part.json``, provided that the server proves that the file is the
+        same.
 
         Args:
             recording_or_url: The URL of the file, or a value that has it: a `Recording`, `RecordingStarted`,
                 `RecordingEnded` or `RecordingStatus`.
-            path: The file to write, or an existing directory. In a directory, the name of the file is the last segment
-                of the URL, made safe.
-            progress: A function that is called at most ten times a second with the number of bytes that have arrived,
-                and the length of the file or None.
+            path: The path of the file to write, or an existing directory. In a directory, the name of the file is the
+                last segment of the URL, with unusual characters replaced.
+            progress: A function that is called at most ten times a second with the number of received bytes and the
+                length of the file, which is None if it is not known. If None, progress is not reported.
             overwrite: Whether an existing file may be replaced.
-            wait: The number of seconds to wait for a file that does not exist yet. Right after the callback that a
-                recording has ended, a 404 is normal.
-            timeout: The time limit of the whole download, in seconds. If None, there is none; a connection on which no
-                byte arrives for 30 seconds counts as broken.
+            wait: The number of seconds to wait for a file that does not exist yet. Directly after the end of a
+                recording, Plivo may answer 404 for its file.
+            timeout: The time limit of the whole download, in seconds. If None, there is no time limit. A connection on
+                which no byte arrives for 30 seconds counts as broken in any case.
 
         Returns:
             The path of the file.
 
         Raises:
             DownloadRefusedError: The URL does not belong to an allowed host, or the file is longer than
-                ``max_download`` or is neither mp3 nor wav. Nothing is kept.
-            DownloadError: The file cannot be downloaded, or another process is downloading it to this path. What has
-                arrived is kept, and the same call continues there.
+                ``max_download`` or is neither mp3 nor wav. The received bytes are deleted.
+            DownloadError: The file cannot be downloaded, or another process is downloading it to this path. The
+                received bytes are kept, and the same call resumes the download.
             FileExistsError: ``path`` exists, and ``overwrite`` is False.
             OSError: The file cannot be written; for example, the disk is full.
             ValueError: The value has no URL, or ``wait`` or ``timeout`` is out of range.
@@ -626,22 +634,25 @@ class RecordClient:
     ) -> AsyncGenerator[Outcome[FileT, Path], None]:
         """Download many recorded files into a directory.
 
-        The items are read lazily, and the outcomes are yielded as the downloads end. A download that fails does not
-        stop the others.
+        An item is read only when its download can begin, and each outcome is yielded as soon as its download ends. A
+        failed download does not stop the others.
 
         Args:
             items: URLs, or values that have one, as for `download_recording`.
             directory: The directory. It is created if it does not exist.
             concurrency: The maximum number of downloads at the same time.
-            progress: A function that is called for each file as `download_recording` calls it.
-            timeout: The time limit of each download, in seconds. If None, there is none.
+            progress: A function that is called for each file, with the arguments described at `download_recording`. If
+                None, progress is not reported.
+            timeout: The time limit of each download, in seconds. If None, there is no time limit. It is checked at
+                once, before any item is read.
 
         Yields:
-            One `Outcome` for each item: its result is the path of the file.
+            One `Outcome` for each item. The ``result`` of a `Succeeded` is the path of the file.
 
         Raises:
-            TypeError: ``items`` is not iterable or is a single string, or ``concurrency`` is not an integer.
-            ValueError: ``concurrency`` is less than 1.
+            TypeError: ``items`` is not iterable or is a single string, ``concurrency`` is not an integer, or
+                ``timeout`` is not a number; nothing was downloaded.
+            ValueError: ``concurrency`` is less than 1, or ``timeout`` is out of range; nothing was downloaded.
         """
 
         async def download(item: FileT) -> Path:
@@ -649,7 +660,7 @@ class RecordClient:
                 item, directory, progress=progress, timeout=timeout, into_directory=True
             )
 
-        return run_many(items, download, concurrency=concurrency)
+        return run_many(items, download, concurrency=concurrency, timeout=timeout)
 
     def stream_recording(
         self, recording_or_url: RecordedFile, *, wait: float = 60.0
@@ -663,8 +674,8 @@ class RecordClient:
                 async for chunk in chunks:
                     ...
 
-        The checks are those of `download_recording`. A connection that breaks is resumed if the server proves that the
-        file is the same.
+        The file is checked as by `download_recording`. If a connection breaks, the download is resumed, provided that
+        the server proves that the file is the same.
 
         Args:
             recording_or_url: The URL of the file, or a value that has it, as for `download_recording`.

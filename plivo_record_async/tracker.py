@@ -247,15 +247,17 @@ class RecordingTracker:
             dedupe_key: A function that returns the ``dedupe_key`` of an item, so that an interrupted batch can be
                 repeated. If None, each start is a new one.
             concurrency: The maximum number of starts that are in progress at the same time.
-            timeout: The time limit of each start, in seconds. If None, the client's own timeout.
+            timeout: The time limit of each start, in seconds. If None, the client's own timeout. It is checked at once,
+                before any item is read.
 
         Yields:
             One `Outcome` for each item, in the order in which they complete. Its ``result`` is a `TrackedRecording`,
             and its ``error`` is the exception that `start` would raise.
 
         Raises:
-            TypeError: ``concurrency`` is not an int.
-            ValueError: ``concurrency`` is less than 1.
+            TypeError: ``requests`` is not iterable or is a single string, ``concurrency`` is not an integer, or
+                ``timeout`` is not a number; nothing was sent.
+            ValueError: ``concurrency`` is less than 1, or ``timeout`` is out of range; nothing was sent.
         """
 
         async def start_item(item: StartT) -> TrackedRecording:
@@ -266,7 +268,7 @@ class RecordingTracker:
             )
             return self._handle_of(record)
 
-        return run_many(requests, start_item, concurrency=concurrency)
+        return run_many(requests, start_item, concurrency=concurrency, timeout=timeout)
 
     async def get(self, start_id: str | None) -> TrackedRecording:
         """Return the handle of a start, in any process that shares the store, and also after a restart.

@@ -9,6 +9,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote
 
@@ -541,6 +542,20 @@ async def test_timeout_of_a_batch_applies_to_each_call(name: str) -> None:
     async with client(transport=httpx.MockTransport(never), max_retries=0) as calls:
         outcomes = [o async for o in getattr(calls, name)(["a", "b"], timeout=0.5)]
     assert {type(outcome.error) for outcome in outcomes} == {OutcomeUnknownError}
+
+
+@pytest.mark.parametrize("name", ["start_many", "stop_many", "download_many"])
+@pytest.mark.parametrize(("timeout", "error"), [(0, ValueError), (float("nan"), ValueError), ("30", TypeError)])
+async def test_invalid_timeout_of_a_batch_is_an_error_of_the_call(
+    name: str, timeout: Any, error: type[Exception], plivo: Plivo, tmp_path: Path
+) -> None:
+    items = iter(["a", "b"])
+    more = (tmp_path,) if name == "download_many" else ()
+    async with client(transport=httpx.MockTransport(plivo)) as calls:
+        with pytest.raises(error, match="timeout"):
+            getattr(calls, name)(items, *more, timeout=timeout)
+    assert list(items) == ["a", "b"]
+    assert plivo.requests == []
 
 
 async def test_leaving_a_batch_early_leaves_no_task(plivo: Plivo) -> None:

@@ -210,6 +210,14 @@ async def test_each_start_of_a_batch_has_its_own_outcome() -> None:
         assert (await (await tracker.get(last.start_id)).status()).state == "unknown"
 
 
+async def test_invalid_timeout_of_a_batch_is_an_error_of_the_call() -> None:
+    plivo = ScriptedPlivo()
+    async with tracking(plivo) as tracker:
+        with pytest.raises(ValueError, match="timeout"):
+            tracker.start_many(["a", "b"], timeout=0)
+    assert plivo.starts == []
+
+
 async def test_leaving_a_batch_early_stores_the_outcome_of_each_start() -> None:
     go, store = asyncio.Event(), FlakyStore()
 

@@ -15,14 +15,14 @@ __all__ = ["DownloadError", "DownloadRefusedError"]
 class DownloadError(PlivoRecordError):
     """A recorded file could not be downloaded.
 
-    The bytes that have arrived are kept in ``<path>.part``, and the same call continues there. A file that was complete
-    before is not affected.
+    If the file was downloaded to a path, the received bytes are kept in ``<path>.part``, and the same call resumes the
+    download. An existing file at the path is not changed.
 
     Attributes:
         url: The URL of the file.
-        path: The path of the file to write. If None, the download is a stream.
-        status: The HTTP status of the last response. If None, there was no response.
-        received: The number of bytes of the file that have arrived.
+        path: The path of the file to write. If None, the file was opened as a stream.
+        status: The HTTP status of the last response. If None, no response arrived.
+        received: The number of received bytes.
         expected: The length of the file in bytes. If None, it is not known.
     """
 
@@ -45,7 +45,7 @@ class DownloadError(PlivoRecordError):
 
 
 class DownloadRefusedError(DownloadError):
-    """The client refused to download a file: its host is not allowed, or it is too long or neither mp3 nor wav.
+    """The client refused to download a file, because its host is not allowed, or it is too long, or it is not audio.
 
-    Nothing of the file is kept, and calling again would have the same result.
+    The received bytes are deleted. Calling again has the same result.
     """

@@ -70,9 +70,9 @@ class NotSentError(PlivoRecordError):
 class OutcomeUnknownError(PlivoRecordError):
     """The request may have been executed: it was sent, or may have been sent, and no response says what happened.
 
-    The client never repeats a start after this error, because Plivo would record and bill twice. Before you repeat it,
-    find out whether it was executed: wait for its callback, or list the recordings of the conference. A
-    ``RecordingTracker`` does this by itself.
+    The client never repeats a start after this error (unless ``retry_503_starts`` is True), because Plivo might make
+    and bill a second recording. Before you repeat it, find out whether it was executed: wait for its callback, or list
+    the recordings of the conference. A ``RecordingTracker`` does this by itself.
 
     Attributes:
         operation: A description of the call, such as ``start of 'standup'``.

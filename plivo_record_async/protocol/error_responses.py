@@ -1,4 +1,4 @@
-"""The HTTP response that a web application can send to its own user if a call of this package raises an error."""
+"""Converts an error into an HTTP response for the users of a web application."""
 
 from __future__ import annotations
 
@@ -39,10 +39,11 @@ class ErrorResponse(Value):
     """An HTTP response, for any web framework.
 
     Attributes:
-        status: The HTTP status: 202, 404, 409, 500, 502, 503 or 504, or for a rejected callback, 400 or 403.
+        status: The HTTP status: 202, 404, 409, 500, 502, 503 or 504. For a rejected callback: 400 or 403.
         headers: The headers. If the status is 503, they contain ``Retry-After``. Otherwise they are empty.
-        body: The JSON body. It contains ``error``, the name of the class of the error, and ``detail``, a sentence for
-            users. If the error has them, it also contains ``start_id`` and ``state``, those of the recording.
+        body: The JSON body. It contains ``error``, the name of the class of the error, and ``detail``, a text for
+            users. If the error concerns a followed recording, the body also contains its ``start_id`` and, if it is
+            known, its ``state``.
     """
 
     status: int
@@ -60,7 +61,7 @@ def error_response(error: PlivoRecordError) -> ErrorResponse:
         error: The error that a call raised.
 
     Returns:
-        The response. It has to be converted to that of the web framework.
+        The response. Convert it to the response type of your framework.
     """
     status, detail = _meaning(error)
     body = {"error": type(error).__name__, "detail": detail}
@@ -76,11 +77,11 @@ def error_response(error: PlivoRecordError) -> ErrorResponse:
 
 
 def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911, PLR0912 - a table: one line for each class of error
-    """Return the status, as in https://www.rfc-editor.org/rfc/rfc9110#section-15, and a sentence for users."""
+    """Return the status, as in https://www.rfc-editor.org/rfc/rfc9110#section-15, and a text for users."""
     match error:
         case UnknownStartError():
             return 404, "No recording with this ID was started here."
-        case NotFoundError(missing="conference"):
+        case NotFoundError(missing="conference"):  # not 404, because the URL of the application exists
             return 409, "Nobody is in this conference."
         case NotFoundError(missing="recording"):
             return 404, "There is no such recording."
@@ -92,8 +93,10 @@ def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911
             return 504, "Plivo sent no usable response. The request may have been executed."
         case RecordingFailedError():
             return 409, "The recording can no longer reach this stage."
-        case NotSentError() | RateLimitError() | ClosedError() | StoreError():
+        case NotSentError() | RateLimitError() | ClosedError():
             return 503, "The request was not executed. Try again later."
+        case StoreError():  # `forget(delete_recording=True)` may have deleted Plivo's file
+            return 503, "The request could not be completed. Try again later."
         case CallbackRejectedError():
             return error.status, "This callback was rejected."
         case UnexpectedResponseError():

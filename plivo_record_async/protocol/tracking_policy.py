@@ -42,26 +42,28 @@ class TrackingPolicy(Value):
     Attributes:
         poll_interval: The pause between two readings of the store for records that have to be processed. The default
             is 1 second.
-        lease: How long a start that is being sent belongs to the process that sends it, which renews the lease in the
-            meantime. If the lease expires, that process is assumed to have died, and the outcome of the start is
-            unknown. The default is 10 seconds.
-        confirm_within: How long after Plivo accepted the start its first callback may take. After that time, the
-            recording is unconfirmed and Plivo is asked about it. Plivo tries to deliver a callback for 55 seconds at
-            most: https://plivo.com/docs/voice/concepts/callback-configurations.md. The default is 2 minutes.
-        initial_backoff: The pause before Plivo is first asked about a start whose outcome is unknown. Each further
-            pause is as long as the outcome has been unknown by then. The default is 15 seconds.
+        lease: How long a process may send a start before it has to renew its lease. If it does not renew the lease,
+            the other processes assume that it has died, and the outcome of the start is unknown. The default is 10
+            seconds.
+        confirm_within: How long to wait for the first callback after Plivo has accepted the start. After that time, the
+            recording is unconfirmed. Plivo is first asked about it ``idle_backoff`` later. Plivo tries to deliver a
+            callback for 55 seconds at most: https://plivo.com/docs/voice/concepts/callback-configurations.md. The
+            default is 2 minutes.
+        initial_backoff: The pause before Plivo is first asked about a start whose outcome is unknown. Plivo is
+            asked again each time the outcome has been unknown for twice as long, but at least every ``max_backoff``.
+            The default is 15 seconds.
         idle_backoff: The pause before Plivo is first asked about a recording that is started or unconfirmed, and may
-            simply still be running. Each further pause is as long as the recording has been in that state by then.
-            The default is 5 minutes.
+            simply still be running. Plivo is asked again each time the recording has been in that state for
+            twice as long, but at least every ``max_backoff``. The default is 5 minutes.
         max_backoff: The longest pause before Plivo is asked about a recording again, and before a handler that failed
             runs again. The default is 1 hour.
         absence_grace: How long after the end of a conference Plivo may take to list its recording. If the recording is
             not listed by then, it is absent. The default is 5 minutes.
-        handler_lease: How long a handler may run before it is assumed to have died with its process and runs again,
-            perhaps in another process. It is also the pause before a handler that failed runs again. The pause doubles
+        handler_lease: How long a handler may run before other processes assume that its process has died, and run it
+            again. It is also the pause before a handler that failed runs again. The pause doubles
             with each further failure, up to ``max_backoff``. The default is 1 minute.
-        give_up_after: How long Plivo is asked about a recording, how long after its end a transcript is waited for,
-            and how long after its first failure a handler is given up. A conference lasts 24 hours at most:
+        give_up_after: How long Plivo is asked about a recording, how long to wait for a transcript after the recording
+            has ended, and how long after its first failure a handler is given up. A conference lasts 24 hours at most:
             https://plivo.com/docs/voice/concepts/account-limits.md. The default is 48 hours.
 
     Raises:

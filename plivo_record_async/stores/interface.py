@@ -117,7 +117,7 @@ class Store(Protocol):
         ...
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
-        """Return the record with an ID of Plivo's.
+        """Return the record with a given Plivo ID.
 
         Args:
             kind: The attribute of the record: ``"api_id"`` or ``"recording_id"``.
@@ -209,8 +209,9 @@ class Store(Protocol):
     async def forget(self, start_id: str, *, now: datetime) -> bool:
         """Erase a record, and all orphans that have its ``start_id``, its ``api_id`` or its ``recording_id``.
 
-        Nothing of them remains in what the store has written to a disk. The store keeps the fact that the start was
-        forgotten until `prune` deletes it, in a form that does not reveal the IDs, such as ``hash_ids`` returns.
+        Nothing of them remains in what the store has written to a disk. Until `prune` is called,
+        the store remembers that the start was forgotten, so that late callbacks are not kept. It remembers the IDs in a
+        form that does not reveal them, such as ``hash_ids`` returns.
 
         Args:
             start_id: The tracker's ID of the start.
@@ -228,7 +229,7 @@ class Store(Protocol):
         """Delete the inactive records that were last updated before a time.
 
         A record is inactive if its ``due_at`` is None. The method also deletes the orphans that were received before
-        that time, and the facts that starts were forgotten before that time.
+        that time, and ends the memory of starts that were forgotten before that time.
 
         Args:
             before: The time.

@@ -105,14 +105,15 @@ class MemoryStore(ObservableStore):
         return True
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
-        """Return the record with an ID of Plivo's.
+        """Return the record with a given Plivo ID.
 
         Args:
             kind: The attribute of the record: ``"api_id"`` or ``"recording_id"``.
             value: The ID.
 
         Returns:
-            The record that was created first. If None, there is no such record.
+            The record. If several records have the ID, the one with the earliest ``created_at``. If None, there is no
+            such record.
         """
         self._check_open()
         return self._records.find(kind, value)
@@ -161,6 +162,9 @@ class MemoryStore(ObservableStore):
     async def keep_orphan(self, orphan: Orphan) -> bool:
         """Keep an orphan, unless one with the same digest is kept already, or it belongs to a start that was forgotten.
 
+        Of each ``start_id``, the latest ``MAX_ORPHANS_PER_START`` orphans are kept; of orphans without a ``start_id``,
+        the latest ``MAX_ORPHANS_WITHOUT_START``. Older ones are deleted.
+
         Args:
             orphan: The orphan.
 
@@ -191,7 +195,9 @@ class MemoryStore(ObservableStore):
         return list(islice(reversed(self._orphans.values()), limit))
 
     async def forget(self, start_id: str, *, now: datetime) -> bool:
-        """Erase a record and its orphans, and keep the fact that the start was forgotten until `prune` deletes it.
+        """Erase a record and its orphans.
+
+        Until `prune` is called, the store remembers that the start was forgotten, so that late callbacks are not kept.
 
         Args:
             start_id: The tracker's ID of the start.
@@ -220,6 +226,8 @@ class MemoryStore(ObservableStore):
 
     async def prune(self, before: datetime) -> int:
         """Delete the inactive records that were last updated before a time, and the orphans received before it.
+
+        The method also ends the memory of starts that were forgotten before that time.
 
         Args:
             before: The time.
@@ -250,14 +258,14 @@ class MemoryStore(ObservableStore):
     async def aclose(self) -> None:
         """End all calls of `watch` with ``ClosedError``. The store keeps its records."""
         self._closed = True
-        if not self._binding.is_forked:
+        if not self._binding.is_forked:  # the futures of a forked process belong to its parent
             self._end_watching()
             self._binding.unbind()
 
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("MemoryStore() is closed; enter it again with `async with` to continue")
-        if self._binding.bind():
+        if self._binding.bind():  # to a new event loop, so the calls of `watch` in an earlier one end
             self._end_watching()
 
     def _end_watching(self) -> None:

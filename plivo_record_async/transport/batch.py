@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
 from typing import Generic, TypeVar
 
-from plivo_record_async.protocol.arguments import integer
+from plivo_record_async.protocol.arguments import integer, positive_number
 from plivo_record_async.protocol.models import Failed, Outcome, Succeeded
 
 __all__ = ["run_many"]
@@ -20,6 +20,7 @@ def run_many(
     call: Callable[[ItemT], Awaitable[ResultT]],
     *,
     concurrency: int,
+    timeout: float | None = None,
 ) -> AsyncGenerator[Outcome[ItemT, ResultT], None]:
     """Make a call for each item, and yield each outcome as soon as its call ends.
 
@@ -32,17 +33,22 @@ def run_many(
         items: The items.
         call: The function that makes the call for one item.
         concurrency: The maximum number of calls at the same time.
+        timeout: The time limit that ``call`` uses. It is only checked here, so that an invalid one raises an error at
+            once, instead of one for each item. If None, ``call`` uses its default.
 
     Yields:
         One `Outcome` for each item.
 
     Raises:
-        TypeError: ``items`` is a string or not iterable, or ``concurrency`` is not an integer.
-        ValueError: ``concurrency`` is less than 1.
+        TypeError: ``items`` is a string or not iterable, ``concurrency`` is not an integer, or ``timeout`` is not a
+            number.
+        ValueError: ``concurrency`` is less than 1, or ``timeout`` is not a finite number above 0.
     """
     if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
         raise TypeError(f"requests must be an iterable of names or requests, not {type(items).__name__}: {items!r}")
     integer("concurrency", concurrency, least=1)
+    if timeout is not None:
+        positive_number("timeout", timeout)
     source = items if isinstance(items, AsyncIterable) else _Iterated(items)
     return _Workers(aiter(source), call, concurrency).outcomes()
 

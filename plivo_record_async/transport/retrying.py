@@ -132,7 +132,9 @@ class RetryingSender:
             while True:
                 try:
                     response = self._sender.send(call)
-                    return await self._result(call, response, may_be_done=_possible_execution(error) is not None)
+                    return await self._result(
+                        call, response, may_be_already_executed=_possible_execution(error) is not None
+                    )
                 except PlivoRecordError as latest:
                     error = decisive_error(error, latest)
                     wait = self._wait_before_retry(call, latest, policy)
@@ -150,12 +152,14 @@ class RetryingSender:
                 log.warning("%s was cancelled after an attempt with an unknown outcome: %s", request.operation, earlier)
             raise
 
-    async def _result(self, call: Call[T], response: Awaitable[Response], *, may_be_done: bool = False) -> T:
+    async def _result(
+        self, call: Call[T], response: Awaitable[Response], *, may_be_already_executed: bool = False
+    ) -> T:
         received = await response
         return result_of(
             call.request,
             received,
-            may_be_done=may_be_done,
+            may_be_already_executed=may_be_already_executed,
             called_at=call.called_at,
             failed_at=_clock.now(),
             attempts=call.attempt,

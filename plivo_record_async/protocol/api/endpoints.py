@@ -105,7 +105,7 @@ def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingRe
         repeatable=True,
         missing="conference",
         read=read_pending if asynchronous else read_stopped,
-        read_already_done=read_pending if asynchronous else read_already_stopped,
+        read_already_executed=read_pending if asynchronous else read_already_stopped,
     )
 
 
@@ -150,7 +150,7 @@ def delete_recording(recording_id: str) -> Request[None]:
         repeatable=True,
         missing="recording",
         read=read_nothing,
-        read_already_done=read_nothing,
+        read_already_executed=read_nothing,
     )
 
 

@@ -31,9 +31,9 @@ class Request(Generic[T]):
         start_id: The tracker's ID of the start. If None, the request was not made by a tracker.
         read: A function that returns the result of a successful response. It raises ``ValueError`` if the response
             cannot be read.
-        read_already_done: A function that returns the result of a 404 if an earlier attempt may have been executed, and
-            the 404 shows that it was. It raises ``ValueError`` if the response cannot be read. If None, a 404 is always
-            an error.
+        read_already_executed: A function that returns the result of a 404 if an earlier attempt may have been executed,
+            and the 404 shows that it was. It raises ``ValueError`` if the response cannot be read. If None, a 404 is
+            always an error.
     """
 
     operation: str
@@ -44,4 +44,4 @@ class Request(Generic[T]):
     missing: Missing | None = None
     start_id: str | None = None
     read: Callable[[Response], T]
-    read_already_done: Callable[[Response], T] | None = None
+    read_already_executed: Callable[[Response], T] | None = None

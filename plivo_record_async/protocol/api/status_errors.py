@@ -1,4 +1,4 @@
-"""The result of a response, or the error that its status and its body mean.
+"""Turns a response into its result, or raises the error that its status and body call for.
 
 The field ``error`` of a body may be a string, an object or a list, or may be missing. A body may also be HTML, empty or
 incomplete. A success status with an ``error`` in the body is not a success. The statuses that Plivo uses are listed in
@@ -33,6 +33,7 @@ __all__ = ["result_of"]
 
 T = TypeVar("T")
 
+# 409 and 422 say, like 400, that this request cannot be executed as it is.
 _REJECTIONS: Final[dict[int, type[ApiError]]] = {
     400: BadRequestError,
     401: AuthenticationError,
@@ -47,13 +48,14 @@ _REDIRECTS: Final = frozenset({301, 302, 307, 308})
 them, because it may lead to the result of an executed request: https://www.rfc-editor.org/rfc/rfc9110#section-15.4"""
 
 _STANDARD: Final = frozenset(HTTPStatus)
+"""The statuses that this version of Python knows. Every version knows those that Plivo documents."""
 
 
 def result_of(
     request: Request[T],
     response: Response,
     *,
-    may_be_done: bool = False,
+    may_be_already_executed: bool = False,
     called_at: datetime | None = None,
     failed_at: datetime | None = None,
     attempts: int = 1,
@@ -63,8 +65,8 @@ def result_of(
     Args:
         request: The request.
         response: The response.
-        may_be_done: Whether an earlier attempt of the same call may have been executed. If so, a 404 may mean that it
-            was.
+        may_be_already_executed: Whether an earlier attempt of the same call may have been executed. If so, a 404 may
+            mean that it was.
         called_at: The time at which the call was made (aware, UTC), for errors. If None, it is not known.
         failed_at: The time at which the call failed, if it did (aware, UTC), for errors. If None, it is not known.
         attempts: The number of attempts so far.
@@ -78,9 +80,13 @@ def result_of(
         OutcomeUnknownError: The status does not prove that the request was rejected, so it may have been executed. For
             a repeatable request, a 5xx status raises `ServerError` instead.
     """
-    if may_be_done and response.status == HTTPStatus.NOT_FOUND and request.read_already_done is not None:
+    if (
+        may_be_already_executed
+        and response.status == HTTPStatus.NOT_FOUND
+        and request.read_already_executed is not None
+    ):
         with contextlib.suppress(ValueError):
-            return request.read_already_done(response)
+            return request.read_already_executed(response)
     if not response.is_success:
         if (error := _error_for_status(request, response)) is not None:
             raise error
@@ -146,7 +152,8 @@ def _error_for_status(request: Request[Any], response: Response) -> ApiError | N
 def _is_rejection(status: int) -> bool:
     """Return whether a status proves that the request was not executed.
 
-    The standard statuses of client errors prove it. The others are inventions of gateways, and some of them, such as
+    The standard statuses of client errors prove it, except 408, which gateways also send after a request that they have
+    forwarded. The other statuses are inventions of gateways, and some of them, such as
     nginx's 499 and Amazon's 460, only say that the client stopped waiting.
     """
     is_client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR

@@ -48,9 +48,9 @@ class StartRequest(Value):
     Attributes:
         conference_name: The name of the conference: any text except an empty one, ``.`` and ``..``.
         file_format: The format of the file: ``mp3`` or ``wav``. If None, Plivo makes an mp3.
-        transcription_type: The type of the transcription, which is sent as given. Plivo's documentation names ``auto``
-            and, in older versions, ``hybrid``. If None, Plivo chooses.
-        transcription_url: The URL to which Plivo sends the transcript. If None, Plivo makes no transcript.
+        transcription_type: The type of the transcription. It is sent unchanged. Plivo's documentation names ``auto``
+            and, in older versions, ``hybrid``. If None, Plivo's default applies.
+        transcription_url: The URL to which Plivo sends the transcript. If None, Plivo sends no transcript.
         transcription_method: The HTTP method for ``transcription_url``: ``GET`` or ``POST``. If None, Plivo uses POST.
         callback_url: The URL to which Plivo sends the asynchronous response, and later the end of the recording. It is
             sent byte for byte, including its fragment, which contains options for the delivery (`CallbackPolicy`). If

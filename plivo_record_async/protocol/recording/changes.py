@@ -87,12 +87,12 @@ def changes_by(  # noqa: C901 - one case for each kind of evidence
             changes = _keep_better(record, "start_response", StartResponse(api_id=api_id))
         case RecordingBegan(recording=begun):
             changes = _keep_better(record, "begun", begun)
-        case RecordingFound(recording=row):
-            changes = _by_rows(record, (row,))
+        case RecordingFound(recording=found):
+            changes = _by_candidates(record, (found,))
             if kind_of(evidence) == "found_ended" and record.ended is None:
-                changes |= _by_event(record, _ended_by(record, row), events_with_handlers)
-        case CandidatesFound(recordings=rows):
-            changes = _by_rows(record, tuple(sorted(rows, key=lambda row: row.recording_id or "")))
+                changes |= _by_event(record, _ended_by(record, found), events_with_handlers)
+        case CandidatesFound(recordings=several):
+            changes = _by_candidates(record, tuple(sorted(several, key=lambda found: found.recording_id or "")))
         case SendingBegan(sending=sending):
             changes = {"sending": sending}
         case ConferenceGone(at=at):
@@ -146,17 +146,19 @@ def _keep_better(
 ) -> dict[str, Any]:
     """Return the change of an attribute, if the new value has precedence over the old one.
 
-    The same value is kept in whatever order the values arrive.
+    The value that remains does not depend on the order in which the values arrive.
     """
     old = getattr(record, attribute)
     return {} if old is not None and _precedence(old) >= _precedence(new) else {attribute: new}
 
 
 def _precedence(value: StartResponse | CallbackEvent | Recording) -> tuple[bool, int, str]:
-    """Return what the precedence of a value depends on: the greater result has precedence.
+    """Return a sort key: of two values, the one with the greater key is kept.
 
-    The result is whether the value is decisive, how many of its attributes are known, and a text that breaks ties.
+    The key is whether the value is decisive, how many of its attributes are known, and a text that breaks ties.
     """
+    # A response with an error says that the start failed, while a success is also known from later events. A missing
+    # transcript may be an assumption of `changes_by_time`, so a transcript that arrives later replaces it.
     match value:
         case ApiResponse(error=error):
             decisive = error is not None
@@ -169,20 +171,20 @@ def _precedence(value: StartResponse | CallbackEvent | Recording) -> tuple[bool,
     return decisive, known, json.dumps(attributes, sort_keys=True, default=str)
 
 
-def _by_rows(record: FollowedRecording, rows: tuple[Recording, ...]) -> dict[str, Any]:
-    return {} if rows == record.candidates else {"candidates": rows}
+def _by_candidates(record: FollowedRecording, candidates: tuple[Recording, ...]) -> dict[str, Any]:
+    return {} if candidates == record.candidates else {"candidates": candidates}
 
 
-def _ended_by(record: FollowedRecording, row: Recording) -> RecordingEnded:
+def _ended_by(record: FollowedRecording, found: Recording) -> RecordingEnded:
     return RecordingEnded(
-        api_id=record.api_id,  # the api_id of the row may be that of the list request
-        conference_name=row.conference_name,
-        record_url=row.recording_url or "",
-        recording_id=row.recording_id,
-        duration_ms=row.duration_ms,
-        started_at=row.started_at,
-        ended_at=row.ended_at,
-        raw=row.raw,
+        api_id=record.api_id,  # the api_id in the list may be that of the list request
+        conference_name=found.conference_name,
+        record_url=found.recording_url or "",
+        recording_id=found.recording_id,
+        duration_ms=found.duration_ms,
+        started_at=found.started_at,
+        ended_at=found.ended_at,
+        raw=found.raw,
     )
 
 

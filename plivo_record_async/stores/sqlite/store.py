@@ -219,7 +219,7 @@ class SQLiteStore(ObservableStore):
         return list(self._without_unreadable(await self._values(Orphan, sql.LATEST_ORPHANS, limit)))
 
     async def forget(self, start_id: str, *, now: datetime) -> bool:
-        """Erase a record and its orphans from the file and its journal, and keep the fact that the start was forgotten.
+        """Erase a record and its orphans from the file and its journal, and remember that the start was forgotten.
 
         Args:
             start_id: The tracker's ID of the start.

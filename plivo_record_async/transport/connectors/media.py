@@ -1,4 +1,4 @@
-"""Open a recorded file over HTTP: redirects, credentials, and the check of the address that is connected to."""
+"""`MediaOpener`, which opens recorded files over HTTP: redirects, credentials, and the check for private addresses."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ NETWORK_ERRORS = (
 )
 """The errors after which another request may succeed."""
 
-_MOST_REDIRECTS = 5
+_MAX_REDIRECTS = 5
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -41,11 +41,11 @@ class OpenedMedia:
     """A response whose body has not been read yet.
 
     Attributes:
-        url: The URL that sent it, after redirects.
+        url: The URL of the response, after redirects.
         status: The HTTP status.
         headers: The headers, with their names in lower case.
         chunks: The parts of the body.
-        is_clean: A function that returns whether nothing has arrived after the body.
+        connection: The connection. If None, the transport of the user does not provide it.
     """
 
     url: MediaUrl
@@ -56,20 +56,20 @@ class OpenedMedia:
 
     @property
     def is_clean(self) -> bool:
-        """Whether nothing has arrived after the body, as far as the transport reports it."""
+        """Whether no byte was received after the body, as far as it is known."""
         return self.connection is None or is_clean(self.connection)
 
 
 @attrs.define(kw_only=True)
 class MediaOpener:
-    """Opens files at the places that a client allows.
+    """Opens files on the hosts that a client allows.
 
     Attributes:
-        settings: The account, and the URL of the API.
-        hosts: The allowed places.
-        transport: The transport of the user. If None, each file gets a connection of its own.
+        settings: The credentials, and the URL of the API.
+        hosts: The allowed hosts.
+        transport: The transport that the user passed. If None, each request uses a new connection.
         proxy: The proxy that the user passed. If None, the environment decides for each URL.
-        environment: The proxies and certificates that the environment variables name.
+        environment: The proxies and the certificates from the environment.
     """
 
     settings: Settings
@@ -80,21 +80,23 @@ class MediaOpener:
 
     @asynccontextmanager
     async def open(self, url: MediaUrl, headers: Mapping[str, str]) -> AsyncGenerator[OpenedMedia]:
-        """Send a GET and follow redirects. A response with 401 is answered with the credentials, where they may go.
+        """Send a GET request, and follow redirects.
+
+        The credentials are sent only after a 401, and only to hosts that may receive them.
 
         Args:
             url: The URL.
-            headers: The headers of the request, in addition to those that all requests have.
+            headers: Additional headers of the request.
 
         Yields:
             The response.
 
         Raises:
-            MediaUrlError: A redirect leads to a place that is not allowed, or a host has a private address.
-            Exception: The request failed. The exception is that of the HTTP library.
+            MediaUrlError: The host of a redirect is not allowed, or a host has a private address.
+            Exception: The request failed. The HTTP library decides which exception is raised: see `NETWORK_ERRORS`.
         """
         authorized: set[str] = set()
-        for _ in range(_MOST_REDIRECTS + 2):
+        for _ in range(_MAX_REDIRECTS + 2):
             authority = f"{url.scheme}://{url.authority}"
             async with self._request(url, self._headers(headers, with_credentials=authority in authorized)) as response:
                 if (
@@ -108,7 +110,7 @@ class MediaOpener:
                 else:
                     yield response
                     return
-        raise MediaUrlError(f"there are more than {_MOST_REDIRECTS} redirects")
+        raise MediaUrlError(f"there are more than {_MAX_REDIRECTS} redirects")
 
     def _headers(self, headers: Mapping[str, str], *, with_credentials: bool) -> dict[str, str]:
         credentials = base64.b64encode(f"{self.settings.auth_id}:{self.settings.auth_token}".encode()).decode()
@@ -157,9 +159,9 @@ class MediaOpener:
 
 
 class PublicBackend(AsyncioBackend):
-    """Connects only to public addresses, so that a forged DNS answer cannot lead into the network of the application.
+    """Connects only to public addresses, so that a forged DNS response cannot redirect requests to a private network.
 
-    The addresses that were checked are the ones that are connected to: the name is not resolved a second time.
+    The name is resolved only once, so the client connects to the addresses that were checked.
     """
 
     async def connect_tcp(

@@ -1,1 +1,1 @@
-"""Downloads of recorded files."""
+"""Downloads of recorded files, to a path or as a stream."""

@@ -1,4 +1,4 @@
-"""Download a recorded file to the disk, or stream it."""
+"""`Downloads`, which downloads recorded files to a path or opens them as streams."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RecordedFile = str | Recording | RecordingStarted | RecordingEnded | RecordingSt
 """The URL of a recorded file, or a value that has it."""
 
 ProgressCallback = Callable[[int, int | None], object]
-"""A function that is called with the number of bytes that have arrived, and the length of the file if it is known."""
+"""A function that is called with the number of received bytes, and the length of the file or None."""
 
 _WRITE_SIZE = 1024 * 1024
 _PROGRESS_INTERVAL = 0.1
@@ -40,8 +40,8 @@ class MediaStream:
     """The bytes of a recorded file, as an asynchronous iterator.
 
     Attributes:
-        length: The length of the file in bytes. If None, the server did not say it.
-        content_type: The type of the content, such as ``audio/mpeg``. If None, the server did not say it.
+        length: The length of the file in bytes. If None, it is not known.
+        content_type: The type of the content, such as ``audio/mpeg``. If None, it is not known.
     """
 
     length: int | None
@@ -57,8 +57,8 @@ class Downloads:
     """The downloads of a client.
 
     Attributes:
-        opener: It opens the files.
-        max_size: The largest file to accept, in bytes.
+        opener: Opens the files.
+        max_size: The maximum size of a file, in bytes.
     """
 
     opener: MediaOpener
@@ -79,11 +79,11 @@ class Downloads:
 
         Args:
             source: The URL of the file, or a value that has it.
-            path: The file to write, or an existing directory.
-            progress: A function that gets the number of bytes that have arrived.
+            path: The path of the file to write, or an existing directory.
+            progress: A function that is called with the number of received bytes. If None, progress is not reported.
             overwrite: Whether an existing file may be replaced.
             wait: The number of seconds to wait for a file that does not exist yet.
-            timeout: The time limit, in seconds. If None, there is none.
+            timeout: The time limit, in seconds. If None, there is no time limit.
             into_directory: Whether ``path`` is a directory, which is created if it does not exist.
         """
         transfer = self._transfer(source, wait)
@@ -114,7 +114,9 @@ class Downloads:
             async def chunks() -> AsyncGenerator[bytes]:
                 async for piece in pieces:
                     if isinstance(piece, RemoteFile):
-                        raise transfer.failed("the connection broke, and the server cannot continue the file there")
+                        raise transfer.failed(
+                            "the connection broke, and the server cannot continue the file at this byte"
+                        )
                     yield piece
 
             async with aclosing(chunks()) as stream:
@@ -202,7 +204,10 @@ def _target(path: Path, url_target: str, *, into_directory: bool) -> Path:
 
 
 async def _in_thread(function: Callable[P, ResultT], *args: P.args, **kwargs: P.kwargs) -> ResultT:
-    """Run a blocking function to its end, also if the caller is cancelled, because files must not be used by two."""
+    """Run a blocking function in a thread.
+
+    If the caller is cancelled, the function is still awaited, because two threads must not use a file at the same time.
+    """
     work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
     try:
         return await asyncio.shield(work)

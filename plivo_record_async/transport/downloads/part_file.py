@@ -1,4 +1,4 @@
-"""The file on disk while it is downloaded: ``<path>.part``, with a lock, and what it is a part of."""
+"""The partial file of a download, ``<path>.part``, and the description of the whole file, ``<path>.part.json``."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import BinaryIO, Self
 
 import attrs
 
-from plivo_record_async.protocol.media.files import AUDIO_HEAD
 from plivo_record_async.protocol.media.resuming import RemoteFile
 
 if sys.platform == "win32":
@@ -33,14 +32,14 @@ __all__ = ["PartFile"]
 
 @attrs.define(kw_only=True)
 class PartFile:
-    """A part of a download. All methods block.
+    """The partial file of a download. All methods block.
 
     Attributes:
-        path: The path of the whole file.
-        overwrite: Whether a file that exists there may be replaced.
+        path: The path of the complete file.
+        overwrite: Whether an existing file at this path may be replaced.
         url: The URL of the file.
-        remote: What the part is a part of.
-        received: The number of bytes that are in the part.
+        remote: The file on the server to which the received bytes belong.
+        received: The number of bytes in the partial file.
     """
 
     path: Path
@@ -52,12 +51,17 @@ class PartFile:
 
     @classmethod
     def open(cls, path: Path, url: str, *, overwrite: bool) -> Self:
-        """Open and lock the part, and read what a download before has left.
+        """Open and lock the partial file, and read what an earlier download has left.
+
+        Args:
+            path: The path of the complete file.
+            url: The URL of the file.
+            overwrite: Whether an existing file at this path may be replaced.
 
         Raises:
-            FileExistsError: The file exists, and may not be replaced.
-            BlockingIOError: Another download has locked the part.
-            OSError: The part cannot be opened.
+            FileExistsError: A file exists at the path, and ``overwrite`` is False.
+            BlockingIOError: Another download has locked the partial file.
+            OSError: The partial file cannot be opened.
         """
         part, description = _part(path), _description(path)
         while True:
@@ -68,7 +72,7 @@ class PartFile:
                     _lock(file)
                 except OSError as error:
                     raise BlockingIOError(f"another download is writing {part}") from error
-                # The download that had the lock before may have finished, and renamed the file that was opened here.
+                # The download that held the lock before may have renamed the file after it was opened here.
                 if _is_at(part, file):
                     break
             except BaseException:
@@ -80,7 +84,11 @@ class PartFile:
         return cls(path=path, overwrite=overwrite, url=url, remote=remote, received=received, file=file)
 
     def restart(self, remote: RemoteFile) -> None:
-        """Empty the part, and note what it will be a part of."""
+        """Empty the partial file, and store the description of the file that will be written to it.
+
+        Args:
+            remote: The file on the server.
+        """
         self._file.truncate(0)
         self.remote, self.received = remote, 0
         text = json.dumps({"url": self.url, **attrs.asdict(remote)})
@@ -89,25 +97,24 @@ class PartFile:
         temporary.replace(_description(self.path))
 
     def write(self, data: bytes | bytearray) -> None:
-        """Append to the part."""
+        """Append bytes to the partial file.
+
+        Args:
+            data: The bytes.
+        """
         self._file.write(data)
         self.received += len(data)
 
-    def head(self) -> bytes:
-        """Return the first bytes of the part."""
-        self._file.flush()
-        self._file.seek(0)
-        return self._file.read(AUDIO_HEAD)
-
     def finish(self) -> None:
-        """Write everything to the disk, and give the part its name.
+        """Write everything to the disk, and rename the partial file to the complete one.
 
         Raises:
-            FileExistsError: The file has come into being meanwhile, and may not be replaced.
-            OSError: The disk is full, for example.
+            FileExistsError: A file was created at the path in the meantime, and ``overwrite`` is False.
+            OSError: The file cannot be written or renamed; for example, the disk is full.
         """
         self._file.flush()
         os.fsync(self._file.fileno())
+        self._close_on_windows()
         if self.overwrite:
             _part(self.path).replace(self.path)
         else:
@@ -116,13 +123,19 @@ class PartFile:
         _sync(self.path.parent)
 
     def discard(self) -> None:
-        """Delete the part."""
+        """Delete the partial file and its description."""
+        self._close_on_windows()
         _part(self.path).unlink(missing_ok=True)
         _description(self.path).unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the part and release its lock."""
+        """Close the partial file, which releases its lock."""
         self._file.close()
+
+    def _close_on_windows(self) -> None:
+        """Close the file on Windows, which does not rename or delete an open file. Elsewhere, the lock is kept."""
+        if sys.platform == "win32":
+            self._file.close()
 
 
 def _check_free(path: Path, *, overwrite: bool) -> None:
@@ -131,7 +144,7 @@ def _check_free(path: Path, *, overwrite: bool) -> None:
 
 
 def _is_at(path: Path, file: BinaryIO) -> bool:
-    """Return whether a file that is open still has this path."""
+    """Return whether an open file is still the one at a path."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:
@@ -147,7 +160,7 @@ def _description(path: Path) -> Path:
 
 
 def _read(description: Path, url: str) -> RemoteFile:
-    """Return what a part belongs to, or nothing if that is not certain."""
+    """Return the file on the server to which a partial file belongs, or an empty description if it is not certain."""
     try:
         known = json.loads(description.read_text(encoding="utf-8"))
         if known.pop("url") == url:
@@ -158,7 +171,7 @@ def _read(description: Path, url: str) -> RemoteFile:
 
 
 def _link(part: Path, path: Path) -> None:
-    """Give a file another name, and fail if the name exists."""
+    """Rename a file, and raise an error if the new name exists."""
     try:
         path.hardlink_to(part)
     except FileExistsError as error:
@@ -170,11 +183,11 @@ def _link(part: Path, path: Path) -> None:
         part.unlink()
 
 
-def _sync(folder: Path) -> None:
-    """Write a folder to the disk, where the system can."""
+def _sync(directory: Path) -> None:
+    """Write the entries of a directory to the disk, if the system supports it."""
     if sys.platform == "win32":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
         with contextlib.suppress(OSError):
             os.fsync(descriptor)

@@ -1,4 +1,4 @@
-"""The transfer of one recorded file, over as many requests as it needs."""
+"""`Transfer`, which requests one recorded file, and resumes after failures until all bytes have been received."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["Transfer"]
 ResultT = TypeVar("ResultT")
 
 IDLE_SECONDS = 30.0
-"""A connection that sends no byte for so long counts as broken."""
+"""A connection on which no byte arrives for this time counts as broken."""
 
-_MOST_FAILURES = 5
-"""How many requests in a row may bring nothing new before the transfer is given up."""
+_MAX_FAILURES = 5
+"""The maximum number of consecutive requests that fail without new bytes. After one more, the transfer fails."""
 
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.25, 5.0
+_FIRST_PAUSE, _MAX_PAUSE = 0.25, 5.0
 _NOT_FOUND = 404
 _RANGE_STATUSES = {200, 206, 416}
 _BUSY = {408, 425, 429}
@@ -33,7 +33,12 @@ _FIRST_SERVER_ERROR = 500
 
 
 class _AttemptFailedError(Exception):
-    """A request failed in a way that another one may mend."""
+    """A request failed, but another one may succeed.
+
+    Args:
+        reason: The reason.
+        status: The HTTP status. If None, no response arrived.
+    """
 
     def __init__(self, reason: str, status: int | None = None) -> None:
         super().__init__(reason)
@@ -41,7 +46,7 @@ class _AttemptFailedError(Exception):
 
 
 class _NotReadyError(_AttemptFailedError):
-    """The server has no such file, or not yet: right after the callback that is normal."""
+    """The server does not have the file. Directly after the end of a recording, it may not have it yet."""
 
 
 @attrs.define(kw_only=True)
@@ -49,13 +54,13 @@ class Transfer:
     """The state of a transfer.
 
     Attributes:
-        opener: It opens the file.
+        opener: Opens the file.
         url: The URL of the file, as the caller passed it.
         wait: The number of seconds to wait for a file that does not exist yet.
-        max_size: The largest number of bytes to accept.
+        max_size: The maximum size of the file, in bytes.
         remote: The file on the server, as far as it is known.
-        received: The number of bytes that have arrived.
-        status: The HTTP status of the last response. If None, there was none.
+        received: The number of received bytes.
+        status: The HTTP status of the last response. If None, no response arrived.
     """
 
     opener: MediaOpener
@@ -68,14 +73,16 @@ class Transfer:
     _complete: bool = False
 
     async def pieces(self) -> AsyncGenerator[RemoteFile | bytes]:
-        """Yield the file: for each body that begins at the first byte a `RemoteFile`, and then the bytes.
+        """Yield the bytes of the file.
 
         Yields:
-            A `RemoteFile` says that everything that was yielded before it is void.
+            A `RemoteFile` before the first byte of the file, and then the bytes. If the file has to be requested again
+            from its first byte, another `RemoteFile` is yielded: discard all bytes that were yielded before it.
 
         Raises:
             DownloadError: The file cannot be downloaded.
-            DownloadRefusedError: The URL leads to a place that is not allowed, or the file is too long or not audio.
+            DownloadRefusedError: The host of the URL or of a redirect is not allowed, or the file is too long or is not
+                audio.
         """
         url = self.checked_url()
         not_ready_until = asyncio.get_running_loop().time() + self.wait
@@ -91,19 +98,23 @@ class Transfer:
                 failures += 1
                 if self.received > most_received:
                     failures = pauses = 0
-                if failures > _MOST_FAILURES:
+                if failures > _MAX_FAILURES:
                     raise self.failed(str(error)) from error
             except MediaUrlError as error:
                 raise self.refused(str(error)) from error
             most_received = max(most_received, self.received)
             if not self._complete:
-                await asyncio.sleep(min(_FIRST_PAUSE * 2**pauses, _LONGEST_PAUSE))
+                await asyncio.sleep(min(_FIRST_PAUSE * 2**pauses, _MAX_PAUSE))
                 pauses += 1
 
     def failed(self, reason: str) -> DownloadError:
-        """Return the error that the file cannot be downloaded."""
+        """Return the error for a file that cannot be downloaded.
+
+        Args:
+            reason: The reason.
+        """
         return DownloadError(
-            f"{self.url} could not be downloaded: {reason}. {self._so_far()} Call again to continue.",
+            f"{self.url} could not be downloaded: {reason}. {self._so_far()} Call again to resume the download.",
             url=self.url,
             status=self.status,
             received=self.received,
@@ -111,7 +122,11 @@ class Transfer:
         )
 
     def refused(self, reason: str) -> DownloadRefusedError:
-        """Return the error that the client does not want the file."""
+        """Return the error for a file that the client refuses to download.
+
+        Args:
+            reason: The reason.
+        """
         return DownloadRefusedError(
             f"{self.url} was not downloaded: {reason}. Nothing was kept.",
             url=self.url,
@@ -125,7 +140,7 @@ class Transfer:
         return f"{self.received}{of} bytes have arrived."
 
     def checked_url(self) -> MediaUrl:
-        """Return the URL in its parts.
+        """Return the parts of the URL.
 
         Raises:
             DownloadRefusedError: The URL does not belong to an allowed host.
@@ -136,7 +151,7 @@ class Transfer:
             raise self.refused(str(error)) from None
 
     async def _attempt(self, url: MediaUrl) -> AsyncGenerator[RemoteFile | bytes]:
-        """Make one request, and yield what it brings.
+        """Send one request, and yield the contents of its response.
 
         Raises:
             _AttemptFailedError: The request or its body failed.
@@ -157,7 +172,7 @@ class Transfer:
                 yield chunk
 
     def _begin(self, response: OpenedMedia) -> RemoteFile | None:
-        """Understand the head of a response; return the file if its body begins at the first byte."""
+        """Read the head of a response. Return the file if the body begins at its first byte, and None otherwise."""
         status, headers = response.status, response.headers
         if status == _NOT_FOUND:
             raise _NotReadyError(f"{response.url.authority} has no such file (404)", status)
@@ -166,21 +181,21 @@ class Transfer:
         if status not in _RANGE_STATUSES:
             raise self.failed(f"{response.url.authority} answered {status}")
         if headers.get("content-encoding", "identity") != "identity":
-            raise self.refused(f"its content is encoded as {headers['content-encoding']}")
-        progress = read_response(status, headers, received=self.received, known=self.remote)
-        if progress.action == "append":
+            raise self.refused(f"it has the content encoding {headers['content-encoding']}")
+        answer = read_response(status, headers, received=self.received, known=self.remote)
+        if answer.action == "append":
             return None
-        if progress.action == "complete":
+        if answer.action == "complete":
             self._complete = True
             return None
         self.received = 0
-        if progress.action == "discard":
+        if answer.action == "discard":
             self.remote = RemoteFile()
-            raise _AttemptFailedError("the server sent another part than the one that was requested", status)
-        self.remote = progress.file
-        if (length := progress.file.length) is not None and length > self.max_size:
+            raise _AttemptFailedError("the server sent another range than the requested one", status)
+        self.remote = answer.file
+        if (length := answer.file.length) is not None and length > self.max_size:
             raise self.refused(f"it has {length} bytes, and max_download is {self.max_size}")
-        return progress.file
+        return answer.file
 
     async def _body(self, response: OpenedMedia) -> AsyncGenerator[bytes]:
         head: bytearray | None = None if self.received else bytearray()
@@ -198,7 +213,7 @@ class Transfer:
             self.received += len(chunk)
             yield chunk
         if self.remote.length is not None and self.received < self.remote.length:
-            raise _AttemptFailedError("the connection ended before the last byte")
+            raise _AttemptFailedError("the connection was closed before the last byte")
         if not response.is_clean:
             raise self.refused("more bytes arrived than the server announced")
         self._complete = True
@@ -217,7 +232,7 @@ class Transfer:
 
 
 async def _awaited(step: Awaitable[ResultT]) -> ResultT:
-    """Await one step of a request.
+    """Await one step of a request, for `IDLE_SECONDS` at most.
 
     Raises:
         _AttemptFailedError: The step failed, or took too long.

@@ -96,11 +96,11 @@ def test_mode_decides_how_the_response_is_read() -> None:
 
 def test_404_after_an_unknown_attempt_means_success_only_for_stop_and_delete() -> None:
     gone = Response(status=404, body=b'{"api_id": "a", "error": "not found"}')
-    assert endpoints.start_recording(StartRequest("x")).read_already_done is None
-    assert endpoints.get_recording("r").read_already_done is None
-    stop = endpoints.stop_recording(StopRequest("x")).read_already_done
-    stop_async = endpoints.stop_recording(StopRequest("x", callback_url=CALLBACK)).read_already_done
-    delete = endpoints.delete_recording("r").read_already_done
+    assert endpoints.start_recording(StartRequest("x")).read_already_executed is None
+    assert endpoints.get_recording("r").read_already_executed is None
+    stop = endpoints.stop_recording(StopRequest("x")).read_already_executed
+    stop_async = endpoints.stop_recording(StopRequest("x", callback_url=CALLBACK)).read_already_executed
+    delete = endpoints.delete_recording("r").read_already_executed
     assert stop is not None
     assert stop_async is not None
     assert delete is not None

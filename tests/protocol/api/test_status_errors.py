@@ -342,17 +342,17 @@ def test_an_error_of_a_tracked_start_names_it(incoming: Response) -> None:
     assert caught.value.start_id == "start-1"
 
 
-@pytest.mark.parametrize("may_be_done", [False, True])
-def test_a_404_may_mean_that_an_earlier_attempt_was_executed(may_be_done: bool) -> None:
+@pytest.mark.parametrize("may_be_already_executed", [False, True])
+def test_a_404_may_mean_that_an_earlier_attempt_was_executed(may_be_already_executed: bool) -> None:
     request = Request(
         operation="stop of 'standup'",
         method="DELETE",
         path="/",
         read=read_stopped,
-        read_already_done=read_already_stopped,
+        read_already_executed=read_already_stopped,
     )
-    if may_be_done:
-        assert result_of(request, response(404), may_be_done=True) == RecordingStopped()
+    if may_be_already_executed:
+        assert result_of(request, response(404), may_be_already_executed=True) == RecordingStopped()
     else:
         with pytest.raises(NotFoundError):
             result_of(request, response(404))

@@ -60,7 +60,7 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
     ),
     (
         DownloadError(
-            "https://media.plivo.com/r.mp3 could not be downloaded: it was cut. Call again to continue.",
+            "https://media.plivo.com/r.mp3 could not be downloaded: it was cut. Call again to resume the download.",
             url="https://media.plivo.com/r.mp3",
             path="r.mp3",
             status=200,

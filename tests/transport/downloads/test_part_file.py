@@ -154,6 +154,62 @@ def test_file_system_without_hard_links_is_served(
     assert path.read_bytes() == (b"old" if error is None else b"12345")
 
 
+@pytest.fixture
+def windows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A system that, like Windows, refuses to rename or delete an open file."""
+    rename, delete = Path.replace, Path.unlink
+
+    def refuse_open(path: Path) -> None:
+        for descriptor in Path("/proc/self/fd").iterdir():
+            if descriptor.exists() and path.exists() and descriptor.samefile(path):
+                raise PermissionError(f"{path} is open")
+
+    def replace(self: Path, target: Path) -> Path:
+        refuse_open(self)
+        return rename(self, target)
+
+    def unlink(self: Path, missing_ok: bool = False) -> None:
+        refuse_open(self)
+        delete(self, missing_ok)
+
+    monkeypatch.setattr(sys, "platform", "win32")
+    monkeypatch.setattr(Path, "replace", replace)
+    monkeypatch.setattr(Path, "unlink", unlink)
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="the open files of the process are not listed")
+@pytest.mark.usefixtures("windows")
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_file_is_closed_before_windows_renames_or_deletes_it(path: Path, overwrite: bool) -> None:
+    part = PartFile.open(path, URL, overwrite=overwrite)
+    part.restart(REMOTE)
+    part.write(b"whole")
+    part.finish()
+    part.close()
+    assert (names(path), path.read_bytes()) == (["r.mp3"], b"whole")
+    path.unlink()
+    part = begun(path)
+    part.discard()
+    part.close()
+    assert names(path) == []
+
+
+def test_lock_is_held_until_the_file_is_renamed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link, refused = Path.hardlink_to, list[str]()
+
+    def hardlink_to(self: Path, target: Path) -> None:
+        with pytest.raises(BlockingIOError) as caught:
+            PartFile.open(path, URL, overwrite=False)
+        refused.append(str(caught.value))
+        link(self, target)
+
+    monkeypatch.setattr(Path, "hardlink_to", hardlink_to)
+    part = begun(path)
+    part.finish()
+    part.close()
+    assert len(refused) == 1
+
+
 def test_second_download_in_the_same_process_is_locked_out(path: Path) -> None:
     part = begun(path)
     with pytest.raises(BlockingIOError, match="another download"):
