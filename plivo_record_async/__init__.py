@@ -67,6 +67,7 @@ from plivo_record_async.protocol.models import (
     UnknownCallback,
 )
 from plivo_record_async.transport.connectors.choice import fast_transport
+from plivo_record_async.transport.downloads.download import MediaStream
 
 if TYPE_CHECKING:
     from plivo_record_async.protocol.error_responses import ErrorResponse, error_response
@@ -94,6 +95,7 @@ __all__ = [
     "FileFormat",
     "HttpMethod",
     "MalformedCallbackError",
+    "MediaStream",
     "MemoryStore",
     "MethodNotAllowedError",
     "NotFoundError",

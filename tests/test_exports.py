@@ -13,6 +13,7 @@ from plivo_record_async import errors
 
 CLIENT = {
     "DEFAULT_MEDIA_HOSTS",
+    "MediaStream",
     "Conference",
     "Failed",
     "Outcome",
