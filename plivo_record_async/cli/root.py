@@ -102,8 +102,9 @@ def _never_fail_to_encode() -> None:
 def plivo_record() -> None:
     """Record Plivo conferences, and know what became of every recording.
 
-    The environment variables PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN name the account. PLIVO_BASE_URL is the address of the
-    API, by default https://api.plivo.com. To try the commands without an account: plivo-record demo
+    The environment variables PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN select the account and authenticate it. PLIVO_BASE_URL
+    is the address of the API, by default https://api.plivo.com. To try the commands without an account:
+    plivo-record demo
 
     \b
     Examples:
@@ -115,9 +116,9 @@ def plivo_record() -> None:
     \b
     Exit codes:
       0    done
-      1    some failed: they were rejected by Plivo, or not sent
+      1    failed: Plivo rejected a call, or a call was not sent
       2    wrong usage or configuration
-      3    outcome unknown: a call may have been executed, do not repeat a start blindly
+      3    outcome unknown: a call may have been executed; check before you repeat a start
       130  interrupted (SIGINT)
       143  terminated (SIGTERM)
     """  # noqa: D301 - click wants the control character

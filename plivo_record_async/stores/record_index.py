@@ -52,7 +52,7 @@ class RecordIndex:
         return self._records.get(start_id)
 
     def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
-        """Return the record with an ID of Plivo's. If several records have it, return the one that was created first.
+        """Return the record with a given Plivo ID. If several have it, return the one created first.
 
         Args:
             kind: The attribute of the record.

@@ -181,7 +181,7 @@ class TrackedRecording(Value):
             ValueError: ``wait`` or ``timeout`` is out of range.
             RecordingFailedError: The recording has failed, or its start was rejected or not sent.
             WaitTimeoutError: The recording did not end within the time limit. It is safe to call again.
-            DownloadError: The file cannot be downloaded. The same call continues where it ended.
+            DownloadError: The file cannot be downloaded. The same call resumes the download.
             DownloadRefusedError: The URL of the file does not belong to an allowed host, or the file is too long or is
                 neither mp3 nor wav.
             FileExistsError: ``path`` exists, and ``overwrite`` is False.

@@ -81,6 +81,9 @@ def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_j
     answers 401, or 403 before any call has succeeded: calls in progress are finished, and the summary says how many
     lines were not begun.
 
+    After the first SIGINT (Ctrl-C) or SIGTERM, no more lines are read, calls that have not been sent are dropped, and
+    calls that have been sent are awaited for up to ten seconds. A second signal ends the batch at once.
+
     \b
     Examples:
       plivo-record batch start rooms.txt
@@ -108,6 +111,9 @@ def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_js
     A line that is not a valid request counts as a failure, and the batch continues. The batch ends early if Plivo
     answers 401, or 403 before any call has succeeded: calls in progress are finished, and the summary says how many
     lines were not begun.
+
+    After the first SIGINT (Ctrl-C) or SIGTERM, no more lines are read, calls that have not been sent are dropped, and
+    calls that have been sent are awaited for up to ten seconds. A second signal ends the batch at once.
 
     \b
     Examples:

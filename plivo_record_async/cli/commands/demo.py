@@ -58,7 +58,7 @@ def demo(*, count: int | None, live: bool, names: Sequence[str], as_json: bool, 
     starts are synchronous. No transcripts are requested.
 
     With --json, each line is an event: an object whose type is Opened, Chapter, Happened, Warned or, at the end,
-    Closed. The last one has ok, problems and all rooms.
+    Closed. The last one has ok, problems and rooms.
 
     \b
     Examples:
@@ -117,13 +117,13 @@ async def _run(
     open_console: bool,
 ) -> ExitCode:
     with needed_extra("emulator"), needed_extra("cli"):
-        from plivo_record_async.cli.demo.scenario import Room, Scenario  # noqa: PLC0415 - it needs the extra
+        from plivo_record_async.cli.demo.scenario import DemoConference, Scenario  # noqa: PLC0415 - it needs the extra
         from plivo_record_async.cli.demo.view import view  # noqa: PLC0415 - most commands do not need rich
         from plivo_record_async.emulator import Emulator  # noqa: PLC0415 - it needs the extra
 
     ended = end_signal(printer, "the console is closed" if open_console else "the recordings are stopped")
-    rooms = [
-        Room(
+    conferences = [
+        DemoConference(
             conference_name=name,
             mode="async" if n % 5 not in {1, 3} and (public_url or not live) else "sync",
             transcribe=not live and n % 5 == 0,  # transcripts of the real Plivo cost money, and take minutes
@@ -131,7 +131,7 @@ async def _run(
         for n, name in enumerate(names)
     ]
     browsers: list[asyncio.Task[None]] = []
-    with view(printer, rooms) as show:
+    with view(printer, conferences) as show:
 
         def show_event(event: dict[str, Any]) -> None:
             try:
@@ -143,7 +143,7 @@ async def _run(
                 ended.set()
 
         scenario = Scenario(
-            rooms=rooms,
+            conferences=conferences,
             emulator=None if live else Emulator(),
             seconds=seconds or (5 if live else 1.5),
             callback_timeout=60 if live else 5,

@@ -1,4 +1,4 @@
-"""``emulate``: run the local Plivo."""
+"""The command ``emulate``: it runs the emulator."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ __all__ = ["emulate"]
     metavar="NUMBER",
     default=8765,
     show_default=True,
-    help="The port to listen on; 0 takes any free one.",
+    help="The port to listen on. If 0, any free port.",
 )
 @click.option(
     "--auth-id",
     envvar="PLIVO_AUTH_ID",
     show_envvar=True,
     metavar="ID",
-    help="The auth id of the account: MA and 18 capital letters or digits.  [default: a made-up one]",
+    help="The auth ID of the account: MA and 18 capital letters or digits.  [default: a made-up one]",
 )
 @click.option(
     "--auth-token",
@@ -56,13 +56,15 @@ __all__ = ["emulate"]
     type=click.Choice(["real", "squeezed", "virtual"]),
     default="real",
     show_default=True,
-    help="The time: of day; of day with a tenth of the pauses between deliveries; or only as it is advanced.",
+    help="real: the time of day. squeezed: the same, but the pauses between deliveries are ten times shorter. "
+    "virtual: time moves only when you advance it.",
 )
 @click.option("--seed", type=int, metavar="NUMBER", default=0, show_default=True, help="The seed of random faults.")
 @click.option(
     "--quota",
     metavar="REQUESTS/SECONDS",
-    help="Answer 429 to more requests than these in any period of so long, such as 300/5.  [default: no limit]",
+    help="Answer 429 to requests beyond this quota, for example 300/5 for 300 requests in 5 seconds.  "
+    "[default: no limit]",
 )
 @click.option(
     "--keep",
@@ -70,15 +72,16 @@ __all__ = ["emulate"]
     metavar="NUMBER",
     default=10_000,
     show_default=True,
-    help="How many requests, deliveries and events are kept, each: the latest ones.",
+    help="How many of the latest requests, deliveries and events to keep, of each.",
 )
 @click.option("--quiet", is_flag=True, help="Print no line for each request and each callback.")
 def emulate(*, auth_id: str | None, auth_token: str | None, quota: str | None, quiet: bool, **options: Any) -> ExitCode:
     """Run a local Plivo to test against.
 
-    Prints one line on standard output, "ready" and its address, when it accepts requests. Standard error then shows how
-    to use it: the address of its console, the variables to export, and curl commands that start a recording and end its
-    conference. After that it shows a line for each request and each callback. It ends on SIGINT or SIGTERM.
+    As soon as it accepts requests, the command prints one line on standard output: "ready" and its address. Standard
+    error then shows how to use it: the address of its console, the variables to export, and curl commands that start a
+    recording and end its conference. After that, it shows a line for each request and each callback. The command ends
+    on SIGINT or SIGTERM.
 
     \b
     Examples:

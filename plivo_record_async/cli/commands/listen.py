@@ -53,10 +53,10 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
     --public-url.
 
     The signature of each callback is verified for the --public-url, which must therefore be exactly the URL that Plivo
-    calls. Only with a local Plivo is no --public-url needed. Rejected callbacks are reported on standard error.
+    calls. With the emulator, you can omit --public-url. Rejected callbacks are reported on standard error.
 
-    When the command receives callbacks, it prints one line: "ready" and its address. It runs until it receives SIGINT
-    or SIGTERM, or until its output can no longer be written.
+    As soon as it can receive callbacks, the command prints one line: "ready" and its address. It runs until it receives
+    SIGINT or SIGTERM, or until its output can no longer be written.
 
     With --json, each line is an object. Its type is Ready or, for a callback, ApiResponse, RecordingEnded,
     TranscriptionEnded or UnknownCallback.

@@ -1,1 +1,1 @@
-"""What the demo does, and how it is shown."""
+"""The command ``demo``: its scenario, and how it is shown in a terminal and as JSON."""

@@ -1,4 +1,4 @@
-"""What the demo does, with a local Plivo or with the real one. Needs the extra ``emulator``."""
+"""`Scenario`, which runs the demo with the emulator or with the real Plivo. It needs the extra ``emulator``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from plivo_record_async.stores.interface import StoreChange
 from plivo_record_async.tracker import RecordingTracker
 from plivo_record_async.tracking.handle import TrackedRecording
 
-__all__ = ["Event", "Room", "Scenario", "Step"]
+__all__ = ["DemoConference", "Event", "Scenario", "Step"]
 
 Event = dict[str, Any]
 """What happened, as a JSON object."""
@@ -31,13 +31,13 @@ Step = Literal["started", "accepted", "conference ended", "stopped", "recorded",
 
 
 @attrs.define(kw_only=True)
-class Room:
+class DemoConference:
     """A conference and its recording. The attributes are fields of its JSON object.
 
     Attributes:
         mode: How its recording is started. A recording that is started in asynchronous mode is followed.
         duration_ms: The length of the recording, from its callback.
-        measured_ms: The time from the response to the start until the recording was known to be over.
+        measured_ms: The time between Plivo's response to the start and the moment at which the end was known.
         steps: What happened, in order: the seconds since the demo began in ``at``, and a `Step` in ``what``.
     """
 
@@ -52,19 +52,19 @@ class Room:
     steps: list[dict[str, Any]] = attrs.field(factory=list[dict[str, Any]])
     error: str | None = None
 
-    def at(self, *steps: Step) -> float | None:
+    def time_of(self, *steps: Step) -> float | None:
         """Return when the first of these steps happened, or None."""
         return next((step["at"] for step in self.steps if step["what"] in steps), None)
 
     @property
     def accepted(self) -> float | None:
         """When Plivo accepted the start, or None."""
-        return self.at("started", "accepted")
+        return self.time_of("started", "accepted")
 
     @property
     def over(self) -> float | None:
         """When the recording was known to be over, or None."""
-        return self.at("conference ended", "stopped", "recorded")
+        return self.time_of("conference ended", "stopped", "recorded")
 
     @property
     def last(self) -> Step:
@@ -75,9 +75,9 @@ class Room:
         """Yield what went wrong, given how often the start was executed."""
         if self.error is not None:
             yield self.error
-        elif self.at(self.last) is None:
+        elif self.time_of(self.last) is None:
             yield f"it was never {self.last}"
-        if self.at("recorded") is not None and not self.duration_ms:
+        if self.time_of("recorded") is not None and not self.duration_ms:
             yield "its recording is empty"
         if self.error is None and executions != 1:
             yield f"its start was executed {executions} times"
@@ -88,20 +88,21 @@ class Scenario:
     """Starts all recordings, ends some of the conferences, stops the other recordings, and follows each to its end.
 
     Attributes:
-        rooms: The conferences.
-        emulator: The local Plivo, which runs as long as the scenario. If None, the environment names the account.
+        conferences: The conferences.
+        emulator: The emulator, which runs as long as the scenario. If None, the demo uses the account in
+            ``PLIVO_AUTH_ID``.
         seconds: How long to record.
         callback_timeout: How many seconds to wait at the end for callbacks that have not arrived.
-        ended: An event that stops the recordings before their time. After a second signal nothing is awaited.
-        show: Called with each event.
-        keep_open: Whether the local Plivo runs after the last event until `ended` is set.
+        ended: An event that ends the demo early. After a second signal, the demo waits for nothing.
+        show: The function that shows an event.
+        keep_open: Whether the emulator runs after the last event until `ended` is set.
         callbacks: How many callbacks were verified and stored.
         errors: The errors of the calls that failed.
         problems: Everything that went wrong, in words.
         ended_early: Whether `ended` was set before the last event.
     """
 
-    rooms: Sequence[Room]
+    conferences: Sequence[DemoConference]
     emulator: Emulator | None
     seconds: float
     callback_timeout: float
@@ -133,7 +134,7 @@ class Scenario:
             client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) if plivo else RecordClient()
             self._client = await stack.enter_async_context(client)
             url = None
-            if any(room.mode == "async" for room in self.rooms):
+            if any(conference.mode == "async" for conference in self.conferences):
                 listener = stack.enter_context(closing(open_listener("127.0.0.1", port)))
                 url = url_of(listener)
                 store = MemoryStore(observer=self._count_callbacks)
@@ -141,7 +142,7 @@ class Scenario:
                 await stack.enter_async_context(self._tracker)
                 await stack.enter_async_context(serving(self._tracker, listener))
             self._began = asyncio.get_running_loop().time()
-            self._show("Opened", plivo=client.settings.base_url, listener=url, rooms=self._rooms_as_json())
+            self._show("Opened", plivo=client.settings.base_url, listener=url, rooms=self._conferences_as_json())
             with showing_log(self._warn):
                 await self._play()
             self._show_result()
@@ -150,17 +151,20 @@ class Scenario:
                 await self.ended.wait()
 
     def _show_result(self) -> None:
-        executions = [self.emulator.executions(room.conference_name) if self.emulator else 1 for room in self.rooms]
-        for room, number in zip(self.rooms, executions, strict=True):
-            self.problems += [f"{room.conference_name}: {problem}" for problem in room.problems(number)]
+        executions = [
+            self.emulator.executions(conference.conference_name) if self.emulator else 1
+            for conference in self.conferences
+        ]
+        for conference, number in zip(self.conferences, executions, strict=True):
+            self.problems += [f"{conference.conference_name}: {problem}" for problem in conference.problems(number)]
         known = {"callbacks": self.callbacks, "executions": sum(executions) if self.emulator else None}
-        self._show("Closed", ok=not self.problems, rooms=self._rooms_as_json(), **known, problems=self.problems)
+        self._show("Closed", ok=not self.problems, rooms=self._conferences_as_json(), **known, problems=self.problems)
 
     async def _play(self) -> None:
         ending = asyncio.create_task(self._end_at_once())
         try:
             self._show("Chapter", title="starting the recordings, all at once")
-            await asyncio.gather(*map(self._start, self.rooms))
+            await asyncio.gather(*map(self._start, self.conferences))
             self._show("Chapter", title="recording")
             with suppress(TimeoutError):
                 await asyncio.wait_for(self.ended.wait(), self.seconds)
@@ -182,66 +186,68 @@ class Scenario:
         for task in self._following:
             task.cancel()
 
-    async def _start(self, room: Room) -> None:
-        name = room.conference_name
+    async def _start(self, conference: DemoConference) -> None:
+        name = conference.conference_name
         try:
-            if room.mode == "async":
-                recording = await self._tracker.start(name, file_format="wav", transcribe=room.transcribe)
-                self._following.add(asyncio.create_task(self._follow(room, recording)))
+            if conference.mode == "async":
+                recording = await self._tracker.start(name, file_format="wav", transcribe=conference.transcribe)
+                self._following.add(asyncio.create_task(self._follow(conference, recording)))
             else:
                 started = await self._client.start_recording(name, file_format="wav")
-                self._happened(room, "started", api_id=started.api_id, recording_id=started.recording_id)
+                self._happened(conference, "started", api_id=started.api_id, recording_id=started.recording_id)
         except PlivoRecordError as error:
-            self._failed(room, error)
+            self._failed(conference, error)
 
-    async def _follow(self, room: Room, recording: TrackedRecording) -> None:
+    async def _follow(self, conference: DemoConference, recording: TrackedRecording) -> None:
         try:
             status = await recording.accepted()
-            self._happened(room, "accepted", api_id=status.api_id)
+            self._happened(conference, "accepted", api_id=status.api_id)
             ended = await recording.recorded()
-            self._happened(room, "recorded", recording_id=ended.recording_id, duration_ms=ended.duration_ms)
-            if room.transcribe:
+            self._happened(conference, "recorded", recording_id=ended.recording_id, duration_ms=ended.duration_ms)
+            if conference.transcribe:
                 text = await recording.transcribed()
-                self._happened(room, "transcribed", transcription=text.transcription)
+                self._happened(conference, "transcribed", transcription=text.transcription)
         except PlivoRecordError as error:
-            self._failed(room, error)
+            self._failed(conference, error)
 
     async def _end_conferences(self, emulator: Emulator) -> None:
         self._show("Chapter", title="ending some of the conferences")
-        for room in [room for room in self.rooms if room.mode == "async"][::2]:
-            if room.accepted is not None:
+        for conference in [conference for conference in self.conferences if conference.mode == "async"][::2]:
+            if conference.accepted is not None:
                 await asyncio.sleep(0.1)  # so that a user sees them end one by one
-                await emulator.end_conference(room.conference_name)
-                self._happened(room, "conference ended")
+                await emulator.end_conference(conference.conference_name)
+                self._happened(conference, "conference ended")
 
     async def _stop(self) -> None:
         self._show("Chapter", title="stopping the recordings that still run")
-        rooms = {room.conference_name: room for room in self.rooms if room.over is None}
-        running = [name for name in rooms if name not in self._never_ran]
+        conferences = {
+            conference.conference_name: conference for conference in self.conferences if conference.over is None
+        }
+        running = [name for name in conferences if name not in self._never_ran]
         async with aclosing(self._client.stop_many(running)) as outcomes:
             async for outcome in outcomes:
                 if outcome.error is None:
-                    self._happened(rooms[outcome.request], "stopped")
+                    self._happened(conferences[outcome.request], "stopped")
                 else:
-                    self._failed(rooms[outcome.request], outcome.error)
+                    self._failed(conferences[outcome.request], outcome.error)
 
     def _count_callbacks(self, change: StoreChange) -> None:
         self.callbacks += len(list(received(change)))
 
-    def _happened(self, room: Room, step: Step, **changes: str | int | None) -> None:
+    def _happened(self, conference: DemoConference, step: Step, **changes: str | int | None) -> None:
         happened = {"at": self._elapsed(), "what": step}
-        room.steps.append(happened)
+        conference.steps.append(happened)
         for name, value in changes.items():
-            setattr(room, name, value)
-        if room.accepted is not None and room.over is not None:
-            room.measured_ms = round((room.over - room.accepted) * 1000)
-        self._show("Happened", **happened, **attrs.asdict(room, filter=attrs.filters.exclude("steps")))
+            setattr(conference, name, value)
+        if conference.accepted is not None and conference.over is not None:
+            conference.measured_ms = round((conference.over - conference.accepted) * 1000)
+        self._show("Happened", **happened, **attrs.asdict(conference, filter=attrs.filters.exclude("steps")))
 
-    def _failed(self, room: Room, error: Exception) -> None:
+    def _failed(self, conference: DemoConference, error: Exception) -> None:
         self.errors.append(error)
         if isinstance(error, ApiError | NotSentError | RecordingFailedError):
-            self._never_ran.add(room.conference_name)
-        self._happened(room, "failed", error=str(error))
+            self._never_ran.add(conference.conference_name)
+        self._happened(conference, "failed", error=str(error))
 
     def _warn(self, text: str) -> None:
         self.problems.append(text)
@@ -253,5 +259,5 @@ class Scenario:
     def _elapsed(self) -> float:
         return round(asyncio.get_running_loop().time() - self._began, 3)
 
-    def _rooms_as_json(self) -> list[dict[str, Any]]:
-        return [attrs.asdict(room) for room in self.rooms]
+    def _conferences_as_json(self) -> list[dict[str, Any]]:
+        return [attrs.asdict(conference) for conference in self.conferences]

@@ -15,7 +15,7 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from plivo_record_async.cli.demo.scenario import Event, Room
+from plivo_record_async.cli.demo.scenario import DemoConference, Event
 from plivo_record_async.cli.output.outcomes import printable
 from plivo_record_async.cli.output.printer import Printer
 
@@ -45,22 +45,22 @@ _WIDE_ENOUGH_FOR_LINES = 98
 """The width of a terminal that shows the lines of the table and ten characters of each ID."""
 
 
-def view(printer: Printer, rooms: Sequence[Room]) -> AbstractContextManager[Callable[[Event], None]]:
+def view(printer: Printer, conferences: Sequence[DemoConference]) -> AbstractContextManager[Callable[[Event], None]]:
     """Return a context manager whose value shows events: as JSON if requested, live in a terminal, or as plain lines.
 
     Args:
         printer: Prints the lines.
-        rooms: The conferences, which change while the demo runs.
+        conferences: The conferences, which change while the demo runs.
     """
     console = Console()
     if printer.as_json:
         return nullcontext(printer.json_object)
     if console.is_terminal and not console.is_dumb_terminal:
-        return _live(console, rooms)
-    return nullcontext(lambda event: printer.line("\n".join(_lines(event, rooms))))
+        return _live(console, conferences)
+    return nullcontext(lambda event: printer.line("\n".join(_lines(event, conferences))))
 
 
-def _lines(event: Event, rooms: Sequence[Room]) -> Iterable[str]:
+def _lines(event: Event, conferences: Sequence[DemoConference]) -> Iterable[str]:
     match event:
         case {"type": "Opened", "plivo": plivo, "listener": listener}:
             return [f"Plivo at {plivo}", f"callbacks received at {listener}" if listener else "no callbacks received"]
@@ -75,26 +75,26 @@ def _lines(event: Event, rooms: Sequence[Room]) -> Iterable[str]:
         case closed:
             plain = Console(file=io.StringIO(), width=1_000_000, color_system=None, force_terminal=False)
             with plain.capture() as table:
-                plain.print(_table(rooms, None, padding=2))
-            return ["", *table.get().splitlines(), "", _summary(closed, rooms), *_NOTES]
+                plain.print(_table(conferences, None, padding=2))
+            return ["", *table.get().splitlines(), "", _summary(closed, conferences), *_NOTES]
 
 
 @contextmanager
-def _live(console: Console, rooms: Sequence[Room]) -> Generator[Callable[[Event], None]]:
+def _live(console: Console, conferences: Sequence[DemoConference]) -> Generator[Callable[[Event], None]]:
     """Draw progress while the demo runs, and a table at its end."""
     head, spinner = Text(style="dim"), Spinner("dots")
     legend = Text.assemble(*((f"{sign} {name}   ", style) for name, (sign, style) in _SIGNS.items()))
 
     def progress() -> RenderableType:
-        states = Columns(map(_state, rooms), padding=(0, 2), equal=True)
-        return Group(head, "", spinner, "", _bars(rooms), "", states, "", legend)
+        states = Columns(map(_state, conferences), padding=(0, 2), equal=True)
+        return Group(head, "", spinner, "", _bars(conferences), "", states, "", legend)
 
     with Live(console=console, get_renderable=progress, refresh_per_second=15, transient=True) as live:
 
         def show(event: Event) -> None:
             match event:
                 case {"type": "Opened"}:
-                    head.append(", ".join(_lines(event, rooms)))
+                    head.append(", ".join(_lines(event, conferences)))
                 case {"type": "Chapter", "title": title}:
                     spinner.update(text=Text(title, style="bold"))
                 case {"type": "Warned", "text": text}:
@@ -103,58 +103,60 @@ def _live(console: Console, rooms: Sequence[Room]) -> Generator[Callable[[Event]
                     live.stop()
                     lines = box.SIMPLE_HEAD if console.width >= _WIDE_ENOUGH_FOR_LINES else None
                     sign, style = _SIGNS["done" if ok else "failed"]
-                    summary = Text(f"{sign} {_summary(event, rooms)}", style=style)
-                    console.print(head, _table(rooms, lines, padding=1), summary)
+                    summary = Text(f"{sign} {_summary(event, conferences)}", style=style)
+                    console.print(head, _table(conferences, lines, padding=1), summary)
                     console.print(*(Text(note, style="dim") for note in _NOTES), sep="\n")
-                case _:  # the next drawing shows what happened to a room
+                case _:  # the next drawing shows what happened to a conference
                     pass
 
         yield show
 
 
-def _bars(rooms: Sequence[Room]) -> Table:
+def _bars(conferences: Sequence[DemoConference]) -> Table:
     bars = Table.grid(padding=(0, 2))
     for title, times in {
-        "starts accepted": [room.accepted for room in rooms],
-        "recordings over": [room.over for room in rooms],
-        "files recorded": [room.at("recorded") for room in rooms if room.mode == "async"],
-        "transcripts": [room.at("transcribed") for room in rooms if room.transcribe],
+        "starts accepted": [conference.accepted for conference in conferences],
+        "recordings over": [conference.over for conference in conferences],
+        "files recorded": [conference.time_of("recorded") for conference in conferences if conference.mode == "async"],
+        "transcripts": [conference.time_of("transcribed") for conference in conferences if conference.transcribe],
     }.items():
         total, number = len(times), len(times) - times.count(None)
         bars.add_row(title, ProgressBar(total=total or 1, completed=number, width=56), f"{number}/{total}")
     return bars
 
 
-def _state(room: Room) -> Text:
-    """Return the sign, the name and the length of a room."""
-    if room.error is not None:
+def _state(conference: DemoConference) -> Text:
+    """Return the sign, the name and the length of a conference."""
+    if conference.error is not None:
         state = "failed"
-    elif room.at(room.last) is not None:
+    elif conference.time_of(conference.last) is not None:
         state = "done"
-    elif room.over is not None:
+    elif conference.over is not None:
         state = "over"
     else:
-        state = "waiting" if room.accepted is None else "recording"
-    length = _length(room.duration_ms) if room.duration_ms else ""
-    return Text.assemble(_SIGNS[state], f" {printable(room.conference_name)} ", (f"{length:<8}", "dim"))
+        state = "waiting" if conference.accepted is None else "recording"
+    length = _length(conference.duration_ms) if conference.duration_ms else ""
+    return Text.assemble(_SIGNS[state], f" {printable(conference.conference_name)} ", (f"{length:<8}", "dim"))
 
 
-def _table(rooms: Sequence[Room], lines: box.Box | None, padding: int) -> Table:
+def _table(conferences: Sequence[DemoConference], lines: box.Box | None, padding: int) -> Table:
     """Return the final table. Where it is too wide, rich shortens names and IDs."""
     table = Table(box=lines, padding=(0, padding, 0, 0), pad_edge=False)
     for title, style in {"room": "bold", "mode": "", "api_id": "dim", "recording": "dim"}.items():
         table.add_column(title, style=style)
     for title, style in _FIGURES.items():
         table.add_column(title, style=style, justify="right", no_wrap=True)
-    for room in rooms:
-        texts = (room.conference_name, room.mode, room.api_id or "-", room.recording_id or "-")
+    for conference in conferences:
+        texts = (conference.conference_name, conference.mode, conference.api_id or "-", conference.recording_id or "-")
         cells = [Text(printable(text), no_wrap=True, overflow="ellipsis") for text in texts]
-        measured = "-" if room.measured_ms is None else f"~{_length(room.measured_ms)}"
-        duration = measured if room.duration_ms is None else _length(room.duration_ms)
-        over = next((f"{_OVER[each['what']]} {each['at']:.2f}" for each in room.steps if each["what"] in _OVER), "-")
-        times = (room.accepted, room.at("recorded"), room.at("transcribed"))
+        measured = "-" if conference.measured_ms is None else f"~{_length(conference.measured_ms)}"
+        duration = measured if conference.duration_ms is None else _length(conference.duration_ms)
+        over = next(
+            (f"{_OVER[each['what']]} {each['at']:.2f}" for each in conference.steps if each["what"] in _OVER), "-"
+        )
+        times = (conference.accepted, conference.time_of("recorded"), conference.time_of("transcribed"))
         accepted, recorded, text = ("-" if at is None else f"{at:.2f}" for at in times)
-        style = "red" if room.error else ""
+        style = "red" if conference.error else ""
         table.add_row(*cells, duration, accepted, over, recorded, text, style=style)
     return table
 
@@ -163,11 +165,11 @@ def _length(milliseconds: int) -> str:
     return f"{milliseconds / 1000:.2f} s"
 
 
-def _summary(closed: Event, rooms: Sequence[Room]) -> str:
-    started = sum(room.accepted is not None for room in rooms)
+def _summary(closed: Event, conferences: Sequence[DemoConference]) -> str:
+    started = sum(conference.accepted is not None for conference in conferences)
     executed = "" if closed["executions"] is None else f"{closed['executions']} starts executed, "
     problems = f"problems: {len(closed['problems'])}" if closed["problems"] else "no problems"
     return (
-        f"{started} of {len(rooms)} recordings started, {executed}{closed['callbacks']} callbacks verified, "
+        f"{started} of {len(conferences)} recordings started, {executed}{closed['callbacks']} callbacks verified, "
         f"{problems}, {closed['at']:.1f} s"
     )

@@ -1,4 +1,4 @@
-"""The events that ``listen`` shows: that it is ready, the callbacks that it has stored, and warnings."""
+"""The events that ``listen`` shows, their JSON objects and their texts."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ __all__ = ["ListenEvent", "Ready", "ReceivedCallback", "conference_name", "detai
 
 @attrs.frozen(kw_only=True)
 class Ready:
-    """The event that callbacks are received from now on.
+    """Tells the user that callbacks are received from now on.
 
     Attributes:
         url: The address at which the command listens.
@@ -41,7 +41,7 @@ class Ready:
 
 @attrs.frozen(kw_only=True)
 class ReceivedCallback:
-    """The event that a verified callback was stored.
+    """Tells the user that a verified callback was stored.
 
     Attributes:
         received_at: When the callback was received.
@@ -85,7 +85,10 @@ def _new_callbacks(before: FollowedRecording, after: FollowedRecording) -> Itera
 
 
 def json_fields(event: Ready | ReceivedCallback) -> dict[str, Any]:
-    """Return the JSON object of an event. That of a callback has all its fields, and those of its recording.
+    """Return the JSON object of an event.
+
+    The object of a callback has all attributes of its event, and the ``start_id``, the ``state`` and the
+    ``conference_name`` of its recording.
 
     Args:
         event: The event.
@@ -113,7 +116,7 @@ def conference_name(callback: ReceivedCallback) -> str | None:
 
 
 def label(callback: ReceivedCallback) -> str:
-    """Return one or two words for what a callback reports.
+    """Return one or two words that say what a callback reports.
 
     Args:
         callback: The callback.

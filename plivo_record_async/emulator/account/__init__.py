@@ -1,1 +1,1 @@
-"""PURE: the emulated account: its conferences, its recordings, and the callbacks that they cause."""
+"""The emulated account: its conferences, its recordings, and the callbacks that they cause."""

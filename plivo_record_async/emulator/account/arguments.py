@@ -1,4 +1,4 @@
-"""PURE: the arguments of a request, checked as Plivo checks them.
+"""The arguments of a request, checked as Plivo checks them.
 
 Plivo reads the JSON body of a POST and the query of a GET or DELETE. Its Python SDK sends JSON with a DELETE, and other
 SDKs send a POST without a body. https://docs.plivo.com/docs/voice/api/request

@@ -1,4 +1,4 @@
-"""PURE: the callbacks that Plivo sends: their fields, their signatures and their delivery options.
+"""The callbacks that Plivo sends: their fields, their signatures and their delivery options.
 
 Contents: https://plivo.com/docs/voice/api/conferences
 Signatures: https://docs.plivo.com/docs/voice/concepts/signature-validation/

@@ -1,4 +1,4 @@
-"""PURE: which source the emulator follows where Plivo's documents, SDKs and captured messages contradict each other."""
+"""Which source the emulator follows where Plivo's documents, SDKs and captured messages contradict each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PURE: sound files of any length that players accept, without a whole file in memory.
+"""Sound files of any length that players accept, without a whole file in memory.
 
 A file is a head and a cycle that repeats until the length is reached, so a day of sound takes as little memory as a
 second. WAV is a tone of 400 Hz (8 kHz, mono, 16 bit); MP3 is silence (16 kHz, mono, 8 kbit/s).

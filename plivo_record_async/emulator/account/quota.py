@@ -1,4 +1,4 @@
-"""PURE: the account's quota of requests: https://plivo.com/docs/voice/concepts/account-limits.md ."""
+"""The account's quota of requests: https://plivo.com/docs/voice/concepts/account-limits.md ."""
 
 from __future__ import annotations
 

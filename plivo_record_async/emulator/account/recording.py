@@ -1,4 +1,4 @@
-"""PURE: one recording, its callbacks, and its Recording resource."""
+"""One recording, its callbacks, and its Recording resource."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PURE: the state of one emulated account, and how requests change it.
+"""The state of one emulated account, and how requests change it.
 
 Rules:
 

@@ -1,1 +1,1 @@
-"""PURE: Plivo's API, from a request to its answer."""
+"""Plivo's API, from a request to its answer."""

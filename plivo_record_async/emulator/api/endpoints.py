@@ -1,4 +1,4 @@
-"""PURE: the resources of Plivo's API, and what each method does with them."""
+"""The resources of Plivo's API, and what each method does with them."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ Operation = Literal["start", "stop", "get", "list", "delete", "media"]
 
 @attrs.frozen(kw_only=True)
 class Route:
-    """Where a request leads.
+    """The endpoint of a request, and what the request concerns.
 
     Attributes:
-        operation: What the request does. If None, its address or its method does not exist.
+        operation: What the request does. If None, nothing is at this address, or it does not support the method.
         names: The names and IDs in the path.
         conference_name: The conference that it concerns. If None, it concerns none.
         recording_id: The recording that it concerns. If None, it concerns none.
@@ -61,7 +61,7 @@ class Route:
 
 
 Execute = Callable[[World, ApiRequest, Sequence[str], Mapping[str, Any]], Result]
-"""From world, request, names in the path and arguments to a result."""
+"""A function that executes a request, given the account, the request, the names in its path, and its arguments."""
 
 
 @attrs.frozen
@@ -140,7 +140,7 @@ ENDPOINTS: Mapping[tuple[str, ...], Mapping[str, Endpoint]] = {
 
 
 def route_of(world: World, method: str, path: Sequence[str]) -> Route:
-    """Return where a request leads, whether or not it will be executed.
+    """Return the endpoint of a request, whether or not the request will be executed.
 
     Args:
         world: The account.
@@ -171,11 +171,12 @@ def _recording_route(world: World, operation: Operation, names: tuple[str, ...],
 
 
 def endpoints_at(resource: Sequence[str]) -> tuple[tuple[str, ...], Mapping[str, Endpoint]]:
-    """Return the names in the path of a resource, and what each method does with it."""
+    """Return the names and IDs in the path of a resource, and its endpoints by HTTP method."""
     for pattern, methods in ENDPOINTS.items():
-        if len(pattern) == len(resource) and all(
-            want == have if want != "*" else have for want, have in zip(pattern, resource, strict=True)
-        ):
-            names = (have for want, have in zip(pattern, resource, strict=True) if want == "*")
-            return tuple(names), methods
+        if len(pattern) != len(resource):
+            continue
+        pairs = list(zip(pattern, resource, strict=True))
+        names = tuple(segment for expected, segment in pairs if expected == "*")
+        if all(names) and all(segment == expected for expected, segment in pairs if expected != "*"):
+            return names, methods
     return (), {}

@@ -1,4 +1,4 @@
-"""PURE: the list of recordings, filtered and cut into pages: https://plivo.com/docs/voice/api/recordings.md ."""
+"""The list of recordings, filtered and cut into pages: https://plivo.com/docs/voice/api/recordings.md ."""
 
 from __future__ import annotations
 

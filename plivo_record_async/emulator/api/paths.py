@@ -1,4 +1,4 @@
-"""PURE: the target of a request, as it was sent."""
+"""The target of a request, as it was sent."""
 
 from __future__ import annotations
 

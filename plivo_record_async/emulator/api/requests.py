@@ -1,4 +1,4 @@
-"""PURE: from an HTTP request to Plivo's API to the answer and the callbacks to deliver.
+"""From an HTTP request to Plivo's API to the answer and the callbacks to deliver.
 
 https://plivo.com/docs/account/api/overview.md
 """

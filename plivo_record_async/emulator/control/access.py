@@ -1,4 +1,4 @@
-"""PURE: who may use the control API: programs on this machine, and no web page.
+"""Who may use the control API: programs on this machine, and no web page.
 
 Any web page can make the browser of its visitor send requests to this machine. Three checks stop all of them:
 

@@ -1,4 +1,4 @@
-"""PURE: the description of everything that the emulator serves: https://spec.openapis.org/oas/v3.1.1.html ."""
+"""The description of everything that the emulator serves: https://spec.openapis.org/oas/v3.1.1.html ."""
 
 from __future__ import annotations
 

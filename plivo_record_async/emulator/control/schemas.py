@@ -1,4 +1,4 @@
-"""PURE: the schemas of what the emulator answers, for its description in OpenAPI."""
+"""The schemas of what the emulator answers, for its description in OpenAPI."""
 
 from __future__ import annotations
 

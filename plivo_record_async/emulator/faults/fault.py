@@ -1,4 +1,4 @@
-"""PURE: one fault, its arguments, and how it is checked."""
+"""One fault, its arguments, and how it is checked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PURE: the entries of the logs: requests that the emulator received, and deliveries of its callbacks."""
+"""The entries of the logs: requests that the emulator received, and deliveries of its callbacks."""
 
 from __future__ import annotations
 

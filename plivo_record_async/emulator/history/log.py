@@ -1,4 +1,4 @@
-"""PURE: a log that keeps a limited number of entries, and pages of it."""
+"""A log that keeps a limited number of entries, and pages of it."""
 
 from __future__ import annotations
 

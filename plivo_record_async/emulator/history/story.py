@@ -1,4 +1,4 @@
-"""PURE: the story of a conference: every request and delivery that concerns it, in order, as text."""
+"""The story of a conference: every request and delivery that concerns it, in order, as text."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def _by_handlers(
     if name not in record.unhandled:
         return {}
     if isinstance(evidence, HandlerProgress):
-        lease = tracking.handler_lease
+        lease = tracking.handler_lease  # also the first pause, so that a failed handler does not run again at once
         runs = update_runs(runs, evidence, now, lease=lease, first_pause=lease, max_backoff=tracking.max_backoff)
         return {} if runs == record.handler_runs else {"handler_runs": runs}
     unhandled = tuple(other for other in record.unhandled if other != name)

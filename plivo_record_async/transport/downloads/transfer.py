@@ -137,7 +137,7 @@ class Transfer:
 
     def _so_far(self) -> str:
         of = "" if self.remote.length is None else f" of {self.remote.length}"
-        return f"{self.received}{of} bytes have arrived."
+        return f"{self.received}{of} bytes were received."
 
     def checked_url(self) -> MediaUrl:
         """Return the parts of the URL.
@@ -215,12 +215,12 @@ class Transfer:
         if self.remote.length is not None and self.received < self.remote.length:
             raise _AttemptFailedError("the connection was closed before the last byte")
         if not response.is_clean:
-            raise self.refused("more bytes arrived than the server announced")
+            raise self.refused("more bytes were received than the server announced")
         self._complete = True
 
     def _check_size(self, received: int) -> None:
         if self.remote.length is not None and received > self.remote.length:
-            raise self.refused(f"more bytes arrived than the {self.remote.length} that the server announced")
+            raise self.refused(f"more bytes were received than the {self.remote.length} that the server announced")
         if received > self.max_size:
             raise self.refused(f"it is longer than max_download, which is {self.max_size} bytes")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plivo_record_async.cli.demo.scenario import Event, Room, Scenario
+from plivo_record_async.cli.demo.scenario import DemoConference, Event, Scenario
 from plivo_record_async.cli.signals import EndSignal
 from plivo_record_async.emulator import Dialect, Emulator
 from plivo_record_async.errors import ConfigurationError, NotFoundError, OutcomeUnknownError, RecordingFailedError
@@ -18,10 +18,10 @@ def account(*, strict: bool = False) -> Emulator:
     return Emulator(auth_id=AUTH_ID, auth_token=AUTH_TOKEN, strict=strict)
 
 
-def rooms(names: str) -> list[Room]:
-    """Three kinds of rooms: a has a transcript, b is synchronous, and c is only followed."""
+def conferences(names: str) -> list[DemoConference]:
+    """Three kinds of conferences: a has a transcript, b is synchronous, and c is only followed."""
     modes: dict[str, Any] = {"a": {"mode": "async", "transcribe": True}, "b": {}, "c": {"mode": "async"}}
-    return [Room(conference_name=name, **modes[name]) for name in names]
+    return [DemoConference(conference_name=name, **modes[name]) for name in names]
 
 
 async def run(
@@ -36,7 +36,7 @@ async def run(
 
     run_with = {name: changes.pop(name) for name in ("public_url", "port") if name in changes}
     given: dict[str, Any] = {"seconds": 0.02, "callback_timeout": 10, "ended": EndSignal()} | changes
-    scenario = Scenario(rooms=rooms(names), emulator=emulator, show=show, **given)
+    scenario = Scenario(conferences=conferences(names), emulator=emulator, show=show, **given)
     await asyncio.wait_for(scenario.run(**run_with), 30)
     return scenario, events
 
@@ -46,7 +46,7 @@ def titles(events: list[Event]) -> list[str]:
 
 
 def steps(scenario: Scenario) -> list[list[str]]:
-    return [[step["what"] for step in room.steps] for room in scenario.rooms]
+    return [[step["what"] for step in conference.steps] for conference in scenario.conferences]
 
 
 @pytest.fixture
@@ -73,14 +73,15 @@ async def test_recordings_are_started_ended_or_stopped_and_followed_to_their_las
         ["started", "stopped"],
         ["accepted", "recorded", "stopped"],
     ]
-    for room in scenario.rooms:
-        recording = recordings[room.conference_name]
-        assert (room.api_id, room.recording_id) == (recording["api_id"], recording["recording_id"])
-        assert room.duration_ms == (None if room.mode == "sync" else recording["duration_ms"])
-        assert (room.measured_ms or 0) >= 20
-        happened = [event for event in events if event.get("conference_name") == room.conference_name]
-        assert [{"at": event["at"], "what": event["what"]} for event in happened] == room.steps
-    assert [room.transcription for room in scenario.rooms] == ["This is what was said in a.", None, None]
+    for conference in scenario.conferences:
+        recording = recordings[conference.conference_name]
+        assert (conference.api_id, conference.recording_id) == (recording["api_id"], recording["recording_id"])
+        assert conference.duration_ms == (None if conference.mode == "sync" else recording["duration_ms"])
+        assert (conference.measured_ms or 0) >= 20
+        happened = [event for event in events if event.get("conference_name") == conference.conference_name]
+        assert [{"at": event["at"], "what": event["what"]} for event in happened] == conference.steps
+    transcripts = [conference.transcription for conference in scenario.conferences]
+    assert transcripts == ["This is what was said in a.", None, None]
 
 
 @pytest.mark.parametrize(

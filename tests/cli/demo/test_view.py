@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plivo_record_async.cli.demo.scenario import Event, Room, Step
+from plivo_record_async.cli.demo.scenario import DemoConference, Event, Step
 from plivo_record_async.cli.demo.view import view
 from plivo_record_async.cli.output.printer import Printer
 
@@ -16,15 +16,15 @@ OPENED: Event = {"type": "Opened", "plivo": "http://p", "listener": "http://l"}
 WARNED: Event = {"type": "Warned", "at": 1.5, "text": "a forged\ncallback"}
 
 
-def room(name: str, steps: dict[Step, float] | None = None, **changes: Any) -> Room:
+def conference(name: str, steps: dict[Step, float] | None = None, **changes: Any) -> DemoConference:
     happened = [{"at": at, "what": step} for step, at in (steps or {}).items()]
-    return Room(conference_name=name, steps=happened, **changes)
+    return DemoConference(conference_name=name, steps=happened, **changes)
 
 
 STEPS: dict[Step, float] = {"accepted": 0.1, "conference ended": 1.3, "recorded": 1.4, "transcribed": 1.5}
-FOLLOWED = room("a\x07", STEPS, mode="async", api_id="1", recording_id="2", duration_ms=1234)
-SYNC = room("b", {"started": 0.1, "stopped": 2.25}, api_id="3", recording_id="4", measured_ms=2150)
-ROOMS = (FOLLOWED, SYNC, room("c", {"failed": 0.5}, error="no"), room("d"))
+FOLLOWED = conference("a\x07", STEPS, mode="async", api_id="1", recording_id="2", duration_ms=1234)
+SYNC = conference("b", {"started": 0.1, "stopped": 2.25}, api_id="3", recording_id="4", measured_ms=2150)
+CONFERENCES = (FOLLOWED, SYNC, conference("c", {"failed": 0.5}, error="no"), conference("d"))
 
 
 def closed(*problems: str, executions: int | None = 2) -> Event:
@@ -33,10 +33,13 @@ def closed(*problems: str, executions: int | None = 2) -> Event:
 
 
 def shown(
-    capsys: pytest.CaptureFixture[str], *events: Event, rooms: Sequence[Room] = ROOMS, as_json: bool = False
+    capsys: pytest.CaptureFixture[str],
+    *events: Event,
+    conferences: Sequence[DemoConference] = CONFERENCES,
+    as_json: bool = False,
 ) -> str:
     """Return what was printed for the events, without the sequences that control a terminal."""
-    with view(Printer(as_json), rooms) as show:
+    with view(Printer(as_json), conferences) as show:
         for event in events:
             show(event)
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\r", "", capsys.readouterr().out)
@@ -97,15 +100,15 @@ def test_plain_lines_say_that_no_callbacks_are_received(capsys: pytest.CaptureFi
 
 @pytest.mark.usefixtures("terminal")
 def test_terminal_shows_progress(capsys: pytest.CaptureFixture[str]) -> None:
-    rooms = [
-        room("r0", mode="async"),
-        room("r1", {"accepted": 1}, mode="async"),
-        room("r2", {"accepted": 1, "stopped": 2}, mode="async"),
-        room("r3", {"accepted": 1, "recorded": 2}, mode="async", duration_ms=1500),
-        room("r4", {"failed": 1}, mode="async", error="no"),
+    conferences = [
+        conference("r0", mode="async"),
+        conference("r1", {"accepted": 1}, mode="async"),
+        conference("r2", {"accepted": 1, "stopped": 2}, mode="async"),
+        conference("r3", {"accepted": 1, "recorded": 2}, mode="async", duration_ms=1500),
+        conference("r4", {"failed": 1}, mode="async", error="no"),
     ]
     happened: Event = {"type": "Happened"}
-    screen = shown(capsys, OPENED, {"type": "Chapter", "title": "starting"}, WARNED, happened, rooms=rooms)
+    screen = shown(capsys, OPENED, {"type": "Chapter", "title": "starting"}, WARNED, happened, conferences=conferences)
     assert "Plivo at http://p, callbacks received at http://l\n" in screen
     assert "a forged\\ncallback\n" in screen
     lines = [" ".join(re.sub("[━╺╸]", "", line).split()) for line in screen.splitlines()]
@@ -124,7 +127,9 @@ def test_table_fits_the_terminal(
     monkeypatch.setenv("COLUMNS", str(width))
     steps: dict[Step, float] = {"accepted": 0, "stopped": 1, "recorded": 2, "transcribed": 3}
     ids = {"api_id": ID, "recording_id": ID, "duration_ms": 1500}
-    screen = shown(capsys, closed(), rooms=[room(f"room-{n:02}", steps, mode="async", **ids) for n in range(25)])
+    screen = shown(
+        capsys, closed(), conferences=[conference(f"room-{n:02}", steps, mode="async", **ids) for n in range(25)]
+    )
     lines = screen.rpartition("recorded  text" if ruled else "recorded text")[2].splitlines()
     assert max(map(len, lines)) <= width
     assert any("───" in line for line in lines) is ruled
@@ -136,7 +141,7 @@ def test_table_fits_the_terminal(
 
 @pytest.mark.usefixtures("terminal")
 def test_long_name_is_shortened_and_not_broken(capsys: pytest.CaptureFixture[str]) -> None:
-    screen = shown(capsys, closed(), rooms=[room("x" * 300, {"started": 0.1})])
+    screen = shown(capsys, closed(), conferences=[conference("x" * 300, {"started": 0.1})])
     *_, row = [line.split() for line in screen.splitlines() if "xx…" in line]
     assert row[1:] == ["sync", "-", "-", "-", "0.10", "-", "-", "-"]
 
@@ -157,6 +162,6 @@ def test_terminal_shows_whether_there_were_problems(
 
 @pytest.mark.usefixtures("terminal")
 def test_terminal_without_a_cursor_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not isinstance(view(Printer(as_json=False), ROOMS), nullcontext)
+    assert not isinstance(view(Printer(as_json=False), CONFERENCES), nullcontext)
     monkeypatch.setenv("TERM", "dumb")
-    assert isinstance(view(Printer(as_json=False), ROOMS), nullcontext)
+    assert isinstance(view(Printer(as_json=False), CONFERENCES), nullcontext)
