@@ -669,10 +669,13 @@ class RecordClient:
 
         .. code-block:: python
 
-            async with client.stream_recording(recording) as chunks:
-                print(chunks.length, chunks.content_type)
-                async for chunk in chunks:
-                    ...
+            async with RecordClient() as client:
+                started = await client.start_recording("standup")
+                await client.stop_recording("standup")
+                async with client.stream_recording(started) as chunks:
+                    print(chunks.length, chunks.content_type)
+                    async for chunk in chunks:
+                        print(len(chunk))
 
         The file is checked as by `download_recording`. If a connection breaks, the download is resumed, provided that
         the server proves that the file is the same.
