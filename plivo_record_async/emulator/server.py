@@ -88,7 +88,7 @@ class Emulator:
             address cannot be listened on.
 
     Attributes:
-        auth_id: The auth id of the one account.
+        auth_id: The auth ID of the account.
         auth_token: Its auth token.
     """
 

@@ -164,14 +164,14 @@ class TrackedRecording(Value):
         """Wait until the recording has ended, and download its file.
 
         Args:
-            path: The file to write, or an existing directory. In a directory, the name of the file is the last segment
-                of its URL, made safe.
-            progress: A function that is called at most ten times a second with the number of bytes that have arrived,
-                and the length of the file or None.
+            path: The path of the file to write, or an existing directory. In a directory, the name of the file is the
+                last segment of its URL, with unusual characters replaced.
+            progress: A function that is called at most ten times a second with the number of received bytes and the
+                length of the file, which is None if it is not known. If None, progress is not reported.
             overwrite: Whether an existing file may be replaced.
             wait: The number of seconds to wait for the file after the recording has ended.
             timeout: The time limit for the end of the recording and the download together, in seconds. If None, there
-                is none.
+                is no time limit.
 
         Returns:
             The path of the file.
@@ -181,7 +181,8 @@ class TrackedRecording(Value):
             ValueError: ``wait`` or ``timeout`` is out of range.
             RecordingFailedError: The recording has failed, or its start was rejected or not sent.
             WaitTimeoutError: The recording did not end within the time limit. It is safe to call again.
-            DownloadError: The file cannot be downloaded. The same call resumes the download.
+            DownloadError: The file cannot be downloaded. The received bytes are kept, and the same call resumes the
+                download.
             DownloadRefusedError: The URL of the file does not belong to an allowed host, or the file is too long or is
                 neither mp3 nor wav.
             FileExistsError: ``path`` exists, and ``overwrite`` is False.

@@ -57,17 +57,17 @@ class DemoConference:
         return next((step["at"] for step in self.steps if step["what"] in steps), None)
 
     @property
-    def accepted(self) -> float | None:
+    def accepted_at(self) -> float | None:
         """When Plivo accepted the start, or None."""
         return self.time_of("started", "accepted")
 
     @property
-    def over(self) -> float | None:
+    def over_at(self) -> float | None:
         """When the recording was known to be over, or None."""
         return self.time_of("conference ended", "stopped", "recorded")
 
     @property
-    def last(self) -> Step:
+    def last_step(self) -> Step:
         """The step that happens last if nothing fails."""
         return "stopped" if self.mode == "sync" else "transcribed" if self.transcribe else "recorded"
 
@@ -75,8 +75,8 @@ class DemoConference:
         """Yield what went wrong, given how often the start was executed."""
         if self.error is not None:
             yield self.error
-        elif self.time_of(self.last) is None:
-            yield f"it was never {self.last}"
+        elif self.time_of(self.last_step) is None:
+            yield f"it was never {self.last_step}"
         if self.time_of("recorded") is not None and not self.duration_ms:
             yield "its recording is empty"
         if self.error is None and executions != 1:
@@ -213,7 +213,7 @@ class Scenario:
     async def _end_conferences(self, emulator: Emulator) -> None:
         self._show("Chapter", title="ending some of the conferences")
         for conference in [conference for conference in self.conferences if conference.mode == "async"][::2]:
-            if conference.accepted is not None:
+            if conference.accepted_at is not None:
                 await asyncio.sleep(0.1)  # so that a user sees them end one by one
                 await emulator.end_conference(conference.conference_name)
                 self._happened(conference, "conference ended")
@@ -221,7 +221,7 @@ class Scenario:
     async def _stop(self) -> None:
         self._show("Chapter", title="stopping the recordings that still run")
         conferences = {
-            conference.conference_name: conference for conference in self.conferences if conference.over is None
+            conference.conference_name: conference for conference in self.conferences if conference.over_at is None
         }
         running = [name for name in conferences if name not in self._never_ran]
         async with aclosing(self._client.stop_many(running)) as outcomes:
@@ -239,8 +239,8 @@ class Scenario:
         conference.steps.append(happened)
         for name, value in changes.items():
             setattr(conference, name, value)
-        if conference.accepted is not None and conference.over is not None:
-            conference.measured_ms = round((conference.over - conference.accepted) * 1000)
+        if conference.accepted_at is not None and conference.over_at is not None:
+            conference.measured_ms = round((conference.over_at - conference.accepted_at) * 1000)
         self._show("Happened", **happened, **attrs.asdict(conference, filter=attrs.filters.exclude("steps")))
 
     def _failed(self, conference: DemoConference, error: Exception) -> None:

@@ -115,8 +115,8 @@ def _live(console: Console, conferences: Sequence[DemoConference]) -> Generator[
 def _bars(conferences: Sequence[DemoConference]) -> Table:
     bars = Table.grid(padding=(0, 2))
     for title, times in {
-        "starts accepted": [conference.accepted for conference in conferences],
-        "recordings over": [conference.over for conference in conferences],
+        "starts accepted": [conference.accepted_at for conference in conferences],
+        "recordings over": [conference.over_at for conference in conferences],
         "files recorded": [conference.time_of("recorded") for conference in conferences if conference.mode == "async"],
         "transcripts": [conference.time_of("transcribed") for conference in conferences if conference.transcribe],
     }.items():
@@ -129,12 +129,12 @@ def _state(conference: DemoConference) -> Text:
     """Return the sign, the name and the length of a conference."""
     if conference.error is not None:
         state = "failed"
-    elif conference.time_of(conference.last) is not None:
+    elif conference.time_of(conference.last_step) is not None:
         state = "done"
-    elif conference.over is not None:
+    elif conference.over_at is not None:
         state = "over"
     else:
-        state = "waiting" if conference.accepted is None else "recording"
+        state = "waiting" if conference.accepted_at is None else "recording"
     length = _length(conference.duration_ms) if conference.duration_ms else ""
     return Text.assemble(_SIGNS[state], f" {printable(conference.conference_name)} ", (f"{length:<8}", "dim"))
 
@@ -154,7 +154,7 @@ def _table(conferences: Sequence[DemoConference], lines: box.Box | None, padding
         over = next(
             (f"{_OVER[each['what']]} {each['at']:.2f}" for each in conference.steps if each["what"] in _OVER), "-"
         )
-        times = (conference.accepted, conference.time_of("recorded"), conference.time_of("transcribed"))
+        times = (conference.accepted_at, conference.time_of("recorded"), conference.time_of("transcribed"))
         accepted, recorded, text = ("-" if at is None else f"{at:.2f}" for at in times)
         style = "red" if conference.error else ""
         table.add_row(*cells, duration, accepted, over, recorded, text, style=style)
@@ -166,7 +166,7 @@ def _length(milliseconds: int) -> str:
 
 
 def _summary(closed: Event, conferences: Sequence[DemoConference]) -> str:
-    started = sum(conference.accepted is not None for conference in conferences)
+    started = sum(conference.accepted_at is not None for conference in conferences)
     executed = "" if closed["executions"] is None else f"{closed['executions']} starts executed, "
     problems = f"problems: {len(closed['problems'])}" if closed["problems"] else "no problems"
     return (

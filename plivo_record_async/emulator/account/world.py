@@ -38,7 +38,7 @@ class Conference:
     """A conference.
 
     Attributes:
-        name: The name. Any text is a legal name.
+        name: The name. Any text is a valid name.
         opened_at: When the conference was first used, or opened again (aware).
         live: Whether the conference has not ended.
         executed_starts: How many recordings were started in the conference.

@@ -1,4 +1,4 @@
-"""From an HTTP request to Plivo's API to the answer and the callbacks to deliver.
+"""Turns an HTTP request to Plivo's API into the answer and the callbacks to deliver.
 
 https://plivo.com/docs/account/api/overview.md
 """
