@@ -129,7 +129,14 @@ async def test_any_conference_name_is_one_room(name: str) -> None:
 
 async def test_state_of_a_new_emulator_is_empty(plivo: Plivo) -> None:
     state = await plivo.client.get("/__emulator__/state")
-    assert state.json() == {"conferences": {}, "recordings": [], "deliveries": []}
+    assert state.json() == {
+        "conferences": {},
+        "recordings": [],
+        "deliveries": [],
+        "faults": [],
+        "quota": None,
+        "clock": {"mode": "real", "now": None},
+    }
 
 
 async def test_state_contains_the_recordings(plivo: Plivo) -> None:

@@ -35,7 +35,8 @@ async def test_fixture_works_in_a_test_with_an_event_loop(plivo_emulator: Emulat
 
 
 def test_each_test_gets_a_new_emulator(plivo_emulator: Emulator) -> None:
-    assert plivo_emulator.state() == {"conferences": {}, "recordings": [], "deliveries": []}
+    state = plivo_emulator.state()
+    assert (state["conferences"], state["recordings"], state["deliveries"]) == ({}, [], [])
 
 
 def test_fixture_works_in_a_test_that_anyio_runs(plivo_emulator: Emulator) -> None:

@@ -114,7 +114,7 @@ class Control:
         self.history.events.publish("clock", self.clock)
 
     def state(self, limit: int | None = None) -> dict[str, Any]:
-        """Return the state as JSON values: what has happened, and the faults, the quota and the virtual clock if any.
+        """Return the state as JSON values: what has happened, the faults, the quota and the clock.
 
         Args:
             limit: How many conferences, recordings and deliveries are included, the latest ones. If None, all.
@@ -123,18 +123,15 @@ class Control:
         recordings = page_of(self.world.recordings.values(), lambda each: each.recording_id, limit=limit, before=None)
         finished = [each for each in self.history.deliveries.entries() if each.at]
         deliveries = page_of(finished, lambda each: str(each.id), limit=limit, before=None)
-        state: dict[str, Any] = {
+        quota = self.world.quota
+        return {
             "conferences": {
                 each.name: {"executed_starts": each.executed_starts, "recording": each.last_running is not None}
                 for each in conferences
             },
             "recordings": [each.to_dict() for each in recordings],
             "deliveries": [each.to_dict() for each in deliveries],
+            "faults": [each.to_dict() for each in self.faults],
+            "quota": None if quota is None else quota.to_dict(self.clock.now()),
+            "clock": self.clock.to_dict(),
         }
-        if faults := [each.to_dict() for each in self.faults]:
-            state["faults"] = faults
-        if self.world.quota is not None:
-            state["quota"] = self.world.quota.to_dict(self.clock.now())
-        if isinstance(self.clock, VirtualClock):
-            state["clock"] = self.clock.to_dict()
-        return state

@@ -96,10 +96,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             },
             "recordings": array_of("Recording"),
             "deliveries": array_of("Delivery"),
-        },
-        faults=array_of("Fault"),
-        quota=reference("Quota"),
-        clock=reference("Clock"),
+            "faults": array_of("Fault"),
+            "quota": {"oneOf": [reference("Quota"), {"type": "null"}]},
+            "clock": reference("Clock"),
+        }
     ),
     "Conference": _object(
         {
