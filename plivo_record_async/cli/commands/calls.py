@@ -18,7 +18,7 @@ from plivo_record_async.cli.signals import end_signal, ending_early
 from plivo_record_async.client import RecordClient
 from plivo_record_async.protocol.models import Outcome, StartRequest, StopRequest
 
-__all__ = ["OutcomeStream", "start", "stop"]
+__all__ = ["OutcomeStream", "checked_request", "start", "stop"]
 
 RequestT = TypeVar("RequestT", StartRequest, StopRequest)
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
@@ -80,7 +80,7 @@ def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) ->
       plivo-record start standup --format wav --callback-url https://me.example/plivo
       plivo-record start --json -- -name-with-a-dash
     """  # noqa: D301 - click wants the control character
-    request = _request(StartRequest, name, **options)
+    request = checked_request(StartRequest, name, **options)
     return asyncio.run(_call_once(lambda client: client.start_many([request], timeout=timeout), Printer(as_json)))
 
 
@@ -101,12 +101,21 @@ def stop(*, name: str, timeout: float | None, as_json: bool, **options: Any) -> 
       plivo-record stop standup
       plivo-record stop standup --json
     """  # noqa: D301 - click wants the control character
-    request = _request(StopRequest, name, **options)
+    request = checked_request(StopRequest, name, **options)
     return asyncio.run(_call_once(lambda client: client.stop_many([request], timeout=timeout), Printer(as_json)))
 
 
-def _request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
-    """Return the request, or raise a usage error if an argument is not valid."""
+def checked_request(kind: type[RequestT], name: str, **options: Any) -> RequestT:
+    """Return a request.
+
+    Args:
+        kind: The type of the request.
+        name: The name of the conference.
+        **options: The other arguments of the request.
+
+    Raises:
+        UsageError: An argument is not valid.
+    """
     try:
         return kind(name, **options)
     except ValueError as error:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import webbrowser
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
+from plivo_record_async.cli.commands.calls import checked_request
 from plivo_record_async.cli.extras import needed_extra
 from plivo_record_async.cli.input.options import Seconds, json_option
-from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
+from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import end_signal
-from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import StartRequest
 
 __all__ = ["demo"]
@@ -72,21 +71,13 @@ def demo(*, count: int | None, live: bool, names: Sequence[str], as_json: bool, 
     return asyncio.run(_run(names, Printer(as_json), live=live, **options))
 
 
-def _check(
-    *,
-    count: int | None,
-    live: bool,
-    names: Sequence[str],
-    public_url: str | None,
-    port: int | None,
-    open_console: bool,
-    **_: Any,
-) -> None:
+def _check(*, count: int | None, live: bool, names: Sequence[str], **options: Any) -> None:
     """Check that the options go together.
 
     Raises:
         UsageError: They do not. The message says why.
     """
+    public_url, port, open_console = options["public_url"], options["port"], options["open_console"]
     reasons = {
         "--room needs --live: the local conferences have names of their own": names and not live,
         "--public-url needs --live: the local Plivo reaches the tracker by itself": public_url and not live,
@@ -96,14 +87,11 @@ def _check(
         "--open does not go with --live: only the local Plivo has a console": open_console and live,
         "--room names a conference twice": len(set(names)) < len(names),
     }
-    wrong = [reason for reason, applies in reasons.items() if applies]
-    try:
-        for name in names:
-            StartRequest(name)
-    except ValueError as error:
-        wrong.append(str(error))
-    if wrong:
-        raise click.UsageError(wrong[0], click.get_current_context())
+    for reason, applies in reasons.items():
+        if applies:
+            raise click.UsageError(reason, click.get_current_context())
+    for name in names:
+        checked_request(StartRequest, name)
 
 
 async def _run(
@@ -121,7 +109,6 @@ async def _run(
         from plivo_record_async.cli.demo.view import view  # noqa: PLC0415 - most commands do not need rich
         from plivo_record_async.emulator import Emulator  # noqa: PLC0415 - it needs the extra
 
-    ended = end_signal(printer, "the console is closed" if open_console else "the recordings are stopped")
     conferences = [
         DemoConference(
             conference_name=name,
@@ -130,37 +117,15 @@ async def _run(
         )
         for n, name in enumerate(names)
     ]
-    browsers: list[asyncio.Task[None]] = []
     with view(printer, conferences) as show:
-
-        def show_event(event: dict[str, Any]) -> None:
-            try:
-                show(event)
-                if open_console and event["type"] == "Opened":
-                    browsers.append(asyncio.create_task(_open_console(event["plivo"], printer)))
-            except OSError as error:  # the recordings must be stopped nevertheless
-                printer.stop_printing(error, "Nothing more can be printed; the recordings are stopped")
-                ended.set()
-
         scenario = Scenario(
             conferences=conferences,
             emulator=None if live else Emulator(),
             seconds=seconds or (5 if live else 1.5),
             callback_timeout=60 if live else 5,
-            ended=ended,
-            show=show_event,
-            keep_open=open_console,
+            ended=end_signal(printer, "the console is closed" if open_console else "the recordings are stopped"),
+            show=show,
+            printer=printer,
+            open_console=open_console,
         )
-        await scenario.run(public_url=public_url, port=port or (8766 if live else 0))
-    for problem in scenario.problems:
-        printer.error(PlivoRecordError(problem))
-    if scenario.ended_early and ended.exit_code:
-        return ended.exit_code
-    failed = ExitCode(bool(scenario.problems) or scenario.ended_early)
-    return max(map(exit_code, scenario.errors), default=failed)
-
-
-async def _open_console(url: str, printer: Printer) -> None:
-    """Open the console in a browser. Its address is printed too, because the machine may have no browser."""
-    printer.note(f"the console of the local Plivo is at {url} until you press Ctrl-C")
-    await asyncio.to_thread(webbrowser.open, url)
+        return await scenario.run(public_url=public_url, port=port or (8766 if live else 0))

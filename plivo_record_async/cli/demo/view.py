@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from typing import Any
 
-from rich import box
 from rich.columns import Columns
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from plivo_record_async.cli.demo.scenario import DemoConference, Event
+from plivo_record_async.cli.demo.scenario import DemoConference, Show
 from plivo_record_async.cli.output.outcomes import printable
 from plivo_record_async.cli.output.printer import Printer
 
 __all__ = ["view"]
 
-_DETAILS = {
-    "started": "started, recording {recording_id}",
-    "accepted": "accepted, api_id {api_id}",
-    "recorded": "recorded: {length}",
-    "transcribed": "transcribed: {transcription}",
-    "failed": "failed: {error}",
-}
 _SIGNS = {
     "waiting": ("·", "dim"),
     "recording": ("●", "red"),
@@ -35,17 +29,16 @@ _SIGNS = {
     "done": ("✔", "green"),
     "failed": ("✘", "bold red"),
 }
-_FIGURES = {"duration": "bold", "accepted": "cyan", "over": "yellow", "recorded": "green", "text": "green"}
+_TEXTS = {"room": "bold", "mode": "", "api_id": "dim", "recording": "dim"}
+_NUMBERS = {"duration": "bold", "accepted": "cyan", "over": "yellow", "recorded": "green", "text": "green"}
 _OVER = {"conference ended": "ended", "stopped": "stopped", "failed": "failed"}
 _NOTES = (
-    "accepted: Plivo accepted the start; recorded, text: a callback reported the file, the transcript; in seconds",
-    "duration: as the callback reported it, or ~ as measured here, from response to response",
+    "accepted: Plivo accepted the start; recorded, text: a callback reported the file, the transcript; in seconds\n"
+    "duration: as the callback reported it, or ~ as measured here, from response to response"
 )
-_WIDE_ENOUGH_FOR_LINES = 98
-"""The width of a terminal that shows the lines of the table and ten characters of each ID."""
 
 
-def view(printer: Printer, conferences: Sequence[DemoConference]) -> AbstractContextManager[Callable[[Event], None]]:
+def view(printer: Printer, conferences: Sequence[DemoConference]) -> AbstractContextManager[Show]:
     """Return a context manager whose value shows events: as JSON if requested, live in a terminal, or as plain lines.
 
     Args:
@@ -54,60 +47,47 @@ def view(printer: Printer, conferences: Sequence[DemoConference]) -> AbstractCon
     """
     console = Console()
     if printer.as_json:
-        return nullcontext(printer.json_object)
+        return nullcontext(lambda event, _: printer.json_object(event))
     if console.is_terminal and not console.is_dumb_terminal:
         return _live(console, conferences)
-    return nullcontext(lambda event: printer.line("\n".join(_lines(event, conferences))))
+    return nullcontext(partial(_print_line, printer, conferences))
 
 
-def _lines(event: Event, conferences: Sequence[DemoConference]) -> Iterable[str]:
-    match event:
-        case {"type": "Opened", "plivo": plivo, "listener": listener}:
-            return [f"Plivo at {plivo}", f"callbacks received at {listener}" if listener else "no callbacks received"]
-        case {"type": "Chapter", "at": at, "title": title}:
-            return ["", f"{at:6.2f}  {title}"]
-        case {"type": "Happened", "at": at, "what": what, "conference_name": name, "mode": mode}:
-            fields = {key: printable(str(value or "?")) for key, value in event.items()}
-            fields["length"] = _length(event["duration_ms"] or 0)
-            return [f"{at:6.2f}  {printable(name)}  {mode:5}  {_DETAILS.get(what, '{what}').format(**fields)}"]
-        case {"type": "Warned", "at": at, "text": text}:
-            return [f"{at:6.2f}  {printable(text)}"]
-        case closed:
-            plain = Console(file=io.StringIO(), width=1_000_000, color_system=None, force_terminal=False)
-            with plain.capture() as table:
-                plain.print(_table(conferences, None, padding=2))
-            return ["", *table.get().splitlines(), "", _summary(closed, conferences), *_NOTES]
+def _print_line(printer: Printer, conferences: Sequence[DemoConference], event: dict[str, Any], line: str) -> None:
+    if event["type"] == "Closed":
+        console = Console(file=io.StringIO(), width=1_000_000, color_system=None, force_terminal=False)
+        with console.capture() as table:
+            console.print(_table(conferences))
+        printer.line(f"\n{table.get()}\n{line}\n{_NOTES}")
+    else:
+        before = "\n" if event["type"] == "Chapter" else ""
+        printer.line(f"{before}{event['at']:6.2f}  {printable(line)}")
 
 
 @contextmanager
-def _live(console: Console, conferences: Sequence[DemoConference]) -> Generator[Callable[[Event], None]]:
+def _live(console: Console, conferences: Sequence[DemoConference]) -> Generator[Show]:
     """Draw progress while the demo runs, and a table at its end."""
-    head, spinner = Text(style="dim"), Spinner("dots")
-    legend = Text.assemble(*((f"{sign} {name}   ", style) for name, (sign, style) in _SIGNS.items()))
+    spinner = Spinner("dots")
+    legend = Text.assemble(*((f"{sign} {state}   ", style) for state, (sign, style) in _SIGNS.items()))
 
-    def progress() -> RenderableType:
+    def progress() -> Group:
         states = Columns(map(_state, conferences), padding=(0, 2), equal=True)
-        return Group(head, "", spinner, "", _bars(conferences), "", states, "", legend)
+        return Group("", spinner, "", _bars(conferences), "", states, "", legend)
 
     with Live(console=console, get_renderable=progress, refresh_per_second=15, transient=True) as live:
 
-        def show(event: Event) -> None:
+        def show(event: dict[str, Any], line: str) -> None:
             match event:
-                case {"type": "Opened"}:
-                    head.append(", ".join(_lines(event, conferences)))
-                case {"type": "Chapter", "title": title}:
-                    spinner.update(text=Text(title, style="bold"))
-                case {"type": "Warned", "text": text}:
-                    console.print(Text(printable(text), style="bold red"))
+                case {"type": "Happened"}:  # the next drawing shows what happened to a conference
+                    pass
+                case {"type": "Chapter"}:
+                    spinner.update(text=Text(line, style="bold"))
                 case {"type": "Closed", "ok": ok}:
                     live.stop()
-                    lines = box.SIMPLE_HEAD if console.width >= _WIDE_ENOUGH_FOR_LINES else None
                     sign, style = _SIGNS["done" if ok else "failed"]
-                    summary = Text(f"{sign} {_summary(event, conferences)}", style=style)
-                    console.print(head, _table(conferences, lines, padding=1), summary)
-                    console.print(*(Text(note, style="dim") for note in _NOTES), sep="\n")
-                case _:  # the next drawing shows what happened to a conference
-                    pass
+                    console.print(_table(conferences), "", Text(f"{sign} {line}", style), Text(_NOTES, "dim"), sep="\n")
+                case {"type": kind}:
+                    console.print(Text(printable(line), "bold red" if kind == "Warned" else "dim"))
 
         yield show
 
@@ -115,10 +95,10 @@ def _live(console: Console, conferences: Sequence[DemoConference]) -> Generator[
 def _bars(conferences: Sequence[DemoConference]) -> Table:
     bars = Table.grid(padding=(0, 2))
     for title, times in {
-        "starts accepted": [conference.accepted_at for conference in conferences],
-        "recordings over": [conference.over_at for conference in conferences],
-        "files recorded": [conference.time_of("recorded") for conference in conferences if conference.mode == "async"],
-        "transcripts": [conference.time_of("transcribed") for conference in conferences if conference.transcribe],
+        "starts accepted": [each.accepted_at for each in conferences],
+        "recordings over": [each.over_at for each in conferences],
+        "files recorded": [each.time_of("recorded") for each in conferences if each.mode == "async"],
+        "transcripts": [each.time_of("transcribed") for each in conferences if each.transcribe],
     }.items():
         total, number = len(times), len(times) - times.count(None)
         bars.add_row(title, ProgressBar(total=total or 1, completed=number, width=56), f"{number}/{total}")
@@ -139,12 +119,12 @@ def _state(conference: DemoConference) -> Text:
     return Text.assemble(_SIGNS[state], f" {printable(conference.conference_name)} ", (f"{length:<8}", "dim"))
 
 
-def _table(conferences: Sequence[DemoConference], lines: box.Box | None, padding: int) -> Table:
+def _table(conferences: Sequence[DemoConference]) -> Table:
     """Return the final table. Where it is too wide, rich shortens names and IDs."""
-    table = Table(box=lines, padding=(0, padding, 0, 0), pad_edge=False)
-    for title, style in {"room": "bold", "mode": "", "api_id": "dim", "recording": "dim"}.items():
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title, style in _TEXTS.items():
         table.add_column(title, style=style)
-    for title, style in _FIGURES.items():
+    for title, style in _NUMBERS.items():
         table.add_column(title, style=style, justify="right", no_wrap=True)
     for conference in conferences:
         texts = (conference.conference_name, conference.mode, conference.api_id or "-", conference.recording_id or "-")
@@ -156,20 +136,9 @@ def _table(conferences: Sequence[DemoConference], lines: box.Box | None, padding
         )
         times = (conference.accepted_at, conference.time_of("recorded"), conference.time_of("transcribed"))
         accepted, recorded, text = ("-" if at is None else f"{at:.2f}" for at in times)
-        style = "red" if conference.error else ""
-        table.add_row(*cells, duration, accepted, over, recorded, text, style=style)
+        table.add_row(*cells, duration, accepted, over, recorded, text, style="red" if conference.error else "")
     return table
 
 
 def _length(milliseconds: int) -> str:
     return f"{milliseconds / 1000:.2f} s"
-
-
-def _summary(closed: Event, conferences: Sequence[DemoConference]) -> str:
-    started = sum(conference.accepted_at is not None for conference in conferences)
-    executed = "" if closed["executions"] is None else f"{closed['executions']} starts executed, "
-    problems = f"problems: {len(closed['problems'])}" if closed["problems"] else "no problems"
-    return (
-        f"{started} of {len(conferences)} recordings started, {executed}{closed['callbacks']} callbacks verified, "
-        f"{problems}, {closed['at']:.1f} s"
-    )
