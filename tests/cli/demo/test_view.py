@@ -68,7 +68,7 @@ PLAIN = """\
   0.50  a  async  accepted
   1.50  a forged\\ncallback
 
-conference   mode   api_id  recording  duration  accepted          over  recorded  text
+room   mode   api_id  recording  duration  accepted          over  recorded  text
 a\\x07  async  1       2            1.23 s      0.10    ended 1.30      1.40  1.50
 b      sync   3       4           ~2.15 s      0.10  stopped 2.25         -     -
 c      sync   -       -                 -         -   failed 0.50         -     -
