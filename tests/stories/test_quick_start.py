@@ -22,7 +22,7 @@ from tests.test_readme import section
 
 QUICK_START = section("Quick start: FastAPI, from install to transcript")
 [APP] = re.findall(r"```python\n(# app\.py\n.*?)```", QUICK_START, re.DOTALL)
-INSTALL, EMULATE, SERVE, USE = re.findall(r"```sh\n(.*?)```", QUICK_START, re.DOTALL)
+INSTALL, EMULATE, SERVE, USE, OPEN = re.findall(r"```sh\n(.*?)```", QUICK_START, re.DOTALL)
 SAID = "This is what was said in standup."
 
 
@@ -137,7 +137,7 @@ async def test_empty_conference_is_answered_409_until_somebody_joins(desk: Desk)
         failed = await user.get(f"/recordings/{empty['start_id']}/transcript")
         assert (failed.status_code, failed.json()["error"]) == (409, "RecordingFailedError")
 
-        await desk.tell_plivo(user, "standup")
+        await curl(desk.adapted(OPEN).strip())
         live = (await user.post("/rooms/standup")).raise_for_status().json()
         await desk.tell_plivo(user, "standup/end")
         text = await user.get(f"/recordings/{live['start_id']}/transcript")
