@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
+from rich import box
 from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
@@ -36,6 +37,8 @@ _NOTES = (
     "accepted: Plivo accepted the start; recorded, text: a callback reported the file, the transcript; in seconds\n"
     "duration: as the callback reported it, or ~ as measured here, from response to response"
 )
+_WIDE_ENOUGH_FOR_LINES = 98
+"""The width of a terminal that shows the lines of the table and ten characters of each ID."""
 
 
 def view(printer: Printer, conferences: Sequence[DemoConference]) -> AbstractContextManager[Show]:
@@ -57,7 +60,7 @@ def _print_line(printer: Printer, conferences: Sequence[DemoConference], event: 
     if event["type"] == "Closed":
         console = Console(file=io.StringIO(), width=1_000_000, color_system=None, force_terminal=False)
         with console.capture() as table:
-            console.print(_table(conferences))
+            console.print(_table(conferences, None, padding=2))
         printer.line(f"\n{table.get()}\n{line}\n{_NOTES}")
     else:
         before = "\n" if event["type"] == "Chapter" else ""
@@ -85,7 +88,9 @@ def _live(console: Console, conferences: Sequence[DemoConference]) -> Generator[
                 case {"type": "Closed", "ok": ok}:
                     live.stop()
                     sign, style = _SIGNS["done" if ok else "failed"]
-                    console.print(_table(conferences), "", Text(f"{sign} {line}", style), Text(_NOTES, "dim"), sep="\n")
+                    lines = box.SIMPLE_HEAD if console.width >= _WIDE_ENOUGH_FOR_LINES else None
+                    console.print(_table(conferences, lines, padding=1), Text(f"{sign} {line}", style))
+                    console.print(Text(_NOTES, "dim"))
                 case {"type": kind}:
                     console.print(Text(printable(line), "bold red" if kind == "Warned" else "dim"))
 
@@ -119,9 +124,9 @@ def _state(conference: DemoConference) -> Text:
     return Text.assemble(_SIGNS[state], f" {printable(conference.conference_name)} ", (f"{length:<8}", "dim"))
 
 
-def _table(conferences: Sequence[DemoConference]) -> Table:
+def _table(conferences: Sequence[DemoConference], lines: box.Box | None, padding: int) -> Table:
     """Return the final table. Where it is too wide, rich shortens names and IDs."""
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table = Table(box=lines, padding=(0, padding, 0, 0), pad_edge=False)
     for title, style in _TEXTS.items():
         table.add_column(title, style=style)
     for title, style in _NUMBERS.items():
