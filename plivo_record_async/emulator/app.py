@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from email.utils import format_datetime
+from typing import Any
 
 import attrs
 from starlette.requests import ClientDisconnect, Request
@@ -20,21 +21,18 @@ from plivo_record_async.emulator.control.access import CONTROL_HEADER, own_addre
 from plivo_record_async.emulator.control.control import Control
 from plivo_record_async.emulator.control.routes import handle
 from plivo_record_async.emulator.faults.fault import Fault
-from plivo_record_async.emulator.faults.misbehaving import (
-    CutSend,
-    TrailingSend,
-    reset_connection,
-    stall,
-    until_disconnected,
-)
+from plivo_record_async.emulator.faults.misbehaving import CutSend, TrailingSend, reset_connection, until_disconnected
 
 __all__ = ["EmulatorApp"]
 
 _CONSOLE = read_console()
+_GRACE = 0.2
+"""For how many seconds requests in progress may go on when the emulator stops."""
+
 _logger = logging.getLogger(__name__)
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@attrs.define(kw_only=True, eq=False)
 class EmulatorApp:
     """An ASGI application around one account.
 
@@ -45,16 +43,42 @@ class EmulatorApp:
         control: The account, its history, and what delivers its callbacks.
         auth_token: The account's token.
         host: The name or address that the server was told to listen on.
-        closing: It is set when the server stops.
     """
 
     control: Control
     auth_token: str
     host: str = "localhost"
-    closing: asyncio.Event = attrs.field(factory=asyncio.Event)
+    _in_progress: set[asyncio.Task[Any]] = attrs.field(factory=set, init=False)
+    _closing: bool = attrs.field(default=False, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Answer one request. If the emulator stops before the answer is complete, reset the connection."""
+        task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
+        self._in_progress.add(task)
+        try:
+            if self._closing:
+                await reset_connection(receive, send)
+            else:
+                await self._answer(scope, receive, send)
+        except asyncio.CancelledError:
+            if not self._closing:
+                raise
+            await reset_connection(receive, send)
+        finally:
+            self._in_progress.discard(task)
+
+    async def close(self) -> None:
+        """End all requests. Those that are not over soon, for example because of a fault, are reset."""
+        self._closing = True
+        self.control.history.events.close()
+        if self._in_progress:
+            await asyncio.wait(tuple(self._in_progress), timeout=_GRACE)
+        if unfinished := tuple(self._in_progress):
+            for task in unfinished:
+                task.cancel()
+            await asyncio.wait(unfinished)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         try:
             body = await request.body()
@@ -68,11 +92,6 @@ class EmulatorApp:
             await self._dated(request, Response(file.content, headers=file.headers))(scope, receive, send)
         else:
             await self._emulate(request, path, body, send)
-
-    def close(self) -> None:
-        """End all answers that never end by themselves."""
-        self.closing.set()
-        self.control.history.events.close()
 
     def _dated(self, request: Request, response: Response, fault: Fault | None = None) -> Response:
         """Return the response with the header ``Date``, as Plivo's answers have it, and log it."""
@@ -100,7 +119,7 @@ class EmulatorApp:
             case "reset_before_execution" | "reset_after_execution":
                 await reset_connection(receive, send)
             case "stall":
-                await stall(receive, send, self.closing)
+                await until_disconnected(receive)
             case "cut":
                 length = 0 if request.method == "HEAD" else int(response.headers.get("content-length", "0"))
                 await response(request.scope, receive, CutSend(send, length))

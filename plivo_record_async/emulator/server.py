@@ -2,53 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import re
-from collections.abc import AsyncGenerator, Coroutine
 from types import TracebackType
-from typing import Any, Protocol, Self, get_args
+from typing import Any, Self
 
 from plivo_record_async.emulator.account.arguments import RefusedError
 from plivo_record_async.emulator.account.dialect import Dialect
-from plivo_record_async.emulator.account.quota import Quota
-from plivo_record_async.emulator.account.world import World
-from plivo_record_async.emulator.app import EmulatorApp
-from plivo_record_async.emulator.clock import ClockMode, RealClock, VirtualClock, clock_of
+from plivo_record_async.emulator.clock import ClockMode, RealClock, VirtualClock
 from plivo_record_async.emulator.control.control import Control
-from plivo_record_async.emulator.deliveries.deliverer import Deliverer
 from plivo_record_async.emulator.faults.faults import Faults
 from plivo_record_async.emulator.history.entries import Delivery, ReceivedRequest
-from plivo_record_async.emulator.history.history import DEFAULT_KEEP, History
-from plivo_record_async.emulator.history.story import story_of
-from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.serving import open_listener, serving, url_of
+from plivo_record_async.emulator.history.history import DEFAULT_KEEP
+from plivo_record_async.emulator.history.story import explain_executions
+from plivo_record_async.emulator.options import EmulatorOptions, RateLimitLike
+from plivo_record_async.emulator.running import RunningEmulator, run_emulator
 
 __all__ = ["Emulator"]
 
 DEFAULT_AUTH_ID = "MAEMULATEDACCOUNT000"
 DEFAULT_AUTH_TOKEN = "emulated-auth-token-not-a-secret-0000000"  # noqa: S105 - it opens nothing but the emulator
 _NOT_RUNNING = "the emulator is not running: use it inside 'async with'"
-_SERVER_SETTINGS: dict[str, Any] = {
-    "http": "h11",
-    "proxy_headers": False,
-    "timeout_keep_alive": 75,
-    "timeout_graceful_shutdown": 1,
-}
-
-
-class RateLimitLike(Protocol):
-    """A quota of requests, such as `plivo_record_async.RateLimit`."""
-
-    @property
-    def limit(self) -> int:
-        """How many requests are admitted in a period."""
-        ...
-
-    @property
-    def per(self) -> float:
-        """The length of the period, in seconds."""
-        ...
 
 
 class Emulator:
@@ -106,41 +79,32 @@ class Emulator:
         quota: RateLimitLike | None = None,
         keep: int = DEFAULT_KEEP,
     ) -> None:
-        if not re.fullmatch(r"[MS]A[A-Z0-9]{18}", auth_id):
-            raise ConfigurationError(f"auth_id must be MA or SA and 18 more of A-Z and 0-9, not {auth_id!r}")
-        if not auth_token or not auth_token.isprintable() or " " in auth_token:
-            raise ConfigurationError("auth_token must be a text without spaces or control characters, and not empty")
-        if not host:
-            raise ConfigurationError("host must not be empty; 0.0.0.0 listens on all addresses of this machine")
-        if clock not in get_args(ClockMode):
-            raise ConfigurationError(f"clock must be one of {', '.join(get_args(ClockMode))}, not {clock!r}")
-        if keep < 0:
-            raise ConfigurationError(f"keep must be 0 or more, not {keep!r}")
-        if port not in range(65536):
-            raise ConfigurationError(f"port must be a number from 0 to 65535, not {port!r}")
+        self._options = EmulatorOptions(
+            host=host,
+            port=port,
+            auth_id=auth_id,
+            auth_token=auth_token,
+            strict=strict,
+            dialect=dialect,
+            clock=clock,
+            seed=seed,
+            quota=quota,
+            keep=keep,
+        )
         self.auth_id = auth_id
         self.auth_token = auth_token
-        self._host = host
-        self._port = port
-        self._strict = strict
-        self._dialect = dialect or Dialect()
-        self._keep = keep
-        self._clock_mode: ClockMode = clock
-        self._seed = seed
-        self._quota = None if quota is None else Quota(quota.limit, quota.per)
         self._exits = contextlib.AsyncExitStack()
-        self._control: Control | None = None
-        self._deliverer: Deliverer | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._latest: RunningEmulator | None = None
+        self._is_running = False
 
     @property
     def url(self) -> str:
         """The address of the emulator, without a slash at its end. It is the ``base_url`` of a client."""
-        return self._entered.world.url
+        return self._control.world.url
 
     def executions(self, conference_name: str) -> int:
         """Return how many starts in this conference were executed."""
-        return self._entered.world.executions(conference_name)
+        return self._control.world.executions(conference_name)
 
     @property
     def clock(self) -> RealClock | VirtualClock:
@@ -148,27 +112,27 @@ class Emulator:
 
         A `plivo_record_async.RecordingTracker` takes it as ``clock``, so that both have the same time.
         """
-        return self._entered.clock
+        return self._control.clock
 
     @property
     def faults(self) -> Faults:
         """What goes wrong on purpose, with requests and with callbacks."""
-        return self._entered.faults
+        return self._control.faults
 
     @property
     def dialects(self) -> dict[str, Dialect]:
         """The dialects of single conferences by name, such as ``{"standup": Dialect(stop_status=200)}``."""
-        return self._entered.world.dialects
+        return self._control.world.dialects
 
     @property
     def requests(self) -> list[ReceivedRequest]:
         """The latest requests to the API and for recorded files, with their answers, the oldest first."""
-        return self._entered.history.requests.entries()
+        return self._control.history.requests.entries()
 
     @property
     def deliveries(self) -> list[Delivery]:
         """The latest attempts to deliver callbacks, also those that are not over, the oldest first."""
-        return self._entered.history.deliveries.entries()
+        return self._control.history.deliveries.entries()
 
     def assert_executed_once(self, conference_name: str) -> None:
         """Check that exactly one start was executed in a conference.
@@ -191,18 +155,14 @@ class Emulator:
             AssertionError: A conference had. The message shows every request and delivery of such conferences that is
                 kept, in order.
         """
-        executed = {name: self.executions(name) for name in tuple(self._entered.world.conferences)}
+        executed = {name: self.executions(name) for name in tuple(self._control.world.conferences)}
         stories = [self._story(name, count) for name, count in executed.items() if count > 1]
         if stories:
             raise AssertionError("\n".join([*stories, "  at most 1 in each conference was expected"]))
 
-    def _story(self, conference_name: str, count: int) -> str:
-        said = "1 start was" if count == 1 else f"{count} starts were"
-        return f"{said} executed in {conference_name!r}:\n{story_of(conference_name, self.requests, self.deliveries)}"
-
     def state(self) -> dict[str, Any]:
         """Return what ``GET /__emulator__/state`` answers: conferences, recordings and delivery attempts."""
-        return self._entered.state()
+        return self._control.state()
 
     async def open_conference(self, name: str) -> None:
         """Make a conference live, as if somebody had joined it. Only a strict emulator needs this.
@@ -213,13 +173,8 @@ class Emulator:
         Raises:
             ValueError: UTF-8 cannot encode the name.
         """
-        control = self._entered
         name.encode()
-
-        async def opening() -> None:
-            control.open_conference(name)
-
-        await self._on_its_loop(opening())
+        await self._running.run(self._control.open_conference, name)
 
     async def end_conference(self, name: str) -> None:
         """End a conference and its recordings, and begin to deliver the callbacks.
@@ -231,13 +186,8 @@ class Emulator:
             LookupError: No conference of this name is live: it was not opened and no recording was started in it, or it
                 has ended.
         """
-        control = self._entered
-
-        async def ending() -> None:
-            control.end_conference(name)
-
         try:
-            await self._on_its_loop(ending())
+            await self._running.run(self._control.end_conference, name)
         except RefusedError as refusal:
             raise LookupError(
                 f"there is no live conference {name!r}: no recording was started in it and it was not opened, "
@@ -253,13 +203,8 @@ class Emulator:
         Raises:
             LookupError: There is no such delivery in the log.
         """
-        control = self._entered
-
-        async def replaying() -> None:
-            control.replay(delivery_id)
-
         try:
-            await self._on_its_loop(replaying())
+            await self._running.run(self._control.replay, delivery_id)
         except RefusedError as refusal:
             raise LookupError(refusal.error) from refusal
 
@@ -272,14 +217,14 @@ class Emulator:
         Raises:
             ValueError: The clock is not virtual, or the time is negative.
         """
-        await self._on_its_loop(self._entered.advance(seconds))
+        await self._running.run(self._control.advance, seconds)
 
     async def reset(self) -> None:
         """Forget everything that happened: conferences, recordings, faults, and the logs.
 
         Callbacks that were not delivered are dropped.
         """
-        await self._on_its_loop(self._entered.reset())
+        await self._running.run(self._control.reset)
 
     def fail_next(self, status: int, *, executed: bool = False, retry_after: str | None = None, times: int = 1) -> None:
         """Answer the next requests to the API with an error.
@@ -298,54 +243,38 @@ class Emulator:
 
     async def callbacks_settled(self) -> None:
         """Wait until every callback was delivered, or given up after its last retry."""
-        if self._deliverer is None:
-            raise RuntimeError(_NOT_RUNNING)
-        await self._on_its_loop(self._deliverer.settled())
+        running = self._running
+        await running.run(running.deliverer.settled)
 
     async def __aenter__(self) -> Self:
-        if self._loop is not None:
+        if self._is_running:
             raise RuntimeError("this emulator is running already")
-        await self._exits.enter_async_context(self._serving())
+        self._latest = await self._exits.enter_async_context(run_emulator(self._options))
+        self._is_running = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._is_running = False
         await self._exits.aclose()
 
     def __repr__(self) -> str:
-        where = self._control.world.url if self._control else "not running"
+        where = self._latest.control.world.url if self._latest else "not running"
         return f"<Emulator {where} auth_id={self.auth_id}>"
 
     @property
-    def _entered(self) -> Control:
-        if self._control is None:
+    def _control(self) -> Control:
+        """What the emulator does. After it has stopped, its state can still be read."""
+        if self._latest is None:
             raise RuntimeError(_NOT_RUNNING)
-        return self._control
+        return self._latest.control
 
-    async def _on_its_loop(self, work: Coroutine[Any, Any, None]) -> None:
-        if self._loop is None:
-            work.close()
+    @property
+    def _running(self) -> RunningEmulator:
+        if self._latest is None or not self._is_running:
             raise RuntimeError(_NOT_RUNNING)
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
+        return self._latest
 
-    @contextlib.asynccontextmanager
-    async def _serving(self) -> AsyncGenerator[None]:
-        with open_listener(self._host, self._port) as listener:
-            url = url_of(listener).replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
-            history = History(self._keep)
-            world = World(auth_id=self.auth_id, url=url, strict=self._strict, dialect=self._dialect, quota=self._quota)
-            faults = Faults(seed=self._seed, publish=history.note_fault)
-            clock = clock_of(self._clock_mode)
-            deliverer = Deliverer(
-                auth_token=self.auth_token, history=history, dialect_of=world.dialect_of, faults=faults, clock=clock
-            )
-            control = Control(world=world, history=history, deliveries=deliverer, faults=faults, clock=clock)
-            app = EmulatorApp(control=control, auth_token=self.auth_token, host=self._host)
-            async with contextlib.aclosing(deliverer), serving(app, listener, **_SERVER_SETTINGS):
-                self._control, self._deliverer, self._loop = control, deliverer, asyncio.get_running_loop()
-                try:
-                    yield
-                finally:
-                    self._loop = None
-                    app.close()
+    def _story(self, conference_name: str, count: int) -> str:
+        return explain_executions(conference_name, count, self.requests, self.deliveries)

@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
 
-__all__ = ["CutSend", "TrailingSend", "reset_connection", "stall", "until_disconnected"]
+__all__ = ["CutSend", "TrailingSend", "reset_connection", "until_disconnected"]
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -49,26 +49,6 @@ async def until_disconnected(receive: Receive) -> None:
     """
     while (await receive())["type"] != "http.disconnect":
         continue
-
-
-async def stall(receive: Receive, send: Send, closing: asyncio.Event) -> None:
-    """Do not answer until the client closes the connection. If the emulator stops, reset the connection.
-
-    Args:
-        receive: The request's ``receive``.
-        send: The request's ``send``.
-        closing: It is set when the emulator stops.
-    """
-    gone = asyncio.ensure_future(until_disconnected(receive))
-    stopped = asyncio.ensure_future(closing.wait())
-    try:
-        await asyncio.wait((gone, stopped), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in (gone, stopped):
-            task.cancel()
-        await asyncio.gather(gone, stopped, return_exceptions=True)
-    if closing.is_set():
-        await reset_connection(receive, send)
 
 
 class TrailingSend:

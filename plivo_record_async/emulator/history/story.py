@@ -6,9 +6,24 @@ from collections.abc import Iterable
 
 from plivo_record_async.emulator.history.entries import Delivery, ReceivedRequest
 
-__all__ = ["story_of"]
+__all__ = ["explain_executions", "story_of"]
 
 _SHOWN = 300
+
+
+def explain_executions(
+    conference_name: str, count: int, requests: Iterable[ReceivedRequest], deliveries: Iterable[Delivery]
+) -> str:
+    """Return how many starts were executed in a conference, followed by its story.
+
+    Args:
+        conference_name: The name of the conference.
+        count: How many starts were executed in it.
+        requests: The requests that are kept.
+        deliveries: The deliveries that are kept.
+    """
+    executed = "1 start was" if count == 1 else f"{count} starts were"
+    return f"{executed} executed in {conference_name!r}:\n{story_of(conference_name, requests, deliveries)}"
 
 
 def story_of(conference_name: str, requests: Iterable[ReceivedRequest], deliveries: Iterable[Delivery]) -> str:
