@@ -8,6 +8,7 @@ import re
 import signal
 import socket
 import threading
+from collections.abc import AsyncIterator
 from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from typing import Any
@@ -422,7 +423,7 @@ async def test_events_are_streamed_until_the_emulator_stops() -> None:
                 assert [line async for line in lines if line.startswith("event")] == []
 
 
-async def take(lines: Any, count: int, start: str) -> Any:
+async def take(lines: AsyncIterator[str], count: int, start: str) -> AsyncIterator[str]:
     """The next lines that start like this."""
     while count:
         line = await anext(lines)

@@ -187,7 +187,7 @@ def test_content_unknown_to_this_version_raises_store_error(text: str) -> None:
 
 
 def test_record_of_an_older_version_is_read() -> None:
-    stored = WHOLE | {
+    stored: dict[str, Any] = WHOLE | {
         "answer": {"api_id": "api-1"},
         "response": {"api_id": "api-1", "message": "started", "answer": {}, "raw": {}},
         "steps": [

@@ -11,7 +11,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -52,7 +52,7 @@ class Machine:
         }
 
     @asynccontextmanager
-    async def service(self) -> AsyncIterator[httpx.AsyncClient]:
+    async def service(self) -> AsyncGenerator[httpx.AsyncClient]:
         """Run the command of the page until it is ready; at the end, stop it with SIGTERM."""
         [command] = re.findall(r"^uvicorn (.+)$", PAGE, re.MULTILINE)
         arguments = command.replace("8000", str(self.port)).split()
@@ -85,7 +85,7 @@ async def _is_ready(user: httpx.AsyncClient) -> bool:
 
 
 @pytest.fixture
-async def machine(tmp_path: Path, blockbuster: BlockBuster) -> AsyncIterator[Machine]:
+async def machine(tmp_path: Path, blockbuster: BlockBuster) -> AsyncGenerator[Machine]:
     blockbuster.deactivate()  # the tests start processes and use files
     for name, source in FILES.items():
         (tmp_path / name).write_text(source, encoding="utf-8")

@@ -50,6 +50,8 @@ def message_of(node: ast.expr, function: ast.AST) -> str:
                     targets = [ast.unparse(target) for target in assignment.targets]
                     if wanted in targets:
                         return message_of(assignment.value, function)
+        case _:
+            pass
     return "{}"
 
 
@@ -74,6 +76,8 @@ def records_of(path: Path) -> Iterator[LogRecord]:
                 ):
                     level = "ERROR" if any(keyword.arg == "level" for keyword in keywords) else "WARNING"
                     yield LogRecord(logger, level, message_of(text, function), traceback=False)
+                case _:
+                    pass
 
 
 def records_in_source() -> set[LogRecord]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -14,7 +14,7 @@ from plivo_record_async.serving import open_listener, serving, url_of
 
 
 @asynccontextmanager
-async def following() -> AsyncIterator[tuple[Emulator, RecordingTracker]]:
+async def following() -> AsyncGenerator[tuple[Emulator, RecordingTracker]]:
     async with Emulator(clock="virtual") as plivo:
         client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url)
         with open_listener("127.0.0.1", 0) as listener:

@@ -91,8 +91,8 @@ def _live(console: Console, conferences: Sequence[DemoConference]) -> Generator[
                     lines = box.SIMPLE_HEAD if console.width >= _WIDE_ENOUGH_FOR_LINES else None
                     console.print(_table(conferences, lines, padding=1), Text(f"{sign} {line}", style))
                     console.print(Text(_NOTES, "dim"))
-                case {"type": kind}:
-                    console.print(Text(printable(line), "bold red" if kind == "Warned" else "dim"))
+                case _:
+                    console.print(Text(printable(line), "bold red" if event["type"] == "Warned" else "dim"))
 
         yield show
 

@@ -164,7 +164,7 @@ def _control() -> dict[str, Any]:
     names = [attribute.name for attribute in attrs.fields(Dialect)]
     dialect: dict[str, Any] = {"requestBody": _body({each: SCHEMAS["Dialect"]["properties"][each] for each in names})}
     seconds = _body({"seconds": {"type": "number", "minimum": 0, "maximum": 1_000_000_000}}, "seconds", additional=True)
-    event_stream = {"200": {"description": "Server-Sent Events.", "content": {"text/event-stream": {}}}}
+    event_stream: dict[str, Any] = {"200": {"description": "Server-Sent Events.", "content": {"text/event-stream": {}}}}
     paths: dict[str, Any] = {
         "/state": read("Return everything", reference("State"), limit),
         "/requests": read("List the requests", array_of("Request"), limit, before),

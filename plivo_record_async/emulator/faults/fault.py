@@ -29,7 +29,7 @@ _ARGUMENTS: Mapping[str, frozenset[str]] = {
 }
 _REQUIRED: Mapping[str, str] = {"status": "status", "delay": "seconds", "randomly": "rate"}
 _LONGEST = 1_000_000_000
-_ALL_ARGUMENTS = frozenset().union(*_ARGUMENTS.values())
+_ALL_ARGUMENTS = frozenset[str]().union(*_ARGUMENTS.values())
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +87,8 @@ class Fault:
         known = {"on", "conference", "times", "do"} | _ARGUMENTS.get(do, frozenset())
         if unknown := sorted(given.keys() - known):
             raise ValueError(f"{', '.join(unknown)}: not known for {do}, only {', '.join(sorted(known))}")
-        return cls(**({"executed": True} if do == "stall" else {}) | dict(given))
+        defaults: dict[str, Any] = {"executed": True} if do == "stall" else {}
+        return cls(**defaults | dict(given))
 
     def concerns(self, operation: str | None, conference: str | None) -> bool:
         """Return whether the fault happens to this.

@@ -287,8 +287,11 @@ class SQLiteStore(ObservableStore):
 
     async def _write(self, work: Callable[[Any], Any], change: Callable[[Any], StoreChange | None]) -> Any:
         """Run a job that writes, and report its change to the observer, also if the caller is cancelled."""
-        report = None if self._observer is None else lambda value: self._report(change(value))
-        return await self._worker.submit(work, writes=True, on_success=report)
+
+        def report(value: Any) -> None:
+            self._report(change(value))
+
+        return await self._worker.submit(work, writes=True, on_success=None if self._observer is None else report)
 
     async def _prune(self, statement: str, before: datetime, change: Callable[[Any], StoreChange | None]) -> int:
         work = partial(self._database.delete_old, statement, to_microseconds(before), _PRUNED_AT_ONCE)

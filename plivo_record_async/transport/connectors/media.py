@@ -32,6 +32,7 @@ NETWORK_ERRORS = (
 """The errors after which another request may succeed."""
 
 _MAX_REDIRECTS = 5
+_UNAUTHORIZED = 401
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 
@@ -99,11 +100,7 @@ class MediaOpener:
         for _ in range(_MAX_REDIRECTS + 2):
             authority = f"{url.scheme}://{url.authority}"
             async with self._request(url, self._headers(headers, with_credentials=authority in authorized)) as response:
-                if (
-                    response.status == httpx.codes.UNAUTHORIZED
-                    and url.takes_credentials
-                    and authority not in authorized
-                ):
+                if response.status == _UNAUTHORIZED and url.takes_credentials and authority not in authorized:
                     authorized.add(authority)
                 elif response.status in _REDIRECTS and "location" in response.headers:
                     url = self.hosts.resolve(response.headers["location"], base=url)

@@ -47,7 +47,7 @@ class PartFile:
     url: str
     remote: RemoteFile
     received: int
-    _file: BinaryIO
+    _file: BinaryIO = attrs.field(alias="file")
 
     @classmethod
     def open(cls, path: Path, url: str, *, overwrite: bool) -> Self:

@@ -54,10 +54,14 @@ class Ran:
         return [*problems]
 
 
+def ignore(_ran: Ran, _line: str) -> None:
+    """Do nothing."""
+
+
 async def run(
     names: str,
     plivo: Emulator | None,
-    react: Callable[[Ran, str], None] = lambda *_: None,
+    react: Callable[[Ran, str], None] = ignore,
     public_url: str | None = None,
     **changes: Any,
 ) -> Ran:
@@ -130,9 +134,13 @@ async def test_problem_is_reported(
     assert ("gave up waiting after 0.2 s" in ran.lines) is ("never" in problem or "403" in problem)
 
 
+def executed_twice(_conference_name: str) -> int:
+    return 2
+
+
 async def test_second_execution_of_a_start_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     plivo = Emulator()
-    monkeypatch.setattr(plivo, "executions", lambda _: 2)
+    monkeypatch.setattr(plivo, "executions", executed_twice)
     assert (await run("b", plivo)).problems == ["b: its start was executed 2 times"]
 
 

@@ -112,7 +112,7 @@ def test_terminal_shows_progress(shown: Any) -> None:
 @pytest.mark.parametrize(("closed", "sign"), [(CLOSED, "✔"), (FAILED, "✘")])
 def test_terminal_shows_the_table_at_the_end(closed: Any, sign: str, shown: Any) -> None:
     shown_words = [line.split() for line in shown(closed).splitlines() if line.strip(" ─")]
-    words = [line.split() for line in PLAIN[PLAIN.index("room ") :].splitlines() if line]
+    words = [str(line).split() for line in PLAIN[PLAIN.index("room ") :].splitlines() if line]
     words[-3].insert(0, sign)
     assert shown_words[-len(words) :] == words
 

@@ -84,7 +84,11 @@ async def test_directory_gets_a_file_with_the_name_in_the_url(
 
 async def test_progress_grows_to_the_length(client: RecordClient, server: MediaServer, tmp_path: Path) -> None:
     seen: list[tuple[int, int | None]] = []
-    await client.download_recording(f"{server.url}/r.mp3", tmp_path, progress=lambda *each: seen.append(each))
+
+    def note(received: int, total: int | None) -> None:
+        seen.append((received, total))
+
+    await client.download_recording(f"{server.url}/r.mp3", tmp_path, progress=note)
     assert seen == sorted(seen)
     assert seen[-1] == (len(FILE), len(FILE))
     assert len(seen) < 20  # not one for each part of the body
@@ -157,9 +161,11 @@ async def test_cancelled_download_releases_the_lock_and_keeps_its_part(
 ) -> None:
     server.replies = [Reply(cut_after=300_000, stalls=True), Reply()]
     arrived = asyncio.Event()
-    work = asyncio.create_task(
-        client.download_recording(f"{server.url}/r.mp3", tmp_path, progress=lambda *_: arrived.set())
-    )
+
+    def note(_received: int, _total: int | None) -> None:
+        arrived.set()
+
+    work = asyncio.create_task(client.download_recording(f"{server.url}/r.mp3", tmp_path, progress=note))
     await arrived.wait()
     work.cancel()
     with pytest.raises(asyncio.CancelledError):
