@@ -14,11 +14,21 @@ from plivo_record_async.serving import StartupFailedError, open_listener, servin
 from plivo_record_async.stores import MemoryStore
 from plivo_record_async.stores.interface import Store
 from plivo_record_async.tracker import RecordingTracker
+from plivo_record_async.tracking.tracking_clock import TrackingClock
 
 if TYPE_CHECKING:
     from plivo_record_async.emulator import Emulator
 
-__all__ = ["AppServer", "StartupFailedError"]
+__all__ = ["AppServer", "StartupFailedError", "tracking_clock"]
+
+
+def tracking_clock(plivo: Emulator) -> TrackingClock | None:
+    """Return the clock of a tracker that follows the recordings of this emulator. If None, the time of day.
+
+    Args:
+        plivo: The local Plivo.
+    """
+    return plivo.clock if plivo.clock.mode == "virtual" else None
 
 
 @attrs.frozen
@@ -58,7 +68,8 @@ class AppServer:
 
         Args:
             create_app: The function that returns the application. It is called with a client of the local Plivo and a
-                tracker, which the application enters in its lifespan.
+                tracker, which the application enters in its lifespan. If the clock of the local Plivo is virtual, the
+                tracker uses it too.
             path: Where the application mounts the tracker.
             store: The store of the tracker. If None, a `plivo_record_async.MemoryStore`.
 
@@ -71,7 +82,12 @@ class AppServer:
         with open_listener("127.0.0.1", 0) as listener:
             url = url_of(listener)
             client = RecordClient(self.plivo.auth_id, self.plivo.auth_token, base_url=self.plivo.url)
-            tracker = RecordingTracker(client, public_url=url + path, store=MemoryStore() if store is None else store)
+            tracker = RecordingTracker(
+                client,
+                public_url=url + path,
+                store=MemoryStore() if store is None else store,
+                clock=tracking_clock(self.plivo),
+            )
             app = create_app(client, tracker)
             async with (
                 serving(app, listener, lifespan="on"),

@@ -88,16 +88,20 @@ async def plivo_client(plivo_emulator: Emulator) -> AsyncIterator[RecordClient]:
 
 
 @_async_fixture
-async def plivo_tracker(plivo_client: RecordClient) -> AsyncIterator[RecordingTracker]:
+async def plivo_tracker(plivo_emulator: Emulator, plivo_client: RecordClient) -> AsyncIterator[RecordingTracker]:
     """Return a `plivo_record_async.RecordingTracker` that uses `plivo_client` and receives callbacks on a free port.
 
-    It keeps its recordings in memory. The fixture is async: pytest-asyncio or AnyIO's plugin has to run the test.
+    It keeps its recordings in memory. If the clock of `plivo_emulator` is virtual, the tracker uses it too, so that
+    ``await plivo_emulator.advance(3600)`` moves both.
+
+    The fixture is async: pytest-asyncio or AnyIO's plugin has to run the test.
     """
     from plivo_record_async import RecordingTracker  # noqa: PLC0415
     from plivo_record_async.serving import open_listener, serving, url_of  # noqa: PLC0415
+    from plivo_record_async.testing.app import tracking_clock  # noqa: PLC0415
 
     with open_listener("127.0.0.1", 0) as listener:
-        tracker = RecordingTracker(plivo_client, public_url=url_of(listener))
+        tracker = RecordingTracker(plivo_client, public_url=url_of(listener), clock=tracking_clock(plivo_emulator))
         async with tracker, serving(tracker, listener):
             yield tracker
 

@@ -137,7 +137,7 @@ def test_examples_of_the_page_run_as_copied(project: Path, exported: dict[str, s
     assert (len(installed) < len(requirements())) == anyio
     python = make_environment(project.parent / "venv", installed)
     write_project(project, anyio=anyio)
-    assert re.match("9 passed in", run_pytest(python, project, **exported))
+    assert re.match("10 passed in", run_pytest(python, project, **exported))
 
 
 def test_each_mock_of_http_intercepts_the_documented_transports(project: Path) -> None:
@@ -146,4 +146,4 @@ def test_each_mock_of_http_intercepts_the_documented_transports(project: Path) -
     write_project(project, anyio=False)
     (project / name).write_text(source, encoding="utf-8")
     (project / "test_unseen.py").write_text(UNSEEN, encoding="utf-8")
-    assert re.match("15 passed in", run_pytest(python, project))
+    assert re.match("16 passed in", run_pytest(python, project))

@@ -68,3 +68,13 @@ async def test_lifespan_that_fails_fails_the_test(plivo_serve: AppServer, tmp_pa
     with pytest.raises(StartupFailedError):
         async with plivo_serve(broken):
             pass
+
+
+@pytest.mark.plivo(clock="virtual")
+async def test_application_follows_by_the_virtual_clock(plivo_emulator: Emulator, plivo_serve: AppServer) -> None:
+    async with plivo_serve(create_app) as user:
+        start_id = (await user.post("/rooms/standup")).json()
+        await plivo_emulator.advance(3600)
+        await plivo_emulator.end_conference("standup")
+        assert (await user.get(f"/transcripts/{start_id}")).json() == "This is what was said in standup."
+    assert [each["duration_ms"] for each in plivo_emulator.state()["recordings"]] == [3_600_000]

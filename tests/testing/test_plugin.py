@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from plivo_record_async import NotFoundError, RecordClient
+from plivo_record_async import NotFoundError, RecordClient, RecordingTracker
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.testing import CallbackFactory
 
@@ -165,3 +165,12 @@ def test_callback_factory_signs_with_the_token_of_the_emulator(
     plivo_emulator: Emulator, plivo_callback: CallbackFactory
 ) -> None:
     assert plivo_callback.auth_token == plivo_emulator.auth_token
+
+
+@pytest.mark.plivo(clock="virtual")
+async def test_tracker_uses_the_virtual_clock(plivo_emulator: Emulator, plivo_tracker: RecordingTracker) -> None:
+    recording = await plivo_tracker.start("standup", transcribe=True)
+    await plivo_emulator.advance(3600)
+    await plivo_emulator.end_conference("standup")
+    assert (await recording.recorded(timeout=10)).duration_ms == 3_600_000
+    assert (await recording.transcribed(timeout=10)).transcription

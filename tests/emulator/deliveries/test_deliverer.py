@@ -102,7 +102,7 @@ async def test_a_callback_arrives_signed(method: str) -> None:
         ("/#rp=all", [302, 200], [(1, 302, "answered 302"), (2, 200, None)]),
         ("/", ["close"], [(1, None, "no answer: RemoteProtocolError"), (2, 200, None)]),
         ("/#rp=ct", ["close"], [(1, None, "no answer: RemoteProtocolError")]),
-        ("/#rt=100", ["never answer"], [(1, None, "no answer: ReadTimeout"), (2, 200, None)]),
+        ("/#rt=1000", ["never answer"], [(1, None, "no answer: ReadTimeout"), (2, 200, None)]),
         ("/#rp=all", ["cut the body"], [(1, 200, "the answer broke off: RemoteProtocolError")]),
         ("/#tt=100", ["never answer"], [(1, None, "given up: all 100 ms ")]),
     ],
@@ -112,8 +112,22 @@ async def test_retries_follow_the_delivery_options(path: str, behaviours: list[B
 
 
 async def test_total_time_limits_the_retries() -> None:
-    seen = await outcomes("/#tt=150&rt=100&rc=5", "never answer", "never answer", "never answer")
-    assert seen == [(1, None, "no answer: ReadTimeout"), (2, None, "given up: all 150 ms ")]
+    clock = VirtualClock()
+    async with (
+        CallbackServer.listening("never answer", "never answer", "never answer") as receiver,
+        delivering(clock=clock) as (deliverer, history),
+    ):
+        deliverer.send_soon(callback(f"{receiver.url}/#tt=50000&ct=1000&rt=5000&rc=5"))
+        await receiver.received.get()
+        while receiver.received.empty():
+            await clock.advance(1, deliverer.attempts_settled)
+            await asyncio.sleep(0)
+        await clock.advance(60, deliverer.attempts_settled)
+        await deliverer.settled()
+    first, *_, last = finished(history)
+    assert (first.attempt, first.error) == (1, "no answer within 6.0 s")
+    assert last.attempt > 1
+    assert last.error == "given up: all 50000 ms (tt) are over"
 
 
 async def test_refused_connection_counts_as_a_connect_timeout() -> None:
@@ -273,9 +287,14 @@ async def test_reordered_callback_without_another_is_delivered_after_a_while(mon
 
 async def test_faults_delay_callbacks_and_leave_them_unsigned() -> None:
     faults = faulty()
-    faults.on("callback", times=1).delay(0.05)
-    faults.on("callback", times=1).unsigned()
-    assert await kinds_received(faults, "a", "b") == ["b", "a"]
+    clock = VirtualClock()
+    async with CallbackServer.listening() as receiver, delivering(faults=faults, clock=clock) as (deliverer, history):
+        faults.on("callback", times=1).delay(60)
+        deliverer.send_soon(callback(f"{receiver.url}/delayed"))
+        deliverer.send_soon(callback(f"{receiver.url}/prompt"))
+        assert (await receiver.received.get()).target == "/prompt"
+        await clock.advance(60, deliverer.attempts_settled)
+        assert (await receiver.received.get()).target == "/delayed"
     async with CallbackServer.listening() as receiver, delivering(faults=faults) as (deliverer, history):
         faults.on("callback", times=1).unsigned()
         deliverer.send_soon(callback(receiver.url))
