@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
+
+from plivo_record_async.emulator.history.entries import DeliveryFailure
 
 __all__ = ["SCHEMAS", "array_of", "reference"]
 
@@ -144,6 +146,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             **_all(_or_null(_TIME), "at", "next_attempt_at"),
             **_all(_TEXT, "api_id", "method", "url", "callback_url", "body", "response_body"),
             **_all(_or_null(_TEXT), "conference_name", "recording_id", "signed", "fault", "error"),
+            "failure": _one_of(*get_args(DeliveryFailure), None),
             **_all(_TEXTS, "fields", "headers", "response_headers"),
         }
     ),

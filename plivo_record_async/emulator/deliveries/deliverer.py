@@ -18,7 +18,7 @@ import attrs
 from plivo_record_async.emulator.account.callbacks import Callback, DeliveryOptions, HttpCallback
 from plivo_record_async.emulator.account.dialect import Dialect
 from plivo_record_async.emulator.clock import RealClock, VirtualClock
-from plivo_record_async.emulator.deliveries.sending import CallbackSender, DeliveryResult
+from plivo_record_async.emulator.deliveries.sending import CallbackSender, DeliveryResult, in_seconds
 from plivo_record_async.emulator.faults.fault import Fault
 from plivo_record_async.emulator.faults.faults import Faults
 from plivo_record_async.emulator.history.entries import Delivery
@@ -140,7 +140,10 @@ class Deliverer:
             time=self._clock.now(),
         )
         if fault is not None and fault.do == "drop":
-            return self._noted(attrs.evolve(delivery, state="dropped", error="dropped by a fault", at=delivery.time))
+            error = "a fault dropped the callback"
+            return self._noted(
+                attrs.evolve(delivery, state="dropped", error=error, failure="dropped", at=delivery.time)
+            )
         self._noted(delivery)
         task = asyncio.create_task(self._deliver_with_fault(delivery, fault))
         self._tasks[task] = callback
@@ -203,8 +206,8 @@ class Deliverer:
                         delivery = self._next_attempt(delivery)
                         await self._resting(self._clock.sleep(pause))
             except TimeoutError:
-                over = DeliveryResult(error=f"given up: all {options.total_ms} ms (tt) are over")
-                self._finished(delivery, over, None)
+                error = f"no attempt succeeded within {in_seconds(options.total_ms / 1000)}, the limit for all attempts"
+                self._finished(delivery, DeliveryResult(error=error, failure="total_timeout"), None)
 
     def _signed(self, delivery: Delivery) -> HttpCallback:
         scheme = self._dialect_of(delivery.conference_name).signatures
@@ -216,7 +219,7 @@ class Deliverer:
 
     def _pause_after(self, delivery: Delivery, result: DeliveryResult, options: DeliveryOptions) -> float | None:
         """Return the seconds before the next attempt. If None, no attempt follows."""
-        if not options.retries_after(result.failure, delivery.attempt):
+        if not options.retries_after(result.retry_class, delivery.attempt):
             return None
         return self._clock.first_pause * float(2 ** (delivery.attempt - 1))
 
@@ -251,6 +254,7 @@ class Deliverer:
                 raw_response_body=result.body,
                 response_bytes=result.body_bytes,
                 error=result.error,
+                failure=result.failure,
                 at=now,
                 next_attempt_at=None if pause is None else now + timedelta(seconds=pause),
             )

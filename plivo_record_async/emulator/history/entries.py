@@ -10,12 +10,30 @@ import attrs
 
 from plivo_record_async.emulator.account.callbacks import Callback, HttpCallback
 
-__all__ = ["Delivery", "DeliveryState", "ReceivedRequest", "kept"]
+__all__ = ["Delivery", "DeliveryFailure", "DeliveryState", "ReceivedRequest", "kept"]
 
 _KEPT_BYTES = 16_384
 
 DeliveryState = Literal["waiting", "sending", "delivered", "failed", "dropped"]
 """Waiting for its time, under way, answered with 2xx, not answered with 2xx, or not sent because of a fault."""
+
+DeliveryFailure = Literal[
+    "connect_timeout",
+    "refused",
+    "unreachable",
+    "dns",
+    "tls",
+    "read_timeout",
+    "reset",
+    "disconnected",
+    "invalid_response",
+    "status",
+    "broke_off",
+    "total_timeout",
+    "invalid_url",
+    "dropped",
+]
+"""The kind of what went wrong with an attempt. The reference of the emulator explains each."""
 
 
 def kept(body: bytes) -> bytes:
@@ -146,6 +164,7 @@ class Delivery:
         raw_response_body: The first 16 KiB of the body of the answer.
         response_bytes: The length of the whole body of the answer.
         error: What went wrong, in words. If None, nothing did so far.
+        failure: The kind of what went wrong, for programs. If None, nothing went wrong so far.
         at: When the attempt was over (aware, UTC). If None, it is not over.
         next_attempt_at: When the next attempt begins (aware, UTC). If None, none follows.
     """
@@ -164,6 +183,7 @@ class Delivery:
     raw_response_body: bytes = attrs.field(default=b"", repr=False)
     response_bytes: int = 0
     error: str | None = None
+    failure: DeliveryFailure | None = None
     at: datetime | None = None
     next_attempt_at: datetime | None = None
 
@@ -228,6 +248,7 @@ class Delivery:
             "response_body": self.response_body,
             "response_bytes": self.response_bytes,
             "error": self.error,
+            "failure": self.failure,
             "at": _iso(self.at),
             "next_attempt_at": _iso(self.next_attempt_at),
         }

@@ -23,6 +23,11 @@ from tests.support.servers.callback_server import Behaviour, CallbackServer
 from tests.support.untyped_libraries import plivo
 
 TOKEN = "a-token"
+BROKE_OFF = "the response broke off after 4 bytes"
+
+
+def no_success(seconds: float) -> str:
+    return f"no attempt succeeded within {seconds} seconds, the limit for all attempts"
 
 
 def callback(url: str, method: str = "POST") -> Callback:
@@ -54,11 +59,11 @@ def finished(history: History) -> list[Delivery]:
 
 
 async def outcomes(path: str, *behaviours: Behaviour) -> list[tuple[int, int | None, str | None]]:
-    """What became of one callback: attempt, status and the first words of the error of each attempt."""
+    """What became of one callback: attempt, status and the error of each attempt."""
     async with CallbackServer.listening(*behaviours) as receiver, delivering() as (deliverer, history):
         deliverer.send_soon(callback(receiver.url + path))
         await deliverer.settled()
-        return [(each.attempt, each.status, each.error and each.error.split("(")[0]) for each in finished(history)]
+        return [(each.attempt, each.status, each.error) for each in finished(history)]
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
@@ -93,18 +98,18 @@ async def test_a_callback_arrives_signed(method: str) -> None:
     ("path", "behaviours", "seen"),
     [
         ("/", [204], [(1, 204, None)]),
-        ("/", [500], [(1, 500, "answered 500")]),
-        ("/", [404], [(1, 404, "answered 404")]),
-        ("/#rc=5", [302], [(1, 302, "answered 302")]),
-        ("/#rp=5xx", [500, 200], [(1, 500, "answered 500"), (2, 200, None)]),
-        ("/#rp=5xx,ct&rc=2", [503] * 9, [(n, 503, "answered 503") for n in (1, 2, 3)]),
-        ("/#rp=4xx&rc=0", [404], [(1, 404, "answered 404")]),
-        ("/#rp=all", [302, 200], [(1, 302, "answered 302"), (2, 200, None)]),
-        ("/", ["close"], [(1, None, "no answer: RemoteProtocolError"), (2, 200, None)]),
-        ("/#rp=ct", ["close"], [(1, None, "no answer: RemoteProtocolError")]),
-        ("/#rt=1000", ["never answer"], [(1, None, "no answer: ReadTimeout"), (2, 200, None)]),
-        ("/#rp=all", ["cut the body"], [(1, 200, "the answer broke off: RemoteProtocolError")]),
-        ("/#tt=100", ["never answer"], [(1, None, "given up: all 100 ms ")]),
+        ("/", [500], [(1, 500, "the receiver answered 500")]),
+        ("/", [404], [(1, 404, "the receiver answered 404")]),
+        ("/#rc=5", [302], [(1, 302, "the receiver answered 302")]),
+        ("/#rp=5xx", [500, 200], [(1, 500, "the receiver answered 500"), (2, 200, None)]),
+        ("/#rp=5xx,ct&rc=2", [503] * 9, [(n, 503, "the receiver answered 503") for n in (1, 2, 3)]),
+        ("/#rp=4xx&rc=0", [404], [(1, 404, "the receiver answered 404")]),
+        ("/#rp=all", [302, 200], [(1, 302, "the receiver answered 302"), (2, 200, None)]),
+        ("/", ["close"], [(1, None, "the receiver closed the connection without a response"), (2, 200, None)]),
+        ("/#rp=ct", ["close"], [(1, None, "the receiver closed the connection without a response")]),
+        ("/#rt=1000", ["never answer"], [(1, None, "no response within 1 second"), (2, 200, None)]),
+        ("/#rp=all", ["cut the body"], [(1, 200, BROKE_OFF)]),
+        ("/#tt=100", ["never answer"], [(1, None, no_success(0.1))]),
     ],
 )
 async def test_retries_follow_the_delivery_options(path: str, behaviours: list[Behaviour], seen: list[object]) -> None:
@@ -125,9 +130,9 @@ async def test_total_time_limits_the_retries() -> None:
         await clock.advance(60, deliverer.attempts_settled)
         await deliverer.settled()
     first, *_, last = finished(history)
-    assert (first.attempt, first.error) == (1, "no answer within 6.0 s")
+    assert (first.attempt, first.error) == (1, "no response within 6 seconds")
     assert last.attempt > 1
-    assert last.error == "given up: all 50000 ms (tt) are over"
+    assert last.error == no_success(50)
 
 
 async def test_refused_connection_counts_as_a_connect_timeout() -> None:
@@ -138,7 +143,9 @@ async def test_refused_connection_counts_as_a_connect_timeout() -> None:
         deliverer.send_soon(callback(f"{url}#rp=rt&rc=2"))
         await deliverer.settled()
     assert sorted(each.attempt for each in finished(history)) == [1, 1, 2, 3]
-    assert {each.error and each.error.split("(")[0] for each in finished(history)} == {"no answer: ConnectError"}
+    port = url.split(":")[2].rstrip("/")
+    said = {(each.failure, each.error) for each in finished(history)}
+    assert said == {("refused", f"127.0.0.1:{port} refused the connection")}
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a queue of no length is longer")
@@ -150,7 +157,8 @@ async def test_connection_that_is_not_accepted_is_a_connect_timeout() -> None:
             deliverer.send_soon(callback("http://{}:{}/#ct=100&rp=ct".format(*address)))
             await deliverer.settled()
         first_in_the_queue.close()
-    assert [each.error for each in finished(history)] == ["no answer: ConnectTimeout('')"] * 2
+    assert [each.error for each in finished(history)] == ["no connection within 0.1 seconds"] * 2
+    assert {each.failure for each in finished(history)} == {"connect_timeout"}
 
 
 @pytest.mark.parametrize("url", ["http://a..b/cb", f"http://{'a' * 70}.test/cb", "http://xn--zzzzzz--/", "http://h:0/"])
@@ -192,7 +200,7 @@ async def test_callback_over_tls_needs_a_trusted_certificate(trusted: bool, tls:
         assert receiver.received.qsize() == trusted
     (attempt,) = finished(history)
     assert attempt.status == (200 if trusted else None)
-    assert trusted or "CERTIFICATE_VERIFY_FAILED" in str(attempt.error)
+    assert trusted or (attempt.failure, "certificate is not trusted" in str(attempt.error)) == ("tls", True)
 
 
 async def test_number_of_concurrent_deliveries_is_limited() -> None:
@@ -309,7 +317,7 @@ async def test_dropped_callback_is_noted_and_can_be_replayed() -> None:
     async with CallbackServer.listening() as receiver, delivering(faults=faults) as (deliverer, history):
         deliverer.send_soon(callback(receiver.url))
         (dropped,) = finished(history)
-        assert (dropped.state, dropped.fault, dropped.error) == ("dropped", "drop", "dropped by a fault")
+        assert (dropped.state, dropped.fault, dropped.error) == ("dropped", "drop", "a fault dropped the callback")
         deliverer.replay(dropped)
         await deliverer.settled()
         assert receiver.received.qsize() == 1
@@ -333,4 +341,4 @@ async def test_virtual_clock_ends_attempts_without_an_answer() -> None:
         await receiver.received.get()
         await clock.advance(60, deliverer.attempts_settled)
         await deliverer.settled()
-        assert [each.error for each in history.deliveries.entries()] == ["no answer within 42.0 s"]
+        assert [each.error for each in history.deliveries.entries()] == ["no response within 42 seconds"]
