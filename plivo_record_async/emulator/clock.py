@@ -175,14 +175,9 @@ class VirtualClock:
             raise ValueError(f"seconds must be a number from 0, not {seconds!r}")
         target = self._passed + seconds
         await settle()
-        while True:
-            with self._lock:
-                due = self._timers[0][0] if self._timers and self._timers[0][0] <= target else None
-                wake = heapq.heappop(self._timers)[2] if due is not None else None
-            if wake is None or due is None:
-                break
-            self._passed = max(self._passed, due)
-            wake()
+        while wakes := self._pop_earliest(target):
+            for wake in wakes:
+                wake()
             for _ in range(_PASSES_TO_WAKE):
                 await asyncio.sleep(0)
             await settle()
@@ -192,6 +187,16 @@ class VirtualClock:
     def to_dict(self) -> dict[str, Any]:
         """Return the clock as JSON values."""
         return {"mode": self.mode, "now": self.now().isoformat()}
+
+    def _pop_earliest(self, target: float) -> list[Callable[[], None]]:
+        """Move the time on to the next timer up to the target; remove and return what wakes all timers of that time."""
+        wakes = list[Callable[[], None]]()
+        with self._lock:
+            if self._timers and self._timers[0][0] <= target:
+                self._passed = due = max(self._passed, self._timers[0][0])
+                while self._timers and self._timers[0][0] <= due:
+                    wakes.append(heapq.heappop(self._timers)[2])
+        return wakes
 
     def _call_later(self, seconds: float, call: Callable[[], None]) -> None:
         loop = asyncio.get_running_loop()

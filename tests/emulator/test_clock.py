@@ -34,6 +34,21 @@ async def test_sleepers_wake_up_in_the_order_of_their_times() -> None:
     assert clock.now() - began == timedelta(hours=2)
 
 
+async def test_sleepers_of_the_same_time_wake_up_in_one_step() -> None:
+    clock = VirtualClock()
+    steps = list[float]()
+    began = clock.now()
+
+    async def settle() -> None:
+        steps.append((clock.now() - began).total_seconds())
+
+    sleeping = [asyncio.create_task(clock.sleep(60)) for _ in range(3)]
+    await asyncio.sleep(0)
+    await clock.advance(100, settle)
+    await asyncio.gather(*sleeping)
+    assert steps == [0, 60, 100]
+
+
 async def test_virtual_time_stands_still() -> None:
     clock = VirtualClock()
     before, reading = clock.now(), clock.read()

@@ -7,18 +7,22 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
-from plivo_record_async import RecordClient, RecordingTracker, TrackedRecording
+import pytest
+
+from plivo_record_async import RecordClient, RecordingFailedError, RecordingTracker, TrackedRecording, TrackingPolicy
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.serving import open_listener, serving, url_of
 
 
 @asynccontextmanager
-async def following() -> AsyncGenerator[tuple[Emulator, RecordingTracker]]:
+async def following(tracking: TrackingPolicy | None = None) -> AsyncGenerator[tuple[Emulator, RecordingTracker]]:
     async with Emulator(clock="virtual") as plivo:
         client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url)
         with open_listener("127.0.0.1", 0) as listener:
-            tracker = RecordingTracker(client, public_url=url_of(listener), clock=plivo.clock)
+            tracker = RecordingTracker(
+                client, public_url=url_of(listener), clock=plivo.clock, tracking=tracking or TrackingPolicy()
+            )
             async with client, tracker, serving(tracker, listener):
                 yield plivo, tracker
 
@@ -54,6 +58,25 @@ async def test_lost_callbacks_are_made_up_for_by_asking() -> None:
         await plivo.end_conference("standup")
         passed = await reached(recording, plivo, "recorded")
         assert passed < timedelta(hours=30)
+
+
+async def test_lost_transcript_is_given_up_after_two_days() -> None:
+    loop = asyncio.get_running_loop()
+    async with following(TrackingPolicy(poll_interval=timedelta(minutes=1))) as (plivo, tracker):
+        recording = await tracker.start("standup", transcribe=True)
+        await plivo.callbacks_settled()
+        plivo.faults.on("callback", times=2).drop()
+        await plivo.end_conference("standup")
+        began, ended_at = loop.time(), plivo.clock.now()
+        waiting = asyncio.create_task(recording.transcribed(timeout=30))
+        await plivo.advance(47 * 3600)
+        assert not waiting.done()
+        while not waiting.done():
+            await plivo.advance(600)
+        with pytest.raises(RecordingFailedError, match="no transcript was received within 2 days"):
+            await waiting
+        assert timedelta(hours=48) <= plivo.clock.now() - ended_at < timedelta(hours=50)
+        assert loop.time() - began < 10
 
 
 async def test_start_without_a_callback_is_unconfirmed_after_two_minutes() -> None:
