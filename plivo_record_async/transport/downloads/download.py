@@ -35,7 +35,6 @@ _WRITE_SIZE = 1024 * 1024
 _PROGRESS_INTERVAL = 0.1
 
 
-@attrs.define(eq=False)
 class MediaStream:
     """The bytes of a recorded file, as an asynchronous iterator.
 
@@ -44,9 +43,10 @@ class MediaStream:
         content_type: The type of the content, such as ``audio/mpeg``. If None, it is not known.
     """
 
-    length: int | None
-    content_type: str | None
-    _chunks: AsyncIterator[bytes]
+    def __init__(self, length: int | None, content_type: str | None, chunks: AsyncIterator[bytes]) -> None:
+        self.length = length
+        self.content_type = content_type
+        self._chunks = chunks
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._chunks
