@@ -96,10 +96,24 @@ async def test_reason_of_a_rejected_callback_is_shown(
         await detail.get_by_test_id("token").fill(plivo.auth_token)
         await expect(detail.get_by_test_id("token-verdict")).to_contain_text("makes the same signature")
 
+        await detail.get_by_test_id("token").fill("another token")
+        await expect(detail.get_by_test_id("token-verdict")).to_contain_text("makes another signature")
+        await detail.get_by_test_id("compare").fill("")
+        await expect(detail.get_by_test_id("comparison")).to_have_count(0)
+        await expect(detail.get_by_test_id("token")).to_have_value("another token")
+        await expect(detail.get_by_test_id("token-verdict")).to_be_visible()
+        await row(page, "Asynchronous response").click()
+        await expect(detail.get_by_test_id("verdict")).to_contain_text("accepted it")
+        await row(page, "Recording ended").click()
+        await expect(detail.get_by_test_id("token")).to_have_value("")
+        await expect(detail.get_by_test_id("token-verdict")).to_have_count(0)
+
         await detail.get_by_test_id("replay").click()
+        await expect(detail.get_by_test_id("verdict")).to_have_text("Your receiver accepted it: it answered 200.")
+        await expect(detail.get_by_role("button", name="Recording ended, sent again, attempt 1")).to_be_visible()
         await expect(page.get_by_test_id("attention")).to_be_empty()
         await detail.get_by_test_id("duplicate").click()
-        await page.get_by_test_id("show").select_option("accepted")
+        await page.locator("#show").select_option("accepted")
         await expect(page.get_by_test_id("row")).to_have_count(4)
         assert receiver.received.qsize() == 5
 
@@ -113,6 +127,19 @@ ADVICE = {
     429: "may say why",
     502: "its own log",
 }
+FAILURES = {
+    "refused": "Nothing listens",
+    "unreachable": "The network does not lead",
+    "connect_timeout": "has not seen this callback",
+    "dns": "cannot be resolved",
+    "tls": "SSL_CERT_FILE",
+    "read_timeout": "Respond first",
+    "total_timeout": "Respond first",
+    "reset": "reset the connection",
+    "disconnected": "without a response",
+    "invalid_response": "is not HTTP",
+    "invalid_url": "cannot be called",
+}
 
 
 async def test_each_answer_has_its_advice(plivo: Emulator, open_console: OpenConsole) -> None:
@@ -125,15 +152,62 @@ async def test_each_answer_has_its_advice(plivo: Emulator, open_console: OpenCon
     """
     for status, part in ADVICE.items():
         assert part in await page.evaluate(evaluated, {"status": status, "error": f"answered {status}"})
-    errors = {
-        "no answer: ConnectError('All connection attempts failed')": "Nothing listens",
-        "no answer: ReadTimeout('')": "took too long",
-        "given up: all 55000 ms (tt) are over": "took too long",
-        "no answer: RemoteProtocolError('peer closed connection')": "without a response",
-    }
-    for error, part in errors.items():
-        assert part in await page.evaluate(evaluated, {"status": None, "error": error})
+    for failure, part in FAILURES.items():
+        assert part in await page.evaluate(evaluated, {"status": None, "failure": failure})
+    assert "closed the connection too early" in await page.evaluate(evaluated, {"status": 200, "failure": "broke_off"})
     assert "no signature" in await page.evaluate(evaluated, {"status": 403, "error": "answered 403", "signed": None})
+
+
+async def test_last_rejected_callback_is_named(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole
+) -> None:
+    page = await open_console(plivo.url)
+    async with CallbackServer.listening(200, 200, 403, 500, 403, 200) as receiver:
+        for name in ("first", "second"):
+            await client.start_recording(name, callback_url=f"{receiver.url}/cb#rc=0")
+            await plivo.callbacks_settled()
+        for name in ("first", "second"):
+            await plivo.end_conference(name)
+            await plivo.callbacks_settled()
+        await expect(page.get_by_test_id("attention")).to_contain_text("recording ended in second, rejected 500")
+        await page.get_by_test_id("tab-deliveries").click()
+        await row(page, "Rejected 403").click()
+        await page.get_by_test_id("detail").get_by_test_id("replay").click()
+        await expect(page.get_by_test_id("attention")).to_contain_text("2 callbacks were not accepted. The last one:")
+        await expect(page.get_by_test_id("attention")).to_contain_text("recording ended in first, rejected 403")
+
+
+async def test_rejected_duplicate_and_rejected_asynchronous_response_are_red(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole
+) -> None:
+    page = await open_console(plivo.url)
+    async with CallbackServer.listening(200, 200, 403, 404) as receiver:
+        await client.start_recording("duplicate", callback_url=f"{receiver.url}/cb#rc=0")
+        await plivo.callbacks_settled()
+        await plivo.end_conference("duplicate")
+        await plivo.callbacks_settled()
+        await expect(row(page, "duplicate").locator(".chip")).to_have_text("Recorded")
+        await plivo.replay(plivo.deliveries[-1].id)
+        await plivo.callbacks_settled()
+        await expect(row(page, "duplicate").locator(".chip")).to_have_text("Rejected 403")
+        await client.start_recording("response", callback_url=f"{receiver.url}/cb#rc=0")
+        await expect(row(page, "response").locator(".chip")).to_have_text("Rejected 404")
+        await expect(row(page, "response")).to_contain_text("Accepted: failed")
+        await expect(page.get_by_test_id("attention")).to_contain_text("2 callbacks were not accepted")
+
+
+async def test_entry_that_is_not_in_the_log_is_named(plivo: Emulator, open_console: OpenConsole) -> None:
+    for address, title in {"#/deliveries/99999": "Callback 99999", "#/requests/7": "Request 7"}.items():
+        page = await open_console(plivo.url, address=address)
+        detail = page.get_by_test_id("detail")
+        await expect(detail.get_by_role("heading", level=2)).to_have_text(title)
+        await expect(detail).to_contain_text("It is not in the log any more.")
+
+
+async def test_squeezed_clock_is_named(open_console: OpenConsole) -> None:
+    async with Emulator(clock="squeezed") as plivo:
+        page = await open_console(plivo.url)
+        await expect(page.get_by_test_id("clock")).to_contain_text("UTC, squeezed")
 
 
 STAGES = {
@@ -143,8 +217,9 @@ STAGES = {
     "failed": "failed",
     "failed sending": "now",
     "failed delivered": "done",
+    "delivered sending": "done",
     "dropped": "failed",
-    "delivered failed": "done",
+    "delivered failed": "failed",
 }
 
 
@@ -247,7 +322,7 @@ async def test_page_shows_what_other_programs_do_and_survives_a_restart(open_con
         for count in range(1, 4):
             await client.start_recording("stand-up")
             await expect(page.get_by_test_id("row")).to_have_count(count)
-        await expect(page.get_by_test_id("quota")).to_contain_text("3 of 300")
+        await expect(page.get_by_test_id("quota")).to_have_text("none (3 in 5 s)")
         port = int(plivo.url.rpartition(":")[2])
     await expect(page.get_by_test_id("link")).to_have_text("Not connected: trying again")
     async with Emulator(port=port):

@@ -33,7 +33,13 @@ HOSTILE_NAMES = [
     "line\nbreak\ttab\x00nul\u2028",
     "javascript:document.title='attacked'",
     "Z" + "\u0301\u0316\u0348" * 300,
+    "   ",
 ]
+VISIBLE = {
+    HOSTILE_NAMES[2]: '"\\u202egnp.exe\\u202d \u05e9\u05dc\u05d5\u05dd \u0627\u0644\u0633\u0644\u0627\u0645"',
+    HOSTILE_NAMES[7]: '"line\\u000abreak\\u0009tab\\u0000nul\\u2028"',
+    "   ": '"   "',
+}
 AXE = importlib.resources.files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 TABS = ["recordings", "deliveries", "requests", "faults"]
 
@@ -82,9 +88,10 @@ async def test_hostile_names_are_shown_as_text(plivo: Emulator, open_console: Op
         await expect(page.get_by_test_id("row")).to_have_count(len(HOSTILE_NAMES))
         for place, name in enumerate(reversed(HOSTILE_NAMES)):
             await page.get_by_test_id("row").nth(place).click()
-            heading = name if len(name) <= 200 else f"{name[:200]}…"
+            shown = VISIBLE.get(name, name)
+            heading = shown if len(shown) <= 200 else f"{shown[:200]}…"
             await expect(page.get_by_role("heading", level=2)).to_have_js_property("textContent", heading)
-            await expect(page.get_by_test_id("detail").locator("dd").first).to_have_js_property("textContent", name)
+            await expect(page.get_by_test_id("detail").locator("dd").first).to_have_js_property("textContent", shown)
             assert await width_of(page) <= 390
             await page.get_by_test_id("end").click()
             await expect(page.get_by_test_id("end")).to_have_count(0)
@@ -219,6 +226,17 @@ async def test_page_fits_a_small_screen(busy: Emulator, open_console: OpenConsol
             await open_last(page)
             assert await width_of(page) <= width
             await page.get_by_test_id("close").click()
+
+
+async def test_row_of_a_callback_and_its_url_fit_a_small_screen(busy: Emulator, open_console: OpenConsole) -> None:
+    page = await open_console(busy.url, address="#/deliveries", width=390)
+    first = page.get_by_test_id("row").filter(has_text="No response")
+    chip, attempt = [await each.bounding_box() for each in (first.locator(".chip"), first.locator(".end"))]
+    assert chip is not None
+    assert attempt is not None
+    assert chip["y"] < attempt["y"] + attempt["height"] / 2 < chip["y"] + chip["height"]
+    await first.click()
+    await expect(page.get_by_test_id("called")).to_be_in_viewport(ratio=1)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -23,6 +23,8 @@ function show(tab, id) {
   location.hash = id === undefined ? `/${tab}` : `/${tab}/${encodeURIComponent(id)}`;
 }
 
+const replay = (id) => call("POST", `/deliveries/${id}/replay`);
+
 /** Hide the details, and go back to the row that was shown in them. */
 export function close(view) {
   const row = document.querySelector('#list [aria-current="true"]');
@@ -50,12 +52,14 @@ export const ACTIONS = {
     await call("POST", `${conferencePath(name)}/end`);
     say("The conference has ended, and its callbacks are being delivered.");
   },
-  async replay(id) {
-    await call("POST", `/deliveries/${id}/replay`);
-    say("The callback is being sent again.");
+  async replay(id, _view, world) {
+    const sent = await replay(id);
+    world.addDelivery(sent);
+    show("deliveries", sent.id);
+    say("The callback is being sent again. This is the new attempt.");
   },
   async duplicate(id) {
-    await Promise.all([ACTIONS.replay(id), ACTIONS.replay(id)]);
+    await Promise.all([replay(id), replay(id)]);
     say("The callback is being sent twice.");
   },
   async "clear-fault"(id) {

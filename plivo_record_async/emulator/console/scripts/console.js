@@ -43,6 +43,7 @@ function readAddress() {
   $("filter").value = view.filter;
   const before = view.selected;
   view.selected = id ? readId(id) : null;
+  if (view.selected !== before) view.checks = {}; // the fields are new too
   render(world, view);
   const covers = matchMedia("(max-width: 900px)").matches; // the details are shown instead of the list
   if (view.selected !== null && view.selected !== before && covers) $("detail").focus();
@@ -58,7 +59,7 @@ function readId(text) {
 
 /** Compare the text or the auth token that the reader has typed with the shown delivery. */
 async function check(name, value) {
-  const checks = (view.checks[view.selected] ??= {});
+  const { checks } = view;
   if (name === "compare") checks.compared = value.trim();
   else checks.token = value ? await tokenMatches(world.deliveries.get(Number(view.selected)), value) : null;
 }
@@ -67,7 +68,7 @@ document.addEventListener("click", ({ target }) => {
   const tab = target.closest('[role="tab"]');
   if (tab) location.hash = `/${tab.id.slice("tab-".length)}`;
   const button = target.closest("[data-do]");
-  if (button) attempt(() => ACTIONS[button.dataset.do](button.dataset.id, view));
+  if (button) attempt(() => ACTIONS[button.dataset.do](button.dataset.id, view, world));
 });
 
 document.addEventListener("submit", (event) => {

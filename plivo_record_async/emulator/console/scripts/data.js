@@ -1,5 +1,7 @@
 /** What the emulator has told: its logs, its conferences and recordings, its faults and its clock. */
 
+import { decisive, isRejected } from "./explain.js";
+
 const CONTROL = "/__emulator__";
 const KEPT = 20_000; // entries of each log, so that a page that stays open for days does not grow without end
 
@@ -22,8 +24,6 @@ function readError(text) {
     return null; // the response is no JSON, and its status says enough
   }
 }
-
-const PLIVOS_QUOTA = { limit: 300, per: 5 }; // what Plivo permits; without a quota the emulator permits more
 
 const LISTS = {
   conference: "conferences",
@@ -92,21 +92,21 @@ export class World {
     };
   }
 
-  /** The callbacks that no attempt delivered: the last attempt of each. */
+  /** The callbacks that were not accepted: the decisive attempt of each, the one that was over last at the end. */
   rejected() {
-    const last = new Map();
-    const delivered = new Set();
-    for (const each of this.deliveries.values()) {
-      const key = `${each.kind} ${each.recording_id ?? each.api_id}`;
-      if (each.state === "delivered") delivered.add(key);
-      else if (each.state === "failed") last.set(key, each);
-    }
-    return [...last].filter(([key, each]) => !delivered.has(key) && !each.next_attempt_at).map(([, each]) => each);
+    const groups = Map.groupBy(this.deliveries.values(), keyOf).values();
+    const last = [...groups].map(decisive).filter(isRejected);
+    return last.sort(({ at: one }, { at: other }) => (one > other) - (one < other));
   }
 
-  /** The attempts for the callback to which an attempt belongs. */
+  /** All attempts to deliver what an attempt delivers, with duplicates and what was sent again. */
   siblingsOf(attempt) {
-    return [...this.deliveries.values()].filter((each) => each.callback_id === attempt.callback_id);
+    return [...this.deliveries.values()].filter((each) => keyOf(each) === keyOf(attempt));
+  }
+
+  /** Note a delivery that the emulator has returned, unless an event about it has arrived before. */
+  addDelivery(entry) {
+    if (!this.deliveries.has(entry.id)) this.#receive("delivery", entry);
   }
 
   /** Read everything. Events that arrive meanwhile are applied afterwards. */
@@ -137,7 +137,7 @@ export class World {
       for (const entry of snapshot[path]) this.#put(kind, entry);
     }
     this.clock = snapshot.clock;
-    this.quota = snapshot.quota ?? PLIVOS_QUOTA;
+    this.quota = snapshot.quota;
   }
 
   #receive(kind, entry) {
@@ -172,6 +172,9 @@ export class World {
     return this.#calls.get(recording_id);
   }
 }
+
+/** What is the same for all attempts to deliver a callback. */
+const keyOf = ({ kind, recording_id, api_id }) => `${kind} ${recording_id} ${api_id}`;
 
 function set(entries, key, entry) {
   entries.set(key, entry);

@@ -1,7 +1,7 @@
 /** The details of one attempt to deliver a callback, and the comparison of its signature with an application's. */
 
 import { action, h, head, headers, pairs, part, section, text, timeOf } from "./dom.js";
-import { KINDS, advice, short, verdict } from "./explain.js";
+import { KINDS, advice, short, verdict, visible } from "./explain.js";
 
 export function deliveryDetail(attempt, { siblings, secure, checks }) {
   const { tone, text: said } = verdict(attempt);
@@ -9,13 +9,14 @@ export function deliveryDetail(attempt, { siblings, secure, checks }) {
   return [
     head(
       `${KINDS[attempt.kind]}: attempt ${attempt.attempt}`,
-      attempt.conference_name ? h("bdi", {}, short(attempt.conference_name)) : attempt.api_id,
+      attempt.conference_name ? h("bdi", {}, short(visible(attempt.conference_name))) : attempt.api_id,
       action("Send again", "replay", attempt.id, { class: "primary" }),
       action("Send twice", "duplicate", attempt.id),
     ),
     section(
       "Verdict",
       h("p", { class: `verdict ${tone}`, "data-testid": "verdict" }, said),
+      h("p", { class: "called mono", "data-testid": "called" }, `${attempt.method} ${attempt.url}`),
       why.length
         ? h(
             "div",
@@ -49,7 +50,7 @@ export function deliveryDetail(attempt, { siblings, secure, checks }) {
           { class: "buttons" },
           siblings.map((each) =>
             action(
-              `${KINDS[each.kind]}, attempt ${each.attempt}: ${verdict(each).label}`,
+              `${KINDS[each.kind]}${each.replay_of ? ", sent again" : ""}, attempt ${each.attempt}: ${verdict(each).label}`,
               "show",
               `deliveries/${each.id}`,
               { "aria-current": each === attempt ? "true" : null },
@@ -102,21 +103,20 @@ function checker(attempt, secure, { compared, token }) {
     { class: "check-box", id: "check" },
     h(
       "label",
-      {},
+      { "data-key": `compare-${attempt.id}` },
       "The URL or the text that your application verified",
       h("textarea", {
         name: "compare",
         spellcheck: "false",
         "data-keep": true,
         "data-testid": "compare",
-        "data-key": `compare-${attempt.id}`,
       }),
     ),
     compared ? comparison(attempt, compared) : null,
     secure &&
       h(
         "label",
-        {},
+        { "data-key": `token-${attempt.id}` },
         "The auth token of your application",
         h("input", {
           name: "token",
@@ -124,7 +124,6 @@ function checker(attempt, secure, { compared, token }) {
           autocomplete: "off",
           "data-keep": true,
           "data-testid": "token",
-          "data-key": `token-${attempt.id}`,
         }),
       ),
     token === null || token === undefined

@@ -1,7 +1,7 @@
 /** The details of a recording, a conference or a request. Values in, elements out. */
 
 import { action, h, head, headers, pairs, section, text, timeOf } from "./dom.js";
-import { KINDS, short, span, stages, verdict } from "./explain.js";
+import { KINDS, short, span, stages, verdict, visible } from "./explain.js";
 
 const STATES = { done: "", now: "now", failed: "failed", expected: "expected", none: "not asked for" };
 
@@ -63,7 +63,7 @@ export function recordingDetail({ recording, request, callbacks, conference }) {
     section(
       "Fields",
       pairs("", {
-        conference: recording.conference_name,
+        conference: visible(recording.conference_name),
         api_id: recording.api_id,
         format: recording.file_format,
         call_uuid: recording.call_uuid,
@@ -84,7 +84,7 @@ export function conferenceDetail(conference) {
       conference.live ? "The conference is open." : "The conference has ended.",
       conference.live && action("End the conference", "end", conference.name, { class: "primary" }),
     ),
-    section("Fields", pairs("", { conference: conference.name, executed_starts: conference.executed_starts })),
+    section("Fields", pairs("", { conference: visible(conference.name), executed_starts: conference.executed_starts })),
     section(
       "Time line",
       h(
@@ -111,7 +111,7 @@ export function requestDetail(request, { recording }) {
   return [
     head(
       `Request ${request.id}: ${request.operation ?? "unknown address"}`,
-      h("bdi", {}, short(request.conference_name ?? "")),
+      h("bdi", {}, short(visible(request.conference_name ?? ""))),
       recording && action("Show the recording", "show", `recordings/${recording.recording_id}`),
     ),
     section(
@@ -136,3 +136,9 @@ export function requestDetail(request, { recording }) {
     ),
   ];
 }
+
+/** The details of an entry that the log does not have. */
+export const missingDetail = (name) => [
+  head(name, "It is not in the log any more."),
+  section("Why", h("p", {}, "The log keeps the latest entries only, and a reset or a restart of the emulator empties it.")),
+];

@@ -1,6 +1,6 @@
 /** Elements. What comes from outside becomes text and attribute values here, never markup. */
 
-import { clockTime, short } from "./explain.js";
+import { clockTime, short, visible } from "./explain.js";
 
 /** Build an element. An attribute whose value is null, undefined or false is left out; so is such a child. */
 export function h(tag, attributes = {}, ...children) {
@@ -124,7 +124,7 @@ export const headers = (values) => {
 /** A section with the parts that are not empty; null if all are. */
 export const section = (title, ...children) => {
   const shown = children.flat().filter(Boolean);
-  return shown.length ? h("section", { "aria-label": title }, h("h3", {}, title), shown) : null;
+  return shown.length ? h("section", { "aria-label": title, "data-key": title }, h("h3", {}, title), shown) : null;
 };
 
 /** The head of the details, with buttons. */
@@ -132,7 +132,7 @@ export const head = (title, under, ...buttons) =>
   h(
     "header",
     {},
-    h("div", {}, h("h2", {}, h("bdi", {}, short(title))), h("p", { class: "hint" }, under)),
+    h("div", {}, h("h2", {}, h("bdi", {}, short(visible(title)))), h("p", { class: "hint" }, under)),
     h("div", { class: "buttons" }, buttons, action("Close", "close", "")),
   );
 

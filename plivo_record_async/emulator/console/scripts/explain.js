@@ -4,7 +4,7 @@ export const KINDS = { response: "Asynchronous response", recording: "Recording 
 
 /** The verdict of a delivery attempt: a tone (ok, bad, wait), a short label and a sentence. */
 export function verdict(attempt) {
-  const { state, status, error } = attempt;
+  const { state, status, failure, error } = attempt;
   if (state === "waiting") return { tone: "wait", label: "Waiting", text: "The attempt waits for its time." };
   if (state === "sending") return { tone: "wait", label: "On its way", text: "Your receiver has not answered yet." };
   if (state === "dropped")
@@ -12,10 +12,12 @@ export function verdict(attempt) {
   if (state === "delivered")
     return { tone: "ok", label: `Accepted ${status}`, text: `Your receiver accepted it: it answered ${status}.` };
   if (status === null)
+    return { tone: "bad", label: "No response", text: `Your receiver did not answer: ${error}.` };
+  if (failure === "broke_off")
     return {
       tone: "bad",
-      label: "No response",
-      text: `Your receiver did not answer: ${error.replace("no answer: ", "")}.`,
+      label: `Broke off (${status})`,
+      text: `Your receiver answered ${status}, but the response broke off before its end.`,
     };
   return { tone: "bad", label: `Rejected ${status}`, text: `Your receiver did not accept it: it answered ${status}.` };
 }
@@ -28,12 +30,33 @@ const SIGNATURE = [
   "The fields. All fields of the form are signed, decoded and sorted by name, with the empty ones.",
 ];
 
+const UNREACHABLE =
+  "Check that host and port are the ones that this machine can reach: inside a container, localhost is the container itself.";
+const LIMITS = "The fragment of the callback URL sets the limits: ct, rt and tt, in milliseconds.";
+
+/** What to check if there was no complete response, by the kind of the failure. */
+const FAILURES = {
+  refused: `Nothing listens at this address. Check that the receiver runs. ${UNREACHABLE}`,
+  unreachable: `The network does not lead to this address. ${UNREACHABLE}`,
+  connect_timeout: `The receiver did not accept the connection in time, so your application has not seen this callback. A firewall or a wrong address is the usual reason. ${UNREACHABLE} ${LIMITS}`,
+  dns: "The name of the host cannot be resolved. Check its spelling, and that this machine knows the name: a name of a container network is known only inside that network.",
+  tls: "The TLS connection failed. SSL_CERT_FILE names the certificates that the emulator trusts. A receiver without TLS needs a URL with http.",
+  read_timeout: `The receiver took too long. Respond first and do slow work afterwards. ${LIMITS}`,
+  total_timeout: `The time for all attempts is over. Respond first and do slow work afterwards. ${LIMITS}`,
+  reset: "The receiver or a proxy reset the connection before it responded. Its own log may say why, for example a crash.",
+  disconnected: "The receiver closed the connection without a response. Its own log may say why, for example a crash.",
+  invalid_response: "The response is not HTTP. Often the port is that of another service, or it expects https.",
+  invalid_url: "The URL cannot be called. Check how your application builds it.",
+  broke_off:
+    "The receiver or a proxy closed the connection too early, or the body is shorter than its Content-Length. Its own log may say why.",
+};
+
 /** What to check, as sentences, given how the receiver answered. */
 export function advice(attempt) {
-  const { state, status, error, method, signed } = attempt;
+  const { state, status, failure, method, signed } = attempt;
   if (state !== "failed") return [];
-  if (status === null) return withoutResponse(error);
-  if (status < 300) return ["The response broke off before its end. The receiver closed the connection too early."];
+  if (failure in FAILURES) return [FAILURES[failure]];
+  if (status === null) return ["There was no response. The receiver's own log may say why."];
   if (status < 400)
     return [
       "The response is a redirect, and Plivo's callbacks are not redirected. Often a slash is missing at the end " +
@@ -63,37 +86,33 @@ export function advice(attempt) {
   return ["The body of the response, below, may say why."];
 }
 
-function withoutResponse(error) {
-  if (/certificate|ssl/i.test(error))
-    return ["The TLS connection failed. SSL_CERT_FILE names the certificates that the emulator trusts."];
-  if (/ConnectError|refused/.test(error))
-    return [
-      "Nothing listens at this address. Check that the receiver runs, and that host and port are the ones that " +
-        "this machine can reach: inside a container, localhost is the container itself.",
-    ];
-  if (/timeout|all .* ms/i.test(error))
-    return [
-      "The receiver took too long. Respond first and do slow work afterwards. The fragment of the callback URL " +
-        "sets the limits: ct, rt and tt, in milliseconds.",
-    ];
-  return ["The connection ended without a response. The receiver's own log may say why."];
-}
+/** The attempt that decides whether callbacks were accepted: the last one that is over. */
+export const decisive = (attempts) =>
+  attempts
+    .filter(({ state }) => ["delivered", "failed", "dropped"].includes(state))
+    .sort(({ at: one }, { at: other }) => (one > other) - (one < other))
+    .at(-1);
+
+/** Whether a callback was sent and not accepted, and no further attempt follows. */
+export const isRejected = (attempt) => attempt?.state === "failed" && !attempt.next_attempt_at;
 
 /** The six stages of a recording; state is done, now, failed, expected or none. */
 export function stages({ recording, request, callbacks, conference }) {
   const of = (kind) => callbacks.filter((each) => each.kind === kind);
   const { opened_at: opened = recording.started_at } = conference ?? {};
   const planned = opened < recording.started_at ? opened : recording.started_at; // it may have been opened again
+  const response = decisive(of("response"));
+  const refused = isRejected(response) ? response : null;
   const lost = request !== null && (request.status === null || request.status >= 300);
   return [
     stage("Planned", "done", planned, "The conference is open."),
     stage("Sent", "done", request?.time ?? recording.started_at, "The start arrived."),
     stage(
       "Accepted",
-      lost ? "failed" : "done",
+      lost || refused ? "failed" : "done",
       request?.time ?? recording.started_at,
-      accepted(request, lost),
-      "Response lost",
+      refused ? `${accepted(request, lost)} Its asynchronous response: ${verdict(refused).text}` : accepted(request, lost),
+      lost ? "Response lost" : refused && verdict(refused).label,
     ),
     stage(
       "Recording",
@@ -133,11 +152,12 @@ function delivered(name, recording, url, attempts, what) {
   }
   if (!recording.ended_at)
     return stage(name, "expected", null, `Expected: a callback with ${what}, after the end of the conference.`);
-  const good = attempts.find((each) => each.state === "delivered");
-  if (good) return stage(name, "done", good.at, `Your receiver accepted the callback with ${what}.`);
-  const last = attempts.at(-1);
-  if (!last) return stage(name, "now", null, `Expected now: a callback with ${what}.`);
-  if (last.state === "waiting" || last.state === "sending") return stage(name, "now", last.time, verdict(last).text);
+  const newest = attempts.at(-1);
+  if (!newest) return stage(name, "now", null, `Expected now: a callback with ${what}.`);
+  const last = decisive(attempts);
+  if (last?.state === "delivered") return stage(name, "done", last.at, `Your receiver accepted the callback with ${what}.`);
+  if (newest.state === "waiting" || newest.state === "sending")
+    return stage(name, "now", newest.time, verdict(newest).text);
   if (last.next_attempt_at) return stage(name, "now", last.at, `${verdict(last).text} The next attempt follows.`);
   return stage(name, "failed", last.at, `${verdict(last).text} No further attempt follows.`, verdict(last).label);
 }
@@ -170,3 +190,12 @@ export function span(seconds) {
 
 /** The beginning of a text that may have any length. */
 export const short = (text) => (text.length > 200 ? `${text.slice(0, 200)}…` : text);
+
+const INVISIBLE = /[\p{Cc}\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]/gu;
+const escaped = (character) => `\\u${character.codePointAt(0).toString(16).padStart(4, "0")}`;
+
+/** A name in which every character can be seen: quoted if it has such ones or spaces at its ends. */
+export function visible(name) {
+  const shown = name.replace(INVISIBLE, escaped);
+  return shown !== name || shown !== shown.trim() ? `"${shown}"` : shown;
+}

@@ -1,7 +1,7 @@
 /** The lists of the three logs: which entries are shown, and one row for each. */
 
 import { h, svg, timeOf } from "./dom.js";
-import { KINDS, short, span, stages, summary, verdict } from "./explain.js";
+import { KINDS, short, span, stages, summary, verdict, visible } from "./explain.js";
 
 const row = (kind, id, current, ...cells) =>
   h(
@@ -24,7 +24,7 @@ const row = (kind, id, current, ...cells) =>
 const chip = ({ tone, label }) => h("span", { class: `chip ${tone}` }, label);
 
 const name = (title, under) =>
-  h("span", { class: "name" }, h("b", {}, short(title)), under && h("small", {}, short(under)));
+  h("span", { class: "name" }, h("b", {}, h("bdi", {}, short(visible(title)))), under && h("small", {}, short(under)));
 
 const rejected = (entry) => entry.state === "failed" || entry.state === "dropped";
 
@@ -129,8 +129,11 @@ function track(steps) {
   );
 }
 
-/** The requests that count for the quota in each of the last 60 seconds, and in the quota's window. */
-export function quotaWindow(requests, { limit, per }, now) {
+const PLIVOS_WINDOW = { limit: null, per: 5 }; // shown without a quota, because Plivo counts in such windows
+
+/** The requests in each of the last 60 seconds, and those that count in the window of the quota, if there is one. */
+export function quotaWindow(requests, quota, now) {
+  const { limit, per } = quota ?? PLIVOS_WINDOW;
   const ages = [];
   for (const { operation, status, time } of requests.reverse()) {
     const age = Math.max(0, (now - Date.parse(time)) / 1000);
@@ -144,15 +147,16 @@ export function quotaWindow(requests, { limit, per }, now) {
   const oldest = Math.max(0, ...ages.filter((age) => age < per));
   return {
     used,
+    per,
     shown: h(
       "div",
       { class: "window", "data-testid": "window" },
       h(
         "p",
         {},
-        h("b", {}, `${used} of ${limit}`),
-        ` requests in the last ${per} s.`,
-        used ? ` The oldest leaves the window in ${(per - oldest).toFixed(1)} s.` : "",
+        h("b", {}, limit === null ? `${used}` : `${used} of ${limit}`),
+        ` requests in the last ${per} s${limit === null ? ", no quota" : ""}.`,
+        used && limit !== null ? ` The oldest leaves the window in ${(per - oldest).toFixed(1)} s.` : "",
       ),
       svg(
         "svg",

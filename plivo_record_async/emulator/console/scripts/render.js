@@ -1,9 +1,9 @@
 /** What the page shows: everything is drawn again after changes, and what is the same is kept. */
 
 import { deliveryDetail } from "./delivery.js";
-import { conferenceDetail, recordingDetail, requestDetail } from "./details.js";
+import { conferenceDetail, missingDetail, recordingDetail, requestDetail } from "./details.js";
 import { action, h, morph } from "./dom.js";
-import { KINDS, clockTime, short, verdict } from "./explain.js";
+import { KINDS, clockTime, short, verdict, visible } from "./explain.js";
 import { renderControls } from "./faults.js";
 import { LISTS, quotaWindow } from "./lists.js";
 
@@ -31,30 +31,30 @@ export function render(world, view) {
 function renderBar(world) {
   if ($("link").textContent !== LINKS[world.link]) $("link").textContent = LINKS[world.link];
   $("link").dataset.tone = world.link;
-  const kind = world.clock?.mode === "virtual" ? "virtual" : "real";
-  morph($("clock"), world.clock ? [h("time", {}, clockTime(timeNow(world))), ` UTC, ${kind}`] : []);
-  if (world.quota) renderQuota(world);
+  morph($("clock"), world.clock ? [h("time", {}, clockTime(timeNow(world))), ` UTC, ${world.clock.mode}`] : []);
+  if (world.clock) renderQuota(world);
   const rejected = world.rejected();
   const last = rejected.at(-1);
   morph($("attention"), last ? [h("div", {}, h("span", {}, attention(rejected.length, last)), whyButton(last))] : []);
 }
 
 function renderQuota(world) {
-  const { limit, per } = world.quota;
-  const { used, shown } = quotaWindow([...world.requests.values()], world.quota, timeNow(world));
+  const { used, per, shown } = quotaWindow([...world.requests.values()], world.quota, timeNow(world));
+  morph($("window"), [shown]);
+  if (!world.quota) return morph($("quota"), [`none (${used} in ${per} s)`]);
+  const { limit } = world.quota;
   const value = Math.min(used, limit);
   const label = { "aria-label": "Requests in the quota's window" };
   morph($("quota"), [
     h("meter", { min: 0, max: limit, high: limit * 0.8, value, ...label }),
     `${used} of ${limit} in ${per} s`,
   ]);
-  morph($("window"), [shown]);
 }
 
 function attention(count, last) {
   const first = count === 1 ? "1 callback was not accepted:" : `${count} callbacks were not accepted. The last one:`;
-  const where = last.conference_name ? ` in ${short(last.conference_name)}` : "";
-  return `${first} ${KINDS[last.kind].toLowerCase()}${where}, ${verdict(last).label.toLowerCase()}.`;
+  const where = last.conference_name ? [" in ", h("bdi", {}, short(visible(last.conference_name)))] : [];
+  return [`${first} ${KINDS[last.kind].toLowerCase()}`, ...where, `, ${verdict(last).label.toLowerCase()}.`];
 }
 
 const whyButton = (last) => action("Show why", "show", `deliveries/${last.id}`, { "data-testid": "why" });
@@ -142,8 +142,8 @@ function contentOf(world, { tab, selected, checks }) {
     return recording ? recordingDetail(world.storyOf(recording)) : null;
   }
   const entry = world[tab].get(Number(selected));
-  if (!entry) return null;
+  if (!entry) return world.clock && missingDetail(`${tab === "requests" ? "Request" : "Callback"} ${selected}`);
   if (tab === "requests") return requestDetail(entry, { recording: world.recordings.get(entry.recording_id) });
   const secure = Boolean(crypto.subtle); // browsers have it on the loopback interface and with https only
-  return deliveryDetail(entry, { siblings: world.siblingsOf(entry), secure, checks: checks[selected] ?? {} });
+  return deliveryDetail(entry, { siblings: world.siblingsOf(entry), secure, checks });
 }
