@@ -50,7 +50,8 @@ export function deliveryDetail(attempt, { siblings, secure, checks }) {
           { class: "buttons" },
           siblings.map((each) =>
             action(
-              `${KINDS[each.kind]}${each.replay_of ? ", sent again" : ""}, attempt ${each.attempt}: ${verdict(each).label}`,
+              `${KINDS[each.kind]}${each.replay_of ? ", sent again" : ""}, attempt ${each.attempt}: ` +
+                verdict(each).label,
               "show",
               `deliveries/${each.id}`,
               { "aria-current": each === attempt ? "true" : null },

@@ -140,5 +140,8 @@ export function requestDetail(request, { recording }) {
 /** The details of an entry that the log does not have. */
 export const missingDetail = (name) => [
   head(name, "It is not in the log any more."),
-  section("Why", h("p", {}, "The log keeps the latest entries only, and a reset or a restart of the emulator empties it.")),
+  section(
+    "Why",
+    h("p", {}, "The log keeps the latest entries only, and a reset or a restart of the emulator empties it."),
+  ),
 ];

@@ -31,24 +31,33 @@ const SIGNATURE = [
 ];
 
 const UNREACHABLE =
-  "Check that host and port are the ones that this machine can reach: inside a container, localhost is the container itself.";
+  "Check that host and port are the ones that this machine can reach: inside a container, localhost is the " +
+  "container itself.";
 const LIMITS = "The fragment of the callback URL sets the limits: ct, rt and tt, in milliseconds.";
 
 /** What to check if there was no complete response, by the kind of the failure. */
 const FAILURES = {
   refused: `Nothing listens at this address. Check that the receiver runs. ${UNREACHABLE}`,
   unreachable: `The network does not lead to this address. ${UNREACHABLE}`,
-  connect_timeout: `The receiver did not accept the connection in time, so your application has not seen this callback. A firewall or a wrong address is the usual reason. ${UNREACHABLE} ${LIMITS}`,
-  dns: "The name of the host cannot be resolved. Check its spelling, and that this machine knows the name: a name of a container network is known only inside that network.",
-  tls: "The TLS connection failed. SSL_CERT_FILE names the certificates that the emulator trusts. A receiver without TLS needs a URL with http.",
+  connect_timeout:
+    "The receiver did not accept the connection in time, so your application has not seen this callback. A " +
+    `firewall or a wrong address is the usual reason. ${UNREACHABLE} ${LIMITS}`,
+  dns:
+    "The name of the host cannot be resolved. Check its spelling, and that this machine knows the name: a name of " +
+    "a container network is known only inside that network.",
+  tls:
+    "The TLS connection failed. SSL_CERT_FILE names the certificates that the emulator trusts. A receiver without " +
+    "TLS needs a URL with http.",
   read_timeout: `The receiver took too long. Respond first and do slow work afterwards. ${LIMITS}`,
   total_timeout: `The time for all attempts is over. Respond first and do slow work afterwards. ${LIMITS}`,
-  reset: "The receiver or a proxy reset the connection before it responded. Its own log may say why, for example a crash.",
+  reset:
+    "The receiver or a proxy reset the connection before it responded. Its own log may say why, for example a crash.",
   disconnected: "The receiver closed the connection without a response. Its own log may say why, for example a crash.",
   invalid_response: "The response is not HTTP. Often the port is that of another service, or it expects https.",
   invalid_url: "The URL cannot be called. Check how your application builds it.",
   broke_off:
-    "The receiver or a proxy closed the connection too early, or the body is shorter than its Content-Length. Its own log may say why.",
+    "The receiver or a proxy closed the connection too early, or the body is shorter than its Content-Length. The " +
+    "receiver's own log may say why.",
 };
 
 /** What to check, as sentences, given how the receiver answered. */
@@ -111,7 +120,7 @@ export function stages({ recording, request, callbacks, conference }) {
       "Accepted",
       lost || refused ? "failed" : "done",
       request?.time ?? recording.started_at,
-      refused ? `${accepted(request, lost)} Its asynchronous response: ${verdict(refused).text}` : accepted(request, lost),
+      accepted(request, lost) + (refused ? ` Its asynchronous response: ${verdict(refused).text}` : ""),
       lost ? "Response lost" : refused && verdict(refused).label,
     ),
     stage(
@@ -155,7 +164,8 @@ function delivered(name, recording, url, attempts, what) {
   const newest = attempts.at(-1);
   if (!newest) return stage(name, "now", null, `Expected now: a callback with ${what}.`);
   const last = decisive(attempts);
-  if (last?.state === "delivered") return stage(name, "done", last.at, `Your receiver accepted the callback with ${what}.`);
+  if (last?.state === "delivered")
+    return stage(name, "done", last.at, `Your receiver accepted the callback with ${what}.`);
   if (newest.state === "waiting" || newest.state === "sending")
     return stage(name, "now", newest.time, verdict(newest).text);
   if (last.next_attempt_at) return stage(name, "now", last.at, `${verdict(last).text} The next attempt follows.`);
