@@ -5,9 +5,12 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import Request
 
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.world import World
+from plivo_record_async.emulator.answers import Incoming
+from plivo_record_async.emulator.api.endpoints import Route
 from plivo_record_async.emulator.app import EmulatorApp
 from tests.support.emulator_app import app_around
 
@@ -68,3 +71,31 @@ async def test_request_of_every_kind_is_logged(app: EmulatorApp, client: httpx.A
     assert (first.body, first.body_bytes, first.query) == ('{"file_format":"wav"}', 21, "x=1")
     assert first.headers["authorization"] == "Basic ***"
     assert (second.operation, second.status, second.executed) == (None, 404, False)
+
+
+async def test_file_is_answered_in_parts(app: EmulatorApp, client: httpx.AsyncClient) -> None:
+    url = (await client.post(ROOM)).json()["url"]
+    assert (await client.get(url)).status_code == 404  # it is still being recorded
+    await client.delete(ROOM)
+    part = await client.get(url, headers={"Range": "bytes=2-5"})
+    assert (part.status_code, len(part.content)) == (206, 4)
+    assert part.headers["content-range"].startswith("bytes 2-5/")
+    beyond = await client.get(url, headers={"Range": "bytes=99999999-"})
+    assert (beyond.status_code, beyond.headers["content-range"][:8]) == (416, "bytes */")
+    head = await client.head(url)
+    assert (head.status_code, head.content, head.headers["accept-ranges"]) == (200, b"", "bytes")
+
+
+async def test_request_that_a_fault_prevents_is_not_executed(app: EmulatorApp) -> None:
+    fault = app.control.faults.on("start").reset_before_execution()
+    scope = {"type": "http", "method": "POST", "headers": [], "query_string": b"", "raw_path": ROOM.encode()}
+    incoming = Incoming(request=Request(scope), path=[], body=b"", route=Route(operation="start"), fault=fault)
+    assert not incoming.is_executed
+
+
+async def test_emulator_without_a_log_answers_as_usual() -> None:
+    app = app_around(World(auth_id=AUTH_ID, url="http://plivo.test"), [], auth_token=TOKEN, keep=0)
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://plivo.test", auth=(AUTH_ID, TOKEN)) as client:
+        assert (await client.post(ROOM)).status_code == 202
+    assert app.control.history.requests.entries() == []

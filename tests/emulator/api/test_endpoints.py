@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from plivo_record_async.emulator.account.world import World
-from plivo_record_async.emulator.api.endpoints import ENDPOINTS, Route, endpoints_at, route_of
+from plivo_record_async.emulator.api.endpoints import ENDPOINTS, ApiRequest, Route, endpoints_at, route_of
 
 ACCOUNT = ["v1", "Account", "MAXXXXXXXXXXXXXXXXXX"]
 
@@ -49,3 +50,31 @@ def test_route_says_what_a_request_concerns(world: World, method: str, path: lis
 def test_names_in_a_path_are_not_empty() -> None:
     assert endpoints_at(["Conference", ""]) == ((), {})
     assert endpoints_at(["Conference", "x"]) == (("x",), ENDPOINTS["Conference", "*"])
+
+
+def execute(world: World, method: str, *path: str) -> Any:
+    names, endpoints = endpoints_at(path)
+    request = ApiRequest(
+        method=method,
+        path=[*ACCOUNT, *path, ""],
+        query="",
+        body=b"",
+        authorization=None,
+        now=datetime(2026, 5, 31, 12, 0, 30, tzinfo=UTC),
+        api_id="b",
+        recording_id="s",
+    )
+    return endpoints[method].execute(world, request, names, {}).body
+
+
+def test_endpoints_execute_their_operation(world: World) -> None:
+    assert execute(world, "GET", "Conference") == {"api_id": "b", "conferences": ["standup"]}
+    conference = execute(world, "GET", "Conference", "standup")
+    assert (conference["conference_run_time"], conference["conference_member_count"]) == ("30", "1")
+    assert execute(world, "POST", "Conference", "other", "Record")["recording_id"] == "s"
+    execute(world, "DELETE", "Conference", "standup", "Record")
+    assert [each["recording_id"] for each in execute(world, "GET", "Recording")["objects"]] == ["r"]
+    recording = execute(world, "GET", "Recording", "r")
+    assert (recording["recording_id"], recording["api_id"]) == ("r", "b")
+    execute(world, "DELETE", "Recording", "r")
+    assert execute(world, "GET", "Recording")["objects"] == []

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import attrs
 import pytest
 
 from plivo_record_async.emulator.account.arguments import RefusedError
@@ -9,7 +10,9 @@ from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.dialect import Dialect
 from plivo_record_async.emulator.account.quota import Quota
 from plivo_record_async.emulator.account.world import World
+from plivo_record_async.emulator.clock import VirtualClock
 from plivo_record_async.emulator.control.control import Control
+from tests.emulator.history.test_events import events
 from tests.support.emulator_app import app_around
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
@@ -79,3 +82,16 @@ def test_dialect_is_set_for_all_or_for_one(control: Control) -> None:
 async def test_only_a_virtual_clock_is_advanced(control: Control) -> None:
     with pytest.raises(ValueError, match="the clock is real: only a virtual clock can be advanced"):
         await control.advance(1)
+
+
+async def test_advanced_clock_is_published(control: Control) -> None:
+    clock = VirtualClock()
+    virtual = attrs.evolve(control, clock=clock)
+    listening = control.history.events.listen()
+    await anext(listening)
+    before = clock.now()
+    await virtual.advance(60)
+    assert clock.now() - before == timedelta(seconds=60)
+    assert virtual.state()["clock"] == clock.to_dict()
+    ((_, kind, data),) = await events(listening, 1)
+    assert (kind, data) == ("clock", clock.to_dict())

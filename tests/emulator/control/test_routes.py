@@ -9,6 +9,7 @@ import pytest
 from plivo_record_async.emulator.account.arguments import RefusedError
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.world import World
+from plivo_record_async.emulator.clock import VirtualClock
 from plivo_record_async.emulator.control.control import Control
 from plivo_record_async.emulator.control.routes import handle
 from tests.support.emulator_app import app_around
@@ -82,3 +83,51 @@ async def test_method_that_a_resource_does_not_have_is_refused(plivo: Plivo) -> 
         with pytest.raises(RefusedError, match="405 method not allowed") as refusal:
             await plivo.ask(method, path)
         assert refusal.value.headers["Allow"]
+
+
+async def test_conferences_are_opened_and_ended(plivo: Plivo) -> None:
+    assert await plivo.ask("POST", "conferences/standup") == {"conference_name": "standup"}
+    assert (await plivo.ask("POST", "conferences/standup/end"))["conference_name"] == "standup"
+    assert await plivo.ask("POST", "reset") == {}
+    assert await plivo.ask("GET", "conferences") == []
+
+
+async def test_faults_are_set_and_removed(plivo: Plivo) -> None:
+    first = await plivo.ask("POST", "faults", body=b'{"on": "start", "do": "cut"}')
+    second = await plivo.ask("POST", "faults", body=b'{"on": "any", "do": "stall"}')
+    assert await plivo.ask("GET", "faults") == [first, second]
+    assert await plivo.ask("DELETE", f"faults/{first['id']}") == {}
+    with pytest.raises(RefusedError, match="404"):
+        await plivo.ask("DELETE", f"faults/{first['id']}")
+    assert await plivo.ask("DELETE", "faults") == {}
+    assert await plivo.ask("GET", "faults") == []
+    with pytest.raises(RefusedError, match="400"):
+        await plivo.ask("POST", "faults", body=b'{"on": "start", "do": "drop"}')
+
+
+async def test_dialects_are_set_and_removed(plivo: Plivo) -> None:
+    for path in ("dialect", "dialects/x"):
+        assert (await plivo.ask("PUT", path, body=b'{"stop_status": 200}'))["stop_status"] == 200
+    assert (await plivo.ask("GET", "dialect"))["stop_status"] == 200
+    assert await plivo.ask("DELETE", "dialects/x") == {}
+    with pytest.raises(RefusedError, match="404"):
+        await plivo.ask("DELETE", "dialects/x")
+
+
+async def test_clock_is_read_and_advanced(plivo: Plivo) -> None:
+    assert await plivo.ask("GET", "clock") == {"mode": "real", "now": None}
+    with pytest.raises(RefusedError, match="400 the clock is real"):
+        await plivo.ask("POST", "clock/advance", body=b'{"seconds": 1}')
+    for seconds in (b"-1", b"true", b"null"):
+        with pytest.raises(RefusedError, match="400 seconds must be a number"):
+            await plivo.ask("POST", "clock/advance", body=b'{"seconds": %s}' % seconds)
+    plivo.control = attrs.evolve(plivo.control, clock=VirtualClock())
+    before = (await plivo.ask("GET", "clock"))["now"]
+    assert (await plivo.ask("POST", "clock/advance", body=b'{"seconds": 60}'))["now"] > before
+
+
+async def test_description_and_unknown_post(plivo: Plivo) -> None:
+    assert (await plivo.ask("GET", "openapi.json"))["openapi"] == "3.1.0"
+    for method, path in (("POST", "nothing"), ("DELETE", "nothing")):
+        with pytest.raises(RefusedError, match="404 not found"):
+            await plivo.ask(method, path)

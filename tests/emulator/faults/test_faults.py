@@ -100,3 +100,9 @@ def test_random_fault_of_no_probability_never_happens() -> None:
     faults, _ = faults_of()
     faults.randomly(rate=0, on="start")
     assert not any(faults.take("start", "x") for _ in range(100))
+
+
+@pytest.mark.parametrize("verb", ["drop", "duplicate", "unsigned", "reorder"])
+def test_verbs_set_faults_of_callbacks(verb: str) -> None:
+    faults, _ = faults_of()
+    assert getattr(faults.on("callback"), verb)() == faults.take("callback", "standup")

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.world import World
+from plivo_record_async.emulator.faults.fault import Fault
 from plivo_record_async.emulator.history.entries import Delivery, ReceivedRequest
 from plivo_record_async.emulator.history.history import History
 from tests.emulator.history.test_events import events
@@ -37,3 +38,12 @@ async def test_cleared_history_is_empty_and_says_so() -> None:
     assert (history.requests.entries(), history.deliveries.entries()) == ([], [])
     ((_, kind, data),) = await events(listening, 1)
     assert (kind, data) == ("reset", {"reason": "the emulator was reset"})
+
+
+async def test_new_state_of_a_fault_is_published() -> None:
+    history = History(keep=5)
+    listening = history.events.listen()
+    await anext(listening)
+    history.note_fault(Fault(on="start", do="cut"))
+    ((_, kind, data),) = await events(listening, 1)
+    assert (kind, data["on"], data["do"]) == ("fault", "start", "cut")
