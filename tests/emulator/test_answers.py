@@ -8,6 +8,7 @@ import pytest
 from starlette.requests import Request
 
 from plivo_record_async.emulator.account.callbacks import Callback
+from plivo_record_async.emulator.account.dialect import Dialect
 from plivo_record_async.emulator.account.world import World
 from plivo_record_async.emulator.answers import Incoming
 from plivo_record_async.emulator.api.endpoints import Route
@@ -99,3 +100,9 @@ async def test_emulator_without_a_log_answers_as_usual() -> None:
     async with httpx.AsyncClient(transport=transport, base_url="http://plivo.test", auth=(AUTH_ID, TOKEN)) as client:
         assert (await client.post(ROOM)).status_code == 202
     assert app.control.history.requests.entries() == []
+
+
+async def test_answer_may_be_html(app: EmulatorApp, client: httpx.AsyncClient) -> None:
+    app.control.set_dialect(Dialect(success_shape="html"))
+    started = await client.post(ROOM)
+    assert (started.status_code, started.headers["content-type"]) == (202, "text/html; charset=utf-8")

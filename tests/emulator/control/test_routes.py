@@ -48,6 +48,8 @@ async def test_lists_are_read_in_pages(plivo: Plivo) -> None:
     page = await plivo.ask("GET", "recordings", "limit=2&before=r3")
     assert [each["recording_id"] for each in page] == ["r1", "r2"]
     assert [each["name"] for each in await plivo.ask("GET", "conferences", "limit=1")] == ["room 4"]
+    page = await plivo.ask("GET", "conferences", "limit=1&before=room%202")
+    assert [each["name"] for each in page] == ["room 1"]
     assert [each["id"] for each in await plivo.ask("GET", "deliveries", "limit=2&before=3")] == [1, 2]
     assert await plivo.ask("GET", "requests") == []
     state = await plivo.ask("GET", "state", "limit=1")
