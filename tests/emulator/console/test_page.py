@@ -210,6 +210,24 @@ async def test_squeezed_clock_is_named(open_console: OpenConsole) -> None:
         await expect(page.get_by_test_id("clock")).to_contain_text("UTC, squeezed")
 
 
+async def test_response_that_breaks_off_is_named(
+    plivo: Emulator, client: RecordClient, open_console: OpenConsole
+) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\nhalf")
+        writer.close()
+
+    page = await open_console(plivo.url)
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as receiver:
+        port = receiver.sockets[0].getsockname()[1]
+        await client.start_recording("stand-up", callback_url=f"http://127.0.0.1:{port}/cb")
+        await expect(row(page, "stand-up").locator(".chip")).to_have_text("Broke off (200)")
+        await page.get_by_test_id("why").click()
+        await expect(page.get_by_test_id("verdict")).to_contain_text("answered 200, but the response broke off")
+        await expect(page.get_by_test_id("retry")).to_contain_text("never retried")
+
+
 STAGES = {
     "": "now",
     "waiting": "now",

@@ -65,6 +65,8 @@ export function deliveryDetail(attempt, { siblings, secure, checks }) {
 /** The header that carries the signature; of a V2 callback it is another one. */
 const signatureOf = ({ headers }) => headers["x-plivo-signature-v3"] ?? headers["x-plivo-signature-v2"];
 
+const NEVER_RETRIED = ["broke_off", "total_timeout", "invalid_url"];
+
 function retry(attempt) {
   if (attempt.state !== "failed") return null;
   if (attempt.next_attempt_at)
@@ -78,8 +80,10 @@ function retry(attempt) {
   return h(
     "p",
     { class: "hint", "data-testid": "retry" },
-    "No further attempt follows. The fragment of the callback URL decides that: rc is how many retries there are, " +
-      "and rp after which failures.",
+    NEVER_RETRIED.includes(attempt.failure)
+      ? "No further attempt follows: such a failure is never retried."
+      : "No further attempt follows. The fragment of the callback URL decides that: rc is how many retries there are, " +
+          "and rp after which failures.",
   );
 }
 

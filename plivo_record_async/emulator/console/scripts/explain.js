@@ -110,8 +110,8 @@ export function stages({ recording, request, callbacks, conference }) {
   const of = (kind) => callbacks.filter((each) => each.kind === kind);
   const { opened_at: opened = recording.started_at } = conference ?? {};
   const planned = opened < recording.started_at ? opened : recording.started_at; // it may have been opened again
-  const response = decisive(of("response"));
-  const refused = isRejected(response) ? response : null;
+  const responses = [...Map.groupBy(of("response"), (each) => each.api_id).values()]; // of the start and of stops
+  const refused = responses.map(decisive).find(isRejected);
   const lost = request !== null && (request.status === null || request.status >= 300);
   return [
     stage("Planned", "done", planned, "The conference is open."),
@@ -120,7 +120,7 @@ export function stages({ recording, request, callbacks, conference }) {
       "Accepted",
       lost || refused ? "failed" : "done",
       request?.time ?? recording.started_at,
-      accepted(request, lost) + (refused ? ` Its asynchronous response: ${verdict(refused).text}` : ""),
+      accepted(request, lost) + (refused ? ` An asynchronous response: ${verdict(refused).text}` : ""),
       lost ? "Response lost" : refused && verdict(refused).label,
     ),
     stage(
