@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from plivo_record_async.emulator.account.arguments import RefusedError
 from plivo_record_async.emulator.answers import Incoming, answer_api, answer_media
 from plivo_record_async.emulator.api.endpoints import route_of
-from plivo_record_async.emulator.api.paths import authority_of, segments
+from plivo_record_async.emulator.api.paths import authority_of, first_segment, segments
 from plivo_record_async.emulator.console.files import read_console
 from plivo_record_async.emulator.control.access import CONTROL_HEADER, own_addresses, refuse_web_pages
 from plivo_record_async.emulator.control.control import Control
@@ -85,7 +85,7 @@ class EmulatorApp:
         except ClientDisconnect:
             return  # the client has disconnected, so no answer is possible
         path = segments(scope["raw_path"])
-        if path[:1] == ["__emulator__"]:
+        if first_segment(scope["raw_path"]) == "__emulator__":
             response = await self._control(request, path[1:], body)
             await self._dated(request, response)(scope, receive, send)
         elif request.method in {"GET", "HEAD"} and (file := _CONSOLE.get(tuple(path))):

@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from threading import Lock
 from typing import Any, Literal, Protocol
@@ -20,6 +20,8 @@ __all__ = ["Clock", "ClockMode", "RealClock", "VirtualClock", "clock_of"]
 ClockMode = Literal["real", "squeezed", "virtual"]
 """The time of day; the same with short pauses between deliveries; or a time that moves only when it is advanced."""
 
+_END = datetime(9000, 1, 1, tzinfo=UTC)
+"""A virtual clock goes no further, so that every later time that is computed is a date too."""
 _REAL_PAUSE = 1.0
 _SQUEEZED_PAUSE = 0.1
 _PASSES_TO_WAKE = 4
@@ -169,10 +171,14 @@ class VirtualClock:
             settle: A coroutine function that waits until what was woken up has done its work.
 
         Raises:
-            ValueError: ``seconds`` is negative.
+            ValueError: ``seconds`` is negative, or the time would be after the year 8999. Nothing changes.
         """
-        if seconds < 0:
+        if not seconds >= 0:
             raise ValueError(f"seconds must be a number from 0, not {seconds!r}")
+        if seconds > (_END - self.now()).total_seconds():
+            raise ValueError(
+                f"the clock ends with the year {_END.year - 1}, so it cannot be advanced by {seconds} seconds"
+            )
         target = self._passed + seconds
         await settle()
         while wakes := self._pop_earliest(target):
@@ -181,7 +187,7 @@ class VirtualClock:
             for _ in range(_PASSES_TO_WAKE):
                 await asyncio.sleep(0)
             await settle()
-        self._passed = target
+        self._passed = max(self._passed, target)
         await settle()
 
     def to_dict(self) -> dict[str, Any]:

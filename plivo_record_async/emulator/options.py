@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol, get_args
+from types import UnionType
+from typing import Any, Protocol, get_args
 
 import attrs
 
@@ -49,6 +50,7 @@ class EmulatorOptions:
 
     def __attrs_post_init__(self) -> None:
         """Check the options."""
+        self._check_types()
         if not re.fullmatch(r"[MS]A[A-Z0-9]{18}", self.auth_id):
             raise ConfigurationError(f"auth_id must be MA or SA and 18 more of A-Z and 0-9, not {self.auth_id!r}")
         if not self.auth_token or not self.auth_token.isprintable() or " " in self.auth_token:
@@ -61,3 +63,28 @@ class EmulatorOptions:
             raise ConfigurationError(f"keep must be 0 or more, not {self.keep!r}")
         if self.port not in range(65536):
             raise ConfigurationError(f"port must be a number from 0 to 65535, not {self.port!r}")
+
+    def _check_types(self) -> None:
+        wanted: dict[str, tuple[type | UnionType, str]] = {
+            "host": (str, "a text such as '127.0.0.1'"),
+            "port": (int, "a number from 0 to 65535"),
+            "auth_id": (str, "MA or SA and 18 more of A-Z and 0-9"),
+            "strict": (bool, "True or False"),
+            "dialect": (Dialect | None, "a Dialect such as Dialect(start_status=200), or None"),
+            "seed": (int, "a whole number"),
+            "keep": (int, "a whole number from 0"),
+        }
+        for name, (kind, words) in wanted.items():
+            value = getattr(self, name)
+            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+                raise ConfigurationError(f"{name} must be {words}, not {value!r}")
+        if not isinstance(_any(self.auth_token), str):
+            raise ConfigurationError(f"auth_token must be a text, not a value of type {type(self.auth_token).__name__}")
+        limit, per = getattr(self.quota, "limit", None), getattr(self.quota, "per", None)
+        if self.quota is not None and not (isinstance(limit, int) and isinstance(per, int | float)):
+            raise ConfigurationError(f"quota must be a RateLimit such as RateLimit(300, per=5.0), not {self.quota!r}")
+
+
+def _any(value: Any) -> Any:
+    """Return a value that may have another type than it should."""
+    return value

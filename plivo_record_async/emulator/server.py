@@ -215,7 +215,7 @@ class Emulator:
             seconds: By how much.
 
         Raises:
-            ValueError: The clock is not virtual, or the time is negative.
+            ValueError: The clock is not virtual, the time is negative, or the clock would go beyond the year 8999.
         """
         await self._running.run(self._control.advance, seconds)
 

@@ -175,20 +175,41 @@ async def test_the_control_api_opens_a_conference() -> None:
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("POST", "state"),
-        ("GET", "conferences/x"),
-        ("GET", "conferences/x/end"),
         ("POST", "conferences/"),
         ("POST", "conferences//end"),
         ("POST", "conferences/a/b/end"),
         ("GET", ""),
-        ("OPTIONS", "state"),
-        ("PUT", "state"),
     ],
 )
 async def test_control_api_answers_404_for_unknown_paths(plivo: Plivo, method: str, path: str) -> None:
     refused = await plivo.client.request(method, f"/__emulator__/{path}", headers=MARKED)
     assert (refused.status_code, refused.json()) == (404, {"error": "not found"})
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", "state", "GET, HEAD"),
+        ("OPTIONS", "state", "GET, HEAD"),
+        ("PUT", "state", "GET, HEAD"),
+        ("PATCH", "state", "GET, HEAD"),
+        ("HEAD", "events", "GET"),
+        ("GET", "conferences/x", "POST"),
+        ("GET", "conferences/x/end", "POST"),
+    ],
+)
+async def test_control_api_names_the_methods_of_a_resource(plivo: Plivo, method: str, path: str, allowed: str) -> None:
+    refused = await plivo.client.request(method, f"/__emulator__/{path}", headers=MARKED)
+    assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
+
+
+async def test_control_path_that_is_not_utf_8_belongs_to_the_control_api(plivo: Plivo) -> None:
+    plivo.app.control.faults.on("any", times=1).status(503)
+    found = await plivo.client.get("/__emulator__/deliveries/%ff")
+    assert (found.status_code, found.json()) == (404, {"error": "not found"})
+    foreign = await plivo.client.get("/__emulator__/deliveries/%ff", headers={"Host": "evil.test"})
+    assert foreign.status_code == 403
+    assert len(plivo.app.control.faults) == 1
 
 
 @pytest.mark.parametrize(("file_format", "media_type"), [("mp3", "audio/mpeg"), ("wav", "audio/wav")])

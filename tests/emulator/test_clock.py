@@ -114,3 +114,19 @@ async def test_real_clock_is_the_time_of_day(mode: str, first_pause: float) -> N
 
 def test_clock_is_chosen_by_its_mode() -> None:
     assert isinstance(clock_of("virtual"), VirtualClock)
+
+
+@pytest.mark.parametrize("seconds", [1e300, float("inf"), float("nan"), 7000 * 366 * 86400, -1])
+async def test_clock_goes_no_further_than_its_end(seconds: float) -> None:
+    clock = VirtualClock()
+    before = clock.now()
+    with pytest.raises(ValueError, match=r"seconds must be a number from 0, not|the clock ends"):
+        await clock.advance(seconds, nothing)
+    assert clock.now() == before
+
+
+async def test_clock_may_be_advanced_up_to_its_end() -> None:
+    clock = VirtualClock()
+    await clock.advance(6_000 * 365 * 86_400, nothing)
+    with pytest.raises(ValueError, match="the clock ends with the year 8999"):
+        await clock.advance(6_000 * 365 * 86_400, nothing)

@@ -13,7 +13,7 @@ from attrs.validators import in_, instance_of, optional
 from plivo_record_async._value import Value
 from plivo_record_async.emulator.account.callbacks import SignatureScheme
 
-__all__ = ["Dialect"]
+__all__ = ["Dialect", "Dialects"]
 
 _CAMEL_CASE = {
     "api_id": "ApiID",
@@ -37,6 +37,31 @@ def _number(kind: type[int] | UnionType, low: int, high: int) -> Callable[[Any, 
             raise ValueError(f"{attribute.name} must be a number from {low} to {high}, not {value!r}")
 
     return validate
+
+
+def _encodable(_dialect: Any, attribute: Any, value: str) -> None:
+    """Validate that UTF-8 can encode a text."""
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        raise ValueError(f"{attribute.name} must be a text that UTF-8 can encode, not {value!r}") from error
+
+
+class Dialects(dict[str, "Dialect"]):
+    """The dialects of single conferences by name."""
+
+    def __setitem__(self, name: str, dialect: Dialect) -> None:
+        """Set the dialect of a conference.
+
+        Args:
+            name: The name of the conference.
+            dialect: Its dialect.
+
+        Raises:
+            ValueError: UTF-8 cannot encode the name.
+        """
+        name.encode()
+        super().__setitem__(name, dialect)
 
 
 @attrs.frozen(kw_only=True)
@@ -82,7 +107,7 @@ class Dialect(Value):
     ended_shape: Literal["snake_case", "camel_case", "response"] = attrs.field(
         default="snake_case", validator=in_(("snake_case", "camel_case", "response"))
     )
-    ended_message: str | None = attrs.field(default=None, validator=optional(instance_of(str)))
+    ended_message: str | None = attrs.field(default=None, validator=optional([instance_of(str), _encodable]))
     numbers: Literal["integer", "decimal", "empty", "unknown"] = attrs.field(
         default="integer", validator=in_(("integer", "decimal", "empty", "unknown"))
     )
@@ -104,7 +129,7 @@ class Dialect(Value):
         """
         known = [attribute.name for attribute in attrs.fields(cls)]
         if unknown := sorted(given.keys() - set(known)):
-            raise ValueError(f"{', '.join(unknown)}: not known, only {', '.join(known)}")
+            raise ValueError(f"{', '.join(map(repr, unknown))}: not known, only {', '.join(known)}")
         try:
             return cls(**given)
         except (TypeError, ValueError) as error:

@@ -22,7 +22,7 @@ import attrs
 
 from plivo_record_async.emulator.account.arguments import RefusedError, choice_argument, url_argument
 from plivo_record_async.emulator.account.callbacks import Callback
-from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.dialect import Dialect, Dialects
 from plivo_record_async.emulator.account.quota import Quota
 from plivo_record_async.emulator.account.recording import Recording
 
@@ -109,7 +109,7 @@ class World:
     url: str
     strict: bool = False
     dialect: Dialect = attrs.field(factory=Dialect)
-    dialects: dict[str, Dialect] = attrs.field(factory=dict[str, Dialect])
+    dialects: dict[str, Dialect] = attrs.field(factory=Dialects)
     quota: Quota | None = None
     conferences: dict[str, Conference] = attrs.field(factory=dict[str, Conference])
     recordings: dict[str, Recording] = attrs.field(factory=dict[str, Recording])

@@ -106,7 +106,7 @@ class Control:
         """Move a virtual clock on.
 
         Raises:
-            ValueError: The clock is not virtual, or the time is negative.
+            ValueError: The clock is not virtual, the time is negative, or the clock would go beyond the year 8999.
         """
         if not isinstance(self.clock, VirtualClock):
             raise ValueError(f"the clock is {self.clock.mode}: only a virtual clock can be advanced")  # noqa: TRY004

@@ -19,16 +19,16 @@ from plivo_record_async.emulator.history.log import Log, LogEntry, page_of
 __all__ = ["ControlReply", "handle"]
 
 _MOST = 999_999_999
-_METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "DELETE")
-_READ_ONLY = ("requests", "deliveries", "conferences", "recordings", "clock", "dialects", "openapi.json", "events")
-_ALLOWED: Mapping[tuple[str, ...], Sequence[str]] = {
+_READ_ONLY = ("state", "requests", "deliveries", "conferences", "recordings", "clock", "dialects", "openapi.json")
+_METHODS: Mapping[tuple[str, ...], Sequence[str]] = {
     **{(name,): ("GET", "HEAD") for name in _READ_ONLY},
+    ("events",): ("GET",),
     ("faults",): ("GET", "HEAD", "POST", "DELETE"),
     ("dialect",): ("GET", "HEAD", "PUT"),
     ("clock", "advance"): ("POST",),
     ("reset",): ("POST",),
 }
-"""The methods of the resources that answer 405 to any other method. All other resources answer 404 to it."""
+"""The methods of the resources whose paths have no variable part."""
 
 _LONGEST_ADVANCE = 1_000_000_000
 
@@ -59,7 +59,9 @@ async def handle(control: Control, method: str, resource: Sequence[str], query: 
     Raises:
         RefusedError: The request cannot be executed.
     """
-    allowed = _ALLOWED.get(tuple(resource), _METHODS)
+    allowed = _methods_of(resource)
+    if not allowed:
+        raise RefusedError(404, "not found")
     if method not in allowed:
         raise RefusedError(405, "method not allowed", headers={"Allow": ", ".join(allowed)})
     try:
@@ -78,6 +80,21 @@ async def handle(control: Control, method: str, resource: Sequence[str], query: 
                 raise RefusedError(404, "not found")
     except ValueError as error:
         raise RefusedError(400, str(error)) from error
+
+
+def _methods_of(resource: Sequence[str]) -> Sequence[str]:
+    """Return the methods of a resource. If there are none, the resource does not exist."""
+    match resource:
+        case ["conferences", name] | ["conferences", name, "end"] if name:
+            return ("POST",)
+        case ["dialects", name] if name:
+            return ("PUT", "DELETE")
+        case ["deliveries", _, "replay"]:
+            return ("POST",)
+        case ["faults", _]:
+            return ("DELETE",)
+        case _:
+            return _METHODS.get(tuple(resource), ())
 
 
 async def _post(control: Control, what: Sequence[str], body: bytes) -> ControlReply:

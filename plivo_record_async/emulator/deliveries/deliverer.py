@@ -32,6 +32,21 @@ _LONGEST_HOLD = 1.0
 _logger = logging.getLogger(__name__)
 
 
+@attrs.frozen(eq=False)
+class _Held:
+    """A callback that waits until the next one of its conference was delivered.
+
+    Attributes:
+        conference_name: The conference. If None, the callback concerns none.
+        followed: Whether the next callback has come.
+        released: Whether the next callback was delivered or given up.
+    """
+
+    conference_name: str | None
+    followed: asyncio.Event = attrs.field(factory=asyncio.Event)
+    released: asyncio.Event = attrs.field(factory=asyncio.Event)
+
+
 class Deliverer:
     """Deliver callbacks in background tasks, a limited number at a time.
 
@@ -65,7 +80,7 @@ class Deliverer:
         self._clock = clock
         self._slots = asyncio.Semaphore(concurrency)
         self._tasks: dict[asyncio.Task[None], Callback] = {}
-        self._held: list[tuple[str | None, asyncio.Event]] = []
+        self._held: list[_Held] = []
         self._active: dict[asyncio.Task[None], asyncio.Event] = {}
         self._sender = CallbackSender(clock)
         self._last_callback_id = 0
@@ -159,13 +174,12 @@ class Deliverer:
             delay += fault.seconds or 0.0
         if delay:
             await self._resting(self._clock.sleep(delay))
-        overtaken = list(self._held)
+        overtaken = self._overtake(conference_name)
         if fault is not None and fault.do == "reorder":
             await self._resting(self._hold(conference_name))
         await self._deliver(delivery)
-        for name, released in overtaken:
-            if name == conference_name:
-                released.set()
+        for held in overtaken:
+            held.released.set()
 
     async def _resting(self, wait: Coroutine[Any, Any, None]) -> None:
         """Wait, during which the current task counts as at rest."""
@@ -179,14 +193,25 @@ class Deliverer:
         if active is not None:
             active.set()
 
+    def _overtake(self, conference_name: str | None) -> list[_Held]:
+        """Return the callbacks of a conference that wait for the next one, which has come now."""
+        overtaken = [held for held in self._held if held.conference_name == conference_name]
+        for held in overtaken:
+            self._held.remove(held)
+            held.followed.set()
+        return overtaken
+
     async def _hold(self, conference_name: str | None) -> None:
-        """Wait until a later callback of the same conference was delivered, but not for long."""
-        held = (conference_name, asyncio.Event())
+        """Wait until the next callback of the conference was delivered, but not long if none comes."""
+        held = _Held(conference_name)
         self._held.append(held)
         with suppress(TimeoutError):
-            async with asyncio.timeout(_LONGEST_HOLD):
-                await held[1].wait()
-        self._held.remove(held)
+            async with self._clock.timeout(_LONGEST_HOLD):
+                await held.followed.wait()
+        if held.followed.is_set():
+            await held.released.wait()
+        else:
+            self._held.remove(held)
 
     async def _deliver(self, delivery: Delivery) -> None:
         options = DeliveryOptions.of(delivery.callback.url)

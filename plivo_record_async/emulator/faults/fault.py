@@ -86,7 +86,7 @@ class Fault:
             raise ValueError(f"on is missing: one of {', '.join(get_args(FaultTarget))}")
         known = {"on", "conference", "times", "do"} | _ARGUMENTS.get(do, frozenset())
         if unknown := sorted(given.keys() - known):
-            raise ValueError(f"{', '.join(unknown)}: not known for {do}, only {', '.join(sorted(known))}")
+            raise ValueError(f"{', '.join(map(repr, unknown))}: not known for {do}, only {', '.join(sorted(known))}")
         defaults: dict[str, Any] = {"executed": True} if do == "stall" else {}
         return cls(**defaults | dict(given))
 
@@ -119,10 +119,10 @@ class Fault:
         verbs: tuple[str, ...] = CALLBACK_VERBS if self.on == "callback" else API_VERBS
         if self.do not in {*verbs, "randomly"}:
             yield f"{self.do!r} cannot happen to {self.on!r}; what can is {', '.join(verbs)}"
-        if not isinstance(_any(self.conference), str | None):
-            yield f"conference must be a name, not {self.conference!r}"
-        if self.times is not None and (not _is_number(self.times, int) or self.times < (1 if self.active else 0)):
-            yield f"times must be a whole number from 1, or None for no limit, not {self.times!r}"
+        if self.conference is not None and not _is_name(self.conference):
+            yield f"conference must be a name that UTF-8 can encode, not {self.conference!r}"
+        if self.times is not None and not _is_count(self.times, at_least=1 if self.active else 0):
+            yield f"times must be a whole number from 1 to {_LONGEST}, or None for no limit, not {self.times!r}"
         required = _REQUIRED.get(self.do)
         if required is not None and getattr(self, required) is None:
             yield f"{self.do} needs {required}"
@@ -148,6 +148,14 @@ def _any(value: Any) -> Any:
 
 def _is_number(value: object, *types: type[int | float]) -> bool:
     return isinstance(value, types) and not isinstance(value, bool)
+
+
+def _is_count(value: object, *, at_least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and at_least <= value <= _LONGEST
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and not re.search("[\ud800-\udfff]", value)
 
 
 def _is_error_status(value: object) -> bool:

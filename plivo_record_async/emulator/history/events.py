@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import AsyncGenerator
-from itertools import islice
+from functools import lru_cache
 from threading import Lock
 from typing import Any, Literal, Protocol
 from uuid import uuid4
@@ -22,7 +23,10 @@ EventKind = Literal["request", "delivery", "conference", "recording", "fault", "
 """What an event is about."""
 
 _HEARTBEAT = b": the emulator is running\n\n"
-_BATCH = 500
+_PIECE_EVENTS = 100
+_PIECE_BYTES = 16_384
+_FORMATTED = 1_000
+_NUMBER = re.compile("[0-9]{1,18}")
 
 
 class Snapshot(Protocol):
@@ -33,17 +37,17 @@ class Snapshot(Protocol):
         ...
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Event:
     """One event.
 
     Attributes:
-        number: The number of the event, from 1.
+        id: The ID of the event, which ends with its number.
         kind: What the event is about.
         entry: The new state of it.
     """
 
-    number: int
+    id: str
     kind: EventKind
     entry: Snapshot
 
@@ -65,8 +69,9 @@ class _Reset:
 class EventStream:
     """The latest events, and everyone who listens to them.
 
-    A listener has a place in the stream and no queue of its own. A listener that is so slow that events after its place
-    were dropped receives an event ``reset``, and goes on with the next event.
+    A listener has a place in the stream and no queue of its own. It receives a small piece at a time, and all listeners
+    share the formatted events. A listener that is so slow that events after its place were dropped receives an event
+    ``reset``, and goes on with the next event.
 
     Args:
         keep: How many events are kept for listeners that are slow or that connect again.
@@ -82,6 +87,7 @@ class EventStream:
         self._wakers: set[asyncio.Event] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closed = False
+        self._format = lru_cache(maxsize=_FORMATTED)(_format)
 
     def publish(self, kind: EventKind, entry: Snapshot) -> None:
         """Add an event. This may be called from any thread.
@@ -92,7 +98,7 @@ class EventStream:
         """
         with self._lock:
             self._last += 1
-            self._events.append(Event(self._last, kind, entry))
+            self._events.append(self._event(kind, entry))
         if self._wakers and self._loop is not None:
             self._loop.call_soon_threadsafe(self._wake)
 
@@ -115,12 +121,12 @@ class EventStream:
         """
         self._loop = asyncio.get_running_loop()
         changed = asyncio.Event()
-        self._wakers.add(changed)
         try:
             place = self._last if last_event_id is None else self._place_of(last_event_id)
             yield _HEARTBEAT  # so that the client knows at once that it is connected
             while not self._closed:
                 changed.clear()
+                self._wakers.add(changed)
                 place, text = self._after(place)
                 if text:
                     yield text
@@ -139,26 +145,39 @@ class EventStream:
         self._wake()
 
     def _wake(self) -> None:
-        for waker in self._wakers:
+        """Wake up the listeners. One that does not read is not woken up again before it waits again."""
+        woken, self._wakers = self._wakers, set()
+        for waker in woken:
             waker.set()
+
+    def _event(self, kind: EventKind, entry: Snapshot) -> Event:
+        return Event(f"{self._run}-{self._last}", kind, entry)
 
     def _place_of(self, event_id: str) -> int:
         """Return the number of the event with this ID, or -1 if it is of another run or cannot be read."""
         run, _, number = event_id.partition("-")
-        known = run == self._run and number.isascii() and number.isdecimal() and int(number) <= self._last
+        known = run == self._run and _NUMBER.fullmatch(number) and int(number) <= self._last
         return int(number) if known else -1
 
     def _after(self, place: int) -> tuple[int, bytes]:
         """Return the next events after a place as bytes, and the place after them."""
-        oldest = self._last - len(self._events) + 1
-        if place < oldest - 1:
-            return self._last, self._format(
-                Event(self._last, "reset", _Reset("events were missed: read the state again"))
-            )
-        skipped = place - oldest + 1
-        batch = list(islice(self._events, skipped, skipped + _BATCH))
-        return place + len(batch), b"".join(map(self._format, batch))
+        with self._lock:
+            skipped = place - self._last + len(self._events)
+            if skipped < 0:
+                missed = self._event("reset", _Reset("events were missed: read the state again"))
+                return self._last, _format(missed)
+            stop = min(len(self._events), skipped + _PIECE_EVENTS)
+            events = [self._events[index] for index in range(skipped, stop)]
+        texts: list[bytes] = []
+        size = 0
+        for event in events:
+            if size >= _PIECE_BYTES:
+                break
+            texts.append(self._format(event))
+            size += len(texts[-1])
+        return place + len(texts), b"".join(texts)
 
-    def _format(self, event: Event) -> bytes:
-        data = json.dumps(event.entry.to_dict())
-        return f"id: {self._run}-{event.number}\nevent: {event.kind}\ndata: {data}\n\n".encode()
+
+def _format(event: Event) -> bytes:
+    data = json.dumps(event.entry.to_dict())
+    return f"id: {event.id}\nevent: {event.kind}\ndata: {data}\n\n".encode()

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plivo_record_async.emulator.account.dialect import Dialect
+from plivo_record_async.emulator.account.dialect import Dialect, Dialects
 
 FIELDS: dict[str, str | int] = {"record_url": "http://h/r.mp3", "recording_id": "an-id", "recording_duration_ms": 1500}
 
@@ -77,7 +77,7 @@ def test_unknown_dialect_is_refused(wrong: dict[str, Any]) -> None:
 
 def test_dialect_is_read_from_json() -> None:
     assert Dialect.of({"stop_status": 200, "copies": 2}) == Dialect(stop_status=200, copies=2)
-    with pytest.raises(ValueError, match="colour: not known, only start_status, "):
+    with pytest.raises(ValueError, match="'colour': not known, only start_status, "):
         Dialect.of({"colour": "red"})
     for wrong in ({"copies": 0}, {"copies": "two"}, {"numbers": "roman"}):
         with pytest.raises(ValueError, match="the dialect is invalid: "):
@@ -93,3 +93,15 @@ def test_numbers_may_all_be_unknown() -> None:
 )
 def test_successes_follow_the_dialect(shape: Any, body: object) -> None:
     assert Dialect(success_shape=shape).success({"a": 1}) == body
+
+
+def test_text_that_utf_8_cannot_encode_is_refused() -> None:
+    for given in ({"ended_message": "\ud800"}, {"\ud800": 1}):
+        with pytest.raises(ValueError, match=r"\\ud800") as caught:
+            Dialect.of(given)
+        assert str(caught.value).encode()
+    dialects = Dialects()
+    with pytest.raises(ValueError, match="surrogates not allowed"):
+        dialects["\ud800"] = Dialect()
+    dialects["ü"] = Dialect()
+    assert dialects == {"ü": Dialect()}

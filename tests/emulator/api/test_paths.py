@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plivo_record_async.emulator.api.paths import authority_of, segments
+from plivo_record_async.emulator.api.paths import authority_of, first_segment, segments
 
 
 @given(st.lists(st.text()))
@@ -36,3 +36,13 @@ def test_any_path_gives_segments_or_none(path: bytes) -> None:
 )
 def test_a_target_may_be_an_absolute_url(target: bytes, address: str | None, path: list[str]) -> None:
     assert (authority_of(target), segments(target)) == (address, path)
+
+
+@pytest.mark.parametrize("target", [b"/__emulator__/deliveries/%ff", b"http://h/__emulator__/\xff", b"/%5F_emulator__"])
+def test_first_segment_is_known_even_if_the_rest_is_not_utf_8(target: bytes) -> None:
+    assert first_segment(target) == "__emulator__"
+
+
+@pytest.mark.parametrize("target", [b"/%ff/__emulator__", b"*", b"/", b""])
+def test_other_first_segments(target: bytes) -> None:
+    assert first_segment(target) != "__emulator__"

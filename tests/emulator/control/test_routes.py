@@ -75,16 +75,26 @@ async def test_delivery_is_replayed(plivo: Plivo) -> None:
 
 
 async def test_unknown_resource_is_not_found(plivo: Plivo) -> None:
-    for method, path in (("GET", "nothing"), ("PUT", "state")):
+    for method, path in (("GET", "nothing"), ("PATCH", "nothing"), ("PUT", "state/x"), ("GET", "conferences/")):
         with pytest.raises(RefusedError, match="404 not found"):
             await plivo.ask(method, path)
 
 
 async def test_method_that_a_resource_does_not_have_is_refused(plivo: Plivo) -> None:
-    for method, path in (("POST", "requests"), ("PUT", "faults"), ("GET", "reset"), ("TRACE", "state")):
+    for method, path, allowed in (
+        ("POST", "requests", "GET, HEAD"),
+        ("PUT", "faults", "GET, HEAD, POST, DELETE"),
+        ("GET", "faults/1", "DELETE"),
+        ("GET", "reset", "POST"),
+        ("PATCH", "state", "GET, HEAD"),
+        ("HEAD", "events", "GET"),
+        ("PATCH", "dialect", "GET, HEAD, PUT"),
+        ("PATCH", "dialects/a", "PUT, DELETE"),
+        ("GET", "conferences/a/end", "POST"),
+    ):
         with pytest.raises(RefusedError, match="405 method not allowed") as refusal:
             await plivo.ask(method, path)
-        assert refusal.value.headers["Allow"]
+        assert refusal.value.headers["Allow"] == allowed
 
 
 async def test_conferences_are_opened_and_ended(plivo: Plivo) -> None:
@@ -133,3 +143,21 @@ async def test_description_and_unknown_post(plivo: Plivo) -> None:
     for method, path in (("POST", "nothing"), ("DELETE", "nothing")):
         with pytest.raises(RefusedError, match="404 not found"):
             await plivo.ask(method, path)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "faults", rb'{"on": "start", "do": "cut", "conference": "\ud800"}'),
+        ("POST", "faults", rb'{"on": "start", "do": "cut", "\ud800": 1}'),
+        ("PUT", "dialect", rb'{"ended_message": "\ud800"}'),
+        ("PUT", "dialects/a", rb'{"\ud800": 1}'),
+        ("POST", "clock/advance", b'{"seconds": 1e300}'),
+    ],
+)
+async def test_refused_body_changes_nothing(plivo: Plivo, method: str, path: str, body: bytes) -> None:
+    before = await plivo.ask("GET", "state")
+    with pytest.raises(RefusedError, match="400 ") as refusal:
+        await plivo.ask(method, path, body=body)
+    assert refusal.value.error.encode()
+    assert (await plivo.ask("GET", "state"), await plivo.ask("GET", "dialects")) == (before, {})

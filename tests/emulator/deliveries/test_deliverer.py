@@ -293,6 +293,21 @@ async def test_reordered_callback_without_another_is_delivered_after_a_while(mon
     assert await kinds_received(faults, "a") == ["a"]
 
 
+async def test_each_reordered_callback_arrives_after_the_next_one() -> None:
+    faults = faulty()
+    clock = VirtualClock()
+    faults.on("callback").reorder()
+    async with CallbackServer.listening() as receiver, delivering(faults=faults, clock=clock) as (deliverer, _):
+        for name in "abc":
+            fields = {"name": name}
+            deliverer.send_soon(Callback(kind="recording", url=receiver.url, method="POST", fields=fields, api_id="x"))
+        await clock.advance(0.9, deliverer.attempts_settled)
+        assert receiver.received.empty()
+        await clock.advance(0.2, deliverer.attempts_settled)
+        await deliverer.settled()
+        assert [receiver.received.get_nowait().fields["name"] for _ in range(3)] == ["c", "b", "a"]
+
+
 async def test_faults_delay_callbacks_and_leave_them_unsigned() -> None:
     faults = faulty()
     clock = VirtualClock()

@@ -34,7 +34,7 @@ def test_fault_is_read_from_json(given: dict[str, Any], fault: Fault) -> None:
         ({"on": "starts", "do": "cut"}, "on must be one of start, .* not 'starts'"),
         ({"on": "start", "do": "drop"}, "'drop' cannot happen to 'start'; what can is status, "),
         ({"on": "callback", "do": "cut"}, "'cut' cannot happen to 'callback'; what can is drop, "),
-        ({"on": "start", "do": "cut", "seconds": 1}, "seconds: not known for cut, only conference, do, on, times"),
+        ({"on": "start", "do": "cut", "seconds": 1}, "'seconds': not known for cut, only conference, do, on, times"),
         ({"on": "start", "do": "cut", "conference": 1}, "conference must be a name"),
         ({"on": "start", "do": "cut", "times": 0}, "times must be a whole number from 1"),
         ({"on": "start", "do": "cut", "times": True}, "times must be"),
@@ -88,3 +88,15 @@ def test_random_fault_concerns_callbacks_too() -> None:
 @pytest.mark.parametrize(("status", "phrase"), [(503, "service unavailable"), (520, "status 520")])
 def test_status_has_a_phrase(status: int, phrase: str) -> None:
     assert phrase_of(status) == phrase
+
+
+def test_text_that_utf_8_cannot_encode_is_refused() -> None:
+    for given in ({"conference": "\ud800"}, {"\ud800": 1}):
+        with pytest.raises(ValueError, match=r"\\ud800") as caught:
+            Fault.of({"on": "start", "do": "cut", **given})
+        assert str(caught.value).encode()
+
+
+def test_number_of_times_has_an_end() -> None:
+    with pytest.raises(ValueError, match="times must be a whole number from 1 to 1000000000, or None"):
+        Fault.of({"on": "start", "do": "cut", "times": 10**10})

@@ -67,7 +67,12 @@ async def test_listener_that_cannot_continue_receives_a_reset() -> None:
     ((early, _, _),) = await events(first, 1)
     for number in range(1, 5):
         stream.publish("request", Entry(number))
-    for last_event_id in (early, "another-1", "", early.split("-")[0] + "-999"):
+    for last_event_id in (
+        early,
+        "another-1",
+        "",
+        *(early.split("-")[0] + f"-{number}" for number in ("999", "1" * 5000, "²", "-1", "1_0")),
+    ):
         ((_, kind, data),) = await events(stream.listen(last_event_id), 1)
         assert (kind, list(data)) == ("reset", ["reason"])
     ((resumed, kind, _),) = await events(first, 1)  # this one was too slow
@@ -98,3 +103,39 @@ async def test_events_may_be_published_by_another_thread() -> None:
     await asyncio.sleep(0)
     await asyncio.to_thread(stream.publish, "fault", Entry(1))
     assert [each[1] for each in await waiting] == ["fault"]
+
+
+@attrs.frozen
+class Counted:
+    """An entry that counts how often it is formatted."""
+
+    formatted: list[int]
+
+    def to_dict(self) -> dict[str, Any]:
+        self.formatted.append(1)
+        return {"text": "x" * 5_000}
+
+
+async def test_event_is_formatted_once_for_all_listeners() -> None:
+    stream = EventStream(100)
+    listeners = [stream.listen() for _ in range(50)]
+    for listener in listeners:
+        await anext(listener)
+    formatted: list[int] = []
+    stream.publish("request", Counted(formatted))
+    assert len({await anext(listener) for listener in listeners}) == 1
+    assert len(formatted) == 1
+
+
+async def test_listener_receives_a_small_piece_at_a_time() -> None:
+    stream = EventStream(100)
+    listener = stream.listen()
+    await anext(listener)
+    for _ in range(50):
+        stream.publish("request", Counted([]))
+    received = 0
+    while received < 50:
+        piece = await anext(listener)
+        assert len(piece) < 25_000
+        received += piece.count(b"event: request")
+    assert received == 50
