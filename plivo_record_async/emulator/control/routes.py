@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import parse_qsl
@@ -97,6 +98,16 @@ def _methods_of(resource: Sequence[str]) -> Sequence[str]:
             return _METHODS.get(tuple(resource), ())
 
 
+def _arguments(body: bytes) -> Mapping[str, Any]:
+    """Return the arguments in a body. Texts that UTF-8 cannot encode are refused, because no answer could show them."""
+    given = parse_arguments("POST", "", body)
+    try:
+        json.dumps(given, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise RefusedError(400, "invalid JSON: UTF-8 cannot encode one of its texts") from error
+    return given
+
+
 async def _post(control: Control, what: Sequence[str], body: bytes) -> ControlReply:
     match what:
         case ["conferences", name] if name:
@@ -106,9 +117,9 @@ async def _post(control: Control, what: Sequence[str], body: bytes) -> ControlRe
         case ["deliveries", number, "replay"]:
             return ControlReply(control.replay(_id(number)).to_dict(), 202)
         case ["faults"]:
-            return ControlReply(control.faults.add_json(parse_arguments("POST", "", body)).to_dict(), 201)
+            return ControlReply(control.faults.add_json(_arguments(body)).to_dict(), 201)
         case ["clock", "advance"]:
-            await control.advance(_seconds(parse_arguments("POST", "", body)))
+            await control.advance(_seconds(_arguments(body)))
             return ControlReply(control.clock.to_dict())
         case ["reset"]:
             await control.reset()
@@ -118,7 +129,7 @@ async def _post(control: Control, what: Sequence[str], body: bytes) -> ControlRe
 
 
 def _put_dialect(control: Control, name: str | None, body: bytes) -> ControlReply:
-    dialect = Dialect.of(parse_arguments("POST", "", body))
+    dialect = Dialect.of(_arguments(body))
     control.set_dialect(dialect, name)
     return ControlReply(dialect.to_dict())
 

@@ -152,6 +152,7 @@ async def test_description_and_unknown_post(plivo: Plivo) -> None:
         ("POST", "faults", rb'{"on": "start", "do": "cut", "\ud800": 1}'),
         ("PUT", "dialect", rb'{"ended_message": "\ud800"}'),
         ("PUT", "dialects/a", rb'{"\ud800": 1}'),
+        ("POST", "faults", rb'{"on": "start", "do": "cut", "times": [{"b": "\udfff"}]}'),
         ("POST", "clock/advance", b'{"seconds": 1e300}'),
     ],
 )
