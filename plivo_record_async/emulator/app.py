@@ -48,7 +48,7 @@ class EmulatorApp:
     control: Control
     auth_token: str
     host: str = "localhost"
-    _in_progress: set[asyncio.Task[Any]] = attrs.field(factory=set, init=False)
+    _in_progress: set[asyncio.Task[Any]] = attrs.field(factory=set[asyncio.Task[Any]], init=False)
     _closing: bool = attrs.field(default=False, init=False)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

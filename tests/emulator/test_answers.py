@@ -89,7 +89,13 @@ async def test_file_is_answered_in_parts(app: EmulatorApp, client: httpx.AsyncCl
 
 async def test_request_that_a_fault_prevents_is_not_executed(app: EmulatorApp) -> None:
     fault = app.control.faults.on("start").reset_before_execution()
-    scope = {"type": "http", "method": "POST", "headers": [], "query_string": b"", "raw_path": ROOM.encode()}
+    scope: dict[str, Any] = {
+        "type": "http",
+        "method": "POST",
+        "headers": [],
+        "query_string": b"",
+        "raw_path": ROOM.encode(),
+    }
     incoming = Incoming(request=Request(scope), path=[], body=b"", route=Route(operation="start"), fault=fault)
     assert not incoming.is_executed
 

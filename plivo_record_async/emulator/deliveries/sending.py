@@ -13,7 +13,7 @@ from plivo_record_async.emulator.account.callbacks import DeliveryOptions, HttpC
 from plivo_record_async.emulator.clock import RealClock, VirtualClock
 from plivo_record_async.emulator.history.entries import DeliveryFailure, kept
 
-__all__ = ["CallbackSender", "DeliveryResult", "in_seconds"]
+__all__ = ["CallbackSender", "DeliveryResult", "in_seconds", "unanswered"]
 
 _HEADERS = {"Connection": "close", "User-Agent": "plivo-record-emulator", "Accept-Encoding": "identity"}
 _CT: set[DeliveryFailure | None] = {"connect_timeout", "refused", "unreachable", "dns", "tls"}
@@ -88,7 +88,7 @@ class CallbackSender:
             ) as response:
                 return await _answered(response)
         except (httpx.HTTPError, httpx.InvalidURL, UnicodeError) as error:
-            return _unanswered(error, request.url, options)
+            return unanswered(error, request.url, options)
 
     async def aclose(self) -> None:
         """Close all connections."""
@@ -127,7 +127,7 @@ async def _answered(response: httpx.Response) -> DeliveryResult:
     )
 
 
-def _unanswered(error: Exception, url: str, options: DeliveryOptions) -> DeliveryResult:
+def unanswered(error: Exception, url: str, options: DeliveryOptions) -> DeliveryResult:
     """Return the result of an attempt without an answer."""
     failure = _failure_of(error)
     host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
@@ -170,9 +170,10 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an exception and everything that caused it."""
     while error is not None:
         yield error
-        if isinstance(error, BaseExceptionGroup):
-            for each in error.exceptions:
-                yield from _causes(each)
+        # A group of exceptions has this attribute; other exceptions do not.
+        members: tuple[BaseException, ...] = getattr(error, "exceptions", ())
+        for member in members:
+            yield from _causes(member)
         error = error.__cause__ or error.__context__
 
 

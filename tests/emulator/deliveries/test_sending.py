@@ -10,7 +10,7 @@ import pytest
 
 from plivo_record_async.emulator.account.callbacks import DeliveryOptions, HttpCallback
 from plivo_record_async.emulator.clock import RealClock
-from plivo_record_async.emulator.deliveries.sending import CallbackSender, DeliveryResult, _unanswered
+from plivo_record_async.emulator.deliveries.sending import CallbackSender, DeliveryResult, unanswered
 
 
 async def answer(response: bytes) -> DeliveryResult:
@@ -67,15 +67,15 @@ async def test_response_that_is_no_http_is_a_failure(response: bytes, failure: s
     ],
 )
 def test_exception_is_described_in_words(error: Exception, failure: str, words: str) -> None:
-    result = _unanswered(error, "http://h:1/cb", DeliveryOptions())
+    result = unanswered(error, "http://h:1/cb", DeliveryOptions())
     assert (result.failure, result.error) == (failure, words)
 
 
 def test_cause_of_a_failed_connection_is_found() -> None:
     error = httpx.ConnectError("All connection attempts failed")
     error.__cause__ = ExceptionGroup("several addresses", [OSError("a"), ConnectionRefusedError("b")])
-    assert _unanswered(error, "http://h:1/cb", DeliveryOptions()).error == "h:1 refused the connection"
+    assert unanswered(error, "http://h:1/cb", DeliveryOptions()).error == "h:1 refused the connection"
     error.__cause__ = socket.gaierror(-2, "Name or service not known")
-    assert _unanswered(error, "http://h:1/cb", DeliveryOptions()).error == "the name in h:1 cannot be resolved"
+    assert unanswered(error, "http://h:1/cb", DeliveryOptions()).error == "the name in h:1 cannot be resolved"
     error.__cause__ = ssl.SSLError(1, "[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1)")
-    assert "the TLS connection to h:1 failed" in str(_unanswered(error, "http://h:1/", DeliveryOptions()).error)
+    assert "the TLS connection to h:1 failed" in str(unanswered(error, "http://h:1/", DeliveryOptions()).error)
