@@ -425,7 +425,8 @@ class RecordClient:
         Yields:
             One `Outcome` for each item: a `Succeeded` or a `Failed`, whose ``request`` is the item itself. A failed
             item, including an invalid one, does not stop the others. If the loop is left early, no further item is
-            read, and the calls that have begun are cancelled.
+            read, calls that have not been sent are cancelled, and the outcomes of those that have been sent are
+            logged.
 
         Raises:
             TypeError: ``requests`` is not iterable or is a single string, ``concurrency`` is not an integer, or
@@ -458,7 +459,8 @@ class RecordClient:
         Yields:
             One `Outcome` for each item: a `Succeeded` or a `Failed`, whose ``request`` is the item itself. A failed
             item, including an invalid one, does not stop the others. If the loop is left early, no further item is
-            read, and the calls that have begun are cancelled.
+            read, calls that have not been sent are cancelled, and the outcomes of those that have been sent are
+            logged.
 
         Raises:
             TypeError: ``requests`` is not iterable or is a single string, ``concurrency`` is not an integer, or

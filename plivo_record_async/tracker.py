@@ -77,7 +77,7 @@ class RecordingTracker:
     committed it.
 
     While the tracker is entered, it also works in the background. It asks Plivo about starts whose process died and
-    about recordings whose callbacks were not received, and it runs handlers that failed again.
+    about recordings whose callbacks were not received, and it runs failed handlers again.
 
     Several processes can share one store. A callback that one of them receives wakes the waiting calls in all of them.
     All of them should register the same handlers, because the handlers of an event run in the process that stores the
@@ -93,15 +93,17 @@ class RecordingTracker:
         store: The store that keeps the recordings. The tracker closes it. If None, a `MemoryStore` is used, which loses
             them when the process ends.
         policy: How often and for how long Plivo tries to deliver a callback.
-        auth_tokens: The auth tokens that callbacks may be signed with. The first one also proves the issued URLs. After
-            an auth token was replaced, put the new one first and keep the old one for as long as callbacks to URLs
-            that were issued earlier may arrive. If None, the auth token of the client is used.
-        tracking: The intervals and timeouts of following. All processes that share a store should use the same policy.
+        auth_tokens: The auth tokens that callbacks may be signed with. The first one also signs the callback URLs that
+            the tracker issues. After an auth token has been replaced, put the new one first and keep the old one for as
+            long as callbacks to URLs that were issued earlier may arrive. If None, the auth token of the client is
+            used.
+        tracking: The intervals and timeouts with which recordings are followed. All processes that share a store should
+            use the same policy.
         clock: For tests: the clock that following uses, such as ``plivo.clock`` of a virtual emulator. If None, the
             clocks of this machine. The timeouts of calls are always in real time.
 
     Raises:
-        ConfigurationError: ``public_url`` is not an absolute http(s) URL without query and fragment, or there is no
+        ConfigurationError: ``public_url`` is not an absolute http(s) URL without a query or fragment, or there is no
             auth token.
         TypeError: An argument has the wrong type.
     """
@@ -197,10 +199,11 @@ class RecordingTracker:
             transcribe: Whether to request a transcript.
             transcription_type: Plivo's name for the type of transcription. If None, Plivo's default.
             dedupe_key: A key of yours that makes it safe to repeat the call. If the store has a start with the same
-                key, nothing is sent and the handle of that start is returned. Its other arguments and its state do not
-                matter: it may have been rejected, its outcome may be unknown, or it may still be in progress. Call
-                ``status()`` to see its state. The only exception is a start of which nothing was sent (``not_sent``),
-                which is sent now as it was requested the first time. If None, the start is a new one.
+                key, nothing is sent and the handle of that start is returned. The other arguments of this call are
+                ignored, and the state of that start does not matter: it may have been rejected, its outcome may be
+                unknown, or it may still be in progress. Call ``status()`` to see its state. The only exception is a
+                start of which nothing was sent (``not_sent``), which is sent now as it was requested the first time. If
+                None, the start is a new one.
             timeout: The time limit of the whole call, in seconds. If None, the client's own timeout.
 
         Returns:

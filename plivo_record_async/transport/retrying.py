@@ -13,8 +13,8 @@ from plivo_record_async import _clock
 from plivo_record_async.errors import PlivoRecordError, RateLimitError
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.protocol.api.result_or_error import result_of
 from plivo_record_async.protocol.api.retry import RetryBudget, RetryPolicy, decisive_error, may_have_been_executed
-from plivo_record_async.protocol.api.status_errors import result_of
 from plivo_record_async.protocol.arguments import positive_number
 from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.models import RateLimit

@@ -15,7 +15,7 @@ from plivo_record_async.protocol.api.endpoints import get_conference, get_record
 from plivo_record_async.protocol.api.listing import Listing
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
-from plivo_record_async.protocol.api.status_errors import result_of
+from plivo_record_async.protocol.api.result_or_error import result_of
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.protocol.models import Recording, StartRequest
 from plivo_record_async.protocol.recording.evidence import DueTimeReached, StartAccepted, StartOutcomeUnknown

@@ -70,7 +70,7 @@ def _batch_options(command: CommandT) -> CommandT:
 def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_json: bool) -> ExitCode:
     """Start recording the conferences in FILE, one on each line.
 
-    If FILE is missing or -, the lines are read from standard input.
+    If FILE is omitted or is -, the lines are read from standard input.
 
     Each line is the name of a conference, or a JSON object with the field conference_name and any of the fields
     file_format, callback_url, callback_method, transcription_type, transcription_url and transcription_method. FILE
@@ -78,8 +78,8 @@ def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_j
     arrives.
 
     A line that is not a valid request counts as a failure, and the batch continues. The batch ends early if Plivo
-    answers 401, or 403 before any call has succeeded: calls in progress are finished, and the summary says how many
-    lines were not begun.
+    answers 401, or 403 before any call has succeeded: calls that have been sent are finished, calls that have not
+    been sent are dropped, and the summary says how many lines have no outcome.
 
     After the first SIGINT (Ctrl-C) or SIGTERM, no more lines are read, calls that have not been sent are dropped, and
     calls that have been sent are awaited for up to ten seconds. A second signal ends the batch at once.
@@ -102,15 +102,15 @@ def batch_start(*, file: BinaryIO, concurrency: int, timeout: float | None, as_j
 def batch_stop(*, file: BinaryIO, concurrency: int, timeout: float | None, as_json: bool) -> ExitCode:
     """Stop recording the conferences in FILE, one on each line.
 
-    If FILE is missing or -, the lines are read from standard input.
+    If FILE is omitted or is -, the lines are read from standard input.
 
     Each line is the name of a conference, or a JSON object with the field conference_name and any of the fields
     callback_url and callback_method. FILE must be UTF-8 text. Blank lines are ignored. Lines are read while calls are
     made, and each outcome is printed as it arrives.
 
     A line that is not a valid request counts as a failure, and the batch continues. The batch ends early if Plivo
-    answers 401, or 403 before any call has succeeded: calls in progress are finished, and the summary says how many
-    lines were not begun.
+    answers 401, or 403 before any call has succeeded: calls that have been sent are finished, calls that have not
+    been sent are dropped, and the summary says how many lines have no outcome.
 
     After the first SIGINT (Ctrl-C) or SIGTERM, no more lines are read, calls that have not been sent are dropped, and
     calls that have been sent are awaited for up to ten seconds. A second signal ends the batch at once.

@@ -56,8 +56,8 @@ __all__ = ["emulate"]
     type=click.Choice(["real", "squeezed", "virtual"]),
     default="real",
     show_default=True,
-    help="real: the time of day. squeezed: the same, but the pauses between deliveries are ten times shorter. "
-    "virtual: time moves only when you advance it.",
+    help="real: the time of day. squeezed: the same, but the pauses between attempts to deliver a callback are ten "
+    "times shorter. virtual: time moves only when you advance it.",
 )
 @click.option("--seed", type=int, metavar="NUMBER", default=0, show_default=True, help="The seed of random faults.")
 @click.option(
@@ -72,9 +72,9 @@ __all__ = ["emulate"]
     metavar="NUMBER",
     default=10_000,
     show_default=True,
-    help="How many of the latest requests, deliveries and events to keep, of each.",
+    help="The number of entries to keep in each of the three logs: requests, callback attempts and events.",
 )
-@click.option("--quiet", is_flag=True, help="Print no line for each request and each callback.")
+@click.option("--quiet", is_flag=True, help="Do not print a line for each request and callback.")
 def emulate(*, auth_id: str | None, auth_token: str | None, quota: str | None, quiet: bool, **options: Any) -> ExitCode:
     """Run a local Plivo to test against.
 

@@ -27,14 +27,17 @@ from plivo_record_async.emulator.history.history import History
 __all__ = ["Deliverer"]
 
 _PATIENCE = 0.5
+"""Real seconds: how long `attempts_settled` waits for a slow receiver."""
+
 _LONGEST_HOLD = 1.0
+"""Seconds of the clock: how long a reordered callback waits for the next one."""
 
 _logger = logging.getLogger(__name__)
 
 
 @attrs.frozen(eq=False)
 class _Held:
-    """A callback that waits until the next one of its conference was delivered.
+    """A callback that waits until the next one of its conference has been delivered.
 
     Attributes:
         conference_name: The conference. If None, the callback concerns none.
@@ -50,8 +53,8 @@ class _Held:
 class Deliverer:
     """Deliver callbacks in background tasks, a limited number at a time.
 
-    The pause before the first retry is the clock's, and doubles before each further retry. Plivo does not document its
-    own pauses.
+    The clock determines the pause before the first retry. The pause doubles before each further retry. Plivo does not
+    document its own pauses.
 
     Args:
         auth_token: The auth token that signs the callbacks.
@@ -59,7 +62,7 @@ class Deliverer:
         dialect_of: A function that returns the dialect of a conference: how its callbacks are signed, how often each is
             delivered, and with which delay.
         faults: What goes wrong on purpose.
-        clock: The clock of all pauses and timeouts.
+        clock: The clock for the pauses between attempts and for the timeouts of a delivery.
         concurrency: How many callbacks are delivered at the same time.
     """
 
@@ -108,7 +111,7 @@ class Deliverer:
         return self._spawn(delivery.callback, replay_of=delivery.id)
 
     async def attempts_settled(self) -> None:
-        """Wait until every callback waits for the clock or is over, but not long for a slow receiver."""
+        """Wait until every callback waits for the clock, or has been delivered or given up, but at most `_PATIENCE`."""
         try:
             async with asyncio.timeout(_PATIENCE):
                 while self._active:
@@ -117,7 +120,7 @@ class Deliverer:
             self._active.clear()
 
     async def settled(self) -> None:
-        """Wait until every callback was delivered or given up, including those that are added meanwhile."""
+        """Wait until every callback has been delivered or given up, including those that are added meanwhile."""
         while self._tasks:
             await asyncio.wait(tuple(self._tasks))
 
@@ -132,7 +135,7 @@ class Deliverer:
         """Wait for callbacks under way, then cancel the others and log a warning.
 
         Args:
-            grace: The most seconds to wait.
+            grace: The maximum time to wait, in seconds.
         """
         if self._tasks:
             await asyncio.wait(tuple(self._tasks), timeout=grace)
@@ -182,7 +185,7 @@ class Deliverer:
             held.released.set()
 
     async def _resting(self, wait: Coroutine[Any, Any, None]) -> None:
-        """Wait, during which the current task counts as at rest."""
+        """Wait. While it waits, the current task counts as resting."""
         task: asyncio.Task[Any] = asyncio.current_task()  # type: ignore[assignment]
         self._rest(task)
         await wait
@@ -194,7 +197,7 @@ class Deliverer:
             active.set()
 
     def _overtake(self, conference_name: str | None) -> list[_Held]:
-        """Return the callbacks of a conference that wait for the next one, which has come now."""
+        """Remove and return the held callbacks of a conference, and tell them that its next callback has come."""
         overtaken = [held for held in self._held if held.conference_name == conference_name]
         for held in overtaken:
             self._held.remove(held)
@@ -202,7 +205,7 @@ class Deliverer:
         return overtaken
 
     async def _hold(self, conference_name: str | None) -> None:
-        """Wait until the next callback of the conference was delivered, but not long if none comes."""
+        """Wait until the next callback of the conference has been delivered, but not long if none comes."""
         held = _Held(conference_name)
         self._held.append(held)
         with suppress(TimeoutError):

@@ -33,10 +33,10 @@ __all__ = ["Reconciler"]
 T = TypeVar("T")
 
 _SHARE = 10
-"""Reconciliation uses the account's quota divided by this."""
+"""Reconciliation may use one part in this many of the account's quota."""
 
 _MAX_PAGES = 50
-"""The most pages that are read for one recording. They contain a thousand recordings of its conference."""
+"""The maximum number of pages that are read for one recording. Together they have up to 1,000 recordings."""
 
 
 class Reconciler:
@@ -127,6 +127,9 @@ class Reconciler:
 
 
 def _share_of(rate: RateLimit) -> RateLimit:
-    """Return a tenth of a rate, in windows at most half as long, so that the requests are spread over time."""
+    """Return a tenth of a rate.
+
+    If the limit is at least 20, the window is at most half as long, so that the requests are spread over time.
+    """
     limit = max(1, rate.limit // (2 * _SHARE))
     return RateLimit(limit, per=limit * _SHARE * rate.per / rate.limit)

@@ -87,6 +87,7 @@ class Downloads:
             into_directory: Whether ``path`` is a directory, which is created if it does not exist.
         """
         transfer = self._transfer(source, wait)
+        transfer.to_file = True
         if timeout is not None:
             positive_number("timeout", timeout)
         target = await _in_thread(_target, Path(path), transfer.checked_url().target, into_directory=into_directory)

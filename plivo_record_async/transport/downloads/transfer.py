@@ -37,7 +37,7 @@ class _AttemptFailedError(Exception):
 
     Args:
         reason: The reason.
-        status: The HTTP status. If None, no response arrived.
+        status: The HTTP status. If None, no response has arrived.
     """
 
     def __init__(self, reason: str, status: int | None = None) -> None:
@@ -60,7 +60,8 @@ class Transfer:
         max_size: The maximum size of the file, in bytes.
         remote: The file on the server, as far as it is known.
         received: The number of received bytes.
-        status: The HTTP status of the last response. If None, no response arrived.
+        to_file: Whether the bytes are kept in a partial file, which another call continues.
+        status: The HTTP status of the last response. If None, no response has arrived.
     """
 
     opener: MediaOpener
@@ -69,6 +70,7 @@ class Transfer:
     max_size: int
     remote: RemoteFile = attrs.field(factory=RemoteFile)
     received: int = 0
+    to_file: bool = False
     status: int | None = None
     _complete: bool = False
 
@@ -81,8 +83,8 @@ class Transfer:
 
         Raises:
             DownloadError: The file cannot be downloaded.
-            DownloadRefusedError: The host of the URL or of a redirect is not allowed, or the file is too long or is not
-                audio.
+            DownloadRefusedError: The host of the URL or of a redirect is not allowed, or the file is compressed, is too
+                long, is longer than the server announced, or is neither mp3 nor wav.
         """
         url = self.checked_url()
         not_ready_until = asyncio.get_running_loop().time() + self.wait
@@ -113,8 +115,9 @@ class Transfer:
         Args:
             reason: The reason.
         """
+        advice = " Call again to resume the download." if self.to_file else ""
         return DownloadError(
-            f"{self.url} could not be downloaded: {reason}. {self._so_far()} Call again to resume the download.",
+            f"{self.url} could not be downloaded: {reason}. {self._so_far()}{advice}",
             url=self.url,
             status=self.status,
             received=self.received,
@@ -128,7 +131,7 @@ class Transfer:
             reason: The reason.
         """
         return DownloadRefusedError(
-            f"{self.url} was not downloaded: {reason}. Nothing was kept.",
+            f"{self.url} was not downloaded: {reason}.{' Nothing was kept.' if self.to_file else ''}",
             url=self.url,
             status=self.status,
             received=self.received,
@@ -191,7 +194,7 @@ class Transfer:
         self.received = 0
         if answer.action == "discard":
             self.remote = RemoteFile()
-            raise _AttemptFailedError("the server sent another range than the requested one", status)
+            raise _AttemptFailedError("the server sent a different range from the one requested", status)
         self.remote = answer.file
         if (length := answer.file.length) is not None and length > self.max_size:
             raise self.refused(f"it has {length} bytes, and max_download is {self.max_size}")

@@ -10,8 +10,8 @@ import pytest
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.protocol.api.result_or_error import result_of
 from plivo_record_async.protocol.api.results import read_started
-from plivo_record_async.protocol.api.status_errors import result_of
 
 __all__ = [
     "API_ID",

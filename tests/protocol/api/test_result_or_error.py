@@ -25,6 +25,7 @@ from plivo_record_async.errors import (
 )
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.protocol.api.result_or_error import result_of
 from plivo_record_async.protocol.api.results import (
     read_already_stopped,
     read_conference,
@@ -36,7 +37,6 @@ from plivo_record_async.protocol.api.results import (
     read_stopped,
 )
 from plivo_record_async.protocol.api.retry import may_have_been_executed
-from plivo_record_async.protocol.api.status_errors import result_of
 from plivo_record_async.protocol.models import RecordingStopped
 from tests.support.samples.responses import API_ID, CUT_OFF, HTML, STARTED, error_of, response, result
 
