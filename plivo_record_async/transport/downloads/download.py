@@ -95,6 +95,8 @@ class Downloads:
             async with asyncio.timeout(timeout):
                 return await _download(transfer, target, progress, overwrite=overwrite)
         except TimeoutError:
+            if timeout is None:  # the operating system raised it, for example about a network drive
+                raise
             error = transfer.failed(f"it took longer than {timeout:g} seconds")
             error.path = target
             raise error from None
