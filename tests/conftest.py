@@ -9,6 +9,8 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
+from tests.support.servers.postgres_server import PostgresServer
+
 # A runner in the background ignores SIGINT, and every process under it would; the tests of Ctrl-C must not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -25,3 +27,10 @@ def blockbuster() -> Iterator[BlockBuster]:
         # Two event loops in two threads may import the same module at the same time.
         watch.functions["threading.Lock.acquire"].can_block_in("<frozen importlib._bootstrap>", "_find_and_load")
         yield watch
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Return a PostgreSQL server that all tests of this process share. A test uses its own schema or database."""
+    with PostgresServer() as server:
+        yield server

