@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.input.database import usable_file
+from plivo_record_async.cli.input.store import usable_store
 from plivo_record_async.cli.input.options import json_option
 from plivo_record_async.cli.output.background import printing
 from plivo_record_async.cli.output.exit_codes import ExitCode
@@ -94,7 +94,7 @@ async def _until_signalled(listening: socket.socket, public_url: str, db: Path, 
             for callback in received(change):
                 show(callback)
 
-        with showing_log(show), usable_file():
+        with showing_log(show), usable_store():
             async with (
                 RecordClient() as client,
                 RecordingTracker(

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from plivo_record_async.cli.input.database import usable_file
+from plivo_record_async.cli.input.store import usable_store
 from plivo_record_async.cli.input.options import json_option
 from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.outcomes import printable
@@ -61,7 +61,7 @@ def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
 
 async def _read(start_id: str, db: Path) -> FollowedRecording:
     async with aclosing(SQLiteStore(db)) as store:
-        with usable_file():
+        with usable_store():
             record = await store.get(start_id)
     if record is None:
         raise PlivoRecordError(f"{db} has no start with the ID {start_id!r}. It may have been deleted")

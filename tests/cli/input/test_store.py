@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plivo_record_async import SQLiteStore
-from plivo_record_async.cli.input.database import usable_file
+from plivo_record_async.cli.input.store import open_store, usable_store
 from plivo_record_async.errors import ConfigurationError, StoreError
 from plivo_record_async.stores.sqlite.schema import APPLICATION_ID
 
@@ -21,7 +21,7 @@ def path(tmp_path: Path) -> Path:
 def opened(path: Path) -> None:
     async def read() -> None:
         async with aclosing(SQLiteStore(path, busy_timeout=0.05)) as store:
-            with usable_file():
+            with usable_store():
                 await store.get("a-start")
 
     asyncio.run(read())
@@ -61,3 +61,13 @@ def test_a_file_that_is_locked_may_be_usable_later(path: Path) -> None:
     with pytest.raises(StoreError, match="another process keeps it locked"):
         opened(path)
     other.close()
+
+
+def test_store_option_names_an_sqlite_file(path: Path) -> None:
+    assert repr(open_store(str(path))) == f"SQLiteStore('{path}')"
+
+
+@pytest.mark.parametrize("text", ["", ":memory:", "a\0b", "postgresql://127.0.0.1/recordings"])
+def test_text_that_names_no_store_is_a_configuration_error(text: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"^--store"):
+        open_store(text)
