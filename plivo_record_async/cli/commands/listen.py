@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.input.store import usable_store
 from plivo_record_async.cli.input.options import json_option
+from plivo_record_async.cli.input.store import usable_store
 from plivo_record_async.cli.output.background import printing
 from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.log import showing_log

@@ -10,8 +10,8 @@ from typing import Any
 import attrs
 import click
 
-from plivo_record_async.cli.input.store import usable_store
 from plivo_record_async.cli.input.options import json_option
+from plivo_record_async.cli.input.store import usable_store
 from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.outcomes import printable
 from plivo_record_async.cli.output.printer import Printer
