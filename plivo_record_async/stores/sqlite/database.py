@@ -13,13 +13,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from plivo_record_async.errors import ClosedError, StoreError
+from plivo_record_async.stores.batching.worker import Job, JobResult
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.connection import SQLiteError, connect, to_store_error
 from plivo_record_async.stores.sqlite.file_monitor import FileMonitor
 from plivo_record_async.stores.sqlite.watchers import Watchers
-from plivo_record_async.stores.sqlite.worker import Job, JobResult
 
 if TYPE_CHECKING:
     import sqlite3

@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.protocol.arguments import positive_number
+from plivo_record_async.stores.batching.worker import BatchWorker
 from plivo_record_async.stores.encoding import StoredT, to_microseconds
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
@@ -38,7 +39,6 @@ from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.connection import absolute_path
 from plivo_record_async.stores.sqlite.database import Database
-from plivo_record_async.stores.sqlite.worker import BatchWorker
 
 __all__ = ["SQLiteStore"]
 

@@ -15,13 +15,13 @@ import pytest
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.stores.batching.worker import Job, JobResult
 from plivo_record_async.stores.encoding import to_microseconds
 from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.database import Database
 from plivo_record_async.stores.sqlite.file_monitor import FileMonitor
 from plivo_record_async.stores.sqlite.store import SQLiteStore
-from plivo_record_async.stores.sqlite.worker import Job, JobResult
 from tests.support.samples.recordings import NOW, next_version, planned
 from tests.support.sqlite_files import execute_sql, other_connection, output_of, start_writer
 

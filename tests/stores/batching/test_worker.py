@@ -12,7 +12,7 @@ from typing import cast
 import pytest
 
 from plivo_record_async.errors import ClosedError, ConfigurationError
-from plivo_record_async.stores.sqlite.worker import BatchWorker, Job, JobResult
+from plivo_record_async.stores.batching.worker import BatchWorker, Job, JobResult
 
 
 def pair(number: int, backend: object) -> tuple[int, object]:

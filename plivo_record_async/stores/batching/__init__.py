@@ -1,0 +1,1 @@
+"""What the stores that run blocking jobs in a thread share."""
