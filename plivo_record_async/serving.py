@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import socket
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import ip_address
 from typing import Any
 
@@ -13,6 +15,8 @@ import uvicorn
 from plivo_record_async.errors import ConfigurationError
 
 __all__ = ["StartupFailedError", "is_loopback", "open_listener", "serving", "url_of"]
+
+_log = logging.getLogger(__name__)
 
 _SETTINGS: dict[str, Any] = {
     "ws": "none",
@@ -23,6 +27,10 @@ _SETTINGS: dict[str, Any] = {
     "date_header": False,
     "timeout_graceful_shutdown": 5,
 }
+
+
+_ROUNDS_UNTIL_CONNECTED = 4
+"""asyncio needs three rounds of the event loop from accepting a connection until uvicorn knows it."""
 
 
 class StartupFailedError(Exception):
@@ -91,6 +99,7 @@ async def serving(app: Any, listener: socket.socket, **settings: Any) -> AsyncGe
     config.load()
     server = uvicorn.Server(config)
     server.lifespan = config.lifespan_class(config)
+    connections = server.server_state.connections = _OpenConnections()
     # `Server.serve` would replace the signal handlers, and check ten times a second whether it has to end.
     try:
         await server.startup([listener])
@@ -99,4 +108,53 @@ async def serving(app: Any, listener: socket.socket, **settings: Any) -> AsyncGe
     try:
         yield
     finally:
-        await server.shutdown([listener])
+        await _shut_down(server, listener, connections)
+
+
+class _OpenConnections(set[Any]):
+    """The open connections of a server, which adds and discards them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._discarded = asyncio.Event()
+
+    def discard(self, connection: Any) -> None:
+        """Remove a connection that has been closed."""
+        super().discard(connection)
+        self._discarded.set()
+
+    async def all_closed(self) -> None:
+        """Wait until no connection is open."""
+        while self:
+            self._discarded.clear()
+            await self._discarded.wait()
+
+
+async def _shut_down(server: uvicorn.Server, listener: socket.socket, connections: _OpenConnections) -> None:
+    """Stop a server after its requests in progress, and close every connection.
+
+    `uvicorn.Server.shutdown` takes 100 ms at least, and it leaves a connection open that was accepted just before.
+    """
+    # asyncio loses a connection that it has accepted but not set up when its server is closed.
+    with suppress(NotImplementedError):  # Windows
+        asyncio.get_running_loop().remove_reader(listener)
+    for _ in range(_ROUNDS_UNTIL_CONNECTED):
+        await asyncio.sleep(0)
+    for accepting in server.servers:
+        accepting.close()
+    listener.close()
+    for connection in list(connections):
+        connection.shutdown()
+    tasks = server.server_state.tasks
+    try:
+        async with asyncio.timeout(server.config.timeout_graceful_shutdown):
+            await connections.all_closed()
+            await asyncio.gather(*tasks, return_exceptions=True)
+    except TimeoutError:
+        _log.warning("%d requests did not finish in time, so the server cancels them", len(tasks))
+        for task in list(tasks):
+            task.cancel()
+    finally:
+        for connection in list(connections):
+            connection.transport.abort()
+        await server.lifespan.shutdown()

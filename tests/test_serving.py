@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import re
 import signal
+import socket
 from collections.abc import Awaitable, Callable, MutableMapping
 from contextlib import suppress
 from typing import Any
@@ -59,6 +61,38 @@ async def test_answer_in_progress_is_finished_at_the_end() -> None:
                 await asked.wait()
                 asyncio.get_running_loop().call_later(0.05, end.set)
             assert (await answer).text == "hello"
+
+
+@pytest.mark.parametrize("rounds", range(6))
+async def test_connection_that_is_accepted_at_the_end_is_closed(rounds: int) -> None:
+    with open_listener("127.0.0.1", 0) as listening, socket.socket() as client:
+        client.setblocking(False)
+        async with serving(hello, listening):
+            client.connect_ex(listening.getsockname())
+            for _ in range(rounds):
+                await asyncio.sleep(0)
+        gc.collect()  # warns of a connection that was not closed
+        with suppress(ConnectionResetError):
+            assert await asyncio.get_running_loop().sock_recv(client, 1) == b""
+
+
+async def test_connection_of_a_request_that_does_not_end_is_closed_after_the_grace_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked = asyncio.Event()
+
+    async def endless(_scope: Message, _receive: Callable[[], Awaitable[Message]], _send: Callable[..., Any]) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    with open_listener("127.0.0.1", 0) as listening:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            async with serving(endless, listening, timeout_graceful_shutdown=0.05):
+                answer = asyncio.create_task(http.get(url_of(listening)))
+                await asked.wait()
+            with pytest.raises(httpx.RemoteProtocolError):
+                await answer
+    assert "1 requests did not finish in time" in caplog.text
 
 
 async def test_a_lifespan_that_fails_to_start_is_an_error(caplog: pytest.LogCaptureFixture) -> None:
