@@ -6,11 +6,12 @@ resulting records as values. The tests in ``testing.store_contract`` check every
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
 from plivo_record_async.protocol.callbacks.fields import PlivoId
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.changes import (
     OrphanKept,
@@ -45,8 +46,9 @@ class Store(Protocol):
 
     **Values.** A record and an orphan are values. A store returns a value that is equal to the one that it kept, with
     every ``raw`` in it. ``encode`` and ``decode`` convert both to JSON and back. A store finds records by
-    ``start_id``, ``dedupe_key``, ``api_id``, ``recording_id`` and ``due_at``, and reads ``version``, ``created_at`` and
-    ``updated_at``. It does not interpret any other attribute. All times are aware.
+    ``start_id``, ``dedupe_key``, ``api_id``, ``recording_id``, ``due_at``, ``state``, ``conference_name`` and
+    ``updated_at``, and reads ``version`` and ``created_at``. It does not interpret any other attribute. All times are
+    aware.
 
     **Durability.** When a method returns, its change is durable. If a method cannot do its work, it raises
     ``StoreError``, and what was kept before is not affected. If a caller is cancelled, the store stays consistent; the
@@ -146,6 +148,66 @@ class Store(Protocol):
 
         Returns:
             The records.
+
+        Raises:
+            StoreError: The store could not be read.
+        """
+        ...
+
+    async def records(
+        self,
+        *,
+        states: Collection[RecordingState] | None = None,
+        conference_name: str | None = None,
+        updated_after: datetime | None = None,
+        older_than: FollowedRecording | None = None,
+        limit: int = 100,
+    ) -> Sequence[FollowedRecording]:
+        """Return one page of the records that all filters select, the latest ``updated_at`` first.
+
+        Records with the same ``updated_at`` are ordered by ``start_id``. Any total order of texts is suitable, if it is
+        always the same.
+
+        The filters and the order use the current version of each record. Several records may have the same
+        ``updated_at``, also more of them than one page can contain. A new version of a record may keep ``updated_at``,
+        or have an earlier one than the version before.
+
+        The next page is read with the last record of this page as ``older_than``. All pages together contain each
+        record exactly once that the filters select and that does not change in the meantime. It does not matter
+        which other records are created, replaced or deleted in the meantime. A record that does change may be
+        missing, or may be in two pages.
+
+        A record that cannot be read is left out, and the page contains the next one in its place. So a page with fewer
+        than ``limit`` records is the last one.
+
+        Args:
+            states: Return only the records whose ``state`` is one of these. It may contain a state twice. If it is
+                empty, there are no such records. If None, the state does not matter.
+            conference_name: Return only the records whose ``conference_name`` is exactly this text. If None, the name
+                does not matter.
+            updated_after: Return only the records whose ``updated_at`` is at this time or later. If None, the time does
+                not matter.
+            older_than: Return only the records that come after the position of this one in the order. The position
+                consists of its ``updated_at`` and its ``start_id``, as they are in this value. The record itself may
+                have been replaced or deleted since it was read. If None, the page is the first one.
+            limit: The largest number of records to return, at least 1.
+
+        Returns:
+            The records.
+
+        Raises:
+            StoreError: The store could not be read.
+        """
+        ...
+
+    async def counts(self) -> Mapping[RecordingState, int]:
+        """Return how many records are in each state.
+
+        The numbers belong to one point in time. Records that cannot be read are counted by the state under which
+        they are found.
+
+        Returns:
+            The number of records in each state. A state in which there are no records may be left out.
 
         Raises:
             StoreError: The store could not be read.

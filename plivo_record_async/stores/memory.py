@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from itertools import islice
 
 from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import ClosedError
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
@@ -132,6 +133,43 @@ class MemoryStore(ObservableStore):
         """
         self._check_open()
         return list(islice(self._records.due(now, silent=silent), limit))
+
+    async def records(
+        self,
+        *,
+        states: Collection[RecordingState] | None = None,
+        conference_name: str | None = None,
+        updated_after: datetime | None = None,
+        older_than: FollowedRecording | None = None,
+        limit: int = 100,
+    ) -> Sequence[FollowedRecording]:
+        """Return one page of the records that all filters select, the latest ``updated_at`` first.
+
+        Args:
+            states: Return only the records in one of these states. If None, the state does not matter.
+            conference_name: Return only the records of this conference. If None, the name does not matter.
+            updated_after: Return only the records that were last updated at this time or later. If None, the time does
+                not matter.
+            older_than: The last record of the previous page. If None, the page is the first one.
+            limit: The largest number of records to return.
+
+        Returns:
+            The records. If there are fewer than ``limit``, the page is the last one.
+        """
+        self._check_open()
+        found = self._records.newest_first(
+            states=states, conference_name=conference_name, updated_after=updated_after, older_than=older_than
+        )
+        return list(islice(found, limit))
+
+    async def counts(self) -> Mapping[RecordingState, int]:
+        """Return how many records are in each state.
+
+        Returns:
+            The number of records in each state that occurs.
+        """
+        self._check_open()
+        return self._records.counts()
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the version of a record differs from ``version``, and return the record.

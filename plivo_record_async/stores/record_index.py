@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import datetime
 from heapq import merge
 
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.schedule import is_silent
 from plivo_record_async.stores.interface import FollowedRecording, PlivoId
 
 __all__ = ["RecordIndex"]
 
 _PlivoIdValue = tuple[PlivoId, str]
+_Position = tuple[datetime, str]
 
 
 class RecordIndex:
-    """Records in memory, with indexes for ``start_id``, ``dedupe_key``, ``due_at`` and Plivo's IDs."""
+    """Records in memory, with an index for each attribute by which a store finds records."""
 
     def __init__(self) -> None:
         self._records: dict[str, FollowedRecording] = {}
         self._by_dedupe_key: dict[str, str] = {}
         self._by_plivo_id: defaultdict[_PlivoIdValue, set[str]] = defaultdict(set)
         self._plivo_ids: dict[str, tuple[_PlivoIdValue, ...]] = {}
-        self._due: dict[bool, list[tuple[datetime, str]]] = {True: [], False: []}
+        self._due: dict[bool, list[_Position]] = {True: [], False: []}
+        self._by_state: defaultdict[RecordingState, list[_Position]] = defaultdict(list)
+        self._by_conference: defaultdict[tuple[str, RecordingState], list[_Position]] = defaultdict(list)
 
     def __iter__(self) -> Iterator[FollowedRecording]:
         return iter(self._records.values())
@@ -75,13 +79,46 @@ class RecordIndex:
         due = [self._due[kind][: bisect_right(self._due[kind], now, key=_time)] for kind in kinds]
         return (self._records[start_id] for _, start_id in merge(*due))
 
+    def newest_first(
+        self,
+        *,
+        states: Collection[RecordingState] | None,
+        conference_name: str | None,
+        updated_after: datetime | None,
+        older_than: FollowedRecording | None,
+    ) -> Iterator[FollowedRecording]:
+        """Return the records that all filters select, the latest ``updated_at`` first.
+
+        Args:
+            states: Return only the records in one of these states. If None, return those in any state.
+            conference_name: Return only the records of this conference. If None, return those of any conference.
+            updated_after: Return only the records that were last updated at this time or later. If None, return those
+                of any time.
+            older_than: Return only the records that come after this one in the order. If None, begin with the newest.
+        """
+        lists = [
+            self._by_state.get(state, [])
+            if conference_name is None
+            else self._by_conference.get((conference_name, state), [])
+            for state in set(self._by_state if states is None else states)
+        ]
+        end = None if older_than is None else (older_than.updated_at, older_than.start_id)
+        found = merge(*(_backwards(positions, updated_after, end) for positions in lists), reverse=True)
+        return (self._records[start_id] for _, start_id in found)
+
+    def counts(self) -> dict[RecordingState, int]:
+        """Return how many records are in each state that occurs."""
+        return {state: len(positions) for state, positions in self._by_state.items() if positions}
+
     def put(self, record: FollowedRecording) -> None:
         """Add a record, or replace its previous version.
 
         Args:
             record: The record.
         """
-        self._set_due(self._records.get(record.start_id), record)
+        before = self._records.get(record.start_id)
+        self._set_due(before, record)
+        self._set_position(before, record)
         self._set_plivo_ids(record.start_id, _plivo_ids(record))
         self._records[record.start_id] = record
         if record.dedupe_key is not None:
@@ -94,6 +131,7 @@ class RecordIndex:
             record: The record as it is kept.
         """
         self._set_due(record, None)
+        self._set_position(record, None)
         self._set_plivo_ids(record.start_id, ())
         del self._records[record.start_id]
         if record.dedupe_key is not None:
@@ -105,6 +143,20 @@ class RecordIndex:
             del entries[bisect_left(entries, (before.due_at, before.start_id))]
         if after is not None and after.due_at is not None:
             insort(self._due[is_silent(after)], (after.due_at, after.start_id))
+
+    def _set_position(self, before: FollowedRecording | None, after: FollowedRecording | None) -> None:
+        if before is not None:
+            position = (before.updated_at, before.start_id)
+            for positions in self._positions(before):
+                del positions[bisect_left(positions, position)]
+            if not self._by_conference[before.conference_name, before.state]:
+                del self._by_conference[before.conference_name, before.state]
+        if after is not None:
+            for positions in self._positions(after):
+                insort(positions, (after.updated_at, after.start_id))
+
+    def _positions(self, record: FollowedRecording) -> tuple[list[_Position], list[_Position]]:
+        return self._by_state[record.state], self._by_conference[record.conference_name, record.state]
 
     def _set_plivo_ids(self, start_id: str, plivo_ids: tuple[_PlivoIdValue, ...]) -> None:
         before = self._plivo_ids.pop(start_id, ())
@@ -120,8 +172,15 @@ class RecordIndex:
             self._by_plivo_id[key].add(start_id)
 
 
-def _time(entry: tuple[datetime, str]) -> datetime:
-    return entry[0]
+def _time(position: _Position) -> datetime:
+    return position[0]
+
+
+def _backwards(positions: list[_Position], first: datetime | None, end: _Position | None) -> Iterator[_Position]:
+    """Return the positions from the last one before ``end`` back to the first one at the time ``first`` or later."""
+    begin = 0 if first is None else bisect_left(positions, first, key=_time)
+    stop = len(positions) if end is None else bisect_left(positions, end)
+    return (positions[index] for index in range(stop - 1, begin - 1, -1))
 
 
 def _plivo_ids(record: FollowedRecording) -> tuple[_PlivoIdValue, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -42,8 +42,12 @@ def other_connection(path: Path) -> Generator[sqlite3.Connection]:
         connection.close()
 
 
-async def execute_sql(store: SQLiteStore, statement: str, *, writes: bool = False) -> list[tuple[object, ...]]:
+async def execute_sql(
+    store: SQLiteStore, statement: str, parameters: Mapping[str, object] | None = None, *, writes: bool = False
+) -> list[tuple[object, ...]]:
     """Execute a statement on the store's own connection and return its rows."""
     worker = store._worker  # pyright: ignore[reportPrivateUsage]
-    rows: list[tuple[object, ...]] = await worker.submit(lambda c: c.execute(statement).fetchall(), writes=writes)
+    rows: list[tuple[object, ...]] = await worker.submit(
+        lambda c: c.execute(statement, parameters or {}).fetchall(), writes=writes
+    )
     return rows

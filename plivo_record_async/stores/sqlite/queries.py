@@ -7,6 +7,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, Literal
 
 from plivo_record_async.errors import StoreError
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.stores.encoding import StoredT, decode
 from plivo_record_async.stores.id_hashes import hash_ids
 from plivo_record_async.stores.interface import FollowedRecording
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Erasure",
+    "count_by_state",
     "create",
     "delete_old",
     "empty_journal",
@@ -24,6 +26,7 @@ __all__ = [
     "keep_orphan",
     "read_each",
     "read_one",
+    "read_value",
     "replace",
     "replace_returning",
     "rewrite_version",
@@ -141,13 +144,20 @@ def read_each(
     cls: type[StoredT], query: str, parameters: tuple[Any, ...], connection: sqlite3.Connection
 ) -> list[StoredT | StoreError]:
     """Return all values that a query finds, with an error in place of each value that cannot be read."""
-    values: list[StoredT | StoreError] = []
-    for text in _values(query, parameters, connection):
-        try:
-            values.append(decode(text, cls))
-        except StoreError as error:
-            values.append(error)
-    return values
+    return [read_value(text, cls) for text in _values(query, parameters, connection)]
+
+
+def read_value(text: str, cls: type[StoredT]) -> StoredT | StoreError:
+    """Return the value that a text contains, or the error if it cannot be read."""
+    try:
+        return decode(text, cls)
+    except StoreError as error:
+        return error
+
+
+def count_by_state(connection: sqlite3.Connection) -> dict[RecordingState, int]:
+    """Return the number of records in each state that occurs."""
+    return dict(connection.execute(sql.COUNTS))
 
 
 def versions(start_ids: Collection[str], connection: sqlite3.Connection) -> dict[str, int]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from plivo_record_async.errors import StoreError
+from plivo_record_async.stores.sqlite.statements import column
 
 if TYPE_CHECKING:
     import sqlite3
@@ -76,6 +78,18 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         "DROP INDEX recording_due",
         "CREATE INDEX recording_due ON recording (silent, due_at) WHERE due_at IS NOT NULL",
     ),
+    (
+        "ALTER TABLE recording ADD COLUMN state TEXT",
+        "ALTER TABLE recording ADD COLUMN conference_name TEXT",
+        # A value that is not JSON gets no state, so no list contains it. Reading it raises an error.
+        """
+        UPDATE recording SET
+            state = CASE WHEN json_valid(value) THEN ifnull(json_extract(value, '$.state'), 'planned') END,
+            conference_name = stored_conference_name(value)
+        """,
+        "CREATE INDEX recording_by_state ON recording (state, updated_at, start_id)",
+        "CREATE INDEX recording_by_conference ON recording (conference_name, state, updated_at, start_id)",
+    ),
 )
 """The statements of each migration to the next version of the schema. ``user_version`` is the number of migrations.
 
@@ -111,6 +125,7 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]],
     latest = len(migrations)
     if schema_version(connection, latest, path) == latest:
         return
+    connection.create_function("stored_conference_name", 1, _stored_conference_name)
     connection.execute("BEGIN IMMEDIATE")
     version = schema_version(connection, latest, path)  # another process may have migrated it in the meantime
     for statements in migrations[version:]:
@@ -119,6 +134,17 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Sequence[str]],
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {latest}")
     connection.execute("COMMIT")
+
+
+def _stored_conference_name(value: str) -> str | None:
+    """Return the name of the conference in the JSON of a record. If the value is damaged, return None.
+
+    SQLite's own JSON functions end a text at a NUL character, which a name may contain.
+    """
+    try:
+        return column(json.loads(value)["request"]["conference_name"])
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        return None
 
 
 def schema_version(connection: sqlite3.Connection, latest: int, path: str) -> int:

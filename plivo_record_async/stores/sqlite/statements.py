@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.schedule import is_silent
 from plivo_record_async.stores.encoding import encode, to_microseconds
 from plivo_record_async.stores.id_hashes import hash_ids
@@ -13,6 +14,7 @@ from plivo_record_async.stores.interface import FollowedRecording, Orphan, Plivo
 
 __all__ = [
     "BY_PLIVO_ID",
+    "COUNTS",
     "DROP_OLDEST_ORPHANS",
     "DUE",
     "EMPTY_JOURNAL",
@@ -44,15 +46,18 @@ NOT_OPENED: Final = frozenset({14, 26})
 """SQLite's result codes for a file that cannot be opened, and for a file that is not a database."""
 
 INSERT: Final = """
-    INSERT INTO recording (start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value, silent)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)
+    INSERT INTO recording (
+        start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value, silent, state, conference_name
+    )
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
     ON CONFLICT DO NOTHING
 """
 SELECT_EXISTING: Final = "SELECT value FROM recording WHERE start_id = ? OR dedupe_key = ? LIMIT 1"
 GET: Final = "SELECT value FROM recording WHERE start_id = ?"
 REPLACE: Final = """
     UPDATE recording
-    SET version = ?3, api_id = ?4, recording_id = ?5, due_at = ?6, updated_at = ?7, value = ?8, silent = ?9
+    SET version = ?3, api_id = ?4, recording_id = ?5, due_at = ?6, updated_at = ?7, value = ?8, silent = ?9,
+        state = ?10, conference_name = ?11
     WHERE start_id = ?1 AND version = ?3 - 1
 """
 BY_PLIVO_ID: Final[Mapping[PlivoId, str]] = {
@@ -64,6 +69,7 @@ DUE: Final[Mapping[bool | None, str]] = {
     False: "SELECT value FROM recording WHERE silent = 0 AND due_at <= ? ORDER BY due_at, rowid LIMIT ? OFFSET ?",
     None: "SELECT value FROM recording WHERE due_at <= ? ORDER BY due_at, rowid LIMIT ? OFFSET ?",
 }
+COUNTS: Final = "SELECT state, count(*) FROM recording WHERE state IS NOT NULL GROUP BY state"
 VERSIONS: Final = "SELECT start_id, version FROM recording WHERE start_id IN (SELECT value FROM json_each(?))"
 PRUNE: Final = """
     DELETE FROM recording WHERE rowid IN (
@@ -122,6 +128,8 @@ class Row(NamedTuple):
     updated_at: int
     value: str
     silent: bool
+    state: RecordingState
+    conference_name: str
 
 
 class OrphanRow(NamedTuple):
@@ -152,6 +160,8 @@ def row(record: FollowedRecording) -> Row:
         updated_at=to_microseconds(record.updated_at),
         value=encode(record),
         silent=is_silent(record),
+        state=record.state,
+        conference_name=column(record.conference_name),
     )
 
 

@@ -10,7 +10,7 @@ import asyncio
 import itertools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from functools import partial
@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.protocol.arguments import positive_number
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.stores.batching.worker import BatchWorker
 from plivo_record_async.stores.encoding import StoredT, to_microseconds
 from plivo_record_async.stores.interface import (
@@ -35,7 +36,7 @@ from plivo_record_async.stores.interface import (
     StoreObserver,
 )
 from plivo_record_async.stores.observable import ObservableStore
-from plivo_record_async.stores.sqlite import queries
+from plivo_record_async.stores.sqlite import listing, queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.connection import absolute_path
 from plivo_record_async.stores.sqlite.database import Database
@@ -164,6 +165,54 @@ class SQLiteStore(ObservableStore):
             if len(page) < limit or len(found) >= limit:
                 break
         return found[:limit]
+
+    async def records(
+        self,
+        *,
+        states: Collection[RecordingState] | None = None,
+        conference_name: str | None = None,
+        updated_after: datetime | None = None,
+        older_than: FollowedRecording | None = None,
+        limit: int = 100,
+    ) -> Sequence[FollowedRecording]:
+        """Return one page of the records that all filters select, the latest ``updated_at`` first.
+
+        A record that cannot be read is left out. A WARNING is logged the first time.
+
+        Args:
+            states: Return only the records in one of these states. If None, the state does not matter.
+            conference_name: Return only the records of this conference. If None, the name does not matter.
+            updated_after: Return only the records that were last updated at this time or later. If None, the time does
+                not matter.
+            older_than: The last record of the previous page. If None, the page is the first one.
+            limit: The largest number of records to return.
+
+        Returns:
+            The records. If there are fewer than ``limit``, the page is the last one.
+        """
+        page = listing.page_of(
+            states=states,
+            conference_name=conference_name,
+            updated_after=updated_after,
+            older_than=older_than,
+            limit=limit,
+        )
+        found: list[FollowedRecording] = []
+        while True:
+            rows: list[listing.ListedRow] = await self._worker.submit(page.read)
+            found += self._without_unreadable(row.value for row in rows)
+            if len(rows) < limit or len(found) >= limit:
+                return found[:limit]
+            page = page.following(rows[-1])
+
+    async def counts(self) -> Mapping[RecordingState, int]:
+        """Return how many records are in each state.
+
+        Returns:
+            The number of records in each state that occurs.
+        """
+        numbers: dict[RecordingState, int] = await self._worker.submit(queries.count_by_state)
+        return numbers
 
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the version of a record differs from ``version``, and return the record.

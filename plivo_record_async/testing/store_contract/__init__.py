@@ -17,6 +17,7 @@ To test a store of your own, derive a test class and override its fixture ``stor
 
 from plivo_record_async.testing.store_contract.erasure import ErasureContract
 from plivo_record_async.testing.store_contract.lifetime import LifetimeContract
+from plivo_record_async.testing.store_contract.listing import ListingContract
 from plivo_record_async.testing.store_contract.orphans import OrphanContract
 from plivo_record_async.testing.store_contract.records import RecordContract
 from plivo_record_async.testing.store_contract.watching import WatchingContract
@@ -24,7 +25,9 @@ from plivo_record_async.testing.store_contract.watching import WatchingContract
 __all__ = ["StoreContract"]
 
 
-class StoreContract(RecordContract, WatchingContract, OrphanContract, ErasureContract, LifetimeContract):
+class StoreContract(
+    RecordContract, ListingContract, WatchingContract, OrphanContract, ErasureContract, LifetimeContract
+):
     """The pytest tests that every store must pass.
 
     For each test, the fixture ``store`` must return a new and empty store that has not been used in an event loop. Each

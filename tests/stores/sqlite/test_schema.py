@@ -158,3 +158,54 @@ async def test_schema_that_another_process_creates_during_the_wait_for_the_lock_
         with pytest.raises(StoreError, match="its schema is version 1000"):
             await asyncio.wait_for(writing, 10)
     await store.aclose()
+
+
+NAMES = ["🎙 会议", "a\0b", "a", 'quo"te\\ \u2028']
+
+
+@pytest.fixture
+def schema_3(path: Path) -> Path:
+    """Return a copy of a file of schema 3: a record in each state, each a second later, and four of other names."""
+    shutil.copy(Path(__file__).with_name("schemas") / "3.sqlite", path)
+    return path
+
+
+async def test_records_of_schema_3_are_listed_and_counted(schema_3: Path) -> None:
+    store = SQLiteStore(schema_3)
+    records = await store.records()
+    assert len(records) == len(STATES) + len(NAMES)
+    assert records == sorted(records, key=lambda record: (record.updated_at, record.start_id), reverse=True)
+    assert await store.counts() == {**dict.fromkeys(STATES, 1), "planned": 1 + len(NAMES)}
+    for number, name in enumerate(NAMES):
+        [record] = await store.records(conference_name=name)
+        assert (record.start_id, record.conference_name) == (f"start-name-{number}", name)
+    for state in STATES:
+        [record] = await store.records(states=[state], conference_name="standup")
+        assert record == await store.get(f"start-{state}")
+        assert await store.create(planned("another", dedupe_key=f"key-{state}")) == record
+        assert await store.replace(next_version(record, gone_at=NOW))
+    assert [orphan.start_id for orphan in await store.orphans()] == ["start-planned"]
+    assert not await store.keep_orphan(orphan(CONFIRMED, start_id="gone"))
+    await store.aclose()
+
+
+@pytest.mark.parametrize(
+    "damaged", ["damaged", "null", "{}", "[]", '{"request": {"conference_name": 1}}', "[" * 100_000]
+)
+async def test_damaged_record_of_schema_3_does_not_prevent_the_migration(schema_3: Path, damaged: str) -> None:
+    with other_connection(schema_3) as other:
+        other.execute("UPDATE recording SET value = ? WHERE start_id = 'start-started'", (damaged,))
+    store = SQLiteStore(schema_3)
+    assert len(await store.records()) == len(STATES) + len(NAMES) - 1
+    assert await store.records(states=["started"]) == []
+    with pytest.raises(StoreError, match="cannot be read"):
+        await store.get("start-started")
+    await store.aclose()
+
+
+async def test_several_stores_migrate_one_file_at_once(schema_3: Path) -> None:
+    stores = [SQLiteStore(schema_3) for _ in range(8)]
+    pages = await asyncio.gather(*(store.records() for store in stores))
+    assert all(page == pages[0] for page in pages)
+    assert len(pages[0]) == len(STATES) + len(NAMES)
+    await asyncio.gather(*(store.aclose() for store in stores))

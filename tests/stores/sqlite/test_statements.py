@@ -15,6 +15,7 @@ from tests.support.samples.recordings import ENDED, planned, recording
 def test_row_has_the_columns_by_which_a_record_is_found() -> None:
     its = row(recording("accepted"))
     assert (its.start_id, its.api_id, its.recording_id, its.version) == ("start-1", "api-1", "rec-1", 2)
+    assert (its.state, its.conference_name) == ("accepted", "standup")
     assert (row(planned()).api_id, row(recording("rejected")).due_at) == (None, None)
 
 
