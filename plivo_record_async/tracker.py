@@ -33,6 +33,7 @@ from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.handle import TrackedRecording
 from plivo_record_async.tracking.handling.handlers import HandleableEvent, handler_of, label_of, name_of_event_class
 from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.tracking.receiving.no_receiver import NoReceiver
 from plivo_record_async.tracking.receiving.receiver import Receive, Receiver, Scope, Send, run_lifespan
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.starter import Starter
@@ -76,6 +77,9 @@ class RecordingTracker:
     itself, in which case it handles the ASGI lifespan. It answers a callback with 200 only after the store has
     committed it.
 
+    Without ``public_url``, the tracker *polls*: starts are sent without a callback URL, and the tracker asks Plivo for
+    the ends and the transcripts of the recordings. Nothing has to be reachable from outside.
+
     While the tracker is entered, it also works in the background. It asks Plivo about starts whose process died and
     about recordings whose callbacks were not received, and it runs failed handlers again.
 
@@ -89,7 +93,8 @@ class RecordingTracker:
 
     Args:
         client: The client that sends the requests. The tracker does not close it.
-        public_url: The URL at which Plivo reaches this application, including the path at which it is mounted.
+        public_url: The URL at which Plivo reaches this application, including the path at which it is mounted. If
+            None, the tracker polls.
         store: The store that keeps the recordings. The tracker closes it. If None, a `MemoryStore` is used, which loses
             them when the process ends.
         policy: How often and for how long Plivo tries to deliver a callback.
@@ -111,8 +116,8 @@ class RecordingTracker:
     def __init__(
         self,
         client: RecordClient,
+        public_url: str | None = None,
         *,
-        public_url: str,
         store: Store | None = None,
         policy: CallbackPolicy = CallbackPolicy(),  # noqa: B008 - frozen
         auth_tokens: AuthTokens | None = None,
@@ -120,7 +125,7 @@ class RecordingTracker:
         clock: TrackingClock | None = None,
     ) -> None:
         _check(store, policy, tracking)
-        public_url = checked_base_url("public_url", public_url)
+        public_url = None if public_url is None else checked_base_url("public_url", public_url)
         tokens = as_token_list(client.settings.auth_token if auth_tokens is None else auth_tokens)
         store = MemoryStore() if store is None else store
         self._client = client
@@ -140,7 +145,11 @@ class RecordingTracker:
             auth_token=tokens[0],
             plivo_clock=plivo_clock,
         )
-        self._receiver = Receiver(ledger=ledger, follower=follower, public_url=public_url, auth_tokens=tokens)
+        self._receiver = (
+            NoReceiver()
+            if public_url is None
+            else Receiver(ledger=ledger, follower=follower, public_url=public_url, auth_tokens=tokens)
+        )
 
     def __repr__(self) -> str:
         return f"RecordingTracker({self._client!r}, public_url={self._public_url!r})"
@@ -197,7 +206,8 @@ class RecordingTracker:
             conference_name: The name of the conference. Any text that is not empty is valid, except ``.`` and ``..``.
             file_format: The format of the file, ``mp3`` or ``wav``. If None, Plivo's default.
             transcribe: Whether to request a transcript.
-            transcription_type: Plivo's name for the type of transcription. If None, Plivo's default.
+            transcription_type: Plivo's name for the type of transcription. If None, Plivo's default. A tracker that
+                polls sends it only if ``transcribe`` is true.
             dedupe_key: A key of yours that makes it safe to repeat the call. If the store has a start with the same
                 key, nothing is sent and the handle of that start is returned. The other arguments of this call are
                 ignored, and the state of that start does not matter: it may have been rejected, its outcome may be
@@ -433,7 +443,7 @@ class RecordingTracker:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one ASGI connection.
 
-        A WebSocket is closed at once.
+        A WebSocket is closed at once. A tracker without ``public_url`` answers every request with 404.
 
         Args:
             scope: The ASGI scope of the connection.

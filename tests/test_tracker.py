@@ -715,3 +715,21 @@ async def test_tracker_accepts_only_http_and_lifespan() -> None:
         assert sent == [{"type": "websocket.close", "code": 1003}]
         with pytest.raises(ValueError, match="'mqtt'"):
             await tracker({"type": "mqtt"}, receive, send)
+
+
+# Without a public URL
+
+
+async def test_tracker_without_a_public_url_answers_requests_with_404() -> None:
+    async with tracking(public_url=None) as tracker:
+        assert "public_url=None" in repr(tracker)
+        response = await deliver_callback(tracker, f"{PUBLIC_URL}/recording", ended_fields())
+        assert response.status_code == 404
+        assert "public_url" in response.text
+
+
+async def test_public_url_may_be_given_by_position() -> None:
+    plivo = ScriptedPlivo()
+    async with plivo.client() as client, RecordingTracker(client, PUBLIC_URL) as tracker:
+        await tracker.start("standup")
+    assert called_url(plivo).startswith(PUBLIC_URL)

@@ -224,7 +224,7 @@ def _failure(record: FollowedRecording, stage: Stage) -> str:
     """Return why a stage cannot be reached, and what the user can do."""
     if progress_of(record, "accepted") == "unreachable":
         reason, advice = record.error, "To record the conference, start it again."
-    elif record.request.transcription_url is None:
+    elif not record.expects_transcript:
         reason, advice = "it was started without transcribe=True", "The recording itself is not affected."
     else:
         reason, advice = record.error, "The recording itself is not affected. Call recorded() to obtain it."

@@ -30,6 +30,9 @@ __all__ = ["Starter"]
 
 T = TypeVar("T")
 
+_DEFAULT_TRANSCRIPTION = "auto"
+"""The transcription type that requests a transcript without a URL: https://plivo.com/docs/voice/api/conferences ."""
+
 _CANCELLED = StartNotSent(description="the caller was cancelled before anything was sent")
 
 
@@ -41,7 +44,7 @@ class Starter:
         client: The client that sends the starts.
         ledger: The records.
         follower: Stores the outcomes and renews the leases.
-        public_url: The URL at which Plivo reaches the tracker.
+        public_url: The URL at which Plivo reaches the tracker. If None, starts are sent without callback URLs.
         fragment: The delivery options, which become the fragment of each issued URL.
         auth_token: The auth token that proves the issued URLs.
         plivo_clock: The estimate of Plivo's time.
@@ -50,7 +53,7 @@ class Starter:
     client: RecordClient
     ledger: Ledger
     follower: Follower
-    public_url: str
+    public_url: str | None
     fragment: str
     auth_token: str = attrs.field(repr=False)
     plivo_clock: PlivoClock = attrs.field(repr=False)
@@ -88,11 +91,7 @@ class Starter:
         _check(dedupe_key, timeout)
         deadline = _loop_time() + (self.client.timeout if timeout is None else timeout)
         start_id = _clock.new_id()
-        request = attrs.evolve(
-            request,
-            callback_url=self._issue("recording", start_id),
-            transcription_url=self._issue("transcription", start_id) if transcribe else None,
-        )
+        request = self._addressed(request, start_id, transcribe=transcribe)
         # One write stores both that the start is planned and that sending begins. If the process dies before it sends,
         # the outcome of the start is unknown, which is safe.
         clocks = self.ledger.read()
@@ -102,6 +101,8 @@ class Starter:
             clocks.wall,
             sending=self.plivo_clock.sending(clocks, within=deadline - _loop_time()),
             dedupe_key=dedupe_key,
+            auth_id=self.client.settings.auth_id,
+            transcribe=transcribe and request.transcription_url is None,
             tracking=self.ledger.tracking,
         )
         record = await self._write(sending, self.ledger.store.create(sending))
@@ -111,8 +112,19 @@ class Starter:
             return await self._send_again(record, deadline)
         return record
 
-    def _issue(self, path: CallbackPath, start_id: str) -> str:
-        return f"{issue_url(self.public_url, path, start_id, self.auth_token)}#{self.fragment}"
+    def _addressed(self, request: StartRequest, start_id: str, *, transcribe: bool) -> StartRequest:
+        """Return a request with the URLs for its callbacks, if Plivo can reach the tracker."""
+        if self.public_url is None:
+            requested_type = (request.transcription_type or _DEFAULT_TRANSCRIPTION) if transcribe else None
+            return attrs.evolve(request, transcription_type=requested_type)
+        return attrs.evolve(
+            request,
+            callback_url=self._issue(self.public_url, "recording", start_id),
+            transcription_url=self._issue(self.public_url, "transcription", start_id) if transcribe else None,
+        )
+
+    def _issue(self, public_url: str, path: CallbackPath, start_id: str) -> str:
+        return f"{issue_url(public_url, path, start_id, self.auth_token)}#{self.fragment}"
 
     async def _write(self, sending: FollowedRecording, write: Awaitable[T]) -> T:
         """Store a start that is about to be sent."""
@@ -155,7 +167,7 @@ class Starter:
                 if isinstance(evidence, StartAccepted):
                     return latest
                 raise
-            return await self._store_outcome(record, evidence_of_response(response))
+            return await self._store_outcome(record, _evidence_of(record, response))
 
     async def _store_outcome(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
         """Store the outcome of a start that was sent. If the store cannot write it, this is retried in the background.
@@ -185,13 +197,17 @@ class Starter:
         with self.follower.sending(record):
             for response in pending:
                 try:
-                    evidence = evidence_of_response(await response)
+                    evidence = _evidence_of(record, await response)
                 except PlivoRecordError as error:
                     evidence = evidence_of_error(error)
             await self.follower.apply_with_retry(record, evidence)
 
     def _apply_in_background(self, record: FollowedRecording, evidence: Evidence) -> None:
         self.follower.spawn(self.follower.apply_with_retry(record, evidence))
+
+
+def _evidence_of(record: FollowedRecording, response: Started) -> StartAccepted:
+    return evidence_of_response(response, has_callback=not record.is_polled)
 
 
 def _loop_time() -> float:

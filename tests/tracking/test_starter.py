@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+import attrs
 import httpx
 import pytest
 
@@ -25,7 +26,7 @@ from plivo_record_async.protocol.callbacks.url_tokens import CALLBACK_PATHS, rea
 from plivo_record_async.protocol.models import RecordingState
 from tests.support.samples.recordings import CONFIRMED, ENDED
 from tests.support.tracker.parts import PUBLIC_URL, TrackerParts, other_tasks, tracker_parts, wait_for_state
-from tests.support.tracker.scripted_plivo import TOKEN, Answer, ScriptedPlivo, accepted_response
+from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN, Answer, ScriptedPlivo, accepted_response
 
 REQUEST = StartRequest("standup")
 REJECTED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
@@ -488,3 +489,35 @@ async def test_outcome_that_arrives_after_closing_is_returned_to_the_caller() ->
         assert (await task).state == "sending"
         while other_tasks():
             await asyncio.wait(other_tasks())
+
+
+# Without a public URL
+
+
+@pytest.mark.parametrize(
+    ("transcribe", "given", "sent"),
+    [(False, None, None), (True, None, "auto"), (True, "hybrid", "hybrid"), (False, "auto", None)],
+)
+async def test_start_of_a_polling_tracker_is_sent_without_urls(
+    transcribe: bool, given: str | None, sent: str | None
+) -> None:
+    response = {
+        "api_id": "api-1",
+        "message": "conference recording started",
+        "recording_id": "rec-1",
+        "url": "https://f",
+    }
+    plivo = ScriptedPlivo(httpx.Response(202, json=response))
+    async with tracker_parts(plivo) as its:
+        starter = attrs.evolve(its.starter, public_url=None)
+        record = await starter.start(StartRequest("standup", transcription_type=given), transcribe=transcribe)
+    assert plivo.starts == [{} if sent is None else {"transcription_type": sent}]
+    assert (record.state, record.recording_id, record.record_url) == ("started", "rec-1", "https://f")
+    assert (record.auth_id, record.expects_transcript) == (AUTH_ID, transcribe)
+    assert record.is_polled
+
+
+async def test_pending_response_to_a_start_without_a_callback_url_is_only_an_acceptance() -> None:
+    async with tracker_parts(ScriptedPlivo(accepted_response())) as its:
+        record = await attrs.evolve(its.starter, public_url=None).start(StartRequest("standup"))
+    assert record.state == "accepted"

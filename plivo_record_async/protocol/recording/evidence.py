@@ -67,12 +67,15 @@ class StartAccepted:
         api_id: Plivo's ID of the request. If None, it is not known.
         recording_id: Plivo's ID of the recording. It is None in asynchronous mode.
         url: The URL at which the file will be. It is None in asynchronous mode.
+        confirmed: Whether the response says that the recording has begun. In asynchronous mode, only a callback says
+            it.
     """
 
     description: str
     api_id: str | None = None
     recording_id: str | None = None
     url: str | None = None
+    confirmed: bool = False
 
 
 @attrs.frozen(kw_only=True)

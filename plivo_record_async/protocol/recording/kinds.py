@@ -98,6 +98,8 @@ def kind_of(evidence: Evidence) -> Kind:
         evidence: The evidence.
     """
     match evidence:
+        case StartAccepted(confirmed=True):
+            return "start_confirmed"
         case ApiResponse():
             return "start_failed" if evidence.error is not None else "start_confirmed"
         case TranscriptionEnded():

@@ -171,6 +171,8 @@ def plan(
     now: datetime,
     *,
     dedupe_key: str | None = None,
+    auth_id: str | None = None,
+    transcribe: bool = False,
     tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> FollowedRecording:
     """Return the record of a start that is not being sent yet.
@@ -180,12 +182,16 @@ def plan(
         request: The request to send.
         now: The time (aware).
         dedupe_key: The user's key of the start. If None, the start has no key.
+        auth_id: The auth ID of the account. If None, it is not known.
+        transcribe: Whether a transcript is requested without a URL.
         tracking: The intervals and timeouts.
     """
     return FollowedRecording(
         start_id=start_id,
         request=request,
         dedupe_key=dedupe_key,
+        auth_id=auth_id,
+        transcribe=transcribe,
         due_at=now + tracking.lease,
         history=(HistoryEntry(kind="planned", state="planned", at=now, description="planned"),),
     )
@@ -198,6 +204,8 @@ def begin_sending(
     *,
     sending: Sending | None = None,
     dedupe_key: str | None = None,
+    auth_id: str | None = None,
+    transcribe: bool = False,
     tracking: TrackingPolicy = DEFAULT_TRACKING,
 ) -> FollowedRecording:
     """Return the record of a start that is sent as soon as the record is stored.
@@ -210,9 +218,19 @@ def begin_sending(
         now: The time (aware).
         sending: The readings of this machine's clocks. If None, they are not known.
         dedupe_key: The user's key of the start. If None, the start has no key.
+        auth_id: The auth ID of the account. If None, it is not known.
+        transcribe: Whether a transcript is requested without a URL.
         tracking: The intervals and timeouts.
     """
-    record = plan(start_id, request, now, dedupe_key=dedupe_key, tracking=tracking)
+    record = plan(
+        start_id,
+        request,
+        now,
+        dedupe_key=dedupe_key,
+        auth_id=auth_id,
+        transcribe=transcribe,
+        tracking=tracking,
+    )
     began = HistoryEntry(kind="sending_began", state="sending", at=now, description=describe(SendingBegan(), "sending"))
     return attrs.evolve(record, version=1, state="sending", sending=sending, history=(*record.history, began))
 

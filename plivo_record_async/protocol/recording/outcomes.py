@@ -29,16 +29,22 @@ Started = RecordingStarted | PendingResponse
 _LENGTH_FIELDS = ("recording_duration", "recording_duration_ms", "RecordingDuration", "RecordingDurationMs")
 
 
-def evidence_of_response(started: Started) -> StartAccepted:
+def evidence_of_response(started: Started, *, has_callback: bool = True) -> StartAccepted:
     """Return the evidence that follows from the response to a start.
 
     Args:
         started: The result of the start.
+        has_callback: Whether the start has a ``callback_url``. If it has none, no callback confirms the start, but a
+            response that names the recording does.
     """
     if isinstance(started, PendingResponse):
         return StartAccepted(description="accepted", api_id=started.api_id)
     return StartAccepted(
-        description="started", api_id=started.api_id, recording_id=started.recording_id, url=started.url
+        description="started",
+        api_id=started.api_id,
+        recording_id=started.recording_id,
+        url=started.url,
+        confirmed=not has_callback and (started.recording_id, started.url) != (None, None),
     )
 
 

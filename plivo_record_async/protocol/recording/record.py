@@ -83,6 +83,9 @@ class FollowedRecording(Value):
         request: The request as it is sent, with the URLs that the tracker has issued. Callbacks are verified against
             these URLs.
         dedupe_key: The user's key of the start, which is unique in a store. If None, the start has no key.
+        auth_id: The auth ID of the account that the start belongs to. If None, an earlier version of this package made
+            the record, and it belongs to the account of the tracker.
+        transcribe: Whether a transcript was requested without a URL, so that Plivo has to be asked for it.
         version: How often the record has changed. A store replaces a record only by its next version.
         state: The state of the recording.
         due_at: When the record has to be processed again. If None, nothing is left to do for it.
@@ -102,6 +105,8 @@ class FollowedRecording(Value):
     start_id: str
     request: StartRequest
     dedupe_key: str | None = None
+    auth_id: str | None = None
+    transcribe: bool = False
     version: int = 0
     state: RecordingState = "planned"
     due_at: datetime | None = None
@@ -121,6 +126,16 @@ class FollowedRecording(Value):
     def conference_name(self) -> str:
         """The name of the conference."""
         return self.request.conference_name
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether the start has no callback URL, so that Plivo has to be asked about its recording."""
+        return self.request.callback_url is None
+
+    @property
+    def expects_transcript(self) -> bool:
+        """Whether a transcript was requested."""
+        return self.transcribe or self.request.transcription_url is not None
 
     @property
     def created_at(self) -> datetime:
@@ -215,7 +230,7 @@ def progress_of(record: FollowedRecording, stage: Stage) -> Progress:
     else:
         failed = record.transcription is not None and record.transcription.error is not None
         reached = record.transcription is not None and not failed
-        unreachable = unreachable or failed or record.request.transcription_url is None
+        unreachable = unreachable or failed or not record.expects_transcript
     return "reached" if reached else "unreachable" if unreachable else "pending"
 
 

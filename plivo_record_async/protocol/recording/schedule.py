@@ -96,7 +96,7 @@ def _recording_due(
 
 def _lacks_transcript(record: FollowedRecording, state: RecordingState, changes: Mapping[str, Any]) -> bool:
     transcription = changes.get("transcription", record.transcription)
-    return state == "recorded" and transcription is None and record.request.transcription_url is not None
+    return state == "recorded" and transcription is None and record.expects_transcript
 
 
 def _lacks_end(state: RecordingState, ended: RecordingEnded | None) -> bool:

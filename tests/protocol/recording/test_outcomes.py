@@ -54,6 +54,7 @@ def test_synchronous_response_is_evidence_of_the_recording() -> None:
     assert evidence_of_response(answer) == StartAccepted(
         description="started", api_id="api-1", recording_id="rec-1", url="https://f/1"
     )
+    assert evidence_of_response(answer, has_callback=False).confirmed
 
 
 @pytest.mark.parametrize(

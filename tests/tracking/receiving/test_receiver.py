@@ -28,7 +28,7 @@ from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
 from plivo_record_async.stores.interface import FollowedRecording, Store
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.body_limits import BodyLimits
-from plivo_record_async.tracking.receiving.receiver import LONGEST_BODY, MAX_DRAINING, run_lifespan
+from plivo_record_async.tracking.receiving.receiver import LONGEST_BODY, MAX_DRAINING, Receiver, run_lifespan
 from tests.support.servers.asgi_server import StartupFailedError, serving
 from tests.support.servers.raw_http_client import RawHttpClient, request_head
 from tests.support.tracker.callbacks import deliver_callback, ended_fields
@@ -109,6 +109,7 @@ async def receiving(
         tracker = RecordingTracker(client, public_url=public_url, store=kept)
         if room is not None:
             receiver = tracker._receiver  # pyright: ignore[reportPrivateUsage]
+            assert isinstance(receiver, Receiver)
             tracker._receiver = attrs.evolve(receiver, issued=room, others=room)  # pyright: ignore[reportPrivateUsage]
         async with serving(mount(tracker), **options) as url, RawHttpClient.connect(url) as http_client:
             yield http_client, kept
