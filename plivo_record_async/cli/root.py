@@ -13,8 +13,10 @@ from plivo_record_async._version import __version__
 from plivo_record_async.cli.commands.batch import batch
 from plivo_record_async.cli.commands.calls import start, stop
 from plivo_record_async.cli.commands.demo import demo
+from plivo_record_async.cli.commands.download import download
 from plivo_record_async.cli.commands.emulate import emulate
 from plivo_record_async.cli.commands.listen import listen
+from plivo_record_async.cli.commands.resources import conferences, recordings
 from plivo_record_async.cli.commands.status import status
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
 from plivo_record_async.cli.output.printer import Printer
@@ -124,5 +126,5 @@ def plivo_record() -> None:
     """  # noqa: D301 - click wants the control character
 
 
-for command in (start, stop, batch, listen, status, emulate, demo):
+for command in (start, stop, batch, listen, status, recordings, conferences, download, emulate, demo):
     plivo_record.add_command(command)

@@ -9,16 +9,19 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from types import FrameType
+from typing import Any
 
-from plivo_record_async.cli.output.exit_codes import ExitCode
+from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
+from plivo_record_async.cli.output.log import showing_log
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.client import RecordClient
+from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.transport.sender import GRACE
 
-__all__ = ["EndSignal", "Terminated", "end_signal", "ending_early"]
+__all__ = ["EndSignal", "Terminated", "cancelled_by", "end_signal", "ending_early", "reading_client", "run_reading"]
 
 _EXIT_CODES = {signal.SIGINT: ExitCode.INTERRUPTED, signal.SIGTERM: ExitCode.TERMINATED}
 
@@ -146,3 +149,73 @@ async def ending_early(
     finally:
         ending.cancel()
         await asyncio.wait([ending])
+
+
+@asynccontextmanager
+async def cancelled_by(ended: EndSignal) -> AsyncGenerator[None]:
+    """Cancel what runs inside this block when a command is to end early. The code after the block then runs.
+
+    Args:
+        ended: The event that ends the command.
+    """
+    loop = asyncio.get_running_loop()
+    limit = asyncio.timeout(None)
+
+    async def end() -> None:
+        await ended.wait()
+        limit.reschedule(loop.time())
+
+    try:
+        async with limit:
+            ending = asyncio.create_task(end())
+            try:
+                yield
+            finally:
+                ending.cancel()
+    except TimeoutError:
+        if not limit.expired():
+            raise
+
+
+@asynccontextmanager
+async def reading_client(client: RecordClient) -> AsyncGenerator[RecordClient]:
+    """Enter a client whose calls only read. If the block is cancelled, calls in progress are not awaited.
+
+    Args:
+        client: The client.
+
+    Yields:
+        The client.
+    """
+    async with client:
+        try:
+            yield client
+        except asyncio.CancelledError:
+            await client.aclose(grace=0)
+            raise
+
+
+def run_reading(work: Coroutine[Any, Any, ExitCode], printer: Printer, consequence: str = "") -> ExitCode:
+    """Run a command that only reads, and return its exit code. A signal ends it at once.
+
+    Args:
+        work: The command.
+        printer: Prints its error, and that a signal has ended it.
+        consequence: What follows from a signal, for the user.
+    """
+
+    async def run() -> ExitCode:
+        ended, code = end_signal(), ExitCode.DONE
+        with showing_log(lambda text: None if ended.is_set() else printer.warning(text)):
+            async with cancelled_by(ended):
+                code = await work
+        if ended.exit_code is None:
+            return code
+        printer.error(InterruptedError(ended.exit_code.name.lower() + consequence))
+        return ended.exit_code
+
+    try:
+        return asyncio.run(run())
+    except PlivoRecordError as error:
+        printer.error(error)
+        return exit_code(error, reading=True)

@@ -16,7 +16,11 @@ from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.root import Root, plivo_record
 from plivo_record_async.errors import NotSentError, PlivoRecordError, StoreError
 
-COMMANDS = ["start", "stop", "batch", "batch start", "batch stop", "listen", "status", "emulate", "demo"]
+COMMANDS = [
+    *("start", "stop", "batch", "batch start", "batch stop", "listen", "status"),
+    *("recordings", "recordings list", "recordings get", "recordings delete"),
+    *("conferences", "conferences list", "conferences get", "download", "emulate", "demo"),
+]
 
 
 def group(error: BaseException | None = None) -> Root:
@@ -51,7 +55,7 @@ def test_every_command_has_help(command: str, option: str) -> None:
 def test_help_names_every_command_and_exit_code() -> None:
     text = CliRunner().invoke(plivo_record, ["--help"]).stdout
     commands = text.partition("Commands:\n")[2].splitlines()
-    assert [line.split()[0] for line in commands] == ["batch", "demo", "emulate", "listen", "start", "status", "stop"]
+    assert [line.split()[0] for line in commands] == sorted({command.split()[0] for command in COMMANDS})
     assert not any(line.endswith("...") for line in commands)
     for code in ExitCode:
         assert f"\n    {code:<4} " in text

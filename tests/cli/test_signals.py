@@ -12,7 +12,15 @@ import pytest
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient
 from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.printer import Printer
-from plivo_record_async.cli.signals import EndSignal, Terminated, end_signal, ending_early
+from plivo_record_async.cli.signals import (
+    EndSignal,
+    Terminated,
+    cancelled_by,
+    end_signal,
+    ending_early,
+    reading_client,
+    run_reading,
+)
 from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN, serve_answers, start_command
 
 
@@ -159,3 +167,57 @@ async def test_command_may_end_itself() -> None:
         ended.set()
         await called.wait()
         assert ended.exit_code is None
+
+
+async def test_block_is_cancelled_when_a_command_is_to_end_early() -> None:
+    ended, reached = EndSignal(), list[str]()
+    asyncio.get_running_loop().call_soon(ended.set)
+    async with cancelled_by(ended):
+        await asyncio.Event().wait()
+        reached.append("inside")
+    reached.append("after")
+    assert reached == ["after"]
+
+
+async def test_timeout_of_what_runs_in_the_block_is_raised() -> None:
+    with pytest.raises(TimeoutError, match="of its own"):
+        async with cancelled_by(EndSignal()):
+            raise TimeoutError("of its own")
+
+
+def test_reading_returns_its_exit_code_or_prints_its_error(capsys: pytest.CaptureFixture[str]) -> None:
+    async def succeed() -> ExitCode:
+        return ExitCode.FAILED
+
+    async def fail() -> ExitCode:
+        raise OutcomeUnknownError("reading", "no answer", phase="answer", evidence="reset", repeatable=True)
+
+    assert run_reading(succeed(), Printer(as_json=False)) is ExitCode.FAILED
+    assert run_reading(fail(), Printer(as_json=False)) is ExitCode.FAILED
+    assert capsys.readouterr().err.startswith("error: reading: no answer")
+
+
+def test_signal_ends_a_reading_with_its_consequence(capsys: pytest.CaptureFixture[str]) -> None:
+    async def wait() -> ExitCode:
+        signal.raise_signal(signal.SIGTERM)
+        await asyncio.Event().wait()
+        return ExitCode.DONE
+
+    assert run_reading(wait(), Printer(as_json=False), "; nothing was changed") is ExitCode.TERMINATED
+    assert capsys.readouterr().err == "error: terminated; nothing was changed\n"
+
+
+async def test_cancelled_reading_does_not_wait_for_its_response() -> None:
+    plivo = SilentPlivo()
+    async with serve_answers(plivo.answer) as url:
+
+        async def read() -> None:
+            async with reading_client(RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url)) as client:
+                await client.get_conference("a")
+
+        reading = asyncio.create_task(read())
+        await plivo.asked.wait()
+        reading.cancel()
+        done, _ = await asyncio.wait([reading], timeout=5)
+        plivo.answers.set()
+    assert done == {reading}

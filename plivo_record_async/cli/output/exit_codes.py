@@ -21,16 +21,17 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
-def exit_code(error: Exception | None) -> ExitCode:
+def exit_code(error: Exception | None, *, reading: bool = False) -> ExitCode:
     """Return the exit code of a command that ends with an error.
 
     Args:
         error: The error. If None, the command succeeded.
+        reading: Whether the command only reads, so that its outcome is never unknown.
     """
     if error is None:
         return ExitCode.DONE
     if isinstance(error, ConfigurationError):
         return ExitCode.USAGE
-    if isinstance(error, PlivoRecordError) and may_have_been_executed(error):
+    if not reading and isinstance(error, PlivoRecordError) and may_have_been_executed(error):
         return ExitCode.UNKNOWN
     return ExitCode.FAILED

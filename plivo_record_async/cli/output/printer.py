@@ -93,6 +93,21 @@ class Printer:
         """
         _print_on_stderr(json_text(error_object(error)) if self.as_json else f"error: {printable(str(error))}")
 
+    def failure(self, error: Exception, **about: str) -> None:
+        """Print the failure of one of several items: as an error or, with ``--json``, as an object on stdout.
+
+        Args:
+            error: The error.
+            **about: The fields of the object that name the item.
+
+        Raises:
+            OSError: stdout cannot be written.
+        """
+        if self.as_json:
+            self.json_object(error_object(error) | about | {"ok": False})
+        else:
+            self.error(error)
+
     def warning(self, text: str) -> None:
         """Print a warning like an error on stderr, if stderr can be written.
 

@@ -31,3 +31,9 @@ NOT_SENT = NotSentError("start", "refused", phase="connect", evidence="no connec
 )
 def test_an_error_has_an_exit_code(error: Exception | None, code: ExitCode) -> None:
     assert exit_code(error) is code
+
+
+@pytest.mark.parametrize("error", [UNKNOWN, ServerError(500, None, "x", "")])
+def test_outcome_of_a_reading_is_never_unknown(error: Exception) -> None:
+    assert exit_code(error, reading=True) is ExitCode.FAILED
+    assert exit_code(ConfigurationError("x"), reading=True) is ExitCode.USAGE

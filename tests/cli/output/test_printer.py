@@ -53,6 +53,17 @@ def test_summary_of_a_batch_that_ended_early_counts_the_items_not_begun(capsys: 
     assert capsys.readouterr().out == "summary: 1 done, 0 failed, 0 unknown\n"
 
 
+def test_failure_of_an_item_is_an_error_or_an_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    Printer(as_json=False).failure(ValueError("a\nb"), item="x")
+    assert capsys.readouterr() == ("", "error: a\\nb\n")
+    Printer(as_json=True).failure(ValueError("a\nb"), item="x\udcff")
+    out, err = capsys.readouterr()
+    assert (json.loads(out), err) == (
+        {"type": "ValueError", "error": "a\nb", "item": "x\\udcff", "ok": False},
+        "",
+    )
+
+
 def test_an_error_is_one_line_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     Printer(as_json=False).error(ConfigurationError("a\nb"))
     assert capsys.readouterr() == ("", "error: a\\nb\n")
