@@ -41,9 +41,7 @@ def test_lines_on_stdout_stay_there(monkeypatch: pytest.MonkeyPatch, capsys: pyt
 
 
 @pytest.mark.parametrize("term", ["xterm", "dumb"])
-def test_nothing_is_shown_if_it_is_not_wanted_or_not_possible(
-    monkeypatch: pytest.MonkeyPatch, term: str
-) -> None:
+def test_nothing_is_shown_if_it_is_not_wanted_or_not_possible(monkeypatch: pytest.MonkeyPatch, term: str) -> None:
     terminal = open_terminal(monkeypatch)
     monkeypatch.setenv("TERM", term)
     with download_progress(shown=term == "dumb") as progress, progress.of_file("a") as report:
