@@ -63,7 +63,9 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     StopRequest,
     Succeeded,
+    Transcription,
     TranscriptionEnded,
+    TranscriptionRequested,
     UnknownCallback,
 )
 from plivo_record_async.transport.connectors.choice import fast_transport
@@ -127,7 +129,9 @@ __all__ = [
     "Succeeded",
     "TrackedRecording",
     "TrackingPolicy",
+    "Transcription",
     "TranscriptionEnded",
+    "TranscriptionRequested",
     "UnexpectedResponseError",
     "UnknownCallback",
     "UnknownStartError",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
@@ -30,6 +31,8 @@ from plivo_record_async.protocol.models import (
     RecordingStopped,
     StartRequest,
     StopRequest,
+    Transcription,
+    TranscriptionRequested,
 )
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.batch import run_many
@@ -507,6 +510,7 @@ class RecordClient:
         conference_name: str | None = None,
         added_after: datetime | None = None,
         added_before: datetime | None = None,
+        limit: int | None = None,
         timeout: float | None = None,
     ) -> AsyncGenerator[Recording, None]:
         """Yield the recordings that Plivo stores, newest first.
@@ -523,6 +527,8 @@ class RecordClient:
                 7 days before ``added_before``.
             added_before: Yield only recordings that were added at or before this time (aware). If None, the list ends
                 with the newest recording.
+            limit: Yield at most this many recordings, and request no more pages than they need. If None, there is no
+                limit.
             timeout: The time limit of the request for each page, in seconds. If None, the client's ``timeout`` applies.
 
         Yields:
@@ -530,8 +536,8 @@ class RecordClient:
             field as Plivo sent it.
 
         Raises:
-            ValueError: A time is not aware, ``added_after`` is later than ``added_before``, or another argument has an
-                invalid value; nothing was sent.
+            ValueError: A time is not aware, ``added_after`` is later than ``added_before``, ``limit`` is less than 1,
+                or another argument has an invalid value; nothing was sent.
             TypeError: An argument has the wrong type; nothing was sent.
             NotSentError: No byte of the request left this machine; it is safe to call again.
             OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
@@ -545,12 +551,15 @@ class RecordClient:
         listing = Listing(
             conference_name=conference_name, added_after=added_after, added_before=added_before, now=_clock.now()
         )
-        return self._listed(listing, timeout)
+        left = sys.maxsize if limit is None else integer("limit", limit, least=1)
+        return self._listed(listing, left, timeout)
 
-    async def _listed(self, listing: Listing, timeout: float | None) -> AsyncGenerator[Recording, None]:
-        while listing.request is not None:
-            for recording in listing.take(await self._sender.send(listing.request, timeout)):
+    async def _listed(self, listing: Listing, left: int, timeout: float | None) -> AsyncGenerator[Recording, None]:
+        while left > 0 and listing.request is not None:
+            recordings = listing.take(await self._sender.send(listing.request, timeout))
+            for recording in recordings[:left]:
                 yield recording
+            left -= len(recordings)
 
     async def delete_recording(self, recording_id: str, *, timeout: float | None = None) -> None:
         """Delete a recording that Plivo stores. This is safe to repeat.
@@ -698,6 +707,71 @@ class RecordClient:
             TypeError: An argument has the wrong type.
         """
         return self._downloads.stream(recording_or_url, wait=wait)
+
+    async def get_transcription(self, recording_id: str, *, timeout: float | None = None) -> Transcription:
+        """Return the transcript of a recording.
+
+        Plivo makes a transcript only on request: by ``transcription_url`` or ``transcription_type`` of the start, or by
+        `create_transcription`.
+        https://plivo.com/docs/voice/api/recordings.md
+
+        Args:
+            recording_id: Plivo's ID of the recording.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
+
+        Returns:
+            The `Transcription`. While the transcription is in progress, its text is None.
+
+        Raises:
+            ValueError: ``recording_id`` is empty, ``.`` or ``..``, or ``timeout`` is out of range; nothing was sent.
+            TypeError: ``recording_id`` is not a string, or ``timeout`` is not a number; nothing was sent.
+            NotFoundError: The account has no transcript of a recording with this ID.
+            NotSentError: No byte of the request left this machine; it is safe to call again.
+            OutcomeUnknownError: No attempt got a usable response; it is safe to call again.
+            ApiError: Plivo answered with another error status.
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
+                error.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
+        """
+        return await self._sender.send(endpoints.get_transcription(recording_id), timeout)
+
+    async def create_transcription(
+        self, recording_id: str, *, callback_url: str | None = None, timeout: float | None = None
+    ) -> TranscriptionRequested:
+        """Request a transcript of a recording that has ended. Plivo bills each request.
+
+        The call follows the rules of a start: it is sent again only if it is certain that it was not executed. The
+        transcript is ready some minutes later; `get_transcription` returns it.
+        https://plivo.com/docs/voice/api/recordings.md
+
+        Args:
+            recording_id: Plivo's ID of the recording.
+            callback_url: The URL to which Plivo sends the transcript. It is sent byte for byte, including its fragment,
+                because the fragment contains Plivo's delivery options (`CallbackPolicy`). The callback becomes a
+                `TranscriptionEnded`. If None, Plivo sends no callback.
+            timeout: The time limit of this call, in seconds. If None, the client's ``timeout`` applies.
+
+        Returns:
+            A `TranscriptionRequested`.
+
+        Raises:
+            ValueError: ``recording_id`` is empty, ``.`` or ``..``, ``callback_url`` is not an absolute http or https
+                URL, or ``timeout`` is out of range; nothing was sent.
+            TypeError: An argument has the wrong type; nothing was sent.
+            NotFoundError: The account has no recording with this ID.
+            NotSentError: No byte of the request left this machine; it is safe to call again.
+            OutcomeUnknownError: The request may have been executed. Do not repeat it: a second request makes a second
+                transcript, and Plivo bills both. Call `get_transcription` first.
+            ApiError: Plivo answered with another error status.
+            UnexpectedResponseError: Plivo answered with a success status, but the body cannot be read or contains an
+                error. The request counts as executed.
+            ClosedError: The client is closed; nothing was sent.
+            ConfigurationError: The client is in use in another event loop, or this process was forked while the
+                client was in use.
+        """
+        return await self._sender.send(endpoints.create_transcription(recording_id, callback_url=callback_url), timeout)
 
     async def get_conference(self, conference_name: str, *, timeout: float | None = None) -> Conference:
         """Return a live conference.

@@ -36,6 +36,8 @@ from plivo_record_async import (
     RecordingStopped,
     StartRequest,
     StopRequest,
+    Transcription,
+    TranscriptionRequested,
     _clock,
 )
 from plivo_record_async.protocol.api import endpoints
@@ -586,6 +588,59 @@ async def test_recordings_are_returned_and_deleted() -> None:
 
 
 @respx.mock
+async def test_transcripts_are_requested_and_returned() -> None:
+    creation = respx.post(f"{ACCOUNT}/Transcription/r%2F1/")
+    creation.respond(202, json={"api_id": "a", "message": "transcription in progress"})
+    reading = respx.get(f"{ACCOUNT}/Transcription/r%2F1/").mock(
+        side_effect=[
+            httpx.ReadError("gone"),
+            httpx.Response(200, json={"status": "success", "transcription": "Hello", "cost": 0.1}),
+            httpx.Response(404, json={"api_id": "a", "error": "not found"}),
+        ]
+    )
+    async with client() as calls:
+        requested = await calls.create_transcription("r/1", callback_url="https://me.example/t#rc=5")
+        assert requested == TranscriptionRequested(api_id="a", message="transcription in progress")
+        assert await calls.get_transcription("r/1") == Transcription(
+            recording_id="r/1", transcription="Hello", status="success", cost=0.1
+        )
+        with pytest.raises(NotFoundError, match="no transcript of this recording"):
+            await calls.get_transcription("r/1")
+    assert reading.call_count == 3
+    (request,) = asked(creation)
+    assert json.loads(request.content) == {"transcription_callback_url": "https://me.example/t#rc=5"}
+
+
+@respx.mock
+@pytest.mark.parametrize("answer", [httpx.ReadError("gone"), httpx.Response(503), httpx.Response(408)])
+async def test_request_for_a_transcript_is_not_repeated_after_it_may_have_been_sent(answer: Any) -> None:
+    route = respx.post(f"{ACCOUNT}/Transcription/r/").mock(side_effect=[answer])
+    async with client() as calls:
+        with pytest.raises(OutcomeUnknownError, match=r"Do not repeat it: a second request makes a second transcript"):
+            await calls.create_transcription("r")
+    assert route.call_count == 1
+
+
+@respx.mock
+async def test_request_for_a_transcript_is_repeated_after_it_was_certainly_not_sent() -> None:
+    accepted = httpx.Response(202, json={"api_id": "a"})
+    route = respx.post(f"{ACCOUNT}/Transcription/r/").mock(side_effect=[httpx.ConnectError("refused"), accepted])
+    async with client() as calls:
+        assert await calls.create_transcription("r") == TranscriptionRequested(api_id="a")
+    assert route.call_count == 2
+
+
+@pytest.mark.parametrize("recording_id", ["", ".", "..", 7])
+async def test_invalid_arguments_of_a_transcript_are_not_sent(recording_id: Any) -> None:
+    async with client() as calls:
+        for call in (calls.get_transcription, calls.create_transcription):
+            with pytest.raises((ValueError, TypeError), match="recording_id"):
+                await call(recording_id)
+        with pytest.raises(ValueError, match="callback_url must be an absolute"):
+            await calls.create_transcription("r", callback_url="/relative")
+
+
+@respx.mock
 async def test_conferences_are_returned_and_listed() -> None:
     respx.get(f"{ACCOUNT}/Conference/").respond(200, json={"api_id": "a", "conferences": ["My Conf Room"]})
     respx.get(f"{ACCOUNT}/Conference/My%20Conf%20Room/").respond(
@@ -615,6 +670,26 @@ async def test_recordings_are_requested_page_by_page_while_they_are_iterated() -
     assert [query.pop("offset") for query in queries] == ["0", "20", "40"]
     filters = {"conference_name": "standup", "add_time__gte": f"{added_after:%Y-%m-%d %H:%M:%S.%f}", "limit": "20"}
     assert queries == [filters] * 3
+
+
+@respx.mock
+@pytest.mark.parametrize(("limit", "pages"), [(1, 1), (20, 1), (21, 2), (40, 2), (45, 3), (46, 3), (1000, 3)])
+async def test_limit_of_a_list_requests_no_more_pages_than_it_needs(limit: int, pages: int) -> None:
+    meta = {"total_count": 45, "limit": 20}
+    route = respx.get(f"{ACCOUNT}/Recording/").mock(
+        side_effect=[page(0, 20, **meta), page(20, 40, **meta), page(40, 45, **meta)]
+    )
+    async with client() as calls:
+        listed = [recording.recording_id async for recording in calls.list_recordings(limit=limit)]
+    assert listed == [f"r{number}" for number in range(min(limit, 45))]
+    assert route.call_count == pages
+
+
+@pytest.mark.parametrize(("limit", "error"), [(0, ValueError), (-1, ValueError), (True, TypeError), ("5", TypeError)])
+async def test_invalid_limit_raises_before_a_request(limit: Any, error: type[Exception]) -> None:
+    async with client() as calls:
+        with pytest.raises(error, match="limit"):
+            calls.list_recordings(limit=limit)
 
 
 @respx.mock

@@ -26,6 +26,8 @@ CLIENT = {
     "StartRequest",
     "StopRequest",
     "Succeeded",
+    "Transcription",
+    "TranscriptionRequested",
     "fast_transport",
 }
 CALLBACKS = {

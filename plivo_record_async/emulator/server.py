@@ -106,6 +106,14 @@ class Emulator:
         """Return how many starts in this conference were executed."""
         return self._control.world.executions(conference_name)
 
+    def executed_transcriptions(self, recording_id: str) -> int:
+        """Return how many requests for a transcript of this recording were executed.
+
+        A transcript that the start of the recording requested does not count, and the count ends with the recording.
+        """
+        known = self._control.world.recordings.get(recording_id)
+        return known.executed_transcriptions if known else 0
+
     @property
     def clock(self) -> RealClock | VirtualClock:
         """The clock of the emulator.

@@ -25,7 +25,7 @@ __all__ = [
     "ServerError",
 ]
 
-Missing = Literal["conference", "recording"]
+Missing = Literal["conference", "recording", "transcription"]
 """The kind of resource that does not exist, if Plivo answers 404."""
 
 
@@ -110,13 +110,13 @@ class PermissionDeniedError(ApiError):
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
 class NotFoundError(ApiError):
-    """Plivo rejected the request with 404, because the conference or the recording does not exist.
+    """Plivo rejected the request with 404, because a conference, recording or transcript does not exist.
 
     A conference exists only while somebody is in it. The request was not executed.
 
     Attributes:
-        missing: The kind of resource that does not exist: ``conference`` or ``recording``. If None, the call concerned
-            neither.
+        missing: The kind of resource that does not exist: ``conference``, ``recording`` or ``transcription``. If None,
+            the call concerned none of them.
     """
 
     _advice = "It was not executed. Check base_url: something other than Plivo's API may be answering."
@@ -134,6 +134,11 @@ class NotFoundError(ApiError):
             return (
                 "It was not executed: the account has no recording with this ID. Check the ID and the account. "
                 "The recording may have been deleted."
+            )
+        if self.missing == "transcription":
+            return (
+                "It was not executed: the account has no transcript of this recording. Check the ID and the account. "
+                "Plivo makes a transcript only on request: client.create_transcription(…) requests it."
             )
         return self._advice
 

@@ -31,8 +31,6 @@ _REMEDIES: dict[Phase, str] = {
 }
 """What to do about a request that was not sent, for each phase in which it failed."""
 
-_SECOND_START = "a second start records a second time, and Plivo bills both."
-
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
 class NotSentError(PlivoRecordError):
@@ -87,9 +85,12 @@ class OutcomeUnknownError(PlivoRecordError):
         sent_at: When sending began (aware, UTC). If None, the transport does not report it.
         failed_at: When the call failed (aware, UTC).
         attempts: The number of attempts to send the request.
-        repeatable: Whether it is harmless to repeat the request. It is True for everything except a start.
+        repeatable: Whether it is harmless to repeat the request. It is False for a start and for the
+            request for a transcript.
         start_id: The tracker's ID of the start: ``tracker.get(start_id)`` returns its handle. If None, no tracker made
             the call.
+        warning: What a second execution would cause, and how to find out about the first, for the error's text. If
+            None, the request is a start, or it is repeatable.
     """
 
     operation: str
@@ -105,6 +106,7 @@ class OutcomeUnknownError(PlivoRecordError):
     attempts: int = field(default=1, kw_only=True)
     repeatable: bool = field(default=False, kw_only=True)
     start_id: str | None = field(default=None, kw_only=True)
+    warning: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__init__(f"{self.operation}: {self.reason}")
@@ -118,7 +120,7 @@ class OutcomeUnknownError(PlivoRecordError):
     def _advise(self) -> str:
         if self.repeatable:
             return "It is safe to repeat: call again."
-        return f"Do not repeat it: {_SECOND_START} {_how_to_find(self.start_id)}"
+        return f"Do not repeat it: {self.warning or _warning_of_a_start(self.start_id)}"
 
 
 @attrs.define(eq=False, repr=False, slots=False, auto_exc=False)
@@ -133,13 +135,16 @@ class UnexpectedResponseError(PlivoRecordError):
         body: The body of the response, as far as it arrived.
         reason: What is wrong with the response.
         operation: A description of the call, such as ``start of 'standup'``.
-        repeatable: Whether it is harmless to repeat the request. It is True for everything except a start.
+        repeatable: Whether it is harmless to repeat the request. It is False for a start and for the
+            request for a transcript.
         message: Plivo's error message. If None, the body contains no error.
         api_id: Plivo's ID of the request. If None, it could not be read.
         recording_id: Plivo's ID of the recording. If None, it could not be read.
         url: The URL of the file, which exists after the recording has ended. If None, it could not be read.
         start_id: The tracker's ID of the start: ``tracker.get(start_id)`` returns its handle. If None, no tracker made
             the call.
+        warning: What a second execution would cause, and how to find out about the first, for the error's text. If
+            None, the request is a start, or it is repeatable.
     """
 
     status: int
@@ -152,6 +157,7 @@ class UnexpectedResponseError(PlivoRecordError):
     recording_id: str | None = field(default=None, kw_only=True)
     url: str | None = field(default=None, kw_only=True)
     start_id: str | None = field(default=None, kw_only=True)
+    warning: str | None = field(default=None, kw_only=True)
 
     def __attrs_post_init__(self) -> None:
         super().__init__(f"{self.operation}: Plivo answered {self.status}, but {self.reason}")
@@ -164,11 +170,12 @@ class UnexpectedResponseError(PlivoRecordError):
         if self.repeatable:
             return "It is safe to repeat: call again."
         executed = "it counts as executed" if self.message is None else "it may have been executed all the same"
-        return f"Do not repeat it: {executed}, and {_SECOND_START} {_how_to_find(self.start_id)}"
+        return f"Do not repeat it: {executed}, and {self.warning or _warning_of_a_start(self.start_id)}"
 
 
-def _how_to_find(start_id: str | None) -> str:
-    """Return the sentence that says how to find out whether a start was executed."""
+def _warning_of_a_start(start_id: str | None) -> str:
+    """Return why a start must not be repeated, and how to find out whether it was executed."""
+    found = "Wait for its callback, or look for the recording first with client.list_recordings(conference_name=…)."
     if start_id is not None:
-        return f"The tracker continues to follow it: await tracker.get({start_id!r})."
-    return "Wait for its callback, or look for the recording first with client.list_recordings(conference_name=…)."
+        found = f"The tracker continues to follow it: await tracker.get({start_id!r})."
+    return f"a second start records a second time, and Plivo bills both. {found}"

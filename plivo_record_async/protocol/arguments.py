@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import attrs
 
 __all__ = [
+    "absolute_url",
     "aware_datetime",
     "conference_name",
     "http_url",
@@ -91,11 +92,29 @@ def path_segment(name: str, value: object) -> str:
     return str(value)
 
 
-def http_url(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+def http_url(_instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
     """Check that an attribute is an absolute http or https URL. It may have a fragment."""
-    text(instance, attribute, value)
-    if not is_http_url(value):
-        raise ValueError(f"{attribute.name} must be an absolute http:// or https:// URL without spaces, not {value!r}")
+    absolute_url(attribute.name, value)
+
+
+def absolute_url(name: str, value: object) -> str:
+    """Return a value after checking that it is an absolute http or https URL. It may have a fragment.
+
+    Args:
+        name: The name of the argument, for errors.
+        value: The value.
+
+    Returns:
+        The value.
+
+    Raises:
+        TypeError: The value is not a string.
+        ValueError: The string is not an absolute http or https URL.
+    """
+    url = utf8_text(name, value)
+    if not is_http_url(url):
+        raise ValueError(f"{name} must be an absolute http:// or https:// URL without spaces, not {url!r}")
+    return url
 
 
 def is_http_url(value: str) -> bool:

@@ -85,6 +85,8 @@ def _meaning(error: PlivoRecordError) -> tuple[int, str]:  # noqa: C901, PLR0911
             return 409, "Nobody is in this conference."
         case NotFoundError(missing="recording"):
             return 404, "There is no such recording."
+        case NotFoundError(missing="transcription"):
+            return 404, "This recording has no transcript."
         case WaitTimeoutError():
             return 202, "The recording has not reached this stage yet. Ask again later."
         case OutcomeUnknownError(start_id=str()) | UnexpectedResponseError(start_id=str()):

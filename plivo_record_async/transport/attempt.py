@@ -84,6 +84,7 @@ class Call(Generic[T]):
             failed_at=_clock.now(),
             attempts=self.attempt,
             repeatable=self.request.repeatable,
+            warning=self.request.warning,
             start_id=self.request.start_id,
         )
 

@@ -21,11 +21,15 @@ CALLS: dict[str, Callable[[RecordClient], Awaitable[Any]]] = {
     "list_conferences": lambda client: client.list_conferences(),
     "get_recording": lambda client: client.get_recording("rec-1"),
     "delete_recording": lambda client: client.delete_recording("rec-1"),
+    "get_transcription": lambda client: client.get_transcription("rec-1"),
+    "create_transcription": lambda client: client.create_transcription("rec-1"),
     "list_recordings": lambda client: anext(client.list_recordings()),
 }
 STARTS = {"start", "asynchronous start"}
 OF_A_CONFERENCE = STARTS | {"stop", "asynchronous stop", "get_conference"}
-OF_A_RECORDING = {"get_recording", "delete_recording"}
+BILLED = STARTS | {"create_transcription"}
+OF_A_RECORDING = {"get_recording", "delete_recording", "create_transcription"}
+OF_A_TRANSCRIPT = {"get_transcription"}
 
 REFUSALS: dict[int, str] = {
     400: "Correct the arguments",
@@ -44,6 +48,7 @@ FAILURES = (303, 408, 499, 500, 502, 503, 504)
 ONLY_OF: dict[str, tuple[set[str], set[int]]] = {
     "somebody is in it": (OF_A_CONFERENCE, {404}),
     "no recording with this ID": (OF_A_RECORDING, {404}),
+    "no transcript of this recording": (OF_A_TRANSCRIPT, {404}),
     "Correct the arguments": (set(CALLS), {400, 422}),
     "conflicts": (set(CALLS), {409}),
     "PLIVO_AUTH_TOKEN": (set(CALLS), {401}),
@@ -93,7 +98,7 @@ async def test_refusal_says_that_nothing_was_executed_and_what_to_correct(call: 
     assert REFUSALS[status] in words
     for said, (calls, statuses) in ONLY_OF.items():
         assert (said in words) == (call in calls and status in statuses), said
-    if status == 404 and call not in OF_A_CONFERENCE | OF_A_RECORDING:
+    if status == 404 and call not in OF_A_CONFERENCE | OF_A_RECORDING | OF_A_TRANSCRIPT:
         assert "Check base_url" in words
     assert_well_written(error)
 
@@ -114,9 +119,10 @@ async def test_a_failure_of_plivo_says_that_it_may_have_been_executed(call: str,
     assert f"Plivo answered {status} (the reason)" in words
     assert "may have been executed" in words or "may or may not have been executed" in words
     assert "was not executed" not in words
-    assert ("Do not repeat it" in words) == (call in STARTS)
-    assert ("repeating this request is harmless" in words or "It is safe to repeat" in words) == (call not in STARTS)
+    assert ("Do not repeat it" in words) == (call in BILLED)
+    assert ("repeating this request is harmless" in words or "It is safe to repeat" in words) == (call not in BILLED)
     assert ("client.list_recordings" in words) == (call in STARTS)
+    assert ("client.get_transcription" in words) == (call == "create_transcription")
     assert_well_written(error)
 
 
@@ -127,7 +133,7 @@ async def test_a_lost_answer_says_that_it_may_have_been_sent(call: str) -> None:
     assert isinstance(error, OutcomeUnknownError)
     assert "It may have been sent and executed (" in words
     assert "It was sent" not in words  # this transport does not tell
-    assert ("Do not repeat it" in words, "It is safe to repeat" in words) == (call in STARTS, call not in STARTS)
+    assert ("Do not repeat it" in words, "It is safe to repeat" in words) == (call in BILLED, call not in BILLED)
     assert_well_written(error)
 
 
@@ -148,8 +154,8 @@ async def test_a_success_that_carries_an_error_says_that_neither_is_certain(call
     words = str(error)
     assert "Plivo answered 200, but " in words
     assert "the reason" in words
-    assert ("may have been executed all the same" in words) == (call in STARTS)
-    assert ("It is safe to repeat" in words) == (call not in STARTS)
+    assert ("may have been executed all the same" in words) == (call in BILLED)
+    assert ("It is safe to repeat" in words) == (call not in BILLED)
     assert_well_written(error)
 
 
@@ -158,5 +164,5 @@ async def test_an_unreadable_success_says_what_counts(call: str) -> None:
     error = await error_of(call, lambda _: httpx.Response(202, content=b"<html>"))
     words = str(error)
     assert "Plivo answered 202, but" in words
-    assert ("counts as executed" in words, "It is safe to repeat" in words) == (call in STARTS, call not in STARTS)
+    assert ("counts as executed" in words, "It is safe to repeat" in words) == (call in BILLED, call not in BILLED)
     assert_well_written(error)

@@ -12,7 +12,14 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-__all__ = ["RefusedError", "choice_argument", "integer_argument", "parse_arguments", "url_argument"]
+__all__ = [
+    "RefusedError",
+    "choice_argument",
+    "integer_argument",
+    "parse_arguments",
+    "start_arguments",
+    "url_argument",
+]
 
 
 class RefusedError(Exception):
@@ -84,3 +91,21 @@ def integer_argument(given: Mapping[str, Any], name: str, *, at_least: int, at_m
     if not re.fullmatch("[0-9]{1,9}", text) or not at_least <= int(text) <= at_most:
         raise _invalid(name, f"a whole number from {at_least} to {at_most}")
     return int(text)
+
+
+def start_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Check the arguments of a start and return them with Plivo's defaults.
+
+    Raises:
+        RefusedError: 400, an argument is invalid.
+    """
+    # Depending on their age, the documents name auto, auto and hybrid, or auto, hybrid and manual.
+    transcription_type = choice_argument(given, "transcription_type", ("auto", "hybrid", "manual"), "auto")
+    return {
+        "file_format": choice_argument(given, "file_format", ("mp3", "wav"), "mp3"),
+        "callback_url": url_argument(given, "callback_url"),
+        "callback_method": choice_argument(given, "callback_method", ("GET", "POST"), "POST"),
+        "transcription_type": transcription_type if "transcription_type" in given else None,
+        "transcription_url": url_argument(given, "transcription_url"),
+        "transcription_method": choice_argument(given, "transcription_method", ("GET", "POST"), "POST"),
+    }

@@ -107,6 +107,7 @@ class Callback:
         api_id: The ID of the request that it belongs to.
         conference_name: The conference that it concerns. If None, it concerns none.
         recording_id: The recording that it concerns. If None, it concerns none.
+        delay_s: Seconds to wait before it is sent.
     """
 
     kind: CallbackKind
@@ -116,6 +117,7 @@ class Callback:
     api_id: str
     conference_name: str | None = None
     recording_id: str | None = None
+    delay_s: float = 0.0
 
     def signed(self, *, nonce: str, auth_token: str, scheme: SignatureScheme = "V3") -> HttpCallback:
         """Return the callback as a signed request, with a form or with its fields in the query."""

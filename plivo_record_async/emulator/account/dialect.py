@@ -89,6 +89,9 @@ class Dialect(Value):
         signatures: What signs a callback: ``V3``; ``V3 list``, as while auth tokens rotate; ``V2``; ``none``.
         copies: How often each callback is delivered.
         delay_s: Seconds to wait before a callback is sent.
+        transcription_s: Seconds from the end of a recording, or from the request for a transcript, until it is ready.
+        transcribe_without_url: Whether a start with a transcription_type but without a transcription_url requests a
+            transcript, which can only be read then.
         retry_after: Whether a 429 of the account's quota has the header ``Retry-After``.
     """
 
@@ -115,6 +118,8 @@ class Dialect(Value):
     signatures: SignatureScheme = attrs.field(default="V3", validator=in_(get_args(SignatureScheme)))
     copies: int = attrs.field(default=1, validator=_number(int, 1, 100))
     delay_s: float = attrs.field(default=0.0, validator=_number(int | float, 0, 1_000_000_000))
+    transcription_s: float = attrs.field(default=0.0, validator=_number(int | float, 0, 1_000_000_000))
+    transcribe_without_url: bool = attrs.field(default=True, validator=instance_of(bool))
     retry_after: bool = attrs.field(default=False, validator=instance_of(bool))
 
     @classmethod

@@ -12,13 +12,11 @@ import attrs
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.dialect import Dialect
 
-__all__ = ["Recording", "milliseconds"]
+__all__ = ["Recording", "milliseconds", "seconds_of"]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INDIA = timezone(timedelta(hours=5, minutes=30))
 _LONGEST = timedelta(days=1)  # of a conference: https://plivo.com/docs/voice/concepts/account-limits.md
-_LONGEST_TRANSCRIBED = timedelta(hours=4)
-_TRANSCRIPTION_RATE = 0.05
 
 
 def milliseconds(moment: datetime) -> int:
@@ -26,7 +24,7 @@ def milliseconds(moment: datetime) -> int:
     return (moment - _EPOCH) // timedelta(milliseconds=1)
 
 
-def _seconds(duration_ms: int) -> int:
+def seconds_of(duration_ms: int) -> int:
     """Convert milliseconds to whole seconds. -1 stays -1."""
     return duration_ms if duration_ms < 0 else round(duration_ms / 1000)
 
@@ -49,6 +47,9 @@ class Recording:
         callback_method: ``GET`` or ``POST``.
         transcription_url: The URL that receives the transcript.
         transcription_method: ``GET`` or ``POST``.
+        transcription_type: The ``transcription_type`` of the start. If None, it had none.
+        transcribed_at: When the transcript is ready (aware), or ``None`` if none was requested.
+        executed_transcriptions: How many requests for a transcript were executed.
         deleted: Whether the recording was deleted.
     """
 
@@ -65,6 +66,9 @@ class Recording:
     callback_method: str = "POST"
     transcription_url: str | None = None
     transcription_method: str = "POST"
+    transcription_type: str | None = None
+    transcribed_at: datetime | None = None
+    executed_transcriptions: int = 0
     deleted: bool = False
 
     @property
@@ -86,6 +90,7 @@ class Recording:
             **attrs.asdict(self),
             "started_at": self.started_at.isoformat(),
             "ended_at": self.ended_at.isoformat() if self.ended_at else None,
+            "transcribed_at": self.transcribed_at.isoformat() if self.transcribed_at else None,
             "duration_ms": self.duration_ms if self.ended_at else None,
         }
 
@@ -97,8 +102,8 @@ class Recording:
         return self._recorded(dialect, -1, -1) if dialect.started_callback else ()
 
     def ended_callbacks(self, dialect: Dialect) -> tuple[Callback, ...]:
-        """Return the callbacks of the end: to the callback_url and to the transcription_url."""
-        return self._recorded(dialect, self.duration_ms, self._end_ms) + self._transcribed()
+        """Return the callback of the end, to the callback_url."""
+        return self._recorded(dialect, self.duration_ms, self._end_ms)
 
     def _recorded(self, dialect: Dialect, duration_ms: int, end_ms: int) -> tuple[Callback, ...]:
         """Return the callback to the callback_url: https://plivo.com/docs/voice/api/conferences ."""
@@ -109,7 +114,7 @@ class Recording:
             "record_url": self.url,
             "recording_id": self.recording_id,
             "conference_name": self.conference_name,
-            "recording_duration": _seconds(duration_ms),
+            "recording_duration": seconds_of(duration_ms),
             "recording_duration_ms": duration_ms,
             "recording_start_ms": milliseconds(self.started_at),
             "recording_end_ms": end_ms,
@@ -122,36 +127,6 @@ class Recording:
                 url=self.callback_url,
                 method=self.callback_method,
                 fields=dialect.ended_fields(fields),
-                api_id=self.api_id,
-            ),
-        )
-
-    def _transcribed(self) -> tuple[Callback, ...]:
-        """Return the callback to the transcription_url. It names neither the conference nor the request.
-
-        https://docs.plivo.com/docs/voice/api/conference/record-conference/start-recording-a-conference
-        """
-        if self.transcription_url is None:
-            return ()
-        minutes = math.ceil(self.duration_ms / 60_000)
-        too_long = timedelta(milliseconds=self.duration_ms) > _LONGEST_TRANSCRIBED
-        fields = {
-            "transcription_charge": "0.0" if too_long else str(round(minutes * _TRANSCRIPTION_RATE, 5)),
-            "transcription": "" if too_long else f"This is what was said in {self.conference_name}.",
-            "duration": str(_seconds(self.duration_ms)),
-            "call_uuid": self.call_uuid,
-            "transcription_rate": str(_TRANSCRIPTION_RATE),
-            "recording_id": self.recording_id,
-            "error": "Recording duration too long for transcription" if too_long else "",
-        }
-        return (
-            Callback(
-                kind="transcription",
-                conference_name=self.conference_name,
-                recording_id=self.recording_id,
-                url=self.transcription_url,
-                method=self.transcription_method,
-                fields=fields,
                 api_id=self.api_id,
             ),
         )

@@ -14,19 +14,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from itertools import chain
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import attrs
 
-from plivo_record_async.emulator.account.arguments import RefusedError, choice_argument, url_argument
+from plivo_record_async.emulator.account.arguments import RefusedError, start_arguments, url_argument
 from plivo_record_async.emulator.account.callbacks import Callback
 from plivo_record_async.emulator.account.dialect import Dialect, Dialects
 from plivo_record_async.emulator.account.quota import Quota
 from plivo_record_async.emulator.account.recording import Recording
+from plivo_record_async.emulator.account.transcription import (
+    begin_transcription,
+    callbacks_of_start,
+    transcription_callback,
+)
 
-__all__ = ["Conference", "Result", "World", "start_arguments"]
+__all__ = ["Conference", "Result", "World"]
 
 
 Running = tuple[str, "Running | None"]
@@ -201,7 +205,7 @@ class World:
         return Result(
             status=self.dialect_of(name).stop_status,
             body={"api_id": api_id, "message": "conference recording stopped"},
-            callbacks=self._ended_callbacks(ended),
+            callbacks=self._ended_callbacks(ended, now=now),
             changed=(conference, *ended),
         )
 
@@ -214,7 +218,7 @@ class World:
         conference, ended = self._end_recordings(attrs.evolve(self._existing(name), live=False), now=now)
         return Result(
             body={"conference_name": name, "ended_recordings": [each.recording_id for each in ended]},
-            callbacks=self._ended_callbacks(ended),
+            callbacks=self._ended_callbacks(ended, now=now),
             changed=(conference, *ended),
         )
 
@@ -227,6 +231,25 @@ class World:
         recording = attrs.evolve(self.ended_recording(recording_id), deleted=True)
         del self.recordings[recording_id]
         return Result(status=204, body={"api_id": api_id}, changed=(recording,))
+
+    def transcribe(self, recording_id: str, given: Mapping[str, Any], *, now: datetime, api_id: str) -> Result:
+        """Begin to transcribe a recording that has ended, again if it was transcribed before.
+
+        Raises:
+            RefusedError: 400, an argument is invalid; 404, the recording does not exist or is still running.
+        """
+        url = url_argument(given, "transcription_callback_url")
+        recording = self.ended_recording(recording_id)
+        dialect = self.dialect_of(recording.conference_name)
+        recording = begin_transcription(recording, dialect, now=now, by_start=False)
+        recording = attrs.evolve(recording, executed_transcriptions=recording.executed_transcriptions + 1)
+        self.recordings[recording_id] = recording
+        return Result(
+            status=202,
+            body={"api_id": api_id, "message": "transcription in progress"},
+            callbacks=() if url is None else (transcription_callback(recording, url, "POST", api_id=api_id, now=now),),
+            changed=(recording,),
+        )
 
     def ended_recording(self, recording_id: str) -> Recording:
         """Return a recording that has ended. Plivo does not show a recording before its end.
@@ -254,30 +277,23 @@ class World:
             raise RefusedError(404, "not found")
         return known
 
-    def _ended_callbacks(self, ended: list[Recording]) -> tuple[Callback, ...]:
-        callbacks = (each.ended_callbacks(self.dialect_of(each.conference_name)) for each in ended)
-        return tuple(chain.from_iterable(callbacks))
+    def _ended_callbacks(self, ended: list[Recording], *, now: datetime) -> tuple[Callback, ...]:
+        return tuple(
+            callback
+            for each in ended
+            for callback in (
+                *each.ended_callbacks(self.dialect_of(each.conference_name)),
+                *callbacks_of_start(each, now=now),
+            )
+        )
 
     def _end_recordings(self, conference: Conference, *, now: datetime) -> tuple[Conference, list[Recording]]:
-        ended = [self.recordings[recording_id].ended(now) for recording_id in conference.running]
+        dialect = self.dialect_of(conference.name)
+        ended = [
+            begin_transcription(self.recordings[recording_id].ended(now), dialect, now=now, by_start=True)
+            for recording_id in conference.running
+        ]
         self.recordings.update((recording.recording_id, recording) for recording in ended)
         conference = attrs.evolve(conference, last_running=None)
         self.conferences[conference.name] = conference
         return conference, ended
-
-
-def start_arguments(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Check the arguments of a start and return them with Plivo's defaults.
-
-    Raises:
-        RefusedError: 400, an argument is invalid.
-    """
-    # Depending on their age, the documents name auto, auto and hybrid, or auto, hybrid and manual.
-    choice_argument(given, "transcription_type", ("auto", "hybrid", "manual"), "auto")
-    return {
-        "file_format": choice_argument(given, "file_format", ("mp3", "wav"), "mp3"),
-        "callback_url": url_argument(given, "callback_url"),
-        "callback_method": choice_argument(given, "callback_method", ("GET", "POST"), "POST"),
-        "transcription_url": url_argument(given, "transcription_url"),
-        "transcription_method": choice_argument(given, "transcription_method", ("GET", "POST"), "POST"),
-    }

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import attrs
 
+from plivo_record_async.emulator.account.transcription import transcription_resource
 from plivo_record_async.emulator.account.world import Result, World
 from plivo_record_async.emulator.api.listing import listing
 
@@ -39,7 +40,7 @@ class ApiRequest:
     recording_id: str
 
 
-Operation = Literal["start", "stop", "get", "list", "delete", "media"]
+Operation = Literal["start", "stop", "get", "list", "delete", "transcribe", "media"]
 """What a request does."""
 
 
@@ -129,12 +130,25 @@ def _delete_recording(world: World, request: ApiRequest, names: Sequence[str], _
     return world.delete(names[0], api_id=request.api_id)
 
 
+def _get_transcription(world: World, request: ApiRequest, names: Sequence[str], _given: Mapping[str, Any]) -> Result:
+    recording = world.ended_recording(names[0])
+    return Result(body={**transcription_resource(recording, now=request.now), "api_id": request.api_id})
+
+
+def _transcribe(world: World, request: ApiRequest, names: Sequence[str], given: Mapping[str, Any]) -> Result:
+    return world.transcribe(names[0], given, now=request.now, api_id=request.api_id)
+
+
 ENDPOINTS: Mapping[tuple[str, ...], Mapping[str, Endpoint]] = {
     ("Conference",): {"GET": Endpoint("list", _list_conferences)},
     ("Conference", "*"): {"GET": Endpoint("get", _get_conference)},
     ("Conference", "*", "Record"): {"POST": Endpoint("start", _start), "DELETE": Endpoint("stop", _stop)},
     ("Recording",): {"GET": Endpoint("list", _list_recordings)},
     ("Recording", "*"): {"GET": Endpoint("get", _get_recording), "DELETE": Endpoint("delete", _delete_recording)},
+    ("Transcription", "*"): {
+        "GET": Endpoint("get", _get_transcription),
+        "POST": Endpoint("transcribe", _transcribe),
+    },
 }
 """Every resource by its path under the account. ``*`` stands for a name or an ID."""
 
@@ -159,7 +173,7 @@ def route_of(world: World, method: str, path: Sequence[str]) -> Route:
         return Route(names=names)
     if not names:
         return Route(operation=endpoint.operation)
-    if resource[0] == "Recording":
+    if resource[0] in {"Recording", "Transcription"}:
         return _recording_route(world, endpoint.operation, names, names[0])
     return Route(operation=endpoint.operation, names=names, conference_name=names[0])
 

@@ -25,6 +25,7 @@ _START = {
     "transcription_url": _URL,
     "transcription_method": _METHOD,
 }
+_TRANSCRIBE = {"transcription_callback_url": _URL}
 _FILTERS = ("conference_name", "call_uuid", *(f"add_time{suffix}" for suffix in ("", "__gt", "__gte", "__lt", "__lte")))
 _FAULT = {
     "on": {"type": "string", "enum": list(get_args(FaultTarget))},
@@ -133,6 +134,11 @@ def _api(auth_id: str) -> dict[str, Any]:
             "parameters": [account, recording],
             "get": call("Return a recording", {"200": _json(reference("RecordingResource"))}, 400, 404),
             "delete": call("Delete a recording", {**gone, **spawned}, 400, 404),
+        },
+        f"{_ACCOUNT}/Transcription/{{recording_id}}/": {
+            "parameters": [account, recording],
+            "get": call("Return the transcript", {"200": _json(reference("TranscriptionResource"))}, 400, 404),
+            "post": call("Request a transcript", spawned, 400, 404, requestBody=_body(_TRANSCRIBE, additional=True)),
         },
         f"{_ACCOUNT}/Recording/{{file}}": {
             "parameters": [account, _path("file", minLength=1)],

@@ -88,6 +88,14 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             **_all(_WHOLE, "recording_storage_duration", "rounded_recording_duration"),
         }
     ),
+    "TranscriptionResource": _object(
+        {
+            **_all(_TEXT, "api_id", "transcription"),
+            **_all(_NUMBER, "cost", "rate"),
+            **_all(_WHOLE, "recording_duration_ms", "recording_start_ms"),
+            "status": _one_of("success", "in progress", "failed"),
+        }
+    ),
     "ConferenceName": _object({"conference_name": _TEXT}),
     "EndedConference": _object({"conference_name": _TEXT, "ended_recordings": {"type": "array", "items": _TEXT}}),
     "State": _object(
@@ -119,7 +127,9 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "started_at": _TIME,
             "ended_at": _or_null(_TIME),
             "duration_ms": _or_null(_WHOLE),
-            **_all(_or_null(_TEXT), "callback_url", "transcription_url"),
+            "transcribed_at": _or_null(_TIME),
+            "executed_transcriptions": _WHOLE,
+            **_all(_or_null(_TEXT), "callback_url", "transcription_url", "transcription_type"),
             **_all(_TEXT, "callback_method", "transcription_method"),
             "deleted": _FLAG,
         }
@@ -130,7 +140,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "time": _TIME,
             **_all(_TEXT, "method", "path", "query", "body", "response_body"),
             **_all(_TEXTS, "headers", "response_headers"),
-            "operation": _one_of("start", "stop", "get", "list", "delete", "media", None),
+            "operation": _one_of("start", "stop", "get", "list", "delete", "transcribe", "media", None),
             **_all(_or_null(_TEXT), "conference_name", "recording_id", "api_id", "fault"),
             "executed": _FLAG,
             "status": _or_null(_WHOLE),
@@ -174,13 +184,13 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             "async_reply": _one_of("spawned", "full"),
             "success_shape": _one_of("json", "html", "empty"),
             "error_shape": _one_of("text", "object", "empty", "html"),
-            **_all(_FLAG, "error_api_id", "started_callback", "retry_after"),
+            **_all(_FLAG, "error_api_id", "started_callback", "transcribe_without_url", "retry_after"),
             "ended_shape": _one_of("snake_case", "camel_case", "response"),
             "ended_message": _or_null(_TEXT),
             "numbers": _one_of("integer", "decimal", "empty", "unknown"),
             "signatures": _one_of("V3", "V3 list", "V2", "none"),
             "copies": {"type": "integer", "minimum": 1, "maximum": 100},
-            "delay_s": {"type": "number", "minimum": 0, "maximum": 1_000_000_000},
+            **_all({"type": "number", "minimum": 0, "maximum": 1_000_000_000}, "delay_s", "transcription_s"),
         }
     ),
 }

@@ -173,6 +173,8 @@ class Deliverer:
     async def _deliver_with_fault(self, delivery: Delivery, fault: Fault | None) -> None:
         conference_name = delivery.conference_name
         delay = self._dialect_of(conference_name).delay_s
+        if delivery.replay_of is None:
+            delay += delivery.callback.delay_s
         if fault is not None and fault.do == "delay":
             delay += fault.seconds or 0.0
         if delay:

@@ -11,7 +11,7 @@ import attrs
 
 __all__ = ["API_VERBS", "CALLBACK_VERBS", "Fault", "FaultTarget", "FaultVerb", "phrase_of"]
 
-FaultTarget = Literal["start", "stop", "get", "list", "delete", "media", "api", "any", "callback"]
+FaultTarget = Literal["start", "stop", "get", "list", "delete", "transcribe", "media", "api", "any", "callback"]
 """What a fault happens to. ``api`` is every request except for a file, and ``any`` is every request."""
 
 ApiVerb = Literal["status", "reset_before_execution", "reset_after_execution", "stall", "cut", "delay"]

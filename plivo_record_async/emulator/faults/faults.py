@@ -41,8 +41,9 @@ class Faults:
         """Choose what a fault happens to. The method that is called on the result says what happens.
 
         Args:
-            target: ``start``, ``stop``, ``get``, ``list``, ``delete`` or ``media``; ``api`` for every request except
-                for a file; ``any`` for every request; ``callback`` for callbacks.
+            target: ``start``, ``stop``, ``get``, ``list``, ``delete``, ``transcribe`` (a request for a transcript) or
+                ``media``; ``api`` for every request except for a file; ``any`` for every request; ``callback`` for
+                callbacks.
             conference: The name of a conference. If None, the fault happens in all.
             times: How often it happens. If None, until it is removed.
         """

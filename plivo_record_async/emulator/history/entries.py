@@ -66,8 +66,8 @@ class ReceivedRequest:
         method: The HTTP method.
         path: The path as it was sent.
         query: The query as it was sent.
-        operation: What was requested: ``start``, ``stop``, ``get``, ``list``, ``delete`` or ``media``. If None, the
-            address or the method does not exist.
+        operation: What was requested: ``start``, ``stop``, ``get``, ``list``, ``delete``, ``transcribe`` or ``media``.
+            If None, the address or the method does not exist.
         conference_name: The conference that the request concerns. If None, it concerns none.
         recording_id: The recording that the request concerns. If None, it concerns none.
         api_id: The ID that the emulator gave to the request. If None, it is a request for a file.

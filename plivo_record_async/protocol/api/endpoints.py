@@ -27,9 +27,11 @@ from plivo_record_async.protocol.api.results import (
     read_recordings,
     read_started,
     read_stopped,
+    read_transcription,
+    read_transcription_requested,
 )
 from plivo_record_async.protocol.api.wire import unstructure
-from plivo_record_async.protocol.arguments import aware_datetime, path_segment
+from plivo_record_async.protocol.arguments import absolute_url, aware_datetime, path_segment
 from plivo_record_async.protocol.models import (
     Conference,
     PendingResponse,
@@ -38,14 +40,18 @@ from plivo_record_async.protocol.models import (
     RecordingStopped,
     StartRequest,
     StopRequest,
+    Transcription,
+    TranscriptionRequested,
 )
 
 __all__ = [
     "FIRST_PAGE",
     "PAGE_SIZE",
+    "create_transcription",
     "delete_recording",
     "get_conference",
     "get_recording",
+    "get_transcription",
     "list_conferences",
     "list_recordings",
     "start_recording",
@@ -127,7 +133,7 @@ def get_recording(recording_id: str) -> Request[Recording]:
         recording = read_recording(response)
         return attrs.evolve(recording, recording_id=recording.recording_id or recording_id)
 
-    return _get(f"reading of recording {recording_id!r}", _recording_path(recording_id), read, "recording")
+    return _get(f"reading of recording {recording_id!r}", _path_of("Recording", recording_id), read, "recording")
 
 
 def delete_recording(recording_id: str) -> Request[None]:
@@ -146,7 +152,7 @@ def delete_recording(recording_id: str) -> Request[None]:
     return Request(
         operation=f"deletion of recording {recording_id!r}",
         method="DELETE",
-        path=_recording_path(recording_id),
+        path=_path_of("Recording", recording_id),
         repeatable=True,
         missing="recording",
         read=read_nothing,
@@ -186,6 +192,59 @@ def list_recordings(
     return _get("listing of recordings", f"/Recording/{query}", read_recordings)
 
 
+def get_transcription(recording_id: str) -> Request[Transcription]:
+    """Return the request ``GET …/Transcription/{recording_id}/``: https://plivo.com/docs/voice/api/recordings.md .
+
+    Args:
+        recording_id: Plivo's ID of the recording.
+
+    Returns:
+        The request.
+
+    Raises:
+        ValueError: The ID cannot be a path segment.
+        TypeError: The ID is not a string.
+    """
+
+    def read(response: Response) -> Transcription:
+        transcription = read_transcription(response)
+        return attrs.evolve(transcription, recording_id=transcription.recording_id or recording_id)
+
+    path = _path_of("Transcription", recording_id)
+    return _get(f"reading of the transcript of recording {recording_id!r}", path, read, "transcription")
+
+
+def create_transcription(recording_id: str, *, callback_url: str | None = None) -> Request[TranscriptionRequested]:
+    """Return the request ``POST …/Transcription/{recording_id}/``, with its parameters as JSON.
+
+    https://plivo.com/docs/voice/api/recordings.md
+
+    Args:
+        recording_id: Plivo's ID of the recording.
+        callback_url: The URL to which Plivo sends the transcript. If None, Plivo sends none.
+
+    Returns:
+        The request. It is not repeatable, because Plivo bills each transcription.
+
+    Raises:
+        ValueError: The ID cannot be a path segment, or the URL is not absolute.
+        TypeError: The ID or the URL is not a string.
+    """
+    given = {} if callback_url is None else {"transcription_callback_url": absolute_url("callback_url", callback_url)}
+    return Request(
+        operation=f"transcription of recording {recording_id!r}",
+        method="POST",
+        path=_path_of("Transcription", recording_id),
+        body=json.dumps(given).encode(),
+        missing="recording",
+        warning=(
+            "a second request makes a second transcript, and Plivo bills both. Find out first whether the recording "
+            "has a transcript, with client.get_transcription(…)."
+        ),
+        read=read_transcription_requested,
+    )
+
+
 def get_conference(conference_name: str) -> Request[Conference]:
     """Return the request ``GET …/Conference/{conference_name}/``: https://plivo.com/docs/voice/api/conferences .
 
@@ -212,8 +271,8 @@ def _get(operation: str, path: str, read: Callable[[Response], T], missing: Miss
     return Request(operation=operation, method="GET", path=path, repeatable=True, missing=missing, read=read)
 
 
-def _recording_path(recording_id: str) -> str:
-    return f"/Recording/{quote(path_segment('recording_id', recording_id), safe='')}/"
+def _path_of(resource: str, recording_id: str) -> str:
+    return f"/{resource}/{quote(path_segment('recording_id', recording_id), safe='')}/"
 
 
 def _utc(time: datetime) -> str:

@@ -26,6 +26,8 @@ class Request(Generic[T]):
         body: The body, as JSON. If None, the request has no body.
         repeatable: Whether it is safe to send the request twice. For a start it is not, because Plivo would record and
             bill twice.
+        warning: What a second execution would cause, and how to find out about the first, for messages. If None, the
+            request is a start, or it is repeatable.
         missing: The kind of resource that does not exist if the response is a 404, for messages. If None, the request
             names no resource.
         start_id: The tracker's ID of the start. If None, the request was not made by a tracker.
@@ -41,6 +43,7 @@ class Request(Generic[T]):
     path: str
     body: bytes | None = None
     repeatable: bool = False
+    warning: str | None = None
     missing: Missing | None = None
     start_id: str | None = None
     read: Callable[[Response], T]

@@ -105,6 +105,7 @@ def result_of(
             failed_at=failed_at,
             attempts=attempts,
             repeatable=request.repeatable,
+            warning=request.warning,
             start_id=request.start_id,
         )
     if message := _error_text(response.data.get("error")):
@@ -124,6 +125,7 @@ def _unexpected(
         reason,
         operation=request.operation,
         repeatable=request.repeatable,
+        warning=request.warning,
         message=message,
         api_id=response.api_id,
         recording_id=response.text_field("recording_id"),

@@ -23,6 +23,8 @@ from plivo_record_async.protocol.models import (
     Recording,
     RecordingStarted,
     RecordingStopped,
+    Transcription,
+    TranscriptionRequested,
 )
 
 __all__ = [
@@ -36,6 +38,8 @@ __all__ = [
     "read_recordings",
     "read_started",
     "read_stopped",
+    "read_transcription",
+    "read_transcription_requested",
 ]
 
 T = TypeVar("T")
@@ -88,6 +92,16 @@ def read_nothing(response: Response) -> None:
 def read_recording(response: Response) -> Recording:
     """Read one recording."""
     return _structured(response, Recording)
+
+
+def read_transcription(response: Response) -> Transcription:
+    """Read the transcript of one recording."""
+    return _structured(response, Transcription)
+
+
+def read_transcription_requested(response: Response) -> TranscriptionRequested:
+    """Read the response to a request for a transcript."""
+    return _structured(response, TranscriptionRequested)
 
 
 def read_recordings(response: Response) -> Page:

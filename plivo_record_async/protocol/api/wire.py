@@ -26,6 +26,8 @@ from plivo_record_async.protocol.models import (
     RecordingStopped,
     StartRequest,
     StopRequest,
+    Transcription,
+    TranscriptionRequested,
 )
 
 __all__ = ["EARLIEST_TIME", "integer_or_none", "is_object", "structure", "text_or_none", "unstructure"]
@@ -43,6 +45,8 @@ _SPELLING: dict[type[Any], dict[str, str]] = {
         "ended_at": "recording_end_ms",
         "added_at": "add_time",
     },
+    Transcription: {"duration_ms": "recording_duration_ms"},
+    TranscriptionRequested: {},
     Conference: {"run_time_s": "conference_run_time", "member_count": "conference_member_count"},
 }
 """For each class, the attributes whose names differ from Plivo's: https://plivo.com/docs/voice/api/recordings.md"""
@@ -67,7 +71,7 @@ def _read_text(value: object, _type: Any) -> str:
     return text
 
 
-def _read_number(value: Any) -> float:
+def _read_number(value: Any, _type: Any = float) -> float:
     """Read a number: ``590``, ``"590"`` or ``"345100.00000"``. Plivo uses -1 for an unknown number."""
     if isinstance(value, bool):
         raise TypeError(f"expected a number, not {value}")
@@ -136,6 +140,7 @@ def _converter() -> Converter:
     hooks: dict[Any, Callable[[Any, Any], Any]] = {
         str | None: _if_readable(_read_text),
         int | None: _if_readable(_read_integer),
+        float | None: _if_readable(_read_number),
         datetime | None: _if_readable(_read_time),
         tuple[Mapping[str, Any], ...]: _read_members,
         Mapping[str, Any]: lambda raw, _: dict(raw),

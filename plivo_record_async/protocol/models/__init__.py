@@ -20,6 +20,8 @@ from plivo_record_async.protocol.models.responses import (
     Recording,
     RecordingStarted,
     RecordingStopped,
+    Transcription,
+    TranscriptionRequested,
 )
 from plivo_record_async.protocol.models.status import RecordingState, RecordingStatus
 
@@ -42,6 +44,8 @@ __all__ = [
     "StartRequest",
     "StopRequest",
     "Succeeded",
+    "Transcription",
     "TranscriptionEnded",
+    "TranscriptionRequested",
     "UnknownCallback",
 ]

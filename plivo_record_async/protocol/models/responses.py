@@ -11,7 +11,15 @@ import attrs
 from plivo_record_async._value import Value
 from plivo_record_async.protocol.models.raw import raw_field
 
-__all__ = ["Conference", "PendingResponse", "Recording", "RecordingStarted", "RecordingStopped"]
+__all__ = [
+    "Conference",
+    "PendingResponse",
+    "Recording",
+    "RecordingStarted",
+    "RecordingStopped",
+    "Transcription",
+    "TranscriptionRequested",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -100,6 +108,49 @@ class Recording(Value):
     added_at: datetime | None = None
     api_id: str | None = None
     call_uuid: str | None = None
+    raw: Mapping[str, Any] = raw_field()
+
+
+@attrs.frozen(kw_only=True)
+class Transcription(Value):
+    """The transcript of a recording, or the state of its transcription.
+
+    An attribute is None if Plivo did not send the field or the field cannot be read; ``raw`` contains the field as it
+    was received. https://plivo.com/docs/voice/api/recordings.md
+
+    Attributes:
+        recording_id: Plivo's ID of the recording.
+        transcription: The text. It is None while the transcription is in progress.
+        status: The state of the transcription: ``success`` if the text is complete.
+        duration_ms: The duration of the recording in milliseconds.
+        cost: The price of the transcription.
+        rate: The price of one minute of transcription.
+        raw: The whole response.
+    """
+
+    recording_id: str | None = None
+    transcription: str | None = None
+    status: str | None = None
+    duration_ms: int | None = None
+    cost: float | None = None
+    rate: float | None = None
+    raw: Mapping[str, Any] = raw_field()
+
+
+@attrs.frozen(kw_only=True)
+class TranscriptionRequested(Value):
+    """The response to a request for a transcript: Plivo transcribes the recording.
+
+    https://plivo.com/docs/voice/api/recordings.md
+
+    Attributes:
+        api_id: Plivo's ID of the request.
+        message: Plivo's message, usually ``transcription in progress``. If None, the response has none.
+        raw: The whole response.
+    """
+
+    api_id: str
+    message: str | None = None
     raw: Mapping[str, Any] = raw_field()
 
 

@@ -12,6 +12,7 @@ from plivo_record_async.emulator.account.arguments import (
     choice_argument,
     integer_argument,
     parse_arguments,
+    start_arguments,
     url_argument,
 )
 
@@ -104,3 +105,31 @@ def test_value_that_is_not_a_number_within_bounds_is_refused(value: object) -> N
     with pytest.raises(RefusedError) as caught:
         integer_argument({"limit": value}, "limit", at_least=1, at_most=20, default=20)
     assert caught.value.error == "limit parameter is invalid, it must be a whole number from 1 to 20"
+
+
+def test_arguments_of_a_start_have_defaults() -> None:
+    assert start_arguments({"conference_name": "leaked by an SDK", "time_limit": 60}) == {
+        "file_format": "mp3",
+        "callback_url": None,
+        "callback_method": "POST",
+        "transcription_type": None,
+        "transcription_url": None,
+        "transcription_method": "POST",
+    }
+    assert start_arguments({"transcription_type": "hybrid"})["transcription_type"] == "hybrid"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("file_format", "MP3"),
+        ("transcription_type", "magic"),
+        ("transcription_url", "/relative"),
+        ("transcription_method", "PUT"),
+        ("callback_url", 7),
+        ("callback_method", "post"),
+    ],
+)
+def test_every_argument_is_checked(name: str, value: object) -> None:
+    with pytest.raises(RefusedError, match=f"400 {name} parameter is invalid"):
+        start_arguments({name: value})

@@ -69,28 +69,6 @@ def test_start_callback_is_sent_only_by_dialects_that_have_one() -> None:
     assert told.fields["recording_start_ms"] == "1407235163907"
 
 
-def test_the_transcription_names_the_recording() -> None:
-    asked = attrs.evolve(RUNNING, transcription_url="http://me/text", transcription_method="GET")
-    (told,) = asked.ended(START + timedelta(seconds=90)).ended_callbacks(Dialect())
-    assert (told.kind, told.url, told.method) == ("transcription", "http://me/text", "GET")
-    assert told.fields == {
-        "transcription_charge": "0.1",
-        "transcription": "This is what was said in My Conf Room.",
-        "duration": "90",
-        "call_uuid": "a-call",
-        "transcription_rate": "0.05",
-        "recording_id": "a-recording",
-        "error": "",
-    }
-
-
-def test_recording_that_is_too_long_is_not_transcribed() -> None:
-    asked = attrs.evolve(RUNNING, transcription_url="http://me/text")
-    (told,) = asked.ended(START + timedelta(hours=4, seconds=1)).ended_callbacks(Dialect())
-    assert told.fields["error"] == "Recording duration too long for transcription"
-    assert (told.fields["transcription"], told.fields["transcription_charge"]) == ("", "0.0")
-
-
 def test_the_resource_looks_like_the_sample_in_the_documents() -> None:
     resource = RUNNING.ended(START + timedelta(milliseconds=345_100)).resource()
     assert {

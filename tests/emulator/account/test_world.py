@@ -10,7 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from plivo_record_async.emulator.account.arguments import RefusedError
 from plivo_record_async.emulator.account.dialect import Dialect
 from plivo_record_async.emulator.account.quota import Quota
-from plivo_record_async.emulator.account.world import World, start_arguments
+from plivo_record_async.emulator.account.world import World
 
 NOW = datetime(2026, 5, 31, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=90)
@@ -129,30 +129,27 @@ def test_dialect_decides_where_plivos_documents_contradict_each_other() -> None:
     assert plivo.stop("standup", now=NOW, api_id="s").status == 200
 
 
-def test_arguments_of_a_start_have_defaults() -> None:
-    assert start_arguments({"conference_name": "leaked by an SDK", "time_limit": 60}) == {
-        "file_format": "mp3",
-        "callback_url": None,
-        "callback_method": "POST",
-        "transcription_url": None,
-        "transcription_method": "POST",
-    }
-
-
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [
-        ("file_format", "MP3"),
-        ("transcription_type", "magic"),
-        ("transcription_url", "/relative"),
-        ("transcription_method", "PUT"),
-        ("callback_url", 7),
-        ("callback_method", "post"),
-    ],
-)
-def test_every_argument_is_checked(name: str, value: object) -> None:
-    with pytest.raises(RefusedError, match=f"400 {name} parameter is invalid"):
-        start_arguments({name: value})
+def test_each_request_for_a_transcript_is_executed_and_counted() -> None:
+    plivo = world(dialect=Dialect(transcription_s=60))
+    start(plivo, "standup")
+    with pytest.raises(RefusedError, match="404"):
+        plivo.transcribe("rec-1", {}, now=NOW, api_id="t")
+    plivo.stop("standup", now=LATER, api_id="s")
+    assert plivo.recordings["rec-1"].transcribed_at is None
+    requested = plivo.transcribe("rec-1", {}, now=LATER, api_id="t")
+    assert (requested.status, requested.body) == (202, {"api_id": "t", "message": "transcription in progress"})
+    assert requested.callbacks == ()
+    given = {"transcription_callback_url": "http://me/text#rc=3"}
+    (callback,) = plivo.transcribe("rec-1", given, now=LATER, api_id="u").callbacks
+    assert (callback.kind, callback.url, callback.method, callback.api_id) == (
+        *("transcription", "http://me/text#rc=3", "POST", "u"),
+    )
+    assert callback.delay_s == 60
+    assert plivo.recordings["rec-1"].executed_transcriptions == 2
+    assert plivo.recordings["rec-1"].transcribed_at == LATER + timedelta(seconds=60)
+    with pytest.raises(RefusedError, match="400 transcription_callback_url"):
+        plivo.transcribe("rec-1", {"transcription_callback_url": "text"}, now=LATER, api_id="v")
+    assert plivo.recordings["rec-1"].executed_transcriptions == 2
 
 
 NAMES = st.sampled_from(["standup", "a/b", ""])

@@ -33,6 +33,16 @@ def world() -> World:
         ),
         ("DELETE", ["Recording", "unknown", ""], Route(operation="delete", names=("unknown",), recording_id="unknown")),
         (
+            "GET",
+            ["Transcription", "r", ""],
+            Route(operation="get", names=("r",), conference_name="standup", recording_id="r"),
+        ),
+        (
+            "POST",
+            ["Transcription", "r", ""],
+            Route(operation="transcribe", names=("r",), conference_name="standup", recording_id="r"),
+        ),
+        (
             "HEAD",
             ["Recording", "r.mp3"],
             Route(operation="media", names=("r.mp3",), conference_name="standup", recording_id="r"),
@@ -76,5 +86,8 @@ def test_endpoints_execute_their_operation(world: World) -> None:
     assert [each["recording_id"] for each in execute(world, "GET", "Recording")["objects"]] == ["r"]
     recording = execute(world, "GET", "Recording", "r")
     assert (recording["recording_id"], recording["api_id"]) == ("r", "b")
+    assert execute(world, "POST", "Transcription", "r") == {"api_id": "b", "message": "transcription in progress"}
+    transcription = execute(world, "GET", "Transcription", "r")
+    assert (transcription["status"], transcription["api_id"]) == ("success", "b")
     execute(world, "DELETE", "Recording", "r")
     assert execute(world, "GET", "Recording")["objects"] == []

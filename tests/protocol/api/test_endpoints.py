@@ -135,6 +135,28 @@ def test_recording_without_an_id_gets_the_requested_id() -> None:
         assert request.read(Response(status=200, body=json.dumps({**answered, "x": 1}).encode())).recording_id == read
 
 
+def test_transcript_without_a_recording_id_gets_the_requested_id() -> None:
+    request = endpoints.get_transcription("r/1")
+    assert (request.method, request.path, request.body) == ("GET", "/Transcription/r%2F1/", None)
+    assert request.repeatable
+    assert request.read(Response(status=200, body=b'{"status": "success"}')).recording_id == "r/1"
+
+
+@pytest.mark.parametrize(
+    ("url", "body"),
+    [
+        (None, {}),
+        ("https://me.example/t?a=%20#rc=5", {"transcription_callback_url": "https://me.example/t?a=%20#rc=5"}),
+    ],
+)
+def test_request_for_a_transcript_is_a_post_that_is_not_repeatable(url: str | None, body: dict[str, str]) -> None:
+    request = endpoints.create_transcription("r/1", callback_url=url)
+    assert (request.method, request.path) == ("POST", "/Transcription/r%2F1/")
+    assert json.loads(request.body or b"") == body
+    assert not request.repeatable
+    assert "Plivo bills both" in (request.warning or "")
+
+
 def test_filters_are_in_utc_and_only_those_that_were_given() -> None:
     request = endpoints.list_recordings(
         conference_name="a&b=c",
@@ -154,7 +176,13 @@ def test_filters_are_in_utc_and_only_those_that_were_given() -> None:
 
 @pytest.mark.parametrize("name", ["", ".", "..", "\ud800"])
 def test_names_and_ids_that_cannot_be_path_segments_raise(name: str) -> None:
-    for make in (endpoints.get_recording, endpoints.delete_recording, endpoints.get_conference):
+    for make in (
+        endpoints.get_recording,
+        endpoints.delete_recording,
+        endpoints.get_transcription,
+        endpoints.create_transcription,
+        endpoints.get_conference,
+    ):
         with pytest.raises(ValueError, match=r"^(recording_id|conference_name) "):
             make(name)
     with pytest.raises(ValueError, match=r"^conference_name "):

@@ -21,6 +21,8 @@ from plivo_record_async.protocol.api.results import (
     read_recording,
     read_recordings,
     read_stopped,
+    read_transcription,
+    read_transcription_requested,
 )
 from plivo_record_async.protocol.api.wire import structure
 from plivo_record_async.protocol.models import (
@@ -29,6 +31,8 @@ from plivo_record_async.protocol.models import (
     Recording,
     RecordingStarted,
     RecordingStopped,
+    Transcription,
+    TranscriptionRequested,
 )
 from tests.support.samples.responses import (
     API_ID,
@@ -174,3 +178,37 @@ def test_unreadable_list_raises_unexpected_response_error(reader: Any, body: dic
 def test_truncated_body_is_not_read() -> None:
     with pytest.raises(ValueError, match="the response ended after 2 bytes"):
         read_pending(Response(status=202, body=b"{}", complete=False))
+
+
+TRANSCRIPT = {
+    "api_id": API_ID,
+    "cost": 0.05,
+    "rate": 0.05,
+    "recording_duration_ms": 22780,
+    "recording_start_ms": 1407235163907,
+    "status": "success",
+    "transcription": "Hello everybody.",
+}
+"""https://plivo.com/docs/voice/api/recordings.md"""
+
+
+def test_transcript_is_read_with_its_numbers() -> None:
+    transcription = result(response(200, TRANSCRIPT), read_transcription)
+    assert transcription == Transcription(
+        transcription="Hello everybody.", status="success", duration_ms=22780, cost=0.05, rate=0.05
+    )
+    assert transcription.raw == TRANSCRIPT
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_request_for_a_transcript_is_accepted_with_any_success_status(status: int) -> None:
+    body = {"api_id": API_ID, "message": "transcription in progress"}
+    requested = result(response(status, body), read_transcription_requested)
+    assert requested == TranscriptionRequested(api_id=API_ID, message="transcription in progress")
+    assert requested.raw == body
+
+
+def test_request_for_a_transcript_without_an_api_id_counts_as_executed() -> None:
+    error = error_of(response(202, HTML))
+    assert isinstance(error, UnexpectedResponseError)
+    assert not error.repeatable

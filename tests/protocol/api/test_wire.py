@@ -19,6 +19,7 @@ from plivo_record_async.protocol.models import (
     RecordingStopped,
     StartRequest,
     StopRequest,
+    Transcription,
 )
 
 # https://plivo.com/docs/voice/api/recordings.md
@@ -158,6 +159,35 @@ def test_malformed_field_does_not_affect_the_others(name: str, value: object) ->
     assert recording.raw[name] is value
 
 
+@pytest.mark.parametrize("decimals", [0.05, "0.05", "0.05000"])
+@pytest.mark.parametrize("integer", [22780, 22780.0, "22780", "22780.00000"])
+def test_numbers_of_a_transcript_may_be_numbers_or_text(decimals: object, integer: object) -> None:
+    answer = {
+        "cost": decimals,
+        "rate": 1,
+        "recording_duration_ms": integer,
+        "transcription": "Hello",
+        "status": "success",
+    }
+    transcription = structure(answer, Transcription)
+    assert transcription == Transcription(
+        transcription="Hello", status="success", duration_ms=22780, cost=0.05, rate=1.0
+    )
+    assert isinstance(transcription.rate, float)
+    assert transcription.raw == answer
+
+
+@pytest.mark.parametrize("name", ["transcription", "status", "recording_duration_ms", "cost", "rate"])
+@pytest.mark.parametrize("value", [None, "", True, [], {}, -1, "-1.00000", "NaN", 10**400])
+def test_odd_field_of_a_transcript_is_none_and_stays_in_raw(name: str, value: object) -> None:
+    transcription = structure({name: value, "recording_id": "r"}, Transcription)
+    if name in {"transcription", "status"} and isinstance(value, int | str) and value not in {"", True}:
+        assert transcription != Transcription(recording_id="r")
+    else:
+        assert transcription == Transcription(recording_id="r")
+    assert transcription.raw[name] is value
+
+
 def test_malformed_message_of_a_start_does_not_affect_its_ids() -> None:
     ids = {"api_id": "a", "recording_id": "r"}
     messages: list[Any] = [["started"], True, {"text": "started"}]
@@ -206,8 +236,14 @@ def test_unknown_fields_are_kept() -> None:
     assert structure(answer, PendingResponse) == PendingResponse("a")
 
 
-@given(st.dictionaries(st.sampled_from([*RECORDING, "members", "message", "url", "conference_run_time"]), JSON))
-@pytest.mark.parametrize("cls", [Recording, Conference, RecordingStarted, RecordingStopped, PendingResponse])
+@given(
+    st.dictionaries(
+        st.sampled_from([*RECORDING, "members", "message", "url", "conference_run_time", "cost", "rate"]), JSON
+    )
+)
+@pytest.mark.parametrize(
+    "cls", [Recording, Transcription, Conference, RecordingStarted, RecordingStopped, PendingResponse]
+)
 def test_any_response_raises_only_errors_of_the_package(cls: type[Any], answer: dict[str, Any]) -> None:
     try:
         value = structure(answer, cls)

@@ -19,7 +19,9 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     StopRequest,
     Succeeded,
+    Transcription,
     TranscriptionEnded,
+    TranscriptionRequested,
     UnknownCallback,
 )
 
@@ -37,6 +39,8 @@ VALUES: list[Any] = [
     Succeeded("standup", PendingResponse("a")),
     Failed("standup", REFUSED),
     Recording(recording_id="r", duration_ms=1),
+    Transcription(recording_id="r", transcription="hello", cost=0.05),
+    TranscriptionRequested(api_id="a"),
     Conference(conference_name="standup", member_count=2),
     ApiResponse(api_id="a", message="m"),
     RecordingEnded(record_url="u", ended_at=datetime(2026, 1, 2, tzinfo=UTC)),

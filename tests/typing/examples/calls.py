@@ -20,6 +20,8 @@ from plivo_record_async import (
     RecordingStopped,
     StartRequest,
     StopRequest,
+    Transcription,
+    TranscriptionRequested,
     parse_callback,
 )
 
@@ -55,6 +57,16 @@ async def stops(client: RecordClient, url: str | None) -> None:
     assert_type(await client.stop_recording("room", callback_url=url), RecordingStopped | PendingResponse)
     await client.stop_recording("room", callback_method="GET")  # error: call-overload, reportArgumentType
     await client.stop_recording("room", file_format="wav")  # error: call-overload, reportCallIssue
+
+
+async def transcripts(client: RecordClient) -> None:
+    assert_type(await client.create_transcription("r", callback_url=CALLBACK), TranscriptionRequested)
+    transcription = await client.get_transcription("r")
+    assert_type(transcription, Transcription)
+    assert_type(transcription.cost, float | None)
+    transcription.transcription.upper()  # error: union-attr, reportOptionalMemberAccess
+    await client.get_transcription(7)  # error: arg-type, reportArgumentType
+    client.list_recordings(limit="5")  # error: arg-type, reportArgumentType
 
 
 def values(method: Literal["GET", "POST"]) -> None:

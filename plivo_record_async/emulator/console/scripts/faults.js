@@ -10,6 +10,7 @@ export const FAULT_TARGETS = {
   get: "requests for one recording or conference",
   list: "requests for a list",
   delete: "delete requests",
+  transcribe: "requests for a transcript",
   media: "requests for a file",
   api: "all requests except for files",
   any: "all requests",
