@@ -13,7 +13,7 @@ from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import RecordingFailedError, WaitTimeoutError
 from plivo_record_async.protocol.arguments import number
 from plivo_record_async.protocol.models import RecordingEnded, RecordingStatus, RecordingStopped, TranscriptionEnded
-from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress_of, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress_of
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.transport.downloads.download import ProgressCallback
 
@@ -68,7 +68,7 @@ class TrackedRecording(Value):
             StoreError: The store could not be read.
             ClosedError: The tracker is closed.
         """
-        return status_of(await self._wait_for("accepted", timeout))
+        return (await self._wait_for("accepted", timeout)).status
 
     async def recorded(self, timeout: float | None = None) -> RecordingEnded:
         """Wait until the recording has ended and its file exists.
@@ -126,7 +126,7 @@ class TrackedRecording(Value):
             StoreError: The store could not be read.
             ClosedError: The tracker is closed.
         """
-        return status_of(await self._ledger.get(self.start_id))
+        return (await self._ledger.get(self.start_id)).status
 
     async def stop(self, timeout: float | None = None) -> RecordingStopped:
         """Stop recording the conference. It is safe to repeat the call.
@@ -213,10 +213,10 @@ class TrackedRecording(Value):
             raise WaitTimeoutError(
                 f"start {self.start_id} of {self.conference_name!r} is {record.state} and was not {stage} within "
                 f"{timeout} s. The tracker continues to follow it. Wait again, or call status() later.",
-                recording=status_of(record),
+                recording=record.status,
             ) from error
         if progress == "unreachable":
-            raise RecordingFailedError(_failure(record, stage), recording=status_of(record))
+            raise RecordingFailedError(_failure(record, stage), recording=record.status)
         return record
 
 

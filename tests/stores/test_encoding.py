@@ -14,13 +14,14 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.models import (
     ApiResponse,
+    HistoryEntry,
     Recording,
     RecordingEnded,
     StartRequest,
     TranscriptionEnded,
     UnknownCallback,
 )
-from plivo_record_async.protocol.recording.record import HistoryEntry, StartResponse
+from plivo_record_async.protocol.recording.record import StartResponse
 from plivo_record_async.stores.encoding import decode, encode, to_microseconds
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
 from plivo_record_async.testing.store_contract.samples import orphan

@@ -169,6 +169,7 @@ async def test_status_is_the_current_state(client: RecordClient) -> None:
     its = await followed(client, recording("sending"))
     assert (await its.handle.status()).state == "sending"
     await its.learns(EVIDENCE["accepted"], ENDED)
+    record = await its.ledger.get("start-1")
     assert await its.handle.status() == RecordingStatus(
         start_id="start-1",
         conference_name="standup",
@@ -177,7 +178,9 @@ async def test_status_is_the_current_state(client: RecordClient) -> None:
         recording_id="rec-1",
         record_url="https://f/1.mp3",
         error=None,
-        updated_at=(await its.ledger.get("start-1")).updated_at,
+        updated_at=record.updated_at,
+        duration_ms=ENDED.duration_ms,
+        history=record.history,
     )
 
 

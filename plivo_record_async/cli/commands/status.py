@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from contextlib import aclosing
 from pathlib import Path
-from typing import Any
 
 import attrs
 import click
@@ -16,9 +15,8 @@ from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.outcomes import printable
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.errors import PlivoRecordError
-from plivo_record_async.protocol.recording.record import status_of
+from plivo_record_async.protocol.models import RecordingStatus
 from plivo_record_async.stores import SQLiteStore
-from plivo_record_async.stores.interface import FollowedRecording
 
 __all__ = ["status"]
 
@@ -44,35 +42,27 @@ def status(*, start_id: str, db: Path, as_json: bool) -> ExitCode:
       plivo-record status 0198f2c5d1a0b7e6c3f4a5968778695a
       plivo-record status 0198f2c5d1a0b7e6c3f4a5968778695a --db recordings.db --json
     """  # noqa: D301 - click wants the control character
-    record = asyncio.run(_read(start_id, db))
+    found = asyncio.run(_read(start_id, db))
+    facts = {"type": "RecordingStatus"} | attrs.asdict(found)
+    steps = facts.pop("history")
     printer = Printer(as_json)
     if as_json:
-        printer.json_object(_facts(record) | {"steps": [attrs.asdict(step) for step in record.history]})
+        printer.json_object(facts | {"steps": steps})
         return ExitCode.DONE
-    for name, value in _facts(record).items():
+    for name, value in facts.items():
         if name != "type" and value is not None:
             printer.line(f"{name:<15} {printable(str(value))}")
     printer.line()
-    for step in record.history:
+    for step in found.history:
         line = f"{step.at.isoformat(timespec='milliseconds')}  {step.kind:<20} {step.state:<11}  {step.description}"
         printer.line(printable(line))
     return ExitCode.DONE
 
 
-async def _read(start_id: str, db: Path) -> FollowedRecording:
+async def _read(start_id: str, db: Path) -> RecordingStatus:
     async with aclosing(SQLiteStore(db)) as store:
         with usable_store():
             record = await store.get(start_id)
     if record is None:
         raise PlivoRecordError(f"{db} has no start with the ID {start_id!r}. It may have been deleted")
-    return record
-
-
-def _facts(record: FollowedRecording) -> dict[str, Any]:
-    """Return the attributes of the status, and the length and the transcript from the callbacks."""
-    ended, transcription = record.ended, record.transcription
-    return (
-        {"type": "RecordingStatus"}
-        | attrs.asdict(status_of(record))
-        | {"duration_ms": ended and ended.duration_ms, "transcription": transcription and transcription.transcription}
-    )
+    return record.status

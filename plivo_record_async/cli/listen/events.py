@@ -18,7 +18,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionEnded,
 )
 from plivo_record_async.protocol.recording.kinds import kind_of
-from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.interface import OrphanKept, RecordReplaced, StoreChange
 
 __all__ = ["ListenEvent", "Ready", "ReceivedCallback", "conference_name", "details", "json_fields", "label", "received"]
@@ -81,7 +81,7 @@ def _new_callbacks(before: FollowedRecording, after: FollowedRecording) -> Itera
     for step in after.history[len(before.history) :]:
         for event in events:
             if kind_of(event) == step.kind:
-                yield ReceivedCallback(received_at=step.at, event=event, status=status_of(after))
+                yield ReceivedCallback(received_at=step.at, event=event, status=after.status)
 
 
 def json_fields(event: Ready | ReceivedCallback) -> dict[str, Any]:

@@ -23,14 +23,16 @@ from plivo_record_async.protocol.models.responses import (
     Transcription,
     TranscriptionRequested,
 )
-from plivo_record_async.protocol.models.status import RecordingState, RecordingStatus
+from plivo_record_async.protocol.models.status import EvidenceKind, HistoryEntry, RecordingState, RecordingStatus
 
 __all__ = [
     "ApiResponse",
     "CallbackEvent",
     "Conference",
+    "EvidenceKind",
     "Failed",
     "FileFormat",
+    "HistoryEntry",
     "HttpMethod",
     "Outcome",
     "PendingResponse",

@@ -9,7 +9,7 @@ import attrs
 
 from plivo_record_async._value import Value
 
-__all__ = ["RecordingState", "RecordingStatus"]
+__all__ = ["EvidenceKind", "HistoryEntry", "RecordingState", "RecordingStatus"]
 
 RecordingState = Literal[
     "planned",
@@ -42,6 +42,62 @@ RecordingState = Literal[
 """
 
 
+EvidenceKind = Literal[
+    "sending_began",
+    "sending_continued",
+    "accepted",
+    "rejected",
+    "not_sent",
+    "outcome_unknown",
+    "start_confirmed",
+    "start_failed",
+    "recording_began",
+    "recording_ended",
+    "transcribed",
+    "transcription_failed",
+    "found_running",
+    "found_ended",
+    "found_several",
+    "conference_gone",
+    "nothing_found",
+    "due_time_reached",
+    "handler_progress",
+    "event_handled",
+]
+"""The kind of a piece of evidence: what the tracker learned about a followed recording.
+
+- ``sending_began``: The request is about to be sent.
+- ``sending_continued``: The request is still being sent.
+- ``accepted``, ``rejected``, ``not_sent``, ``outcome_unknown``: How sending the request ended.
+- ``start_confirmed``, ``start_failed``: An asynchronous response reported that the recording was, or was not, started.
+- ``recording_began``, ``recording_ended``: A callback reported that the recording began or ended.
+- ``transcribed``, ``transcription_failed``: A callback delivered the transcript, or reported that there is none.
+- ``found_running``, ``found_ended``: Plivo lists the recording as running or ended.
+- ``found_several``: Several recordings in Plivo's list may be this one.
+- ``conference_gone``: The conference is over, and Plivo does not list the recording yet.
+- ``nothing_found``: The conference is over, and Plivo does not list the recording.
+- ``due_time_reached``: Nothing was learned until the time at which the recording had to be processed.
+- ``handler_progress``, ``event_handled``: Some handlers of an event have ended, or all of them.
+"""
+
+
+@attrs.frozen(kw_only=True)
+class HistoryEntry(Value):
+    """One step in the history of a followed recording.
+
+    Attributes:
+        kind: The kind of the evidence (`EvidenceKind`). The first entry has ``planned`` instead.
+        state: The state of the recording after the evidence was applied.
+        at: When the evidence was applied (aware, UTC).
+        description: A description of the evidence, as a text for people.
+    """
+
+    kind: EvidenceKind | Literal["planned"]
+    state: RecordingState
+    at: datetime
+    description: str
+
+
 @attrs.frozen(kw_only=True)
 class RecordingStatus(Value):
     """The status of one followed recording.
@@ -57,6 +113,10 @@ class RecordingStatus(Value):
         updated_at: When the status last changed (aware, UTC).
         handler_error: Which of your handlers failed, and when they run again or that they will not, as a text for
             people. If None, no handler has failed, or each handler that failed has succeeded since.
+        duration_ms: The length of the recording in milliseconds. If None, it is not known.
+        transcription: The transcript. It is empty if nobody spoke, and it is left out of ``repr``. If None, there is no
+            transcript yet.
+        history: The steps that led to the state, the oldest first. They are left out of ``repr``.
     """
 
     start_id: str
@@ -68,3 +128,6 @@ class RecordingStatus(Value):
     error: str | None = None
     updated_at: datetime
     handler_error: str | None = None
+    duration_ms: int | None = None
+    transcription: str | None = attrs.field(default=None, repr=False)
+    history: tuple[HistoryEntry, ...] = attrs.field(default=(), repr=False)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingState, TranscriptionEnded
+from plivo_record_async.protocol.models import (
+    ApiResponse,
+    EvidenceKind,
+    RecordingEnded,
+    RecordingState,
+    TranscriptionEnded,
+)
 from plivo_record_async.protocol.recording.evidence import (
     CandidatesFound,
     ConferenceGone,
@@ -23,34 +27,9 @@ from plivo_record_async.protocol.recording.evidence import (
     StartRejected,
 )
 
-__all__ = ["Kind", "describe", "kind_of"]
+__all__ = ["describe", "kind_of"]
 
-Kind = Literal[
-    "sending_began",
-    "sending_continued",
-    "accepted",
-    "rejected",
-    "not_sent",
-    "outcome_unknown",
-    "start_confirmed",
-    "start_failed",
-    "recording_began",
-    "recording_ended",
-    "transcribed",
-    "transcription_failed",
-    "found_running",
-    "found_ended",
-    "found_several",
-    "conference_gone",
-    "nothing_found",
-    "due_time_reached",
-    "handler_progress",
-    "event_handled",
-]
-"""The kinds of evidence. They are stored in the history of each record; ``stores.encoding`` knows their older names."""
-
-
-_KINDS: dict[type[Evidence], Kind] = {
+_KINDS: dict[type[Evidence], EvidenceKind] = {
     SendingBegan: "sending_began",
     SendingContinued: "sending_continued",
     StartAccepted: "accepted",
@@ -67,7 +46,7 @@ _KINDS: dict[type[Evidence], Kind] = {
     EventHandled: "event_handled",
 }
 
-_DESCRIPTIONS: dict[Kind, str] = {
+_DESCRIPTIONS: dict[EvidenceKind, str] = {
     "sending_began": "sending began",
     "sending_continued": "sending continued",
     "start_confirmed": "a callback reported that it was started",
@@ -91,7 +70,7 @@ _DUE_DESCRIPTIONS: dict[RecordingState, str] = {
 }
 
 
-def kind_of(evidence: Evidence) -> Kind:
+def kind_of(evidence: Evidence) -> EvidenceKind:
     """Return the kind of a piece of evidence, which is its row in the lifecycle's table.
 
     Args:

@@ -19,6 +19,8 @@ import attrs
 from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.models import (
     ApiResponse,
+    EvidenceKind,
+    HistoryEntry,
     RecordingEnded,
     RecordingState,
     StartRequest,
@@ -27,8 +29,8 @@ from plivo_record_async.protocol.models import (
 from plivo_record_async.protocol.recording.changes import changes_by, changes_by_time, event_of
 from plivo_record_async.protocol.recording.evidence import EventName, Evidence, SendingBegan
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
-from plivo_record_async.protocol.recording.kinds import Kind, describe, kind_of
-from plivo_record_async.protocol.recording.record import FollowedRecording, HistoryEntry
+from plivo_record_async.protocol.recording.kinds import describe, kind_of
+from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import is_due, lacks_end, next_due
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
@@ -37,7 +39,7 @@ __all__ = ["IGNORED", "TABLE", "Effect", "GiveUpHandler", "Reconcile", "RunHandl
 IGNORED: Final = None
 """This evidence changes nothing in this state."""
 
-TABLE: Final[Mapping[Kind, Mapping[RecordingState, RecordingState | None]]] = {
+TABLE: Final[Mapping[EvidenceKind, Mapping[RecordingState, RecordingState | None]]] = {
     "sending_began": {"planned": "sending", "not_sent": "sending"},
     "sending_continued": {
         "planned": "planned", "sending": "sending", "not_sent": IGNORED, "rejected": IGNORED, "unknown": IGNORED,
@@ -284,7 +286,7 @@ def apply(
     return changed, _effects(record, changed, kind)
 
 
-def _effects(before: FollowedRecording, after: FollowedRecording, kind: Kind) -> tuple[Effect, ...]:
+def _effects(before: FollowedRecording, after: FollowedRecording, kind: EvidenceKind) -> tuple[Effect, ...]:
     due_time_reached = kind == "due_time_reached"
     known: tuple[EventName, ...] = () if due_time_reached else before.unhandled
     handlers = [_run_handlers(before, after, name) for name in after.unhandled if name not in known]

@@ -15,7 +15,7 @@ from typing import Final, Literal
 import attrs
 
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
-from plivo_record_async.protocol.models import Recording
+from plivo_record_async.protocol.models import EvidenceKind, Recording
 from plivo_record_async.protocol.recording.evidence import (
     CandidatesFound,
     ConferenceGone,
@@ -23,7 +23,6 @@ from plivo_record_async.protocol.recording.evidence import (
     NothingFound,
     RecordingFound,
 )
-from plivo_record_async.protocol.recording.kinds import Kind
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
@@ -57,7 +56,7 @@ _MAX_LISTING_DELAY: Final = timedelta(hours=1)
 _DEFAULT_DEADLINE: Final = timedelta(seconds=30)
 """The deadline of a start whose record does not contain it."""
 
-_CONFIRMING: Final[frozenset[Kind]] = frozenset({"accepted", "start_confirmed"})
+_CONFIRMING: Final[frozenset[EvidenceKind]] = frozenset({"accepted", "start_confirmed"})
 """The kinds of evidence that show that the recording has begun."""
 
 

@@ -12,6 +12,7 @@ from plivo_record_async._value import Value
 from plivo_record_async.protocol.clocks import Sending
 from plivo_record_async.protocol.models import (
     ApiResponse,
+    HistoryEntry,
     Recording,
     RecordingEnded,
     RecordingState,
@@ -21,9 +22,8 @@ from plivo_record_async.protocol.models import (
 )
 from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun, describe_failures
-from plivo_record_async.protocol.recording.kinds import Kind
 
-__all__ = ["FollowedRecording", "HistoryEntry", "Progress", "Stage", "StartResponse", "progress_of", "status_of"]
+__all__ = ["FollowedRecording", "Progress", "Stage", "StartResponse", "progress_of"]
 
 Stage = Literal["accepted", "recorded", "transcribed"]
 """The stages that a user can wait for."""
@@ -52,23 +52,6 @@ class StartResponse:
     api_id: str | None = None
     recording_id: str | None = None
     url: str | None = None
-
-
-@attrs.frozen(kw_only=True)
-class HistoryEntry:
-    """One entry in the history of a recording.
-
-    Attributes:
-        kind: The kind of the evidence that was applied. The first entry has ``planned`` instead.
-        state: The state after the evidence was applied.
-        at: When the evidence was applied (aware, UTC).
-        description: A description of the evidence. The record itself contains the events of callbacks.
-    """
-
-    kind: Kind | Literal["planned"]
-    state: RecordingState
-    at: datetime
-    description: str
 
 
 @attrs.frozen(kw_only=True)
@@ -209,6 +192,24 @@ class FollowedRecording(Value):
         return describe_failures(self.handler_runs)
 
     @property
+    def status(self) -> RecordingStatus:
+        """The public status of the recording."""
+        return RecordingStatus(
+            start_id=self.start_id,
+            conference_name=self.conference_name,
+            state=self.state,
+            api_id=self.api_id,
+            recording_id=self.recording_id,
+            record_url=self.record_url,
+            error=self.error,
+            updated_at=self.updated_at,
+            handler_error=self.handler_error,
+            duration_ms=None if self.ended is None else self.ended.duration_ms,
+            transcription=None if self.transcription is None else self.transcription.transcription,
+            history=self.history,
+        )
+
+    @property
     def _found(self) -> Recording | None:
         return self.candidates[0] if len(self.candidates) == 1 else None
 
@@ -232,25 +233,6 @@ def progress_of(record: FollowedRecording, stage: Stage) -> Progress:
         reached = record.transcription is not None and not failed
         unreachable = unreachable or failed or not record.expects_transcript
     return "reached" if reached else "unreachable" if unreachable else "pending"
-
-
-def status_of(record: FollowedRecording) -> RecordingStatus:
-    """Return the public status of a recording.
-
-    Args:
-        record: The record.
-    """
-    return RecordingStatus(
-        start_id=record.start_id,
-        conference_name=record.conference_name,
-        state=record.state,
-        api_id=record.api_id,
-        recording_id=record.recording_id,
-        record_url=record.record_url,
-        error=record.error,
-        updated_at=record.updated_at,
-        handler_error=record.handler_error,
-    )
 
 
 def _text(value: object) -> str | None:

@@ -24,7 +24,7 @@ from plivo_record_async.protocol.models import (
 )
 from plivo_record_async.protocol.recording.evidence import DueTimeReached, Evidence, SendingBegan, StartAccepted
 from plivo_record_async.protocol.recording.lifecycle import apply, plan
-from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.interface import (
     OrphanKept,
     Pruned,
@@ -109,7 +109,7 @@ def test_label_and_details_of_a_callback(event: CallbackEvent, expected: str, te
 
 
 def test_json_of_a_callback_has_the_event_and_its_recording() -> None:
-    status = status_of(learned(PLANNED, SendingBegan(), TEXT))
+    status = learned(PLANNED, SendingBegan(), TEXT).status
     json = json_fields(ReceivedCallback(received_at=NOW, event=TEXT, status=status))
     assert json == {
         "type": "TranscriptionEnded",

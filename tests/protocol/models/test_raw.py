@@ -8,6 +8,7 @@ import attrs
 
 from plivo_record_async.protocol.models import (
     Failed,
+    HistoryEntry,
     PendingResponse,
     RateLimit,
     RecordingStarted,
@@ -22,6 +23,7 @@ from tests.support.samples.model_examples import VALUES
 CLASSES: set[type[Any]] = {type(value) for value in VALUES}
 WITHOUT_RAW: set[type[Any]] = {
     Failed,
+    HistoryEntry,
     PendingResponse,
     RateLimit,
     RecordingStatus,

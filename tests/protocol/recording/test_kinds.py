@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from plivo_record_async.protocol.models import Recording
+from plivo_record_async.protocol.models import EvidenceKind, Recording
 from plivo_record_async.protocol.recording.evidence import RecordingFound
-from plivo_record_async.protocol.recording.kinds import Kind, describe, kind_of
+from plivo_record_async.protocol.recording.kinds import describe, kind_of
 from tests.support.samples.recordings import EVIDENCE, FAILED, KINDS, NOW, UNTRANSCRIBED
 
 
@@ -19,12 +19,12 @@ from tests.support.samples.recordings import EVIDENCE, FAILED, KINDS, NOW, UNTRA
         (Recording(recording_id="r", duration_ms=1, ended_at=NOW), "found_running"),
     ],
 )
-def test_row_has_ended_only_with_a_file_and_a_length(recording: Recording, kind: Kind) -> None:
+def test_row_has_ended_only_with_a_file_and_a_length(recording: Recording, kind: EvidenceKind) -> None:
     assert kind_of(RecordingFound(recording=recording)) == kind
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_all_evidence_has_a_description(kind: Kind) -> None:
+def test_all_evidence_has_a_description(kind: EvidenceKind) -> None:
     assert describe(EVIDENCE[kind], "started")
 
 

@@ -14,6 +14,7 @@ from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invar
 
 from plivo_record_async.protocol.models import (
     ApiResponse,
+    EvidenceKind,
     Recording,
     RecordingEnded,
     RecordingState,
@@ -38,7 +39,7 @@ from plivo_record_async.protocol.recording.evidence import (
     StartRejected,
 )
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
-from plivo_record_async.protocol.recording.kinds import Kind, kind_of
+from plivo_record_async.protocol.recording.kinds import kind_of
 from plivo_record_async.protocol.recording.lifecycle import (
     TABLE,
     Effect,
@@ -47,7 +48,7 @@ from plivo_record_async.protocol.recording.lifecycle import (
     apply,
     begin_sending,
 )
-from plivo_record_async.protocol.recording.record import FollowedRecording, progress_of, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, progress_of
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     ACCEPTED,
@@ -83,7 +84,7 @@ ORDER: dict[RecordingState, int] = {
     "recorded": 8,
     "transcribed": 9,
 }
-CALLBACKS: tuple[Kind, ...] = (
+CALLBACKS: tuple[EvidenceKind, ...] = (
     "start_confirmed",
     "start_failed",
     "recording_began",
@@ -104,7 +105,7 @@ def test_the_table_has_a_row_for_every_kind_of_evidence() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_transition_leads_back(kind: Kind) -> None:
+def test_no_transition_leads_back(kind: EvidenceKind) -> None:
     back = {
         (state, new)
         for state, new in TABLE[kind].items()
@@ -114,7 +115,7 @@ def test_no_transition_leads_back(kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", CALLBACKS)
-def test_a_callback_is_evidence_in_every_state(kind: Kind) -> None:
+def test_a_callback_is_evidence_in_every_state(kind: EvidenceKind) -> None:
     assert set(TABLE[kind]) == set(STATES)
     assert None not in TABLE[kind].values()
 
@@ -125,7 +126,7 @@ def test_only_a_start_that_was_never_sent_is_sent() -> None:
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_every_state_and_evidence_follow_the_table(kind: Kind, state: RecordingState) -> None:
+def test_every_state_and_evidence_follow_the_table(kind: EvidenceKind, state: RecordingState) -> None:
     record = recording(state)
     now = due_time(record)
     if state not in TABLE[kind]:
@@ -140,7 +141,7 @@ def test_every_state_and_evidence_follow_the_table(kind: Kind, state: RecordingS
 
 @pytest.mark.parametrize("kind", ["accepted", "rejected", "not_sent", "outcome_unknown", *CALLBACKS])
 @pytest.mark.parametrize("state", STATES)
-def test_repeated_evidence_changes_nothing(kind: Kind, state: RecordingState) -> None:
+def test_repeated_evidence_changes_nothing(kind: EvidenceKind, state: RecordingState) -> None:
     if TABLE[kind].get(state) is None:
         return
     once = record_after(recording(state), EVIDENCE[kind])
@@ -224,7 +225,7 @@ def test_only_the_handler_that_failed_runs_again_after_a_pause() -> None:
     assert (record.unhandled, effects) == (("RecordingEnded",), ())
     assert record.history == before.history, "a failed handler does not belong to the history of the recording"
     assert record.due_at == NOW + DEFAULT_TRACKING.handler_lease
-    assert status_of(record).handler_error == (
+    assert record.status.handler_error == (
         "handler b of RecordingEnded failed once, the last time with ValueError: no; it runs again at "
         "2026-03-01T12:01:00+00:00"
     )
@@ -236,7 +237,7 @@ def test_only_the_handler_that_failed_runs_again_after_a_pause() -> None:
     assert record.due_at == first_pause + 2 * DEFAULT_TRACKING.handler_lease
     record, _ = apply(record, EventHandled(name="RecordingEnded"), first_pause, events_with_handlers=TWO_HANDLED)
     assert (record.unhandled, record.handler_runs, record.due_at) == ((), (), due_time(record))
-    assert status_of(record).handler_error is None
+    assert record.status.handler_error is None
 
 
 def test_other_evidence_does_not_shorten_the_pause_of_a_handler() -> None:
@@ -263,7 +264,7 @@ def test_a_handler_that_fails_for_two_days_is_given_up_and_that_stays_visible() 
     [run] = [effect.run for effect in effects if isinstance(effect, GiveUpHandler)]
     assert (run.handler, run.failures) == ("b", 53)
     assert run in record.handler_runs
-    assert status_of(record).handler_error == str(run)
+    assert record.status.handler_error == str(run)
     assert str(run).endswith("it was given up")
     assert (len(effects), record.due_at) == (1, None), "nothing is handed over any more"
 

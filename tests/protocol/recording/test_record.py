@@ -7,7 +7,7 @@ import pytest
 
 from plivo_record_async.protocol.models import ApiResponse, RecordingState, RecordingStatus, StartRequest
 from plivo_record_async.protocol.recording.evidence import CandidatesFound
-from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress_of, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording, Stage, progress_of
 from tests.support.samples.recordings import (
     ACCEPTED,
     CONFIRMED,
@@ -62,7 +62,8 @@ def test_transcript_that_was_not_requested_is_not_expected() -> None:
 
 
 def test_the_status_is_what_users_see() -> None:
-    assert status_of(recording("recorded")) == RecordingStatus(
+    record = recording("recorded")
+    assert record.status == RecordingStatus(
         start_id="start-1",
         conference_name="standup",
         state="recorded",
@@ -71,7 +72,16 @@ def test_the_status_is_what_users_see() -> None:
         record_url="https://f/1.mp3",
         error=None,
         updated_at=NOW,
+        duration_ms=61_000,
+        history=record.history,
     )
+    assert [(step.kind, step.state) for step in record.status.history] == [
+        ("planned", "planned"),
+        ("sending_began", "sending"),
+        ("accepted", "accepted"),
+        ("recording_ended", "recorded"),
+    ]
+    assert record_after(record, TRANSCRIBED).status.transcription == "good morning"
 
 
 @pytest.mark.parametrize(

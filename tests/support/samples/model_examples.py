@@ -9,6 +9,7 @@ from plivo_record_async.protocol.models import (
     ApiResponse,
     Conference,
     Failed,
+    HistoryEntry,
     PendingResponse,
     RateLimit,
     Recording,
@@ -46,6 +47,7 @@ VALUES: list[Any] = [
     RecordingEnded(record_url="u", ended_at=datetime(2026, 1, 2, tzinfo=UTC)),
     TranscriptionEnded(recording_id="r", transcription="hello"),
     UnknownCallback(raw={"x": "y"}),
+    HistoryEntry(kind="planned", state="planned", at=datetime(2026, 1, 2, tzinfo=UTC), description="planned"),
     RecordingStatus(start_id="s", conference_name="c", state="planned", updated_at=datetime(2026, 1, 2, tzinfo=UTC)),
 ]
 """One value of each class."""

@@ -7,7 +7,7 @@ from typing import get_args
 
 import attrs
 
-from plivo_record_async.protocol.models import Recording, RecordingState
+from plivo_record_async.protocol.models import EvidenceKind, Recording, RecordingState
 from plivo_record_async.protocol.recording.evidence import (
     CandidatesFound,
     ConferenceGone,
@@ -21,7 +21,6 @@ from plivo_record_async.protocol.recording.evidence import (
     SendingBegan,
     SendingContinued,
 )
-from plivo_record_async.protocol.recording.kinds import Kind
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.testing.store_contract.samples import (
     ACCEPTED,
@@ -67,7 +66,7 @@ __all__ = [
     "with_last_step_at",
 ]
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+KINDS: tuple[EvidenceKind, ...] = get_args(EvidenceKind)
 
 ROW = Recording(
     recording_id="rec-1",
@@ -82,7 +81,7 @@ ROW = Recording(
 RUNNING_ROW = Recording(recording_id="rec-1", conference_name="standup", started_at=NOW)
 OTHER_ROW = Recording(recording_id="rec-0", conference_name="standup", started_at=NOW)
 
-EVIDENCE: dict[Kind, Evidence] = {
+EVIDENCE: dict[EvidenceKind, Evidence] = {
     "sending_began": SendingBegan(),
     "sending_continued": SendingContinued(),
     "accepted": ACCEPTED,

@@ -14,7 +14,6 @@ from plivo_record_async import _clock
 from plivo_record_async.protocol.recording.evidence import EventHandled, HandlerProgress
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import apply
-from plivo_record_async.protocol.recording.record import status_of
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking.handling.dispatcher import LocalRuns
 from plivo_record_async.tracking.handling.handlers import HandleableEvent, Handler
@@ -51,7 +50,7 @@ async def test_only_the_handler_that_failed_runs_again(order: int, caplog: pytes
         await its.follower.apply(await its.store.create(sending()), ENDED)
         record = await wait_until_handled(its)
         assert (good.times, bad.times) == (1, 3)
-        assert (record.handler_runs, status_of(record).handler_error) == ((), None)
+        assert (record.handler_runs, record.status.handler_error) == ((), None)
     assert "start start-1: handler bad of RecordingEnded failed; it runs again after a pause" in caplog.text
     assert "not yet" in caplog.text
 
@@ -106,7 +105,7 @@ async def test_handler_runs_again_whatever_it_raises_and_the_others_run_once(
         record = await its.follower.apply(await its.store.create(sending()), ENDED)
         noted = await its.store.watch("start-1", version=record.version)
         assert noted is not None
-        assert description in str(status_of(noted).handler_error)
+        assert description in str(noted.status.handler_error)
         assert {run.handler: run.failures for run in noted.handler_runs if run.error} == {"bad": 1}
         await wait_until_handled(its)
         assert (before.times, len(times), after.times) == (1, 3, 1)
@@ -143,7 +142,7 @@ async def test_handler_that_never_ends_delays_no_other_and_is_given_up(caplog: p
         await its.follower.apply(await its.store.create(sending(tracking=tracking)), ENDED)
         record = await wait_until_handled(its)
         assert (endless.times, good.times, bad.times) == (1, 1, 3)
-        assert status_of(record).handler_error == "handler endless of RecordingEnded did not end; it was given up"
+        assert record.status.handler_error == "handler endless of RecordingEnded did not end; it was given up"
         assert record.due_at is None
         while its.follower._session.tasks.required_count:  # pyright: ignore[reportPrivateUsage]
             await asyncio.sleep(0)
@@ -207,7 +206,7 @@ async def test_handler_that_was_given_up_stays_given_up_when_another_one_fails_a
         record = await wait_until_handled(its)
         assert (idle.times, bad.times) == (0, 2)
         assert record.handler_runs == (given_up,)
-        assert status_of(record).handler_error == str(given_up)
+        assert record.status.handler_error == str(given_up)
 
 
 async def test_event_that_a_crash_left_unhandled_is_handled() -> None:
@@ -251,7 +250,7 @@ async def test_slow_handler_is_noted_in_the_record() -> None:
             assert changed is not None
             record = changed
         [run] = record.handler_runs
-        assert (run.handler, run.failures, run.error, status_of(record).handler_error) == ("slow", 0, None, None)
+        assert (run.handler, run.failures, run.error, record.status.handler_error) == ("slow", 0, None, None)
         handler.go.set()
         await wait_until_handled(its)
 

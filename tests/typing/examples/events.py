@@ -6,11 +6,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, assert_never, assert_type
+from typing import Any, Literal, assert_never, assert_type
 
 from plivo_record_async import (
     ApiResponse,
     CallbackEvent,
+    EvidenceKind,
+    HistoryEntry,
     MemoryStore,
     OutcomeUnknownError,
     RecordClient,
@@ -67,6 +69,13 @@ def all_states(state: RecordingState) -> bool:
 def states(status: RecordingStatus) -> None:
     assert_type(status.state, RecordingState)
     assert_type(status.updated_at, datetime)
+    assert_type(status.duration_ms, int | None)
+    assert_type(status.transcription, str | None)
+    assert_type(status.history, tuple[HistoryEntry, ...])
+    for step in status.history:
+        assert_type(step.kind, EvidenceKind | Literal["planned"])
+        if step.kind == "recording_starts":  # error: comparison-overlap, reportUnnecessaryComparison
+            return
     if status.state == "recorder":  # error: comparison-overlap, reportUnnecessaryComparison
         return
     known: dict[str, Any] = {"start_id": "s", "conference_name": "c", "updated_at": status.updated_at}
