@@ -65,6 +65,18 @@ def run_console(example: Example) -> None:
     assert done.stdout.strip() == expected.strip(), done.stdout  # noqa: S101 - it is a test
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell pytest-xdist which tests one process runs: those of a file, or those of a file and a route.
+
+    The examples of a document build on each other. The tests that run on every route wait for a server most of the
+    time, and would be the last to end if one process ran them all.
+    """
+    for item in items:
+        parameters = getattr(item, "callspec", None)
+        route = parameters.params.get("route", "") if parameters else ""
+        item.add_marker(pytest.mark.xdist_group(f"{item.nodeid.partition('::')[0]} {route}".rstrip()))
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Show whole tracebacks: sybil's filter fails on the short ones in a group, such as that of leaked sockets."""
     if isinstance(item, SybilItem):

@@ -27,7 +27,7 @@ from plivo_record_async.emulator.history.history import History
 __all__ = ["Deliverer"]
 
 _PATIENCE = 0.5
-"""Real seconds: how long `attempts_settled` waits for a slow receiver."""
+"""Real seconds: how long `attempts_settled` waits for a slow receiver, unless another time is given."""
 
 _LONGEST_HOLD = 1.0
 """Seconds of the clock: how long a reordered callback waits for the next one."""
@@ -110,10 +110,14 @@ class Deliverer:
         """
         return self._spawn(delivery.callback, replay_of=delivery.id)
 
-    async def attempts_settled(self) -> None:
-        """Wait until every callback waits for the clock, or has been delivered or given up, but at most `_PATIENCE`."""
+    async def attempts_settled(self, *, patience: float = _PATIENCE) -> None:
+        """Wait until every callback waits for the clock, or has been delivered or given up.
+
+        Args:
+            patience: The maximum time to wait, in real seconds.
+        """
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(patience):
                 while self._active:
                     await next(iter(self._active.values())).wait()
         except TimeoutError:
@@ -132,13 +136,14 @@ class Deliverer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def aclose(self, *, grace: float = 1.0) -> None:
-        """Wait for callbacks under way, then cancel the others and log a warning.
+        """Wait for attempts under way, then cancel the callbacks that were not delivered and log a warning for each.
+
+        A callback that waits for the clock, for example before a retry, is not waited for.
 
         Args:
-            grace: The maximum time to wait, in seconds.
+            grace: The maximum time to wait, in real seconds.
         """
-        if self._tasks:
-            await asyncio.wait(tuple(self._tasks), timeout=grace)
+        await self.attempts_settled(patience=grace)
         for callback in self._tasks.values():
             _logger.warning(
                 "the emulator was shut down before the %s callback to %s was delivered", callback.kind, callback.url

@@ -261,6 +261,19 @@ async def test_closing_cancels_slow_deliveries_and_logs_them(caplog: pytest.LogC
     assert [task for task in asyncio.all_tasks() if task is not asyncio.current_task()] == []
 
 
+@pytest.mark.parametrize("clock", [RealClock(first_pause=60.0), VirtualClock()], ids=["real", "virtual"])
+async def test_closing_does_not_wait_for_a_retry(
+    clock: RealClock | VirtualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with CallbackServer.listening(500) as receiver, delivering(clock=clock) as (deliverer, history):
+        deliverer.send_soon(callback(f"{receiver.url}/#rp=5xx"))
+        await deliverer.attempts_settled()
+        async with asyncio.timeout(0.5):  # the default grace is one second
+            await deliverer.aclose()
+    assert [each.status for each in finished(history)] == [500]
+    assert len(caplog.messages) == 1
+
+
 def faulty() -> Faults:
     return Faults(seed=0, publish=lambda _: None)
 
