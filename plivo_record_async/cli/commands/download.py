@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.input.arguments import PathSegment
-from plivo_record_async.cli.input.options import Seconds, json_option
+from plivo_record_async.cli.input.arguments import RECORDING_ID
+from plivo_record_async.cli.input.options import Seconds, json_option, store_option
+from plivo_record_async.cli.input.store import open_existing_store, usable_store
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
 from plivo_record_async.cli.output.outcomes import printable
 from plivo_record_async.cli.output.printer import Printer
@@ -20,7 +21,9 @@ from plivo_record_async.cli.signals import reading_client, run_reading
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.media.hosts import DEFAULT_MEDIA_HOSTS
+from plivo_record_async.stores.interface import Store
 from plivo_record_async.transport.batch import run_many
+from plivo_record_async.transport.downloads.download import RecordedFile
 
 if TYPE_CHECKING:
     from plivo_record_async.cli.output.download_progress import DownloadProgress
@@ -29,7 +32,7 @@ __all__ = ["download"]
 
 
 @click.command(short_help="Download recorded files.")
-@click.argument("items", metavar="ID|URL...", nargs=-1, required=True, type=PathSegment("recording_id"))
+@click.argument("items", metavar="ID|URL...", nargs=-1, required=True, type=RECORDING_ID)
 @click.option(
     "-o",
     "--output",
@@ -63,14 +66,22 @@ __all__ = ["download"]
     metavar="HOST",
     help="Download from this host too. This option may be given several times.  [default: Plivo's hosts only]",
 )
+@store_option("Look for each ID as a start_id in this store first. It must exist.")
 @json_option
 def download(
-    *, items: tuple[str, ...], concurrency: int, media_hosts: tuple[str, ...], as_json: bool, **options: Any
+    *,
+    items: tuple[str, ...],
+    concurrency: int,
+    media_hosts: tuple[str, ...],
+    store: str | None,
+    as_json: bool,
+    **options: Any,
 ) -> ExitCode:
     """Download the files of recordings.
 
-    Each argument is the ID that Plivo gave to a recording, or the URL of a file. The name of a file is the last segment
-    of its URL. Write -- before an ID that begins with a dash.
+    Each argument is the ID that Plivo gave to a recording, or the URL of a file or, with --store, the start_id of a
+    followed recording. The name of a file is the last segment of its URL. Write -- before an ID that begins with a
+    dash.
 
     A file is complete as soon as it has its name: until then, its bytes are in a file with the suffix .part. If the
     command is interrupted, or even killed, the same command resumes the download. Files that exist are not replaced
@@ -82,12 +93,14 @@ def download(
     \b
     Examples:
       plivo-record download 5d7e1c1e-5f2e-4a3a-9a3c-0a4b6f2f7b1d
+      plivo-record download --store recordings.db 0198f2c5d1a0b7e6c3f4a5968778695a
       plivo-record download -o recordings https://media.plivo.com/v1/Account/MA…/Recording/5d7e1c1e.mp3
       plivo-record recordings list --json | jq -r .recording_id | xargs plivo-record download -o recordings
     """  # noqa: D301 - click wants the control character
     printer = Printer(as_json)
     client = RecordClient(media_hosts=[*DEFAULT_MEDIA_HOSTS, *media_hosts])
-    work = _Downloads(client, printer, **options).run(items, concurrency)
+    downloads = _Downloads(client, printer, None if store is None else open_existing_store(store), **options)
+    work = downloads.run(items, concurrency)
     return run_reading(work, printer, "; the same command resumes the downloads that are not complete")
 
 
@@ -97,16 +110,25 @@ class _Downloads:
     Args:
         client: The client, which is entered here.
         printer: Prints the outcomes.
+        store: The store of followed recordings, which is closed here. If None, there is none.
         directory: The directory of the files.
         overwrite: Whether existing files may be replaced.
         wait: The number of seconds to wait for a file that does not exist yet.
     """
 
     def __init__(
-        self, client: RecordClient, printer: Printer, *, directory: Path, overwrite: bool, wait: float
+        self,
+        client: RecordClient,
+        printer: Printer,
+        store: Store | None,
+        *,
+        directory: Path,
+        overwrite: bool,
+        wait: float,
     ) -> None:
         self._client = client
         self._printer = printer
+        self._store = store
         self._directory = directory
         self._overwrite = overwrite
         self._wait = wait
@@ -122,7 +144,10 @@ class _Downloads:
             from plivo_record_async.cli.output.download_progress import download_progress  # noqa: PLC0415 - rich
         code = ExitCode.DONE
         self._directory.mkdir(parents=True, exist_ok=True)
-        async with reading_client(self._client):
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(reading_client(self._client))
+            if self._store is not None:
+                stack.push_async_callback(self._store.aclose)
             with download_progress(shown=not self._printer.as_json) as progress:
                 download_one = partial(self._download, progress)
                 async with aclosing(run_many(dict.fromkeys(items), download_one, concurrency=concurrency)) as outcomes:
@@ -135,18 +160,32 @@ class _Downloads:
         return code
 
     async def _download(self, progress: DownloadProgress, item: str) -> Path:
-        recording = item if "://" in item else await self._client.get_recording(item)
-        if not isinstance(recording, str) and recording.recording_url is None:
-            raise PlivoRecordError(f"recording {item!r} has no file yet. It may still be running")
+        recorded = await self._find(item)
         with progress.of_file(item) as report:
             try:
                 return await self._client.download_recording(
-                    recording, self._directory, progress=report, overwrite=self._overwrite, wait=self._wait
+                    recorded, self._directory, progress=report, overwrite=self._overwrite, wait=self._wait
                 )
             except FileExistsError as error:
                 raise PlivoRecordError(
                     f"the file of {item!r} exists already. To replace it, use --overwrite"
                 ) from error
+
+    async def _find(self, item: str) -> RecordedFile:
+        """Return the URL of a file, or the recording that has it."""
+        if "://" in item:
+            return item
+        with usable_store():
+            record = None if self._store is None else await self._store.get(item)
+        if record is not None:
+            status = record.status
+            if status.record_url is not None:
+                return status
+            raise PlivoRecordError(f"the recording of start {item!r} has no file. Its state is {status.state}")
+        recording = await self._client.get_recording(item)
+        if recording.recording_url is None:
+            raise PlivoRecordError(f"recording {item!r} has no file yet. It may still be running")
+        return recording
 
     def _print(self, item: str, path: Path) -> None:
         if self._printer.as_json:

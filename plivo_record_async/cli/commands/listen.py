@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 from contextlib import closing
-from pathlib import Path
 
 import click
 
 from plivo_record_async.cli.extras import needed_extra
-from plivo_record_async.cli.input.options import json_option
-from plivo_record_async.cli.input.store import usable_store
+from plivo_record_async.cli.input.options import json_option, store_option
+from plivo_record_async.cli.input.store import open_store, store_name, usable_store
 from plivo_record_async.cli.output.background import printing
 from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.log import showing_log
@@ -35,22 +34,15 @@ __all__ = ["listen"]
     help="The port to listen on. If 0, any free port.",
 )
 @click.option("--public-url", metavar="URL", help="The URL that Plivo calls.  [default: the loopback address]")
-@click.option(
-    "--db",
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    default=Path("recordings.db"),
-    show_default=True,
-    help="The SQLite file in which everything is stored. It is created if it does not exist.",
-)
+@store_option("Keep everything in this store. A file is created if it does not exist.", default="recordings.db")
 @json_option
-def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: bool) -> ExitCode:
-    """Receive Plivo's callbacks, store them in a file, and show them as they arrive.
+def listen(*, host: str, port: int, public_url: str | None, store: str, as_json: bool) -> ExitCode:
+    """Receive Plivo's callbacks, store them, and show them as they arrive.
 
-    The command receives the callbacks of every RecordingTracker that uses the same file and whose public_url leads to
-    this command, and it follows their recordings as those trackers do. It also receives the callbacks of recordings
-    that were started without a tracker, if Plivo sends them to URL/recording and URL/transcription, where URL is the
-    --public-url.
+    The command receives the callbacks of every start with the same store and the same public URL: those of the command
+    start, with its options --store and --public-url, and those of a RecordingTracker. It follows their recordings as a
+    RecordingTracker does. It also receives the callbacks of recordings that were started without a store, if Plivo
+    sends them to URL/recording and URL/transcription, where URL is the --public-url.
 
     The signature of each callback is verified for the --public-url, which must therefore be exactly the URL that Plivo
     calls. With the emulator, you can omit --public-url. Rejected callbacks are reported on standard error.
@@ -64,7 +56,7 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
     \b
     Examples:
       plivo-record listen
-      plivo-record listen --public-url https://me.example/plivo --db recordings.db --json
+      plivo-record listen --public-url https://me.example/plivo --store recordings.db --json
     """  # noqa: D301 - click wants the control character
     with needed_extra("emulator"):
         from plivo_record_async.serving import is_loopback, open_listener, url_of  # noqa: PLC0415 - it needs the extra
@@ -75,17 +67,16 @@ def listen(*, host: str, port: int, public_url: str | None, db: Path, as_json: b
                 "and only a loopback --host has a default",
                 click.get_current_context(),
             )
-        asyncio.run(_until_signalled(listening, public_url or url_of(listening), db, Printer(as_json)))
+        asyncio.run(_until_signalled(listening, public_url or url_of(listening), store, Printer(as_json)))
     return ExitCode.DONE
 
 
-async def _until_signalled(listening: socket.socket, public_url: str, db: Path, printer: Printer) -> None:
+async def _until_signalled(listening: socket.socket, public_url: str, store: str, printer: Printer) -> None:
     from plivo_record_async.cli.listen.events import Ready, received  # noqa: PLC0415 - only this command needs it
 
     with needed_extra("cli"):
         from plivo_record_async.cli.listen.view import view  # noqa: PLC0415 - no other command needs rich
     from plivo_record_async.serving import serving, url_of  # noqa: PLC0415 - it needs the extra
-    from plivo_record_async.stores.sqlite.store import SQLiteStore  # noqa: PLC0415 - it needs sqlite3
 
     ended = end_signal()
     async with printing(view(printer), ended) as show:
@@ -98,9 +89,9 @@ async def _until_signalled(listening: socket.socket, public_url: str, db: Path, 
             async with (
                 RecordClient() as client,
                 RecordingTracker(
-                    client, public_url=public_url, store=SQLiteStore(db, observer=show_callbacks)
+                    client, public_url=public_url, store=open_store(store, observer=show_callbacks)
                 ) as tracker,
                 serving(tracker, listening),
             ):
-                show(Ready(url=url_of(listening), public_url=public_url, db=db))
+                show(Ready(url=url_of(listening), public_url=public_url, db=store_name(store)))
                 await ended.wait()

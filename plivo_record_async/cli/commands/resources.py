@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 import click
 
-from plivo_record_async.cli.input.arguments import PathSegment, Time
+from plivo_record_async.cli.input.arguments import CONFERENCE_NAME, RECORDING_ID, Time
 from plivo_record_async.cli.input.options import json_option, timeout_option
 from plivo_record_async.cli.output.attributes import attribute_lines, duration_text, time_text
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
@@ -26,7 +26,7 @@ __all__ = ["conferences", "recordings"]
 
 _CONCURRENCY = 8
 
-_ids = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=PathSegment("recording_id"))
+_ids = click.argument("ids", metavar="ID...", nargs=-1, required=True, type=RECORDING_ID)
 
 
 @click.group(no_args_is_help=False, short_help="List, show or delete the recordings that Plivo stores.")
@@ -44,7 +44,7 @@ def recordings() -> None:
 @click.option(
     "--conference",
     "conference_name",
-    type=PathSegment("conference_name"),
+    type=CONFERENCE_NAME,
     metavar="NAME",
     help="List only the recordings of this conference.",
 )
@@ -209,7 +209,7 @@ def conferences_list(*, timeout: float | None, as_json: bool) -> ExitCode:
 
 
 @conferences.command("get", short_help="Show conferences that are live.")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=PathSegment("conference_name"))
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, type=CONFERENCE_NAME)
 @timeout_option
 @json_option
 def conferences_get(*, names: tuple[str, ...], timeout: float | None, as_json: bool) -> ExitCode:

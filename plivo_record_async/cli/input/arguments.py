@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,21 +10,23 @@ import click
 
 from plivo_record_async.protocol.arguments import path_segment
 
-__all__ = ["PathSegment", "Time"]
+__all__ = ["CONFERENCE_NAME", "RECORDING_ID", "CheckedText", "Time"]
 
 
-class PathSegment(click.types.StringParamType):
-    """The type of an ID or a name that becomes a segment of the path of a request.
+class CheckedText(click.types.StringParamType):
+    """The type of an argument that a function of the library checks.
 
     Args:
-        name: What the value is, for messages: ``recording_id`` or ``conference_name``.
+        check: The function. Its arguments are the name and the value. It raises ``ValueError`` if the value is invalid.
+        name: What the value is, for messages: for example ``recording_id``.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, check: Callable[[str, object], str], name: str) -> None:
+        self._check = check
         self.name = name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Return the value, if a request can contain it.
+        """Return the value unchanged if it is valid.
 
         Args:
             value: The value as it was given.
@@ -31,12 +34,16 @@ class PathSegment(click.types.StringParamType):
             ctx: The context of the command.
 
         Raises:
-            BadParameter: The value is empty, ``.`` or ``..``.
+            BadParameter: The value is invalid.
         """
         try:
-            return path_segment(self.name, value)
+            return self._check(self.name, value)
         except ValueError as error:
             self.fail(f"{error}.", param, ctx)
+
+
+RECORDING_ID = CheckedText(path_segment, "recording_id")
+CONFERENCE_NAME = CheckedText(path_segment, "conference_name")
 
 
 class Time(click.DateTime):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
-__all__ = ["DEFAULT_TIMEOUT", "Seconds", "json_option", "timeout_option"]
+__all__ = ["DEFAULT_TIMEOUT", "Seconds", "json_option", "store_option", "timeout_option"]
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 DEFAULT_TIMEOUT = 30.0
 """The timeout of one call in seconds, unless ``--timeout`` is given."""
@@ -41,3 +44,21 @@ timeout_option = click.option(
     metavar="SECONDS",
     help=f"The seconds that one call may take in total.  [default: {DEFAULT_TIMEOUT:g}]",
 )
+
+
+def store_option(text: str, *, default: str | None = None) -> Callable[[CommandT], CommandT]:
+    """Return the option ``--store``. ``--db`` is its other name.
+
+    Args:
+        text: What the store is used for.
+        default: The store that is used without the option. If None, the value of the option is then None.
+    """
+    return click.option(
+        "--store",
+        "--db",
+        "store",
+        metavar="STORE",
+        default=default,
+        show_default=True,
+        help=f"{text} STORE is the path of an SQLite file, or a postgresql:// address.",
+    )

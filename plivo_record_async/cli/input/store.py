@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 from plivo_record_async.errors import ConfigurationError, StoreError
 from plivo_record_async.stores.interface import Store, StoreObserver
 from plivo_record_async.stores.sqlite.statements import NOT_OPENED
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 
-__all__ = ["open_store", "usable_store"]
+__all__ = ["open_existing_store", "open_store", "store_name", "usable_store"]
 
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
@@ -31,6 +33,30 @@ def open_store(text: str, *, observer: StoreObserver | None = None) -> Store:
         return SQLiteStore(text, observer=observer)
     except ValueError as error:
         raise ConfigurationError(f"--store: {error}") from error
+
+
+def open_existing_store(text: str) -> Store:
+    """Return the store that the value of ``--store`` names, for a command that must not create it.
+
+    Args:
+        text: The path of an SQLite file.
+
+    Raises:
+        ConfigurationError: The text does not name a store, or the file does not exist.
+    """
+    store = open_store(text)
+    if not text.startswith(_POSTGRES_SCHEMES) and not Path(text).exists():
+        raise ConfigurationError(f"--store: the file {text!r} does not exist")
+    return store
+
+
+def store_name(text: str) -> str:
+    """Return the value of ``--store`` without the user, the password and the options of a database.
+
+    Args:
+        text: The value of ``--store``.
+    """
+    return re.sub("(?<=://)[^/]*@", "", text.partition("?")[0]) if text.startswith(_POSTGRES_SCHEMES) else text
 
 
 @contextmanager

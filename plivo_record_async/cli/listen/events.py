@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import attrs
@@ -31,12 +30,12 @@ class Ready:
     Attributes:
         url: The address at which the command listens.
         public_url: The URL that Plivo calls.
-        db: The file in which callbacks are stored.
+        db: The store in which callbacks are kept, without a password.
     """
 
     url: str
     public_url: str
-    db: Path
+    db: str
 
 
 @attrs.frozen(kw_only=True)

@@ -25,7 +25,7 @@ Result = RecordingStarted | RecordingStopped | PendingResponse
 
 OutcomeKind = Literal["done", "failed", "unknown"]
 
-_ERROR_FIELDS = ("status", "api_id", "phase", "retry_after", "sent_at")
+_ERROR_FIELDS = ("status", "api_id", "phase", "retry_after", "sent_at", "start_id")
 _RESULT_FIELDS = ("recording_id", "api_id", "url")
 _LABELS: dict[type, str] = {RecordingStarted: "started", RecordingStopped: "stopped", PendingResponse: "pending"}
 _COLOURS: dict[OutcomeKind, str] = {"done": "green", "failed": "red", "unknown": "yellow"}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
@@ -22,7 +22,7 @@ from plivo_record_async.cli.output.outcomes import Result, Tally, error_object, 
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import Outcome
 
-__all__ = ["Printer"]
+__all__ = ["Printer", "printed"]
 
 
 @attrs.frozen
@@ -140,6 +140,23 @@ class Printer:
     def discard_output(self) -> None:
         """Discard all further output on stdout, and what has been printed and not been written."""
         _discard(sys.stdout)
+
+
+def printed(printer: Printer, print_it: Callable[[], None]) -> bool:
+    """Print the outcome of a call that was made, and return whether that was possible.
+
+    If it was not, the exit code must not be `ExitCode.FAILED`, which would mean that the call may be repeated.
+
+    Args:
+        printer: The printer.
+        print_it: Prints the outcome.
+    """
+    try:
+        print_it()
+    except OSError as error:
+        printer.stop_printing(error, "The call was made, but its outcome cannot be printed")
+        return False
+    return True
 
 
 def _print_on_stderr(line: str) -> None:

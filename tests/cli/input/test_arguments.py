@@ -5,17 +5,17 @@ from datetime import UTC, datetime, timedelta, timezone
 import click
 import pytest
 
-from plivo_record_async.cli.input.arguments import PathSegment, Time
+from plivo_record_async.cli.input.arguments import RECORDING_ID, Time
 
 
 def test_id_is_returned_unchanged() -> None:
-    assert PathSegment("recording_id").convert(" a/b?c\n", None, None) == " a/b?c\n"
+    assert RECORDING_ID.convert(" a/b?c\n", None, None) == " a/b?c\n"
 
 
 @pytest.mark.parametrize("value", ["", ".", "..", "\udcff"])
 def test_id_that_no_request_can_contain_is_refused_by_its_name(value: str) -> None:
     with pytest.raises(click.BadParameter, match=r"recording_id .*\.$"):
-        PathSegment("recording_id").convert(value, None, None)
+        RECORDING_ID.convert(value, None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -131,5 +130,5 @@ def test_json_of_a_callback_has_the_event_and_its_recording() -> None:
 
 
 def test_json_of_ready() -> None:
-    json = json_fields(Ready(url="http://l", public_url="https://p", db=Path("r.db")))
-    assert json == {"type": "Ready", "url": "http://l", "public_url": "https://p", "db": Path("r.db")}
+    json = json_fields(Ready(url="http://l", public_url="https://p", db="r.db"))
+    assert json == {"type": "Ready", "url": "http://l", "public_url": "https://p", "db": "r.db"}

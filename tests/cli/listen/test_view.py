@@ -4,7 +4,6 @@ import io
 import json
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -18,7 +17,7 @@ AT = datetime(2026, 1, 2, 3, 4, 5, 600_000, tzinfo=UTC)
 STATUS = RecordingStatus(start_id="s", conference_name="a\x1bb", state="recorded", updated_at=AT)
 ENDED = RecordingEnded(record_url="http://h/r.mp3", recording_id="r\x1b", duration_ms=1500)
 EVENTS: list[ListenEvent] = [
-    Ready(url="http://l", public_url="https://p", db=Path("r.db")),
+    Ready(url="http://l", public_url="https://p", db="r.db"),
     ReceivedCallback(received_at=AT, event=ENDED, status=STATUS),
     ReceivedCallback(received_at=AT, event=ApiResponse(api_id="i", error="not found")),
     "a callback\nwas refused",
