@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 
 import attrs
@@ -10,7 +11,7 @@ import pytest
 from blockbuster import BlockBuster
 from click.testing import Result
 
-from plivo_record_async import RecordClient
+from plivo_record_async import RecordClient, SQLiteStore
 from plivo_record_async.emulator import Emulator
 from tests.support.programs.cli_process import json_lines, start_command
 from tests.support.servers.media_server import FILE, MediaServer, Reply
@@ -70,6 +71,26 @@ async def test_running_recording_has_no_file_yet(command: Command, plivo: Emulat
     ended = await command("download", recording["recording_id"], "--wait", "0", "-o", str(tmp_path))
     assert (ended.exit_code, ended.stdout) == (1, "")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_id_is_looked_up_in_the_store_first(command: Command, recorded: tuple[str, str], tmp_path: Path) -> None:
+    store = str(tmp_path / "r.db")
+    await command("start", "standup", "--store", store, "--public-url", "http://127.0.0.1:9", "--json")
+    async with aclosing(SQLiteStore(store)) as opened:
+        (record,) = await opened.records()
+    ended = await command("download", record.start_id, recorded[0], "--store", store, "-o", str(tmp_path))
+    assert (ended.exit_code, ended.stdout) == (1, f"{tmp_path}/{recorded[0]}.mp3\n")
+    assert "has no file. Its state is accepted" in ended.stderr
+
+
+@pytest.mark.parametrize("content", [None, b"this is a text, and it is longer than a header" * 10])
+async def test_unusable_store_is_a_configuration_error(command: Command, tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "r.db"
+    if content is not None:
+        path.write_bytes(content)
+    ended = await command("download", "an-id", "--store", str(path), "-o", str(tmp_path))
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith("error: ")
 
 
 async def test_another_host_must_be_named(command: Command, tmp_path: Path) -> None:

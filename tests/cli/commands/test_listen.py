@@ -162,6 +162,27 @@ async def test_callback_of_a_followed_recording_is_shown_and_known_after_a_resta
     assert status["duration_ms"] == ended.duration_ms
 
 
+async def test_start_listen_status_and_download_use_one_store(
+    plivo: Emulator, command: Command, tmp_path: Path
+) -> None:
+    store = str(tmp_path / "r.db")
+    async with listening(plivo, tmp_path / "r.db", "--json") as receiver:
+        started = await command("start", "standup", "--store", store, "--public-url", receiver.url, "--json")
+        start_id = json.loads(started.stdout)["start_id"]
+        await plivo.end_conference("standup")
+        received = [await receiver.record(), await receiver.record()]
+        assert await receiver.end() == (b"", b"")
+    assert {(each["type"], each["start_id"]) for each in received} == {
+        ("ApiResponse", start_id),
+        ("RecordingEnded", start_id),
+    }
+    listed = await command("status", "--store", store)
+    assert listed.stdout.split()[1:4] == ["recorded", "standup", f"start_id={start_id}"]
+    downloaded = await command("download", start_id, "--store", store, "-o", str(tmp_path))
+    assert (downloaded.exit_code, downloaded.stderr) == (0, "")
+    assert Path(downloaded.stdout.rstrip()).stat().st_size > 0
+
+
 async def test_repeated_callback_is_shown_once(plivo: Emulator, tmp_path: Path) -> None:
     db = tmp_path / "r.db"
     async with listening(plivo, db, "--json") as receiver:

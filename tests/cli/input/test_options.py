@@ -5,7 +5,7 @@ import pytest
 from click.testing import CliRunner
 
 from plivo_record_async import RecordClient
-from plivo_record_async.cli.input.options import DEFAULT_TIMEOUT, Seconds, timeout_option
+from plivo_record_async.cli.input.options import DEFAULT_TIMEOUT, Seconds, store_option, timeout_option
 
 
 @click.command()
@@ -35,3 +35,14 @@ def test_seconds_may_have_bounds() -> None:
 async def test_default_timeout_is_that_of_a_client() -> None:
     async with RecordClient("MAABCDEFGHIJKLMNOPQR", "token") as client:
         assert client.timeout == DEFAULT_TIMEOUT
+
+
+@pytest.mark.parametrize("name", ["--store", "--db"])
+def test_store_has_two_names_and_may_have_a_default(name: str) -> None:
+    @click.command()
+    @store_option("Read this store.", default="recordings.db")
+    def read(store: str) -> None:
+        click.echo(store)
+
+    assert CliRunner().invoke(read, [name, "a.db"]).output == "a.db\n"
+    assert CliRunner().invoke(read, []).output == "recordings.db\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from plivo_record_async import SQLiteStore
-from plivo_record_async.cli.input.store import open_store, usable_store
+from plivo_record_async.cli.input.store import open_existing_store, open_store, store_name, usable_store
 from plivo_record_async.errors import ConfigurationError, StoreError
 from plivo_record_async.stores.sqlite.schema import APPLICATION_ID
 
@@ -71,3 +71,15 @@ def test_store_option_names_an_sqlite_file(path: Path) -> None:
 def test_text_that_names_no_store_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^--store"):
         open_store(text)
+
+
+def test_store_of_a_command_that_only_reads_must_exist(path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=f"--store: the file '{path}' does not exist"):
+        open_existing_store(str(path))
+    path.touch()
+    assert repr(open_existing_store(str(path))) == f"SQLiteStore('{path}')"
+
+
+def test_name_of_a_store_contains_no_password() -> None:
+    assert store_name("a@b/r.db?x") == "a@b/r.db?x"
+    assert store_name("postgresql://me:se@cret@db.example:5432/r?password=secret") == "postgresql://db.example:5432/r"

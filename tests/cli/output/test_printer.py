@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 import pytest
 
 from plivo_record_async.cli.output.outcomes import Tally
-from plivo_record_async.cli.output.printer import Printer
+from plivo_record_async.cli.output.printer import Printer, printed
 from plivo_record_async.errors import ConfigurationError, OutcomeUnknownError, RateLimitError
 from plivo_record_async.protocol.models import RecordingStarted, StartRequest, Succeeded
+from tests.support.programs.cli_in_process import FullOutput
 
 SENT_AT = datetime(2026, 1, 2, tzinfo=UTC)
 UNKNOWN = OutcomeUnknownError("start", "no answer", phase="answer", evidence="reset", sent_at=SENT_AT)
@@ -117,3 +118,16 @@ def test_stderr_that_cannot_be_written_is_discarded(
         monkeypatch.setattr(sys, "stderr", stderr)
         for _ in range(2):
             print_line(Printer(as_json=False))
+
+
+def test_outcome_that_cannot_be_printed_is_reported_on_stderr(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printer = Printer(as_json=False)
+    assert printed(printer, lambda: printer.line("a"))
+    assert capsys.readouterr() == ("a\n", "")
+    monkeypatch.setattr(sys, "stdout", FullOutput(after=0))
+    assert not printed(printer, lambda: printer.line("a"))
+    assert capsys.readouterr().err == (
+        "error: The call was made, but its outcome cannot be printed: [Errno 28] No space left on device\n"
+    )
