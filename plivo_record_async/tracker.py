@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Final, Self, TypeAlias, TypeVar, overload
@@ -21,10 +21,11 @@ from plivo_record_async.protocol.models import (
     Outcome,
     RecordingEnded,
     RecordingState,
+    RecordingStatus,
     StartRequest,
     TranscriptionEnded,
 )
-from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.settings import checked_base_url
 from plivo_record_async.stores.interface import Orphan, Store
@@ -135,7 +136,7 @@ class RecordingTracker:
         clock = SystemClock() if clock is None else clock
         self._ledger = ledger = Ledger(store=store, tracking=tracking, read=clock.read, sleep=clock.sleep)
         reconciler = Reconciler(client, store, read=clock.read, plivo_clock=plivo_clock)
-        self._follower = follower = Follower(ledger, reconciler)
+        self._follower = follower = Follower(ledger, reconciler, polls=public_url is None)
         self._starter = Starter(
             client=client,
             ledger=ledger,
@@ -307,6 +308,30 @@ class RecordingTracker:
             )
         self._follower.ensure_open()
         return self._handle_of(await self._ledger.get(start_id))
+
+    async def reconcile(self) -> AsyncGenerator[RecordingStatus]:
+        """Ask Plivo now about every recording that is not resolved, once, and yield its status afterwards.
+
+        A recording is not resolved if the outcome of its start, its end or its transcript is not known. The tracker
+        asks about these recordings by itself too, but less and less often. This method also asks about those that the
+        tracker has given up. It works whether or not the tracker polls, and takes at most a tenth of the quota, also
+        together with the requests that the tracker makes by itself.
+
+        If Plivo cannot be asked about a recording, this is logged, and the status is that of before. Leaving the loop
+        early leaves no task behind.
+
+        Yields:
+            The `RecordingStatus` of each of these recordings, in the order in which the answers arrive.
+
+        Raises:
+            StoreError: The store could not be read.
+            ClosedError: The tracker is closed.
+            ConfigurationError: The tracker is in use in another event loop.
+        """
+        self._follower.ensure_open()
+        async with aclosing(self._follower.reconcile_unresolved()) as records:
+            async for record in records:
+                yield status_of(record)
 
     @overload
     def on(self, event: type[ApiResponse]) -> Callable[[ResponseHandlerT], ResponseHandlerT]: ...

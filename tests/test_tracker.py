@@ -34,11 +34,13 @@ from plivo_record_async import (
     TranscriptionEnded,
     UnknownCallback,
     UnknownStartError,
+    _clock,
 )
 from tests.support.tracker.callbacks import deliver_callback, ended_fields
 from tests.support.tracker.flaky_store import FlakyStore
 from tests.support.tracker.parts import PUBLIC_URL, SHORT_INTERVALS, other_tasks, wait_for_state
-from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN, ScriptedPlivo, accepted_response
+from tests.support.tracker.records import PATIENT
+from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN, ScriptedPlivo, accepted_response, listed
 
 OLD = "the-token-before-the-rotation"
 REJECTED = httpx.Response(404, json={"api_id": "api-1", "error": "not found"})
@@ -733,3 +735,19 @@ async def test_public_url_may_be_given_by_position() -> None:
     async with plivo.client() as client, RecordingTracker(client, PUBLIC_URL) as tracker:
         await tracker.start("standup")
     assert called_url(plivo).startswith(PUBLIC_URL)
+
+
+@pytest.mark.parametrize("public_url", [None, PUBLIC_URL])
+async def test_reconcile_asks_about_everything_that_is_not_resolved(public_url: str | None) -> None:
+    plivo = ScriptedPlivo(httpx.ReadTimeout("no answer"))
+    options: dict[str, Any] = {"public_url": public_url, "tracking": PATIENT}
+    async with tracking(plivo, **options) as tracker:
+        with pytest.raises(OutcomeUnknownError) as unknown:
+            await tracker.start("standup")
+        assert [status.state async for status in tracker.reconcile()] == ["unknown"]
+        plivo.rows = [listed("rec-1", at=_clock.now())]
+        [status] = [status async for status in tracker.reconcile()]
+        assert (status.start_id, status.state, status.recording_id) == (unknown.value.start_id, "recorded", "rec-1")
+        assert [status async for status in tracker.reconcile()] == []
+    with pytest.raises(ClosedError):
+        await anext(tracker.reconcile())

@@ -55,6 +55,8 @@ class TrackingPolicy(Value):
         idle_backoff: The pause before Plivo is first asked about a recording that is started or unconfirmed, and may
             simply still be running. Plivo is asked again each time the recording has been in that state for
             twice as long, but at least every ``max_backoff``. The default is 5 minutes.
+        list_interval: The pause between two readings of Plivo's list, in a tracker that polls. If ``idle_backoff`` is
+            shorter, it applies instead. The default is 1 minute.
         max_backoff: The longest pause before Plivo is asked about a recording again, and before a handler that failed
             runs again. The default is 1 hour.
         absence_grace: How long after the end of a conference Plivo may take to list its recording. If the recording is
@@ -76,6 +78,7 @@ class TrackingPolicy(Value):
     confirm_within: timedelta = attrs.field(default=timedelta(minutes=2), validator=_interval)
     initial_backoff: timedelta = attrs.field(default=timedelta(seconds=15), validator=_interval)
     idle_backoff: timedelta = attrs.field(default=timedelta(minutes=5), validator=_interval)
+    list_interval: timedelta = attrs.field(default=timedelta(minutes=1), validator=_interval)
     max_backoff: timedelta = attrs.field(default=timedelta(hours=1), validator=_interval)
     absence_grace: timedelta = attrs.field(default=timedelta(minutes=5), validator=_interval)
     handler_lease: timedelta = attrs.field(default=timedelta(minutes=1), validator=_interval)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AbstractContextManager, suppress
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.tracking.handling.dispatcher import HandlerDispatcher
 from plivo_record_async.tracking.handling.handlers import Handler, Handlers, label_of
 from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.tracking.reconciling.list_reader import ListReader
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.reconciling.reconciliation_queue import ReconciliationQueue
 from plivo_record_async.tracking.scheduler import Scheduler, SendLeases
@@ -57,7 +58,12 @@ class _Session:
         )
         self.queue = ReconciliationQueue(ledger, reconciler, self.tasks, follower.apply, follower.request_again)
         self.scheduler = Scheduler(
-            ledger, self.leases, self.queue, follower.apply, partial(follower.act, can_be_deferred=True)
+            ledger,
+            self.leases,
+            self.queue,
+            follower.apply,
+            partial(follower.act, can_be_deferred=True),
+            list_reader=ListReader(ledger, reconciler, self.queue, follower.apply) if follower.polls else None,
         )
 
     async def close(self, *, grace: float) -> None:
@@ -81,9 +87,11 @@ class Follower:
     Args:
         ledger: The records.
         reconciler: Asks Plivo about one recording.
+        polls: Whether Plivo's list is read while recordings are open.
     """
 
-    def __init__(self, ledger: Ledger, reconciler: Reconciler) -> None:
+    def __init__(self, ledger: Ledger, reconciler: Reconciler, *, polls: bool = False) -> None:
+        self.polls = polls
         self._ledger = ledger
         self._reconciler = reconciler
         self._handlers = Handlers()
@@ -285,6 +293,10 @@ class Follower:
             start_id: The ID of the start.
         """
         self._current_session().queue.request(start_id)
+
+    def reconcile_unresolved(self) -> AsyncGenerator[FollowedRecording]:
+        """Ask Plivo once about every recording that is not resolved, and yield each record as it is afterwards."""
+        return self._current_session().queue.reconcile_unresolved()
 
     def request_again(self, start_id: str) -> None:
         """Call `request_reconciliation`, unless the tracker was closed meanwhile.

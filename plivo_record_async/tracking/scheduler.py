@@ -19,6 +19,7 @@ from plivo_record_async.protocol.recording.lifecycle import Effect, Reconcile
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import is_due
 from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.tracking.reconciling.list_reader import ListReader
 from plivo_record_async.tracking.reconciling.reconciliation_queue import MAX_CONCURRENT, ReconciliationQueue
 from plivo_record_async.tracking.tasks import BackgroundTasks
 
@@ -96,6 +97,7 @@ class Scheduler:
         apply: A function that stores evidence and acts on its effects.
         act: A function that acts on the effects of a due record. It may do nothing, because the record becomes due
             again.
+        list_reader: Reads Plivo's list. If None, the list is not read.
     """
 
     def __init__(
@@ -105,21 +107,26 @@ class Scheduler:
         queue: ReconciliationQueue,
         apply: Callable[[FollowedRecording, Evidence], Awaitable[FollowedRecording]],
         act: Act,
+        *,
+        list_reader: ListReader | None = None,
     ) -> None:
         self._ledger = ledger
         self._leases = leases
         self._queue = queue
         self._apply = apply
         self._act = act
+        self._list_reader = list_reader
 
     def start(self, tasks: BackgroundTasks) -> None:
-        """Begin to poll, in three tasks that delay each other as little as possible.
+        """Begin to poll, in tasks that delay each other as little as possible.
 
         Args:
             tasks: The owner of the tasks.
         """
         for action in (self._renew_leases, self._process_due, self._reconcile_silent):
             tasks.spawn(self._repeat(action), droppable=True)
+        if self._list_reader is not None:
+            tasks.spawn(self._repeat(self._list_reader.read), droppable=True)
 
     async def _repeat(self, action: Callable[[], Awaitable[None]]) -> None:
         """Perform an action at every poll interval, even if it fails. A repeated error is logged once."""

@@ -20,6 +20,7 @@ def test_the_defaults_are_those_of_the_documentation() -> None:
         "confirm_within": 120.0,
         "initial_backoff": 15.0,
         "idle_backoff": 300.0,
+        "list_interval": 60.0,
         "max_backoff": 3600.0,
         "absence_grace": 300.0,
         "handler_lease": 60.0,

@@ -165,7 +165,9 @@ def match_rows(record: FollowedRecording, rows: Sequence[Recording], window: Sta
     possible: list[Recording] = []
     for row in rows:
         began = _began(row)
-        if began is not None and window.overlaps(began) and _may_be_of(record.conference_name, row):
+        if _has_other_file(record, row):
+            possible.append(row)
+        elif began is not None and window.overlaps(began) and _may_be_of(record.conference_name, row):
             likely.append(row)
         elif began is None or window.overlaps(began, tolerance=window.tolerance):
             possible.append(row)
@@ -202,7 +204,8 @@ def assess(
     found = matches.certain + tuple(row for row in matches.likely if owners[row] == "free")
     doubtful = [row for row in matches.likely if owners[row] == "matched"]
     doubtful += [row for row in matches.possible if owners[row] != "proven"]
-    in_doubt = bool(doubtful) or not complete or record.recording_id is not None
+    is_named = record.recording_id is not None or record.record_url is not None
+    in_doubt = bool(doubtful) or not complete or is_named
     return Assessment(found=found, in_doubt=in_doubt)
 
 
@@ -247,9 +250,23 @@ def _is_proven(owner: FollowedRecording, recording_id: str | None) -> bool:
 
 
 def _has_same_id(record: FollowedRecording, row: Recording) -> bool:
-    """Return whether a row has the recording's ID, or the URL of its file."""
-    pairs = ((record.recording_id, row.recording_id), (record.record_url, row.recording_url))
-    return any(known is not None and known == listed for known, listed in pairs)
+    """Return whether a row has the recording's ID, or the same file."""
+    known, listed = _file_name(record.record_url), _file_name(row.recording_url)
+    has_id = record.recording_id is not None and record.recording_id == row.recording_id
+    return has_id or (known != "" and known == listed)
+
+
+def _has_other_file(record: FollowedRecording, row: Recording) -> bool:
+    """Return whether a row has another file than the recording.
+
+    Only the names of the files are compared, because Plivo has served the same file from several hosts.
+    """
+    known, listed = _file_name(record.record_url), _file_name(row.recording_url)
+    return "" not in {known, listed} and known != listed
+
+
+def _file_name(url: str | None) -> str:
+    return (url or "").partition("?")[0].rpartition("/")[2]
 
 
 def _may_be_of(conference_name: str, row: Recording) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, Final
 
 from plivo_record_async.protocol.models import RecordingEnded, RecordingState
 from plivo_record_async.protocol.recording.evidence import EventName
@@ -12,7 +12,10 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun, next_
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 
-__all__ = ["is_due", "is_silent", "lacks_end", "lacks_transcript", "next_due"]
+__all__ = ["OPEN_STATES", "is_due", "is_silent", "lacks_end", "lacks_transcript", "needs_plivo", "next_due"]
+
+OPEN_STATES: Final[frozenset[RecordingState]] = frozenset({"accepted", "unknown", "unconfirmed", "started"})
+"""The states of recordings that may be running or may have ended."""
 
 
 def is_due(record: FollowedRecording, now: datetime) -> bool:
@@ -41,6 +44,15 @@ def lacks_transcript(record: FollowedRecording) -> bool:
         record: The record.
     """
     return _lacks_transcript(record, record.state, {})
+
+
+def needs_plivo(record: FollowedRecording) -> bool:
+    """Return whether Plivo may know something about the recording that the record lacks.
+
+    Args:
+        record: The record.
+    """
+    return record.state == "accepted" or lacks_end(record) or lacks_transcript(record)
 
 
 def is_silent(record: FollowedRecording) -> bool:
@@ -90,8 +102,15 @@ def _recording_due(
     if "gone_at" in changes:
         # The grace period is measured with Plivo's clock, which may differ a little from this machine's.
         return now + tracking.absence_grace + tracking.poll_interval
+    return now + _pause(now - since, state, tracking, is_polled=record.is_polled)
+
+
+def _pause(age: timedelta, state: RecordingState, tracking: TrackingPolicy, *, is_polled: bool) -> timedelta:
+    """Return the pause before Plivo is asked about a recording that has been in its state for some time."""
+    if state == "started" and is_polled:  # Plivo's list, which is read much more often, shows the end
+        return max(age, tracking.max_backoff)
     first = tracking.initial_backoff if state == "unknown" else tracking.idle_backoff
-    return now + min(max(first, now - since), tracking.max_backoff)
+    return min(max(age, first), tracking.max_backoff)
 
 
 def _lacks_transcript(record: FollowedRecording, state: RecordingState, changes: Mapping[str, Any]) -> bool:

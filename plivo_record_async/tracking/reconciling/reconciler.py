@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TypeVar
 
 from plivo_record_async import _clock
@@ -63,6 +64,18 @@ class Reconciler:
         self._plivo_clock = plivo_clock or client.plivo_clock
         self._quota = Quota(client.rate_limit and _share_of(client.rate_limit))
 
+    def owns(self, record: FollowedRecording) -> bool:
+        """Return whether a recording belongs to the client's account, so that Plivo can be asked about it.
+
+        Args:
+            record: The recording.
+        """
+        return record.auth_id in {None, self._client.settings.auth_id}
+
+    def plivo_time(self) -> datetime | None:
+        """Return the time by Plivo's clock. If None, it is not known yet."""
+        return self._plivo_clock.time(self._read())
+
     async def reconcile(self, record: FollowedRecording, tracking: TrackingPolicy) -> Evidence | None:
         """Ask Plivo about a recording.
 
@@ -77,34 +90,38 @@ class Reconciler:
             PlivoRecordError: Plivo could not be asked, or the store could not be read.
         """
         rows, complete = await self._list(record)
-        matches = match_rows(record, rows, self._window(record))
+        matches = match_rows(record, rows, self.window(record))
         owners: dict[Recording, Ownership] = {
             row: ownership_of(row, await self._owner(row), record) for row in (*matches.likely, *matches.possible)
         }
         assessment = assess(record, matches, owners, complete=complete)
         live = assessment.needs_conference and await self._is_live(record.conference_name)
-        plivo_time = self._plivo_clock.time(self._read())
-        return conclude(record, assessment, live=live, plivo_time=plivo_time, tracking=tracking)
+        return conclude(record, assessment, live=live, plivo_time=self.plivo_time(), tracking=tracking)
 
-    def _window(self, record: FollowedRecording) -> StartWindow:
+    def window(self, record: FollowedRecording) -> StartWindow:
+        """Return the period in which a recording must have begun.
+
+        Args:
+            record: The recording.
+        """
         return start_window(record, self._plivo_clock, self._read())
 
     async def _list(self, record: FollowedRecording) -> tuple[Sequence[Recording], bool]:
         """Return the rows of the recording's conference, and whether the whole list was read."""
         if record.recording_id is not None:
             try:
-                return [await self._send(get_recording(record.recording_id))], True
+                return [await self.send(get_recording(record.recording_id))], True
             except NotFoundError:
                 pass  # the list may contain the recording under another ID, with the URL of its file
         listing = Listing(
             conference_name=record.conference_name,
-            added_after=self._window(record).added_after,
+            added_after=self.window(record).added_after,
             now=self._read().wall,
         )
         rows: list[Recording] = []
         for _ in range(_MAX_PAGES):
             if listing.request is not None:
-                rows += listing.take(await self._send(listing.request))
+                rows += listing.take(await self.send(listing.request))
         return rows, listing.complete
 
     async def _owner(self, row: Recording) -> FollowedRecording | None:
@@ -112,13 +129,23 @@ class Reconciler:
 
     async def _is_live(self, conference_name: str) -> bool:
         try:
-            await self._send(get_conference(conference_name))
+            await self.send(get_conference(conference_name))
         except NotFoundError:
             return False
         return True
 
-    async def _send(self, request: Request[T]) -> T:
-        """Send a request once, within the share of the quota. A retry by the client would exceed the share."""
+    async def send(self, request: Request[T]) -> T:
+        """Send a request once, within the share of the quota. A retry by the client would exceed the share.
+
+        Args:
+            request: The request.
+
+        Returns:
+            The result.
+
+        Raises:
+            PlivoRecordError: Plivo could not be asked, or answered with an error.
+        """
         await self._quota.acquire()
         try:
             return await self._client.call(request, max_retries=0)

@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import aclosing
+from typing import Final
+from weakref import WeakValueDictionary
 
 from plivo_record_async.errors import UnknownStartError
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.evidence import Evidence
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.schedule import lacks_end
+from plivo_record_async.protocol.recording.schedule import OPEN_STATES, is_due, needs_plivo
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.tasks import BackgroundTasks
+from plivo_record_async.transport.batch import run_many
 
 __all__ = ["MAX_CONCURRENT", "MIN_INTERVAL", "ReconciliationQueue"]
 
@@ -24,6 +29,10 @@ MAX_CONCURRENT = 4
 
 MIN_INTERVAL = 60.0
 """Seconds between two reconciliations of one recording that callbacks cause, because outsiders may send callbacks."""
+
+_BEING_SENT: Final[frozenset[RecordingState]] = frozenset({"planned", "sending"})
+_UNRESOLVED_STATES: Final = _BEING_SENT | OPEN_STATES
+_ENDED_STATES: Final[frozenset[RecordingState]] = frozenset({"recorded", "transcribed"})
 
 log = logging.getLogger("plivo_record_async")
 
@@ -54,6 +63,8 @@ class ReconciliationQueue:
         self._request_again = request_again
         self._waiting: dict[str, bool] = {}  # whether to reconcile even if the end is known
         self._recent: dict[str, bool] = {}  # whether to reconcile again when the interval is over
+        self._conferences = WeakValueDictionary[str, asyncio.Lock]()
+        """The locks of the conferences. Two starts of one conference must not be matched with one row."""
         self._workers = 0
 
     @property
@@ -89,13 +100,48 @@ class ReconciliationQueue:
         asyncio.get_running_loop().call_later(MIN_INTERVAL, self._end_interval, start_id)
         self.add(start_id, although_ended=True)
 
-    async def reconcile_all(self, start_ids: Iterable[str]) -> None:
+    async def reconcile_all(self, start_ids: Iterable[str]) -> bool:
         """Reconcile several recordings concurrently, without waiting in the queue.
 
         Args:
             start_ids: The IDs of the starts.
+
+        Returns:
+            Whether Plivo could be asked about all of them.
         """
-        await asyncio.gather(*(self._reconcile(start_id, although_ended=False) for start_id in start_ids))
+        return all(await asyncio.gather(*(self._reconcile(start_id, although_ended=False) for start_id in start_ids)))
+
+    async def reconcile_unresolved(self) -> AsyncGenerator[FollowedRecording]:
+        """Ask Plivo once about every recording that is not resolved, a few at a time.
+
+        Yields:
+            Each of these records as it is stored afterwards.
+
+        Raises:
+            StoreError: The store could not be read.
+        """
+        async with aclosing(run_many(self._unresolved(), self._resolve, concurrency=MAX_CONCURRENT)) as outcomes:
+            async for outcome in outcomes:
+                if not isinstance(outcome.error, UnknownStartError):  # otherwise, the start was forgotten meanwhile
+                    yield outcome.unwrap()
+
+    async def _unresolved(self) -> AsyncGenerator[FollowedRecording]:
+        """Yield the records that lack something. Those that have ended long ago are not searched for transcripts."""
+        store, oldest = self._ledger.store, self._ledger.now() - 2 * self._ledger.tracking.give_up_after
+        for states, updated_after in ((_UNRESOLVED_STATES, None), (_ENDED_STATES, oldest)):
+            page = await store.records(states=states, updated_after=updated_after)
+            while page:
+                for record in page:
+                    if (record.state in _BEING_SENT or needs_plivo(record)) and self._reconciler.owns(record):
+                        yield record
+                page = await store.records(states=states, updated_after=updated_after, older_than=page[-1])
+
+    async def _resolve(self, record: FollowedRecording) -> FollowedRecording:
+        """Ask Plivo about a recording, and return its record as it is stored afterwards."""
+        if record.state in _BEING_SENT and is_due(record, self._ledger.due_time()):
+            await self._ledger.apply_due(record)  # the process that was sending it has ended
+        await self._reconcile(record.start_id, although_ended=False)
+        return await self._ledger.get(record.start_id)
 
     def _end_interval(self, start_id: str) -> None:
         if self._recent.pop(start_id):
@@ -109,15 +155,19 @@ class ReconciliationQueue:
         finally:
             self._workers -= 1
 
-    async def _reconcile(self, start_id: str, *, although_ended: bool) -> None:
+    async def _reconcile(self, start_id: str, *, although_ended: bool) -> bool:
+        """Reconcile a recording, and return whether Plivo could be asked about it, as far as that was necessary."""
         try:
-            record = await self._ledger.get(start_id)  # the recording may have ended while it was in the queue
-            if not (although_ended or lacks_end(record)):
-                return
-            evidence = await self._reconciler.reconcile(record, self._ledger.tracking)
-            if evidence is not None:
-                await self._apply(record, evidence)
+            record = await self._ledger.get(start_id)
+            async with self._conferences.setdefault(record.conference_name, asyncio.Lock()):
+                record = await self._ledger.get(start_id)  # the recording may have ended in the meantime
+                if (although_ended or needs_plivo(record)) and self._reconciler.owns(record):
+                    evidence = await self._reconciler.reconcile(record, self._ledger.tracking)
+                    if evidence is not None:
+                        await self._apply(record, evidence)
         except UnknownStartError:
-            return  # the start was forgotten meanwhile
+            pass  # the start was forgotten meanwhile
         except Exception:
             log.exception("start %s: Plivo could not be asked about it; it will be asked again later", start_id)
+            return False
+        return True

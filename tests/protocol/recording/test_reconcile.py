@@ -10,7 +10,7 @@ import attrs
 import pytest
 
 from plivo_record_async.protocol.clocks import PlivoClock, Reading, Sending
-from plivo_record_async.protocol.models import ApiResponse, Recording
+from plivo_record_async.protocol.models import ApiResponse, Recording, StartRequest
 from plivo_record_async.protocol.recording.evidence import (
     CandidatesFound,
     ConferenceGone,
@@ -21,7 +21,7 @@ from plivo_record_async.protocol.recording.evidence import (
     StartNotSent,
     StartOutcomeUnknown,
 )
-from plivo_record_async.protocol.recording.lifecycle import apply, plan
+from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending, plan
 from plivo_record_async.protocol.recording.outcomes import evidence_of_event
 from plivo_record_async.protocol.recording.reconcile import (
     Assessment,
@@ -387,3 +387,37 @@ def test_missing_row_is_no_evidence_until_plivos_time_is_known() -> None:
 def test_row_that_is_listed_late_still_counts() -> None:
     gone, _ = apply(UNKNOWN, ConferenceGone(), NOW)
     assert concluded(gone, ROW, at=86_400) == RecordingFound(recording=ROW)
+
+
+# By the file
+
+
+POLLED = StartAccepted(description="started", url="http://s3.amazonaws.com/plivocloud/one.mp3", confirmed=True)
+"""An answer as in the oldest documents, without a recording_id."""
+
+
+def named_by_url() -> FollowedRecording:
+    record = begin_sending("start-1", StartRequest("standup"), NOW)
+    return apply(record, POLLED, NOW)[0]
+
+
+@pytest.mark.parametrize(
+    ("url", "certain"),
+    [
+        ("http://s3.amazonaws.com/plivocloud/one.mp3", True),
+        ("https://media.plivo.com/v1/Account/MA/Recording/one.mp3?a=b", True),
+        ("https://media.plivo.com/v1/Account/MA/Recording/two.mp3", False),
+        ("https://media.plivo.com/", False),
+        (None, False),
+    ],
+)
+def test_row_with_the_same_file_is_the_recording(url: str | None, certain: bool) -> None:
+    record, row = named_by_url(), attrs.evolve(ROW, recording_url=url)
+    assert match_rows(record, [row], WINDOW).certain == ((row,) if certain else ())
+
+
+def test_row_with_another_file_is_not_the_recording_although_the_times_match() -> None:
+    record, row = named_by_url(), attrs.evolve(ROW, recording_url="https://f/two.mp3")
+    matches = match_rows(record, [row], WINDOW)
+    assert (matches.certain, matches.likely, matches.possible) == ((), (), (row,))
+    assert assess(record, Matches(), {}, complete=True).in_doubt

@@ -7,7 +7,7 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from plivo_record_async.protocol.models import RecordingState
+from plivo_record_async.protocol.models import RecordingState, StartRequest
 from plivo_record_async.protocol.recording.evidence import (
     ConferenceGone,
     DueTimeReached,
@@ -15,9 +15,11 @@ from plivo_record_async.protocol.recording.evidence import (
     RecordingFound,
     SendingBegan,
     SendingContinued,
+    StartAccepted,
+    StartOutcomeUnknown,
 )
-from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, plan
-from plivo_record_async.protocol.recording.schedule import is_due, is_silent
+from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply, begin_sending, plan
+from plivo_record_async.protocol.recording.schedule import OPEN_STATES, is_due, is_silent, needs_plivo
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
     ACCEPTED,
@@ -144,3 +146,21 @@ def test_record_is_silent_if_only_plivo_can_say_more() -> None:
     assert not is_silent(attrs.evolve(unknown, unhandled=("ApiResponse",)))
     assert not is_silent(recording("accepted"))
     assert not is_silent(recording("recorded"))
+
+
+def test_polled_recording_is_asked_about_rarely_because_the_list_shows_its_end() -> None:
+    polled = begin_sending("start-1", StartRequest("standup"), NOW)
+    record, _ = apply(polled, StartAccepted(description="started", recording_id="rec-1", confirmed=True), NOW)
+    reconciled_at: list[float] = []
+    while record.due_at is not None:
+        record, effects = apply(record, DueTimeReached(), record.due_at)
+        assert effects == (Reconcile(),)
+        reconciled_at.append((due_time(record) - NOW) / timedelta(hours=1) if record.due_at else 0)
+    assert reconciled_at == [2, 4, 8, 16, 32, 64, 0]
+    unknown, _ = apply(polled, StartOutcomeUnknown(description="read timeout"), NOW)
+    assert unknown.due_at == NOW + DEFAULT_TRACKING.initial_backoff
+
+
+def test_plivo_may_know_more_about_open_recordings_and_missing_transcripts() -> None:
+    assert {state for state in STATES if needs_plivo(recording(state))} == {*OPEN_STATES, "recorded"}
+    assert not needs_plivo(record_after(recording("recorded"), UNTRANSCRIBED))

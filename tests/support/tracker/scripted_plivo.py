@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
 from uuid import uuid4
@@ -14,8 +14,9 @@ from uuid import uuid4
 import httpx
 
 from plivo_record_async import RecordClient, _clock
+from tests.support.samples.recordings import NOW, SECOND
 
-__all__ = ["AUTH_ID", "TOKEN", "Answer", "ScriptedPlivo", "accepted_response", "gated_transport"]
+__all__ = ["AUTH_ID", "TOKEN", "Answer", "ScriptedPlivo", "accepted_response", "gated_transport", "listed"]
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "the-account's-auth-token-of-forty-letters"
@@ -111,10 +112,28 @@ class ScriptedPlivo:
                 return httpx.Response(200, json=row | {"api_id": "a"})
         if ids:
             return httpx.Response(404, json={"api_id": "a", "error": "not found"})
-        rows = [row for row in self.rows if row["conference_name"] == asked["conference_name"]]
+        rows = [
+            row for row in self.rows if row["conference_name"] == asked.get("conference_name", row["conference_name"])
+        ]
         start = int(asked["offset"])
         page = rows[start : start + int(asked["limit"])]
         return httpx.Response(200, json={"api_id": "a", "meta": {"total_count": len(rows)}, "objects": page})
+
+
+def listed(
+    recording_id: str | None, conference_name: str = "standup", at: datetime = NOW, **more: Any
+) -> dict[str, Any]:
+    """Return a row of the list: a recording of 61 seconds that began at a time."""
+    return {
+        "recording_id": recording_id,
+        "conference_name": conference_name,
+        "recording_url": f"https://f/{recording_id}.mp3",
+        "recording_duration_ms": "61000.00000",
+        "recording_start_ms": f"{at.timestamp() * 1000:.5f}",
+        "recording_end_ms": f"{(at + 61 * SECOND).timestamp() * 1000:.5f}",
+        "add_time": f"{at + 62 * SECOND}",
+        **more,
+    }
 
 
 def gated_transport(plivo: ScriptedPlivo, go: asyncio.Event) -> tuple[list[int], httpx.MockTransport]:

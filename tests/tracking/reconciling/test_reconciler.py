@@ -25,24 +25,9 @@ from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from tests.support import virtual_time
 from tests.support.samples.recordings import NOW, REQUEST, ROW, SECOND, record_after, recording
-from tests.support.tracker.scripted_plivo import ScriptedPlivo
+from tests.support.tracker.scripted_plivo import ScriptedPlivo, listed
 
 UNKNOWN = recording("unknown")
-
-
-def listed(
-    recording_id: str | None, conference_name: str = "standup", at: datetime = NOW, **more: Any
-) -> dict[str, Any]:
-    return {
-        "recording_id": recording_id,
-        "conference_name": conference_name,
-        "recording_url": f"https://f/{recording_id}.mp3",
-        "recording_duration_ms": "61000.00000",
-        "recording_start_ms": f"{at.timestamp() * 1000:.5f}",
-        "recording_end_ms": f"{(at + 61 * SECOND).timestamp() * 1000:.5f}",
-        "add_time": f"{at + 62 * SECOND}",
-        **more,
-    }
 
 
 def at(moment: datetime) -> Reading:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from datetime import timedelta
 
+import attrs
 import pytest
 
 from plivo_record_async import _clock
 from plivo_record_async.protocol.recording.lifecycle import Reconcile, apply
 from plivo_record_async.tracking.reconciling.reconciliation_queue import MAX_CONCURRENT, MIN_INTERVAL
 from tests.support.samples.recordings import ENDED
+from tests.support.tracker.flaky_store import EPOCH
 from tests.support.tracker.parts import other_tasks, tracker_parts
 from tests.support.tracker.records import ANSWERED, PATIENT, sending, unknown
-from tests.support.tracker.scripted_plivo import ScriptedPlivo, gated_transport
+from tests.support.tracker.scripted_plivo import ScriptedPlivo, gated_transport, listed
 from tests.support.virtual_time import run
 
 
@@ -56,7 +59,8 @@ async def test_few_recordings_are_asked_about_at_once_and_each_waits_once() -> N
     plivo, go = ScriptedPlivo(), asyncio.Event()
     waiting, transport = gated_transport(plivo, go)
     async with tracker_parts(plivo, tracking=PATIENT, transport=transport) as its:
-        records = [await its.store.create(unknown(f"start-{number}", tracking=PATIENT)) for number in range(50)]
+        unknowns = [unknown(f"start-{number}", f"room-{number}", tracking=PATIENT) for number in range(50)]
+        records = [await its.store.create(record) for record in unknowns]
         for record in records * 3:
             its.follower.act(record, [Reconcile()])
         while waiting[0] < MAX_CONCURRENT:
@@ -108,3 +112,66 @@ async def test_evidence_of_plivo_is_applied() -> None:
         while other_tasks():
             await asyncio.wait(other_tasks())
         assert (await its.ledger.get("start-1")).gone_at is not None
+
+
+# Everything that is not resolved
+
+
+async def test_everything_unresolved_is_asked_about_once() -> None:
+    plivo = ScriptedPlivo()
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        await its.store.create(attrs.evolve(unknown("given up", tracking=PATIENT), due_at=None))
+        await its.store.create(apply(sending("accepted"), ANSWERED, _clock.now(), PATIENT)[0])
+        await its.store.create(apply(sending("ended"), ENDED, _clock.now(), PATIENT)[0])
+        await its.store.create(attrs.evolve(unknown("of another account"), auth_id="MAYYYYYYYYYYYYYYYYYY"))
+        await its.store.create(attrs.evolve(sending("dead"), due_at=EPOCH))
+        await its.store.create(sending("alive", tracking=PATIENT))
+        plivo.rows = [listed("rec-9", at=_clock.now())]
+        states = {record.start_id: record.state async for record in its.follower.reconcile_unresolved()}
+        assert plivo.queries.count("Recording/") == 3
+    assert states.keys() == {"given up", "accepted", "dead", "alive"}
+    assert states["alive"] == "sending"
+    assert sorted(states.values()).count("recorded") == 1
+
+
+async def test_start_that_is_forgotten_meanwhile_is_left_out() -> None:
+    plivo, go = ScriptedPlivo(), asyncio.Event()
+    waiting, transport = gated_transport(plivo, go)
+    async with tracker_parts(plivo, tracking=PATIENT, transport=transport) as its:
+        await its.store.create(unknown(tracking=PATIENT))
+        asking = asyncio.create_task(anext(its.follower.reconcile_unresolved(), None))
+        while not waiting[0]:
+            await asyncio.sleep(0)
+        await its.store.forget("start-1", now=_clock.now())
+        go.set()
+        assert await asking is None
+
+
+async def test_recording_about_which_plivo_cannot_be_asked_keeps_its_state() -> None:
+    plivo = ScriptedPlivo()
+    plivo.broken = True
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        await its.store.create(unknown(tracking=PATIENT))
+        assert [record.state async for record in its.follower.reconcile_unresolved()] == ["unknown"]
+
+
+async def test_leaving_the_loop_early_leaves_no_task() -> None:
+    plivo = ScriptedPlivo()
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        for number in range(250):
+            await its.store.create(unknown(f"start-{number}", tracking=PATIENT))
+        async with aclosing(its.follower.reconcile_unresolved()) as records:
+            async for _ in records:
+                break
+        assert other_tasks() == set()
+    assert len(plivo.queries) < 50
+
+
+async def test_two_starts_of_one_conference_are_not_matched_with_one_row() -> None:
+    plivo = ScriptedPlivo()
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        for number in range(4):
+            await its.store.create(unknown(f"start-{number}", tracking=PATIENT))
+        plivo.rows = [listed("rec-1", at=_clock.now())]
+        states = [record.state async for record in its.follower.reconcile_unresolved()]
+    assert sorted(states) == ["recorded", "unknown", "unknown", "unknown"]
