@@ -25,7 +25,7 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     TranscriptionEnded,
 )
-from plivo_record_async.protocol.recording.record import FollowedRecording, status_of
+from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.settings import checked_base_url
 from plivo_record_async.stores.interface import Orphan, Store
@@ -331,7 +331,7 @@ class RecordingTracker:
         self._follower.ensure_open()
         async with aclosing(self._follower.reconcile_unresolved()) as records:
             async for record in records:
-                yield status_of(record)
+                yield record.status
 
     @overload
     def on(self, event: type[ApiResponse]) -> Callable[[ResponseHandlerT], ResponseHandlerT]: ...
