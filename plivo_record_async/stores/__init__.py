@@ -1,11 +1,11 @@
 """Stores of followed recordings, and what a store of your own needs.
 
-`MemoryStore` and `SQLiteStore` are the stores of this package. `Store` is the interface that they implement. The other
-names are for stores of your own: https://docs.python.org/3/library/typing.html#typing.Protocol explains how a class
-implements an interface without deriving from it.
+`MemoryStore`, `SQLiteStore` and `PostgresStore` are the stores of this package. `Store` is the interface that they
+implement. The other names are for stores of your own: https://docs.python.org/3/library/typing.html#typing.Protocol
+explains how a class implements an interface without deriving from it.
 
-`SQLiteStore`, `encode` and `decode` are imported at their first use, so that a program that does not use them does not
-import ``sqlite3``.
+`SQLiteStore`, `PostgresStore`, `encode` and `decode` are imported at their first use, so that a program that does not
+use them does not import ``sqlite3`` and does not need ``psycopg``.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from plivo_record_async.stores.memory import MemoryStore
 
 if TYPE_CHECKING:
     from plivo_record_async.stores.encoding import decode, encode
+    from plivo_record_async.stores.postgres.store import PostgresStore
     from plivo_record_async.stores.sqlite.store import SQLiteStore
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "Orphan",
     "OrphanKept",
     "PlivoId",
+    "PostgresStore",
     "Pruned",
     "RecordCreated",
     "RecordForgotten",
@@ -59,6 +61,7 @@ __all__ = [
 ]
 
 _IMPORTED_AT_FIRST_USE = {
+    "PostgresStore": "plivo_record_async.stores.postgres.store",
     "SQLiteStore": "plivo_record_async.stores.sqlite.store",
     "decode": "plivo_record_async.stores.encoding",
     "encode": "plivo_record_async.stores.encoding",

@@ -19,7 +19,7 @@ from plivo_record_async.stores.sqlite import queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.connection import SQLiteError, connect, to_store_error
 from plivo_record_async.stores.sqlite.file_monitor import FileMonitor
-from plivo_record_async.stores.sqlite.watchers import Watchers
+from plivo_record_async.stores.sqlite.watchers import FileWatchers
 
 if TYPE_CHECKING:
     import sqlite3
@@ -47,7 +47,7 @@ class Database:
         self._path = path
         self._busy_timeout = busy_timeout
         self._connection: sqlite3.Connection | None = None
-        self._watchers = Watchers()
+        self._watchers = FileWatchers()
         self._monitor = FileMonitor(path, interval=_CHECK_INTERVAL)
 
     @property

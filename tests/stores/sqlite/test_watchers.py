@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from plivo_record_async.stores.sqlite.connection import connect
-from plivo_record_async.stores.sqlite.watchers import Watchers
+from plivo_record_async.stores.sqlite.watchers import FileWatchers
 from tests.support.sqlite_files import other_connection
 
 
@@ -25,9 +25,9 @@ def connection(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 @pytest.fixture
-def watchers(connection: sqlite3.Connection) -> Watchers:
+def watchers(connection: sqlite3.Connection) -> FileWatchers:
     """Watchers that have seen all that was committed so far."""
-    watchers = Watchers()
+    watchers = FileWatchers()
     assert list(watchers.changed(connection)) == []
     return watchers
 
@@ -38,7 +38,9 @@ def future() -> asyncio.Future[Any]:
     return asyncio.Future(loop=loop)
 
 
-def test_future_waits_until_its_record_has_another_version(watchers: Watchers, connection: sqlite3.Connection) -> None:
+def test_future_waits_until_its_record_has_another_version(
+    watchers: FileWatchers, connection: sqlite3.Connection
+) -> None:
     current, outdated = future(), future()
     watchers.add("start-1", 3, current)
     watchers.add("start-1", 2, outdated)
@@ -50,7 +52,7 @@ def test_future_waits_until_its_record_has_another_version(watchers: Watchers, c
     assert not watchers
 
 
-def test_future_ends_when_its_record_is_gone(watchers: Watchers, connection: sqlite3.Connection) -> None:
+def test_future_ends_when_its_record_is_gone(watchers: FileWatchers, connection: sqlite3.Connection) -> None:
     waiting = future()
     watchers.add("start-1", 3, waiting)
     assert list(watchers.changed(connection)) == []
@@ -60,7 +62,7 @@ def test_future_ends_when_its_record_is_gone(watchers: Watchers, connection: sql
 
 
 def test_commit_of_another_connection_makes_all_records_candidates(
-    watchers: Watchers, connection: sqlite3.Connection, path: Path
+    watchers: FileWatchers, connection: sqlite3.Connection, path: Path
 ) -> None:
     waiting = future()
     watchers.add("start-1", 3, waiting)
@@ -68,28 +70,3 @@ def test_commit_of_another_connection_makes_all_records_candidates(
     with other_connection(path) as other:
         other.execute("UPDATE recording SET version = 4")
     assert list(watchers.changed(connection)) == [("start-1", [waiting])]
-
-
-def test_discarded_future_receives_nothing(watchers: Watchers, connection: sqlite3.Connection) -> None:
-    first, second = future(), future()
-    watchers.add("start-1", 2, first)
-    watchers.add("start-1", 2, second)
-    watchers.discard("start-1", first)
-    assert list(watchers.changed(connection)) == [("start-1", [second])]
-    watchers.add("start-1", 2, first)
-    watchers.discard("start-1", first)
-    assert not watchers
-
-
-def test_clear_returns_all_futures(watchers: Watchers) -> None:
-    first, second = future(), future()
-    watchers.add("start-1", 3, first)
-    watchers.add("start-2", 0, second)
-    assert watchers.clear() == [first, second]
-    assert not watchers
-    assert watchers.clear() == []
-
-
-def test_record_that_is_not_watched_uses_no_memory(watchers: Watchers) -> None:
-    watchers.may_have_changed("start-1")
-    assert watchers._candidates == set()  # pyright: ignore[reportPrivateUsage]

@@ -88,6 +88,11 @@ class PostgresServer:
         """Return the address of a database."""
         return f"postgresql://{quote(user)}@/{quote(database)}?host={quote(str(self.directory), safe='')}"
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the server was started and not stopped since."""
+        return self._process is not None
+
     def start(self) -> None:
         """Start the server and wait until it accepts connections."""
         self._is_ready.clear()
@@ -102,26 +107,26 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop the server as an administrator does ("fast shutdown"): it ends all connections."""
-        self._end(signal.SIGINT)
+        if self._process is not None:
+            self._process.send_signal(signal.SIGINT)
+            self._wait()
 
     def kill(self) -> None:
         """Kill the server and all its processes with SIGKILL."""
-        self._end(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
+        self._wait()
 
     def send_signal(self, number: signal.Signals) -> None:
         """Send a signal to the server and all its processes, for example to suspend them."""
         assert self._process is not None
-        os.killpg(self._process.pid, number)
+        server = self._process.pid
+        for process in (server, *map(int, Path(f"/proc/{server}/task/{server}/children").read_text().split())):
+            os.kill(process, number)
 
-    def _end(self, number: signal.Signals) -> None:
-        process, self._process = self._process, None
-        if process is None:
-            return
-        if number is signal.SIGKILL:
-            os.killpg(process.pid, number)
-        else:
-            process.send_signal(number)
-        process.wait(_TIMEOUT)
+    def _wait(self) -> None:
+        assert self._process is not None
+        self._process.wait(_TIMEOUT)
+        self._process = None
         self._log_reader.join(_TIMEOUT)  # until all processes of the server have ended
 
     def _prepare(self) -> None:
@@ -141,7 +146,7 @@ class PostgresServer:
             "--locale=C",
             "--no-sync",
         ]
-        done = subprocess.run(
+        done: subprocess.CompletedProcess[str] = subprocess.run(
             [self._bin / "initdb", *arguments], **self._options(), capture_output=True, check=False, timeout=_TIMEOUT
         )
         if done.returncode != 0:

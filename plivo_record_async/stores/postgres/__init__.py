@@ -1,0 +1,1 @@
+"""`PostgresStore`, which keeps followed recordings in a PostgreSQL database."""
