@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from datetime import datetime
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Any, Final, Self, TypeAlias, TypeVar, overload
 
 from plivo_record_async.client import RecordClient
 from plivo_record_async.errors import NotFoundError, UnknownStartError
-from plivo_record_async.protocol.arguments import aware_datetime
+from plivo_record_async.protocol.arguments import aware_datetime, path_segment
 from plivo_record_async.protocol.callback_policy import CallbackPolicy
 from plivo_record_async.protocol.callbacks.signatures import AuthTokens, as_token_list
 from plivo_record_async.protocol.clocks import PlivoClock
@@ -25,11 +25,13 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     TranscriptionEnded,
 )
+from plivo_record_async.protocol.models.status import STATES, as_states
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 from plivo_record_async.settings import checked_base_url
 from plivo_record_async.stores.interface import Orphan, Store
 from plivo_record_async.stores.memory import MemoryStore
+from plivo_record_async.stores.paging import list_records
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.handle import TrackedRecording
 from plivo_record_async.tracking.handling.handlers import HandleableEvent, handler_of, label_of, name_of_event_class
@@ -308,6 +310,70 @@ class RecordingTracker:
             )
         self._follower.ensure_open()
         return self._handle_of(await self._ledger.get(start_id))
+
+    def recordings(
+        self,
+        *,
+        state: RecordingState | Iterable[RecordingState] | None = None,
+        conference_name: str | None = None,
+        updated_after: datetime | None = None,
+    ) -> AsyncGenerator[RecordingStatus, None]:
+        """Find recordings in the store, also those that other processes started and those whose ``start_id`` was lost.
+
+        The store is read page by page, while the recordings are yielded. Each recording that does not change in the
+        meantime is yielded exactly once. A recording that does change may be left out, or may be yielded twice. Plivo
+        is not asked.
+
+        Args:
+            state: Yield only recordings in this state, or in one of these states. If None, the state does not matter.
+            conference_name: Yield only recordings of this conference. If None, the conference does not matter.
+            updated_after: Yield only recordings whose status last changed at or after this time (aware). If None, the
+                time does not matter.
+
+        Yields:
+            The status of each recording, the most recently updated first. Pass its ``start_id`` to `get` to wait for
+            the recording or to stop it.
+
+        Raises:
+            TypeError: An argument has the wrong type. The call itself raises it, before the first recording.
+            ValueError: A state does not exist, ``state`` is empty, ``conference_name`` cannot be the name of a
+                conference, or ``updated_after`` has no time zone. The call itself raises it, too.
+            StoreError: The store could not be read.
+            ClosedError: The tracker is closed.
+            ConfigurationError: The tracker is in use in another event loop.
+        """
+        return self._statuses(
+            list_records(
+                self._ledger.store,
+                states=None if state is None else as_states(state),
+                conference_name=None if conference_name is None else path_segment("conference_name", conference_name),
+                updated_after=None if updated_after is None else aware_datetime("updated_after", updated_after),
+            )
+        )
+
+    async def _statuses(
+        self, records: AsyncGenerator[FollowedRecording, None]
+    ) -> AsyncGenerator[RecordingStatus, None]:
+        self._follower.ensure_open()
+        async with aclosing(records):
+            async for record in records:
+                yield record.status
+
+    async def counts(self) -> Mapping[RecordingState, int]:
+        """Return how many recordings in the store are in each state.
+
+        Returns:
+            The number of recordings in each state, in the order of the lifecycle. It is 0 for a state in which there is
+            no recording.
+
+        Raises:
+            StoreError: The store could not be read.
+            ClosedError: The tracker is closed.
+            ConfigurationError: The tracker is in use in another event loop.
+        """
+        self._follower.ensure_open()
+        counts = await self._ledger.store.counts()
+        return {state: counts.get(state, 0) for state in STATES}
 
     async def reconcile(self) -> AsyncGenerator[RecordingStatus]:
         """Ask Plivo now about every recording that is not resolved, once, and yield its status afterwards.

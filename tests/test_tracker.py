@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -26,6 +26,7 @@ from plivo_record_async import (
     OutcomeUnknownError,
     PermissionDeniedError,
     RecordingEnded,
+    RecordingState,
     RecordingTracker,
     SQLiteStore,
     StartRequest,
@@ -36,6 +37,7 @@ from plivo_record_async import (
     UnknownStartError,
     _clock,
 )
+from tests.support.samples.recordings import STATES
 from tests.support.tracker.callbacks import deliver_callback, ended_fields
 from tests.support.tracker.flaky_store import FlakyStore
 from tests.support.tracker.parts import PUBLIC_URL, SHORT_INTERVALS, other_tasks, wait_for_state
@@ -253,6 +255,76 @@ async def test_batch_with_dedupe_keys_may_run_again() -> None:
 
 
 # Handlers
+
+
+# Finding recordings
+
+
+async def test_recording_whose_start_id_was_lost_is_found(tmp_path: Path) -> None:
+    plivo = ScriptedPlivo()
+    path = tmp_path / "recordings.db"
+    async with tracking(plivo, store=SQLiteStore(path)) as tracker:
+        for conference in ("standup", "🎙 会议", "retro"):
+            await tracker.start(conference)
+        started = await tracker.start("🎙 会议")
+    async with tracking(plivo, store=SQLiteStore(path)) as tracker:
+        found = [status async for status in tracker.recordings()]
+        assert [status.conference_name for status in found] == ["🎙 会议", "retro", "🎙 会议", "standup"]
+        assert [status.updated_at for status in found] == sorted((s.updated_at for s in found), reverse=True)
+        handle = await tracker.get(found[0].start_id)
+        assert handle == started
+        assert found[0] == await handle.status()
+        assert [status async for status in tracker.recordings(conference_name="🎙 会议")] == [found[0], found[2]]
+        assert [status async for status in tracker.recordings(updated_after=found[1].updated_at)] == found[:2]
+
+
+async def test_recordings_are_found_by_one_state_or_several() -> None:
+    async with tracking(ScriptedPlivo(REJECTED)) as tracker:
+        with pytest.raises(NotFoundError):
+            await tracker.start("nobody")
+        accepted = await tracker.start("standup")
+        choices: list[RecordingState | Iterable[RecordingState]] = [
+            "accepted", ["accepted"], {"accepted", "unknown"}, ("accepted", "accepted")
+        ]  # fmt: skip
+        for state in choices:
+            found = [status.start_id async for status in tracker.recordings(state=state)]
+            assert found == [accepted.start_id]
+        both = [status.state async for status in tracker.recordings(state=("rejected", "accepted"))]
+        assert both == ["accepted", "rejected"]
+        assert [status async for status in tracker.recordings(state="recorded")] == []
+
+
+async def test_recordings_are_counted_by_state() -> None:
+    async with tracking(ScriptedPlivo(REJECTED)) as tracker:
+        assert await tracker.counts() == dict.fromkeys(STATES, 0)
+        with pytest.raises(NotFoundError):
+            await tracker.start("standup")
+        for _ in range(3):
+            await tracker.start("standup")
+        counts = await tracker.counts()
+        assert (counts["accepted"], counts["rejected"], counts["unknown"], sum(counts.values())) == (3, 1, 0, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"state": "done"}, ValueError, "state must be one or several of planned, .*, not 'done'"),
+        ({"state": ["recorded", "RECORDED"]}, ValueError, "not 'RECORDED'"),
+        ({"state": []}, ValueError, "state must not be empty"),
+        ({"state": ""}, ValueError, "not ''"),
+        ({"state": 5}, TypeError, "state must be a str or an iterable of str, not int: 5"),
+        ({"state": [None]}, TypeError, "not one that contains None"),
+        ({"conference_name": ""}, ValueError, "conference_name must not be empty"),
+        ({"conference_name": "lone \ud83d"}, ValueError, "conference_name contains a lone surrogate"),
+        ({"conference_name": 5}, TypeError, "conference_name must be a str"),
+        ({"updated_after": datetime(2026, 3, 1)}, ValueError, "updated_after must be aware"),  # noqa: DTZ001
+        ({"updated_after": "2026-03-01"}, TypeError, "updated_after must be a datetime"),
+    ],
+)
+async def test_invalid_filter_is_an_error_of_the_call(arguments: Any, error: type[Exception], words: str) -> None:
+    async with tracking() as tracker:
+        with pytest.raises(error, match=words):
+            tracker.recordings(**arguments)
 
 
 async def test_handler_gets_the_event_and_on_request_the_recording() -> None:
@@ -591,6 +663,8 @@ async def test_calls_on_a_closed_tracker_raise_closed_error() -> None:
         lambda: tracker.forget(start_id, delete_recording=True),
         lambda: tracker.prune(before=datetime.now(UTC)),
         tracker.orphans,
+        tracker.counts,
+        lambda: anext(tracker.recordings()),
         tracker.check,
     ]
     for call in calls:

@@ -31,6 +31,7 @@ from plivo_record_async.stores.interface import (
     StoreObserver,
 )
 from plivo_record_async.stores.memory import MemoryStore
+from plivo_record_async.stores.paging import list_records
 
 if TYPE_CHECKING:
     from plivo_record_async.stores.encoding import decode, encode
@@ -58,6 +59,7 @@ __all__ = [
     "encode",
     "hash_ids",
     "is_silent",
+    "list_records",
 ]
 
 _IMPORTED_AT_FIRST_USE = {

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Final, Literal, get_args
 
 import attrs
 
 from plivo_record_async._value import Value
 
-__all__ = ["EvidenceKind", "HistoryEntry", "RecordingState", "RecordingStatus"]
+__all__ = ["STATES", "EvidenceKind", "HistoryEntry", "RecordingState", "RecordingStatus", "as_states"]
 
 RecordingState = Literal[
     "planned",
@@ -41,6 +42,9 @@ RecordingState = Literal[
 - ``unconfirmed``: Plivo accepted the start, but no callback arrived in time.
 """
 
+
+STATES: Final[tuple[RecordingState, ...]] = get_args(RecordingState)
+"""All states."""
 
 EvidenceKind = Literal[
     "sending_began",
@@ -131,3 +135,26 @@ class RecordingStatus(Value):
     duration_ms: int | None = None
     transcription: str | None = attrs.field(default=None, repr=False)
     history: tuple[HistoryEntry, ...] = attrs.field(default=(), repr=False)
+
+
+def as_states(state: RecordingState | Iterable[RecordingState]) -> tuple[RecordingState, ...]:
+    """Return one state or several as a tuple.
+
+    Args:
+        state: The state or the states.
+
+    Raises:
+        TypeError: The argument is neither a string nor an iterable of strings.
+        ValueError: A state does not exist, or there is no state.
+    """
+    if not isinstance(state, Iterable):
+        raise TypeError(f"state must be a str or an iterable of str, not {type(state).__name__}: {state!r}")
+    states: tuple[object, ...] = (state,) if isinstance(state, str) else tuple(state)
+    for each in states:
+        if not isinstance(each, str):
+            raise TypeError(f"state must be a str or an iterable of str, not one that contains {each!r}")
+        if each not in STATES:
+            raise ValueError(f"state must be one or several of {', '.join(STATES)}, not {each!r}")
+    if not states:
+        raise ValueError("state must not be empty; pass None to select the recordings in all states")
+    return tuple(each for each in STATES if each in states)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, get_args
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 import attrs
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.models import RecordingState
+from plivo_record_async.protocol.models.status import STATES
 from plivo_record_async.stores.encoding import to_microseconds
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.stores.sqlite.queries import read_value
@@ -20,8 +21,6 @@ if TYPE_CHECKING:
     import sqlite3
 
 __all__ = ["ListedRow", "Page", "page_of", "page_query"]
-
-_STATES: Final[tuple[RecordingState, ...]] = get_args(RecordingState)
 
 _EARLIEST: Final = -(2**63)
 _LATEST: Final = 2**63 - 1
@@ -89,7 +88,7 @@ def page_of(
     """Return the page with these filters. `Store.records` describes the arguments."""
     no_state = ("",)
     return Page(
-        states=_STATES if states is None else tuple(dict.fromkeys(states)) or no_state,
+        states=STATES if states is None else tuple(dict.fromkeys(states)) or no_state,
         conference_name=None if conference_name is None else column(conference_name),
         updated_after=_EARLIEST if updated_after is None else to_microseconds(updated_after),
         end=(_LATEST, "")

@@ -164,7 +164,7 @@ class ListingContract(StoreTests):
         assert list(await store.records(states=["transcribed"])) == []
 
     async def test_states_are_counted(self, store: Store) -> None:
-        expected = {state: number for number, state in enumerate(STATES)}
+        expected: dict[RecordingState, int] = {state: number for number, state in enumerate(STATES)}
         await _create_all(
             store,
             [record_in(state, f"start-{state}-{copy}") for state, number in expected.items() for copy in range(number)],

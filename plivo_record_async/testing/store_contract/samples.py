@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, get_args
+from typing import Any, Final
 
 import attrs
 
@@ -19,6 +19,7 @@ from plivo_record_async.protocol.models import (
     StartRequest,
     TranscriptionEnded,
 )
+from plivo_record_async.protocol.models.status import STATES
 from plivo_record_async.protocol.recording.evidence import (
     DueTimeReached,
     EventName,
@@ -59,7 +60,6 @@ __all__ = [
 
 NOW: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
-STATES: Final[tuple[RecordingState, ...]] = get_args(RecordingState)
 
 REQUEST: Final = StartRequest(
     "standup",

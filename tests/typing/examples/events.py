@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, assert_never, assert_type
 
 from plivo_record_async import (
@@ -108,6 +108,19 @@ async def following(tracker: RecordingTracker) -> TrackedRecording:
     await tracker.start("standup", callback_url="https://h")  # error: call-arg, reportCallIssue
     recording.conference_name = "other"  # error: misc, reportAttributeAccessIssue
     return recording
+
+
+async def finding(tracker: RecordingTracker, chosen: set[RecordingState], names: list[str]) -> None:
+    async for status in tracker.recordings(state="unknown", conference_name="standup"):
+        assert_type(status, RecordingStatus)
+    tracker.recordings(state=["unknown", "unconfirmed"])
+    tracker.recordings(state=chosen, updated_after=datetime.now(UTC))
+    tracker.recordings(state="done")  # error: arg-type, reportArgumentType
+    tracker.recordings(state=names)  # error: arg-type, reportArgumentType
+    tracker.recordings("unknown")  # error: call-arg, reportCallIssue
+    counts = await tracker.counts()
+    assert_type(counts, Mapping[RecordingState, int])
+    assert_type(counts["unknown"], int)
 
 
 class HalfAStore:
