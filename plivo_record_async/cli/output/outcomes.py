@@ -7,7 +7,7 @@ from typing import Any, Literal
 import attrs
 import click
 
-from plivo_record_async.cli.input.requests import InvalidLine
+from plivo_record_async.cli.input.requests import InvalidLine, Item
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
 from plivo_record_async.protocol.models import (
     Outcome,
@@ -18,7 +18,7 @@ from plivo_record_async.protocol.models import (
     StopRequest,
 )
 
-__all__ = ["Result", "Tally", "error_object", "outcome_line", "outcome_object", "printable"]
+__all__ = ["Result", "Tally", "error_object", "kind_of", "outcome_line", "outcome_object", "printable"]
 
 Result = RecordingStarted | RecordingStopped | PendingResponse
 """Whatever a start or a stop returns."""
@@ -53,7 +53,7 @@ class Tally:
         Args:
             error: The error of the call. If None, the call succeeded.
         """
-        kind = _kind_of(error)
+        kind = kind_of(error)
         setattr(self, kind, getattr(self, kind) + 1)
 
     @property
@@ -89,13 +89,7 @@ def outcome_object(outcome: Outcome[Any, Result]) -> dict[str, Any]:
     Args:
         outcome: The outcome of a call, or the failure of a line that is not a request.
     """
-    request: StartRequest | StopRequest | InvalidLine = outcome.request
-    about: dict[str, Any] = (
-        {"line": request.text, "line_number": request.number}
-        if isinstance(request, InvalidLine)
-        else {"conference_name": request.conference_name}
-    )
-    about["ok"] = outcome.ok
+    about: dict[str, Any] = _about(outcome.request) | {"ok": outcome.ok}
     if outcome.error is not None:
         return error_object(outcome.error) | about
     result = attrs.asdict(outcome.result, filter=attrs.filters.exclude("raw"))
@@ -108,9 +102,9 @@ def outcome_line(outcome: Outcome[Any, Result]) -> str:
     Args:
         outcome: The outcome of a call, or the failure of a line that is not a request.
     """
-    request: StartRequest | StopRequest | InvalidLine = outcome.request
-    name = printable(request.text if isinstance(request, InvalidLine) else request.conference_name)
-    kind = _kind_of(outcome.error)
+    about = _about(outcome.request)
+    name = printable(about["conference_name"] if "conference_name" in about else about["line"])
+    kind = kind_of(outcome.error)
     label = click.style(f"{_LABELS.get(type(outcome.result), kind):<8}", fg=_COLOURS[kind])
     if outcome.error is not None:
         return f"{label} {name}  {printable(str(outcome.error))}"
@@ -119,7 +113,21 @@ def outcome_line(outcome: Outcome[Any, Result]) -> str:
     return f"{label} {name}  {known}".rstrip()
 
 
-def _kind_of(error: Exception | None) -> OutcomeKind:
+def _about(request: StartRequest | StopRequest | Item[Any] | InvalidLine) -> dict[str, Any]:
+    """Return the fields that name a request, or the line that is not one."""
+    if isinstance(request, InvalidLine):
+        return {"line": request.text, "line_number": request.number}
+    if isinstance(request, Item):
+        return {"conference_name": request.request.conference_name, "line_number": request.number}
+    return {"conference_name": request.conference_name}
+
+
+def kind_of(error: Exception | None) -> OutcomeKind:
+    """Return how an outcome is counted.
+
+    Args:
+        error: The error of the call. If None, the call succeeded.
+    """
     if error is None:
         return "done"
     return "unknown" if exit_code(error) is ExitCode.UNKNOWN else "failed"

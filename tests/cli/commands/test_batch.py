@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
 import signal
-import subprocess
+import sys
+import termios
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -50,42 +52,158 @@ async def test_batch_reads_a_file_and_stops_too(command: Command, plivo: Emulato
         (b"\xff", "line 2: 'utf-8' codec can't decode"),
     ],
 )
-async def test_invalid_line_does_not_stop_the_others(
+async def test_invalid_line_is_refused_before_anything_is_sent(
     command: Command, plivo: Emulator, line: bytes, reason: str
 ) -> None:
     ended = await command("batch", "start", stdin=b"a\n" + line + b"\nb\n")
-    assert ended.exit_code == 1
+    assert ended.exit_code == 2
     assert reason in ended.stdout
-    assert "summary: 2 done, 1 failed, 0 unknown\n" in ended.stdout
-    assert (plivo.executions("a"), plivo.executions("b")) == (1, 1)
+    assert ended.stdout.endswith("summary: 0 done, 1 failed, 0 unknown, 2 not begun\n")
+    assert ended.stderr == (
+        "error: standard input: 1 of 3 lines are not valid. Nothing was sent. Correct them, and run the batch again\n"
+    )
+    assert plivo.requests == []
 
 
 async def test_invalid_line_is_repeated_in_the_json(command: Command) -> None:
     ended = await command("batch", "stop", "--json", stdin=b".\n")
     refused, summary = json_lines(ended.stdout)
     assert (refused["line"], refused["line_number"], refused["ok"], refused["type"]) == (".", 1, False, "ValueError")
-    assert summary["failed"] == 1
+    assert (summary["failed"], summary["not_begun"]) == (1, 0)
+    assert json_lines(ended.stderr)[0]["type"] == "InputError"
 
 
-async def test_unknown_outcome_takes_precedence_over_failures(command: Command, broken: str) -> None:
-    ended = await command("batch", "start", stdin=b"a\n.\n", PLIVO_BASE_URL=broken)
+async def test_many_invalid_lines_are_counted(command: Command) -> None:
+    ended = await command("batch", "start", "--json", stdin=b".\n" * 1000)
+    *refused, summary = json_lines(ended.stdout)
+    assert [each["line_number"] for each in refused] == list(range(1, 21))
+    assert summary["failed"] == 1000
+    assert "1000 of 1000 lines are not valid. The first 20 are printed." in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"conference_name,colour\na,red\n", "unknown column 'colour'; the known columns are conference_name, "),
+        (b"conference_name;file_format\na;wav\n", "not separated by commas"),
+        (b'[{"conference_name": "a"}]', "JSON array"),
+        (b"a\rb\r", "CR alone"),
+        ("a\n".encode("utf-16"), "UTF-16"),
+        ("a\n".encode("utf-16-le"), "UTF-16"),
+        (b"abcd\0\n", "NUL in line 1"),
+    ],
+)
+async def test_file_that_is_not_a_list_of_conferences_is_refused(
+    command: Command, plivo: Emulator, tmp_path: Path, content: bytes, reason: str
+) -> None:
+    rooms = tmp_path / "rooms.csv"
+    rooms.write_bytes(content)
+    ended = await command("batch", "start", str(rooms))
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"error: {rooms}: ")
+    assert reason in ended.stderr
+    assert plivo.requests == []
+
+
+async def test_rows_of_a_csv_file_have_options(command: Command, plivo: Emulator, tmp_path: Path) -> None:
+    rooms = tmp_path / "rooms.csv"
+    rooms.write_bytes(b'\xef\xbb\xbfconference_name,file_format\r\n"a, ""b""\nc",wav\r\n\xf0\x9f\x98\x80,\r\n')
+    ended = await command("batch", "start", str(rooms), "--json")
+    *outcomes, summary = json_lines(ended.stdout)
+    assert (ended.exit_code, summary["done"]) == (0, 2)
+    assert {(each["conference_name"], each["line_number"]) for each in outcomes} == {
+        ('a, "b"\nc', 2),
+        ("\U0001f600", 4),
+    }
+    assert plivo.executions('a, "b"\nc') == 1
+    [recording] = [each for each in plivo.state()["recordings"] if each["conference_name"] != "\U0001f600"]
+    assert recording["file_format"] == "wav"
+
+
+async def test_dry_run_checks_the_input_without_credentials_and_sends_nothing(
+    command: Command, plivo: Emulator
+) -> None:
+    content = b"a\nb\na\n" + b"".join(b"room-%d\n" % number for number in range(598))
+    without = dict.fromkeys(("PLIVO_AUTH_ID", "PLIVO_AUTH_TOKEN"))
+    ended = await command("batch", "start", "--dry-run", stdin=content, **without)
+    assert (ended.exit_code, ended.stdout) == (
+        0,
+        "dry run: 601 calls, 1 duplicates, at least 10 s at the quota of 300 calls in 5 s; nothing was sent\n",
+    )
+    assert ended.stderr == "line 3: the conference 'a' is in line 1 too, and each line is a call\n"
+    ended = await command("batch", "start", "--dry-run", "--json", stdin=content, **without)
+    assert json_lines(ended.stdout) == [{"type": "DryRun", "calls": 601, "duplicates": 1, "seconds": 10}]
+    assert (await command("batch", "start", "--dry-run", stdin=b"a\n.\n", **without)).exit_code == 2
+    assert plivo.requests == []
+
+
+async def test_duplicates_are_reported_and_each_is_a_call(command: Command, plivo: Emulator) -> None:
+    ended = await command("batch", "start", "--json", stdin=b"a\n" * 25)
+    *notes, rest = json_lines(ended.stderr)
+    assert len(notes) == 20
+    assert rest == {"type": "Note", "note": "4 more lines name a conference that is in an earlier line too"}
+    assert plivo.executions("a") == 25
+
+
+async def test_failed_lines_are_written_in_the_format_of_the_input(
+    command: Command, plivo: Emulator, tmp_path: Path
+) -> None:
+    rooms, failed = tmp_path / "rooms.csv", tmp_path / "failed.csv"
+    rooms.write_text('conference_name,file_format\na,\n"b, c",wav\nd,\n')
+    plivo.faults.on("start", conference="b, c").status(404, executed=False)
+    plivo.faults.on("start", conference="d").status(503, executed=True)
+    ended = await command("batch", "start", str(rooms), "--failed", str(failed))
+    assert ended.exit_code == 3
+    assert failed.read_text() == 'conference_name,file_format\n"b, c",wav\n', "the unknown one is not in the file"
+    ended = await command("batch", "start", str(failed), "--failed", str(failed))
+    assert ended.exit_code == 2
+    assert ended.stderr == "error: --failed must not be the file that is read. Nothing was sent\n"
+    ended = await command("batch", "start", str(rooms), "--failed", str(tmp_path / "none" / "failed.csv"))
+    assert ended.exit_code == 2
+    assert "failed.csv cannot be written: No such file or directory. Nothing was sent" in ended.stderr
+
+
+async def test_names_with_separators_are_reported(command: Command) -> None:
+    ended = await command("batch", "start", stdin=b"Doe, Jane\n")
+    assert ended.exit_code == 0
+    assert ended.stderr == (
+        "standard input has no header with the column conference_name, so each line is the name of a conference, with "
+        "all its separators\n"
+    )
+
+
+async def test_unknown_outcome_takes_precedence_over_failures(command: Command) -> None:
+    plivo = Plivo(a=b"503 Service Unavailable", others=b"404 Not Found")
+    async with serve_answers(plivo.answer) as url:
+        ended = await command("batch", "start", stdin=b"a\nb\n", PLIVO_BASE_URL=url)
     assert ended.exit_code == 3
     assert "unknown  a  " in ended.stdout
     assert ended.stdout.endswith("summary: 0 done, 1 failed, 1 unknown\n")
 
 
-async def test_outcome_is_printed_before_the_next_line_and_ctrl_c_ends_the_wait(account: Emulator) -> None:
-    process = await start_command(account.url, "batch", "start", stdout=subprocess.PIPE)
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+async def test_signal_ends_the_wait_for_input(account: Emulator, number: signal.Signals, code: int) -> None:
+    process = await start_command(account.url, "batch", "start", "--json")
     assert process.stdin is not None
+    process.stdin.write(b"a\nb\n")
+    await process.stdin.drain()
+    await _first_read(process)
+    process.send_signal(number)
     assert process.stdout is not None
-    assert process.stderr is not None
-    process.stdin.write(b"a\n")
-    assert (await process.stdout.readline()).startswith(b"started  a  ")
-    process.send_signal(signal.SIGINT)
-    assert await process.wait() == 130
-    assert await process.stdout.read() == b"summary: 1 done, 0 failed, 0 unknown, 0 not begun or more\n"
-    assert (await process.stderr.read()).startswith(b"error: interrupted; nothing more is sent, ")
+    out = await process.stdout.read()
+    assert await process.wait() == code
+    [summary] = json_lines(out.decode())
+    assert (summary["not_begun"], summary["all_read"]) == (2, False)
+    assert account.requests == []
     process.stdin.close()
+
+
+async def _first_read(process: asyncio.subprocess.Process) -> None:
+    """Wait until the process has read its input, which it does after it handles signals."""
+    assert process.stdin is not None
+    pipe = process.stdin.get_extra_info("pipe").fileno()
+    while int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, b"\0" * 4), sys.byteorder):
+        await asyncio.sleep(0.01)
 
 
 class Signalled:
@@ -151,7 +269,7 @@ async def test_batch_finishes_calls_in_progress_and_begins_no_other_when_output_
         head = await reader.readuntil(b"\r\n\r\n")
         name = head.split()[1].decode().split("/")[5]
         names.append(name)
-        if name == "slow":
+        if name in {"slow", "b"}:
             await printing_failed.wait()
         status = b"503 Service Unavailable" if names.count(name) == 1 and name == "slow" else b"204 No Content"
         writer.write(b"HTTP/1.1 %b\r\nConnection: close\r\nContent-Length: 0\r\n\r\n" % status)
@@ -164,27 +282,14 @@ async def test_batch_finishes_calls_in_progress_and_begins_no_other_when_output_
         os.close(full)
         assert process.stdin is not None
         assert process.stderr is not None
-        process.stdin.write(b"slow\na\n")
+        process.stdin.write(b"slow\na\nb\nc\n")
+        process.stdin.close()
         assert b"No space left on device" in await process.stderr.readline()
-        process.stdin.write(b"b\nc\n")
         printing_failed.set()
         assert await process.wait() == 3
         assert await process.stderr.read() == b""
-    assert sorted(names) == ["a", "slow", "slow"], "the slow one was tried again, and is done"
-
-
-async def test_a_summary_that_cannot_be_printed_is_a_failure(account: Emulator) -> None:
-    reading, writing = os.pipe()
-    process = await start_command(account.url, "batch", "start", stdout=writing)
-    os.close(writing)
-    assert process.stdin is not None
-    process.stdin.write(b"a\n")
-    with os.fdopen(reading, "rb") as pipe:
-        assert (await asyncio.to_thread(pipe.readline)).startswith(b"started  a  ")
-    process.stdin.close()
-    assert await process.wait() == 1
-    assert process.stderr is not None
-    assert await process.stderr.read() == b""
+    assert "c" not in names
+    assert names.count("slow") == 2, "the slow one was tried again, and is done"
 
 
 # A batch of which Plivo rejects every call
@@ -301,32 +406,17 @@ async def test_401_ends_the_batch_whatever_was_done_before(command: Command) -> 
     assert plivo.asked == ["a", "refused"]
 
 
-async def test_batch_that_ends_does_not_wait_for_more_input(account: Emulator) -> None:
-    process = await start_command(account.url, "batch", "start", "--json", "--concurrency", "2", token="wrong")
-    assert process.stdin is not None
-    assert process.stdout is not None
-    process.stdin.write(b"a\nb\nc\nd\n")
-    out = await process.stdout.read()
-    assert await process.wait() == 1
-    *outcomes, summary = json_lines(out.decode())
-    assert summary["all_read"] is False
-    assert len(outcomes) + summary["not_begun"] == 4
-    process.stdin.close()
-
-
 # Input that cannot be read
 
 
 async def test_read_error_of_the_input_is_reported(command: Command, plivo: Emulator) -> None:
     ended = await command("batch", "start", "/proc/self/mem")
-    assert (ended.exit_code, ended.stdout) == (1, "summary: 0 done, 0 failed, 0 unknown\n")
-    assert ended.stderr == (
-        "error: /proc/self/mem cannot be read to its end: Input/output error. No call was made for later lines\n"
-    )
+    assert (ended.exit_code, ended.stdout) == (2, "")
+    assert ended.stderr == "error: /proc/self/mem: it cannot be read: Input/output error. Nothing was sent\n"
     ended = await command("batch", "start", "--json", stdin=b"a\n" + b"b" * 2_000_000 + b"\nc\n")
-    assert ended.exit_code == 1
-    assert "standard input cannot be read to its end: it has a line of more than 1 MiB" in ended.stderr
-    assert plivo.executions("c") == 0
+    assert ended.exit_code == 2
+    assert "standard input: line 2 has more than 1048576 characters" in ended.stderr
+    assert plivo.requests == []
 
 
 async def test_nonblocking_input_is_awaited(account: Emulator) -> None:
@@ -337,19 +427,22 @@ async def test_nonblocking_input_is_awaited(account: Emulator) -> None:
     assert process.stdout is not None
     for name in (b"a", b"b"):
         await asyncio.to_thread(os.write, writing, name + b"\n")
-        assert (await process.stdout.readline()).startswith(b"started  " + name)
     os.close(writing)
-    assert await process.stdout.read() == b"summary: 2 done, 0 failed, 0 unknown\n"
+    assert (await process.stdout.read()).endswith(b"summary: 2 done, 0 failed, 0 unknown\n")
     assert await process.wait() == 0
 
 
 async def test_any_line_gives_valid_json(command: Command) -> None:
-    odd = [b"\xff\xfe", "\U0001f600".encode(), b"\xed\xa0\x80", b"\x1b[31m", b'{"conference_name": "\\ud800"}', b"NaN"]
-    ended = await command("batch", "start", "--json", stdin=b"\n".join(odd))
-    for line in ended.stdout.splitlines():
-        assert line.isascii()
-        json.loads(line, parse_constant=pytest.fail)["type"].encode()
-    *outcomes, _ = json_lines(ended.stdout)
+    valid = ["\U0001f600".encode(), b"\x1b[31m", b"NaN", b'{"conference_name": "\\u0007"}']
+    invalid = [b"\xff\xfe", b"\xed\xa0\x80", b'{"conference_name": "\\ud800"}']
+    outcomes: list[dict[str, Any]] = []
+    for lines in (valid, [*valid, *invalid]):
+        ended = await command("batch", "start", "--json", stdin=b"\n".join(lines))
+        for line in ended.stdout.splitlines():
+            assert line.isascii()
+            json.loads(line, parse_constant=pytest.fail)["type"].encode()
+        outcomes += json_lines(ended.stdout)[:-1]
+    assert len(outcomes) == 7
     assert {each.get("line") for each in outcomes if not each["ok"]} == {
         *("\\xff\\xfe", "\\xed\\xa0\\x80", '{"conference_name": "\\ud800"}')
     }

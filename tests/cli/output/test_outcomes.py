@@ -104,7 +104,7 @@ OUTCOMES: list[tuple[Outcome[Any, Any], str, Mapping[str, object]]] = [
         | {"conference_name": "a", "ok": False},
     ),
     (
-        Failed(InvalidLine(number=1, text="{"), ValueError("line 1: \x07")),
+        Failed(InvalidLine(number=1, text="{", error="e"), ValueError("line 1: \x07")),
         "failed   {  line 1: \\x07",
         {"type": "ValueError", "error": "line 1: \x07", "line": "{", "line_number": 1, "ok": False},
     ),

@@ -1,0 +1,1 @@
+"""What the commands ``batch start`` and ``batch stop`` do."""

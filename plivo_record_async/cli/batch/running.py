@@ -1,0 +1,163 @@
+"""Make the calls of a batch, and print their outcomes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing
+from typing import Any
+
+from plivo_record_async.cli.batch.failures import FailureFile
+from plivo_record_async.cli.input.options import DEFAULT_TIMEOUT
+from plivo_record_async.cli.input.requests import Item
+from plivo_record_async.cli.output.exit_codes import ExitCode
+from plivo_record_async.cli.output.outcomes import Result, Tally, kind_of
+from plivo_record_async.cli.output.printer import Printer
+from plivo_record_async.cli.signals import EndSignal, ending_early
+from plivo_record_async.client import RecordClient
+from plivo_record_async.errors import (
+    ApiError,
+    AuthenticationError,
+    ClosedError,
+    NotSentError,
+    PermissionDeniedError,
+    PlivoRecordError,
+)
+from plivo_record_async.protocol.models import Outcome
+
+__all__ = ["BatchEndedEarlyError", "BatchRun", "Calls"]
+
+Items = AsyncGenerator[Item[Any], None]
+Calls = Callable[[Items], AsyncGenerator[Outcome[Item[Any], Result], None]]
+"""Makes the calls for items, and yields their outcomes."""
+
+_ADVICE: dict[type[ApiError], str] = {
+    AuthenticationError: "check PLIVO_AUTH_ID and PLIVO_AUTH_TOKEN",
+    PermissionDeniedError: "check the account's verification, features and IP allow-list",
+}
+
+
+class BatchEndedEarlyError(PlivoRecordError):
+    """The batch ended early, because Plivo rejects every call of the account.
+
+    Args:
+        error: The error of the call that was rejected.
+
+    Attributes:
+        status: The HTTP status of the rejected call.
+    """
+
+    def __init__(self, error: ApiError) -> None:
+        super().__init__(
+            f"the batch ended early, because Plivo answered {error.status} ({error.message}): "
+            f"{_ADVICE[type(error)]}. The lines without an outcome were not begun; run the batch again with them"
+        )
+        self.status = error.status
+
+
+class BatchRun:
+    """Makes a call for each item, and prints the outcomes.
+
+    The batch ends early in three cases: if outcomes can no longer be printed, if Plivo rejects every call of the
+    account, and after a signal. Then no more calls are begun, and calls that have been sent are finished. In the second
+    and the third case, calls that have not been sent are dropped.
+
+    Args:
+        items: The items.
+        printer: Prints the outcomes.
+        failures: Keeps the items that failed.
+        ended: The event that ends the batch early.
+        timeout: The seconds for which calls in progress are awaited if Plivo rejects every call of the account.
+    """
+
+    def __init__(
+        self,
+        items: Sequence[Item[Any]],
+        printer: Printer,
+        failures: FailureFile,
+        ended: EndSignal,
+        *,
+        timeout: float | None,
+    ) -> None:
+        self._items = items
+        self._printer = printer
+        self._failures = failures
+        self._ended = ended
+        self._timeout = timeout or DEFAULT_TIMEOUT
+        self._tally = Tally()
+        self._settled: set[int] = set()
+        self._rejection: ApiError | None = None
+        self._output_failed = False
+
+    async def run(self, client: RecordClient, opened: AbstractAsyncContextManager[Calls]) -> ExitCode:
+        """Make the calls, print the outcomes and the summary, and return the exit code.
+
+        Args:
+            client: The client that makes the calls. It is entered here.
+            opened: Makes the calls. It is entered here.
+        """
+        async with (
+            client,
+            opened as calls,
+            ending_early(client, self._ended, grace=self._timeout),
+            aclosing(calls(self._remaining())) as outcomes,
+        ):
+            async for outcome in outcomes:
+                self._handle(outcome)
+        if self._output_failed:  # `FAILED` would mean that the calls without a printed outcome may be repeated
+            return self._ended.exit_code or ExitCode.UNKNOWN
+        if self._ended.is_set():
+            not_begun = [item for item in self._items if item.number not in self._settled]
+            self._tally.not_begun = len(not_begun)
+            for item in not_begun:
+                self._write_failure(item)
+        code = self._finish()
+        return self._ended.exit_code or code
+
+    async def _remaining(self) -> Items:
+        """Yield the items, until the batch ends early."""
+        for item in self._items:
+            await asyncio.sleep(0)  # lets other tasks run first, which may end the batch
+            if self._ended.is_set() or self._output_failed:
+                return
+            yield item
+
+    def _handle(self, outcome: Outcome[Item[Any], Result]) -> None:
+        error = outcome.error
+        if self._ended.is_set() and isinstance(error, NotSentError | ClosedError):
+            return
+        self._settled.add(outcome.request.number)
+        self._tally.count(error)
+        if kind_of(error) == "failed":
+            self._write_failure(outcome.request)
+        self._print(outcome)
+        whole_account = (AuthenticationError,) if self._tally.done else (AuthenticationError, PermissionDeniedError)
+        if isinstance(error, whole_account) and not self._ended.is_set():
+            self._rejection = error
+            self._ended.set()
+
+    def _print(self, outcome: Outcome[Item[Any], Result]) -> None:
+        try:
+            self._printer.outcome(outcome)
+        except OSError as error:
+            self._printer.stop_printing(
+                error, "Outcomes can no longer be printed. Calls in progress are finished, and no more calls are made"
+            )
+            self._output_failed = True
+
+    def _write_failure(self, item: Item[Any]) -> None:
+        try:
+            self._failures.write(item)
+        except OSError as error:
+            self._printer.error(PlivoRecordError(f"the file of --failed is not complete: {error}"))
+
+    def _finish(self) -> ExitCode:
+        code = self._tally.exit_code
+        try:
+            self._printer.summary(self._tally)
+        except OSError as error:  # only the summary is missing, each outcome was printed
+            self._printer.stop_printing(error, "The summary cannot be printed")
+            return max(ExitCode.FAILED, code)
+        if self._rejection is not None and self._tally.not_begun:
+            self._printer.error(BatchEndedEarlyError(self._rejection))
+        return code
