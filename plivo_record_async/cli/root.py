@@ -12,6 +12,7 @@ import click
 from plivo_record_async._version import __version__
 from plivo_record_async.cli.commands.batch import batch
 from plivo_record_async.cli.commands.calls import start, stop
+from plivo_record_async.cli.commands.db import db
 from plivo_record_async.cli.commands.demo import demo
 from plivo_record_async.cli.commands.download import download
 from plivo_record_async.cli.commands.emulate import emulate
@@ -126,5 +127,5 @@ def plivo_record() -> None:
     """  # noqa: D301 - click wants the control character
 
 
-for command in (start, stop, batch, listen, status, recordings, conferences, download, emulate, demo):
+for command in (start, stop, batch, listen, status, recordings, conferences, download, db, emulate, demo):
     plivo_record.add_command(command)

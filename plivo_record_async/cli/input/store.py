@@ -6,13 +6,18 @@ import re
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from plivo_record_async import stores
 from plivo_record_async.errors import ConfigurationError, StoreError
 from plivo_record_async.stores.interface import Store, StoreObserver
 from plivo_record_async.stores.sqlite.statements import NOT_OPENED
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 
-__all__ = ["open_existing_store", "open_store", "store_name", "usable_store"]
+if TYPE_CHECKING:
+    from plivo_record_async.stores.postgres.store import PostgresStore
+
+__all__ = ["open_existing_store", "open_postgres_store", "open_store", "store_name", "usable_store"]
 
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
@@ -21,25 +26,44 @@ def open_store(text: str, *, observer: StoreObserver | None = None) -> Store:
     """Return the store that the value of ``--store`` names. Nothing is read or written yet.
 
     Args:
-        text: The path of an SQLite file.
+        text: The path of an SQLite file, or a ``postgresql://`` address.
         observer: A function that is called after each change. If None, no function is called.
 
     Raises:
-        ConfigurationError: The text does not name a store.
+        ConfigurationError: The text does not name a store, or the extra ``postgres`` is not installed.
     """
     if text.startswith(_POSTGRES_SCHEMES):
-        raise ConfigurationError("--store must be the path of an SQLite file; this version has no PostgreSQL store")
+        return open_postgres_store(text, observer=observer)
     try:
         return SQLiteStore(text, observer=observer)
     except ValueError as error:
         raise ConfigurationError(f"--store: {error}") from error
 
 
+def open_postgres_store(address: str, **options: Any) -> PostgresStore:
+    """Return the store in a PostgreSQL database. Nothing is read or written yet.
+
+    Args:
+        address: A ``postgresql://`` address.
+        **options: The options of ``PostgresStore``.
+
+    Raises:
+        ConfigurationError: The text is not such an address, an option is not valid, or the extra ``postgres`` is not
+            installed.
+    """
+    if not address.startswith(_POSTGRES_SCHEMES):
+        raise ConfigurationError(f"the address of a database begins with postgresql://, unlike {address!r}")
+    try:
+        return stores.PostgresStore(address, **options)
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from error
+
+
 def open_existing_store(text: str) -> Store:
     """Return the store that the value of ``--store`` names, for a command that must not create it.
 
     Args:
-        text: The path of an SQLite file.
+        text: The path of an SQLite file, or a ``postgresql://`` address.
 
     Raises:
         ConfigurationError: The text does not name a store, or the file does not exist.
@@ -65,7 +89,7 @@ def usable_store() -> Generator[None]:
 
     Raises:
         ConfigurationError: The file cannot be opened, is not an SQLite database, or belongs to another program or to a
-            newer version.
+            newer version; or the tables in the database do not exist, or have a version that cannot be used.
     """
     try:
         yield

@@ -7,14 +7,12 @@ is escaped. The other columns are copies of attributes that the statements searc
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from plivo_record_async.errors import StoreError
+from plivo_record_async.stores.postgres.connection import Address, Connection, PostgresError, to_store_error
 
-if TYPE_CHECKING:
-    from plivo_record_async.stores.postgres.connection import Connection
-
-__all__ = ["LATEST", "MIGRATIONS", "migrate", "quoted", "schema_name", "script", "verify"]
+__all__ = ["LATEST", "MIGRATIONS", "migrate", "missing_statements", "quoted", "schema_name", "script", "verify"]
 
 MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
     (
@@ -137,6 +135,25 @@ def script(schema: str, version: int = 0) -> list[str]:
         statements += [statement.format(**names) for statement in migration]
         statements.append(_RECORD.format(**names, version=number, oldest_compatible=_OLDEST_COMPATIBLE))
     return statements
+
+
+def missing_statements(conninfo: str, schema: str) -> list[str]:
+    """Return the statements that migrate a schema in a database to the latest version.
+
+    Args:
+        conninfo: The address of the database.
+        schema: The name of the schema.
+
+    Raises:
+        StoreError: The database cannot be read.
+    """
+    address = Address(conninfo)
+    try:
+        with address.connect() as connection:
+            found = _version(connection, schema)
+    except PostgresError as error:
+        raise to_store_error(str(address), error) from error
+    return script(schema, found[0] if found else 0)
 
 
 def migrate(connection: Connection, schema: str, place: str) -> None:

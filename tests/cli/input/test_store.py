@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from plivo_record_async import SQLiteStore
-from plivo_record_async.cli.input.store import open_existing_store, open_store, store_name, usable_store
+from plivo_record_async.cli.input.store import (
+    open_existing_store,
+    open_postgres_store,
+    open_store,
+    store_name,
+    usable_store,
+)
 from plivo_record_async.errors import ConfigurationError, StoreError
 from plivo_record_async.stores.sqlite.schema import APPLICATION_ID
 
@@ -67,10 +73,28 @@ def test_store_option_names_an_sqlite_file(path: Path) -> None:
     assert repr(open_store(str(path))) == f"SQLiteStore('{path}')"
 
 
-@pytest.mark.parametrize("text", ["", ":memory:", "a\0b", "postgresql://127.0.0.1/recordings"])
+@pytest.mark.parametrize("text", ["", ":memory:", "a\0b"])
 def test_text_that_names_no_store_is_a_configuration_error(text: str) -> None:
     with pytest.raises(ConfigurationError, match=r"^--store"):
         open_store(text)
+
+
+def test_store_option_names_a_database() -> None:
+    for open_any in (open_store, open_existing_store, open_postgres_store):
+        store = open_any("postgres://me:secret@127.0.0.1/r")
+        assert repr(store) == "PostgresStore('postgresql://me@127.0.0.1/r', schema='plivo_record')"
+
+
+@pytest.mark.parametrize("address", ["recordings.db", "postgresql://me:secret@[", "postgresql://me/r?secret=secret"])
+def test_text_that_is_no_address_is_a_configuration_error(address: str) -> None:
+    with pytest.raises(ConfigurationError, match="postgresql://") as caught:
+        open_postgres_store(address)
+    assert "secret" not in str(caught.value)
+
+
+def test_name_that_no_schema_can_have_is_a_configuration_error() -> None:
+    with pytest.raises(ConfigurationError, match="schema must have 1 to 63 bytes"):
+        open_postgres_store("postgresql://", schema="")
 
 
 def test_store_of_a_command_that_only_reads_must_exist(path: Path) -> None:

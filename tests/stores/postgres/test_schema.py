@@ -11,7 +11,15 @@ import pytest
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.stores.postgres.connection import Address, Connection
-from plivo_record_async.stores.postgres.schema import LATEST, migrate, quoted, schema_name, script, verify
+from plivo_record_async.stores.postgres.schema import (
+    LATEST,
+    migrate,
+    missing_statements,
+    quoted,
+    schema_name,
+    script,
+    verify,
+)
 from tests.support.servers.postgres_server import PostgresServer
 
 
@@ -122,3 +130,12 @@ def test_printed_statements_create_what_a_user_without_permissions_can_use(
 
 def test_script_from_the_latest_version_is_empty(schema: str) -> None:
     assert script(schema, LATEST) == []
+
+
+def test_missing_statements_are_those_that_a_database_lacks(
+    postgres: PostgresServer, connection: Connection, schema: str
+) -> None:
+    assert missing_statements(postgres.url(), schema) == []
+    assert missing_statements(postgres.url(), f"{schema}2") == script(f"{schema}2")
+    with pytest.raises(StoreError, match="refused"):
+        missing_statements("postgresql://127.0.0.1:1/", schema)

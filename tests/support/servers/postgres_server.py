@@ -98,7 +98,7 @@ class PostgresServer:
         self._is_ready.clear()
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         command: list[str | Path] = [self._bin / "postgres", "-D", self.data, "-k", self.directory, *settings]
-        self._process = process = subprocess.Popen(command, **self._options(), stderr=subprocess.PIPE)
+        self._process = process = subprocess.Popen(command, text=True, stderr=subprocess.PIPE, **self._options())
         self._log_reader = threading.Thread(target=self._read_log, args=(process,), daemon=True)
         self._log_reader.start()
         if not self._is_ready.wait(_TIMEOUT) or process.poll() is not None:
@@ -146,15 +146,20 @@ class PostgresServer:
             "--locale=C",
             "--no-sync",
         ]
-        done: subprocess.CompletedProcess[str] = subprocess.run(
-            [self._bin / "initdb", *arguments], **self._options(), capture_output=True, check=False, timeout=_TIMEOUT
+        done = subprocess.run(
+            [self._bin / "initdb", *arguments],
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=_TIMEOUT,
+            **self._options(),
         )
         if done.returncode != 0:
             raise RuntimeError(f"PostgreSQL cannot create a database cluster:\n{done.stdout}{done.stderr}")
 
     def _options(self) -> dict[str, Any]:
         user = {"user": "nobody", "group": _group_of("nobody"), "extra_groups": ()} if os.geteuid() == 0 else {}
-        return {"text": True, "cwd": self.directory, "start_new_session": True, **user}
+        return {"cwd": self.directory, "start_new_session": True, **user}
 
     def _read_log(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
