@@ -171,6 +171,18 @@ class MemoryStore(ObservableStore):
         self._check_open()
         return self._records.counts()
 
+    async def first_dedupe_key(self, prefix: str) -> str | None:
+        """Return the smallest dedupe key that begins with a prefix.
+
+        Args:
+            prefix: The beginning of the key, in ASCII.
+
+        Returns:
+            The key. If None, no record has such a key.
+        """
+        self._check_open()
+        return self._records.first_dedupe_key(prefix)
+
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the version of a record differs from ``version``, and return the record.
 

@@ -41,6 +41,10 @@ class ObservableStore(ABC):
     async def aclose(self) -> None:
         """Release all resources."""
 
+    @abstractmethod
+    async def first_dedupe_key(self, prefix: str) -> str | None:
+        """Return the smallest dedupe key that begins with a prefix in ASCII, or None if there is no such key."""
+
     def _report(self, change: StoreChange | None) -> None:
         """Call the observer with a change. If the observer raises an exception, log the exception.
 

@@ -55,6 +55,14 @@ class RecordIndex:
             start_id = self._by_dedupe_key.get(record.dedupe_key, start_id)
         return self._records.get(start_id)
 
+    def first_dedupe_key(self, prefix: str) -> str | None:
+        """Return the smallest dedupe key that begins with a prefix, or None if there is no such key.
+
+        Args:
+            prefix: The beginning of the key.
+        """
+        return min((key for key in self._by_dedupe_key if key.startswith(prefix)), default=None)
+
     def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         """Return the record with a given Plivo ID. If several have it, return the one created first.
 

@@ -8,9 +8,10 @@ import pytest
 
 from plivo_record_async.errors import ClosedError, ConfigurationError
 from plivo_record_async.stores.interface import Store
+from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.testing.store_contract import StoreContract
 from plivo_record_async.testing.store_contract.event_loop import run_in_event_loop
-from plivo_record_async.testing.store_contract.samples import let_watchers_run, planned
+from plivo_record_async.testing.store_contract.samples import NOW, let_watchers_run, planned
 
 __all__ = ["PackageStoreContract"]
 
@@ -34,6 +35,18 @@ class PackageStoreContract(StoreContract):
         await store.create(planned())
         with pytest.raises(ConfigurationError, match="make one in each event loop, or close it there"):
             await asyncio.to_thread(asyncio.run, _get(store))
+
+    async def test_first_dedupe_key_with_a_prefix_is_found(self, store: Store) -> None:
+        assert isinstance(store, ObservableStore)
+        assert await store.first_dedupe_key("") is None
+        for number, key in enumerate(['b "x" 2', 'b "x" 1', 'b "x y" 0', "c", "会"]):
+            await store.create(planned(f"start-{number}", dedupe_key=key))
+        await store.create(planned("start-9"))
+        assert await store.first_dedupe_key('b "x" ') == 'b "x" 1'
+        assert await store.first_dedupe_key('b "x y" ') == 'b "x y" 0'
+        assert await store.first_dedupe_key('b "y" ') is None
+        assert await store.forget("start-1", now=NOW)
+        assert await store.first_dedupe_key('b "x" ') == 'b "x" 2'
 
 
 async def _get(store: Store) -> None:

@@ -6,6 +6,7 @@ of all jobs that wait at the same time share one round trip.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Generator, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
@@ -32,6 +33,7 @@ __all__ = [
     "count_by_state",
     "create",
     "delete_old",
+    "first_dedupe_key",
     "forget",
     "keep_orphan",
     "nothing",
@@ -184,6 +186,13 @@ def read_page(page: Page, sql: Statements) -> Work[list[FollowedRecording | Stor
         wanted = 0 if is_last else wanted - sum(not isinstance(value, StoreError) for value in read)
         before = before if is_last else (rows[-1][0], rows[-1][1])
     return values
+
+
+def first_dedupe_key(prefix: str, sql: Statements) -> Work[str | None]:
+    """Return the smallest dedupe key that begins with a prefix in ASCII, or None."""
+    first = column(prefix)
+    found = (yield Statement(sql.first_dedupe_key, (first, first + "\x7f"))).fetchone()
+    return None if found is None else str(json.loads(f'"{found[0]}"'))
 
 
 def count_by_state(sql: Statements) -> Work[dict[RecordingState, int]]:

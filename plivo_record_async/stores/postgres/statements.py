@@ -121,6 +121,9 @@ class Statements:
             JOIN {recording} AS recording USING (start_id)
             ORDER BY recording.updated_at DESC, recording.start_id DESC
         """
+        self.first_dedupe_key = f"""
+            SELECT dedupe_key FROM {recording} WHERE dedupe_key >= %s AND dedupe_key < %s ORDER BY dedupe_key LIMIT 1
+        """
         self.counts = f"SELECT state, count(*) FROM {recording} GROUP BY state"
         self.changed = f"""
             SELECT known.start_id, recording.version, recording.value

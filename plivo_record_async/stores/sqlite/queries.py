@@ -22,6 +22,7 @@ __all__ = [
     "create",
     "delete_old",
     "empty_journal",
+    "first_dedupe_key",
     "forget",
     "keep_orphan",
     "read_each",
@@ -158,6 +159,12 @@ def read_value(text: str, cls: type[StoredT]) -> StoredT | StoreError:
 def count_by_state(connection: sqlite3.Connection) -> dict[RecordingState, int]:
     """Return the number of records in each state that occurs."""
     return dict(connection.execute(sql.COUNTS))
+
+
+def first_dedupe_key(prefix: str, connection: sqlite3.Connection) -> str | None:
+    """Return the smallest dedupe key that begins with a prefix in ASCII, or None."""
+    found = _values(sql.FIRST_DEDUPE_KEY, (prefix, prefix + "\x7f"), connection)
+    return found[0] if found else None
 
 
 def versions(start_ids: Collection[str], connection: sqlite3.Connection) -> dict[str, int]:

@@ -19,6 +19,7 @@ __all__ = [
     "DUE",
     "EMPTY_JOURNAL",
     "ERROR_HINTS",
+    "FIRST_DEDUPE_KEY",
     "FORGET",
     "FORGET_ORPHANS",
     "FORGOTTEN",
@@ -69,6 +70,9 @@ DUE: Final[Mapping[bool | None, str]] = {
     False: "SELECT value FROM recording WHERE silent = 0 AND due_at <= ? ORDER BY due_at, rowid LIMIT ? OFFSET ?",
     None: "SELECT value FROM recording WHERE due_at <= ? ORDER BY due_at, rowid LIMIT ? OFFSET ?",
 }
+FIRST_DEDUPE_KEY: Final = """
+    SELECT dedupe_key FROM recording WHERE dedupe_key >= ? AND dedupe_key < ? ORDER BY dedupe_key LIMIT 1
+"""
 COUNTS: Final = "SELECT state, count(*) FROM recording WHERE state IS NOT NULL GROUP BY state"
 VERSIONS: Final = "SELECT start_id, version FROM recording WHERE start_id IN (SELECT value FROM json_each(?))"
 PRUNE: Final = """

@@ -214,6 +214,18 @@ class SQLiteStore(ObservableStore):
         numbers: dict[RecordingState, int] = await self._worker.submit(queries.count_by_state)
         return numbers
 
+    async def first_dedupe_key(self, prefix: str) -> str | None:
+        """Return the smallest dedupe key that begins with a prefix.
+
+        Args:
+            prefix: The beginning of the key, in ASCII.
+
+        Returns:
+            The key. If None, no record has such a key.
+        """
+        key: str | None = await self._worker.submit(partial(queries.first_dedupe_key, prefix))
+        return key
+
     async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
         """Wait until the version of a record differs from ``version``, and return the record.
 
