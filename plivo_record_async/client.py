@@ -41,6 +41,7 @@ from plivo_record_async.transport.connectors.connector import Transport
 from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.connectors.proxies import ProxyTypes
 from plivo_record_async.transport.downloads.download import Downloads, MediaStream, ProgressCallback, RecordedFile
+from plivo_record_async.transport.quota import Quota, SharedRateLimit
 from plivo_record_async.transport.retrying import RetryingSender
 from plivo_record_async.transport.sender import GRACE
 
@@ -78,7 +79,8 @@ class RecordClient:
             attempts, and the pauses between them.
         max_retries: The maximum number of retries of one call. A call is retried only if that is safe.
         max_connections: The maximum number of requests that are in progress at the same time.
-        rate_limit: The quota of the account, which the client never exceeds. If None, there is no limit.
+        rate_limit: The quota of the account, which the client never exceeds. With
+            `plivo_record_async.stores.PostgresRateLimit`, several processes share it. If None, there is no limit.
         transport: The httpx transport that sends the requests. The client closes it. If None, the client uses its own
             connections.
         proxy: The proxy for all requests: its URL, or an `httpx.Proxy`. If None, the environment variables
@@ -95,7 +97,7 @@ class RecordClient:
     Raises:
         ConfigurationError: A credential or the URL is missing or malformed, or the transport, the proxy or the
             certificates cannot be used. The message names the argument and the environment variable.
-        TypeError: A numeric argument is not a number, or ``rate_limit`` is not a `RateLimit`.
+        TypeError: A numeric argument is not a number, or ``rate_limit`` is not a rate limit.
         ValueError: A numeric argument is out of range.
     """
 
@@ -108,7 +110,7 @@ class RecordClient:
         timeout: float = 30.0,
         max_retries: int = 2,
         max_connections: int = 32,
-        rate_limit: RateLimit | None = RateLimit(300, per=5.0),  # noqa: B008 - frozen
+        rate_limit: RateLimit | SharedRateLimit | None = RateLimit(300, per=5.0),  # noqa: B008 - frozen
         transport: Transport | None = None,
         proxy: ProxyTypes | None = None,
         trust_env: bool = True,
@@ -116,8 +118,8 @@ class RecordClient:
         media_hosts: Iterable[str] = DEFAULT_MEDIA_HOSTS,
         max_download: int = 2 * 1024**3,
     ) -> None:
-        if not isinstance(rate_limit, RateLimit | None):
-            raise TypeError(f"rate_limit must be a RateLimit or None, not {rate_limit!r}")
+        if not isinstance(rate_limit, RateLimit | SharedRateLimit | None):
+            raise TypeError(f"rate_limit must be a RateLimit, a PostgresRateLimit or None, not {rate_limit!r}")
         self._settings = Settings.read(auth_id, auth_token, base_url)
         self._rate_limit = rate_limit
         integer("max_connections", max_connections, least=1)
@@ -135,7 +137,11 @@ class RecordClient:
         self._sender = RetryingSender(
             open_connector(self._settings, transport, proxy=proxy, environment=environment),
             timeout=positive_number("timeout", timeout),
-            rate_limit=rate_limit,
+            quota=(
+                rate_limit.quota_of(self._settings.auth_id)
+                if isinstance(rate_limit, SharedRateLimit)
+                else Quota(rate_limit)
+            ),
             max_connections=max_connections,
             policy=RetryPolicy(
                 max_retries=integer("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
@@ -156,7 +162,7 @@ class RecordClient:
         return self._sender.timeout
 
     @property
-    def rate_limit(self) -> RateLimit | None:
+    def rate_limit(self) -> RateLimit | SharedRateLimit | None:
         """The quota that the client never exceeds. If None, there is no limit."""
         return self._rate_limit
 

@@ -123,6 +123,8 @@ class Call(Generic[T]):
         match cause:
             case _ if exchange.seconds_left == 0:
                 reason = "the deadline passed"
+            case _ if exchange.lacked_permit:
+                reason = "the lease of the shared quota ended before sending began"
             case asyncio.CancelledError():
                 reason = "the client was closed before the request ended"
             case _:

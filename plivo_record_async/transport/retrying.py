@@ -17,7 +17,6 @@ from plivo_record_async.protocol.api.result_or_error import result_of
 from plivo_record_async.protocol.api.retry import RetryBudget, RetryPolicy, decisive_error, may_have_been_executed
 from plivo_record_async.protocol.arguments import positive_number
 from plivo_record_async.protocol.clocks import PlivoClock
-from plivo_record_async.protocol.models import RateLimit
 from plivo_record_async.transport.attempt import Call
 from plivo_record_async.transport.connectors.connector import Connector
 from plivo_record_async.transport.quota import Quota
@@ -36,7 +35,7 @@ class RetryingSender:
     Args:
         connector: The connector that sends the requests.
         timeout: The time limit of one call, in seconds.
-        rate_limit: The quota of the account. If None, there is no limit.
+        quota: The quota of the account.
         max_connections: The maximum number of requests that are in progress at the same time.
         policy: The rules for retries.
 
@@ -49,14 +48,14 @@ class RetryingSender:
         connector: Connector,
         *,
         timeout: float,
-        rate_limit: RateLimit | None,
+        quota: Quota,
         max_connections: int,
         policy: RetryPolicy,
     ) -> None:
         self.timeout = timeout
         self._policy = policy
         self._budget = RetryBudget()
-        self._quota = Quota(rate_limit)
+        self._quota = quota
         self._sender = Sender(connector, self._quota, max_connections=max_connections)
 
     @property

@@ -143,7 +143,15 @@ class Sender:
         before = self._session
         if not self._binding.bind() and before is not None:
             return before
-        session = self._session = await Session.begin(self._max_connections, self._connector.aclose)
+        close_quota = await self._quota.open()
+
+        async def close() -> None:
+            try:
+                await self._connector.aclose()
+            finally:
+                await close_quota()
+
+        session = self._session = await Session.begin(self._max_connections, close)
         if before is not None:
             try:
                 await before.end()
@@ -164,18 +172,18 @@ class Sender:
                     await session.slots.acquire()
                     try:
                         exchange.phase = "quota"
-                        await self._quota.acquire()
+                        exchange.permit_is_valid = await self._quota.acquire()
                     except BaseException:
                         session.slots.release()
                         raise
                 finally:
                     session.waits.discard(wait)
         except TimeoutError:
-            raise _still_queued_error(session, call, exchange) from None
+            raise _still_queued_error(session, call, exchange, self._quota) from None
         if session.closed or exchange.seconds_left == 0:
             self._quota.give_back(used=False)
             session.slots.release()
-            raise _still_queued_error(session, call, exchange)
+            raise _still_queued_error(session, call, exchange, self._quota)
 
     def _begin_attempt(self, session: Session, call: Call[Any], exchange: Exchange) -> Attempt:
         began = _clock.read()
@@ -202,11 +210,12 @@ class Sender:
             self._quota.pause(pause)
 
 
-def _still_queued_error(session: Session, call: Call[Any], exchange: Exchange) -> NotSentError:
+def _still_queued_error(session: Session, call: Call[Any], exchange: Exchange, quota: Quota) -> NotSentError:
     if session.closed:
         return call.closed_meanwhile_error(exchange)
     awaited = "a free connection" if exchange.phase == "queue" else "the account's quota"
-    return call.not_sent_error(exchange, f"the deadline passed while waiting for {awaited}", STILL_QUEUED)
+    trouble = f" ({quota.trouble})" if quota.trouble and exchange.phase == "quota" else ""
+    return call.not_sent_error(exchange, f"the deadline passed while waiting for {awaited}{trouble}", STILL_QUEUED)
 
 
 def _caller_cancelled(attempt: Attempt) -> None:

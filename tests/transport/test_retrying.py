@@ -40,6 +40,7 @@ from plivo_record_async.protocol.api.retry import RetryPolicy
 from plivo_record_async.protocol.models import StartRequest, StopRequest
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.choice import open_connector
+from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.retrying import RetryingSender
 from tests.support import virtual_time
 
@@ -110,7 +111,11 @@ def sender_over(
 ) -> RetryingSender:
     connector = open_connector(SETTINGS, httpx.MockTransport(server))
     return RetryingSender(
-        connector, timeout=timeout, rate_limit=rate_limit, max_connections=max_connections, policy=RetryPolicy(**policy)
+        connector,
+        timeout=timeout,
+        quota=Quota(rate_limit),
+        max_connections=max_connections,
+        policy=RetryPolicy(**policy),
     )
 
 

@@ -256,6 +256,85 @@ def test_quota_is_returned_at_once_if_nothing_was_sent() -> None:
     virtual_time.run(main())
 
 
+# A quota that is shared with other processes
+
+
+class Leased(Quota):
+    """A quota whose permits become invalid while a connection is opened."""
+
+    def __init__(self, *, trouble: str | None = None) -> None:
+        super().__init__(RateLimit(1, per=60.0))
+        self.valid = True
+        self.users = 0
+        self._trouble = trouble
+
+    @property
+    def trouble(self) -> str | None:
+        return self._trouble
+
+    async def open(self) -> Callable[[], Awaitable[None]]:
+        self.users += 1
+        return self._close
+
+    async def _close(self) -> None:
+        self.users -= 1
+
+    def _permit(self) -> Callable[[], bool]:
+        return lambda: self.valid
+
+
+def test_request_is_not_sent_if_the_lease_ended_while_connecting() -> None:
+    quota = Leased()
+
+    async def slow_connect(request: httpx.Request) -> httpx.Response:
+        await connecting(request)
+        quota.valid = False
+        await sent(request)
+        raise AssertionError("the request was sent")
+
+    async def main() -> None:
+        sender = sender_over(slow_connect, quota=quota)
+        for _ in range(2):  # the permit is returned at once
+            quota.valid = True
+            with pytest.raises(NotSentError) as caught:
+                await sender.send(start())
+            assert caught.value.reason == "the lease of the shared quota ended before sending began"
+            assert caught.value.phase == "connect"
+        assert now() == 0.0
+
+    virtual_time.run(main())
+
+
+def test_error_of_a_call_that_waits_for_a_shared_quota_says_why_there_is_none() -> None:
+    async def main() -> None:
+        quota = Leased(trouble="the database does not answer")
+        await quota.acquire()
+        with pytest.raises(NotSentError) as caught:
+            await sender_over(Server(), quota=quota).send(start(seconds=5))
+        assert caught.value.phase == "quota"
+        assert caught.value.reason == (
+            "the deadline passed while waiting for the account's quota (the database does not answer)"
+        )
+
+    virtual_time.run(main())
+
+
+def test_quota_is_opened_and_closed_with_the_client() -> None:
+    quota = Leased()
+
+    async def main() -> None:
+        sender = sender_over(Server(), quota=quota)
+        await sender.enter()
+        assert quota.users == 1
+        await sender.leave()
+        assert quota.users == 0
+        await sender.enter()
+        assert quota.users == 1
+
+    virtual_time.run(main())
+    assert quota.users == 0
+
+
 # Cancelled callers
 
 

@@ -27,7 +27,7 @@ from plivo_record_async.protocol.recording.reconcile import (
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 from plivo_record_async.stores.interface import Store
-from plivo_record_async.transport.quota import Quota
+from plivo_record_async.transport.quota import Quota, SharedRateLimit
 
 __all__ = ["Reconciler"]
 
@@ -62,7 +62,7 @@ class Reconciler:
         self._store = store
         self._read = read
         self._plivo_clock = plivo_clock or client.plivo_clock
-        self._quota = Quota(client.rate_limit and _share_of(client.rate_limit))
+        self._quota = Quota(None if client.rate_limit is None else _share_of(client.rate_limit))
 
     def owns(self, record: FollowedRecording) -> bool:
         """Return whether a recording belongs to the client's account, so that Plivo can be asked about it.
@@ -153,7 +153,7 @@ class Reconciler:
             self._quota.give_back(used=True)
 
 
-def _share_of(rate: RateLimit) -> RateLimit:
+def _share_of(rate: RateLimit | SharedRateLimit) -> RateLimit:
     """Return a tenth of a rate.
 
     If the limit is at least 20, the window is at most half as long, so that the requests are spread over time.

@@ -51,6 +51,8 @@ class Exchange:
         sent_at: The time at which the first byte may have been sent (aware, UTC). If None, no byte was sent, or the
             transport does not report it.
         opened_stream: The stream that was opened for this request. If None, the request uses an idle connection.
+        permit_is_valid: A function that returns whether the permit of the quota is still valid.
+        lacked_permit: Whether the request was not sent because its permit was no longer valid.
         abandoned: Whether the response is no longer needed. If no byte has been sent yet, none will be sent.
         partial_response: The part of the response that has arrived. If None, the status line has not arrived.
     """
@@ -62,6 +64,8 @@ class Exchange:
     trusts_connect_errors: bool = True
     sent_at: datetime | None = None
     opened_stream: httpcore.AsyncNetworkStream | None = None
+    permit_is_valid: Callable[[], bool] = attrs.field(default=lambda: True)
+    lacked_permit: bool = False
     abandoned: bool = False
     partial_response: Response | None = None
 
@@ -78,11 +82,13 @@ class Exchange:
 
         Raises:
             CancelledError: The exchange was abandoned, so nothing may be sent.
-            TimeoutError: The deadline has passed, so nothing may be sent.
+            TimeoutError: The deadline has passed, or the permit of the quota is no longer valid, so nothing may be
+                sent.
         """
         before, self.phase, self.sent_at = self.phase, "send", _clock.now()
         try:
             self._raise_if_ended()
+            self._raise_without_permit()
         except BaseException:
             self.phase, self.sent_at = before, None
             raise
@@ -152,6 +158,11 @@ class Exchange:
             if len(body) > LONGEST_RESPONSE:
                 raise httpcore.RemoteProtocolError(f"the response is longer than {LONGEST_RESPONSE} bytes")
         return attrs.evolve(response, complete=True)
+
+    def _raise_without_permit(self) -> None:
+        self.lacked_permit = not self.permit_is_valid()
+        if self.lacked_permit:
+            raise TimeoutError
 
     def _raise_if_ended(self) -> None:
         if self.abandoned:

@@ -141,6 +141,15 @@ def test_abandoned_request_is_not_sent() -> None:
         assert (exchange.phase, exchange.sent_at, exchange.may_have_been_sent()) == ("connect", None, False)
 
 
+def test_request_is_not_sent_if_its_permit_is_no_longer_valid() -> None:
+    exchange = Exchange(phase="connect", reports_sending=True, permit_is_valid=lambda: False)
+    with pytest.raises(TimeoutError):
+        exchange.begin_sending()
+    assert exchange.lacked_permit
+    assert (exchange.phase, exchange.sent_at) == ("connect", None)
+    assert not exchange.may_have_been_sent()
+
+
 @pytest.mark.parametrize("method", [b"CONNECT", b"POST"])
 async def test_abandoned_request_stops_before_it_is_sent(method: bytes) -> None:
     exchange = Exchange(phase="connect", abandoned=True)
