@@ -101,10 +101,10 @@ async def serving(app: Any, listener: socket.socket, **settings: Any) -> AsyncGe
     server.lifespan = config.lifespan_class(config)
     connections = server.server_state.connections = _OpenConnections()
     # `Server.serve` would replace the signal handlers, and check ten times a second whether it has to end.
-    try:
+    with suppress(SystemExit):  # of newer versions, if the lifespan failed to start
         await server.startup([listener])
-    except SystemExit as error:
-        raise StartupFailedError("the application's lifespan failed to start; the log says why") from error
+    if not server.started:
+        raise StartupFailedError("the application's lifespan failed to start; the log says why")
     try:
         yield
     finally:

@@ -127,5 +127,5 @@ def plivo_record() -> None:
     """  # noqa: D301 - click wants the control character
 
 
-for command in (start, stop, batch, listen, status, recordings, conferences, download, db, emulate, demo):
-    plivo_record.add_command(command)
+for _command in (start, stop, batch, listen, status, recordings, conferences, download, db, emulate, demo):
+    plivo_record.add_command(_command)

@@ -53,7 +53,7 @@ class EndSignal(asyncio.Event):
         self._printer = printer
         self._consequence = consequence
         self.number: signal.Signals | None = None
-        self.repeated = asyncio.Event()
+        self.repeated: asyncio.Event = asyncio.Event()
 
     @property
     def exit_code(self) -> ExitCode | None:

@@ -9,9 +9,9 @@ from plivo_record_async.errors import ConfigurationError
 try:
     from plivo_record_async.emulator.account.dialect import Dialect
     from plivo_record_async.emulator.server import Emulator
-except ModuleNotFoundError as error:
-    if (missing := str(error.name).partition(".")[0]) not in {"starlette", "uvicorn"}:
+except ModuleNotFoundError as _error:
+    if (_missing := str(_error.name).partition(".")[0]) not in {"starlette", "uvicorn"}:
         raise
-    raise ConfigurationError(f"the emulator needs {missing}: pip install 'plivo-record-async[emulator]'") from error
+    raise ConfigurationError(f"the emulator needs {_missing}: pip install 'plivo-record-async[emulator]'") from _error
 
 __all__ = ["Dialect", "Emulator"]

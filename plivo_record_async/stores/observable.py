@@ -11,7 +11,7 @@ from plivo_record_async.stores.interface import StoreChange, StoreObserver
 
 __all__ = ["ObservableStore"]
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class ObservableStore(ABC):

@@ -34,7 +34,7 @@ MAX_PENDING = 1000
 """The most required tasks that may be running, and the most recordings that may be queued for reconciliation, before
 the effects of due records are deferred. A deferred record becomes due again."""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class _Session:

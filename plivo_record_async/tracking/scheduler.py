@@ -28,7 +28,7 @@ __all__ = ["BATCH_SIZE", "Scheduler", "SendLeases"]
 BATCH_SIZE = 25
 """How many records are processed together. A larger batch would keep the event loop from serving callbacks."""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 Changed = tuple[FollowedRecording, Sequence[Effect]]
 Act = Callable[[FollowedRecording, Sequence[Effect]], None]

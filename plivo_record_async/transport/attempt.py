@@ -172,7 +172,7 @@ class Attempt:
         self._abandoned_because: BaseException | None = None
         self._on_done = on_done
         self._result: asyncio.Future[AttemptResult] = loop.create_future()
-        self.task = loop.create_task(connector.send(call.request, exchange))
+        self.task: asyncio.Task[Response] = loop.create_task(connector.send(call.request, exchange))
         self.task.add_done_callback(self._task_done)
         self._deadline = loop.call_at(call.deadline, self.abandon, TimeoutError())
 

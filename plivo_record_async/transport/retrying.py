@@ -24,7 +24,7 @@ from plivo_record_async.transport.sender import Sender
 
 __all__ = ["RetryingSender"]
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 T = TypeVar("T")
 

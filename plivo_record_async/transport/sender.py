@@ -33,7 +33,7 @@ __all__ = ["GRACE", "Sender"]
 GRACE = 10.0
 """Seconds for which closing a client waits for requests that are in progress."""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class Sender:
@@ -49,7 +49,7 @@ class Sender:
     """
 
     def __init__(self, connector: Connector, quota: Quota, *, max_connections: int) -> None:
-        self.plivo_clock = PlivoClock()
+        self.plivo_clock: PlivoClock = PlivoClock()
         self._connector = connector
         self._quota = quota
         self._max_connections = max_connections

@@ -36,14 +36,27 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on each line.")
+def json_option(command: CommandT) -> CommandT:
+    """Add the option ``--json`` to a command.
 
-timeout_option = click.option(
-    "--timeout",
-    type=Seconds(min=0, min_open=True),
-    metavar="SECONDS",
-    help=f"The seconds that one call may take in total.  [default: {DEFAULT_TIMEOUT:g}]",
-)
+    Args:
+        command: The command.
+    """
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, one object on each line.")(command)
+
+
+def timeout_option(command: CommandT) -> CommandT:
+    """Add the option ``--timeout`` to a command.
+
+    Args:
+        command: The command.
+    """
+    return click.option(
+        "--timeout",
+        type=Seconds(min=0, min_open=True),
+        metavar="SECONDS",
+        help=f"The seconds that one call may take in total.  [default: {DEFAULT_TIMEOUT:g}]",
+    )(command)
 
 
 def store_option(text: str, *, default: str | None = None) -> Callable[[CommandT], CommandT]:

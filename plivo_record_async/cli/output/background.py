@@ -23,7 +23,7 @@ _MAX_WAITING = 10_000
 _FLUSH_TIMEOUT = 2.0
 """The seconds at the end in which the reader can read the remaining lines."""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 @asynccontextmanager

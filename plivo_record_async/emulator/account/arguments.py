@@ -35,7 +35,7 @@ class RefusedError(Exception):
         super().__init__(f"{status} {error}")
         self.status = status
         self.error = error
-        self.headers = headers or {}
+        self.headers: Mapping[str, str] = headers or {}
 
 
 def parse_arguments(method: str, query: str, body: bytes) -> Mapping[str, Any]:

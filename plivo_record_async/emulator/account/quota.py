@@ -22,7 +22,7 @@ class Quota:
     def __init__(self, limit: int, per: float) -> None:
         self.limit = limit
         self.per = per
-        self.refused = 0
+        self.refused: int = 0
         self._admitted: deque[datetime] = deque(maxlen=limit)
 
     def admit(self, now: datetime) -> float | None:

@@ -34,7 +34,7 @@ class History:
         self.keep = keep
         self.requests: Log[ReceivedRequest] = Log(keep)
         self.deliveries: Log[Delivery] = Log(keep)
-        self.events = EventStream(keep)
+        self.events: EventStream = EventStream(keep)
 
     def note_request(self, request: ReceivedRequest) -> None:
         """Add a request.

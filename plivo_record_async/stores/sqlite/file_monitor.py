@@ -19,7 +19,7 @@ __all__ = ["FileMonitor", "OpenFiles"]
 _SMALLEST: Final = 512
 """The size of the smallest database in bytes: one page. https://www.sqlite.org/fileformat2.html#pages"""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class OpenFiles:

@@ -46,7 +46,7 @@ __all__ = ["SQLiteStore"]
 _PRUNED_AT_ONCE: Final = 500
 """The largest number of rows that one transaction deletes. Other writers wait for it, so it must be short."""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class SQLiteStore(ObservableStore):

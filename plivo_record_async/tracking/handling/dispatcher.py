@@ -27,7 +27,7 @@ from plivo_record_async.tracking.tasks import BackgroundTasks
 
 __all__ = ["HandlerDispatcher", "LocalRuns"]
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 @attrs.define(eq=False)

@@ -28,13 +28,13 @@ REQUEST_BYTES = 64 * 1024
 class TooSlowError(CallbackRejectedError):
     """The body of the request was not received in time."""
 
-    status = HTTPStatus.REQUEST_TIMEOUT
+    status: int = HTTPStatus.REQUEST_TIMEOUT
 
 
 class TooManyError(CallbackRejectedError):
     """Too many unverified requests were received at the same time. Plivo delivers the callback again later."""
 
-    status = HTTPStatus.SERVICE_UNAVAILABLE
+    status: int = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @attrs.define(kw_only=True, eq=False)

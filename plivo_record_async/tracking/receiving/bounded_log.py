@@ -12,7 +12,7 @@ MAX_RECORDS = 20
 
 SECONDS = 60.0
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class BoundedLog:

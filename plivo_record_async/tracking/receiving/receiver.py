@@ -67,7 +67,7 @@ DRAIN_SECONDS = 0.2
 MAX_DRAINING = 64
 """The most rejected bodies whose rest is read at the same time."""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 @attrs.frozen(kw_only=True, eq=False)

@@ -36,7 +36,7 @@ _REMEMBERED: Final = 10_000
 _MAX_CANDIDATES: Final = 20
 """The most open recordings of one conference that are compared with a row."""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 Apply = Callable[[FollowedRecording, Evidence], Awaitable[FollowedRecording]]
 

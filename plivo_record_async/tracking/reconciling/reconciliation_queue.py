@@ -34,7 +34,7 @@ _BEING_SENT: Final[frozenset[RecordingState]] = frozenset({"planned", "sending"}
 _UNRESOLVED_STATES: Final = _BEING_SENT | OPEN_STATES
 _ENDED_STATES: Final[frozenset[RecordingState]] = frozenset({"recorded", "transcribed"})
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class ReconciliationQueue:

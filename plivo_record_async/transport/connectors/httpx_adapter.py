@@ -48,7 +48,7 @@ class HttpxAdapter:
         self._has_pool = isinstance(transport, httpx.AsyncHTTPTransport)
         # pyreqwest adds up the limits of the steps.
         self._limits = ("read",) if "pyreqwest" in packages else ("connect", "read", "write")
-        self.can_be_cancelled = not self._has_pool and "pyreqwest" not in packages
+        self.can_be_cancelled: bool = not self._has_pool and "pyreqwest" not in packages
 
     async def send(self, request: Request[Any], exchange: Exchange) -> Response:
         """Send a request and return its response.
