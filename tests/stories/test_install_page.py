@@ -55,7 +55,7 @@ def test_page_lists_every_extra_and_its_libraries() -> None:
     }
     extras = PROJECT["optional-dependencies"]
     assert listed == {
-        name: {re.split(r"[<>=]", need)[0] for need in needs} for name, needs in extras.items() if name != "all"
+        name: {re.split(r"[\[<>=]", need)[0] for need in needs} for name, needs in extras.items() if name != "all"
     }
 
 

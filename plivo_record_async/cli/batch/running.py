@@ -52,7 +52,7 @@ class BatchEndedEarlyError(PlivoRecordError):
             f"the batch ended early, because Plivo answered {error.status} ({error.message}): "
             f"{_ADVICE[type(error)]}. The lines without an outcome were not begun; run the batch again with them"
         )
-        self.status = error.status
+        self.status: int = error.status
 
 
 class BatchRun:

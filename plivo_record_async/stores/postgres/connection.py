@@ -15,10 +15,10 @@ from plivo_record_async.errors import ConfigurationError, StoreError
 try:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
-except ImportError as error:  # also if psycopg finds no libpq
+except ImportError as _error:  # also if psycopg finds no libpq
     raise ConfigurationError(
-        f"PostgreSQL needs the extra 'postgres' ({error}); install it with: pip install 'plivo-record-async[postgres]'"
-    ) from error
+        f"PostgreSQL needs the extra 'postgres' ({_error}); install it with: pip install 'plivo-record-async[postgres]'"
+    ) from _error
 
 __all__ = ["Address", "Connection", "PostgresError", "is_read_only", "to_store_error"]
 

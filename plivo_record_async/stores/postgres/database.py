@@ -31,7 +31,7 @@ from plivo_record_async.stores.postgres.watchers import POLL_INTERVAL, Change, D
 
 __all__ = ["Database"]
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class Database:
@@ -48,7 +48,7 @@ class Database:
         time_limit: How long a batch may take, in seconds, before its callers get an error and the connection is closed.
     """
 
-    time_limit = 10.0
+    time_limit: float = 10.0
 
     def __init__(self, address: Address, sql: Statements, *, migrate: bool) -> None:
         self._address = address

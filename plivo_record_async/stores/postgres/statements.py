@@ -58,9 +58,9 @@ class Statements:
     def __init__(self, schema: str) -> None:
         name = quoted(schema).replace("%", "%%")
         recording, orphan, forgotten = f"{name}.recording", f"{name}.orphan", f"{name}.forgotten"
-        self.schema = schema
+        self.schema: str = schema
 
-        self.insert = f"""
+        self.insert: str = f"""
             INSERT INTO {recording} (
                 start_id, dedupe_key, version, state, conference_name, api_id, recording_id, created_at, updated_at,
                 due_at, silent, value
@@ -68,9 +68,9 @@ class Statements:
             VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
             ON CONFLICT DO NOTHING
         """
-        self.existing = f"SELECT value FROM {recording} WHERE start_id = %s OR dedupe_key = %s LIMIT 1"
-        self.get = f"SELECT value FROM {recording} WHERE start_id = %s"
-        self.replace = f"""
+        self.existing: str = f"SELECT value FROM {recording} WHERE start_id = %s OR dedupe_key = %s LIMIT 1"
+        self.get: str = f"SELECT value FROM {recording} WHERE start_id = %s"
+        self.replace: str = f"""
             UPDATE {recording}
             SET version = %s, state = %s, conference_name = %s, api_id = %s, recording_id = %s, updated_at = %s,
                 due_at = %s, silent = %s, value = %s, claimed_by = NULL, claimed_until = NULL
@@ -83,7 +83,7 @@ class Statements:
             """,
         }
         # The claims are taken with the clock of the server, because the clocks of the processes may differ.
-        self.claim = f"""
+        self.claim: str = f"""
             WITH due AS MATERIALIZED (
                 SELECT start_id FROM {recording}
                 WHERE silent = ANY (%s) AND due_at <= %s AND start_id <> ALL (%s)
@@ -98,10 +98,10 @@ class Statements:
             WHERE recording.start_id = due.start_id
             RETURNING recording.start_id, recording.due_at, recording.value
         """
-        self.release = f"""
+        self.release: str = f"""
             UPDATE {recording} SET claimed_by = NULL, claimed_until = NULL WHERE start_id = ANY (%s) AND claimed_by = %s
         """
-        self.page = f"""
+        self.page: str = f"""
             SELECT recording.updated_at, recording.start_id, recording.value
             FROM (
                 SELECT each.start_id
@@ -121,52 +121,52 @@ class Statements:
             JOIN {recording} AS recording USING (start_id)
             ORDER BY recording.updated_at DESC, recording.start_id DESC
         """
-        self.first_dedupe_key = f"""
+        self.first_dedupe_key: str = f"""
             SELECT dedupe_key FROM {recording} WHERE dedupe_key >= %s AND dedupe_key < %s ORDER BY dedupe_key LIMIT 1
         """
-        self.counts = f"SELECT state, count(*) FROM {recording} GROUP BY state"
-        self.changed = f"""
+        self.counts: str = f"SELECT state, count(*) FROM {recording} GROUP BY state"
+        self.changed: str = f"""
             SELECT known.start_id, recording.version, recording.value
             FROM unnest(%s::text[], %s::bigint[]) AS known (start_id, version)
             LEFT JOIN {recording} AS recording USING (start_id)
             WHERE recording.version IS DISTINCT FROM known.version
         """
-        self.prune = f"""
+        self.prune: str = f"""
             DELETE FROM {recording} WHERE start_id = ANY (ARRAY(
                 SELECT start_id FROM {recording} WHERE due_at IS NULL AND updated_at < %s LIMIT %s
                 FOR UPDATE SKIP LOCKED
             ))
         """
-        self.keep_orphan = f"""
+        self.keep_orphan: str = f"""
             INSERT INTO {orphan} (digest, start_id, api_id, recording_id, received_at, value)
             SELECT %s, %s, %s, %s, %s, %s
             WHERE NOT EXISTS (SELECT FROM {forgotten} WHERE id_hash = ANY (%s))
             ON CONFLICT DO NOTHING
         """
-        self.drop_oldest_orphans = f"""
+        self.drop_oldest_orphans: str = f"""
             DELETE FROM {orphan} WHERE id = ANY (ARRAY(
                 SELECT id FROM {orphan} WHERE start_id IS NOT DISTINCT FROM %s ORDER BY id DESC OFFSET %s
             ))
         """
-        self.latest_orphans = f"SELECT value FROM {orphan} ORDER BY id DESC LIMIT %s"
-        self.prune_orphans = f"""
+        self.latest_orphans: str = f"SELECT value FROM {orphan} ORDER BY id DESC LIMIT %s"
+        self.prune_orphans: str = f"""
             DELETE FROM {orphan} WHERE id = ANY (ARRAY(
                 SELECT id FROM {orphan} WHERE received_at < %s LIMIT %s FOR UPDATE SKIP LOCKED
             ))
         """
-        self.forget = f"DELETE FROM {recording} WHERE start_id = %s RETURNING api_id, recording_id"
-        self.forget_orphans = f"DELETE FROM {orphan} WHERE start_id = %s OR api_id = %s OR recording_id = %s"
-        self.is_forgotten = f"SELECT 1 FROM {forgotten} WHERE id_hash = %s"
-        self.remember_forgotten = f"""
+        self.forget: str = f"DELETE FROM {recording} WHERE start_id = %s RETURNING api_id, recording_id"
+        self.forget_orphans: str = f"DELETE FROM {orphan} WHERE start_id = %s OR api_id = %s OR recording_id = %s"
+        self.is_forgotten: str = f"SELECT 1 FROM {forgotten} WHERE id_hash = %s"
+        self.remember_forgotten: str = f"""
             INSERT INTO {forgotten} (id_hash, forgotten_at) SELECT unnest(%s::text[]), %s
             ON CONFLICT (id_hash) DO UPDATE SET forgotten_at = excluded.forgotten_at
         """
-        self.prune_forgotten = f"""
+        self.prune_forgotten: str = f"""
             DELETE FROM {forgotten} WHERE id_hash = ANY (ARRAY(
                 SELECT id_hash FROM {forgotten} WHERE forgotten_at < %s LIMIT %s FOR UPDATE SKIP LOCKED
             ))
         """
-        self.check = f"""
+        self.check: str = f"""
             UPDATE {name}.migration SET checked_at = clock_timestamp()
             WHERE version = (SELECT max(version) FROM {name}.migration)
         """

@@ -45,7 +45,7 @@ __all__ = ["PostgresStore"]
 _PRUNED_AT_ONCE: Final = 500
 """The largest number of rows that one transaction deletes. Other calls of this store wait for it."""
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class PostgresStore(ObservableStore):

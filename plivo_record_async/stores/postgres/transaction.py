@@ -48,7 +48,7 @@ class Transaction:
     def __init__(self, connection: Connection, *, writes: bool) -> None:
         self._connection = connection
         self._writes = writes
-        self.is_committing = False
+        self.is_committing: bool = False
 
     def run(self, works: Sequence[Work[Any]]) -> list[Any]:
         """Run jobs, and commit.
