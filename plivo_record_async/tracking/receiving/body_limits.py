@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from http import HTTPStatus
+from typing import ClassVar
 
 import attrs
 
@@ -28,13 +29,13 @@ REQUEST_BYTES = 64 * 1024
 class TooSlowError(CallbackRejectedError):
     """The body of the request was not received in time."""
 
-    status: int = HTTPStatus.REQUEST_TIMEOUT
+    status: ClassVar[int] = HTTPStatus.REQUEST_TIMEOUT
 
 
 class TooManyError(CallbackRejectedError):
     """Too many unverified requests were received at the same time. Plivo delivers the callback again later."""
 
-    status: int = HTTPStatus.SERVICE_UNAVAILABLE
+    status: ClassVar[int] = HTTPStatus.SERVICE_UNAVAILABLE
 
 
 @attrs.define(kw_only=True, eq=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -51,25 +51,25 @@ _SIGNATURES = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 class WrongMethodError(CallbackRejectedError):
     """The method of the request is not POST. The tracker asks Plivo to use POST only."""
 
-    status: int = HTTPStatus.METHOD_NOT_ALLOWED
+    status: ClassVar[int] = HTTPStatus.METHOD_NOT_ALLOWED
 
 
 class WrongPathError(CallbackRejectedError):
     """The path of the request is not that of an issued URL."""
 
-    status: int = HTTPStatus.NOT_FOUND
+    status: ClassVar[int] = HTTPStatus.NOT_FOUND
 
 
 class MalformedRequestError(CallbackRejectedError):
     """The URL, the query or the content type is not that of a callback."""
 
-    status: int = HTTPStatus.BAD_REQUEST
+    status: ClassVar[int] = HTTPStatus.BAD_REQUEST
 
 
 class TooLargeError(CallbackRejectedError):
     """The body is longer than that of any callback."""
 
-    status: int = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    status: ClassVar[int] = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class ClientDisconnectedError(Exception):
@@ -178,7 +178,7 @@ class RequestBody:
     def __init__(self, scope: Scope, receive: Receive) -> None:
         self._receive = receive
         self.may_close: bool = scope.get("http_version", "1.1") < "2"
-        self.is_over = _has_no_body(scope)
+        self.is_over: bool = _has_no_body(scope)
 
     async def chunk(self) -> bytes:
         """Return the next chunk.
@@ -189,7 +189,7 @@ class RequestBody:
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise ClientDisconnectedError
-        self.is_over: bool = not message.get("more_body", False)
+        self.is_over = not message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         return chunk
 
