@@ -37,7 +37,7 @@ from plivo_record_async.protocol.models import (
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.batch import run_many
 from plivo_record_async.transport.connectors.choice import open_connector
-from plivo_record_async.transport.connectors.connector import Transport
+from plivo_record_async.transport.connectors.connector import NativeTransport, Transport
 from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.connectors.proxies import ProxyTypes
 from plivo_record_async.transport.downloads.download import Downloads, MediaStream, ProgressCallback, RecordedFile
@@ -124,16 +124,6 @@ class RecordClient:
         self._rate_limit = rate_limit
         integer("max_connections", max_connections, least=1)
         environment = Environment.read() if trust_env else Environment()
-        self._downloads = Downloads(
-            MediaOpener(
-                settings=self._settings,
-                hosts=MediaHosts.read(self._settings.base_url, media_hosts),
-                transport=transport,
-                proxy=proxy,
-                environment=environment,
-            ),
-            max_size=integer("max_download", max_download, least=1),
-        )
         self._sender = RetryingSender(
             open_connector(self._settings, transport, proxy=proxy, environment=environment),
             timeout=positive_number("timeout", timeout),
@@ -146,6 +136,17 @@ class RecordClient:
             policy=RetryPolicy(
                 max_retries=integer("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
             ),
+        )
+        self._downloads = Downloads(
+            MediaOpener(
+                settings=self._settings,
+                hosts=MediaHosts.read(self._settings.base_url, media_hosts),
+                transport=None if isinstance(transport, NativeTransport) else transport,
+                proxy=proxy,
+                environment=environment,
+            ),
+            max_size=integer("max_download", max_download, least=1),
+            check_open=self._sender.check_open,
         )
 
     def __repr__(self) -> str:
@@ -635,6 +636,7 @@ class RecordClient:
             OSError: The file cannot be written; for example, the disk is full.
             ValueError: The value has no URL, or ``wait`` or ``timeout`` is out of range.
             TypeError: An argument has the wrong type.
+            ClosedError: The client is closed; nothing was downloaded.
         """
         return await self._downloads.download(
             recording_or_url, path, progress=progress, overwrite=overwrite, wait=wait, timeout=timeout
@@ -664,12 +666,15 @@ class RecordClient:
                 once, before any item is read.
 
         Yields:
-            One `Outcome` for each item. The ``result`` of a `Succeeded` is the path of the file.
+            One `Outcome` for each item. The ``result`` of a `Succeeded` is the path of the file. An existing file is
+            never replaced: if two items have the same file name, the second one is a `Failed`.
 
         Raises:
             TypeError: ``items`` is not iterable or is a single string, ``concurrency`` is not an integer, or
                 ``timeout`` is not a number; nothing was downloaded.
             ValueError: ``concurrency`` is less than 1, or ``timeout`` is out of range; nothing was downloaded.
+            ClosedError: The client is closed; nothing was downloaded. If the client is closed in the meantime, the
+                remaining items are `Failed` with this error.
         """
 
         async def download(item: FileT) -> Path:
@@ -677,6 +682,7 @@ class RecordClient:
                 item, directory, progress=progress, timeout=timeout, into_directory=True
             )
 
+        self._sender.check_open("download of many recordings")
         return run_many(items, download, concurrency=concurrency, timeout=timeout)
 
     def stream_recording(
@@ -711,6 +717,7 @@ class RecordClient:
             DownloadError: The file cannot be downloaded.
             ValueError: The value has no URL, or ``wait`` is out of range.
             TypeError: An argument has the wrong type.
+            ClosedError: The client is closed; nothing was downloaded.
         """
         return self._downloads.stream(recording_or_url, wait=wait)
 

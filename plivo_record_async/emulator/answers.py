@@ -130,11 +130,13 @@ def _media(world: World, request: Request, path: list[str]) -> Response:
     ):
         return JSONResponse({"error": "not found"}, status_code=404)
     media = media_file(recording.file_format, recording.duration_ms)
-    part = byte_range(request.headers.get("range"), media.length)
+    etag = f'"{recording.recording_id}-{media.length}"'
+    is_same = request.headers.get("if-range", etag) == etag
+    part = byte_range(request.headers.get("range") if is_same else None, media.length)
     if part is None:
         return Response(status_code=416, headers={"Content-Range": f"bytes */{media.length}"})
     start, stop = part
-    headers = {"Accept-Ranges": "bytes", "Content-Length": str(stop - start)}
+    headers = {"Accept-Ranges": "bytes", "Content-Length": str(stop - start), "ETag": etag}
     if part != (0, media.length):
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{media.length}"
     status = 206 if "Content-Range" in headers else 200

@@ -20,7 +20,8 @@ class DownloadError(PlivoRecordError):
 
     Attributes:
         url: The URL of the file.
-        path: The path of the file to write. If None, the file was opened as a stream.
+        path: The path of the file to write, or the path that was passed if the host of the URL is not allowed. If None,
+            the file was opened as a stream.
         status: The HTTP status of the last response. If None, no response arrived.
         received: The number of received bytes.
         expected: The length of the file in bytes. If None, it is not known.

@@ -191,12 +191,13 @@ class TrackedRecording(Value):
             StoreError: The store could not be read.
             ClosedError: The tracker is closed.
         """
+        number("wait", wait)
         clock = asyncio.get_running_loop().time
         began = clock()
-        ended = await self.recorded(timeout)
+        record = await self._wait_for("recorded", timeout)
         left = None if timeout is None else max(timeout - (clock() - began), 0.001)
         return await self._client.download_recording(
-            ended, path, progress=progress, overwrite=overwrite, wait=wait, timeout=left
+            status_of(record), path, progress=progress, overwrite=overwrite, wait=wait, timeout=left
         )
 
     async def _wait_for(self, stage: Stage, timeout: float | None) -> FollowedRecording:

@@ -19,7 +19,7 @@ from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.transport.connectors.connector import Connector
 from plivo_record_async.transport.connectors.exchange import Exchange
 
-__all__ = ["STILL_QUEUED", "Attempt", "AttemptResult", "Call"]
+__all__ = ["STILL_QUEUED", "Attempt", "AttemptResult", "Call", "closed_client_error"]
 
 STILL_QUEUED = "it was still waiting to be sent"
 """The evidence that a request was not sent because it ended while it waited for a connection or for the quota."""
@@ -28,6 +28,18 @@ T = TypeVar("T")
 
 AttemptResult = Response | NotSentError | OutcomeUnknownError
 """What an attempt ends with."""
+
+
+def closed_client_error(operation: str) -> ClosedError:
+    """Return the error of a call on a closed client.
+
+    Args:
+        operation: A description of the call.
+    """
+    return ClosedError(
+        f"{operation}: the client is closed, so nothing was sent. "
+        "Enter the client again with 'async with client:', or create a new RecordClient, and then call again."
+    )
 
 
 @attrs.define(kw_only=True)
@@ -100,10 +112,7 @@ class Call(Generic[T]):
         """
         if self.attempt > 1:
             return self.closed_meanwhile_error(exchange)
-        return ClosedError(
-            f"{self.request.operation}: the client is closed, so nothing was sent. "
-            "Enter the client again with 'async with client:', or create a new RecordClient, and then call again."
-        )
+        return closed_client_error(self.request.operation)
 
     def closed_meanwhile_error(self, exchange: Exchange) -> NotSentError:
         """Return the error of an attempt that was still waiting to be sent when the client was closed.

@@ -63,6 +63,17 @@ class RetryingSender:
         """An estimate of the time at Plivo, made from its responses."""
         return self._sender.plivo_clock
 
+    def check_open(self, operation: str) -> None:
+        """Check that the client is not closed, for calls that do not use this sender.
+
+        Args:
+            operation: A description of the call.
+
+        Raises:
+            ClosedError: The client is closed.
+        """
+        self._sender.check_open(operation)
+
     async def enter(self) -> None:
         """Open the sender for the running event loop, even if it was closed before.
 

@@ -22,7 +22,7 @@ from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import NotSentError
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
-from plivo_record_async.transport.attempt import STILL_QUEUED, Attempt, AttemptResult, Call
+from plivo_record_async.transport.attempt import STILL_QUEUED, Attempt, AttemptResult, Call, closed_client_error
 from plivo_record_async.transport.connectors.connector import Connector
 from plivo_record_async.transport.connectors.exchange import Exchange
 from plivo_record_async.transport.quota import Quota
@@ -84,6 +84,18 @@ class Sender:
         except asyncio.CancelledError:
             _caller_cancelled(attempt)
             raise
+
+    def check_open(self, operation: str) -> None:
+        """Check that the client is not closed, for calls that do not use this sender.
+
+        Args:
+            operation: A description of the call.
+
+        Raises:
+            ClosedError: The client is closed.
+        """
+        if self._closed:
+            raise closed_client_error(operation)
 
     async def enter(self) -> None:
         """Open the sender for the running event loop, even if it was closed before.

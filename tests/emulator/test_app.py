@@ -228,6 +228,10 @@ async def test_range_requests_return_parts_of_a_file(plivo: Plivo) -> None:
     part = await plivo.client.get(url, headers={"Range": "bytes=4-11"})
     assert (part.status_code, part.content) == (206, whole[4:12])
     assert part.headers["content-range"] == f"bytes 4-11/{len(whole)}"
+    tag = part.headers["etag"]
+    same = await plivo.client.get(url, headers={"Range": "bytes=4-11", "If-Range": tag})
+    other = await plivo.client.get(url, headers={"Range": "bytes=4-11", "If-Range": '"other"'})
+    assert (same.status_code, other.status_code, other.content) == (206, 200, whole)
     beyond = await plivo.client.get(url, headers={"Range": f"bytes={len(whole)}-"})
     assert (beyond.status_code, beyond.headers["content-range"]) == (416, f"bytes */{len(whole)}")
 

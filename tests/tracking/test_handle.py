@@ -245,8 +245,43 @@ async def test_download_waits_for_the_end_of_the_recording(
     assert (await anyio.Path(path).read_bytes()).startswith(b"RIFF")
 
 
-async def test_download_of_a_recording_that_does_not_end_times_out(client: RecordClient, tmp_path: Path) -> None:
+async def test_download_of_an_ended_recording_begins_at_once(
+    plivo_emulator: Emulator, plivo_tracker: RecordingTracker, tmp_path: Path
+) -> None:
+    handle = await plivo_tracker.start("standup", transcribe=True)
+    await plivo_emulator.end_conference("standup")
+    await handle.recorded(timeout=30)
+    recorded = await handle.download(tmp_path / "recorded.mp3", timeout=30)
+    await handle.transcribed(timeout=30)
+    transcribed = await handle.download(tmp_path / "transcribed.mp3", timeout=30)
+    assert await anyio.Path(recorded).read_bytes() == await anyio.Path(transcribed).read_bytes()
+
+
+@pytest.mark.parametrize("state", ["not_sent", "rejected", "absent", "failed"])
+async def test_download_of_what_was_not_recorded_fails_at_once(
+    client: RecordClient, state: RecordingState, tmp_path: Path
+) -> None:
+    its = await followed(client, recording(state))
+    with pytest.raises(RecordingFailedError):
+        await its.handle.download(tmp_path)
+
+
+async def test_invalid_arguments_of_a_download_are_rejected_before_the_wait(
+    client: RecordClient, tmp_path: Path
+) -> None:
     its = await followed(client, recording("started"))
+    wrong: Any = "60"
+    with pytest.raises(TypeError, match="wait must be a number"):
+        await its.handle.download(tmp_path, wait=wrong)
+    with pytest.raises(TypeError, match="timeout must be a number"):
+        await its.handle.download(tmp_path, timeout=wrong)
+
+
+@pytest.mark.parametrize("state", ["planned", "sending", "accepted", "started", "unknown", "unconfirmed"])
+async def test_download_of_a_recording_that_does_not_end_times_out(
+    client: RecordClient, state: RecordingState, tmp_path: Path
+) -> None:
+    its = await followed(client, recording(state))
     with pytest.raises(WaitTimeoutError):
         await its.handle.download(tmp_path, timeout=0.01)
 

@@ -11,6 +11,9 @@ AUDIO_HEAD = 12
 """The number of bytes that `is_audio` needs."""
 
 _MAX_NAME_LENGTH = 200
+_PARTIAL = re.compile(r"(?i).*\.part(\.json(\.new)?)?")
+"""The names of the partial file of another download, and of its description."""
+
 _RESERVED = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\..*)?")
 _MPEG_SYNC = 0xE0
 
@@ -25,6 +28,7 @@ def file_name(target: str) -> str:
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", segment).lstrip("._")[-_MAX_NAME_LENGTH:].rstrip(".")
     if not name:
         return "recording"
+    name = f"{name}_" if _PARTIAL.fullmatch(name) else name
     return f"_{name}" if _RESERVED.fullmatch(name) else name
 
 

@@ -17,9 +17,20 @@ _CONTENT_RANGE = re.compile(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18}|\*)
 _OK, _PARTIAL, _UNSATISFIABLE = 200, 206, 416
 
 
+def _header_or_none(value: object) -> str | None:
+    """Return the value of a header, or None if it cannot be sent back to the server."""
+    return value if isinstance(value, str) and value and value.isascii() and value.isprintable() else None
+
+
+def _length_or_none(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
 @attrs.frozen(kw_only=True)
 class RemoteFile:
     """The headers that identify a file on the server. They must prove that it is the same before a download is resumed.
+
+    A value that cannot be used becomes None: the server may send anything, and the stored headers may be damaged.
 
     Attributes:
         etag: The strong entity tag. If None, the server sent none.
@@ -28,10 +39,10 @@ class RemoteFile:
         media_type: The value of ``Content-Type``. If None, the server sent none.
     """
 
-    etag: str | None = None
-    last_modified: str | None = None
-    length: int | None = None
-    media_type: str | None = None
+    etag: str | None = attrs.field(default=None, converter=_header_or_none)
+    last_modified: str | None = attrs.field(default=None, converter=_header_or_none)
+    length: int | None = attrs.field(default=None, converter=_length_or_none)
+    media_type: str | None = attrs.field(default=None, converter=_header_or_none)
 
     @property
     def validator(self) -> str | None:

@@ -7,11 +7,10 @@ import os
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import ParamSpec, TypeVar
 
 import attrs
 
-from plivo_record_async.errors import DownloadError, DownloadRefusedError
+from plivo_record_async.errors import DownloadRefusedError
 from plivo_record_async.protocol.arguments import number, positive_number
 from plivo_record_async.protocol.media.files import file_name
 from plivo_record_async.protocol.media.resuming import RemoteFile
@@ -19,11 +18,9 @@ from plivo_record_async.protocol.models import Recording, RecordingEnded, Record
 from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.downloads.part_file import PartFile
 from plivo_record_async.transport.downloads.transfer import Transfer
+from plivo_record_async.transport.downloads.writer import PartWriter, in_thread
 
 __all__ = ["Downloads", "MediaStream", "ProgressCallback", "RecordedFile"]
-
-P = ParamSpec("P")
-ResultT = TypeVar("ResultT")
 
 RecordedFile = str | Recording | RecordingStarted | RecordingEnded | RecordingStatus
 """The URL of a recorded file, or a value that has it."""
@@ -31,8 +28,8 @@ RecordedFile = str | Recording | RecordingStarted | RecordingEnded | RecordingSt
 ProgressCallback = Callable[[int, int | None], object]
 """A function that is called with the number of received bytes, and the length of the file or None."""
 
-_WRITE_SIZE = 1024 * 1024
-_PROGRESS_INTERVAL = 0.1
+_PROGRESS_INTERVAL = 0.125
+"""Seconds. With the report of the last byte, these are at most ten reports a second."""
 
 
 class MediaStream:
@@ -59,10 +56,12 @@ class Downloads:
     Attributes:
         opener: Opens the files.
         max_size: The maximum size of a file, in bytes.
+        check_open: A function that raises ClosedError if the client is closed. Its argument describes the call.
     """
 
     opener: MediaOpener
     max_size: int = attrs.field(kw_only=True)
+    check_open: Callable[[str], None] = attrs.field(kw_only=True)
 
     async def download(
         self,
@@ -87,19 +86,20 @@ class Downloads:
             into_directory: Whether ``path`` is a directory, which is created if it does not exist.
         """
         transfer = self._transfer(source, wait)
-        transfer.to_file = True
+        transfer.path = Path(path)
         if timeout is not None:
             positive_number("timeout", timeout)
-        target = await _in_thread(_target, Path(path), transfer.checked_url().target, into_directory=into_directory)
+        target = transfer.checked_url().target
+        transfer.path = await in_thread(_path_of, transfer.path, target, into_directory=into_directory)
+        limit = asyncio.timeout(timeout)
         try:
-            async with asyncio.timeout(timeout):
-                return await _download(transfer, target, progress, overwrite=overwrite)
+            async with limit:
+                await _download(transfer, transfer.path, progress, overwrite=overwrite)
         except TimeoutError:
-            if timeout is None:  # the operating system raised it, for example about a network drive
+            if not limit.expired():  # the operating system raised it, for example about a network drive
                 raise
-            error = transfer.failed(f"it took longer than {timeout:g} seconds")
-            error.path = target
-            raise error from None
+            raise transfer.failed(f"it took longer than {timeout:g} seconds") from None
+        return transfer.path
 
     @asynccontextmanager
     async def stream(self, source: object, *, wait: float) -> AsyncGenerator[MediaStream]:
@@ -126,30 +126,26 @@ class Downloads:
                 yield MediaStream(opened.length, opened.media_type, stream)
 
     def _transfer(self, source: object, wait: float) -> Transfer:
-        number("wait", wait)
+        if not number("wait", wait) >= 0:
+            raise ValueError(f"wait must be a number of at least 0, not {wait!r}")
+        self.check_open(f"download of {source!r}" if isinstance(source, str) else "download")
         return Transfer(opener=self.opener, url=_url_of(source), wait=wait, max_size=self.max_size)
 
 
-async def _download(transfer: Transfer, target: Path, progress: ProgressCallback | None, *, overwrite: bool) -> Path:
+async def _download(transfer: Transfer, path: Path, progress: ProgressCallback | None, *, overwrite: bool) -> None:
     try:
-        part = await _in_thread(PartFile.open, target, transfer.url, overwrite=overwrite)
+        part = await in_thread(PartFile.open, path, transfer.url, overwrite=overwrite)
     except BlockingIOError as error:
-        failure = transfer.failed(str(error))
-        failure.path = target
-        raise failure from error
+        raise transfer.failed(str(error)) from error
     transfer.received, transfer.remote = part.received, part.remote
     try:
         await _write(transfer, part, progress)
-        await _in_thread(part.finish)
+        await in_thread(part.finish)
     except (DownloadRefusedError, FileExistsError):
-        await _in_thread(part.discard)
-        raise
-    except DownloadError as error:
-        error.path = target
+        await in_thread(part.discard)
         raise
     finally:
-        await _in_thread(part.close)
-    return target
+        await in_thread(part.close)
 
 
 def _url_of(source: object) -> str:
@@ -179,42 +175,25 @@ def _url_of(source: object) -> str:
 
 
 async def _write(transfer: Transfer, part: PartFile, progress: ProgressCallback | None) -> None:
-    loop, reported_at, unwritten = asyncio.get_running_loop(), float("-inf"), bytearray()
+    loop, reported_at, writer = asyncio.get_running_loop(), float("-inf"), PartWriter(part)
     try:
         async with aclosing(transfer.pieces()) as pieces:
             async for piece in pieces:
                 if isinstance(piece, RemoteFile):
-                    unwritten.clear()
-                    await _in_thread(part.restart, piece)
+                    await writer.restart(piece)
                     continue
-                unwritten += piece
-                if len(unwritten) >= _WRITE_SIZE:
-                    data, unwritten = unwritten, bytearray()
-                    await _in_thread(part.write, data)
+                await writer.add(piece)
                 if progress is not None and loop.time() - reported_at >= _PROGRESS_INTERVAL:
                     reported_at = loop.time()
                     progress(transfer.received, transfer.remote.length)
     finally:
-        await _in_thread(part.write, unwritten)
+        await writer.flush()
     if progress is not None:
         progress(transfer.received, transfer.remote.length)
 
 
-def _target(path: Path, url_target: str, *, into_directory: bool) -> Path:
+def _path_of(path: Path, target: str, *, into_directory: bool) -> Path:
+    """Return the path of the file to write, for a path that the caller passed and the target of the URL."""
     if into_directory:
         path.mkdir(parents=True, exist_ok=True)
-    return path / file_name(url_target) if path.is_dir() else path
-
-
-async def _in_thread(function: Callable[P, ResultT], *args: P.args, **kwargs: P.kwargs) -> ResultT:
-    """Run a blocking function in a thread.
-
-    If the caller is cancelled, the function is still awaited, because two threads must not use a file at the same time.
-    """
-    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
-    try:
-        return await asyncio.shield(work)
-    except asyncio.CancelledError:
-        while not work.done():
-            await asyncio.wait([work])
-        raise
+    return path / file_name(target) if path.is_dir() else path

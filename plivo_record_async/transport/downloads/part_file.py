@@ -70,7 +70,7 @@ class PartFile:
             try:
                 try:
                     _lock(file)
-                except OSError as error:
+                except (BlockingIOError, PermissionError) as error:  # the latter on Windows
                     raise BlockingIOError(f"another download is writing {part}") from error
                 # The download that held the lock before may have renamed the file after it was opened here.
                 if _is_at(part, file):
@@ -92,11 +92,11 @@ class PartFile:
         self._file.truncate(0)
         self.remote, self.received = remote, 0
         text = json.dumps({"url": self.url, **attrs.asdict(remote)})
-        temporary = _description(self.path).with_name(f"{_description(self.path).name}.new")
+        temporary = _new_description(self.path)
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(_description(self.path))
 
-    def write(self, data: bytes | bytearray) -> None:
+    def write(self, data: bytes) -> None:
         """Append bytes to the partial file.
 
         Args:
@@ -119,18 +119,23 @@ class PartFile:
             _part(self.path).replace(self.path)
         else:
             _link(_part(self.path), self.path)
-        _description(self.path).unlink(missing_ok=True)
+        self._forget()
         _sync(self.path.parent)
 
     def discard(self) -> None:
         """Delete the partial file and its description."""
         self._close_on_windows()
         _part(self.path).unlink(missing_ok=True)
-        _description(self.path).unlink(missing_ok=True)
+        self._forget()
 
     def close(self) -> None:
         """Close the partial file, which releases its lock."""
         self._file.close()
+
+    def _forget(self) -> None:
+        """Delete the description of the file, and a new one that a killed process may have left."""
+        _description(self.path).unlink(missing_ok=True)
+        _new_description(self.path).unlink(missing_ok=True)
 
     def _close_on_windows(self) -> None:
         """Close the file on Windows, which does not rename or delete an open file. Elsewhere, the lock is kept."""
@@ -159,13 +164,17 @@ def _description(path: Path) -> Path:
     return path.with_name(f"{path.name}.part.json")
 
 
+def _new_description(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part.json.new")
+
+
 def _read(description: Path, url: str) -> RemoteFile:
     """Return the file on the server to which a partial file belongs, or an empty description if it is not certain."""
     try:
         known = json.loads(description.read_text(encoding="utf-8"))
         if known.pop("url") == url:
             return RemoteFile(**known)
-    except (OSError, ValueError, TypeError, AttributeError, KeyError):
+    except (OSError, ValueError, TypeError, AttributeError, KeyError, RecursionError):
         pass
     return RemoteFile()
 

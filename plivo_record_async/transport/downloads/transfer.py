@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
+from pathlib import Path
 from typing import TypeVar
 
 import attrs
@@ -60,7 +61,7 @@ class Transfer:
         max_size: The maximum size of the file, in bytes.
         remote: The file on the server, as far as it is known.
         received: The number of received bytes.
-        to_file: Whether the bytes are kept in a partial file, which another call continues.
+        path: The path to which the file is downloaded. If None, the file is opened as a stream.
         status: The HTTP status of the last response. If None, no response has arrived.
     """
 
@@ -70,7 +71,7 @@ class Transfer:
     max_size: int
     remote: RemoteFile = attrs.field(factory=RemoteFile)
     received: int = 0
-    to_file: bool = False
+    path: Path | None = None
     status: int | None = None
     _complete: bool = False
 
@@ -91,8 +92,9 @@ class Transfer:
         failures = pauses = most_received = 0
         while not self._complete:
             try:
-                async for piece in self._attempt(url):
-                    yield piece
+                async with aclosing(self._attempt(url)) as pieces:
+                    async for piece in pieces:
+                        yield piece
             except _NotReadyError as error:
                 if asyncio.get_running_loop().time() >= not_ready_until:
                     raise self.failed(str(error)) from None
@@ -115,10 +117,11 @@ class Transfer:
         Args:
             reason: The reason.
         """
-        advice = " Call again to resume the download." if self.to_file else ""
+        advice = " Call again to resume the download." if self.path is not None else ""
         return DownloadError(
             f"{self.url} could not be downloaded: {reason}. {self._so_far()}{advice}",
             url=self.url,
+            path=self.path,
             status=self.status,
             received=self.received,
             expected=self.remote.length,
@@ -131,8 +134,9 @@ class Transfer:
             reason: The reason.
         """
         return DownloadRefusedError(
-            f"{self.url} was not downloaded: {reason}.{' Nothing was kept.' if self.to_file else ''}",
+            f"{self.url} was not downloaded: {reason}.{' Nothing was kept.' if self.path is not None else ''}",
             url=self.url,
+            path=self.path,
             status=self.status,
             received=self.received,
             expected=self.remote.length,
@@ -171,8 +175,9 @@ class Transfer:
                 yield begun
             if self._complete:
                 return
-            async for chunk in self._body(response):
-                yield chunk
+            async with aclosing(self._body(response)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     def _begin(self, response: OpenedMedia) -> RemoteFile | None:
         """Read the head of a response. Return the file if the body begins at its first byte, and None otherwise."""
@@ -186,6 +191,8 @@ class Transfer:
         if headers.get("content-encoding", "identity") != "identity":
             raise self.refused(f"it has the content encoding {headers['content-encoding']}")
         answer = read_response(status, headers, received=self.received, known=self.remote)
+        if (length := answer.file.length) is not None and length > self.max_size:
+            raise self.refused(f"it has {length} bytes, and max_download is {self.max_size}")
         if answer.action == "append":
             return None
         if answer.action == "complete":
@@ -196,8 +203,6 @@ class Transfer:
             self.remote = RemoteFile()
             raise _AttemptFailedError("the server sent a different range from the one requested", status)
         self.remote = answer.file
-        if (length := answer.file.length) is not None and length > self.max_size:
-            raise self.refused(f"it has {length} bytes, and max_download is {self.max_size}")
         return answer.file
 
     async def _body(self, response: OpenedMedia) -> AsyncGenerator[bytes]:
@@ -240,10 +245,11 @@ async def _awaited(step: Awaitable[ResultT]) -> ResultT:
     Raises:
         _AttemptFailedError: The step failed, or took too long.
     """
+    limit = asyncio.timeout(IDLE_SECONDS)
     try:
-        async with asyncio.timeout(IDLE_SECONDS):
+        async with limit:
             return await step
-    except TimeoutError:
-        raise _AttemptFailedError(f"the server sent nothing for {IDLE_SECONDS:g} seconds") from None
     except NETWORK_ERRORS as error:
+        if limit.expired():
+            raise _AttemptFailedError(f"the server sent nothing for {IDLE_SECONDS:g} seconds") from None
         raise _AttemptFailedError(str(error) or type(error).__name__) from error

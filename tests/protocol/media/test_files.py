@@ -19,6 +19,10 @@ from plivo_record_async.protocol.media.files import file_name, is_audio
         ("/nul.mp3", "_nul.mp3"),
         ("/" + "x" * 500 + ".mp3", "x" * 196 + ".mp3"),
         ("/r\u0301.mp3", "r_.mp3"),
+        ("/r.mp3.part", "r.mp3.part_"),
+        ("/r.mp3.PART.json", "r.mp3.PART.json_"),
+        ("/r.mp3.part.json.new", "r.mp3.part.json.new_"),
+        ("/r.part.mp3", "r.part.mp3"),
     ],
 )
 def test_file_name_is_the_last_segment_made_safe(target: str, name: str) -> None:

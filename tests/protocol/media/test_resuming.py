@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from plivo_record_async.protocol.media.resuming import RemoteFile, read_response
@@ -18,6 +20,18 @@ KNOWN = RemoteFile(etag='"v1"', length=100)
 )
 def test_validator_proves_that_a_file_is_the_same(remote: RemoteFile, validator: str | None) -> None:
     assert remote.validator == validator
+
+
+@pytest.mark.parametrize("header", ["", '"\xe9"', '"a\r\nX: y"', 5, True, ["v1"], {}])
+def test_header_that_cannot_be_sent_back_identifies_nothing(header: Any) -> None:
+    assert RemoteFile(etag=header, length=5).validator is None
+    assert RemoteFile(last_modified=header, length=5).validator is None
+    assert not RemoteFile(etag=header, length=5).is_same(RemoteFile(etag=header, length=5))
+
+
+@pytest.mark.parametrize("length", [-1, True, "5", 5.0, [5]])
+def test_length_that_is_no_length_is_unknown(length: Any) -> None:
+    assert RemoteFile(length=length).length is None
 
 
 def test_whole_file_restarts_the_part() -> None:

@@ -65,7 +65,7 @@ class Reply:
         else:
             headers["Content-Length"] = str(len(body) + self.announced)
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        return f"HTTP/1.1 {status} Status\r\n{head}\r\n".encode() + body[: self.cut_after]
+        return f"HTTP/1.1 {status} Status\r\n{head}\r\n".encode("latin-1") + body[: self.cut_after]
 
 
 @attrs.define(eq=False)
@@ -95,6 +95,11 @@ class MediaServer:
             for task in self._answering:
                 task.cancel()
             await asyncio.gather(*self._answering, return_exceptions=True)
+
+    async def idle(self) -> None:
+        """Wait until no request is being answered."""
+        while self._answering:
+            await asyncio.wait(tuple(self._answering))
 
     @property
     def ranges(self) -> list[str | None]:

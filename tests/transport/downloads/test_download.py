@@ -4,8 +4,10 @@ import asyncio
 import errno
 import os
 import signal
+import socket
 import subprocess
 import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,14 @@ import pytest
 import pytest_asyncio
 
 from plivo_record_async import (
+    ClosedError,
     DownloadError,
     DownloadRefusedError,
     RecordClient,
     Recording,
     RecordingStarted,
     RecordingStatus,
+    fast_transport,
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.transport.downloads import transfer
@@ -38,6 +42,22 @@ def kill(received, total):
 async def main():
     async with RecordClient("MAXXXXXXXXXXXXXXXXXX", "token", base_url=sys.argv[1]) as client:
         await client.download_recording(sys.argv[1] + "/r.mp3", sys.argv[2], progress=kill)
+
+asyncio.run(main())
+"""
+
+LIMITED = """
+import asyncio, resource, sys
+from plivo_record_async import RecordClient
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
+
+async def main():
+    async with RecordClient("MAXXXXXXXXXXXXXXXXXX", "token", base_url=sys.argv[1]) as client:
+        try:
+            await client.download_recording(sys.argv[1] + "/r.mp3", sys.argv[2])
+        except Exception as error:
+            print(type(error).__name__, error.errno)
 
 asyncio.run(main())
 """
@@ -153,7 +173,56 @@ async def test_refused_content_leaves_nothing(client: RecordClient, server: Medi
     with pytest.raises(DownloadRefusedError) as caught:
         await client.download_recording(f"{server.url}/r.mp3", tmp_path)
     assert isinstance(caught.value, DownloadError)
+    assert (caught.value.url, caught.value.path) == (f"{server.url}/r.mp3", tmp_path / "r.mp3")
     assert await names(tmp_path) == []
+
+
+async def test_every_error_has_the_url_and_the_path(client: RecordClient, server: MediaServer, tmp_path: Path) -> None:
+    url, path = f"{server.url}/r.mp3", tmp_path / "r.mp3"
+    evil = "https://evil.example/r.mp3"
+    moved = Reply(status=302, headers={"Location": evil})
+    stalled = Reply(cut_after=300_000, stalls=True)
+    for reply, timeout in ((Reply(status=403), None), (moved, None), (Reply(data=b"x"), None), (stalled, 0.2)):
+        server.replies = [reply]
+        for target in (path, str(path), tmp_path):
+            with pytest.raises(DownloadError) as caught:
+                await client.download_recording(url, target, timeout=timeout, wait=0)
+            assert (caught.value.url, caught.value.path) == (url, path)
+    for reply in (Reply(status=403), moved, Reply(data=b"x")):
+        server.replies = [reply]
+        with pytest.raises(DownloadError) as caught:
+            await streamed(client, url)
+        assert (caught.value.url, caught.value.path) == (url, None)
+    with pytest.raises(DownloadRefusedError) as refused:
+        await client.download_recording(evil, path)
+    assert (refused.value.url, refused.value.path) == (evil, path)
+    [outcome] = [outcome async for outcome in client.download_many([evil], tmp_path)]
+    assert isinstance(outcome.error, DownloadRefusedError)
+    assert (outcome.error.url, outcome.error.path) == (evil, tmp_path)
+
+
+async def test_closed_client_downloads_nothing(client: RecordClient, server: MediaServer, tmp_path: Path) -> None:
+    url = f"{server.url}/r.mp3"
+    await client.aclose()
+    with pytest.raises(ClosedError, match="the client is closed"):
+        await client.download_recording(url, tmp_path)
+    with pytest.raises(ClosedError):
+        await streamed(client, url)
+    with pytest.raises(ClosedError):
+        client.download_many([url], tmp_path)
+    assert server.requests == []
+
+    async def items() -> AsyncIterator[str]:
+        yield url
+        await client.aclose()
+        yield f"{server.url}/2.mp3"
+
+    async with client:
+        first, second = [outcome async for outcome in client.download_many(items(), tmp_path, concurrency=1)]
+        assert first.ok
+        assert isinstance(second.error, ClosedError)
+    async with client:
+        assert await streamed(client, url) == FILE
 
 
 async def test_cancelled_download_releases_the_lock_and_keeps_its_part(
@@ -181,6 +250,33 @@ async def test_download_that_takes_too_long_times_out(
     server.replies = [Reply(cut_after=300_000, stalls=True)]
     with pytest.raises(DownloadError, match=r"longer than 0\.3 seconds"):
         await client.download_recording(f"{server.url}/r.mp3", tmp_path, timeout=0.3)
+
+
+@pytest.mark.parametrize("timeout", [None, 30])
+async def test_timeout_of_the_operating_system_is_passed_on(
+    client: RecordClient, server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, timeout: float | None
+) -> None:
+    def write(_self: PartFile, _data: bytes) -> None:
+        raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+
+    monkeypatch.setattr(PartFile, "write", write)
+    with pytest.raises(TimeoutError) as caught:
+        await client.download_recording(f"{server.url}/r.mp3", tmp_path, timeout=timeout)
+    assert caught.value.errno == errno.ETIMEDOUT
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses a limit of POSIX")
+async def test_file_that_the_disk_does_not_take_is_resumed_later(
+    client: RecordClient, server: MediaServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "r.mp3"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", LIMITED, server.url, str(path), stdout=PIPE)
+    output, _ = await process.communicate()
+    assert output.decode().split() == ["OSError", str(errno.EFBIG)]
+    assert await names(tmp_path) == ["r.mp3.part", "r.mp3.part.json"]
+    await client.download_recording(f"{server.url}/r.mp3", path)
+    assert server.ranges[-1] == "bytes=300000-"
+    assert await content(path) == FILE
 
 
 async def test_full_disk_is_reported_and_the_part_is_unlocked(
@@ -225,7 +321,15 @@ async def test_value_without_a_url_is_an_invalid_argument(client: RecordClient, 
         await client.download_recording(value, tmp_path)
 
 
-@pytest.mark.parametrize(("more", "error"), [({"wait": "x"}, TypeError), ({"timeout": 0}, ValueError)])
+@pytest.mark.parametrize(
+    ("more", "error"),
+    [
+        ({"wait": "x"}, TypeError),
+        ({"wait": -1}, ValueError),
+        ({"wait": float("nan")}, ValueError),
+        ({"timeout": 0}, ValueError),
+    ],
+)
 async def test_invalid_arguments_are_rejected_before_anything_is_sent(
     client: RecordClient, server: MediaServer, tmp_path: Path, more: dict[str, Any], error: type[Exception]
 ) -> None:
@@ -245,6 +349,25 @@ async def test_many_files_are_downloaded_and_failures_do_not_stop_the_others(
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     assert [type(outcome.error) for outcome in failed] == [DownloadRefusedError]
     assert await names(tmp_path / "new") == sorted(f"{number}.mp3" for number in range(20))
+
+
+async def test_second_of_two_items_with_the_same_name_overwrites_nothing(
+    client: RecordClient, server: MediaServer, tmp_path: Path
+) -> None:
+    server.replies = [Reply(), Reply(data=FILE + b"of another recording")]
+    for concurrency in (1, 4):
+        directory = tmp_path / str(concurrency)
+        urls = [f"{server.url}/{number}/r.mp3" for number in range(4)]
+        outcomes = [outcome async for outcome in client.download_many(urls, directory, concurrency=concurrency)]
+        [done] = [outcome.result for outcome in outcomes if outcome.ok]
+        errors = [outcome.error for outcome in outcomes if outcome.error is not None]
+        assert len(errors) == 3
+        assert all(isinstance(error, FileExistsError | DownloadError) for error in errors)
+        assert await names(directory) == ["r.mp3"]
+        assert done == directory / "r.mp3"
+        assert await content(directory / "r.mp3") in {FILE, FILE + b"of another recording"}
+    replaced = f"{server.url}/a/r.mp3.part"
+    assert await client.download_recording(replaced, tmp_path) == tmp_path / "r.mp3.part_"
 
 
 async def streamed(client: RecordClient, url: str) -> bytes:
@@ -273,6 +396,24 @@ async def test_stream_that_is_left_early_closes_its_connection(client: RecordCli
     async with client.stream_recording(f"{server.url}/r.mp3") as chunks:
         async for _ in chunks:
             break
+    async with asyncio.timeout(10):
+        await server.idle()
+
+
+async def test_fast_transport_downloads_over_the_connections_of_the_client(
+    server: MediaServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They refuse private addresses, and use the proxy of the client."""
+
+    async def getaddrinfo(*_: object, **__: object) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 443))]
+
+    options: dict[str, Any] = {"base_url": server.url, "transport": fast_transport()}
+    async with RecordClient("MAXXXXXXXXXXXXXXXXXX", "token", **options) as client:
+        assert await streamed(client, f"{server.url}/r.mp3") == FILE
+        monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", getaddrinfo)
+        with pytest.raises(DownloadRefusedError, match="not a public address"):
+            await client.download_recording("https://media.plivo.com/r.mp3", tmp_path)
 
 
 async def test_stream_checks_the_host_and_the_content(client: RecordClient, server: MediaServer) -> None:
@@ -280,6 +421,21 @@ async def test_stream_checks_the_host_and_the_content(client: RecordClient, serv
     for url in ("https://evil.example/r.mp3", f"{server.url}/r.mp3"):
         with pytest.raises(DownloadRefusedError):
             await streamed(client, url)
+
+
+async def test_download_from_the_emulator_is_resumed(tmp_path: Path) -> None:
+    async with (
+        Emulator(clock="virtual") as plivo,
+        RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client,
+    ):
+        started = await client.start_recording("standup", file_format="wav")
+        await plivo.advance(60)
+        await client.stop_recording("standup")
+        plivo.faults.on("media", times=1).cut()
+        path = await client.download_recording(started, tmp_path)
+        first, second = [each for each in plivo.requests if each.operation == "media"]
+        assert (first.headers.get("range"), second.status) == (None, 206)
+        assert (await anyio.Path(path).stat()).st_size == 44 + 60 * 16_000
 
 
 async def test_recording_of_the_emulator_is_downloaded(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import errno
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -69,6 +71,12 @@ def test_closed_part_is_continued(path: Path) -> None:
         "{}",
         '{"url": "https://media.plivo.com/r.mp3", "unknown": 1}',
         '{"url": "other"}',
+        '{"url": "https://media.plivo.com/r.mp3", "etag": 5, "length": 5}',
+        '{"url": "https://media.plivo.com/r.mp3", "etag": ["v1"], "last_modified": {}, "length": "5"}',
+        '{"url": "https://media.plivo.com/r.mp3", "etag": "\\"\\r\\nX: y\\"", "length": 5}',
+        '{"url": "https://media.plivo.com/r.mp3", "last_modified": "yesterday", "length": -5}',
+        '{"url": "https://media.plivo.com/r.mp3", "etag": "\\"v1',
+        "[" * 100_000,
         "\x00",
     ],
 )
@@ -268,3 +276,24 @@ def test_only_one_of_many_threads_downloads(path: Path) -> None:
     assert len(ended) == 8
     assert path.read_bytes() == b"whole"
     assert names(path) == ["r.mp3"]
+
+
+def test_new_description_that_a_killed_process_has_left_is_deleted(path: Path) -> None:
+    for end in (PartFile.finish, PartFile.discard):
+        part = begun(path)
+        path.with_name("r.mp3.part.json.new").write_text("{")
+        end(part)
+        part.close()
+        assert [each.name for each in path.parent.iterdir()] == (["r.mp3"] if end is PartFile.finish else [])
+        path.unlink(missing_ok=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uses flock")
+def test_file_system_without_locks_is_an_error_of_the_system(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OSError, match=os.strerror(errno.ENOLCK)) as caught:
+        PartFile.open(path, URL, overwrite=False)
+    assert not isinstance(caught.value, BlockingIOError)

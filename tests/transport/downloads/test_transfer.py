@@ -95,6 +95,26 @@ async def test_file_that_nothing_identifies_begins_again(first: Reply) -> None:
     assert server.ranges == [None, None]
 
 
+async def test_entity_tag_that_cannot_be_sent_back_identifies_nothing() -> None:
+    tag = '"\xe9"'
+    async with MediaServer.serving(Reply(cut_after=CUT, etag=tag), Reply(etag=tag)) as server:
+        assert await result_of(transfer_from(server)) == FILE
+    assert server.ranges == [None, None]
+
+
+async def test_rest_of_a_file_that_is_too_long_is_refused() -> None:
+    async with MediaServer.serving(Reply(cut_after=CUT), Reply(status=500)) as server:
+        first = transfer_from(server)
+        with pytest.raises(DownloadError):
+            await result_of(first)
+        server.replies = [Reply()]
+        second = transfer_from(server, max_size=len(FILE) - 1)
+        second.remote, second.received = first.remote, first.received
+        with pytest.raises(DownloadRefusedError, match="max_download"):
+            await result_of(second)
+        assert server.ranges[-1] is not None
+
+
 async def test_server_without_ranges_sends_the_whole_file_again() -> None:
     async with MediaServer.serving(Reply(cut_after=CUT), Reply(ranges=False)) as server:
         assert await result_of(transfer_from(server)) == FILE
