@@ -197,7 +197,7 @@ class TrackedRecording(Value):
         record = await self._wait_for("recorded", timeout)
         left = None if timeout is None else max(timeout - (clock() - began), 0.001)
         return await self._client.download_recording(
-            status_of(record), path, progress=progress, overwrite=overwrite, wait=wait, timeout=left
+            record.status, path, progress=progress, overwrite=overwrite, wait=wait, timeout=left
         )
 
     async def _wait_for(self, stage: Stage, timeout: float | None) -> FollowedRecording:
