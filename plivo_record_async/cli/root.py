@@ -14,6 +14,7 @@ from plivo_record_async.cli.commands.batch import batch
 from plivo_record_async.cli.commands.calls import start, stop
 from plivo_record_async.cli.commands.db import db
 from plivo_record_async.cli.commands.demo import demo
+from plivo_record_async.cli.commands.doctor import doctor
 from plivo_record_async.cli.commands.download import download
 from plivo_record_async.cli.commands.emulate import emulate
 from plivo_record_async.cli.commands.listen import listen
@@ -127,5 +128,8 @@ def plivo_record() -> None:
     """  # noqa: D301 - click wants the control character
 
 
-for _command in (start, stop, batch, listen, status, recordings, conferences, download, db, emulate, demo):
+for _command in (
+    *(start, stop, batch, listen, status, recordings, conferences, download),
+    *(doctor, db, emulate, demo),
+):
     plivo_record.add_command(_command)

@@ -19,7 +19,7 @@ from plivo_record_async.errors import NotSentError, PlivoRecordError, StoreError
 COMMANDS = [
     *("start", "stop", "batch", "batch start", "batch stop", "listen", "status"),
     *("recordings", "recordings list", "recordings get", "recordings delete"),
-    *("conferences", "conferences list", "conferences get", "download", "emulate", "demo"),
+    *("conferences", "conferences list", "conferences get", "download", "doctor", "emulate", "demo"),
 ]
 
 
