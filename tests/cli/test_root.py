@@ -20,6 +20,7 @@ COMMANDS = [
     *("start", "stop", "batch", "batch start", "batch stop", "listen", "status"),
     *("recordings", "recordings list", "recordings get", "recordings delete"),
     *("conferences", "conferences list", "conferences get", "download", "doctor", "emulate", "demo"),
+    *("db", "db check", "db migrate", "db print", "db copy"),
 ]
 
 
