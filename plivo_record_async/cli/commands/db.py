@@ -27,7 +27,7 @@ _schema = click.option(
 )
 
 
-@click.group(no_args_is_help=False, short_help="Create and check the tables in PostgreSQL, and copy a store to it.")
+@click.group(no_args_is_help=False, short_help="Create, check and fill the tables in PostgreSQL.")
 def db() -> None:
     """Create and check the tables of a store in PostgreSQL, and copy a store to it.
 

@@ -103,7 +103,7 @@ async def _check_signature(sender: _Sender) -> Check:
         return _unexpected(sender.test.url, signed)
     if (await sender.send(has_query=False)).status == 200:  # noqa: PLR2004 - OK
         advice = "Let the gateway pass the query on unchanged. A tracker finds the recording by it."
-        return problem(_SIGNATURE, "the query of the request is changed on its way", advice)
+        return problem(_SIGNATURE, "the query of the request is changed before it arrives", advice)
     advice = (
         "The log of the tracker says why. Its public_url must be exactly --public-url, its auth_tokens must contain "
         "PLIVO_AUTH_TOKEN, and the gateway must not change the body or the headers X-Plivo-Signature-V3 and "

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
@@ -15,8 +16,7 @@ def may_block(blockbuster: BlockBuster) -> None:
     blockbuster.deactivate()  # httpx reads the certificates of the machine
 
 
-async def answer_long(scope: object, receive: object, send: object) -> None:
-    assert callable(send)
+async def answer_long(scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.start", "status": 302, "headers": [(b"Location", b"https://other.example/")]})
     await send({"type": "http.response.body", "body": b"x" * 100_000})
 

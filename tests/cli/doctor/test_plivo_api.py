@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -67,7 +67,7 @@ async def test_without_credentials_only_the_network_is_checked(account: Emulator
 
 
 @asynccontextmanager
-async def answering(response: bytes) -> AsyncIterator[str]:
+async def answering(response: bytes) -> AsyncGenerator[str]:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.readuntil(b"\r\n\r\n")
