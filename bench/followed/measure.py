@@ -12,9 +12,9 @@ from typing import NamedTuple
 from bench.processes import Turns, output, pipe, say
 from bench.results import Slice
 
-RECEIVERS = ("body", "memory", "sqlite")
+RECEIVERS = ("body", "memory", "sqlite", "postgres")
 STARTERS = ("plain", "memory", "sqlite")
-PACED = ("body", "sqlite")
+PACED = ("body", "sqlite", "postgres")
 """What the route takes is what this machine takes, whatever is done with a callback."""
 
 RATE = 500

@@ -18,6 +18,7 @@ LABELS = {
     "plain": "`RecordClient`",
     "memory": "`RecordingTracker`, `MemoryStore`",
     "sqlite": "`RecordingTracker`, `SQLiteStore`",
+    "postgres": "`RecordingTracker`, `PostgresStore`",
     "official": "the official package's `validate_v3_signature`",
     "ours": "the same here: the signature of fields that are read already",
     "verified": "headers, form and signature",
@@ -46,6 +47,8 @@ def bars(results: Results) -> Iterator[Bar]:
         for per, figure in (("CPU second of the receiver", per_cpu_s), ("second", Slice.calls_per_s)):
             value = ratio(every(results.callbacks, store, figure), every(results.callbacks, "body", figure))
             yield Bar(f"Callbacks per {per}: {LABELS[store]} ÷ the route", value, limit, at_least=True)
+    value = ratio(*(every(results.callbacks, store, Slice.calls_per_s) for store in ("postgres", "sqlite")))
+    yield Bar(f"Callbacks per second: {LABELS['postgres']} ÷ {LABELS['sqlite']}", value, 0.5, at_least=True)
     yield Bar(
         f"99th percentile at {RATE} callbacks a second, `SQLiteStore`, in ms", results.latency_ms("sqlite", 99), 20
     )

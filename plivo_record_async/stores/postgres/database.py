@@ -25,7 +25,8 @@ from plivo_record_async.stores.postgres.connection import (
     to_store_error,
 )
 from plivo_record_async.stores.postgres.queries import Erasure, Work
-from plivo_record_async.stores.postgres.statements import ROLLBACK, Row, Statements, column
+from plivo_record_async.stores.postgres.rows import Row, column
+from plivo_record_async.stores.postgres.statements import ROLLBACK, Statements
 from plivo_record_async.stores.postgres.transaction import Transaction
 from plivo_record_async.stores.postgres.watchers import POLL_INTERVAL, Change, DatabaseWatchers
 

@@ -1,7 +1,7 @@
 """The jobs that read the database and write to it, one function each.
 
-A job is a generator. It yields a statement with its parameters, and receives the cursor with the result. The statements
-of all jobs that wait at the same time share one round trip.
+A job is a generator. It yields a statement, and receives its result. The statements of all jobs that wait at the same
+time share one round trip, and jobs of the same kind share one statement.
 """
 
 from __future__ import annotations
@@ -9,21 +9,18 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Generator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.stores.encoding import StoredT, decode
 from plivo_record_async.stores.id_hashes import hash_ids
-from plivo_record_async.stores.interface import FollowedRecording
-from plivo_record_async.stores.postgres.statements import OrphanRow, Row, Statements, column
-
-if TYPE_CHECKING:
-    import psycopg
-
-    Cursor = psycopg.Cursor[tuple[Any, ...]]
+from plivo_record_async.stores.interface import FollowedRecording, PlivoId
+from plivo_record_async.stores.postgres.rows import OrphanRow, Row, column, json_of
+from plivo_record_async.stores.postgres.statements import Statements
 
 __all__ = [
+    "Element",
     "Erasure",
     "Page",
     "Statement",
@@ -33,12 +30,13 @@ __all__ = [
     "count_by_state",
     "create",
     "delete_old",
+    "find",
     "first_dedupe_key",
     "forget",
+    "get",
     "keep_orphan",
     "nothing",
     "read_each",
-    "read_one",
     "read_page",
     "replace",
     "replace_returning",
@@ -71,8 +69,26 @@ class Statement(NamedTuple):
     lock: str = _FIRST
 
 
-Work = Generator[Statement, "Cursor", ResultT]
-"""A job: it yields statements, receives their results, and returns its own."""
+class Element(NamedTuple):
+    """The part of one job in a statement that serves several jobs.
+
+    The result is the row that the statement returned for the key. If None, it returned none.
+
+    Attributes:
+        text: The SQL. Its parameter is a JSON array, and the first column of its result is the key.
+        key: The key. A statement serves only jobs with different keys.
+        json: The element of the array.
+        lock: What the statement locks.
+    """
+
+    text: str
+    key: str
+    json: str
+    lock: str = _FIRST
+
+
+Work = Generator[Statement | Element, Any, ResultT]
+"""A job: it yields statements, receives a cursor for each `Statement` and a row for each `Element`, and returns."""
 
 
 class Page(NamedTuple):
@@ -94,7 +110,8 @@ def create(record: FollowedRecording, row: Row, sql: Statements) -> Work[Followe
     Raises:
         StoreError: The record that exists cannot be read.
     """
-    while (yield Statement(sql.insert, row, row.dedupe_key or row.start_id)).rowcount != 1:
+    element = Element(sql.insert, row.start_id, json_of(row), row.dedupe_key or row.start_id)
+    while (yield element) is None:
         existing = (yield Statement(sql.existing, (row.start_id, row.dedupe_key))).fetchone()
         if existing is not None:  # otherwise another process has deleted it since
             return decode(existing[0], FollowedRecording)
@@ -103,11 +120,7 @@ def create(record: FollowedRecording, row: Row, sql: Statements) -> Work[Followe
 
 def replace(row: Row, sql: Statements) -> Work[bool]:
     """Update a record if its stored version is the one before the row's, and return whether it was updated."""
-    parameters = (
-        *(row.version, row.state, row.conference_name, row.api_id, row.recording_id, row.updated_at),
-        *(row.due_at, row.silent, row.value, row.start_id, row.version - 1),
-    )
-    return (yield Statement(sql.replace, parameters, row.start_id)).rowcount == 1
+    return (yield Element(sql.replace, row.start_id, json_of(row), row.start_id)) is not None
 
 
 def replace_returning(row: Row, sql: Statements) -> Work[FollowedRecording | None]:
@@ -116,13 +129,19 @@ def replace_returning(row: Row, sql: Statements) -> Work[FollowedRecording | Non
     Raises:
         StoreError: The previous version cannot be read.
     """
-    before = (yield Statement(sql.get, (row.start_id,))).fetchone()
-    return decode(before[0], FollowedRecording) if (yield from replace(row, sql)) and before else None
+    before = yield from get(row.start_id, sql)
+    return before if (yield from replace(row, sql)) else None
 
 
-def read_one(query: str, key: str, _: Statements) -> Work[FollowedRecording | None]:
-    """Return the record that a query finds, or None."""
-    found = (yield Statement(query, (column(key),))).fetchone()
+def get(key: str, sql: Statements) -> Work[FollowedRecording | None]:
+    """Return the record with a ``start_id``, as its column contains it, or None."""
+    found = yield Element(sql.get, key, json_of(key))
+    return None if found is None else decode(found[1], FollowedRecording)
+
+
+def find(kind: PlivoId, value: str, sql: Statements) -> Work[FollowedRecording | None]:
+    """Return the record with an ID of Plivo's, or None."""
+    found = (yield Statement(sql.find[kind], (column(value),))).fetchone()
     return None if found is None else decode(found[0], FollowedRecording)
 
 
@@ -243,7 +262,8 @@ def forget(start_id: str, now: datetime, sql: Statements) -> Work[Erasure]:
 
 def delete_old(query: str, before: datetime, limit: int) -> Work[int]:
     """Delete at most ``limit`` rows that are older than ``before``, and return how many were deleted."""
-    return (yield Statement(query, (before, limit), _LAST)).rowcount
+    deleted: int = (yield Statement(query, (before, limit), _LAST)).rowcount
+    return deleted
 
 
 def check(sql: Statements) -> Work[None]:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from datetime import datetime
-from hashlib import sha256
-from typing import Final, NamedTuple, get_args
+from typing import Final, get_args
 
 from plivo_record_async.protocol.models import RecordingState
-from plivo_record_async.protocol.recording.schedule import is_silent
-from plivo_record_async.stores.encoding import encode
-from plivo_record_async.stores.id_hashes import hash_ids
-from plivo_record_async.stores.interface import FollowedRecording, Orphan, PlivoId
+from plivo_record_async.stores.interface import PlivoId
 from plivo_record_async.stores.postgres.schema import quoted
 
-__all__ = [
-    "BEGIN",
-    "COMMIT",
-    "ROLLBACK",
-    "SET_FOR_TRANSACTION",
-    "STATES",
-    "OrphanRow",
-    "Row",
-    "Statements",
-    "column",
-    "orphan_row",
-    "row",
-]
+__all__ = ["BEGIN", "COMMIT", "ROLLBACK", "SET_FOR_TRANSACTION", "STATES", "Statements"]
 
 STATES: Final = list(get_args(RecordingState))
 
@@ -41,8 +23,29 @@ SET_FOR_TRANSACTION: Final = """
 """
 """The settings of a transaction. A commit must be durable when it is acknowledged."""
 
-_MAX_COLUMN: Final = 1000
-"""The greatest length of a text in a column. An index cannot contain a text of more than 2,704 bytes."""
+_TYPES: Final = {
+    "start_id": "text",
+    "dedupe_key": "text",
+    "version": "bigint",
+    "state": "text",
+    "conference_name": "text",
+    "api_id": "text",
+    "recording_id": "text",
+    "created_at": "timestamptz",
+    "updated_at": "timestamptz",
+    "due_at": "timestamptz",
+    "silent": "boolean",
+    "value": "text",
+}
+"""The columns of a record and their types."""
+
+_FIXED: Final = {"start_id", "dedupe_key", "created_at"}
+"""The columns that no change of a record changes."""
+
+_NAMES: Final = ", ".join(_TYPES)
+_COLUMNS: Final = ", ".join(f"{name} {kind}" for name, kind in _TYPES.items())
+_CHANGING: Final = ", ".join(name for name in _TYPES if name not in _FIXED)
+_NEW: Final = ", ".join(f"new.{name}" for name in _TYPES if name not in _FIXED)
 
 
 class Statements:
@@ -60,22 +63,25 @@ class Statements:
         recording, orphan, forgotten = f"{name}.recording", f"{name}.orphan", f"{name}.forgotten"
         self.schema: str = schema
 
+        # The parameter of the next three is a JSON array with one element for each record.
         self.insert: str = f"""
-            INSERT INTO {recording} (
-                start_id, dedupe_key, version, state, conference_name, api_id, recording_id, created_at, updated_at,
-                due_at, silent, value
-            )
-            VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
+            INSERT INTO {recording} ({_NAMES})
+            SELECT {_NAMES} FROM json_to_recordset(%s::json) AS new ({_COLUMNS})
             ON CONFLICT DO NOTHING
+            RETURNING start_id
+        """
+        self.get: str = f"""
+            SELECT start_id, value
+            FROM json_array_elements_text(%s::json) AS wanted (start_id) JOIN {recording} USING (start_id)
+        """
+        self.replace: str = f"""
+            UPDATE {recording} AS old
+            SET ({_CHANGING}, claimed_by, claimed_until) = ROW ({_NEW}, NULL, NULL)
+            FROM json_to_recordset(%s::json) AS new ({_COLUMNS})
+            WHERE old.start_id = new.start_id AND old.version = new.version - 1
+            RETURNING old.start_id
         """
         self.existing: str = f"SELECT value FROM {recording} WHERE start_id = %s OR dedupe_key = %s LIMIT 1"
-        self.get: str = f"SELECT value FROM {recording} WHERE start_id = %s"
-        self.replace: str = f"""
-            UPDATE {recording}
-            SET version = %s, state = %s, conference_name = %s, api_id = %s, recording_id = %s, updated_at = %s,
-                due_at = %s, silent = %s, value = %s, claimed_by = NULL, claimed_until = NULL
-            WHERE start_id = %s AND version = %s
-        """
         self.find: dict[PlivoId, str] = {
             "api_id": f"SELECT value FROM {recording} WHERE api_id = %s ORDER BY created_at, start_id LIMIT 1",
             "recording_id": f"""
@@ -170,89 +176,3 @@ class Statements:
             UPDATE {name}.migration SET checked_at = clock_timestamp()
             WHERE version = (SELECT max(version) FROM {name}.migration)
         """
-
-
-class Row(NamedTuple):
-    """The columns of a record, in the order of the statement that inserts it."""
-
-    start_id: str
-    dedupe_key: str | None
-    version: int
-    state: RecordingState
-    conference_name: str
-    api_id: str | None
-    recording_id: str | None
-    created_at: datetime
-    updated_at: datetime
-    due_at: datetime | None
-    silent: bool
-    value: str
-
-
-class OrphanRow(NamedTuple):
-    """The columns of an orphan, and the hashes of the IDs in it, in the order of the statement that inserts it."""
-
-    digest: str
-    start_id: str | None
-    api_id: str | None
-    recording_id: str | None
-    received_at: datetime
-    value: str
-    id_hashes: list[str]
-
-
-def row(record: FollowedRecording) -> Row:
-    """Return the row of a record.
-
-    Args:
-        record: The record.
-    """
-    return Row(
-        start_id=column(record.start_id),
-        dedupe_key=_optional(record.dedupe_key),
-        version=record.version,
-        state=record.state,
-        conference_name=column(record.conference_name),
-        api_id=_optional(record.api_id),
-        recording_id=_optional(record.recording_id),
-        created_at=record.created_at,
-        updated_at=record.updated_at,
-        due_at=record.due_at,
-        silent=is_silent(record),
-        value=encode(record),
-    )
-
-
-def orphan_row(orphan: Orphan) -> OrphanRow:
-    """Return the row of an orphan.
-
-    Args:
-        orphan: The orphan.
-    """
-    start_id, api_id, recording_id = map(_optional, (orphan.start_id, orphan.api_id, orphan.recording_id))
-    return OrphanRow(
-        digest=column(orphan.digest),
-        start_id=start_id,
-        api_id=api_id,
-        recording_id=recording_id,
-        received_at=orphan.received_at,
-        value=encode(orphan),
-        id_hashes=list(hash_ids(start_id=start_id, api_id=api_id, recording_id=recording_id)),
-    )
-
-
-def column(text: str) -> str:
-    """Return a text as its column contains it.
-
-    NUL characters, lone surrogates and everything else outside ASCII are escaped as in JSON, so a database in any
-    encoding can store the text. A long text is replaced by its hash. Different texts stay different.
-
-    Args:
-        text: The text.
-    """
-    escaped = json.dumps(text)[1:-1]
-    return escaped if len(escaped) <= _MAX_COLUMN else f"sha256:{sha256(escaped.encode()).hexdigest()}"
-
-
-def _optional(text: str | None) -> str | None:
-    return None if text is None else column(text)

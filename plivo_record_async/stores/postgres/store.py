@@ -37,8 +37,9 @@ from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.stores.postgres import queries
 from plivo_record_async.stores.postgres.connection import Address
 from plivo_record_async.stores.postgres.database import Database
+from plivo_record_async.stores.postgres.rows import column, orphan_row, row
 from plivo_record_async.stores.postgres.schema import schema_name
-from plivo_record_async.stores.postgres.statements import STATES, Statements, column, orphan_row, row
+from plivo_record_async.stores.postgres.statements import STATES, Statements
 
 __all__ = ["PostgresStore"]
 
@@ -123,7 +124,8 @@ class PostgresStore(ObservableStore):
         Returns:
             The record. If None, there is no such record.
         """
-        return await self._record(self._sql.get, start_id)
+        record: FollowedRecording | None = await self._worker.submit(partial(queries.get, column(start_id)))
+        return record
 
     async def replace(self, record: FollowedRecording) -> bool:
         """Replace a record by its next version, if no other change has been made in the meantime.
@@ -153,7 +155,8 @@ class PostgresStore(ObservableStore):
         Returns:
             The record that was created first. If None, there is no such record.
         """
-        return await self._record(self._sql.find[kind], value)
+        record: FollowedRecording | None = await self._worker.submit(partial(queries.find, kind, value))
+        return record
 
     async def due(self, now: datetime, *, limit: int = 100, silent: bool | None = None) -> Sequence[FollowedRecording]:
         """Return records whose ``due_at`` is not later than ``now``, the earliest ``due_at`` first, and claim them.
@@ -334,10 +337,6 @@ class PostgresStore(ObservableStore):
     async def aclose(self) -> None:
         """Finish the calls that were begun, end all calls of `watch` with ``ClosedError``, and close the connection."""
         await self._worker.aclose()
-
-    async def _record(self, query: str, key: str) -> FollowedRecording | None:
-        record: FollowedRecording | None = await self._worker.submit(partial(queries.read_one, query, key))
-        return record
 
     def _without_unreadable(self, values: Iterable[StoredT | StoreError]) -> Iterator[StoredT]:
         for value in values:

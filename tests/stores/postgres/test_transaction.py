@@ -10,7 +10,7 @@ import pytest
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.stores.postgres.connection import Connection, PostgresError
-from plivo_record_async.stores.postgres.queries import Statement, nothing
+from plivo_record_async.stores.postgres.queries import Element, Statement, Work, nothing
 from plivo_record_async.stores.postgres.schema import quoted
 from plivo_record_async.stores.postgres.transaction import Transaction
 
@@ -39,6 +39,29 @@ def test_statements_are_sent_in_the_order_of_what_they_lock(connection: Connecti
 
     Transaction(connection, writes=False).run([job("c"), job("a"), job("b")])
     assert order == ["a", "b", "c"]
+
+
+def element(number: int, *, divisor: int = 1) -> Generator[Element, Any, Any]:
+    text = f"SELECT value, value::int / {divisor}, count(*) OVER () FROM json_array_elements_text(%s::json)"
+    return (yield Element(text, str(number), f'"{number}"', str(number)))
+
+
+def test_jobs_of_the_same_kind_share_a_statement(connection: Connection) -> None:
+    works: list[Work[Any]] = [element(3), select(4), element(1), element(2), element(8, divisor=2)]
+    results = Transaction(connection, writes=False).run(works)
+    assert results == [("3", 3, 3), [4], ("1", 1, 3), ("2", 2, 3), ("8", 4, 1)]
+
+
+def test_jobs_with_the_same_key_do_not_share_a_statement(connection: Connection) -> None:
+    results = Transaction(connection, writes=False).run([element(1), element(1), element(2), element(1)])
+    assert results == [("1", 1, 1), ("1", 1, 1), ("2", 2, 2), ("1", 1, 2)]
+
+
+def test_job_whose_key_has_no_row_receives_none(connection: Connection) -> None:
+    def job() -> Generator[Element, Any, Any]:
+        return (yield Element("SELECT 'b' FROM json_array_elements_text(%s::json)", "a", '"a"'))
+
+    assert Transaction(connection, writes=False).run([job()]) == [None]
 
 
 def insert(schema: str, name: str) -> Generator[Statement, Cursor, int]:

@@ -10,8 +10,9 @@ import pytest
 from plivo_record_async.errors import StoreError
 from plivo_record_async.stores.postgres import queries
 from plivo_record_async.stores.postgres.connection import Connection, PostgresError
+from plivo_record_async.stores.postgres.rows import row
 from plivo_record_async.stores.postgres.schema import quoted
-from plivo_record_async.stores.postgres.statements import Statements, row
+from plivo_record_async.stores.postgres.statements import Statements
 from plivo_record_async.stores.postgres.transaction import Transaction
 from plivo_record_async.stores.postgres.watchers import Change, DatabaseWatchers
 from tests.support.samples.recordings import next_version, planned
