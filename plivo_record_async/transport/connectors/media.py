@@ -35,6 +35,8 @@ _MAX_REDIRECTS = 5
 _UNAUTHORIZED = 401
 _REDIRECTS = {301, 302, 303, 307, 308}
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""https://www.iana.org/assignments/ipv6-address-space/ipv6-address-space.xhtml"""
 
 
 @attrs.define(kw_only=True)
@@ -196,8 +198,9 @@ class PublicBackend(AsyncioBackend):
 def _is_public(text: str) -> bool:
     address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):
-        if address.ipv4_mapped is not None:
-            address = address.ipv4_mapped
-        elif address in _NAT64:
-            address = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+        nat64 = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+        embedded = address.ipv4_mapped or address.sixtofour or nat64
+        if embedded is None and address not in _GLOBAL_UNICAST:
+            return False
+        address = embedded or address
     return address.is_global and not address.is_multicast

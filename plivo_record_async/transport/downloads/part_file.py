@@ -129,7 +129,9 @@ class PartFile:
         self._forget()
 
     def close(self) -> None:
-        """Close the partial file, which releases its lock."""
+        """Close the partial file, which releases its lock. If it is empty, delete it."""
+        if not self.received and not self._file.closed and not os.fstat(self._file.fileno()).st_size:
+            self.discard()
         self._file.close()
 
     def _forget(self) -> None:

@@ -28,6 +28,7 @@ _MAX_FAILURES = 5
 
 _FIRST_PAUSE, _MAX_PAUSE = 0.25, 5.0
 _NOT_FOUND = 404
+_NO_ACCESS = {401, 403}
 _RANGE_STATUSES = {200, 206, 416}
 _BUSY = {408, 425, 429}
 _FIRST_SERVER_ERROR = 500
@@ -117,9 +118,8 @@ class Transfer:
         Args:
             reason: The reason.
         """
-        advice = " Call again to resume the download." if self.path is not None else ""
         return DownloadError(
-            f"{self.url} could not be downloaded: {reason}. {self._so_far()}{advice}",
+            f"{self.url} could not be downloaded: {reason}. {self._so_far()} {self._advice()}",
             url=self.url,
             path=self.path,
             status=self.status,
@@ -145,6 +145,13 @@ class Transfer:
     def _so_far(self) -> str:
         of = "" if self.remote.length is None else f" of {self.remote.length}"
         return f"{self.received}{of} bytes were received."
+
+    def _advice(self) -> str:
+        if self.status in _NO_ACCESS:
+            return "Check auth_id and auth_token, and whether the account may read this file."
+        if self.path is not None and self.received:
+            return "Call again to resume the download."
+        return "Call again later."
 
     def checked_url(self) -> MediaUrl:
         """Return the parts of the URL.
@@ -188,7 +195,7 @@ class Transfer:
             raise _AttemptFailedError(f"{response.url.authority} answered {status}", status)
         if status not in _RANGE_STATUSES:
             raise self.failed(f"{response.url.authority} answered {status}")
-        if headers.get("content-encoding", "identity") != "identity":
+        if headers.get("content-encoding", "identity").strip().lower() not in {"identity", ""}:
             raise self.refused(f"it has the content encoding {headers['content-encoding']}")
         answer = read_response(status, headers, received=self.received, known=self.remote)
         if (length := answer.file.length) is not None and length > self.max_size:

@@ -136,6 +136,8 @@ def resolving_to(monkeypatch: pytest.MonkeyPatch, *addresses: str) -> None:
     [
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "::1", "fe80::1", "fc00::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::a00:1",
+        "64:ff9b:1::a00:1", "2002:7f00:1::", "2002:a00:1::1", "2001:0:7f00:1::", "::7f00:1", "fec0::1",
+        "::ffff:0:10.0.0.1",
     ],
 )  # fmt: skip
 async def test_host_of_plivo_that_resolves_to_a_private_address_is_refused(

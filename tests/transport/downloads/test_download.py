@@ -177,6 +177,18 @@ async def test_refused_content_leaves_nothing(client: RecordClient, server: Medi
     assert await names(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("status", "advice"), [(401, "Check auth_id"), (403, "Check auth_id"), (404, "Call again later"), (503, "later")]
+)
+async def test_download_without_any_byte_leaves_nothing_and_says_what_to_do(
+    client: RecordClient, server: MediaServer, tmp_path: Path, status: int, advice: str
+) -> None:
+    server.replies = [Reply(status=status)]
+    with pytest.raises(DownloadError, match=advice):
+        await client.download_recording(f"{server.url}/r.mp3", tmp_path, wait=0)
+    assert await names(tmp_path) == []
+
+
 async def test_every_error_has_the_url_and_the_path(client: RecordClient, server: MediaServer, tmp_path: Path) -> None:
     url, path = f"{server.url}/r.mp3", tmp_path / "r.mp3"
     evil = "https://evil.example/r.mp3"

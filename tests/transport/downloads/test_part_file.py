@@ -278,6 +278,12 @@ def test_only_one_of_many_threads_downloads(path: Path) -> None:
     assert names(path) == ["r.mp3"]
 
 
+def test_closed_part_without_bytes_is_deleted(path: Path) -> None:
+    PartFile.open(path, URL, overwrite=False).close()
+    begun(path, b"").close()
+    assert names(path) == []
+
+
 def test_new_description_that_a_killed_process_has_left_is_deleted(path: Path) -> None:
     for end in (PartFile.finish, PartFile.discard):
         part = begun(path)

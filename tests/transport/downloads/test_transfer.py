@@ -102,6 +102,12 @@ async def test_entity_tag_that_cannot_be_sent_back_identifies_nothing() -> None:
     assert server.ranges == [None, None]
 
 
+@pytest.mark.parametrize("encoding", ["identity", "Identity", " IDENTITY "])
+async def test_file_that_is_not_compressed_is_accepted(encoding: str) -> None:
+    async with MediaServer.serving(Reply(headers={"Content-Encoding": encoding})) as server:
+        assert await result_of(transfer_from(server)) == FILE
+
+
 async def test_rest_of_a_file_that_is_too_long_is_refused() -> None:
     async with MediaServer.serving(Reply(cut_after=CUT), Reply(status=500)) as server:
         first = transfer_from(server)
