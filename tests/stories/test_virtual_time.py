@@ -10,15 +10,17 @@ from datetime import timedelta
 import pytest
 
 from plivo_record_async import RecordClient, RecordingFailedError, RecordingTracker, TrackedRecording, TrackingPolicy
-from plivo_record_async.emulator import Emulator
+from plivo_record_async.emulator import Dialect, Emulator
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.serving import open_listener, serving, url_of
 
 
 @asynccontextmanager
-async def following(tracking: TrackingPolicy | None = None) -> AsyncGenerator[tuple[Emulator, RecordingTracker]]:
-    async with Emulator(clock="virtual") as plivo:
-        client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url)
+async def following(
+    tracking: TrackingPolicy | None = None, dialect: Dialect | None = None
+) -> AsyncGenerator[tuple[Emulator, RecordingTracker]]:
+    async with Emulator(clock="virtual", dialect=dialect) as plivo:
+        client = RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url, rate_limit=None)
         with open_listener("127.0.0.1", 0) as listener:
             tracker = RecordingTracker(
                 client, public_url=url_of(listener), clock=plivo.clock, tracking=tracking or TrackingPolicy()
@@ -35,6 +37,10 @@ async def reached(recording: TrackedRecording, plivo: Emulator, state: Recording
             await plivo.advance(60)
             await asyncio.sleep(0.001)
     return plivo.clock.now() - began
+
+
+def executed_transcriptions(plivo: Emulator) -> list[int]:
+    return [recording["executed_transcriptions"] for recording in plivo.state()["recordings"]]
 
 
 async def test_recording_of_an_hour_takes_no_time() -> None:
@@ -57,8 +63,21 @@ async def test_lost_callbacks_are_made_up_for_by_asking() -> None:
         assert passed < timedelta(hours=30)
 
 
-async def test_lost_transcript_is_given_up_after_two_days() -> None:
-    async with following(TrackingPolicy(poll_interval=timedelta(minutes=1))) as (plivo, tracker):
+async def test_lost_transcript_is_asked_for() -> None:
+    async with following() as (plivo, tracker):
+        recording = await tracker.start("standup", transcribe=True)
+        await plivo.callbacks_settled()
+        plivo.faults.on("callback", times=2).drop()
+        await plivo.end_conference("standup")
+        passed = await reached(recording, plivo, "transcribed")
+        assert passed < timedelta(minutes=20)
+        assert (await recording.transcribed(timeout=0)).transcription == "This is what was said in standup."
+        assert executed_transcriptions(plivo) == [0]
+
+
+async def test_lost_transcript_is_given_up_after_two_days_if_plivo_has_none() -> None:
+    patient, slow = TrackingPolicy(poll_interval=timedelta(minutes=1)), Dialect(transcription_s=1e9)
+    async with following(patient, slow) as (plivo, tracker):
         recording = await tracker.start("standup", transcribe=True)
         await plivo.callbacks_settled()
         plivo.faults.on("callback", times=2).drop()
@@ -69,9 +88,11 @@ async def test_lost_transcript_is_given_up_after_two_days() -> None:
         assert not waiting.done()
         while not waiting.done():
             await plivo.advance(600)
+            await asyncio.sleep(0.005)
         with pytest.raises(RecordingFailedError, match="no transcript was received within 2 days"):
             await waiting
         assert timedelta(hours=48) <= plivo.clock.now() - ended_at < timedelta(hours=50)
+        assert executed_transcriptions(plivo) == [0]
 
 
 async def test_start_without_a_callback_is_unconfirmed_after_two_minutes() -> None:

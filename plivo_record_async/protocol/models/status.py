@@ -64,6 +64,9 @@ EvidenceKind = Literal[
     "found_several",
     "conference_gone",
     "nothing_found",
+    "transcript_missing",
+    "transcript_request_began",
+    "transcript_not_requested",
     "due_time_reached",
     "handler_progress",
     "event_handled",
@@ -73,13 +76,16 @@ EvidenceKind = Literal[
 - ``sending_began``: The request is about to be sent.
 - ``sending_continued``: The request is still being sent.
 - ``accepted``, ``rejected``, ``not_sent``, ``outcome_unknown``: How sending the request ended.
-- ``start_confirmed``, ``start_failed``: An asynchronous response reported that the recording was, or was not, started.
+- ``start_confirmed``, ``start_failed``: Plivo reported that the recording was, or was not, started.
 - ``recording_began``, ``recording_ended``: A callback reported that the recording began or ended.
-- ``transcribed``, ``transcription_failed``: A callback delivered the transcript, or reported that there is none.
+- ``transcribed``, ``transcription_failed``: Plivo delivered the transcript, or reported that there is none.
 - ``found_running``, ``found_ended``: Plivo lists the recording as running or ended.
 - ``found_several``: Several recordings in Plivo's list may be this one.
 - ``conference_gone``: The conference is over, and Plivo does not list the recording yet.
 - ``nothing_found``: The conference is over, and Plivo does not list the recording.
+- ``transcript_missing``: Plivo answered that it has no transcript.
+- ``transcript_request_began``: A transcript is about to be requested.
+- ``transcript_not_requested``: A transcript was certainly not requested.
 - ``due_time_reached``: Nothing was learned until the time at which the recording had to be processed.
 - ``handler_progress``, ``event_handled``: Some handlers of an event have ended, or all of them.
 """

@@ -23,6 +23,9 @@ from plivo_record_async.protocol.recording.evidence import (
     StartAccepted,
     StartOutcomeUnknown,
     StartRejected,
+    TranscriptMissing,
+    TranscriptNotRequested,
+    TranscriptRequestBegan,
     event_name,
 )
 from plivo_record_async.protocol.recording.handler_runs import (
@@ -60,7 +63,7 @@ def event_of(record: FollowedRecording, name: EventName) -> Event:
     return event
 
 
-def changes_by(  # noqa: C901 - one case for each kind of evidence
+def changes_by(  # noqa: C901, PLR0912 - one case for each kind of evidence
     record: FollowedRecording,
     evidence: Evidence,
     now: datetime,
@@ -97,6 +100,12 @@ def changes_by(  # noqa: C901 - one case for each kind of evidence
             changes = {"sending": sending}
         case ConferenceGone(at=at):
             changes = {} if record.gone_at is not None else {"gone_at": at or now}
+        case TranscriptMissing() if _is_too_late(record, now, tracking):
+            changes = _without_transcript(record, tracking, events_with_handlers)
+        case TranscriptRequestBegan() | TranscriptNotRequested():
+            requested_at = now if isinstance(evidence, TranscriptRequestBegan) else None
+            is_new = (requested_at is None) != (record.transcript_requested_at is None)
+            changes = {"transcript_requested_at": requested_at} if is_new else {}
         case EventHandled() | HandlerProgress():
             changes = _by_handlers(record, evidence, now, tracking)
         case _:
@@ -109,8 +118,8 @@ def changes_by_time(
 ) -> dict[str, Any]:
     """Return the attributes that `DueTimeReached` changes, with their new values.
 
-    A transcription whose callback was not received in time counts as failed. If the callback is received later, it
-    replaces that result.
+    A transcription counts as failed if its callback was not received in time and Plivo cannot be asked for it, because
+    Plivo's ID of the recording is not known. If the callback is received later, it replaces that result.
 
     Args:
         record: The record before the change.
@@ -119,17 +128,27 @@ def changes_by_time(
         events_with_handlers: The events that have handlers.
     """
     changes: dict[str, Any] = {}
-    if lacks_transcript(record) and now >= record.since + tracking.give_up_after:
-        error = f"no transcript was received within {tracking.give_up_after} after the end of the recording"
-        changes = _by_event(
-            record, TranscriptionEnded(recording_id=record.recording_id or "", error=error), events_with_handlers
-        )
+    if record.recording_id is None and _is_too_late(record, now, tracking):
+        changes = _without_transcript(record, tracking, events_with_handlers)
     runs: tuple[HandlerRun, ...] = changes.get("handler_runs", record.handler_runs)
     later = next_runs(runs, now, lease=tracking.handler_lease, give_up_after=tracking.give_up_after)
     if later != runs:
         unhandled = unfinished_events(changes.get("unhandled", record.unhandled), later)
         changes |= {"handler_runs": later, "unhandled": unhandled}
     return changes
+
+
+def _is_too_late(record: FollowedRecording, now: datetime, tracking: TrackingPolicy) -> bool:
+    """Return whether a transcript is given up now if Plivo has none."""
+    return lacks_transcript(record) and now >= record.since + tracking.give_up_after
+
+
+def _without_transcript(
+    record: FollowedRecording, tracking: TrackingPolicy, events_with_handlers: Collection[EventName]
+) -> dict[str, Any]:
+    error = f"no transcript was received within {tracking.give_up_after} after the end of the recording"
+    ended = TranscriptionEnded(recording_id=record.recording_id or "", error=error)
+    return _by_event(record, ended, events_with_handlers)
 
 
 def _by_event(record: FollowedRecording, event: Event, events_with_handlers: Collection[EventName]) -> dict[str, Any]:

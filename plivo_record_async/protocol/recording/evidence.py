@@ -32,6 +32,9 @@ __all__ = [
     "StartNotSent",
     "StartOutcomeUnknown",
     "StartRejected",
+    "TranscriptMissing",
+    "TranscriptNotRequested",
+    "TranscriptRequestBegan",
     "event_name",
 ]
 
@@ -170,6 +173,36 @@ class NothingFound:
     """The conference and the grace period are over, and Plivo's list still does not contain the recording."""
 
 
+@attrs.frozen(kw_only=True)
+class TranscriptMissing:
+    """Plivo answered that it has no transcript of the recording, or not yet.
+
+    Attributes:
+        description: A description of the answer.
+    """
+
+    description: str
+
+
+# From requesting a transcript
+
+
+@attrs.frozen
+class TranscriptRequestBegan:
+    """A transcript is about to be requested. This is stored before a byte can leave this machine."""
+
+
+@attrs.frozen(kw_only=True)
+class TranscriptNotRequested:
+    """The request for a transcript was certainly not executed.
+
+    Attributes:
+        description: Why it was not executed.
+    """
+
+    description: str
+
+
 # From the passing of time, and from the user's handlers
 
 
@@ -221,6 +254,9 @@ Evidence = (
     | CandidatesFound
     | ConferenceGone
     | NothingFound
+    | TranscriptMissing
+    | TranscriptRequestBegan
+    | TranscriptNotRequested
     | DueTimeReached
     | HandlerProgress
     | EventHandled

@@ -25,6 +25,9 @@ from plivo_record_async.protocol.recording.evidence import (
     StartNotSent,
     StartOutcomeUnknown,
     StartRejected,
+    TranscriptMissing,
+    TranscriptNotRequested,
+    TranscriptRequestBegan,
 )
 
 __all__ = ["describe", "kind_of"]
@@ -41,6 +44,9 @@ _KINDS: dict[type[Evidence], EvidenceKind] = {
     CandidatesFound: "found_several",
     ConferenceGone: "conference_gone",
     NothingFound: "nothing_found",
+    TranscriptMissing: "transcript_missing",
+    TranscriptRequestBegan: "transcript_request_began",
+    TranscriptNotRequested: "transcript_not_requested",
     DueTimeReached: "due_time_reached",
     HandlerProgress: "handler_progress",
     EventHandled: "event_handled",
@@ -52,12 +58,13 @@ _DESCRIPTIONS: dict[EvidenceKind, str] = {
     "start_confirmed": "a callback reported that it was started",
     "recording_began": "a callback reported that it has begun",
     "recording_ended": "a callback reported that it has ended",
-    "transcribed": "a callback delivered the transcript",
+    "transcribed": "Plivo delivered the transcript",
     "found_running": "Plivo lists it as running",
     "found_ended": "Plivo lists it as ended",
     "found_several": "more than one recording in Plivo's list may be this one",
     "conference_gone": "the conference is over, and Plivo does not list the recording yet",
     "nothing_found": "the conference is over, and Plivo does not list the recording",
+    "transcript_request_began": "a transcript is requested",
     "handler_progress": "some handlers have ended",
     "event_handled": "all handlers are finished",
 }
@@ -98,12 +105,19 @@ def describe(evidence: Evidence, state: RecordingState) -> str:
         state: The state of the recording after the evidence was applied.
     """
     match evidence:
-        case StartAccepted() | StartRejected() | StartNotSent() | StartOutcomeUnknown():
+        case (
+            StartAccepted()
+            | StartRejected()
+            | StartNotSent()
+            | StartOutcomeUnknown()
+            | TranscriptMissing()
+            | TranscriptNotRequested()
+        ):
             return evidence.description
         case ApiResponse(error=str(error)):
             return f"a callback reported that it failed: {error}"
         case TranscriptionEnded(error=str(error)):
-            return f"a callback reported that the transcription failed: {error}"
+            return f"the transcription failed: {error}"
         case DueTimeReached():
             return _DUE_DESCRIPTIONS.get(state, "its due time was reached")
         case _:

@@ -31,7 +31,7 @@ from plivo_record_async.protocol.recording.evidence import EventName, Evidence, 
 from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.kinds import describe, kind_of
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.schedule import is_due, lacks_end, next_due
+from plivo_record_async.protocol.recording.schedule import is_due, lacks_end, lacks_transcript, next_due
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING, TrackingPolicy
 
 __all__ = ["IGNORED", "TABLE", "Effect", "GiveUpHandler", "Reconcile", "RunHandlers", "apply", "begin_sending", "plan"]
@@ -121,6 +121,9 @@ TABLE: Final[Mapping[EvidenceKind, Mapping[RecordingState, RecordingState | None
         "accepted": IGNORED, "unconfirmed": "absent", "started": IGNORED, "failed": IGNORED,
         "recorded": IGNORED, "transcribed": IGNORED,
     },
+    "transcript_missing": {"recorded": "recorded", "transcribed": IGNORED},
+    "transcript_request_began": {"recorded": "recorded", "transcribed": IGNORED},
+    "transcript_not_requested": {"recorded": "recorded", "transcribed": IGNORED},
     "due_time_reached": {
         "planned": "not_sent", "sending": "unknown", "not_sent": IGNORED, "rejected": IGNORED,
         "unknown": "unknown", "absent": IGNORED, "accepted": "unconfirmed", "unconfirmed": "unconfirmed",
@@ -283,17 +286,20 @@ def apply(
         changes["history"] = (*record.history, entry)
     due_at = next_due(record, changes, now, tracking)
     changed = attrs.evolve(record, **changes, version=record.version + 1, due_at=due_at)
-    return changed, _effects(record, changed, kind)
+    return changed, _effects(record, changed, kind, now, tracking)
 
 
-def _effects(before: FollowedRecording, after: FollowedRecording, kind: EvidenceKind) -> tuple[Effect, ...]:
+def _effects(
+    before: FollowedRecording, after: FollowedRecording, kind: EvidenceKind, now: datetime, tracking: TrackingPolicy
+) -> tuple[Effect, ...]:
     due_time_reached = kind == "due_time_reached"
     known: tuple[EventName, ...] = () if due_time_reached else before.unhandled
     handlers = [_run_handlers(before, after, name) for name in after.unhandled if name not in known]
     if not due_time_reached:
         return tuple(handlers)
     given_up = [GiveUpHandler(run) for run in after.handler_runs if run.given_up and run not in before.handler_runs]
-    reconcile = [Reconcile()] if before.state == after.state and lacks_end(after) else []
+    lacks_something = lacks_end(after) or (lacks_transcript(after) and now >= after.since + tracking.idle_backoff)
+    reconcile = [Reconcile()] if before.state == after.state and lacks_something else []
     return (*given_up, *handlers, *reconcile)
 
 

@@ -79,6 +79,8 @@ class FollowedRecording(Value):
         begun: What a callback reported when the recording began.
         ended: The end of the recording.
         transcription: The end of the transcription.
+        transcript_requested_at: When a transcript was requested after Plivo had answered that there was none. If None,
+            this was not done.
         candidates: The rows in Plivo's list that are, or may be, this recording.
         unhandled: The names of the events that have handlers which have neither succeeded nor been given up.
         handler_runs: The runs of the handlers of those events, or nothing if no handler has failed yet.
@@ -100,6 +102,7 @@ class FollowedRecording(Value):
     begun: Recording | None = None
     ended: RecordingEnded | None = None
     transcription: TranscriptionEnded | None = None
+    transcript_requested_at: datetime | None = None
     candidates: tuple[Recording, ...] = ()
     unhandled: tuple[EventName, ...] = ()
     handler_runs: tuple[HandlerRun, ...] = ()

@@ -61,7 +61,7 @@ def is_silent(record: FollowedRecording) -> bool:
     Args:
         record: The record.
     """
-    return record.due_at is not None and not record.unhandled and lacks_end(record)
+    return record.due_at is not None and not record.unhandled and (lacks_end(record) or lacks_transcript(record))
 
 
 def next_due(
@@ -95,9 +95,10 @@ def _recording_due(
         return now + tracking.lease
     if state == "accepted":
         return since + tracking.confirm_within
-    if not _lacks_end(state, changes.get("ended", record.ended)):
-        return since + tracking.give_up_after if _lacks_transcript(record, state, changes) else None
-    if now - record.created_at > tracking.give_up_after:
+    has_ended = not _lacks_end(state, changes.get("ended", record.ended))
+    if has_ended and _lacks_transcript(record, state, changes):
+        since = changes.get("transcript_requested_at", record.transcript_requested_at) or since
+    elif has_ended or now - record.created_at > tracking.give_up_after:
         return None
     if "gone_at" in changes:
         # The grace period is measured with Plivo's clock, which may differ a little from this machine's.

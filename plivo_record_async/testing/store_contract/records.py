@@ -173,7 +173,7 @@ class RecordContract(StoreTests):
         unhandled = attrs.evolve(record_in("unknown", "with a handler to run"), due_at=NOW, unhandled=("ApiResponse",))
         await store.create(unhandled)
         silent = {record.start_id for record in await store.due(NOW, silent=True)}
-        assert silent == {"unknown", "unconfirmed", "started"}
+        assert silent == {"unknown", "unconfirmed", "started", "recorded"}
         others = {record.start_id for record in await store.due(NOW, silent=False)}
         assert others == {*STATES, "with a handler to run"} - silent
         assert {record.start_id for record in await store.due(NOW)} == silent | others

@@ -10,15 +10,15 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import Final
-from weakref import WeakValueDictionary
 
 from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.protocol.models import RecordingState
-from plivo_record_async.protocol.recording.evidence import Evidence
+from plivo_record_async.protocol.recording.evidence import Evidence, RecordingFound
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.schedule import OPEN_STATES, is_due, needs_plivo
+from plivo_record_async.protocol.recording.schedule import OPEN_STATES, is_due, lacks_end, lacks_transcript, needs_plivo
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
+from plivo_record_async.tracking.reconciling.transcript_reader import TranscriptReader
 from plivo_record_async.tracking.tasks import BackgroundTasks
 from plivo_record_async.transport.batch import run_many
 
@@ -29,6 +29,9 @@ MAX_CONCURRENT = 4
 
 MIN_INTERVAL = 60.0
 """Seconds between two reconciliations of one recording that callbacks cause, because outsiders may send callbacks."""
+
+_REMEMBERED = 10_000
+"""The number of rows whose starts are remembered."""
 
 _BEING_SENT: Final[frozenset[RecordingState]] = frozenset({"planned", "sending"})
 _UNRESOLVED_STATES: Final = _BEING_SENT | OPEN_STATES
@@ -63,8 +66,8 @@ class ReconciliationQueue:
         self._request_again = request_again
         self._waiting: dict[str, bool] = {}  # whether to reconcile even if the end is known
         self._recent: dict[str, bool] = {}  # whether to reconcile again when the interval is over
-        self._conferences = WeakValueDictionary[str, asyncio.Lock]()
-        """The locks of the conferences. Two starts of one conference must not be matched with one row."""
+        self._transcripts = TranscriptReader(ledger, reconciler, tasks, apply)
+        self._matched: dict[str, str] = {}  # the start to which each row was matched
         self._workers = 0
 
     @property
@@ -110,6 +113,17 @@ class ReconciliationQueue:
             Whether Plivo could be asked about all of them.
         """
         return all(await asyncio.gather(*(self._reconcile(start_id, although_ended=False) for start_id in start_ids)))
+
+    def _may_apply(self, record: FollowedRecording, evidence: Evidence) -> bool:
+        """Return whether a row is not being matched to another start of the conference at the same moment."""
+        if not isinstance(evidence, RecordingFound) or record.recording_id is not None:
+            return True
+        row = evidence.recording
+        if row.recording_id is None:
+            return True
+        if len(self._matched) >= _REMEMBERED:
+            del self._matched[next(iter(self._matched))]
+        return self._matched.setdefault(row.recording_id, record.start_id) == record.start_id
 
     async def reconcile_unresolved(self) -> AsyncGenerator[FollowedRecording]:
         """Ask Plivo once about every recording that is not resolved, a few at a time.
@@ -158,13 +172,15 @@ class ReconciliationQueue:
     async def _reconcile(self, start_id: str, *, although_ended: bool) -> bool:
         """Reconcile a recording, and return whether Plivo could be asked about it, as far as that was necessary."""
         try:
-            record = await self._ledger.get(start_id)
-            async with self._conferences.setdefault(record.conference_name, asyncio.Lock()):
-                record = await self._ledger.get(start_id)  # the recording may have ended in the meantime
-                if (although_ended or needs_plivo(record)) and self._reconciler.owns(record):
-                    evidence = await self._reconciler.reconcile(record, self._ledger.tracking)
-                    if evidence is not None:
-                        await self._apply(record, evidence)
+            record = await self._ledger.get(start_id)  # the recording may have ended while it was in the queue
+            if not self._reconciler.owns(record):
+                pass  # the tracker of its account asks about it
+            elif although_ended or record.state == "accepted" or lacks_end(record):
+                evidence = await self._reconciler.reconcile(record, self._ledger.tracking)
+                if evidence is not None and self._may_apply(record, evidence):
+                    await self._apply(record, evidence)
+            elif lacks_transcript(record):
+                await self._transcripts.ask(record)
         except UnknownStartError:
             pass  # the start was forgotten meanwhile
         except Exception:

@@ -19,11 +19,15 @@ from plivo_record_async.protocol.recording.evidence import (
     RecordingBegan,
     RecordingFound,
     SendingBegan,
+    StartAccepted,
     StartNotSent,
     StartOutcomeUnknown,
     StartRejected,
+    TranscriptMissing,
+    TranscriptNotRequested,
+    TranscriptRequestBegan,
 )
-from plivo_record_async.protocol.recording.lifecycle import RunHandlers, apply, begin_sending
+from plivo_record_async.protocol.recording.lifecycle import Reconcile, RunHandlers, apply, begin_sending
 from plivo_record_async.protocol.recording.record import StartResponse, progress_of
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from tests.support.samples.recordings import (
@@ -38,7 +42,6 @@ from tests.support.samples.recordings import (
     SECOND,
     TRANSCRIBED,
     UNTRANSCRIBED,
-    due_time,
     planned,
     record_after,
     recording,
@@ -86,17 +89,20 @@ def test_several_candidates_are_all_kept_and_none_is_chosen() -> None:
 
 
 def test_missing_transcript_counts_as_failed_until_it_arrives() -> None:
-    record = recording("recorded")
-    early, effects = apply(record, DueTimeReached(), due_time(record) - SECOND)
+    record, missing = recording("recorded"), TranscriptMissing(description="Plivo answered that it has no transcript")
+    given_up_at = NOW + DEFAULT_TRACKING.give_up_after
+    early, effects = apply(record, missing, given_up_at - SECOND)
     assert (early, effects) == (record, ())
+    asked, effects = apply(record, DueTimeReached(), given_up_at)
+    assert (asked.transcription, effects) == (None, (Reconcile(),)), "Plivo is asked before it is given up"
     handled_events: frozenset[EventName] = frozenset({"TranscriptionEnded"})
-    late, effects = apply(record, DueTimeReached(), due_time(record), events_with_handlers=handled_events)
+    late, effects = apply(record, missing, given_up_at, events_with_handlers=handled_events)
     assert (late.state, late.error) == (
         "recorded",
         "no transcript was received within 2 days, 0:00:00 after the end of the recording",
     )
     assert progress_of(late, "transcribed") == "unreachable"
-    assert late.history[-1].description == "no transcript was received in time"
+    assert late.history[-1].description == "Plivo answered that it has no transcript"
     [effect] = effects
     assert isinstance(effect, RunHandlers)
     assert effect.event == late.transcription
@@ -105,6 +111,25 @@ def test_missing_transcript_counts_as_failed_until_it_arrives() -> None:
     at_last, effects = apply(handled, TRANSCRIBED, NOW, events_with_handlers=handled_events)
     assert progress_of(at_last, "transcribed") == "reached"
     assert effects == (RunHandlers(TRANSCRIBED),)
+
+
+def test_missing_transcript_is_given_up_by_time_if_plivo_cannot_be_asked_for_it() -> None:
+    ended = attrs.evolve(ENDED, recording_id=None)
+    record = record_after(begin_sending("start-1", REQUEST, NOW), StartAccepted(description="202"), ended)
+    assert record.recording_id is None
+    late, _ = apply(record, DueTimeReached(), NOW + DEFAULT_TRACKING.give_up_after)
+    assert late.transcription is not None
+    assert late.history[-1].description == "no transcript was received in time"
+
+
+def test_transcript_is_requested_once_unless_the_request_was_certainly_not_executed() -> None:
+    requested = record_after(recording("recorded"), TranscriptRequestBegan())
+    assert requested.transcript_requested_at == NOW
+    assert record_after(requested, TranscriptRequestBegan()) is requested
+    again = record_after(requested, TranscriptNotRequested(description="connection refused"))
+    assert again.transcript_requested_at is None
+    assert record_after(again, TranscriptNotRequested(description="connection refused")) is again
+    assert [entry.description for entry in again.history[-2:]] == ["a transcript is requested", "connection refused"]
 
 
 def test_clock_readings_of_the_last_sending_are_kept() -> None:

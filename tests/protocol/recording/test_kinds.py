@@ -30,7 +30,7 @@ def test_all_evidence_has_a_description(kind: EvidenceKind) -> None:
 
 def test_description_of_a_failure_is_plivos_message() -> None:
     assert describe(FAILED, "failed") == "a callback reported that it failed: not found"
-    assert describe(UNTRANSCRIBED, "recorded") == "a callback reported that the transcription failed: too long"
+    assert describe(UNTRANSCRIBED, "recorded") == "the transcription failed: too long"
 
 
 def test_evidence_without_effect_has_a_short_description() -> None:

@@ -164,7 +164,7 @@ def test_each_history_entry_has_its_time_and_evidence() -> None:
         ("accepted", "accepted", 2, "202: conference recording started"),
         ("start_confirmed", "started", 3, "a callback reported that it was started"),
         ("recording_ended", "recorded", 4, "a callback reported that it has ended"),
-        ("transcribed", "transcribed", 5, "a callback delivered the transcript"),
+        ("transcribed", "transcribed", 5, "Plivo delivered the transcript"),
     ]
     assert (record.created_at, record.since, record.updated_at) == (NOW, NOW + 5 * SECOND, NOW + 5 * SECOND)
 

@@ -94,7 +94,7 @@ def test_settled_recording_is_never_due(state: RecordingState) -> None:
 def test_ended_recording_is_settled_unless_a_transcript_is_expected() -> None:
     without = plan("start-1", attrs.evolve(REQUEST, transcription_url=None), NOW)
     assert record_after(without, SendingBegan(), ACCEPTED, ENDED).due_at is None
-    assert recording("recorded").due_at == NOW + DEFAULT_TRACKING.give_up_after
+    assert recording("recorded").due_at == NOW + DEFAULT_TRACKING.idle_backoff
     assert record_after(recording("recorded"), UNTRANSCRIBED).due_at is None
 
 
@@ -145,7 +145,8 @@ def test_record_is_silent_if_only_plivo_can_say_more() -> None:
     assert not is_silent(attrs.evolve(unknown, due_at=None))
     assert not is_silent(attrs.evolve(unknown, unhandled=("ApiResponse",)))
     assert not is_silent(recording("accepted"))
-    assert not is_silent(recording("recorded"))
+    assert is_silent(recording("recorded"))
+    assert not is_silent(recording("transcribed"))
 
 
 def test_polled_recording_is_asked_about_rarely_because_the_list_shows_its_end() -> None:

@@ -20,6 +20,9 @@ from plivo_record_async.protocol.recording.evidence import (
     RecordingFound,
     SendingBegan,
     SendingContinued,
+    TranscriptMissing,
+    TranscriptNotRequested,
+    TranscriptRequestBegan,
 )
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.testing.store_contract.samples import (
@@ -99,6 +102,9 @@ EVIDENCE: dict[EvidenceKind, Evidence] = {
     "found_several": CandidatesFound(recordings=(ROW, OTHER_ROW)),
     "conference_gone": ConferenceGone(),
     "nothing_found": NothingFound(),
+    "transcript_missing": TranscriptMissing(description="Plivo answered that it has no transcript"),
+    "transcript_request_began": TranscriptRequestBegan(),
+    "transcript_not_requested": TranscriptNotRequested(description="connection refused"),
     "due_time_reached": DueTimeReached(),
     "handler_progress": HandlerProgress(name="RecordingEnded", failed=(("app.archive", "ValueError: no"),)),
     "event_handled": EventHandled(name="RecordingEnded"),

@@ -23,19 +23,17 @@ PATIENT = attrs.evolve(SHORT_INTERVALS, initial_backoff=timedelta(hours=1), idle
 """Intervals with which Plivo is not asked about any recording during a test."""
 
 
-def sending(
-    start_id: str = "start-1", conference_name: str = "standup", *, tracking: TrackingPolicy = SHORT_INTERVALS
-) -> FollowedRecording:
-    request = StartRequest(conference_name, callback_url="https://me.example/")
-    record = plan(start_id, request, _clock.now(), tracking=tracking)
+def sending(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:
+    record = plan(
+        start_id, StartRequest("standup", callback_url="https://me.example/"), _clock.now(), tracking=tracking
+    )
     return apply(record, SendingBegan(), _clock.now(), tracking)[0]
 
 
-def unknown(
-    start_id: str = "start-1", conference_name: str = "standup", *, tracking: TrackingPolicy = SHORT_INTERVALS
-) -> FollowedRecording:
-    sent = sending(start_id, conference_name, tracking=tracking)
-    return apply(sent, StartOutcomeUnknown(description="read timeout"), _clock.now(), tracking)[0]
+def unknown(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:
+    return apply(
+        sending(start_id, tracking=tracking), StartOutcomeUnknown(description="read timeout"), _clock.now(), tracking
+    )[0]
 
 
 def unhandled(start_id: str = "start-1", *, tracking: TrackingPolicy = SHORT_INTERVALS) -> FollowedRecording:

@@ -59,8 +59,7 @@ async def test_few_recordings_are_asked_about_at_once_and_each_waits_once() -> N
     plivo, go = ScriptedPlivo(), asyncio.Event()
     waiting, transport = gated_transport(plivo, go)
     async with tracker_parts(plivo, tracking=PATIENT, transport=transport) as its:
-        unknowns = [unknown(f"start-{number}", f"room-{number}", tracking=PATIENT) for number in range(50)]
-        records = [await its.store.create(record) for record in unknowns]
+        records = [await its.store.create(unknown(f"start-{number}", tracking=PATIENT)) for number in range(50)]
         for record in records * 3:
             its.follower.act(record, [Reconcile()])
         while waiting[0] < MAX_CONCURRENT:
