@@ -48,7 +48,7 @@ class FollowedStart:
     async def run(self) -> ExitCode:
         """Run the command, and return its exit code."""
         ended = end_signal(self.printer)
-        with showing_log(self.printer.warning), usable_store():
+        with showing_log(self.printer.warning, note=self.printer.note), usable_store():
             async with (
                 RecordClient() as client,
                 RecordingTracker(client, public_url=self.public_url, store=open_store(self.store)) as tracker,

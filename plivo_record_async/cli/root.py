@@ -12,14 +12,17 @@ import click
 from plivo_record_async._version import __version__
 from plivo_record_async.cli.commands.batch import batch
 from plivo_record_async.cli.commands.calls import start, stop
+from plivo_record_async.cli.commands.completion import completion
 from plivo_record_async.cli.commands.db import db
 from plivo_record_async.cli.commands.demo import demo
 from plivo_record_async.cli.commands.doctor import doctor
 from plivo_record_async.cli.commands.download import download
 from plivo_record_async.cli.commands.emulate import emulate
 from plivo_record_async.cli.commands.listen import listen
+from plivo_record_async.cli.commands.reconcile import reconcile
 from plivo_record_async.cli.commands.resources import conferences, recordings
 from plivo_record_async.cli.commands.status import status
+from plivo_record_async.cli.input.options import verbose_option
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import Terminated
@@ -128,8 +131,15 @@ def plivo_record() -> None:
     """  # noqa: D301 - click wants the control character
 
 
-for _command in (
-    *(start, stop, batch, listen, status, recordings, conferences, download),
-    *(doctor, db, emulate, demo),
-):
-    plivo_record.add_command(_command)
+def _add(group: click.Group, *commands: click.Command) -> None:
+    """Add commands to a group, and the option ``--verbose`` to all of them."""
+    for command in commands:
+        group.add_command(command)
+        verbose_option(command)
+        if isinstance(command, click.Group):
+            _add(command, *command.commands.values())
+
+
+verbose_option(plivo_record)
+_add(plivo_record, start, stop, batch, listen, status, reconcile, recordings, conferences, download)
+_add(plivo_record, doctor, db, emulate, demo, completion)

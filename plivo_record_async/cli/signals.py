@@ -206,7 +206,7 @@ def run_reading(work: Coroutine[Any, Any, ExitCode], printer: Printer, consequen
 
     async def run() -> ExitCode:
         ended, code = end_signal(), ExitCode.DONE
-        with showing_log(lambda text: None if ended.is_set() else printer.warning(text)):
+        with showing_log(lambda text: None if ended.is_set() else printer.warning(text), note=printer.note):
             async with cancelled_by(ended):
                 code = await work
         if ended.exit_code is None:

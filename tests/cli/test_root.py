@@ -17,9 +17,9 @@ from plivo_record_async.cli.root import Root, plivo_record
 from plivo_record_async.errors import NotSentError, PlivoRecordError, StoreError
 
 COMMANDS = [
-    *("start", "stop", "batch", "batch start", "batch stop", "listen", "status"),
+    *("start", "stop", "batch", "batch start", "batch stop", "listen", "status", "reconcile"),
     *("recordings", "recordings list", "recordings get", "recordings delete"),
-    *("conferences", "conferences list", "conferences get", "download", "doctor", "emulate", "demo"),
+    *("conferences", "conferences list", "conferences get", "download", "doctor", "emulate", "demo", "completion"),
     *("db", "db check", "db migrate", "db print", "db copy"),
 ]
 
@@ -69,7 +69,7 @@ def test_help_names_every_command_and_exit_code() -> None:
         (["nonsense"], "No such command 'nonsense'. Try: plivo-record --help"),
         (["stop"], "Missing argument 'NAME'. Try: plivo-record stop --help"),
         (["stop", "a", "--nonsense"], "No such option '--nonsense'. Try: plivo-record stop --help"),
-        (["--versio"], "No such option '--versio'. Did you mean '--version'? Try: plivo-record --help"),
+        (["--hel"], "No such option '--hel'. Did you mean '--help'? Try: plivo-record --help"),
         (
             ["stop", "--jsn"],
             "No such option '--jsn'. Did you mean '--json'? Try: plivo-record stop --help",

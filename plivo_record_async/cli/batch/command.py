@@ -69,7 +69,7 @@ async def run_batch(
     printer = options.printer
     ended = end_signal(printer)
     client = None if options.dry_run else RecordClient(max_connections=options.concurrency)
-    with showing_log(printer.warning):
+    with showing_log(printer.warning, note=printer.note):
         try:
             content, items = await read_source(kind, source, printer, ended)
         except InterruptedReadingError as interrupted:

@@ -177,7 +177,7 @@ async def _call_once(call: Callable[[RecordClient], OutcomeStream], printer: Pri
     `ExitCode.FAILED` would mean that the call may be repeated.
     """
     ended = end_signal(printer)
-    with showing_log(printer.warning):
+    with showing_log(printer.warning, note=printer.note):
         async with RecordClient() as client, ending_early(client, ended), aclosing(call(client)) as outcomes:
             outcome = await anext(outcomes)
     code = ended.exit_code or exit_code(outcome.error)

@@ -72,7 +72,7 @@ def listen(*, host: str, port: int, public_url: str | None, store: str, as_json:
 
 
 async def _until_signalled(listening: socket.socket, public_url: str, store: str, printer: Printer) -> None:
-    from plivo_record_async.cli.listen.events import Ready, received  # noqa: PLC0415 - only this command needs it
+    from plivo_record_async.cli.listen.events import LogLine, Ready, received  # noqa: PLC0415 - only this command needs it
 
     with needed_extra("cli"):
         from plivo_record_async.cli.listen.view import view  # noqa: PLC0415 - no other command needs rich
@@ -85,7 +85,7 @@ async def _until_signalled(listening: socket.socket, public_url: str, store: str
             for callback in received(change):
                 show(callback)
 
-        with showing_log(show), usable_store():
+        with showing_log(show, note=lambda text: show(LogLine(text))), usable_store():
             async with (
                 RecordClient() as client,
                 RecordingTracker(

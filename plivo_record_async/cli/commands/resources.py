@@ -152,7 +152,7 @@ def recordings_delete(*, ids: tuple[str, ...], timeout: float | None, as_json: b
 async def _delete_each(ids: Sequence[str], timeout: float | None, printer: Printer) -> ExitCode:
     ended = end_signal(printer)
     code = ExitCode.DONE
-    with showing_log(printer.warning):
+    with showing_log(printer.warning, note=printer.note):
         async with RecordClient() as client, ending_early(client, ended):
 
             async def delete(recording_id: str) -> None:

@@ -131,7 +131,7 @@ class Scenario:
                 await stack.enter_async_context(serving(self._tracker, listener))
             self._began = asyncio.get_running_loop().time()
             self._show_opened(client.settings.base_url, url)
-            with showing_log(self._warn):
+            with showing_log(self._warn, note=self.printer.note):
                 await self._play()
             code = self._show_closed()
             if self.open_console:

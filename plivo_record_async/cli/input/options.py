@@ -8,7 +8,15 @@ from typing import Any, TypeVar
 
 import click
 
-__all__ = ["DEFAULT_TIMEOUT", "Seconds", "json_option", "store_option", "timeout_option"]
+__all__ = [
+    "DEFAULT_TIMEOUT",
+    "Seconds",
+    "is_verbose",
+    "json_option",
+    "store_option",
+    "timeout_option",
+    "verbose_option",
+]
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -57,6 +65,30 @@ def timeout_option(command: CommandT) -> CommandT:
         metavar="SECONDS",
         help=f"The seconds that one call may take in total.  [default: {DEFAULT_TIMEOUT:g}]",
     )(command)
+
+
+_VERBOSE = "plivo_record_async.verbose"
+
+
+def _be_verbose(context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's type
+    if value:
+        context.meta[_VERBOSE] = True
+
+
+verbose_option = click.option(
+    "-v",
+    "--verbose",
+    is_flag=True,
+    expose_value=False,
+    callback=_be_verbose,
+    help="Show the messages of the package's log on standard error.",
+)
+
+
+def is_verbose() -> bool:
+    """Return whether the command that runs was given ``--verbose``, or the group that contains it."""
+    context = click.get_current_context(silent=True)
+    return context is not None and context.meta.get(_VERBOSE, False)
 
 
 def store_option(text: str, *, default: str | None = None) -> Callable[[CommandT], CommandT]:

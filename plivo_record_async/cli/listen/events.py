@@ -20,7 +20,17 @@ from plivo_record_async.protocol.recording.kinds import kind_of
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.interface import OrphanKept, RecordReplaced, StoreChange
 
-__all__ = ["ListenEvent", "Ready", "ReceivedCallback", "conference_name", "details", "json_fields", "label", "received"]
+__all__ = [
+    "ListenEvent",
+    "LogLine",
+    "Ready",
+    "ReceivedCallback",
+    "conference_name",
+    "details",
+    "json_fields",
+    "label",
+    "received",
+]
 
 
 @attrs.frozen(kw_only=True)
@@ -53,7 +63,18 @@ class ReceivedCallback:
     status: RecordingStatus | None = None
 
 
-ListenEvent = Ready | ReceivedCallback | str
+@attrs.frozen
+class LogLine:
+    """A message of the log that is no warning.
+
+    Attributes:
+        text: The message.
+    """
+
+    text: str
+
+
+ListenEvent = Ready | ReceivedCallback | LogLine | str
 """Anything that ``listen`` shows. A ``str`` is a warning."""
 
 

@@ -16,6 +16,7 @@ from rich.text import Text
 
 from plivo_record_async.cli.listen.events import (
     ListenEvent,
+    LogLine,
     Ready,
     ReceivedCallback,
     conference_name,
@@ -56,6 +57,8 @@ def view(printer: Printer) -> AbstractContextManager[Callable[[ListenEvent], Non
     def show(event: ListenEvent) -> None:
         if isinstance(event, str):
             printer.warning(event)
+        elif isinstance(event, LogLine):
+            printer.note(event.text)
         elif printer.as_json:
             printer.json_object(json_fields(event))
         else:
@@ -116,6 +119,8 @@ class LiveTable:
             case ReceivedCallback():
                 self._latest.append(event)
                 self._count += 1
+            case LogLine(text=text):
+                self._console.print(Text(printable(text), style="dim"))
             case warning:
                 self._console.print(Text(printable(warning), style="bold red"))
 

@@ -6,13 +6,16 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
+from plivo_record_async.cli.input.options import is_verbose
+
 __all__ = ["showing_log"]
 
 
 class _LineHandler(logging.Handler):
-    def __init__(self, show: Callable[[str], None], verbose: str | None) -> None:
+    def __init__(self, show: Callable[[str], None], note: Callable[[str], None], verbose: str | None) -> None:
         super().__init__(logging.INFO)
         self._show = show
+        self._note = note
         self._verbose = None if verbose is None else logging.Filter(verbose)
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -21,19 +24,25 @@ class _LineHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         error = record.exc_info[1] if record.exc_info else None
-        self._show(record.getMessage() + (f": {error}" if error else ""))
+        show = self._show if record.levelno >= logging.WARNING else self._note
+        show(record.getMessage() + (f": {error}" if error else ""))
 
 
 @contextmanager
-def showing_log(show: Callable[[str], None], *, verbose: str | None = None) -> Generator[None]:
+def showing_log(
+    show: Callable[[str], None], *, note: Callable[[str], None] | None = None, verbose: str | None = None
+) -> Generator[None]:
     """Show each warning that is logged inside this block as one line, without a traceback.
 
     Args:
         show: Called with each line.
-        verbose: The name of a logger whose messages of the level INFO are shown too. If None, only warnings are shown.
+        note: Called with each line of the level INFO instead. If None, ``show`` is called.
+        verbose: The name of a logger whose messages of the level INFO are shown too. If None, only warnings are shown,
+            unless the command was given ``--verbose``: then the messages of the whole package are shown.
     """
+    verbose = "plivo_record_async" if is_verbose() else verbose
     root, logger = logging.getLogger(), logging.getLogger(verbose)
-    handler = _LineHandler(show, verbose)
+    handler = _LineHandler(show, note or show, verbose)
     level = logger.level
     if verbose is not None:
         logger.setLevel(logging.INFO)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from rich.console import Console
 
-from plivo_record_async.cli.listen.events import ListenEvent, Ready, ReceivedCallback
+from plivo_record_async.cli.listen.events import ListenEvent, LogLine, Ready, ReceivedCallback
 from plivo_record_async.cli.listen.view import LiveTable, view
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, RecordingStatus
@@ -20,6 +20,7 @@ EVENTS: list[ListenEvent] = [
     Ready(url="http://l", public_url="https://p", db="r.db"),
     ReceivedCallback(received_at=AT, event=ENDED, status=STATUS),
     ReceivedCallback(received_at=AT, event=ApiResponse(api_id="i", error="not found")),
+    LogLine("a message\nof the log"),
     "a callback\nwas refused",
 ]
 
@@ -39,7 +40,7 @@ def test_plain_output_has_no_control_characters(capsys: pytest.CaptureFixture[st
         "  1.50 s  http://h/r.mp3\n"
         "2026-01-02T03:04:05+00:00  failed       -  not followed  api_id=i  not found\n"
     )
-    assert err == "error: a callback\\nwas refused\n"
+    assert err == "a message\\nof the log\nerror: a callback\\nwas refused\n"
 
 
 def test_json_output_is_one_object_on_each_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -53,7 +54,8 @@ def test_json_output_is_one_object_on_each_line(capsys: pytest.CaptureFixture[st
         "a\x1bb",
     )
     assert (answered["type"], answered["start_id"]) == ("ApiResponse", None)
-    assert json.loads(err)["error"] == "a callback\nwas refused"
+    note, warning = map(json.loads, err.splitlines())
+    assert (note["note"], warning["error"]) == ("a message\nof the log", "a callback\nwas refused")
 
 
 def shown(*events: ListenEvent, width: int = 100, height: int = 20) -> list[str]:

@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import logging
 
+import click
 import pytest
+from click.testing import CliRunner
 
+from plivo_record_async.cli.input.options import verbose_option
 from plivo_record_async.cli.output.log import showing_log
 
 log = logging.getLogger("plivo_record_async")
@@ -44,3 +47,40 @@ def test_one_logger_may_be_printed_in_detail(level_of_the_others: int, caplog: p
     logging.getLogger("plivo_record_async.emulator.app").info("too late")
     assert shown == ["a request", "a warning"]
     assert logging.getLogger("plivo_record_async.emulator").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("words", [["-v", "use"], ["use", "--verbose"], ["-v", "use", "-v"]])
+def test_verbose_command_shows_the_log_of_the_package_as_notes(words: list[str]) -> None:
+    shown: list[str] = []
+    ended = CliRunner().invoke(group(shown), words)
+    assert ended.exit_code == 0
+    assert shown == ["note: a message", "warning: a warning"]
+    assert logging.getLogger("plivo_record_async").level == logging.NOTSET
+
+
+def test_other_command_shows_only_warnings() -> None:
+    shown: list[str] = []
+    assert CliRunner().invoke(group(shown), ["use"]).exit_code == 0
+    assert shown == ["warning: a warning"]
+
+
+def group(shown: list[str]) -> click.Group:
+    """Return a group with one command that writes to the log."""
+
+    @click.group()
+    @verbose_option
+    def root() -> None:
+        pass
+
+    @root.command()
+    @verbose_option
+    def use() -> None:
+        with showing_log(
+            lambda text: shown.append(f"warning: {text}"), note=lambda text: shown.append(f"note: {text}")
+        ):
+            logging.getLogger("plivo_record_async.part").info("a message")
+            logging.getLogger("plivo_record_async").debug("a detail")
+            logging.getLogger("another").info("another message")
+            logging.getLogger("another").warning("a warning")
+
+    return root
