@@ -77,7 +77,11 @@ class Database:
             The results of the jobs, and of the calls of ``watch`` that have ended.
         """
         self._deadline = time.monotonic() + self.time_limit
-        return (self._run(jobs) if jobs else []) + self._watch_results()
+        works = [(job, job.work(self._sql)) for job in jobs]
+        results = [JobResult(job.future) for job, work in works if work is None]
+        if with_statements := [job for job, work in works if work is not None]:
+            results += self._run(with_statements)
+        return results + self._watch_results()
 
     def close(self) -> list[JobResult]:
         """Close the connection, and return an error for each call of ``watch``."""
@@ -108,15 +112,16 @@ class Database:
         self._watchers.may_have_changed(column(start_id))
         return queries.forget(start_id, now, sql)
 
-    def watch(self, start_id: str, version: int, future: asyncio.Future[Any], _: Statements) -> Work[None]:
-        """Deliver the record to the future as soon as it has another version, or None as soon as it is deleted."""
-        self._watchers.add(start_id, version, future)
-        return queries.nothing()
+    def watch(self, start_id: str, version: int, future: asyncio.Future[Any], _: Statements) -> None:
+        """Deliver the record to the future as soon as it has another version, or None as soon as it is deleted.
 
-    def unwatch(self, start_id: str, future: asyncio.Future[Any], _: Statements) -> Work[None]:
+        This job needs no statement, so it does not fail while the database cannot be reached.
+        """
+        self._watchers.add(start_id, version, future)
+
+    def unwatch(self, start_id: str, future: asyncio.Future[Any], _: Statements) -> None:
         """Remove a future that was added by `watch`."""
         self._watchers.discard(start_id, future)
-        return queries.nothing()
 
     def _watch_results(self) -> list[JobResult]:
         """Find the changes of watched records. While the database cannot be read, their futures go on waiting."""

@@ -35,7 +35,6 @@ __all__ = [
     "forget",
     "get",
     "keep_orphan",
-    "nothing",
     "read_each",
     "read_page",
     "replace",
@@ -269,11 +268,6 @@ def delete_old(query: str, before: datetime, limit: int) -> Work[int]:
 def check(sql: Statements) -> Work[None]:
     """Write the time of the check. The commit proves that the database can be written."""
     yield Statement(sql.check, (), "\x01")  # after the lock of the orphans
-
-
-def nothing() -> Work[None]:
-    """Yield no statement."""
-    yield from ()
 
 
 def _read(text: str, cls: type[StoredT]) -> StoredT | StoreError:

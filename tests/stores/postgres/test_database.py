@@ -74,12 +74,16 @@ async def test_watcher_waits_until_the_server_is_back(
     stoppable.kill()
     with pytest.raises(StoreError):
         await store.get("start-1")
+    later = asyncio.create_task(store.watch("start-1", version=0))
     await asyncio.sleep(0.3)  # longer than the interval of the searches for changes
     assert not watching.done()
+    assert not later.done()
     stoppable.start()
     changed = next_version(record)
     assert await store.replace(changed)
-    assert await asyncio.wait_for(watching, 5) == changed
+    for watcher in (watching, later):
+        assert await asyncio.wait_for(watcher, 5) == changed
+    assert any("cannot be read; the next attempt is in a second" in record.message for record in caplog.records)
 
 
 async def test_server_that_does_not_answer_is_given_up(
@@ -153,6 +157,31 @@ async def test_read_only_server_can_be_read_and_not_written(
         admin.execute(f'ALTER DATABASE "{database}" RESET default_transaction_read_only'.encode())
         await store.check()
     admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)'.encode())
+
+
+async def test_standby_takes_over_when_the_primary_server_is_killed(schema: str) -> None:
+    with PostgresServer() as primary, PostgresServer(primary=primary) as standby:
+        hosts = f"host={primary.directory},{standby.directory} user=postgres dbname=postgres"
+        async with (
+            PostgresStore(hosts, schema=schema) as store,
+            PostgresStore(standby.url(), schema=schema) as on_standby,
+        ):
+            await store.create(planned())
+            with psycopg.connect(standby.url(), autocommit=True) as replica:
+                while replica.execute("SELECT to_regclass(%s)", (f"{quoted(schema)}.migration",)).fetchone() == (None,):
+                    pass  # until the standby has replayed what the primary server has committed
+                while await on_standby.get("start-1") is None:
+                    pass
+                for call in (on_standby.check(), on_standby.due(NOW), on_standby.create(planned("start-2"))):
+                    with pytest.raises(StoreError, match="give the address of the primary server"):
+                        await call
+                primary.kill()
+                with pytest.raises(StoreError):
+                    await store.check()
+                replica.execute("SELECT pg_promote()")
+            assert await store.get("start-1") == planned()
+            assert await store.replace(next_version(planned()))
+            await on_standby.check()
 
 
 async def test_missing_connection_is_an_error_until_there_is_one(

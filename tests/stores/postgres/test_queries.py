@@ -175,7 +175,3 @@ def test_check_writes_its_time(database: Database) -> None:
     database.run(queries.check(database.sql))
     rows = database.connection.run(f"SELECT checked_at IS NULL FROM {quoted(database.sql.schema)}.migration").fetchall()
     assert rows[-1] == (False,)
-
-
-def test_job_without_a_statement_returns_at_once(database: Database) -> None:
-    assert database.run(queries.nothing()) is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Iterator
 from typing import Any
 
 import attrs
@@ -26,7 +27,8 @@ from plivo_record_async.stores.postgres.schema import quoted
 from plivo_record_async.stores.postgres.store import PostgresStore
 from plivo_record_async.testing.store_contract.samples import ACCEPTED, orphan, record_after
 from tests.support.samples.recordings import ENDED, NOW, SECOND, next_version, planned, recording
-from tests.support.servers.postgres_server import PostgresServer
+from tests.support.servers.pgbouncer import PGBOUNCER, pgbouncer
+from tests.support.servers.postgres_server import DEBIAN_INSTALLATIONS, PostgresServer
 from tests.support.store_contract import PackageStoreContract
 
 # The arguments
@@ -228,3 +230,39 @@ class TestContract(PackageStoreContract):
     @pytest.fixture
     def store(self, postgres: PostgresServer, schema: str) -> Store:
         return PostgresStore(postgres.url(), schema=schema)
+
+
+# Other servers. CI installs PgBouncer and Debian's version of PostgreSQL.
+
+
+@pytest.fixture(
+    scope="module", params=["packaged", *DEBIAN_INSTALLATIONS, *(["PgBouncer"] if PGBOUNCER else [])], ids=str
+)
+def url(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[str]:
+    """The address of each server that is installed."""
+    if request.param == "packaged":
+        yield postgres.url()
+    elif request.param == "PgBouncer":
+        with pgbouncer(postgres) as address:
+            yield address
+    else:
+        with PostgresServer(request.param) as server:
+            yield server.url()
+
+
+async def test_store_works_with_every_server(url: str, schema: str) -> None:
+    stores = [PostgresStore(url, schema=schema) for _ in range(4)]
+    records = [attrs.evolve(planned(f"start-{n:02}"), due_at=NOW, dedupe_key=f"{n}") for n in range(40)]
+    await asyncio.gather(*(store.create(record) for store in stores for record in records))
+    watching = asyncio.create_task(stores[0].watch("start-00", version=0))
+    claimed = [record.start_id for store in stores for record in await store.due(NOW, limit=10)]
+    assert sorted(claimed) == [record.start_id for record in records]
+    assert all(await asyncio.gather(*(stores[1].replace(next_version(record)) for record in records)))
+    assert await asyncio.wait_for(watching, 5) == next_version(records[0])
+    assert await stores[2].keep_orphan(orphan(ENDED, start_id="start-00"))
+    assert await stores[3].forget("start-00", now=NOW)
+    assert await stores[0].orphans() == []
+    assert await stores[0].counts() == {"planned": 39}
+    assert len(await stores[1].records(states=["planned"], limit=100)) == 39
+    await asyncio.gather(*(store.check() for store in stores))
+    await asyncio.gather(*(store.aclose() for store in stores))

@@ -10,7 +10,7 @@ import pytest
 
 from plivo_record_async.errors import StoreError
 from plivo_record_async.stores.postgres.connection import Connection, PostgresError
-from plivo_record_async.stores.postgres.queries import Element, Statement, Work, nothing
+from plivo_record_async.stores.postgres.queries import Element, Statement, Work
 from plivo_record_async.stores.postgres.schema import quoted
 from plivo_record_async.stores.postgres.transaction import Transaction
 
@@ -25,8 +25,8 @@ def select(*numbers: int, lock: str = "") -> Generator[Statement, Cursor, list[i
 
 
 def test_values_are_returned_in_the_order_of_the_jobs(connection: Connection) -> None:
-    works = [select(1, 2, 3, lock="c"), nothing(), select(4, lock="a"), select(5, 6, lock="b")]
-    assert Transaction(connection, writes=True).run(works) == [[1, 2, 3], None, [4], [5, 6]]
+    works = [select(1, 2, 3, lock="c"), select(), select(4, lock="a"), select(5, 6, lock="b")]
+    assert Transaction(connection, writes=True).run(works) == [[1, 2, 3], [], [4], [5, 6]]
     assert not connection.is_in_transaction
 
 

@@ -1,7 +1,8 @@
-"""A program that receives callbacks: ``receiver_program.py FILE [PUBLIC_URL [NOTES [stuck]]]``.
+"""A program that receives callbacks: ``receiver_program.py STORE [PUBLIC_URL [NOTES [stuck]]]``.
 
-It prints its URL when it accepts requests. Its handler writes to the file NOTES when it begins and when it ends; with
-``stuck`` it never ends. The account comes from the environment.
+STORE is an SQLite file or a ``postgresql://`` address. The program prints its URL when it accepts requests. Its handler
+writes to the file NOTES when it begins and when it ends; with ``stuck`` it never ends. The account comes from the
+environment.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from plivo_record_async import (
     TrackingPolicy,
 )
 from plivo_record_async.serving import open_listener, url_of
+from plivo_record_async.stores import PostgresStore
 
 TRACKING = TrackingPolicy(handler_lease=timedelta(seconds=0.5))
 
@@ -52,14 +54,14 @@ def keep_notes(tracker: RecordingTracker, notes: Path, *, stuck: bool) -> None:
         note(f"{recording.start_id} ended")
 
 
-async def receive(path: str, public_url: str = "", notes: str = "", stuck: str = "") -> None:
+async def receive(store: str, public_url: str = "", notes: str = "", stuck: str = "") -> None:
     """Serve until SIGTERM."""
     with open_listener("127.0.0.1", 0) as listener:
         async with RecordClient() as client:
             tracker = RecordingTracker(
                 client,
                 public_url=public_url or url_of(listener),
-                store=SQLiteStore(path, busy_timeout=0.5),
+                store=PostgresStore(store) if "://" in store else SQLiteStore(store, busy_timeout=0.5),
                 tracking=TRACKING,
             )
             if notes:

