@@ -88,8 +88,9 @@ class RecordClient:
             `fast_transport`, a transport has its own proxy settings and cannot be combined with this argument.
         trust_env: Whether to read proxies from the environment, and the certificates to trust from ``SSL_CERT_FILE``
             or ``SSL_CERT_DIR``.
-        retry_503_starts: Whether to retry a start after a 503 without an ``api_id``. Such a response does not prove
-            that the start was not executed, so the retry can cause a second recording.
+        retry_503_starts: Whether to retry a start, or a request for a transcript, after a 503 without an ``api_id``.
+            Such a response does not prove that it was not executed, so the retry can cause a second recording or
+            transcript.
         media_hosts: The hosts from which recorded files may be downloaded, besides the origin of ``base_url``. An entry
             is ``host``, ``host:port`` or ``https://host``, with or without the beginning of a path.
         max_download: The maximum size of a file to download, in bytes.

@@ -70,7 +70,8 @@ class OutcomeUnknownError(PlivoRecordError):
 
     The client never repeats a start after this error (unless ``retry_503_starts`` is True), because Plivo might make
     and bill a second recording. Before you repeat it, find out whether it was executed: wait for its callback, or list
-    the recordings of the conference. A ``RecordingTracker`` does this by itself.
+    the recordings of the conference. A ``RecordingTracker`` does this by itself. The same applies to
+    ``create_transcription``; ``get_transcription`` shows whether it was executed.
 
     Attributes:
         operation: A description of the call, such as ``start of 'standup'``.
@@ -128,7 +129,7 @@ class UnexpectedResponseError(PlivoRecordError):
     """Plivo answered with a success status, but the body cannot be read or contains an error.
 
     A start with a body that cannot be read counts as executed. A start with a body that contains an error may or may
-    not have been executed. The client does not repeat either of them.
+    not have been executed. The client does not repeat either of them. The same applies to ``create_transcription``.
 
     Attributes:
         status: The HTTP status of the response: 2xx.
