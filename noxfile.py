@@ -112,11 +112,12 @@ def install_foreign_programs(session: nox.Session) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Format, rules, layers."""
+    """Format, rules, layers, and the workflow of releases."""
     session.install("-e", ".", *group("lint"))
     session.run("ruff", "format", "--check")
     session.run("ruff", "check")
     session.run("lint-imports")
+    session.run("zizmor", "--offline", "--quiet", ".github")
 
 
 @nox.session
@@ -207,7 +208,15 @@ def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:
         session.error(f"the wheel differs from the package in {sorted(packed ^ sources)}")
     if not any(name.endswith(".dist-info/licenses/LICENSE") for name in wheel_names):
         session.error("the wheel has no licence")
-    wanted = sources | {"README.md", "LICENSE", "pyproject.toml", "noxfile.py", "conftest.py", "tests/conftest.py"}
+    wanted = sources | {
+        "README.md",
+        "LICENSE",
+        "pyproject.toml",
+        "noxfile.py",
+        "conftest.py",
+        "hatch_build.py",
+        "tests/conftest.py",
+    }
     if missing := wanted - sdist_names:
         session.error(f"the sdist lacks {sorted(missing)}")
 
