@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+from hatchling.metadata.core import ProjectMetadata
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from packaging.version import Version
@@ -32,10 +33,11 @@ class SbomHook(BuildHookInterface[Any]):
         if version == "editable":
             return
         self._directory = Path(tempfile.mkdtemp())
-        core = self.metadata.core
+        project: ProjectMetadata[Any] = self.metadata  # pyright: ignore[reportUnknownMemberType]
+        core = project.core
         bill = bill_of_materials(
             name=core.name,
-            version=self.metadata.version,
+            version=project.version,
             licence=core.license_expression,
             required=core.dependencies,
             optional=core.optional_dependencies,

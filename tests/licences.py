@@ -29,8 +29,8 @@ SPDX = {
 
 def licence_of(installed: Distribution) -> str:
     """Return the licence of a distribution as an SPDX expression."""
-    if expression := installed.metadata.get("License-Expression"):
-        return expression
+    if "License-Expression" in installed.metadata:
+        return installed.metadata["License-Expression"]
     classifiers = installed.metadata.get_all("Classifier") or []
     names = [name.rpartition(" :: ")[2] for name in classifiers if name.startswith("License :: OSI Approved :: ")]
     if not names:
