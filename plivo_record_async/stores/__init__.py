@@ -35,6 +35,7 @@ from plivo_record_async.stores.paging import list_records
 
 if TYPE_CHECKING:
     from plivo_record_async.stores.encoding import decode, encode
+    from plivo_record_async.stores.postgres.quota.rate_limit import PostgresRateLimit
     from plivo_record_async.stores.postgres.store import PostgresStore
     from plivo_record_async.stores.sqlite.store import SQLiteStore
 
@@ -46,6 +47,7 @@ __all__ = [
     "Orphan",
     "OrphanKept",
     "PlivoId",
+    "PostgresRateLimit",
     "PostgresStore",
     "Pruned",
     "RecordCreated",
@@ -63,6 +65,7 @@ __all__ = [
 ]
 
 _IMPORTED_AT_FIRST_USE = {
+    "PostgresRateLimit": "plivo_record_async.stores.postgres.quota.rate_limit",
     "PostgresStore": "plivo_record_async.stores.postgres.store",
     "SQLiteStore": "plivo_record_async.stores.sqlite.store",
     "decode": "plivo_record_async.stores.encoding",

@@ -165,15 +165,17 @@ class Quota:
 
 
 class SharedRateLimit(ABC):
-    """A quota that several processes share, as an argument of ``RecordClient(rate_limit=…)``.
+    """A quota that several processes share, as an argument of ``RecordClient(rate_limit=…)``."""
 
-    Attributes:
-        limit: The number of requests of all processes together.
-        per: The length of the window in seconds.
-    """
+    @property
+    @abstractmethod
+    def limit(self) -> int:
+        """The number of requests of all processes together."""
 
-    limit: int
-    per: float
+    @property
+    @abstractmethod
+    def per(self) -> float:
+        """The length of the window in seconds."""
 
     @abstractmethod
     def quota_of(self, auth_id: str) -> Quota:

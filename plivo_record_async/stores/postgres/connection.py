@@ -20,7 +20,7 @@ except ImportError as _error:  # also if psycopg finds no libpq
         f"PostgreSQL needs the extra 'postgres' ({_error}); install it with: pip install 'plivo-record-async[postgres]'"
     ) from _error
 
-__all__ = ["Address", "Connection", "PostgresError", "is_read_only", "to_store_error"]
+__all__ = ["Address", "Connection", "PostgresError", "explain", "is_read_only", "to_store_error"]
 
 PostgresError = psycopg.Error
 """Any error of PostgreSQL or of the connection to it."""
@@ -77,6 +77,30 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
             PostgresError: The server rejected the statement, or the connection was lost.
         """
         return self.execute(text.encode(), parameters)
+
+    def run_script(self, *statements: tuple[str, Sequence[Any]]) -> tuple[list[list[tuple[Any, ...]]], str]:
+        """Run several statements in one round trip.
+
+        psycopg writes the parameters into the text. A pipeline is not suitable if the transaction stays open: psycopg
+        sends another message after it, and so PostgreSQL ends the timer of ``idle_in_transaction_session_timeout``.
+
+        Args:
+            statements: The text and the parameters of each statement. ``%s`` stands for each parameter, and ``%%`` for
+                a percent sign.
+
+        Returns:
+            The rows of each statement, and PostgreSQL's status of the last one.
+
+        Raises:
+            PostgresError: The server rejected a statement, or the connection was lost.
+        """
+        parameters = [parameter for _, each in statements for parameter in each]
+        with psycopg.ClientCursor(self) as cursor:
+            cursor.execute(";".join(text for text, _ in statements).encode(), parameters)
+            rows = [cursor.fetchall() if cursor.description else []]
+            while cursor.nextset():
+                rows.append(cursor.fetchall() if cursor.description else [])
+            return rows, cursor.statusmessage or ""
 
     def wait(self, gen: Generator[Any, Any, T], *arguments: Any, **options: Any) -> T:
         """Wait for the answer of the server. If it does not come before the deadline, close the connection.
@@ -157,6 +181,18 @@ def is_read_only(error: BaseException) -> bool:
     return isinstance(error, psycopg.Error) and error.sqlstate == _READ_ONLY
 
 
+def explain(place: str, error: PostgresError) -> str:
+    """Return a text that says what went wrong and, for many errors, what to do.
+
+    Args:
+        place: The description of the database.
+        error: The error.
+    """
+    message = " ".join((error.diag.message_primary or str(error) or type(error).__name__).split())
+    hint = _HINTS.get(error.sqlstate or "")
+    return f"{place}: {f'{hint} ({message})' if hint else message}"
+
+
 def to_store_error(place: str, error: Exception) -> Exception:
     """Return the `StoreError` for an error of PostgreSQL, and any other error unchanged.
 
@@ -166,10 +202,6 @@ def to_store_error(place: str, error: Exception) -> Exception:
     """
     if not isinstance(error, psycopg.Error):
         return error
-    message = " ".join((error.diag.message_primary or str(error) or type(error).__name__).split())
-    hint = _HINTS.get(error.sqlstate or "")
-    store_error = StoreError(
-        f"{place}: {f'{hint} ({message})' if hint else message}; what was acknowledged before is not affected"
-    )
+    store_error = StoreError(f"{explain(place, error)}; what was acknowledged before is not affected")
     store_error.__cause__ = error
     return store_error

@@ -58,6 +58,31 @@ MIGRATIONS: Final[tuple[tuple[str, ...], ...]] = (
         'CREATE TABLE {schema}.forgotten (id_hash text COLLATE "C" PRIMARY KEY, forgotten_at timestamptz NOT NULL)',
         "CREATE INDEX forgotten_by_age ON {schema}.forgotten (forgotten_at)",
     ),
+    (
+        """
+        CREATE TABLE {schema}.quota_account (
+            account text COLLATE "C" PRIMARY KEY,
+            per float8 NOT NULL,
+            renewals bigint NOT NULL,
+            paused_until float8 NOT NULL
+        )
+        """,
+        """
+        CREATE TABLE {schema}.quota_holder (
+            account text COLLATE "C",
+            holder text COLLATE "C",
+            permits bigint NOT NULL,
+            wish bigint NOT NULL,
+            "limit" bigint NOT NULL,
+            joined bigint NOT NULL,
+            renewed bigint NOT NULL,
+            age float8 NOT NULL,
+            lease float8 NOT NULL,
+            expires timestamptz NOT NULL,
+            PRIMARY KEY (account, holder)
+        )
+        """,
+    ),
 )
 """The statements of each migration to the next version of the schema. The version is the number of migrations."""
 

@@ -14,6 +14,7 @@ from plivo_record_async.stores.postgres.connection import (
     Address,
     Connection,
     PostgresError,
+    explain,
     is_read_only,
     to_store_error,
 )
@@ -136,3 +137,28 @@ def test_missing_library_names_the_extra() -> None:
 
 def test_error_without_a_text_names_its_class() -> None:
     assert "OperationalError" in str(to_store_error("the database", psycopg.OperationalError()))
+
+
+def test_script_runs_in_one_round_trip_and_returns_the_rows_of_each_statement(connection: Connection) -> None:
+    with connection:
+        rows, status = connection.run_script(
+            ("BEGIN", ()), ("SELECT %s::int, %s", (1, "50 %; '")), ("SELECT 2 %% 2 WHERE false", ()), ("COMMIT", ())
+        )
+    assert rows == [[], [(1, "50 %; '")], [], []]
+    assert status == "COMMIT"
+
+
+def test_script_stops_at_the_first_error(connection: Connection) -> None:
+    with connection:
+        with pytest.raises(PostgresError, match="division by zero"):
+            connection.run_script(("BEGIN", ()), ("SELECT 1 / 0", ()), ("COMMIT", ()))
+        assert connection.is_in_transaction
+
+
+def test_explanation_of_an_error_says_what_to_do(connection: Connection) -> None:
+    with connection, pytest.raises(PostgresError) as caught:
+        connection.run("SELECT * FROM missing")
+    assert explain("the database", caught.value) == (
+        "the database: a table does not exist any more; close the store and enter it again to create it "
+        '(relation "missing" does not exist)'
+    )

@@ -1,0 +1,1 @@
+"""A quota that processes share through a PostgreSQL database."""
