@@ -86,7 +86,7 @@ StoreChange = RecordCreated | RecordReplaced | RecordForgotten | OrphanKept | Pr
 StoreObserver = Callable[[StoreChange], None]
 """A function that a store calls after each change that it made, for example to count the changes.
 
-``MemoryStore`` and ``SQLiteStore`` take an observer as the argument ``observer``. A store of your own need not have
+The stores of this package take an observer as the argument ``observer``. A store of your own need not have
 one. The store calls the observer in the store's event loop, once for each change, after the change is durable and
 before the method that made it returns. It also calls the observer if the caller of that method was cancelled. The
 observer must not block. If the observer raises an exception, the store logs the exception and keeps the change.
