@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from heapq import merge
+from typing import NamedTuple
 
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.schedule import is_silent
@@ -18,8 +19,19 @@ _PlivoIdValue = tuple[PlivoId, str]
 _Position = tuple[datetime, str]
 
 
+class _Listed(NamedTuple):
+    """The attributes of a record by which it is in the lists."""
+
+    position: _Position
+    state: RecordingState
+    conference_name: str
+
+
 class RecordIndex:
-    """Records in memory, with an index for each attribute by which a store finds records."""
+    """Records in memory, with an index for each attribute by which a store finds records.
+
+    Records change much more often than they are listed. So the lists are brought up to date when they are read.
+    """
 
     def __init__(self) -> None:
         self._records: dict[str, FollowedRecording] = {}
@@ -29,6 +41,8 @@ class RecordIndex:
         self._due: dict[bool, list[_Position]] = {True: [], False: []}
         self._by_state: defaultdict[RecordingState, list[_Position]] = defaultdict(list)
         self._by_conference: defaultdict[tuple[str, RecordingState], list[_Position]] = defaultdict(list)
+        self._listed: dict[str, _Listed] = {}
+        self._unlisted: dict[str, None] = {}
 
     def __iter__(self) -> Iterator[FollowedRecording]:
         return iter(self._records.values())
@@ -104,6 +118,7 @@ class RecordIndex:
                 of any time.
             older_than: Return only the records that come after this one in the order. If None, begin with the newest.
         """
+        self._update_lists()
         lists = [
             self._by_state.get(state, [])
             if conference_name is None
@@ -116,6 +131,7 @@ class RecordIndex:
 
     def counts(self) -> dict[RecordingState, int]:
         """Return how many records are in each state that occurs."""
+        self._update_lists()
         return {state: len(positions) for state, positions in self._by_state.items() if positions}
 
     def put(self, record: FollowedRecording) -> None:
@@ -124,11 +140,10 @@ class RecordIndex:
         Args:
             record: The record.
         """
-        before = self._records.get(record.start_id)
-        self._set_due(before, record)
-        self._set_position(before, record)
+        self._set_due(self._records.get(record.start_id), record)
         self._set_plivo_ids(record.start_id, _plivo_ids(record))
         self._records[record.start_id] = record
+        self._unlisted[record.start_id] = None
         if record.dedupe_key is not None:
             self._by_dedupe_key[record.dedupe_key] = record.start_id
 
@@ -139,9 +154,10 @@ class RecordIndex:
             record: The record as it is kept.
         """
         self._set_due(record, None)
-        self._set_position(record, None)
         self._set_plivo_ids(record.start_id, ())
         del self._records[record.start_id]
+        self._unlisted.pop(record.start_id, None)
+        self._unlist(record.start_id)
         if record.dedupe_key is not None:
             del self._by_dedupe_key[record.dedupe_key]
 
@@ -152,19 +168,28 @@ class RecordIndex:
         if after is not None and after.due_at is not None:
             insort(self._due[is_silent(after)], (after.due_at, after.start_id))
 
-    def _set_position(self, before: FollowedRecording | None, after: FollowedRecording | None) -> None:
-        if before is not None:
-            position = (before.updated_at, before.start_id)
-            for positions in self._positions(before):
-                del positions[bisect_left(positions, position)]
-            if not self._by_conference[before.conference_name, before.state]:
-                del self._by_conference[before.conference_name, before.state]
-        if after is not None:
-            for positions in self._positions(after):
-                insort(positions, (after.updated_at, after.start_id))
+    def _update_lists(self) -> None:
+        """Bring the lists up to date with the records that were put since they were last read."""
+        for start_id in self._unlisted:
+            self._unlist(start_id)
+            record = self._records[start_id]
+            listed = _Listed((record.updated_at, start_id), record.state, record.conference_name)
+            self._listed[start_id] = listed
+            insort(self._by_state[listed.state], listed.position)
+            insort(self._by_conference[listed.conference_name, listed.state], listed.position)
+        self._unlisted.clear()
 
-    def _positions(self, record: FollowedRecording) -> tuple[list[_Position], list[_Position]]:
-        return self._by_state[record.state], self._by_conference[record.conference_name, record.state]
+    def _unlist(self, start_id: str) -> None:
+        """Remove a record from the lists, if it is in them."""
+        listed = self._listed.pop(start_id, None)
+        if listed is None:
+            return
+        of_state = self._by_state[listed.state]
+        del of_state[bisect_left(of_state, listed.position)]
+        of_conference = self._by_conference[listed.conference_name, listed.state]
+        del of_conference[bisect_left(of_conference, listed.position)]
+        if not of_conference:
+            del self._by_conference[listed.conference_name, listed.state]
 
     def _set_plivo_ids(self, start_id: str, plivo_ids: tuple[_PlivoIdValue, ...]) -> None:
         before = self._plivo_ids.pop(start_id, ())

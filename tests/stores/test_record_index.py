@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.record_index import RecordIndex
-from tests.support.samples.recordings import ENDED, NOW, SECOND, next_version, planned, record_after, recording
+from tests.support.samples.recordings import (
+    ENDED,
+    NOW,
+    SECOND,
+    next_version,
+    planned,
+    record_after,
+    recording,
+    with_last_step_at,
+)
 
 
 def index_of(*records: FollowedRecording) -> RecordIndex:
@@ -67,3 +78,37 @@ def test_removed_record_is_not_found() -> None:
     assert index.find("api_id", "api-1") == second
     index.remove(second)
     assert index.find("api_id", "api-1") is None
+
+
+def listed(index: RecordIndex, **filters: Any) -> list[str]:
+    every: dict[str, Any] = {"states": None, "conference_name": None, "updated_after": None, "older_than": None}
+    return [record.start_id for record in index.newest_first(**every | filters)]
+
+
+def test_lists_follow_the_records_whenever_they_are_read() -> None:
+    index = RecordIndex()
+    for number in range(6):
+        index.put(with_last_step_at(recording("started", f"start-{number}"), NOW + number * SECOND))
+    assert listed(index) == [f"start-{number}" for number in (5, 4, 3, 2, 1, 0)]
+    index.put(with_last_step_at(recording("recorded", "start-2"), NOW + 9 * SECOND))
+    index.put(with_last_step_at(recording("recorded", "start-3"), NOW))
+    index.put(with_last_step_at(recording("recorded", "start-3"), NOW + SECOND))
+    assert listed(index) == ["start-2", "start-5", "start-4", "start-3", "start-1", "start-0"]
+    assert listed(index, states=["recorded"], conference_name="standup") == ["start-2", "start-3"]
+    assert listed(index, updated_after=NOW + 4 * SECOND) == ["start-2", "start-5", "start-4"]
+    assert listed(index, older_than=with_last_step_at(planned("start-2"), NOW + SECOND)) == ["start-1", "start-0"]
+    assert index.counts() == {"started": 4, "recorded": 2}
+
+
+def test_removed_record_is_not_listed() -> None:
+    first, second, third = (recording("started", f"start-{number}") for number in (1, 2, 3))
+    index = index_of(first, second)
+    assert listed(index) == ["start-2", "start-1"]
+    index.put(third)
+    for record in (first, third):  # the lists contain the first one, and not yet the third one
+        index.remove(record)
+    assert listed(index) == listed(index, conference_name="standup") == ["start-2"]
+    index.remove(second)
+    assert (listed(index), index.counts()) == ([], {})
+    index.put(first)
+    assert listed(index) == ["start-1"]
