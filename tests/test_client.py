@@ -640,6 +640,23 @@ async def test_invalid_arguments_of_a_transcript_are_not_sent(recording_id: Any)
             await calls.create_transcription("r", callback_url="/relative")
 
 
+async def test_recorded_files_are_downloaded_and_streamed(tmp_path: Path) -> None:
+    file = b"ID3" + bytes(1000)
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, content=file))
+    url = "https://media.plivo.com/v1/Account/MA/Recording/r.mp3"
+    async with client(transport=transport) as calls:
+        path = await calls.download_recording(url, tmp_path)
+        (outcome,) = [each async for each in calls.download_many([url], tmp_path / "many")]
+        async with calls.stream_recording(url) as chunks:
+            assert b"".join([chunk async for chunk in chunks]) == file
+    assert (path, outcome.unwrap()) == (tmp_path / "r.mp3", tmp_path / "many" / "r.mp3")
+    for call in (calls.download_recording(url, tmp_path), calls.stream_recording(url).__aenter__()):
+        with pytest.raises(ClosedError, match="the client is closed"):
+            await call
+    with pytest.raises(ClosedError):
+        calls.download_many([url], tmp_path)
+
+
 @respx.mock
 async def test_conferences_are_returned_and_listed() -> None:
     respx.get(f"{ACCOUNT}/Conference/").respond(200, json={"api_id": "a", "conferences": ["My Conf Room"]})

@@ -474,3 +474,13 @@ async def test_virtual_time_passes_only_when_it_is_advanced() -> None:
     async with Emulator() as plivo:
         with pytest.raises(ValueError, match="only a virtual clock"):
             await plivo.advance(1)
+
+
+async def test_executed_requests_for_a_transcript_are_counted() -> None:
+    async with Emulator() as plivo:
+        started = (await ask(plivo, "POST", "Conference/standup/Record/")).json()
+        await plivo.end_conference("standup")
+        for expected in (1, 2):
+            await ask(plivo, "POST", f"Transcription/{started['recording_id']}/")
+            assert plivo.executed_transcriptions(started["recording_id"]) == expected
+        assert plivo.executed_transcriptions("unknown") == 0

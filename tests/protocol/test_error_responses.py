@@ -68,6 +68,7 @@ def limited(seconds: float | None) -> RateLimitError:
 TABLE: list[tuple[PlivoRecordError, int]] = [
     (UnknownStartError("start-1"), 404),
     (missing("conference"), 409),
+    (missing("transcription"), 404),
     (missing("recording"), 404),
     (missing(None), 502),
     (WaitTimeoutError(SECRET, recording=RECORDING), 202),

@@ -547,3 +547,14 @@ def test_sender_accepts_calls_again_after_it_was_left_and_knows_the_time_at_pliv
         assert abs(time - tomorrow) < timedelta(seconds=10)
 
     virtual_time.run(main())
+
+
+def test_retrying_sender_can_be_checked_to_be_open() -> None:
+    async def main() -> None:
+        sender = sender_over(Server(answers(202, {"api_id": "a"})))
+        sender.check_open("download")
+        await sender.aclose(grace=0)
+        with pytest.raises(ClosedError, match="download: the client is closed"):
+            sender.check_open("download")
+
+    virtual_time.run(main())

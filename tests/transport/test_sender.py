@@ -728,3 +728,15 @@ def test_requests_of_an_event_loop_closed_without_shutdown_are_dropped(caplog: p
         assert runner.run(sent_by(sender)).status == 202
         assert transport.closed == 1
     assert caplog.messages == ["The connections of an event loop that has ended could not be closed"]
+
+
+def test_sender_can_be_checked_to_be_open() -> None:
+    async def main() -> None:
+        sender = sender_over(Server())
+        sender.check_open("download")
+        await sender.enter()
+        await sender.aclose()
+        with pytest.raises(ClosedError, match="download: the client is closed"):
+            sender.check_open("download")
+
+    virtual_time.run(main())

@@ -85,3 +85,10 @@ def test_the_resource_looks_like_the_sample_in_the_documents() -> None:
         "resource_uri": "/v1/Account/MA/Recording/a-recording/",
         "rounded_recording_duration": 360,
     }.items() <= resource.items()
+
+
+def test_recording_as_json_has_its_times_as_text() -> None:
+    running, ended = RUNNING.to_dict(), RUNNING.ended(START + timedelta(seconds=1)).to_dict()
+    assert (running["started_at"], running["ended_at"], running["duration_ms"]) == (START.isoformat(), None, None)
+    assert (ended["ended_at"], ended["duration_ms"]) == ((START + timedelta(seconds=1)).isoformat(), 1000)
+    assert attrs.evolve(RUNNING, transcribed_at=START).to_dict()["transcribed_at"] == START.isoformat()

@@ -100,6 +100,7 @@ EXAMPLES: list[tuple[PlivoRecordError, list[str]]] = [
         ["404", "not executed", "no conference of this name is live", "Check the name"],
     ),
     (rejected(NotFoundError, 404, missing="recording"), ["404", "not executed", "no recording with this ID"]),
+    (rejected(NotFoundError, 404, missing="transcription"), ["404", "not executed", "no transcript", "create_trans"]),
     (rejected(BadRequestError, 409), ["409", "not executed", "conflicts with the present state"]),
     (rejected(RateLimitError, 429), ["429", "safe to call again after a pause, "]),
     (rejected(MethodNotAllowedError, 405), ["405", "not executed", "base_url"]),

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
 from plivo_record_async.protocol.media.resuming import RemoteFile
+from plivo_record_async.transport.downloads import part_file as module
 from plivo_record_async.transport.downloads.part_file import PartFile
 
 URL = "https://media.plivo.com/r.mp3"
@@ -303,3 +305,21 @@ def test_file_system_without_locks_is_an_error_of_the_system(path: Path, monkeyp
     with pytest.raises(OSError, match=os.strerror(errno.ENOLCK)) as caught:
         PartFile.open(path, URL, overwrite=False)
     assert not isinstance(caught.value, BlockingIOError)
+
+
+def test_part_that_was_renamed_before_it_was_locked_is_opened_again(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock, first = module._lock, begun(path)
+
+    def lock_late(file: BinaryIO) -> None:
+        if not path.exists():
+            first.finish()
+            first.close()
+        lock(file)
+
+    monkeypatch.setattr(module, "_lock", lock_late)
+    second = PartFile.open(path, URL, overwrite=True)
+    assert second.received == 0
+    second.close()
+    assert names(path) == ["r.mp3"]

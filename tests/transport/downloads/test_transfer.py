@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
+from pathlib import Path
 
+import httpx
 import pytest
 
 from plivo_record_async.errors import DownloadError, DownloadRefusedError
@@ -223,3 +226,45 @@ async def test_host_that_is_not_allowed_is_refused_without_a_request() -> None:
         with pytest.raises(DownloadRefusedError, match="media_hosts"):
             await result_of(transfer)
     assert server.requests == []
+
+
+async def test_redirect_to_a_host_that_is_not_allowed_is_refused() -> None:
+    moved = Reply(status=302, headers={"Location": "https://evil.example/r.mp3"})
+    async with MediaServer.serving(moved) as server:
+        with pytest.raises(DownloadRefusedError, match=r"evil\.example are not allowed"):
+            await result_of(transfer_from(server))
+
+
+@pytest.mark.parametrize(("status", "advice"), [(401, "Check auth_id"), (503, "Call again later")])
+async def test_error_says_what_to_do(status: int, advice: str) -> None:
+    async with MediaServer.serving(Reply(status=status)) as server:
+        with pytest.raises(DownloadError, match=advice):
+            await result_of(transfer_from(server))
+    async with MediaServer.serving(Reply(cut_after=CUT), Reply(status=403)) as server:
+        kept = transfer_from(server)
+        kept.path = Path("r.mp3")
+        with pytest.raises(DownloadError, match="Check auth_id"):
+            await result_of(kept)
+        kept.status = 503
+        assert "Call again to resume" in str(kept.failed("it broke"))
+
+
+@pytest.mark.parametrize(("length", "error"), [(5, DownloadRefusedError), (len(FILE) + 5, DownloadError)])
+async def test_body_of_another_length_than_a_transport_announces_is_refused(
+    length: int, error: type[DownloadError]
+) -> None:
+    """Transports of users do not always compare the length."""
+
+    class Unchecked(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+            return httpx.Response(200, headers={"Content-Length": str(length), "ETag": '"v1"'}, content=Body())
+
+    class Body(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield FILE
+
+    async with MediaServer.serving() as server:
+        transfer = transfer_from(server)
+        transfer.opener.transport = Unchecked()
+        with pytest.raises(error):
+            await result_of(transfer)
