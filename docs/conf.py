@@ -40,7 +40,7 @@ nitpick_ignore_regex = [
     # and private classes in signatures.
     (
         "py:class",
-        r"plivo_record_async\.(protocol\.(api|clocks|recording)|settings|tracking)\.[\w.]+",
+        r"plivo_record_async\.(protocol\.(api|clocks|recording)|settings|tracking|transport\.quota)\.[\w.]+",
     ),
     ("py:class", r"plivo_record_async\.errors\.recordings\._RecordingError"),
 ]
