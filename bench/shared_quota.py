@@ -16,6 +16,7 @@ import time
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from math import inf
 from pathlib import Path
 from typing import NamedTuple, cast
 
@@ -31,19 +32,23 @@ WARM_UP = 15.0
 
 
 class Plan(NamedTuple):
-    """What happens while requests are counted."""
+    """What happens while requests are counted: every so many seconds, the oldest process receives a signal."""
 
     processes: int
     seconds: float
-    killed_every: float | None = None
-    replaced_every: float | None = None
+    number: signal.Signals | None = None
+    every: float = inf
 
     def __str__(self) -> str:
-        if self.killed_every is not None:
-            return f"one is killed every {self.killed_every:.0f} s, and another one starts"
-        if self.replaced_every is not None:
-            return f"one ends every {self.replaced_every:.0f} s, and another one starts"
-        return "nothing"
+        match self.number:
+            case signal.SIGKILL:
+                return f"one is killed every {self.every:.0f} s, and another one starts"
+            case signal.SIGTERM:
+                return f"one ends every {self.every:.0f} s, and another one starts"
+            case signal.SIGSTOP:
+                return f"one is suspended for {self.every / 2:.0f} s every {self.every:.0f} s"
+            case _:
+                return "nothing"
 
 
 class Counter(asyncio.Protocol):
@@ -74,11 +79,17 @@ class Workers:
     async def start(self) -> None:
         self._running.append(await asyncio.create_subprocess_exec(*self._command, env=self._environment))
 
-    async def replace(self, number: signal.Signals) -> None:
-        """End the oldest process, and start another one."""
+    async def disturb(self, plan: Plan) -> None:
+        """Send the signal of the plan to the oldest process. If it ends, start another one."""
+        assert plan.number is not None
         oldest = self._running.pop(0)
-        oldest.send_signal(number)
-        await asyncio.gather(oldest.wait(), self.start())
+        oldest.send_signal(plan.number)
+        if plan.number is signal.SIGSTOP:
+            self._running.append(oldest)
+            await asyncio.sleep(plan.every / 2)
+            oldest.send_signal(signal.SIGCONT)
+        else:
+            await asyncio.gather(oldest.wait(), self.start())
 
     async def end(self) -> None:
         for process in self._running:
@@ -98,14 +109,10 @@ async def arrivals_during(plan: Plan, database: str, schema: str) -> tuple[list[
         await asyncio.gather(*(workers.start() for _ in range(plan.processes)))
         await asyncio.sleep(WARM_UP)
         begin = time.monotonic()
-        every = plan.killed_every or plan.replaced_every
-        number = signal.SIGKILL if plan.killed_every else signal.SIGTERM
-        while (left := begin + plan.seconds - time.monotonic()) > 0:
-            if every is None or left < every:
-                await asyncio.sleep(left)
-            else:
-                await workers.replace(number)
-                await asyncio.sleep(every)
+        for number in range(int(plan.seconds / plan.every)):
+            await asyncio.sleep(begin + number * plan.every - time.monotonic())
+            await workers.disturb(plan)
+        await asyncio.sleep(begin + plan.seconds - time.monotonic())
         return arrivals, begin, time.monotonic()
 
 
@@ -128,9 +135,10 @@ async def table(scale: float) -> str:
         Plan(1, 60 * scale),
         Plan(4, 60 * scale),
         Plan(8, 60 * scale),
-        Plan(4, 60 * scale, replaced_every=15 * scale),
-        Plan(4, 120 * scale, killed_every=30 * scale),
-        Plan(8, 120 * scale, killed_every=30 * scale),
+        Plan(4, 60 * scale, signal.SIGTERM, 15 * scale),
+        Plan(4, 120 * scale, signal.SIGKILL, 30 * scale),
+        Plan(8, 120 * scale, signal.SIGKILL, 30 * scale),
+        Plan(4, 120 * scale, signal.SIGSTOP, 60 * scale),
     ]
     rows = [
         "| Processes | What happens | Duration | Requests a second | Use of the quota | Most in any 5 seconds |",

@@ -275,3 +275,30 @@ def test_pause_applies_to_the_next_event_loop() -> None:
 
     virtual_time.run(pause())
     assert virtual_time.run(waits_for(quota, 1)) == ABOUT_A_MINUTE
+
+
+# What a quota of several processes adds
+
+
+def test_call_that_is_cancelled_when_it_receives_its_permit_returns_it() -> None:
+    async def main() -> float:
+        quota = Quota(RateLimit(1, per=1.0))
+        await quota.acquire()
+        waiting = asyncio.create_task(quota.acquire())
+        await asyncio.sleep(0)
+        quota.give_back(used=False)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await quota.acquire()
+        return now()
+
+    assert virtual_time.run(main()) == 0.0
+
+
+async def test_quota_of_one_client_has_nothing_to_open_or_close() -> None:
+    quota = Quota(PLIVOS)
+    close = await quota.open()
+    is_valid = await quota.acquire()
+    await close()
+    assert is_valid()
+    assert quota.trouble is None

@@ -86,11 +86,11 @@ async def seconds_for(calls: RecordClient, count: int) -> float:
 
 async def test_two_objects_share_one_quota(postgres: PostgresServer, schema: str) -> None:
     def rate_limit() -> PostgresRateLimit:
-        return PostgresRateLimit(postgres.url(), 4, per=2.0, schema=schema)
+        return PostgresRateLimit(postgres.url(), 4, per=1.0, schema=schema)
 
     async with client(rate_limit()) as one, client(rate_limit()) as two:
         seconds = await asyncio.gather(seconds_for(one, 4), seconds_for(two, 4))
-    assert max(seconds) > 2.0
+    assert max(seconds) > 1.0
 
 
 async def test_clients_of_one_object_share_one_connection(postgres: PostgresServer, schema: str, admin: Any) -> None:
@@ -123,7 +123,7 @@ def test_one_event_loop_after_another(postgres: PostgresServer, schema: str) -> 
 
 async def test_429_of_one_process_pauses_the_others(postgres: PostgresServer, schema: str) -> None:
     async def refuse(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(429, headers={"Retry-After": "3"})
+        return httpx.Response(429, headers={"Retry-After": "2"})
 
     def rate_limit() -> PostgresRateLimit:
         return PostgresRateLimit(postgres.url(), 100, per=1.0, schema=schema)
@@ -137,7 +137,7 @@ async def test_429_of_one_process_pauses_the_others(postgres: PostgresServer, sc
         paused = 0.0
         while paused < 1.0:  # until the pause has reached the other process
             paused = await seconds_for(other, 1)
-        assert time.monotonic() - before <= 3.5
+        assert time.monotonic() - before <= 2.5
 
 
 @pytest.fixture
