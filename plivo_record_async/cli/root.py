@@ -84,7 +84,7 @@ class Root(click.Group):
 def _with_hint(error: click.ClickException) -> str:
     """Return the message of an error, and the command that shows the help."""
     command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "plivo-record"
-    message = error.format_message()
+    message = " ".join(error.format_message().split("\n\t"))  # click lists the values of a choice on lines
     return f"{message}{'' if message.endswith(('.', '?')) else '.'} Try: {command} --help"
 
 

@@ -68,6 +68,10 @@ def test_help_names_every_command_and_exit_code() -> None:
         ([], "Missing command. Try: plivo-record --help"),
         (["nonsense"], "No such command 'nonsense'. Try: plivo-record --help"),
         (["stop"], "Missing argument 'NAME'. Try: plivo-record stop --help"),
+        (
+            ["completion"],
+            "Missing argument '{bash|zsh|fish}'. Choose from: bash, zsh, fish. Try: plivo-record completion --help",
+        ),
         (["stop", "a", "--nonsense"], "No such option '--nonsense'. Try: plivo-record stop --help"),
         (["--hel"], "No such option '--hel'. Did you mean '--help'? Try: plivo-record --help"),
         (

@@ -59,4 +59,14 @@ async def post(url: str, *, headers: Mapping[str, str], content: bytes, timeout:
     except TimeoutError as error:
         raise NoAnswerError(f"there was no response within {timeout:g} seconds") from error
     except (httpx.HTTPError, httpx.InvalidURL, ImportError, OSError, ValueError) as error:
-        raise NoAnswerError(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+        raise NoAnswerError(f"{type(error).__name__}: {_cause(error)}".rstrip(": ")) from error
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return the error of the operating system that caused an error, or the error itself if there is none."""
+    found, cause = error, error.__cause__ or error.__context__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            found = cause
+        cause = cause.__cause__ or cause.__context__
+    return found

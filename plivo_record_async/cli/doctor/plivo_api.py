@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncGenerator
+from typing import Literal
 from urllib.parse import urlsplit
 
 from plivo_record_async import _clock
@@ -25,6 +27,10 @@ from plivo_record_async.transport.connectors.proxies import choose_proxy
 
 __all__ = ["check_api", "check_network"]
 
+_CONNECTION_ADVICE = {
+    "api": "Check the firewall. If this network needs a proxy, set HTTPS_PROXY.",
+    "proxy": "Check that the proxy is running, and its address in HTTPS_PROXY, HTTP_PROXY or ALL_PROXY.",
+}
 _PORTS = {"http": 80, "https": 443}
 _LARGEST_DIFFERENCE = 5.0
 """The seconds by which the clocks may differ. ``Date`` has a resolution of a second, and responses take time."""
@@ -48,12 +54,12 @@ async def check_api(settings: Settings, *, timeout: float, has_credentials: bool
         return
     if proxy is None:
         yield ok("proxy", f"no proxy is used for {settings.base_url}")
-        target, name = settings.base_url, "api"
+        network = check_network(settings.base_url, "api", timeout=timeout)
     else:
-        target, name = str(proxy.url), "proxy"
-        yield ok("proxy", f"requests to {settings.base_url} go through {target}")
+        yield ok("proxy", f"requests to {settings.base_url} go through {proxy.url}")
+        network = check_network(str(proxy.url), "proxy", timeout=timeout)
     reached = has_credentials
-    async for check in check_network(target, name, timeout=timeout):
+    async for check in network:
         reached = reached and check.result == "ok"
         yield check
     if reached:
@@ -72,12 +78,12 @@ def _describe(settings: Settings, environment: Environment, *, has_credentials: 
     return ", ".join([*facts, *(f"{name}={value}" for name, value in named.items() if value)])
 
 
-async def check_network(url: str, name: str, *, timeout: float) -> AsyncGenerator[Check, None]:
+async def check_network(url: str, name: Literal["api", "proxy"], *, timeout: float) -> AsyncGenerator[Check, None]:
     """Yield the results of looking up the host of a URL, and of connecting to it.
 
     Args:
         url: The URL.
-        name: The beginning of the names of the checks.
+        name: What the URL belongs to: ``api`` or ``proxy``.
         timeout: The time limit of each check, in seconds.
     """
     parts = urlsplit(url)
@@ -96,9 +102,8 @@ async def check_network(url: str, name: str, *, timeout: float) -> AsyncGenerato
         async with asyncio.timeout(timeout):
             _, writer = await asyncio.open_connection(host, port)
     except OSError as error:
-        advice = "Check the firewall. If this network needs a proxy, set HTTPS_PROXY."
         finding = f"no connection to {host} port {port}: {_reason(error)}"
-        yield problem(f"{name}_connection", finding, advice)
+        yield problem(f"{name}_connection", finding, _CONNECTION_ADVICE[name])
         return
     writer.close()
     yield ok(f"{name}_connection", f"{host} accepts connections on port {port}")
@@ -107,7 +112,8 @@ async def check_network(url: str, name: str, *, timeout: float) -> AsyncGenerato
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "it takes too long"
-    return str(getattr(error, "strerror", None) or error)
+    code = getattr(error, "errno", None)
+    return os.strerror(code) if isinstance(code, int) and code > 0 else str(getattr(error, "strerror", None) or error)
 
 
 async def _check_calls(client: RecordClient, timeout: float) -> AsyncGenerator[Check, None]:

@@ -128,7 +128,7 @@ async def test_unreachable_api_is_a_problem(unused_tcp_port: int) -> None:
     checks = await checked(f"http://127.0.0.1:{unused_tcp_port}")
     assert list(checks)[-1] == "api_connection"
     assert checks["api_connection"].result == "problem"
-    assert "Connect" in checks["api_connection"].finding
+    assert checks["api_connection"].finding.endswith(f"port {unused_tcp_port}: Connection refused")
     checks = await checked("https://host.invalid")
     assert list(checks)[-1] == "api_dns"
     assert checks["api_dns"].result == "problem"
@@ -152,6 +152,15 @@ async def test_proxy_is_named_without_its_password(monkeypatch: pytest.MonkeyPat
     assert checks["api_request"].result == "problem"
     assert "407" in checks["api_request"].finding
     assert "secret" not in str(checks)
+
+
+async def test_unreachable_proxy_is_a_problem_of_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, unused_tcp_port: int
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{unused_tcp_port}")
+    checks = await checked("https://host.invalid")
+    assert list(checks)[-1] == "proxy_connection"
+    assert "Check that the proxy is running" in checks["proxy_connection"].advice
 
 
 async def test_invalid_proxy_or_certificate_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
