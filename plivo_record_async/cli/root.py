@@ -12,13 +12,13 @@ import click
 from plivo_record_async._version import __version__
 from plivo_record_async.cli.commands.batch import batch
 from plivo_record_async.cli.commands.calls import start, stop
-from plivo_record_async.cli.commands.completion import completion
 from plivo_record_async.cli.commands.db import db
-from plivo_record_async.cli.commands.demo import demo
-from plivo_record_async.cli.commands.doctor import doctor
 from plivo_record_async.cli.commands.download import download
-from plivo_record_async.cli.commands.emulate import emulate
 from plivo_record_async.cli.commands.listen import listen
+from plivo_record_async.cli.commands.local.completion import completion
+from plivo_record_async.cli.commands.local.demo import demo
+from plivo_record_async.cli.commands.local.doctor import doctor
+from plivo_record_async.cli.commands.local.emulate import emulate
 from plivo_record_async.cli.commands.reconcile import reconcile
 from plivo_record_async.cli.commands.resources import conferences, recordings
 from plivo_record_async.cli.commands.status import status

@@ -73,7 +73,7 @@ def _callback_options(command: CommandT) -> CommandT:
     "--public-url",
     metavar="URL",
     help="With --store: the URL at which Plivo reaches listen, or your own tracker, with the same store. Without it, "
-    "Plivo is asked about the recording.",
+    "Plivo is asked about the recording, once a minute.",
 )
 @click.option("--transcribe", is_flag=True, help="With --store: request a transcript.")
 @click.option(

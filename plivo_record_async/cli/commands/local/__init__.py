@@ -1,0 +1,1 @@
+"""The commands that work on this machine: they check it, or run a local Plivo."""
