@@ -169,7 +169,7 @@ class RecordIndex:
             insort(self._due[is_silent(after)], (after.due_at, after.start_id))
 
     def _update_lists(self) -> None:
-        """Bring the lists up to date with the records that were put since they were last read."""
+        """Update the lists from the records that were put since they were last read."""
         for start_id in self._unlisted:
             self._unlist(start_id)
             record = self._records[start_id]

@@ -73,7 +73,7 @@ def _callback_options(command: CommandT) -> CommandT:
     "--public-url",
     metavar="URL",
     help="With --store: the URL at which Plivo reaches listen, or your own tracker, with the same store. Without it, "
-    "Plivo is asked about the recording, once a minute.",
+    "Plivo is asked about the recording.",
 )
 @click.option("--transcribe", is_flag=True, help="With --store: request a transcript.")
 @click.option(
@@ -85,7 +85,8 @@ def _callback_options(command: CommandT) -> CommandT:
 @click.option(
     "--wait",
     type=click.Choice(["accepted", "recorded", "transcribed"]),
-    help="With --store: wait until the recording has reached this state.  [default: accepted]",
+    help="With --store: wait until the recording has reached this state. Without --public-url, Plivo is asked once a "
+    "minute.  [default: accepted]",
 )
 @timeout_option
 @json_option
@@ -97,7 +98,8 @@ def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) ->
     With --store, the recording is followed: before anything is sent, the start gets a start_id of its own and is
     written to the store. Then status, listen and download can use the recording by its start_id, and so can every
     RecordingTracker with the same store. If you give --public-url, Plivo sends its callbacks there: run listen with the
-    same --store and the same --public-url. Without --public-url, start, listen and reconcile ask Plivo.
+    same --store and the same --public-url. Without --public-url, Plivo is asked: by this command with --wait, by
+    reconcile, and by a RecordingTracker without a public URL.
 
     With --json, the outcome of the call is one object on standard output. The field ok says whether the call succeeded.
     On success, the object has the fields of Plivo's response or, with --store, of the status of the recording; on
