@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -12,7 +13,6 @@ from typing import BinaryIO
 import pytest
 
 from plivo_record_async.protocol.media.resuming import RemoteFile
-from plivo_record_async.transport.downloads import part_file as module
 from plivo_record_async.transport.downloads.part_file import PartFile
 
 URL = "https://media.plivo.com/r.mp3"
@@ -307,18 +307,19 @@ def test_file_system_without_locks_is_an_error_of_the_system(path: Path, monkeyp
     assert not isinstance(caught.value, BlockingIOError)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="uses flock")
 def test_part_that_was_renamed_before_it_was_locked_is_opened_again(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, first = module._lock, begun(path)
+    lock, first = fcntl.flock, begun(path)
 
-    def lock_late(file: BinaryIO) -> None:
+    def flock(file: BinaryIO, operation: int) -> None:
         if not path.exists():
             first.finish()
             first.close()
-        lock(file)
+        lock(file, operation)
 
-    monkeypatch.setattr(module, "_lock", lock_late)
+    monkeypatch.setattr("fcntl.flock", flock)
     second = PartFile.open(path, URL, overwrite=True)
     assert second.received == 0
     second.close()

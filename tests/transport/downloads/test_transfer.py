@@ -256,7 +256,7 @@ async def test_body_of_another_length_than_a_transport_announces_is_refused(
     """Transports of users do not always compare the length."""
 
     class Unchecked(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, _request: httpx.Request) -> httpx.Response:
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, headers={"Content-Length": str(length), "ETag": '"v1"'}, content=Body())
 
     class Body(httpx.AsyncByteStream):
