@@ -12,6 +12,7 @@ import attrs
 from plivo_record_async.cli.batch.failures import failure_file
 from plivo_record_async.cli.batch.reading import InterruptedReadingError, Source, read_source, report_duplicates
 from plivo_record_async.cli.batch.running import BatchRun, Calls
+from plivo_record_async.cli.input.content import InputError
 from plivo_record_async.cli.input.items import Items
 from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.log import showing_log
@@ -39,6 +40,7 @@ class BatchOptions:
         timeout: The time limit of each call, in seconds. If None, the client's own timeout.
         failed: The file for the lines that failed. If None, they are not written.
         dry_run: Whether to only check the input.
+        has_journal: Whether a store knows which items were not begun.
     """
 
     printer: Printer
@@ -46,12 +48,14 @@ class BatchOptions:
     timeout: float | None
     failed: Path | None = None
     dry_run: bool = False
+    has_journal: bool = False
 
 
 async def run_batch(
     kind: type[RequestT],
     source: Source,
     options: BatchOptions,
+    check: Callable[[Items[RequestT]], None],
     open_calls: Callable[[RecordClient, bytes, Items[RequestT]], AbstractAsyncContextManager[Calls]],
 ) -> ExitCode:
     """Read the input, check all of it, make the calls, and return the exit code.
@@ -60,6 +64,7 @@ async def run_batch(
         kind: The type of the requests.
         source: The input.
         options: The options of the command.
+        check: Raises an error if the items do not fit the options of the command.
         open_calls: Returns what makes the calls, from the client, the content of the input, and its items.
 
     Raises:
@@ -75,12 +80,18 @@ async def run_batch(
         except InterruptedReadingError as interrupted:
             printer.summary(Tally(not_begun=interrupted.lines), all_read=False)
             return ended.exit_code or ExitCode.INTERRUPTED
+        try:
+            check(items)
+        except InputError as error:
+            raise InputError(f"{source.name}: {error}") from error
         duplicates = report_duplicates(items, printer)
         if client is None:
             _print_plan(len(items.valid), duplicates, printer)
             return ExitCode.DONE
         with failure_file(options.failed, items.format, source=source.name) as failures:
-            batch = BatchRun(items.valid, printer, failures, ended, timeout=options.timeout)
+            batch = BatchRun(
+                items.valid, printer, failures, ended, timeout=options.timeout, has_journal=options.has_journal
+            )
             return await batch.run(client, open_calls(client, content, items))
 
 

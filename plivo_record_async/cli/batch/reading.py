@@ -17,6 +17,7 @@ __all__ = ["InterruptedReadingError", "Source", "read_source", "report_duplicate
 
 RequestT = TypeVar("RequestT", StartRequest, StopRequest)
 
+_STDIN = "standard input"
 _MAX_REPORTED = 20
 """The most invalid lines and the most duplicates that are printed. The others are counted."""
 
@@ -45,6 +46,11 @@ class Source:
     file: BinaryIO
     name: str
 
+    @property
+    def is_stdin(self) -> bool:
+        """Whether it is standard input."""
+        return self.name == _STDIN
+
     @classmethod
     def of(cls, file: BinaryIO) -> Source:
         """Return the source of an opened file.
@@ -52,7 +58,7 @@ class Source:
         Args:
             file: The file or pipe.
         """
-        return cls(file, str(getattr(file, "name", "<stdin>")).replace("<stdin>", "standard input"))
+        return cls(file, str(getattr(file, "name", "<stdin>")).replace("<stdin>", _STDIN))
 
 
 async def read_source(

@@ -3,21 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, TypeVar
+from typing import Any, Final
 
-from plivo_record_async.cli.batch.running import Calls
+import attrs
+
+from plivo_record_async.cli.batch.running import CallItems
 from plivo_record_async.cli.input.content import InputError
 from plivo_record_async.cli.input.requests import Item
 from plivo_record_async.cli.output.outcomes import Result
 from plivo_record_async.client import RecordClient
 from plivo_record_async.protocol.api.request import Request
-from plivo_record_async.protocol.models import StartRequest, StopRequest
+from plivo_record_async.protocol.models import Outcome
 from plivo_record_async.transport.batch import run_many
 
-__all__ = ["api_calls", "check_not_transcribed"]
+__all__ = ["ApiCalls", "check_not_transcribed"]
 
-RequestT = TypeVar("RequestT", StartRequest, StopRequest)
+
+@attrs.frozen(kw_only=True)
+class ApiCalls:
+    """Makes one call of the API for each item.
+
+    Attributes:
+        client: The client that makes the calls.
+        endpoint: The endpoint of the calls.
+        concurrency: The maximum number of calls at the same time.
+        timeout: The time limit of each call, in seconds. If None, the client's own timeout.
+        following: The number of recordings that are being followed, which is 0.
+    """
+
+    client: RecordClient
+    endpoint: Callable[[Any], Request[Any]]
+    concurrency: int
+    timeout: float | None = None
+    following: Final[int] = 0
+
+    def outcomes(self, items: CallItems) -> AsyncGenerator[Outcome[Item[Any], Result], None]:
+        """Make the calls, and yield each outcome as soon as its call ends.
+
+        Args:
+            items: The items.
+        """
+        return run_many(items, self._call, concurrency=self.concurrency)
+
+    def end_following(self) -> None:
+        """Do nothing, because no recording is followed."""
+
+    async def _call(self, item: Item[Any]) -> Result:
+        result: Result = await self.client.call(self.endpoint(item.request), timeout=self.timeout)
+        return result
 
 
 def check_not_transcribed(items: Sequence[Item[Any]]) -> None:
@@ -29,36 +62,9 @@ def check_not_transcribed(items: Sequence[Item[Any]]) -> None:
     Raises:
         InputError: An item requests a transcript.
     """
-    numbers = [str(item.number) for item in items if item.transcribe]
-    if numbers:
-        raise InputError(
-            f"line {numbers[0]} requests a transcript with transcribe, which a batch can do only if it follows its "
-            "recordings. Use transcription_url instead. Nothing was sent"
-        )
-
-
-@asynccontextmanager
-async def api_calls(
-    client: RecordClient,
-    endpoint: Callable[[RequestT], Request[Any]],
-    *,
-    concurrency: int,
-    timeout: float | None,
-) -> AsyncGenerator[Calls]:
-    """Make one call for each item.
-
-    Args:
-        client: The client that makes the calls.
-        endpoint: The endpoint of the calls.
-        concurrency: The maximum number of calls at the same time.
-        timeout: The time limit of each call, in seconds. If None, the client's own timeout.
-
-    Yields:
-        A function that makes the calls for items and yields their outcomes.
-    """
-
-    async def call(item: Item[Any]) -> Result:
-        result: Result = await client.call(endpoint(item.request), timeout=timeout)
-        return result
-
-    yield lambda items: run_many(items, call, concurrency=concurrency)
+    for item in items:
+        if item.transcribe:
+            raise InputError(
+                f"line {item.number} requests a transcript with the field transcribe, so the batch must follow its "
+                "recordings: use --store, or --wait recorded. Nothing was sent"
+            )

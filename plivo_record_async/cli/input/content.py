@@ -6,9 +6,8 @@ import asyncio
 import codecs
 import select
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import attrs
 
@@ -101,9 +100,10 @@ def _read(source: BinaryIO, chunks: list[bytes]) -> None:
 
 
 def _next_chunk(source: BinaryIO) -> bytes:
-    read: Callable[[int], bytes | None] = source.read
-    while (chunk := read(_CHUNK_SIZE)) is None:
+    chunk: bytes | None = cast("bytes | None", source.read(_CHUNK_SIZE))
+    while chunk is None:
         select.select([source], [], [])  # the pipe is non-blocking and empty
+        chunk = source.read(_CHUNK_SIZE)
     return chunk
 
 

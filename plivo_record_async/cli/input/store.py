@@ -22,7 +22,7 @@ __all__ = ["open_existing_store", "open_postgres_store", "open_store", "store_na
 _POSTGRES_SCHEMES = ("postgresql://", "postgres://")
 
 
-def open_store(text: str, *, observer: StoreObserver | None = None) -> Store:
+def open_store(text: str, *, observer: StoreObserver | None = None) -> SQLiteStore | PostgresStore:
     """Return the store that the value of ``--store`` names. Nothing is read or written yet.
 
     Args:

@@ -124,6 +124,14 @@ class Printer:
         """
         _print_on_stderr(json_text({"type": "Note", "note": text}) if self.as_json else printable(text))
 
+    def note_object(self, fields: Mapping[str, Any]) -> None:
+        """Print information as a JSON object on stderr, if stderr can be written.
+
+        Args:
+            fields: The names and values of the object.
+        """
+        _print_on_stderr(json_text(fields))
+
     def stop_printing(self, error: OSError, consequence: str = "") -> None:
         """Discard all further output on stdout, because it cannot be written.
 

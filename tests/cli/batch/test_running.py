@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from blockbuster import BlockBuster
 
 from plivo_record_async import AuthenticationError, RecordClient
 from plivo_record_async.cli.batch.failures import failure_file
-from plivo_record_async.cli.batch.running import BatchRun, Calls
+from plivo_record_async.cli.batch.running import BatchRun, CallItems, Calls
 from plivo_record_async.cli.input.items import Items, read_items
 from plivo_record_async.cli.input.requests import Item
 from plivo_record_async.cli.output.exit_codes import ExitCode
@@ -25,25 +25,31 @@ ITEMS: Items[StartRequest] = read_items(StartRequest, b"a\nb\nc\n")
 REJECTED = AuthenticationError(401, None, "no", "")
 
 
-@asynccontextmanager
-async def calls(error: Exception) -> AsyncGenerator[Calls]:
-    async def outcomes(items: AsyncGenerator[Item[Any], None]) -> AsyncGenerator[Outcome[Item[Any], Result], None]:
+class RejectedCalls:
+    """Calls of which Plivo rejects each."""
+
+    following = 0
+
+    async def outcomes(self, items: CallItems) -> AsyncGenerator[Outcome[Item[Any], Result], None]:
         async for item in items:
-            yield Failed(item, error)
+            yield Failed(item, REJECTED)
 
-    yield outcomes
+    def end_following(self) -> None:
+        """Nothing is followed."""
 
 
-async def test_lines_that_were_not_begun_are_failed_lines_of_a_batch_that_ended_early(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], blockbuster: BlockBuster
+@pytest.mark.parametrize(("has_journal", "expected"), [(False, "a\nb\nc\n"), (True, "a\n")])
+async def test_lines_that_were_not_begun_are_written_unless_a_journal_knows_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], blockbuster: BlockBuster, *, has_journal: bool, expected: str
 ) -> None:
     blockbuster.deactivate()  # printing and writing the file block the event loop of a command
     failed = tmp_path / "failed.txt"
     with failure_file(failed, ITEMS.format, source="rooms.txt") as failures:
-        batch = BatchRun(ITEMS.valid, Printer(as_json=False), failures, EndSignal(), timeout=1)
-        code = await batch.run(RecordClient("MAABCDEFGHIJKLMNOPQR", "token"), calls(REJECTED))
+        calls: Calls = RejectedCalls()
+        batch = BatchRun(ITEMS.valid, Printer(as_json=False), failures, EndSignal(), timeout=1, has_journal=has_journal)
+        code = await batch.run(RecordClient("MAABCDEFGHIJKLMNOPQR", "token"), nullcontext(calls))
     assert code is ExitCode.FAILED
-    assert failed.read_text() == "a\nb\nc\n"
+    assert failed.read_text() == expected
     printed = capsys.readouterr()
     assert printed.out.endswith("summary: 0 done, 1 failed, 0 unknown, 2 not begun\n")
     assert "the batch ended early, because Plivo answered 401" in printed.err

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from plivo_record_async import RecordClient
-from plivo_record_async.cli.batch.sending import api_calls, check_not_transcribed
+from plivo_record_async.cli.batch.sending import ApiCalls, check_not_transcribed
 from plivo_record_async.cli.input.content import InputError
 from plivo_record_async.cli.input.requests import Item
 from plivo_record_async.emulator import Emulator
@@ -18,13 +18,12 @@ async def test_each_item_is_one_call(plivo: Emulator) -> None:
         for number, name in enumerate("ab", 1):
             yield Item(number=number, request=StartRequest(name))
 
-    async with (
-        RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client,
-        api_calls(client, endpoints.start_recording, concurrency=2, timeout=None) as calls,
-    ):
-        outcomes = [outcome async for outcome in calls(items())]
+    async with RecordClient(plivo.auth_id, plivo.auth_token, base_url=plivo.url) as client:
+        calls = ApiCalls(client=client, endpoint=endpoints.start_recording, concurrency=2)
+        outcomes = [outcome async for outcome in calls.outcomes(items())]
+        calls.end_following()
     assert sorted((outcome.request.number, outcome.ok) for outcome in outcomes) == [(1, True), (2, True)]
-    assert (plivo.executions("a"), plivo.executions("b")) == (1, 1)
+    assert (plivo.executions("a"), plivo.executions("b"), calls.following) == (1, 1, 0)
 
 
 def test_transcript_is_not_requested_without_following() -> None:
