@@ -60,7 +60,7 @@ class ClosedError(PlivoRecordError):
 class StoreError(PlivoRecordError):
     """The store of followed recordings could not read or write.
 
-    The change of this call was not stored. Everything that was stored before is not affected. What the call did at
-    Plivo before the error is not undone: after ``tracker.forget(…, delete_recording=True)``, Plivo's file may have been
-    deleted already.
+    The change of this call was not stored, unless a ``PostgresStore`` lost its connection during the commit: then it
+    may have been stored. Everything that was stored before is not affected. What the call did at Plivo before the error
+    is not undone: after ``tracker.forget(…, delete_recording=True)``, Plivo's file may have been deleted already.
     """

