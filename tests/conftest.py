@@ -34,3 +34,8 @@ def postgres() -> Iterator[PostgresServer]:
     """Return a PostgreSQL server that all tests of this process share. A test uses its own schema or database."""
     with PostgresServer() as server:
         yield server
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the command line say how many starts the test of everything makes."""
+    parser.addoption("--starts", type=int, default=60, help="the number of starts in test_everything_is_resolved.py")

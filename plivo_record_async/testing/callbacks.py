@@ -12,6 +12,7 @@ import attrs
 from plivo_record_async.emulator.account.callbacks import Callback, HttpCallback
 from plivo_record_async.emulator.account.dialect import Dialect
 from plivo_record_async.emulator.account.recording import Recording
+from plivo_record_async.emulator.account.transcription import transcription_callback
 
 __all__ = ["CallbackFactory", "HttpCallback"]
 
@@ -94,8 +95,8 @@ class CallbackFactory:
             transcription: The text. If None, a sentence that names the conference.
         """
         recording = _recording(conference_name, duration, None, recording_id, "mp3")
-        asked = attrs.evolve(recording, transcription_url=url, transcription_method=method)
-        [callback] = asked.ended_callbacks(self.dialect)
+        ended_at = recording.ended_at or _STARTED_AT
+        callback = transcription_callback(recording, url, method, api_id=recording.api_id, now=ended_at)
         if transcription is not None:
             callback = attrs.evolve(callback, fields={**callback.fields, "transcription": transcription})
         return self._signed(callback)
