@@ -118,12 +118,15 @@ def plivo_record() -> None:
       plivo-record start standup
       plivo-record batch start rooms.txt --json
       plivo-record listen --public-url https://me.example/plivo
+      plivo-record status
+      plivo-record recordings list
+      plivo-record doctor
       plivo-record emulate
 
     \b
     Exit codes:
       0    done
-      1    failed: Plivo rejected a call, or a call was not sent
+      1    failed: for example, Plivo rejected a call, or a call was not sent
       2    wrong usage or configuration
       3    outcome unknown: a call may have been executed; check before you repeat a start
       130  interrupted (SIGINT)
