@@ -135,16 +135,13 @@ async def test_live_conferences_are_listed_and_shown(command: Command, plivo: Em
 async def test_reading_without_a_response_is_a_failure_and_a_deletion_is_unknown(command: Command, broken: str) -> None:
     words = ("recordings list", "recordings get a", "conferences list", "conferences get a")
     for each in words:
-        ended = await command(*each.split(), "--timeout", "1", PLIVO_BASE_URL=broken)
+        ended = await command(*each.split(), "--timeout", "0.3", PLIVO_BASE_URL=broken)
         assert (ended.exit_code, ended.stdout) == (1, "")
         assert ended.stderr.startswith("error: ")
     assert (await command("recordings", "delete", "a", "--timeout", "1", PLIVO_BASE_URL=broken)).exit_code == 3
 
 
-@pytest.mark.parametrize(
-    ("number", "code", "word"), [(signal.SIGINT, 130, b"interrupted"), (signal.SIGTERM, 143, b"terminated")]
-)
-async def test_signal_ends_a_reading_at_once(number: signal.Signals, code: int, word: bytes) -> None:
+async def test_signal_ends_a_reading_at_once() -> None:
     asked, answers = asyncio.Event(), asyncio.Event()
 
     async def answer(_: str) -> bytes:
@@ -155,10 +152,10 @@ async def test_signal_ends_a_reading_at_once(number: signal.Signals, code: int, 
     async with serve_answers(answer) as url:
         process = await start_command(url, "conferences", "get", "a")
         await asked.wait()
-        process.send_signal(number)
-        out, err = await asyncio.wait_for(process.communicate(), 5)
+        process.send_signal(signal.SIGINT)
+        out, err = await asyncio.wait_for(process.communicate(), 9)
         answers.set()
-    assert (process.returncode, out, err) == (code, b"", b"error: " + word + b"\n")
+    assert (process.returncode, out, err) == (130, b"", b"error: interrupted\n")
 
 
 async def test_closed_pipe_ends_a_list_without_a_message(account: Emulator, unread: int) -> None:

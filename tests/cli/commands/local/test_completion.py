@@ -17,7 +17,7 @@ exec {python} -c 'import sys; from plivo_record_async.__main__ import main; sys.
 COMPLETE = """
 eval "$(plivo-record completion bash)"
 complete -p plivo-record
-for words in "plivo-record rec" "plivo-record recordings " "plivo-record start --wai"; do
+for words in "plivo-record recordings " "plivo-record start --wai"; do
   COMP_WORDS=($words); [ "${words% }" = "$words" ] || COMP_WORDS+=("")
   COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
   COMPREPLY=()
@@ -64,4 +64,4 @@ def test_bash_loads_the_script_and_completes_commands_and_options(tmp_path: Path
     assert ended.stderr == ""
     registered, *completed = ended.stdout.splitlines()
     assert registered.endswith("-F _plivo_record_completion plivo-record")
-    assert completed == ["reconcile recordings", "delete get list", "--wait"]
+    assert completed == ["delete get list", "--wait"]
