@@ -28,6 +28,7 @@ RecordedFile = str | Recording | RecordingStarted | RecordingEnded | RecordingSt
 ProgressCallback = Callable[[int, int | None], object]
 """A function that is called with the number of received bytes, and the length of the file or None."""
 
+_SEPARATORS = ("/", os.sep)
 _PROGRESS_INTERVAL = 0.125
 """Seconds. With the report of the last byte, these are at most ten reports a second."""
 
@@ -87,10 +88,13 @@ class Downloads:
         """
         transfer = self._transfer(source, wait)
         transfer.path = Path(path)
+        names_directory = into_directory or os.fspath(path).endswith(_SEPARATORS)
         if timeout is not None:
             positive_number("timeout", timeout)
         target = transfer.checked_url().target
-        transfer.path = await in_thread(_path_of, transfer.path, target, into_directory=into_directory)
+        transfer.path = await in_thread(
+            _path_of, transfer.path, target, names_directory=names_directory, create=into_directory
+        )
         limit = asyncio.timeout(timeout)
         try:
             async with limit:
@@ -192,8 +196,16 @@ async def _write(transfer: Transfer, part: PartFile, progress: ProgressCallback 
         progress(transfer.received, transfer.remote.length)
 
 
-def _path_of(path: Path, target: str, *, into_directory: bool) -> Path:
-    """Return the path of the file to write, for a path that the caller passed and the target of the URL."""
-    if into_directory:
+def _path_of(path: Path, target: str, *, names_directory: bool, create: bool) -> Path:
+    """Return the path of the file to write, for a path that the caller passed and the target of the URL.
+
+    Raises:
+        FileNotFoundError: The path must be a directory and does not exist.
+    """
+    if create:
         path.mkdir(parents=True, exist_ok=True)
-    return path / file_name(target) if path.is_dir() else path
+    if path.is_dir():
+        return path / file_name(target)
+    if names_directory:
+        raise FileNotFoundError(f"{path} is not an existing directory: create it, or pass the path of a file")
+    return path

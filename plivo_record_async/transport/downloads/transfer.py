@@ -27,6 +27,7 @@ _MAX_FAILURES = 5
 """The maximum number of consecutive requests that fail without new bytes. After one more, the transfer fails."""
 
 _FIRST_PAUSE, _MAX_PAUSE = 0.25, 5.0
+_MOST_DOUBLINGS = 20
 _NOT_FOUND = 404
 _NO_ACCESS = {401, 403}
 _RANGE_STATUSES = {200, 206, 416}
@@ -89,16 +90,19 @@ class Transfer:
                 long, is longer than the server announced, or is neither mp3 nor wav.
         """
         url = self.checked_url()
-        not_ready_until = asyncio.get_running_loop().time() + self.wait
+        now = asyncio.get_running_loop().time
+        not_ready_until = now() + self.wait
         failures = pauses = most_received = 0
         while not self._complete:
+            longest_pause = _MAX_PAUSE
             try:
                 async with aclosing(self._attempt(url)) as pieces:
                     async for piece in pieces:
                         yield piece
             except _NotReadyError as error:
-                if asyncio.get_running_loop().time() >= not_ready_until:
+                if (left := not_ready_until - now()) <= 0:
                     raise self.failed(str(error)) from None
+                longest_pause = min(_MAX_PAUSE, left)
             except _AttemptFailedError as error:
                 failures += 1
                 if self.received > most_received:
@@ -109,8 +113,8 @@ class Transfer:
                 raise self.refused(str(error)) from error
             most_received = max(most_received, self.received)
             if not self._complete:
-                await asyncio.sleep(min(_FIRST_PAUSE * 2**pauses, _MAX_PAUSE))
-                pauses += 1
+                await asyncio.sleep(min(_FIRST_PAUSE * 2**pauses, longest_pause))
+                pauses = min(pauses + 1, _MOST_DOUBLINGS)
 
     def failed(self, reason: str) -> DownloadError:
         """Return the error for a file that cannot be downloaded.

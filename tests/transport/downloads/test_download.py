@@ -311,6 +311,9 @@ async def test_directory_that_does_not_exist_is_an_error_of_the_system(
 ) -> None:
     with pytest.raises(FileNotFoundError):
         await client.download_recording(f"{server.url}/r.mp3", tmp_path / "no" / "r.mp3")
+    with pytest.raises(FileNotFoundError, match="is not an existing directory"):
+        await client.download_recording(f"{server.url}/r.mp3", f"{tmp_path / 'no'}/")
+    assert await names(tmp_path) == []
 
 
 def values_with(url: str | None) -> list[Any]:

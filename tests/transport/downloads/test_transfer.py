@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
@@ -175,6 +176,23 @@ async def test_server_that_cannot_be_reached_is_given_up() -> None:
 async def test_file_that_is_not_ready_is_awaited() -> None:
     async with MediaServer.serving(Reply(status=404), Reply(status=404), Reply()) as server:
         assert await result_of(transfer_from(server, wait=30)) == FILE
+
+
+async def test_last_request_for_a_file_that_is_not_ready_is_at_the_end_of_the_wait(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "_FIRST_PAUSE", 60.0)
+    monkeypatch.setattr(module, "_MAX_PAUSE", 60.0)
+    async with MediaServer.serving(Reply(status=404), Reply()) as server:
+        async with asyncio.timeout(10):
+            assert await result_of(transfer_from(server, wait=0.2)) == FILE
+
+
+async def test_long_wait_does_not_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_DOUBLINGS", 1)
+    monkeypatch.setattr(module, "_MAX_PAUSE", 0.0)
+    async with MediaServer.serving(*[Reply(status=404)] * 50, Reply()) as server:
+        assert await result_of(transfer_from(server, wait=1e9)) == FILE
 
 
 async def test_file_that_never_becomes_ready_is_given_up_after_the_wait() -> None:
