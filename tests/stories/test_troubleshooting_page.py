@@ -7,6 +7,7 @@ import os
 import re
 import sys
 from collections.abc import AsyncIterator, Awaitable, Sequence
+from io import StringIO
 from pathlib import Path
 
 import attrs
@@ -26,6 +27,7 @@ from plivo_record_async import (
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.stores.sqlite.statements import ERROR_HINTS
+from tests.support.programs.cli_in_process import run_command
 from tests.support.servers.asgi_server import free_listener, serving, url_of
 from tests.support.sqlite_files import other_connection
 from tests.support.tracker.parts import SHORT_INTERVALS, wait_for_state
@@ -252,14 +254,21 @@ async def test_wrong_auth_token_raises_the_quoted_error(plivo_emulator: Emulator
         assert_quoted([await error_of(client.start_recording("standup"))], quoted("Every call is rejected with 401"))
 
 
-async def test_sql_on_the_page_counts_the_states(service: Service) -> None:
+async def test_commands_on_the_page_count_and_list_the_recordings(service: Service) -> None:
     service.plivo.fail_next(503, executed=False)
     unknown = await error_of(service.tracker.start("board"))
-    counting, listing = re.findall(r'"(SELECT .+?)"', section("Look at three things first"))
-    with other_connection(service.path) as connection:
-        assert dict(connection.execute(counting)) == {"unknown": 1}
-        [[start_id]] = connection.execute(listing)
-    assert start_id in unknown
+    commands = re.findall(
+        r"^ +plivo-record (status --store recordings\.db .+)$", section("Look at four things first"), re.MULTILINE
+    )
+    counting, listing = [command.replace("recordings.db", str(service.path)).split() for command in commands]
+    assert await asyncio.to_thread(_output, counting) == "unknown      1\n"
+    assert (await asyncio.to_thread(_output, listing)).split("start_id=")[1].split()[0] in unknown
+
+
+def _output(words: list[str]) -> str:
+    stdout = StringIO()
+    assert run_command(*words, stdout=stdout) == 0
+    return stdout.getvalue()
 
 
 FORK = """
