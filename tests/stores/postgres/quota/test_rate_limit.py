@@ -133,11 +133,9 @@ async def test_429_of_one_process_pauses_the_others(postgres: PostgresServer, sc
         await other.start_recording("standup")
         with pytest.raises(RateLimitError):
             await refused.start_recording("standup")
-        before = time.monotonic()
-        paused = 0.0
-        while paused < 1.0:  # until the pause has reached the other process
-            paused = await seconds_for(other, 1)
-        assert time.monotonic() - before <= 2.5
+        end_of_pause = time.monotonic() + 2.0
+        while await seconds_for(other, 1) < 0.4:  # the other process learns of the pause within a second and a half
+            assert time.monotonic() < end_of_pause
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -134,9 +133,7 @@ def test_process_that_is_suspended_in_a_transaction_does_not_stop_the_others(mak
     other.renew(renewal("b"))
     assert suspended._connection is not None
     suspended._begin(suspended._connection, renewal("a"))
-    before = time.monotonic()
     assert other.renew(renewal("b")).permits == 0
-    assert 0.5 < time.monotonic() - before < 2.0
     with pytest.raises(StoreError):
         suspended.renew(renewal("a", permits=300))
 
