@@ -14,7 +14,7 @@ from click.testing import Result
 from plivo_record_async import SQLiteStore, _clock
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.protocol.recording.lifecycle import apply
-from tests.support.programs.cli_process import json_lines, start_command
+from tests.support.programs.cli_process import json_lines, serve_answers, start_command
 from tests.support.samples.recordings import ENDED
 
 Command = Callable[..., Awaitable[Result]]
@@ -122,6 +122,31 @@ async def test_signal_ends_the_wait_and_the_recording_is_still_followed(account:
     assert (process.returncode, out) == (143, b"")
     assert err.startswith(b"error: terminated; nothing more is sent")
     assert await states_in(store) == ["started"]
+
+
+async def test_second_signal_ends_it_at_once_and_the_store_keeps_the_unknown_start(store: str) -> None:
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def answer(_: str) -> bytes:
+        asked.set()
+        await answers.wait()
+        return b"404 Not Found"
+
+    async with serve_answers(answer) as url:
+        process = await start_command(url, "start", "standup", "--store", store, "--json")
+        assert process.stderr is not None
+        await asked.wait()
+        process.send_signal(signal.SIGINT)
+        await process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        out, _ = await asyncio.wait_for(process.communicate(), 9)
+        answers.set()
+    (row,) = json_lines(out.decode())
+    assert (process.returncode, row["type"], row["ok"]) == (130, "OutcomeUnknownError", False)
+    async with aclosing(SQLiteStore(store)) as opened:
+        record = await opened.get(row["start_id"])
+    assert record is not None
+    assert record.state == "unknown"
 
 
 @pytest.mark.parametrize(
