@@ -60,6 +60,7 @@ def shorten(
         return "", None
     for long, short in _SHORTER:
         signature = long.sub(short, signature)
+        returns = returns and long.sub(short, returns)
     return signature, returns
 
 
