@@ -96,7 +96,7 @@ class Page(NamedTuple):
     states: Collection[str]
     conference_name: str | None
     updated_after: datetime | None
-    before: tuple[datetime, str] | None
+    before: tuple[str, str] | None
     limit: int
 
 

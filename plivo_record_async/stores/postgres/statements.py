@@ -48,6 +48,11 @@ _CHANGING: Final = ", ".join(name for name in _TYPES if name not in _FIXED)
 _NEW: Final = ", ".join(f"new.{name}" for name in _TYPES if name not in _FIXED)
 
 
+def _iso(column: str) -> str:
+    """Return the SQL of a time as text in ISO 8601, because a database may have any ``DateStyle``."""
+    return f"""to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+
+
 class Statements:
     """The statements with the name of the schema in them.
 
@@ -102,13 +107,13 @@ class Statements:
             SET claimed_by = %s, claimed_until = clock_timestamp() + make_interval(secs => %s)
             FROM due
             WHERE recording.start_id = due.start_id
-            RETURNING recording.start_id, recording.due_at, recording.value
+            RETURNING recording.start_id, {_iso("recording.due_at")}, recording.value
         """
         self.release: str = f"""
             UPDATE {recording} SET claimed_by = NULL, claimed_until = NULL WHERE start_id = ANY (%s) AND claimed_by = %s
         """
         self.page: str = f"""
-            SELECT recording.updated_at, recording.start_id, recording.value
+            SELECT {_iso("recording.updated_at")}, recording.start_id, recording.value
             FROM (
                 SELECT each.start_id
                 FROM unnest(%s::text[]) AS wanted (state)

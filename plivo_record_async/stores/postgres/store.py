@@ -207,7 +207,7 @@ class PostgresStore(ObservableStore):
             states=STATES if states is None else set(states),
             conference_name=None if conference_name is None else column(conference_name),
             updated_after=updated_after,
-            before=None if older_than is None else (older_than.updated_at, column(older_than.start_id)),
+            before=None if older_than is None else (older_than.updated_at.isoformat(), column(older_than.start_id)),
             limit=limit,
         )
         values: list[FollowedRecording | StoreError] = await self._worker.submit(partial(queries.read_page, page))

@@ -232,6 +232,38 @@ class TestContract(PackageStoreContract):
         return PostgresStore(postgres.url(), schema=schema)
 
 
+SETTINGS = (
+    "DateStyle = 'SQL, DMY'",
+    "TimeZone = 'Asia/Kathmandu'",
+    "default_transaction_isolation = serializable",
+    "search_path = nowhere",
+    "client_encoding = LATIN1",
+    "standard_conforming_strings = off",
+)
+
+
+@pytest.mark.parametrize(("encoding", "name"), [("LATIN1", 'Räu"m%s'), ("SQL_ASCII", "plivo_record")])
+async def test_store_works_with_any_encoding_and_settings_of_the_database(
+    postgres: PostgresServer, schema: str, admin: psycopg.Connection, encoding: str, name: str
+) -> None:
+    database = f"{schema} {encoding}"
+    admin.execute(f"CREATE DATABASE \"{database}\" ENCODING '{encoding}' TEMPLATE template0 LOCALE 'C'".encode())
+    for setting in SETTINGS:
+        admin.execute(f'ALTER DATABASE "{database}" SET {setting}'.encode())
+    async with PostgresStore(postgres.url(database), schema=name) as store:
+        records = [attrs.evolve(planned(f"é\0\ud83d\\{n}"), due_at=NOW, dedupe_key=f"会\\{n}") for n in range(5)]
+        assert [await store.create(record) for record in records] == records
+        assert await store.due(NOW) == records
+        first = await store.records(limit=2)
+        assert [*first, *await store.records(older_than=first[-1])] == records[::-1]
+        assert await store.replace(next_version(records[0]))
+        assert await store.keep_orphan(orphan(ENDED, start_id=records[1].start_id))
+        assert await store.forget(records[1].start_id, now=NOW)
+        assert await store.orphans() == []
+        await store.prune(NOW)
+        await store.check()
+
+
 # Other servers. CI installs PgBouncer and Debian's version of PostgreSQL.
 
 
