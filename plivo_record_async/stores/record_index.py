@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterator
 from datetime import datetime
 from heapq import merge
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.schedule import is_silent
@@ -17,6 +17,9 @@ __all__ = ["RecordIndex"]
 
 _PlivoIdValue = tuple[PlivoId, str]
 _Position = tuple[datetime, str]
+
+_FEW: Final = 20
+"""If at least one in so many records was changed, all lists are made again."""
 
 
 class _Listed(NamedTuple):
@@ -169,26 +172,45 @@ class RecordIndex:
             insort(self._due[is_silent(after)], (after.due_at, after.start_id))
 
     def _update_lists(self) -> None:
-        """Update the lists from the records that were put since they were last read."""
-        for start_id in self._unlisted:
-            self._unlist(start_id)
-            record = self._records[start_id]
-            listed = _Listed((record.updated_at, start_id), record.state, record.conference_name)
-            self._listed[start_id] = listed
-            insort(self._by_state[listed.state], listed.position)
-            insort(self._by_conference[listed.conference_name, listed.state], listed.position)
+        """Bring the lists up to date with the records that were put since they were last read."""
+        if len(self._unlisted) * _FEW > len(self._records):
+            self._make_lists()
+        else:
+            for start_id in self._unlisted:
+                self._unlist(start_id)
+                listed = self._list(self._records[start_id])
+                for positions in self._lists_of(listed):
+                    insort(positions, listed.position)
         self._unlisted.clear()
+
+    def _make_lists(self) -> None:
+        """Make the lists again, which takes less time than many single changes."""
+        self._listed.clear()
+        self._by_state.clear()
+        self._by_conference.clear()
+        for record in self._records.values():
+            listed = self._list(record)
+            for positions in self._lists_of(listed):
+                positions.append(listed.position)
+        for positions in (*self._by_state.values(), *self._by_conference.values()):
+            positions.sort()
+
+    def _list(self, record: FollowedRecording) -> _Listed:
+        listed = _Listed((record.updated_at, record.start_id), record.state, record.conference_name)
+        self._listed[record.start_id] = listed
+        return listed
+
+    def _lists_of(self, listed: _Listed) -> tuple[list[_Position], list[_Position]]:
+        return self._by_state[listed.state], self._by_conference[listed.conference_name, listed.state]
 
     def _unlist(self, start_id: str) -> None:
         """Remove a record from the lists, if it is in them."""
         listed = self._listed.pop(start_id, None)
         if listed is None:
             return
-        of_state = self._by_state[listed.state]
-        del of_state[bisect_left(of_state, listed.position)]
-        of_conference = self._by_conference[listed.conference_name, listed.state]
-        del of_conference[bisect_left(of_conference, listed.position)]
-        if not of_conference:
+        for positions in self._lists_of(listed):
+            del positions[bisect_left(positions, listed.position)]
+        if not self._by_conference[listed.conference_name, listed.state]:
             del self._by_conference[listed.conference_name, listed.state]
 
     def _set_plivo_ids(self, start_id: str, plivo_ids: tuple[_PlivoIdValue, ...]) -> None:

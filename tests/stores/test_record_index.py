@@ -12,6 +12,7 @@ from tests.support.samples.recordings import (
     ENDED,
     NOW,
     SECOND,
+    STATES,
     next_version,
     planned,
     record_after,
@@ -112,3 +113,20 @@ def test_removed_record_is_not_listed() -> None:
     assert (listed(index), index.counts()) == ([], {})
     index.put(first)
     assert listed(index) == ["start-1"]
+
+
+def test_few_changes_of_many_records_and_many_changes_lead_to_the_same_lists() -> None:
+    step_by_step, at_once = RecordIndex(), RecordIndex()
+    for number in range(200):
+        start_id = f"start-{number * 37 % 100}"
+        state = STATES[number * 7 % len(STATES)]
+        record = with_last_step_at(recording(state, start_id), NOW + number * 13 % 50 * SECOND)
+        for index in (step_by_step, at_once):
+            index.put(record)
+        listed(step_by_step)
+    assert listed(step_by_step) == listed(at_once)
+    assert len(listed(at_once)) == 100
+    for state in STATES:
+        one_list = {"states": [state], "conference_name": "standup"}
+        assert listed(step_by_step, **one_list) == listed(at_once, **one_list)
+    assert step_by_step.counts() == at_once.counts()
