@@ -33,7 +33,7 @@ class _Listed(NamedTuple):
 class RecordIndex:
     """Records in memory, with an index for each attribute by which a store finds records.
 
-    Records change much more often than they are listed. So the lists are brought up to date when they are read.
+    Records change much more often than they are listed. So the lists are updated when they are read.
     """
 
     def __init__(self) -> None:
@@ -172,7 +172,7 @@ class RecordIndex:
             insort(self._due[is_silent(after)], (after.due_at, after.start_id))
 
     def _update_lists(self) -> None:
-        """Bring the lists up to date with the records that were put since they were last read."""
+        """Update the lists with the records that were put since they were last read."""
         if len(self._unlisted) * _FEW > len(self._records):
             self._make_lists()
         else:
