@@ -33,7 +33,7 @@ class SbomHook(BuildHookInterface[Any]):
         if version == "editable":
             return
         self._directory = Path(tempfile.mkdtemp())
-        project: ProjectMetadata[Any] = self.metadata  # pyright: ignore[reportUnknownMemberType]
+        project: ProjectMetadata[Any] = self.metadata  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
         core = project.core
         bill = bill_of_materials(
             name=core.name,
