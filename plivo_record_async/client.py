@@ -36,8 +36,8 @@ from plivo_record_async.protocol.models import (
 )
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.batch import run_many
-from plivo_record_async.transport.connectors.choice import open_connector
-from plivo_record_async.transport.connectors.connector import NativeTransport, Transport
+from plivo_record_async.transport.connectors.choice import adapted, open_connector
+from plivo_record_async.transport.connectors.connector import NativeTransport, OtherTransport, Transport
 from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.connectors.proxies import ProxyTypes
 from plivo_record_async.transport.downloads.download import Downloads, MediaStream, ProgressCallback, RecordedFile
@@ -81,8 +81,8 @@ class RecordClient:
         max_connections: The maximum number of requests that are in progress at the same time.
         rate_limit: The quota of the account, which the client never exceeds. With
             `plivo_record_async.stores.PostgresRateLimit`, several processes share it. If None, there is no limit.
-        transport: The httpx transport that sends the requests. The client closes it. If None, the client uses its own
-            connections.
+        transport: The transport of httpx or httpx2 that sends the requests. The client closes it. If None, the client
+            uses its own connections.
         proxy: The proxy for all requests: its URL, or an `httpx.Proxy`. If None, the environment variables
             ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY`` and ``NO_PROXY`` decide, as they do in httpx. Apart from
             `fast_transport`, a transport has its own proxy settings and cannot be combined with this argument.
@@ -112,7 +112,7 @@ class RecordClient:
         max_retries: int = 2,
         max_connections: int = 32,
         rate_limit: RateLimit | SharedRateLimit | None = RateLimit(300, per=5.0),  # noqa: B008 - frozen
-        transport: Transport | None = None,
+        transport: Transport | OtherTransport | None = None,
         proxy: ProxyTypes | None = None,
         trust_env: bool = True,
         retry_503_starts: bool = False,
@@ -125,8 +125,9 @@ class RecordClient:
         self._rate_limit = rate_limit
         integer("max_connections", max_connections, least=1)
         environment = Environment.read() if trust_env else Environment()
+        httpx_transport = adapted(transport)
         self._sender = RetryingSender(
-            open_connector(self._settings, transport, proxy=proxy, environment=environment),
+            open_connector(self._settings, httpx_transport, proxy=proxy, environment=environment),
             timeout=positive_number("timeout", timeout),
             quota=(
                 rate_limit.quota_of(self._settings.auth_id)
@@ -142,7 +143,7 @@ class RecordClient:
             MediaOpener(
                 settings=self._settings,
                 hosts=MediaHosts.read(self._settings.base_url, media_hosts),
-                transport=None if isinstance(transport, NativeTransport) else transport,
+                transport=None if isinstance(httpx_transport, NativeTransport) else httpx_transport,
                 proxy=proxy,
                 environment=environment,
             ),

@@ -7,22 +7,25 @@ import gc
 from collections.abc import Callable
 
 import httpx
+import httpx2
 import pytest
 import uvloop
 from anyio.from_thread import start_blocking_portal
 
 from plivo_record_async import ClosedError, RecordClient, fast_transport
 from tests.support.clients.calls import check_next_call, client_for
+from tests.support.clients.routes import httpx2_transport
 from tests.support.servers.fault_server import FaultServer
 from tests.support.servers.open_sockets import connections_to, open_descriptors, wait_until
 
-MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
+MakeTransport = Callable[[], httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport | None]
 
 over_each_transport = pytest.mark.parametrize(
     "transport",
     [
         pytest.param(lambda: None, id="default"),
         pytest.param(httpx.AsyncHTTPTransport, id="httpx"),
+        pytest.param(httpx2_transport, id="httpx2"),
         pytest.param(fast_transport, id="fast"),
     ],
 )

@@ -10,20 +10,21 @@ from collections.abc import Callable, MutableMapping
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 from httpx_aiohttp import AiohttpTransport
 from pyreqwest.compatibility.httpx import HttpxTransport as PyreqwestTransport
 
 from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient, RecordingStarted, fast_transport
 from tests.support.clients.calls import CANNOT_TELL, NOT_SENT, SENT, MakeClient, check_next_call, result_or_error
-from tests.support.clients.routes import on_every_route
+from tests.support.clients.routes import httpx2_transport, on_every_route
 from tests.support.servers import faults
 from tests.support.servers.background_loop import BackgroundLoop
 from tests.support.servers.fault_server import Fault, FaultServer
 from tests.support.servers.full_listener import FullListener
 from tests.support.servers.proxies import ConnectProxy
 
-MakeTransport = Callable[[], httpx.AsyncBaseTransport | None]
+MakeTransport = Callable[[], httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport | None]
 
 
 class Subclassed(AiohttpTransport):
@@ -33,6 +34,7 @@ class Subclassed(AiohttpTransport):
 TELLING: dict[str, MakeTransport] = {
     "default": lambda: None,
     "httpx": httpx.AsyncHTTPTransport,
+    "httpx2": httpx2_transport,
     "fast": fast_transport,
 }
 """They say when they send."""

@@ -7,11 +7,39 @@ import httpx
 from plivo_record_async.errors import ConfigurationError
 from plivo_record_async.settings import Environment, Settings
 from plivo_record_async.transport.connectors.connections import Connections
-from plivo_record_async.transport.connectors.connector import Connector, NativeTransport, Transport
+from plivo_record_async.transport.connectors.connector import (
+    Connector,
+    NativeTransport,
+    OtherTransport,
+    Transport,
+    packages_of,
+)
 from plivo_record_async.transport.connectors.httpx_adapter import HttpxAdapter
 from plivo_record_async.transport.connectors.proxies import ProxyTypes, choose_proxy
 
-__all__ = ["fast_transport", "open_connector"]
+__all__ = ["adapted", "fast_transport", "open_connector"]
+
+
+def adapted(transport: Transport | OtherTransport | None) -> Transport | None:
+    """Return a transport of httpx2 as one of httpx, and any other transport unchanged.
+
+    Args:
+        transport: The transport of the user. If None, there is none.
+
+    Raises:
+        ConfigurationError: The transport is of neither library.
+    """
+    if transport is None or isinstance(transport, Transport):
+        return transport
+    if "httpx2" in packages_of(transport):
+        from plivo_record_async.transport.connectors.httpx2_adapter import adapt  # noqa: PLC0415 - an optional part
+
+        if (as_httpx := adapt(transport)) is not None:
+            return as_httpx
+    raise ConfigurationError(
+        "transport must be an httpx.AsyncBaseTransport or an httpx2.AsyncBaseTransport, "
+        f"not {type(transport).__name__}: {transport!r}"
+    )
 
 
 def open_connector(
@@ -41,17 +69,13 @@ def open_connector(
             return Connections(settings, choose_proxy(settings.base_url, proxy, environment), environment)
         case NativeTransport():
             return transport.connector(settings, choose_proxy(settings.base_url, proxy, environment))
-        case Transport() if proxy is not None:
+        case _ if proxy is not None:
             raise ConfigurationError(
                 "proxy cannot be combined with this transport: pass the proxy to the transport, as in "
                 "httpx.AsyncHTTPTransport(proxy=…), or omit the transport"
             )
-        case Transport():
-            return HttpxAdapter(settings, transport)
         case _:
-            raise ConfigurationError(
-                f"transport must be an httpx.AsyncBaseTransport, not {type(transport).__name__}: {transport!r}"
-            )
+            return HttpxAdapter(settings, transport)
 
 
 def fast_transport() -> Transport:

@@ -6,7 +6,7 @@ import base64
 import platform
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import httpx
 
@@ -19,14 +19,17 @@ from plivo_record_async.transport.connectors.proxies import Proxy
 
 __all__ = [
     "KEEPALIVE",
+    "AdaptedTransport",
     "Connector",
     "NativeTransport",
+    "OtherTransport",
     "RawHeaders",
     "Transport",
     "common_headers",
     "decoded",
     "is_clean",
     "is_unmodified",
+    "packages_of",
     "request_headers",
 ]
 
@@ -67,6 +70,30 @@ class Connector(Protocol):
 
     async def aclose(self) -> None:
         """Close the idle connections."""
+
+
+class OtherTransport(Protocol):
+    """The methods of an ``httpx2.AsyncBaseTransport``. httpx2 may not be installed, so its class is not used here."""
+
+    async def handle_async_request(self, request: Any, /) -> Any:
+        """Send a request and return its response."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close the transport."""
+        ...
+
+
+class AdaptedTransport(Transport, ABC):
+    """A transport of another library, as one of httpx.
+
+    Attributes:
+        original: The transport of the other library.
+        pool_types: The transport of the other library that has a pool, and the class of the pool.
+    """
+
+    original: OtherTransport
+    pool_types: ClassVar[tuple[type, type]]
 
 
 class NativeTransport(Transport, ABC):
@@ -140,12 +167,21 @@ def is_clean(connection: object) -> bool:
     return getattr(getattr(connection, "_h11_state", None), "trailing_data", None) == (b"", False)
 
 
+def packages_of(transport: object) -> set[str]:
+    """Return the names of the packages that define the class of a transport and its base classes.
+
+    Args:
+        transport: The transport.
+    """
+    return {base.__module__.partition(".")[0] for base in type(transport).__mro__}
+
+
 def is_unmodified(cls: Any) -> bool:
-    """Return whether a class sends with the code of httpx or httpcore, which reports when it begins to send.
+    """Return whether a class sends with the code of httpx or its successor, which reports when it begins to send.
 
     A mock such as respx, or a subclass of a user's, may not report it.
 
     Args:
-        cls: A class of httpx or httpcore, or a subclass.
+        cls: A class of httpx, httpcore, httpx2 or httpcore2, or a subclass.
     """
-    return cls.handle_async_request.__module__.partition(".")[0] in {"httpcore", "httpx"}
+    return cls.handle_async_request.__module__.partition(".")[0] in {"httpcore", "httpcore2", "httpx", "httpx2"}

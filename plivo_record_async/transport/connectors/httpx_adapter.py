@@ -12,11 +12,13 @@ from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.connector import (
+    AdaptedTransport,
     Transport,
     common_headers,
     decoded,
     is_clean,
     is_unmodified,
+    packages_of,
     request_headers,
 )
 from plivo_record_async.transport.connectors.exchange import Exchange
@@ -40,12 +42,17 @@ class HttpxAdapter:
     """
 
     def __init__(self, settings: Settings, transport: Transport) -> None:
-        packages = {base.__module__.partition(".")[0] for base in type(transport).__mro__}
+        original: object = transport
+        pool_types: tuple[type, type] = (httpx.AsyncHTTPTransport, httpcore.AsyncConnectionPool)
+        if isinstance(transport, AdaptedTransport):
+            original, pool_types = transport.original, transport.pool_types
+        packages = packages_of(original)
         self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
         self._headers = common_headers(settings)
         self._transport = transport
         self._trusted = packages.isdisjoint(MISLEADING_TRANSPORTS)
-        self._has_pool = isinstance(transport, httpx.AsyncHTTPTransport)
+        self._has_pool = isinstance(original, pool_types[0])
+        self._sending_types = (type(original), pool_types[1])
         # pyreqwest adds up the limits of the steps.
         self._limits = ("read",) if "pyreqwest" in packages else ("connect", "read", "write")
         self.can_be_cancelled: bool = not self._has_pool and "pyreqwest" not in packages
@@ -64,9 +71,7 @@ class HttpxAdapter:
             Exception: The request failed. The exception is that of the HTTP library.
         """
         exchange.trusts_connect_errors = self._trusted
-        exchange.reports_sending = (
-            self._has_pool and is_unmodified(type(self._transport)) and is_unmodified(httpcore.AsyncConnectionPool)
-        )
+        exchange.reports_sending = self._has_pool and all(map(is_unmodified, self._sending_types))
         try:
             response = await self._transport.handle_async_request(self._for_httpx(request, exchange))
         except BaseException:

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpcore
 import httpx
+import httpx2
 import pytest
 
 from plivo_record_async import PlivoRecordError, RecordClient
@@ -25,7 +26,10 @@ Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
 def client_over(
-    transport: httpx.AsyncBaseTransport | None = None, *, max_retries: int = 0, **options: Any
+    transport: httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport | None = None,
+    *,
+    max_retries: int = 0,
+    **options: Any,
 ) -> RecordClient:
     """Return a client that sends over ``transport`` and does not retry."""
     return RecordClient(AUTH_ID, TOKEN, transport=transport, max_retries=max_retries, **options)

@@ -7,12 +7,18 @@ from typing import Any, Literal
 
 import attrs
 import httpx
+import httpx2
 import pytest
 
 from plivo_record_async import fast_transport
 from tests.support.clients.calls import CANNOT_TELL, SENT
 
-__all__ = ["ALL_ROUTES", "DIRECT", "Route", "on_every_route", "on_routes"]
+__all__ = ["ALL_ROUTES", "DIRECT", "Route", "httpx2_transport", "on_every_route", "on_routes"]
+
+
+def httpx2_transport(**options: Any) -> httpx2.AsyncHTTPTransport:
+    """Return a transport of httpx2 with the certificates of httpx. Otherwise it would read those of the system, slowly."""
+    return httpx2.AsyncHTTPTransport(verify=httpx.create_ssl_context(), **options)
 
 
 @attrs.frozen
@@ -20,11 +26,11 @@ class Route:
     """A transport, and the proxy that it goes through.
 
     Attributes:
-        transport: ``default``, ``httpx`` or ``fast``.
+        transport: ``default``, ``httpx``, ``httpx2`` or ``fast``.
         proxy: How a proxy is used: ``forward`` for a plain http address, ``tunnel`` (CONNECT) for https.
     """
 
-    transport: Literal["default", "httpx", "fast"]
+    transport: Literal["default", "httpx", "httpx2", "fast"]
     proxy: Literal["nothing", "forward", "tunnel"] = "nothing"
 
     def __str__(self) -> str:
@@ -37,6 +43,8 @@ class Route:
                 return {"proxy": proxy}
             case "httpx":
                 return {"transport": httpx.AsyncHTTPTransport(proxy=proxy, **pool)}
+            case "httpx2":
+                return {"transport": httpx2_transport(proxy=proxy, **pool)}
             case "fast":
                 return {"proxy": proxy, "transport": fast_transport()}
 
@@ -54,7 +62,9 @@ class Route:
 DIRECT = Route("default")
 
 ALL_ROUTES = [
-    Route(transport, proxy) for proxy in ("nothing", "forward", "tunnel") for transport in ("default", "httpx", "fast")
+    Route(transport, proxy)
+    for proxy in ("nothing", "forward", "tunnel")
+    for transport in ("default", "httpx", "httpx2", "fast")
 ]
 
 

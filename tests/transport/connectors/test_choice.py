@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import httpx2
 import pytest
 import respx
 from httpx_aiohttp import AiohttpTransport
@@ -17,6 +18,7 @@ from httpx_aiohttp import AiohttpTransport
 from plivo_record_async import ConfigurationError, RecordingStarted, fast_transport
 from plivo_record_async.transport.connectors.connector import NativeTransport
 from tests.support.clients.mock_transport import BASIC, STARTED, client_over
+from tests.support.clients.routes import httpx2_transport
 from tests.support.servers.request_recorder import RequestRecorder
 
 
@@ -44,10 +46,10 @@ async def test_default_and_httpx_transports_send_the_same(base_url: str, host: s
     assert request.content == b"{}"
 
 
-@pytest.mark.parametrize("make", [None, httpx.AsyncHTTPTransport, fast_transport, AiohttpTransport])
+@pytest.mark.parametrize("make", [None, httpx.AsyncHTTPTransport, httpx2_transport, fast_transport, AiohttpTransport])
 @pytest.mark.parametrize("encoding", ["gzip", "deflate"])
 async def test_compressed_response_is_read_with_every_transport(
-    make: Callable[[], httpx.AsyncBaseTransport] | None, encoding: str
+    make: Callable[[], httpx.AsyncBaseTransport | httpx2.AsyncBaseTransport] | None, encoding: str
 ) -> None:
     pack = gzip.compress if encoding == "gzip" else zlib.compress
     body = pack(b'{"api_id": "a", "recording_id": "r"}')
@@ -59,9 +61,14 @@ async def test_compressed_response_is_read_with_every_transport(
         assert await client.start_recording("standup") == RecordingStarted(api_id="a", recording_id="r")
 
 
-@pytest.mark.parametrize("transport", [httpx.HTTPTransport, "http://proxy", object(), httpx.AsyncClient])
+@pytest.mark.parametrize(
+    "transport", [httpx.HTTPTransport, "http://proxy", object(), httpx.AsyncClient, httpx2.HTTPTransport(verify=False)]
+)
 def test_invalid_transport_raises_configuration_error(transport: Any) -> None:
-    with pytest.raises(ConfigurationError, match=r"transport must be an httpx\.AsyncBaseTransport, not "):
+    with pytest.raises(
+        ConfigurationError,
+        match=r"transport must be an httpx\.AsyncBaseTransport or an httpx2\.AsyncBaseTransport, not ",
+    ):
         client_over(transport)
 
 
