@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import attrs
+import httpcore2  # noqa: F401 - httpx2 would import it in the event loop, which may not be blocked
 import httpx
 import httpx2
 import pytest
@@ -17,7 +18,7 @@ __all__ = ["ALL_ROUTES", "DIRECT", "Route", "httpx2_transport", "on_every_route"
 
 
 def httpx2_transport(**options: Any) -> httpx2.AsyncHTTPTransport:
-    """Return a transport of httpx2 with the certificates of httpx. Otherwise it would read those of the system, slowly."""
+    """Return a transport of httpx2 with the certificates of httpx. Its default is to read those of the system."""
     return httpx2.AsyncHTTPTransport(verify=httpx.create_ssl_context(), **options)
 
 

@@ -62,7 +62,8 @@ async def test_compressed_response_is_read_with_every_transport(
 
 
 @pytest.mark.parametrize(
-    "transport", [httpx.HTTPTransport, "http://proxy", object(), httpx.AsyncClient, httpx2.HTTPTransport(verify=False)]
+    "transport",
+    [httpx.HTTPTransport, "http://proxy", object(), httpx.AsyncClient, httpx2.HTTPTransport(verify=False)],
 )
 def test_invalid_transport_raises_configuration_error(transport: Any) -> None:
     with pytest.raises(
