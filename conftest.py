@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sysconfig
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from anyio.from_thread import start_blocking_portal
@@ -20,6 +21,7 @@ from sybil import Example, Sybil
 from sybil.evaluators.python import pad
 from sybil.integration.pytest import SybilItem
 from sybil.parsers import myst, rest
+from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
 from plivo_record_async.emulator import Emulator
 
@@ -65,16 +67,21 @@ def run_console(example: Example) -> None:
     assert done.stdout.strip() == expected.strip(), done.stdout  # noqa: S101 - it is a test
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell pytest-xdist which tests one process runs: those of a file, or those of a file and a route.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """With ``--dist loadfile``, run the tests of a file one after another, except those of the faults."""
+    return ByFileOrFault(config, log) if config.getvalue("dist") == "loadfile" else None
 
-    The examples of a document build on each other. The tests that run on every route wait for a server most of the
-    time, and would be the last to end if one process ran them all.
+
+class ByFileOrFault(LoadFileScheduling):  # type: ignore[misc]
+    """Runs the tests of a file in one process, because the examples of a document build on each other.
+
+    The tests of the faults do not, and they wait for a server most of the time. If one process ran all of a file, they
+    would be the last to end.
     """
-    for item in items:
-        parameters = getattr(item, "callspec", None)
-        route = parameters.params.get("route", "") if parameters else ""
-        item.add_marker(pytest.mark.xdist_group(f"{item.nodeid.partition('::')[0]} {route}".rstrip()))
+
+    def _split_scope(self, nodeid: str) -> str:
+        return nodeid if nodeid.startswith("tests/faults/") else nodeid.partition("::")[0]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:

@@ -20,8 +20,8 @@ nox.options.stop_on_first_error = False
 PYPROJECT = nox.project.load_toml("pyproject.toml")
 PACKAGE = Path("plivo_record_async")
 
-PARALLEL = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadgroup")
-"""Two processes for each processor, because most tests wait for a server. ``conftest.py`` forms the groups."""
+PARALLEL = ("-n", str(2 * (os.cpu_count() or 1)), "--dist", "loadfile")
+"""Two processes for each processor, because most tests wait for a server. ``conftest.py`` distributes them."""
 
 ABOUT = """
 import os, platform, sys
