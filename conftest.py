@@ -70,7 +70,7 @@ def run_console(example: Example) -> None:
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
     """With ``--dist loadfile``, run the tests of a file one after another, except those of the faults."""
-    return ByFileOrFault(config, log) if config.getvalue("dist") == "loadfile" else None
+    return ByFileOrFault(config, log) if config.option.dist == "loadfile" else None
 
 
 class ByFileOrFault(LoadFileScheduling):  # type: ignore[misc]

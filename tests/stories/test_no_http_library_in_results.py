@@ -12,8 +12,8 @@ import httpx2
 import pytest
 
 import plivo_record_async
-import plivo_record_async.transport.connectors.httpx2_adapter  # its import reads files, so not in the event loop
 from plivo_record_async import PlivoRecordError, errors
+from plivo_record_async.transport.connectors import httpx2_adapter as httpx2_adapter  # noqa: PLC0414 - reads files
 from tests.support.clients.mock_transport import client_over
 from tests.support.samples.http_failures import LIBRARY_FAILURES, instance
 

@@ -5,7 +5,7 @@ httpx2 continues httpx under another name, with the same classes: https://github
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -99,7 +99,7 @@ class _Stream(httpx.AsyncByteStream):
 
 
 @contextmanager
-def _exceptions_of_httpx() -> Iterator[None]:
+def _exceptions_of_httpx() -> Generator[None]:
     """Raise the exception of httpx that has the same name as one of httpx2."""
     try:
         yield

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import attrs
-import httpcore2  # noqa: F401 - httpx2 would import it in the event loop, which may not be blocked
+import httpcore2 as httpcore2  # noqa: PLC0414 - httpx2 would import it in the event loop, which may not be blocked
 import httpx
 import httpx2
 import pytest
