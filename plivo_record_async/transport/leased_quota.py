@@ -118,7 +118,11 @@ class LeasedQuota(Quota):
     @property
     def trouble(self) -> str | None:
         """Why there are no permits, if the reason is not that they are in use."""
-        return self._trouble if self._limit == 0 else None
+        if self._limit > 0 or self._run is None:
+            return None
+        if self._trouble is None and self._run.holder.validity.seconds_left(self._read()) <= 0:
+            return f"{self._name}: no renewal of the lease has been answered yet"
+        return self._trouble
 
     async def open(self) -> Callable[[], Awaitable[None]]:
         """Begin to hold permits in the running event loop, unless this process does so already.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor, Future
 from datetime import UTC, datetime, timedelta
@@ -360,7 +361,30 @@ def test_trouble_is_logged_once_and_its_end_too(caplog: pytest.LogCaptureFixture
     ]
 
 
-# Event loops
+# Real threads, and event loops
+
+
+class BlockedTable:
+    """A table whose renewals wait until the test ends."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def renew(self, renewal: Renewal) -> Share:
+        self.released.wait(30)
+        raise OSError("no route")
+
+    def close(self) -> None:
+        pass
+
+
+async def test_trouble_is_known_before_the_first_renewal_has_ended() -> None:
+    table = BlockedTable()
+    quota = LeasedQuota(RateLimit(30, per=PER), lambda: table, name="the quota")
+    close = await quota.open()
+    assert quota.trouble == "the quota: no renewal of the lease has been answered yet"
+    table.released.set()
+    await close()
 
 
 class UnsharedTable:
