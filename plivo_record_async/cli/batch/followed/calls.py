@@ -129,9 +129,9 @@ class FollowedCalls:
         try:
             outcome = Succeeded(item, await self._result(item, recording))
         except asyncio.CancelledError:
-            outcome = Failed(item, await self._unfinished(recording, "the batch ended before"))
+            outcome = Failed(item, await self._unfinished(recording, f"the batch ended before it was {self.stage}"))
         except (ClosedError, StoreError) as error:
-            outcome = Failed(item, await self._unfinished(recording, f"the store cannot be used ({error}), so"))
+            outcome = Failed(item, await self._unfinished(recording, f"the store cannot be used: {error}"))
         except Exception as error:  # noqa: BLE001 - the error is the outcome of the item
             outcome = Failed(item, error)
         self.following -= 1
@@ -164,13 +164,16 @@ class FollowedCalls:
             )
         return record
 
-    async def _unfinished(self, recording: TrackedRecording, reason: str) -> UnfinishedError:
-        status = None
-        with suppress(ClosedError, StoreError, UnknownStartError):
-            status = await recording.status()
+    async def _unfinished(self, recording: TrackedRecording, reason: str) -> Exception:
+        """Return the error of a start whose recording is no longer followed."""
+        record = None
+        with suppress(ClosedError, StoreError):
+            record = await self.store.get(recording.start_id)
+        if record is not None and progress_of(record, "accepted") == "pending":
+            return _unknown(record)
         return UnfinishedError(
-            f"start {recording.start_id} was made, but {reason} the recording was not seen to be {self.stage}",
-            recording=status,
+            f"start {recording.start_id} of {recording.conference_name!r} was made, but {reason}",
+            recording=None if record is None else record.status,
         )
 
 
