@@ -14,6 +14,8 @@ from datetime import datetime, timedelta
 from math import inf
 from typing import Final
 
+import attrs
+
 from plivo_record_async.errors import PlivoRecordError, StoreError, UnknownStartError
 from plivo_record_async.protocol.api.listing import Listing
 from plivo_record_async.protocol.models import Recording
@@ -58,6 +60,7 @@ class ListReader:
         self._apply = apply
         self._last_reading = -inf
         self._read_until: datetime | None = None
+        self._reading: _Reading | None = None
         self._pages = 1
         self._finished = _RecentIds()
         self._unmatched = _RecentIds()
@@ -75,22 +78,25 @@ class ListReader:
         try:
             await self._find_ended(self._reconciler.plivo_time() or clocks.wall)
         except StoreError:
+            self._reading = None  # the rows of the last page are read again
             raise
         except PlivoRecordError:
             log.exception("Plivo's list of recordings could not be read; it will be read again after the list interval")
 
     async def _find_ended(self, began: datetime) -> None:
         """Find the open recordings that have ended before a time, in the list or, if that is cheaper, one by one."""
+        if self._reading is not None:
+            await self._read_pages(self._reading)
+            return
         few: list[FollowedRecording] = []
         async for record in self._open():
             few.append(record)
             if len(few) == self._pages:
-                complete = await self._read_list()
-                break
-        else:
-            self._pages = max(1, self._pages - 1)
-            complete = await self._queue.reconcile_all(record.start_id for record in few if record.recording_id)
-        if complete:
+                self._reading = await self._begin_reading(began)
+                await self._read_pages(self._reading)
+                return
+        self._pages = max(1, self._pages - 1)
+        if await self._queue.reconcile_all(record.start_id for record in few if record.recording_id):
             self._read_until = began
 
     async def _open(self) -> AsyncGenerator[FollowedRecording]:
@@ -104,21 +110,27 @@ class ListReader:
                     yield record
             page = await store.records(states=OPEN_STATES, updated_after=updated_after, older_than=page[-1])
 
-    async def _read_list(self) -> bool:
-        """Read the rows since the last reading, and return whether all of them were read."""
+    async def _begin_reading(self, began: datetime) -> _Reading:
+        """Return a reading that begins where the last one has ended, or else before the oldest open recording."""
         overlap = max(_MIN_OVERLAP, self._ledger.tracking.absence_grace)
         added_after = None if self._read_until is None else self._read_until - overlap
         beginning = added_after or min([self._reconciler.window(record).added_after async for record in self._open()])
-        listing, pages = Listing(added_after=beginning, now=self._ledger.now()), 0
-        while listing.request is not None:
-            rows = listing.take(await self._reconciler.send(listing.request))
-            pages += 1
+        listing = Listing(added_after=beginning, now=self._ledger.now())
+        return _Reading(listing=listing, began=began, is_first=added_after is None)
+
+    async def _read_pages(self, reading: _Reading) -> None:
+        """Read the pages of a reading that were not read yet. If one cannot be read, the next call continues there."""
+        while reading.listing.request is not None:
+            rows = reading.listing.take(await self._reconciler.send(reading.listing.request))
+            reading.pages += 1
             for row in rows:
                 with suppress(UnknownStartError):  # the start was forgotten meanwhile
                     await self._take(row)
-        if added_after is not None:
-            self._pages = max(1, pages)
-        return listing.complete
+        self._reading = None
+        if not reading.is_first:
+            self._pages = reading.pages
+        if reading.listing.complete:
+            self._read_until = reading.began
 
     async def _take(self, row: Recording) -> None:
         """Apply a row to the record with its ID, or compare it with the open recordings of its conference."""
@@ -147,6 +159,23 @@ class ListReader:
 
     def _is_open(self, record: FollowedRecording) -> bool:
         return record.ended is None and needs_plivo(record) and self._reconciler.owns(record)
+
+
+@attrs.define(kw_only=True)
+class _Reading:
+    """One reading of the list.
+
+    Attributes:
+        listing: The pages.
+        began: When the reading began, by Plivo's clock.
+        is_first: Whether the list was not read before.
+        pages: The number of pages that were read.
+    """
+
+    listing: Listing
+    began: datetime
+    is_first: bool
+    pages: int = 0
 
 
 class _RecentIds:

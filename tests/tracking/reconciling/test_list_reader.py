@@ -134,14 +134,26 @@ async def test_recording_that_is_listed_late_is_found() -> None:
         assert await its.states() == {"start-1": "recorded"}
 
 
-async def test_incomplete_list_is_read_again_from_its_beginning() -> None:
+async def test_reading_continues_at_the_page_that_could_not_be_read() -> None:
     async with scenario() as its:
-        await its.start(recording_id="rec-1")
+        for number in range(60):
+            await its.start(f"start-{number}", recording_id=f"rec-{number}")
+        its.plivo.rows = [listed(f"rec-{number}") for number in range(50)]
+        hold = its.store.hold("find")
+        its.now += MINUTE
+        reading = asyncio.create_task(its.reader.read())
+        await its.store.called("find")
         its.plivo.broken = True
-        await its.read()
+        hold.set()
+        await reading
+        assert list((await its.states()).values()).count("recorded") == 20
+        assert await its.read() == ["Recording/"]
         its.plivo.broken = False
+        assert await its.read() == ["Recording/"] * 2
+        assert its.plivo.requests[-1].url.params["offset"] == "40"
+        assert list((await its.states()).values()).count("recorded") == 50
         await its.read()
-        assert its.added_after() < NOW
+        assert its.added_after() == NOW + MINUTE - DEFAULT_TRACKING.absence_grace
 
 
 async def test_failure_of_the_store_is_passed_on() -> None:
