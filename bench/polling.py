@@ -30,14 +30,14 @@ TRACKING = TrackingPolicy(poll_interval=timedelta(seconds=STEP))
 class Measured(NamedTuple):
     """The requests that were sent besides the starts, and how long after its end each recording was found."""
 
-    count: int
+    recordings: int
     requests: int
     delays: list[float]
 
     def row(self) -> str:
         middle, longest = median(self.delays), max(self.delays)
-        each = self.requests / self.count
-        return f"| {self.count:,} | {self.requests:,} | {each:.2f} | {middle:.0f} s | {longest:.0f} s |"
+        each = self.requests / self.recordings
+        return f"| {self.recordings:,} | {self.requests:,} | {each:.2f} | {middle:.0f} s | {longest:.0f} s |"
 
 
 async def settled(plivo: Emulator) -> int:
@@ -65,6 +65,7 @@ async def measure(count: int) -> Measured:
             chance = random.Random(count)
             ends = sorted((chance.uniform(0, HOUR), room) for room in rooms)
             ended: dict[str, datetime] = {}
+            sent = count
             for now in range(0, 2 * HOUR, STEP):
                 while ends and ends[0][0] <= now:
                     room = ends.pop(0)[1]

@@ -11,6 +11,8 @@ import httpx
 import pytest
 
 from plivo_record_async import MemoryStore, RateLimit, ServerError, _clock
+from plivo_record_async.protocol.api.endpoints import get_recording, get_transcription, list_recordings
+from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
 from plivo_record_async.protocol.recording.evidence import (
     CandidatesFound,
@@ -306,6 +308,33 @@ def test_reconciliation_uses_a_tenth_of_the_quota(rows: int) -> None:
     for begin_ in times:
         assert sum(begin_ <= time < begin_ + 5.0 for time in times) <= 30
         assert sum(begin_ <= time < begin_ + 2.5 for time in times) <= 15
+
+
+def test_all_questions_together_use_a_tenth_of_the_quota() -> None:
+    """Single recordings, the list of all recordings, and transcripts share one tenth."""
+    times: list[float] = []
+
+    async def asking() -> None:
+        loop = asyncio.get_running_loop()
+
+        async def noted(_: httpx.Request) -> httpx.Response:
+            times.append(loop.time())
+            return httpx.Response(404)
+
+        transport = httpx.MockTransport(noted)
+        async with ScriptedPlivo().client(
+            rate_limit=RateLimit(300, per=5.0), transport=transport, timeout=600
+        ) as client:
+            reconciler = Reconciler(client, MemoryStore(), read=lambda: at(NOW))
+            requests: list[Request[Any]] = [get_recording("r"), list_recordings(), get_transcription("r")]
+            questions = [reconciler.send(request) for request in requests for _ in range(40)]
+            questions += [reconciler.reconcile(UNKNOWN, DEFAULT_TRACKING) for _ in range(40)]
+            await asyncio.gather(*questions, return_exceptions=True)
+
+    virtual_time.run(asking())
+    assert len(times) == 160
+    for begin_ in times:
+        assert sum(begin_ <= time < begin_ + 5.0 for time in times) <= 30
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
