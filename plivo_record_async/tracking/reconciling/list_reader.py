@@ -24,6 +24,7 @@ from plivo_record_async.protocol.recording.reconcile import match_rows
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import OPEN_STATES, needs_plivo
 from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.tracking.reconciling.recent_ids import RecentIds
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.reconciling.reconciliation_queue import ReconciliationQueue
 
@@ -31,9 +32,6 @@ __all__ = ["ListReader"]
 
 _MIN_OVERLAP: Final = timedelta(minutes=1)
 """The shortest time that two readings have in common. The clocks of this machine and of Plivo may differ."""
-
-_REMEMBERED: Final = 10_000
-"""The number of rows that are remembered, so that nothing is done for them again in the next readings."""
 
 _MAX_CANDIDATES: Final = 20
 """The most open recordings of one conference that are compared with a row."""
@@ -62,8 +60,8 @@ class ListReader:
         self._read_until: datetime | None = None
         self._reading: _Reading | None = None
         self._pages = 1
-        self._finished = _RecentIds()
-        self._unmatched = _RecentIds()
+        self._finished = RecentIds()
+        self._unmatched = RecentIds()
 
     async def read(self) -> None:
         """Find the open recordings that have ended, if the list interval has passed since this was last done.
@@ -176,18 +174,3 @@ class _Reading:
     began: datetime
     is_first: bool
     pages: int = 0
-
-
-class _RecentIds:
-    """The IDs that were added last."""
-
-    def __init__(self) -> None:
-        self._ids: dict[str, None] = {}
-
-    def __contains__(self, recording_id: str) -> bool:
-        return recording_id in self._ids
-
-    def add(self, recording_id: str) -> None:
-        self._ids[recording_id] = None
-        if len(self._ids) > _REMEMBERED:
-            del self._ids[next(iter(self._ids))]

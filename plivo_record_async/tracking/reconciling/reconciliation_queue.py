@@ -17,6 +17,7 @@ from plivo_record_async.protocol.recording.evidence import Evidence, RecordingFo
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import OPEN_STATES, is_due, lacks_end, lacks_transcript, needs_plivo
 from plivo_record_async.tracking.ledger import Ledger
+from plivo_record_async.tracking.reconciling.recent_ids import RecentIds
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
 from plivo_record_async.tracking.reconciling.transcript_reader import TranscriptReader
 from plivo_record_async.tracking.tasks import BackgroundTasks
@@ -29,9 +30,6 @@ MAX_CONCURRENT = 4
 
 MIN_INTERVAL = 60.0
 """Seconds between two reconciliations of one recording that callbacks cause, because outsiders may send callbacks."""
-
-_REMEMBERED = 10_000
-"""The number of rows whose starts are remembered."""
 
 _BEING_SENT: Final[frozenset[RecordingState]] = frozenset({"planned", "sending"})
 _UNRESOLVED_STATES: Final = _BEING_SENT | OPEN_STATES
@@ -67,7 +65,7 @@ class ReconciliationQueue:
         self._waiting: dict[str, bool] = {}  # whether to reconcile even if the end is known
         self._recent: dict[str, bool] = {}  # whether to reconcile again when the interval is over
         self._transcripts = TranscriptReader(ledger, reconciler, tasks, apply)
-        self._matched: dict[str, str] = {}  # the start to which each row was matched
+        self._matched = RecentIds()  # the start to which each row was matched
         self._workers = 0
 
     @property
@@ -116,14 +114,10 @@ class ReconciliationQueue:
 
     def _may_apply(self, record: FollowedRecording, evidence: Evidence) -> bool:
         """Return whether a row is not being matched to another start of the conference at the same moment."""
-        if not isinstance(evidence, RecordingFound) or record.recording_id is not None:
+        row_id = evidence.recording.recording_id if isinstance(evidence, RecordingFound) else None
+        if row_id is None or record.recording_id is not None:
             return True
-        row = evidence.recording
-        if row.recording_id is None:
-            return True
-        if len(self._matched) >= _REMEMBERED:
-            del self._matched[next(iter(self._matched))]
-        return self._matched.setdefault(row.recording_id, record.start_id) == record.start_id
+        return self._matched.add(row_id, record.start_id) == record.start_id
 
     async def reconcile_unresolved(self) -> AsyncGenerator[FollowedRecording]:
         """Ask Plivo once about every recording that is not resolved, a few at a time.

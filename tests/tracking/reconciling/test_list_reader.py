@@ -191,6 +191,15 @@ async def test_recording_whose_answer_had_only_a_url_is_found_by_the_file() -> N
         assert (record.state, record.recording_id) == ("recorded", "rec-1")
 
 
+async def test_row_is_not_compared_with_a_recording_of_another_account() -> None:
+    async with scenario() as its:
+        await its.start(url="https://f/other.mp3")
+        await its.start("foreign", url="https://f/one.mp3", auth_id="MAYYYYYYYYYYYYYYYYYY")
+        its.plivo.rows = [listed("rec-1", recording_url="https://f/one.mp3")]
+        await its.read()
+        assert await its.states() == {"start-1": "started", "foreign": "started"}
+
+
 async def test_two_recordings_in_one_room_at_the_same_time_are_told_apart_by_their_files() -> None:
     async with scenario() as its:
         await its.start("start-1", url="https://f/one.mp3")

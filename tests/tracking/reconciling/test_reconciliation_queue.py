@@ -113,6 +113,16 @@ async def test_evidence_of_plivo_is_applied() -> None:
         assert (await its.ledger.get("start-1")).gone_at is not None
 
 
+async def test_recording_of_another_account_is_not_asked_about() -> None:
+    plivo = ScriptedPlivo()
+    async with tracker_parts(plivo, tracking=PATIENT) as its:
+        foreign = attrs.evolve(unknown(tracking=PATIENT), auth_id="MAYYYYYYYYYYYYYYYYYY")
+        its.follower.act(await its.store.create(foreign), [Reconcile()])
+        while other_tasks():
+            await asyncio.wait(other_tasks())
+    assert plivo.requests == []
+
+
 # Everything that is not resolved
 
 
