@@ -27,7 +27,7 @@ from plivo_record_async.transport.quota import Quota
 
 __all__ = ["LeasedQuota", "QuotaTable"]
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 T = TypeVar("T")
 

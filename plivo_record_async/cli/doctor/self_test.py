@@ -97,7 +97,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.request: ArrivedRequest | None = None
-        self.answer = f"received by plivo-record doctor: {secrets.token_hex(8)}\n".encode()
+        self.answer: bytes = f"received by plivo-record doctor: {secrets.token_hex(8)}\n".encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Any) -> None:
         """Serve one HTTP request.

@@ -75,14 +75,20 @@ def _be_verbose(context: click.Context, _option: click.Parameter, value: bool) -
         context.meta[_VERBOSE] = True
 
 
-verbose_option = click.option(
-    "-v",
-    "--verbose",
-    is_flag=True,
-    expose_value=False,
-    callback=_be_verbose,
-    help="Show the messages of the package's log on standard error.",
-)
+def verbose_option(command: CommandT) -> CommandT:
+    """Add the option ``--verbose`` to a command.
+
+    Args:
+        command: The command.
+    """
+    return click.option(
+        "-v",
+        "--verbose",
+        is_flag=True,
+        expose_value=False,
+        callback=_be_verbose,
+        help="Show the messages of the package's log on standard error.",
+    )(command)
 
 
 def is_verbose() -> bool:

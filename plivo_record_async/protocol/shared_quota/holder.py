@@ -34,8 +34,8 @@ class LeaseHolder:
     """
 
     def __init__(self, holder_id: str, limit: int, timing: LeaseTiming) -> None:
-        self.permits = 0
-        self.validity = Validity(timing)
+        self.permits: int = 0
+        self.validity: Validity = Validity(timing)
         self._id, self._limit, self._timing = holder_id, limit, timing
         self._target = limit
         self._joined = 0

@@ -17,7 +17,7 @@ from plivo_record_async.tracking.tasks import BackgroundTasks
 
 __all__ = ["TranscriptReader"]
 
-log = logging.getLogger("plivo_record_async")
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
 class TranscriptReader:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Generator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import httpcore2
 import httpx
 import httpx2
 
-from plivo_record_async.transport.connectors.connector import AdaptedTransport
+from plivo_record_async.transport.connectors.connector import AdaptedTransport, OtherTransport
 
 __all__ = ["Httpx2Transport", "adapt"]
 
@@ -34,10 +34,10 @@ class Httpx2Transport(AdaptedTransport):
         original: The transport of httpx2.
     """
 
-    pool_types = (httpx2.AsyncHTTPTransport, httpcore2.AsyncConnectionPool)
+    pool_types: ClassVar[tuple[type, type]] = (httpx2.AsyncHTTPTransport, httpcore2.AsyncConnectionPool)
 
     def __init__(self, original: httpx2.AsyncBaseTransport) -> None:
-        self.original = original
+        self.original: OtherTransport = original
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return its response, whose body has not been read.
