@@ -65,6 +65,15 @@ def packaged_binaries() -> Path:
     return copies / installed.name / "pginstall"
 
 
+_WATCHER: Final = """
+read -r _
+kill -QUIT "$(head -n 1 "$1/data/postmaster.pid")"
+sleep 1
+rm -rf "$1"
+"""
+"""A program that ends a server and deletes its directory when its standard input is closed."""
+
+
 class PostgresServer:
     """A server with an empty database cluster in a temporary directory. It listens on a Unix socket.
 
@@ -93,11 +102,18 @@ class PostgresServer:
         except BaseException:
             shutil.rmtree(self.directory, ignore_errors=True)
             raise
+        # If this process is killed, its end of the pipe is closed.
+        command = ["sh", "-c", _WATCHER, "sh", str(self.directory)]
+        self._watcher = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        with self._watcher:
+            self._watcher.kill()
         self.stop()
         shutil.rmtree(self.directory)
 
