@@ -36,7 +36,7 @@ def test_transcript_and_history_are_values_of_the_status_and_not_shown() -> None
 
 def test_one_state_and_several_become_a_tuple_without_repetitions_in_the_order_of_the_lifecycle() -> None:
     assert as_states("unknown") == ("unknown",)
-    assert as_states(each for each in reversed(STATES)) == STATES
+    assert as_states(reversed(STATES)) == STATES
     assert as_states({"absent": 1, "planned": 2}) == ("planned", "absent")
     assert as_states(["unknown", "unknown", "sending"]) == ("sending", "unknown")
 
