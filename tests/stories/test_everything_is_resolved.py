@@ -91,20 +91,22 @@ def is_final(record: FollowedRecording) -> bool:
     return record.state in {"absent", "rejected", "failed", "not_sent"}
 
 
-async def final_records(path: Path) -> dict[str, FollowedRecording]:
-    """Wait until every record is final; return the records by their rooms."""
-    store, records = SQLiteStore(path), dict[str, FollowedRecording]()
-    pages: list[FollowedRecording] = []
-    while page := await store.records(older_than=pages[-1] if pages else None):
-        pages += page
-    for record in pages:
-        latest: FollowedRecording | None = record
-        while latest is not None and not is_final(latest):
-            latest = await store.watch(record.start_id, version=latest.version)
-        assert latest is not None
-        records[latest.conference_name] = latest
+async def final_records(path: Path, count: int) -> dict[str, FollowedRecording]:
+    """Wait until so many records are all final; return them by their rooms."""
+    store = SQLiteStore(path)
+    while True:  # a record that changes while the pages are read may be missing in them
+        records: list[FollowedRecording] = []
+        while page := await store.records(older_than=records[-1] if records else None):
+            records += page
+        open_records = [record for record in records if not is_final(record)]
+        if len(records) == count and not open_records:
+            break
+        for record in open_records:
+            latest: FollowedRecording | None = record
+            while latest is not None and not is_final(latest):
+                latest = await store.watch(record.start_id, version=latest.version)
     await store.aclose()
-    return records
+    return {record.conference_name: record for record in records}
 
 
 async def play(lives: Lives, chance: random.Random) -> dict[str, FollowedRecording]:
@@ -122,7 +124,7 @@ async def play(lives: Lives, chance: random.Random) -> dict[str, FollowedRecordi
     async with lives.life() as output:
         await lives.start(output)  # those of which nothing was sent before
         await end(plivo, rooms)
-        return await final_records(lives.path)
+        return await final_records(lives.path, lives.count)
 
 
 async def end(plivo: Emulator, rooms: Sequence[str]) -> None:
@@ -163,7 +165,7 @@ async def test_every_start_has_a_final_state_that_agrees_with_plivo(
     tmp_path: Path, blockbuster: BlockBuster, request: pytest.FixtureRequest, *, polls: bool
 ) -> None:
     blockbuster.deactivate()  # processes are started and killed
-    count: int = request.config.getoption("--starts")
+    count = int(request.config.getoption("--starts") or 0)
     with free_listener() as listener:
         port = 0 if polls else listener.getsockname()[1]
     began = _clock.now()
