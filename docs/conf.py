@@ -33,7 +33,7 @@ nitpick_ignore_regex = [
     # names of other projects, because their documentation is not fetched,
     (
         "py:.*",
-        r"(_?asyncio|anyio|_?pytest|builtins|collections|contextlib|datetime|httpx|os|pathlib|types|typing)(\..*)?",
+        r"(_?asyncio|anyio|_?pytest|builtins|collections|contextlib|datetime|httpx2?|os|pathlib|types|typing)(\..*)?",
     ),
     # type variables in signatures,
     ("py:(class|obj)", r"plivo_record_async\.[\w.]*T(_co)?"),

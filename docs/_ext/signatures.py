@@ -31,6 +31,8 @@ _SHORTER = [
     # An alias that Sphinx does not resolve.
     (re.compile(r"TypeAliasForwardRef\('([\w.]+)'\)"), r"\1"),
     (re.compile(r"\bdatetime\.timedelta\("), "timedelta("),
+    # The methods of a class of httpx2, which may not be installed.
+    (re.compile(r"~?[\w.]+\.OtherTransport\b"), "httpx2.AsyncBaseTransport"),
     # Frozen values whose arguments all have their defaults.
     (re.compile(rf"\b(CallbackPolicy|TrackingPolicy)\({_NESTED}\)"), r"\1()"),
 ]
