@@ -87,8 +87,11 @@ class FollowedCalls:
             self._outcomes.put_nowait(None)
 
     def end_following(self) -> None:
-        """End following. The outcome of each recording that is still followed is an `UnfinishedError`."""
-        if not self._ended:
+        """End following. The outcome of each recording that is still followed is an `UnfinishedError`.
+
+        A recording whose acceptance is awaited has its own outcome, because this wait ends at once.
+        """
+        if not self._ended and self.stage != "accepted":
             self._ended = True
             for task in self._tasks:
                 _cancel_after_its_first_step(task)
@@ -121,7 +124,7 @@ class FollowedCalls:
         self.following += 1
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        if self._ended and self.stage != "accepted":
+        if self._ended:
             _cancel_after_its_first_step(task)
 
     async def _follow(self, item: Item[Any], recording: TrackedRecording) -> None:

@@ -117,6 +117,16 @@ async def test_end_of_following_leaves_no_outcome_out(plivo: Emulator) -> None:
     assert sorted(outcome.request.number for outcome in outcomes) == [1, 2]
 
 
+async def test_end_of_following_keeps_the_outcome_of_a_start_that_was_accepted(plivo: Emulator) -> None:
+    async with followed(plivo, MemoryStore(), stage="accepted") as calls:
+        task = asyncio.create_task(all_outcomes(calls, *ITEMS))
+        while not calls.following:
+            await asyncio.sleep(0)
+        calls.end_following()
+        outcomes = await task
+    assert [outcome.result.status.state for outcome in outcomes] == ["started", "started"]
+
+
 async def test_store_that_fails_leaves_a_start_unfinished(plivo: Emulator) -> None:
     store = FlakyStore()
     async with followed(plivo, store) as calls:
