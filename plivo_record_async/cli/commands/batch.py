@@ -16,6 +16,7 @@ from plivo_record_async.cli.batch.followed.tracking import check_followable
 from plivo_record_async.cli.batch.reading import Source
 from plivo_record_async.cli.batch.running import Calls
 from plivo_record_async.cli.batch.sending import ApiCalls, check_not_transcribed
+from plivo_record_async.cli.input.arguments import InputFile
 from plivo_record_async.cli.input.items import Items
 from plivo_record_async.cli.input.options import json_option, store_option, timeout_option
 from plivo_record_async.cli.output.exit_codes import ExitCode
@@ -52,7 +53,7 @@ def _batch_options(command: CommandT) -> CommandT:
             show_default=True,
             help="The number of concurrent calls.",
         ),
-        click.argument("file", type=click.File("rb"), default="-"),
+        click.argument("file", type=InputFile(), default="-"),
     ):
         command = option(command)
     return command

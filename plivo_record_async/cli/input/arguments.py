@@ -1,16 +1,17 @@
-"""The types of arguments that are checked before anything is sent: IDs, names and times."""
+"""The types of arguments that are checked before anything is sent: IDs, names, times and files."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import click
 
 from plivo_record_async.protocol.arguments import path_segment
 
-__all__ = ["CONFERENCE_NAME", "RECORDING_ID", "CheckedText", "Time"]
+__all__ = ["CONFERENCE_NAME", "RECORDING_ID", "CheckedText", "InputFile", "Time"]
 
 
 class CheckedText(click.types.StringParamType):
@@ -65,3 +66,25 @@ class Time(click.DateTime):
             return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is not a time such as 2026-05-01 or 2026-05-01T09:30:00+02:00.", param, ctx)
+
+
+class InputFile(click.File):
+    """The type of a file that is read as bytes. ``-`` is standard input."""
+
+    def __init__(self) -> None:
+        super().__init__("rb")
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the opened file.
+
+        Args:
+            value: The path, or ``-``.
+            param: The argument.
+            ctx: The context of the command.
+
+        Raises:
+            BadParameter: The file cannot be opened, or standard input is closed.
+        """
+        if value == "-" and cast("object", sys.stdin) is None:  # as after `<&-` in a shell
+            self.fail("standard input is closed. Name a file, or redirect standard input.", param, ctx)
+        return super().convert(value, param, ctx)

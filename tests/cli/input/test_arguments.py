@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import click
 import pytest
 
-from plivo_record_async.cli.input.arguments import RECORDING_ID, Time
+from plivo_record_async.cli.input.arguments import RECORDING_ID, InputFile, Time
 
 
 def test_id_is_returned_unchanged() -> None:
@@ -36,3 +37,9 @@ def test_time_without_an_offset_is_in_utc(value: str, time: datetime) -> None:
 def test_other_text_is_no_time(value: str) -> None:
     with pytest.raises(click.BadParameter, match="is not a time such as 2026-05-01 or"):
         Time().convert(value, None, None)
+
+
+def test_closed_standard_input_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    with pytest.raises(click.BadParameter, match="standard input is closed"):
+        InputFile().convert("-", None, None)
