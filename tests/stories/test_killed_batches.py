@@ -75,7 +75,7 @@ class Operator:
         before = -1
         while before < started(self._plivo):
             before = started(self._plivo)
-            await asyncio.sleep(2)
+            await asyncio.sleep(2 if ROOMS < 300 else 6)  # the quota permits 300 starts in 5 seconds
         for name, conference in list(self._plivo.state()["conferences"].items()):
             if conference["recording"]:
                 await self._plivo.end_conference(name)
