@@ -74,6 +74,11 @@ class FollowedStart:
             self.printer.failure(outcome.error, conference_name=self.request.conference_name)
             return exit_code(outcome.error)
         recording = outcome.result
+        if recording.conference_name != self.request.conference_name:
+            self.printer.warning(
+                f"the key {self.dedupe_key!r} belongs to a start of {recording.conference_name!r}, whose status "
+                f"follows. {self.request.conference_name!r} was not started. Use another key for it"
+            )
         try:
             code = await self._print_status(recording)
             if self.wait in {"recorded", "transcribed"} and code is not ExitCode.FAILED:

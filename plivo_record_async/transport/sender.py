@@ -236,7 +236,7 @@ def _caller_cancelled(attempt: Attempt) -> None:
         attempt.abandon(asyncio.CancelledError())
     elif attempt.call.on_caller_cancelled is not None:
         attempt.call.on_caller_cancelled(attempt.response())
-    else:
+    elif attempt.call.request.method != "GET":  # a request that only reads has no consequences
         attempt.add_result_callback(
             lambda result: log.warning(
                 "%s was cancelled after it may have been sent. It ended with: %s",

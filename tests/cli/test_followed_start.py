@@ -72,6 +72,15 @@ async def test_second_start_with_the_same_key_sends_nothing(command: Command, pl
     assert plivo.executions("standup") == 1
 
 
+async def test_key_of_another_conference_is_a_warning(command: Command, plivo: Emulator, store: str) -> None:
+    words = ("--store", store, "--dedupe-key", "monday")
+    await command("start", "standup", *words)
+    ended = await command("start", "retro", *words)
+    assert ended.stdout.startswith("started      standup")
+    assert "'retro' was not started" in ended.stderr
+    assert plivo.executions("retro") == 0
+
+
 async def test_rejected_start_is_a_failure_and_stays_one_with_the_same_key(
     command: Command, plivo: Emulator, store: str
 ) -> None:

@@ -105,7 +105,8 @@ class BatchRun:
         failures: Keeps the items that failed.
         ended: The event that ends the batch early.
         timeout: The seconds for which calls in progress are awaited if no further call can succeed.
-        has_journal: Whether a store knows which items were not begun, so that they are not failures.
+        has_journal: Whether a store knows which items were not sent. They are not failures, because ``--resume`` sends
+            them.
     """
 
     def __init__(
@@ -187,13 +188,17 @@ class BatchRun:
             return
         self._settled.add(outcome.request.number)
         self._tally.count(error)
-        if kind_of(error) == "failed" and _can_be_repeated(error):
+        if kind_of(error) == "failed" and self._belongs_to_another_batch(error):
             self._write_failure(outcome.request)
         self._print(outcome, calls)
         final = _FINAL if self._tally.done else (*_FINAL, PermissionDeniedError)
         if isinstance(error, final) and not self._ended.is_set():
             self._rejection = error
             self._ended.set()
+
+    def _belongs_to_another_batch(self, error: Exception | None) -> bool:
+        """Return whether an item that failed may be given to another batch, because nothing else starts it again."""
+        return _can_be_repeated(error) and not (self._has_journal and _is_repeated_by_resume(error))
 
     def _print(self, outcome: Outcome[Item[Any], Result], calls: Calls) -> None:
         try:
@@ -228,3 +233,10 @@ def _can_be_repeated(error: Exception | None) -> bool:
     if isinstance(error, RecordingFailedError):
         return error.recording.state in _NOT_EXECUTED
     return not isinstance(error, DownloadError | OSError)
+
+
+def _is_repeated_by_resume(error: Exception | None) -> bool:
+    """Return whether ``--resume`` makes a failed call again, because it was not sent."""
+    if isinstance(error, RecordingFailedError):
+        return error.recording.state == "not_sent"
+    return isinstance(error, NotSentError | StoreError)

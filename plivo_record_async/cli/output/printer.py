@@ -6,6 +6,7 @@ of it is ASCII. For people, control characters are escaped, so that the name of 
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import sys
@@ -72,7 +73,7 @@ class Printer:
         Raises:
             OSError: stdout cannot be written.
         """
-        click.echo(text)
+        _print_on_stdout(text)
 
     def json_object(self, fields: Mapping[str, Any]) -> None:
         """Print a JSON object as one line on stdout.
@@ -83,7 +84,7 @@ class Printer:
         Raises:
             OSError: stdout cannot be written.
         """
-        click.echo(json_text(fields))
+        _print_on_stdout(json_text(fields))
 
     def error(self, error: Exception) -> None:
         """Print an error as one line on stderr, if stderr can be written.
@@ -167,6 +168,12 @@ def printed(printer: Printer, print_it: Callable[[], None]) -> bool:
     return True
 
 
+def _print_on_stdout(line: str) -> None:
+    if sys.stdout is None:  # the program was started with a closed stdout; click would print nothing
+        raise OSError(errno.EBADF, "stdout is closed")
+    click.echo(line)
+
+
 def _print_on_stderr(line: str) -> None:
     try:
         click.echo(line, err=True)
@@ -174,10 +181,12 @@ def _print_on_stderr(line: str) -> None:
         _discard(sys.stderr)
 
 
-def _discard(stream: TextIO) -> None:
+def _discard(stream: TextIO | None) -> None:
     """Redirect a stream to the null device; otherwise the interpreter's last flush fails and changes the exit code.
 
     https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
+    if stream is None:
+        return
     with suppress(io.UnsupportedOperation), Path(os.devnull).open("wb") as null_device:
         os.dup2(null_device.fileno(), stream.fileno())

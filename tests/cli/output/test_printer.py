@@ -131,3 +131,14 @@ def test_outcome_that_cannot_be_printed_is_reported_on_stderr(
     assert capsys.readouterr().err == (
         "error: The call was made, but its outcome cannot be printed: [Errno 28] No space left on device\n"
     )
+
+
+def test_closed_stdout_is_an_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "stdout", None)
+    printer = Printer(as_json=True)
+    with pytest.raises(OSError, match="stdout is closed"):
+        printer.outcome(STARTED)
+    with pytest.raises(OSError, match="stdout is closed"):
+        printer.line()
+    printer.stop_printing(OSError("stdout is closed"), "The outcome cannot be printed")
+    assert "The outcome cannot be printed: stdout is closed" in capsys.readouterr().err
