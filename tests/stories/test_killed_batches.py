@@ -1,6 +1,6 @@
 """A batch is terminated and killed, and resumed: each room is recorded once, and each file is on disk or named.
 
-The default number of rooms keeps the suite short. This is the run for 2,000 rooms, which takes some minutes::
+The default number of rooms keeps the suite short. This is the run for 2,000 rooms, which takes about three minutes::
 
     BATCH_ROOMS=2000 python -m pytest tests/stories/test_killed_batches.py
 """
@@ -47,7 +47,7 @@ class Operator:
         process = await start_command(self._plivo.url, *self._words, *words, "--concurrency", "4")
         running = asyncio.create_task(process.communicate())
         while started(self._plivo) < after:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
         process.send_signal(number)
         out, _ = await running
         return process.returncode, out.decode()
@@ -64,14 +64,14 @@ class Operator:
         ending = asyncio.create_task(self._end_conferences())
         while line := (await process.stdout.readline()).decode():
             lines.append(line)
-            if ending.done() and len(lines) == started(self._plivo) + 1 < ROOMS + 1:
+            if ending.done() and len(lines) == ending.result() + 1 < ROOMS + 1:
                 process.send_signal(signal.SIGTERM)
         await ending
         await process.communicate()
         return process.returncode, "".join(lines)
 
-    async def _end_conferences(self) -> None:
-        """End all conferences when no more are started."""
+    async def _end_conferences(self) -> int:
+        """End all conferences when no more are started, and return how many were started."""
         before = -1
         while before < started(self._plivo):
             before = started(self._plivo)
@@ -79,6 +79,7 @@ class Operator:
         for name, conference in list(self._plivo.state()["conferences"].items()):
             if conference["recording"]:
                 await self._plivo.end_conference(name)
+        return before
 
 
 def check_outcomes(outcomes: list[dict[str, Any]], plivo: Emulator, files: Path) -> None:
