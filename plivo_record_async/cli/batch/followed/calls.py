@@ -109,6 +109,8 @@ class FollowedCalls:
             )
         except (OutcomeUnknownError, UnexpectedResponseError) as error:
             if self.stage == "accepted" or self._ended:
+                if isinstance(error, OutcomeUnknownError):
+                    error.warning = _warning(error.start_id)
                 raise
             return await self.tracker.get(error.start_id)
 
@@ -193,7 +195,15 @@ def _unknown(record: FollowedRecording) -> OutcomeUnknownError:
         f"start of {record.conference_name!r}",
         f"an earlier call made it, and it is {record.state}",
         phase="answer",
-        evidence=record.error or "no response to it was stored",
+        evidence="no response is stored that says whether it was executed",
         start_id=record.start_id,
+        warning=_warning(record.start_id),
         api_id=record.api_id,
+    )
+
+
+def _warning(start_id: str | None) -> str:
+    return (
+        "a second start records a second time, and Plivo bills both. 'plivo-record reconcile' asks Plivo about it, and "
+        f"'plivo-record status {start_id}' shows what is known."
     )

@@ -81,6 +81,8 @@ async def test_unknown_start_is_named_when_only_acceptance_is_awaited(plivo: Emu
             [outcome] = await all_outcomes(calls, ITEMS[0])
             assert isinstance(outcome.error, OutcomeUnknownError)
             assert outcome.error.start_id
+            assert str(outcome.error).count("Do not repeat it") == 1
+            assert f"'plivo-record status {outcome.error.start_id}'" in str(outcome.error)
     assert plivo.executions("a") == 1
 
 
