@@ -20,6 +20,9 @@ class PostgresRateLimit(SharedRateLimit):
 
     .. code-block:: python
 
+        from plivo_record_async import RecordClient
+        from plivo_record_async.stores import PostgresRateLimit
+
         rate_limit = PostgresRateLimit("postgresql://me@db.example/plivo")
         async with RecordClient(rate_limit=rate_limit) as client:
             await client.start_recording("standup")
