@@ -83,7 +83,8 @@ async def test_signals_end_a_process_whose_output_nobody_reads() -> None:
     process = await start_command("http://127.0.0.1:9", "batch", "start", stdout=writing)
     os.close(writing)
     assert process.stdin is not None
-    process.stdin.write(b".\n" * 100_000)  # each of these lines is invalid, and printed
+    process.stdin.write((b"{" + b"a" * 10_000 + b"\n") * 20)  # the lines are invalid; they fill the pipe when printed
+    process.stdin.close()
     await asyncio.to_thread(os.read, reading, 1)
     while process.returncode is None:
         process.send_signal(signal.SIGTERM)
