@@ -16,7 +16,7 @@ from plivo_record_async.errors import ConfigurationError
 
 __all__ = ["StartupFailedError", "is_loopback", "open_listener", "serving", "url_of"]
 
-_log = logging.getLogger(__name__)
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 _SETTINGS: dict[str, Any] = {
     "ws": "none",
@@ -151,7 +151,7 @@ async def _shut_down(server: uvicorn.Server, listener: socket.socket, connection
             await connections.all_closed()
             await asyncio.gather(*tasks, return_exceptions=True)
     except TimeoutError:
-        _log.warning("%d requests did not finish in time, so the server cancels them", len(tasks))
+        log.warning("%d requests did not finish in time, so the server cancels them", len(tasks))
         for task in list(tasks):
             task.cancel()
     finally:

@@ -31,6 +31,7 @@ FROM_ELSEWHERE = {
         "AsyncBaseTransport",
         "AsyncClient",
         "AsyncGenerator",
+        "Collection",
         "AsyncIterable",
         "AsyncIterator",
         "Awaitable",

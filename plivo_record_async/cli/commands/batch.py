@@ -36,7 +36,7 @@ def batch() -> None:
 
     \b
     Examples:
-      plivo-record batch start rooms.csv --store recordings.db --batch monday --download recordings
+      plivo-record batch start rooms.csv --store r.db --batch monday --download files
       plivo-record batch stop rooms.csv --concurrency 64
     """  # noqa: D301 - click wants the control character
 
@@ -147,8 +147,8 @@ def batch_start(
     \b
     Examples:
       plivo-record batch start rooms.csv --dry-run
-      plivo-record batch start rooms.csv --store recordings.db --batch monday --download recordings
-      plivo-record batch start rooms.csv --store recordings.db --batch monday --download recordings --resume
+      plivo-record batch start rooms.csv --store r.db --batch monday --download files
+      plivo-record batch start rooms.csv --store r.db --batch monday --download files --resume
       printf 'sales\\nsupport\\n' | plivo-record batch start --json
     """  # noqa: D301 - click wants the control character
     source = Source.of(file)

@@ -110,7 +110,7 @@ def start(*, name: str, timeout: float | None, as_json: bool, **options: Any) ->
     Examples:
       plivo-record start standup
       plivo-record start standup --format wav --callback-url https://me.example/plivo
-      plivo-record start standup --store recordings.db --public-url https://me.example/plivo --transcribe
+      plivo-record start standup --store r.db --public-url https://me.example/plivo
       plivo-record start standup --store recordings.db --wait recorded
       plivo-record start --json -- -name-with-a-dash
     """  # noqa: D301 - click wants the control character

@@ -94,8 +94,8 @@ def download(
     Examples:
       plivo-record download 5d7e1c1e-5f2e-4a3a-9a3c-0a4b6f2f7b1d
       plivo-record download --store recordings.db 0198f2c5d1a0b7e6c3f4a5968778695a
-      plivo-record download -o recordings https://media.plivo.com/v1/Account/MA…/Recording/5d7e1c1e.mp3
-      plivo-record recordings list --json | jq -r .recording_id | xargs plivo-record download -o recordings
+      plivo-record download -o files https://media.plivo.com/v1/…/5d7e1c1e.mp3
+      plivo-record recordings list --json | jq -r .recording_id | xargs plivo-record download
     """  # noqa: D301 - click wants the control character
     printer = Printer(as_json)
     client = RecordClient(media_hosts=[*DEFAULT_MEDIA_HOSTS, *media_hosts])
