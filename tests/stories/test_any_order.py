@@ -274,7 +274,9 @@ class AnyOrder(RuleBasedStateMachine):
         assert (record.ended.recording_id, record.ended.record_url) == (real.recording_id, real.url)
         assert record.ended.duration_ms == real.duration_ms
         was_heard = ("transcription", real.api_id) in self.heard
-        assert record.state == ("transcribed" if was_heard else "recorded")
+        # The tracker asks Plivo for a transcript whose callback is lost.
+        found = {"recorded", "transcribed"} if record.expects_transcript else {"recorded"}
+        assert record.state in ({"transcribed"} if was_heard else found)
 
 
 def _is_over(record: FollowedRecording) -> bool:
