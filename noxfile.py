@@ -155,7 +155,7 @@ for _version, _path in PYTHONS.items():
         nox.session(python=_path, name=f"library-{_version}")(library)
 
 
-@nox.session(python=OLDEST, default=False)
+@nox.session(python=OLDEST)
 def lowest(session: nox.Session) -> None:
     """The tests of the library with the lowest promised version of each dependency, on the oldest Python found."""
     constraints = Path(session.virtualenv.location) / "lowest.txt"

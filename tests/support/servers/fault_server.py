@@ -293,6 +293,11 @@ class FaultServer:
         self.arrivals.append(arrival)
         fields = (line.partition(":") for line in lines[1:] if line)
         headers = {key.lower(): value.strip() for key, _, value in fields}
-        return ServerRequest(
-            self, connection.sock, connection.reader, connection.writer, arrival=arrival, headers=headers
+        return ServerRequest(  # by name: before 25.4, attrs makes inherited arguments keyword-only too
+            server=self,
+            sock=connection.sock,
+            reader=connection.reader,
+            writer=connection.writer,
+            arrival=arrival,
+            headers=headers,
         )
