@@ -422,6 +422,22 @@ def test_request_continues_if_its_caller_is_cancelled_after_sending(
     assert words in caplog.text
 
 
+def test_cancelled_request_that_only_reads_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        server = Server(10.0, status_code=200, json={"conferences": []})
+        sender = sender_over(server, max_connections=1)
+        task = asyncio.create_task(sender.send(Call(request=endpoints.list_conferences(), deadline=now() + 30.0)))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await sender.send(start("second"))
+        assert len(server.ended) == 2
+
+    virtual_time.run(main())
+    assert caplog.records == []
+
+
 def test_awaitable_response_is_passed_to_the_callback_of_a_cancelled_call(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         passed: list[Awaitable[Response]] = []
