@@ -13,6 +13,7 @@ from blockbuster import BlockBuster
 
 from plivo_record_async.errors import ClosedError, StoreError
 from plivo_record_async.stores import MemoryStore, SQLiteStore
+from plivo_record_async.stores.batching import store as batched
 from plivo_record_async.stores.interface import (
     OrphanKept,
     Pruned,
@@ -23,7 +24,6 @@ from plivo_record_async.stores.interface import (
     StoreObserver,
 )
 from plivo_record_async.stores.observable import ObservableStore
-from plivo_record_async.stores.sqlite import store as sqlite_store
 from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import ENDED, NOW, SECOND, next_version, planned, recording
 from tests.support.sqlite_files import execute_sql, other_connection
@@ -95,7 +95,7 @@ async def test_forgotten_start_is_reported_once(store: Store, changes: list[Stor
 async def test_deleted_records_and_orphans_are_counted(
     store: Store, changes: list[StoreChange], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_store, "_PRUNED_AT_ONCE", 2)
+    monkeypatch.setattr(batched, "_PRUNED_AT_ONCE", 2)
     for number in range(3):
         await store.create(recording("rejected", f"start-{number}"))
         await store.keep_orphan(orphan(ENDED, digest=str(number)))

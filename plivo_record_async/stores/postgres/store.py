@@ -6,19 +6,14 @@ Records are decoded in the thread too.
 
 from __future__ import annotations
 
-import asyncio
-import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
 
 from plivo_record_async import _clock
-from plivo_record_async.errors import ClosedError, StoreError
+from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.models import RecordingState
-from plivo_record_async.stores.batching.worker import BatchWorker
-from plivo_record_async.stores.encoding import StoredT
+from plivo_record_async.stores.batching.store import BatchedStore
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
     MAX_ORPHANS_WITHOUT_START,
@@ -29,11 +24,8 @@ from plivo_record_async.stores.interface import (
     Pruned,
     RecordCreated,
     RecordForgotten,
-    RecordReplaced,
-    StoreChange,
     StoreObserver,
 )
-from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.stores.postgres import queries
 from plivo_record_async.stores.postgres.connection import Address
 from plivo_record_async.stores.postgres.database import Database
@@ -43,13 +35,8 @@ from plivo_record_async.stores.postgres.statements import STATES, Statements
 
 __all__ = ["PostgresStore"]
 
-_PRUNED_AT_ONCE: Final = 500
-"""The largest number of rows that one transaction deletes. Other calls of this store wait for it."""
 
-log: logging.Logger = logging.getLogger("plivo_record_async")
-
-
-class PostgresStore(ObservableStore):
+class PostgresStore(BatchedStore):
     """A ``Store`` that keeps followed recordings in a PostgreSQL database, for any number of processes and machines.
 
     What a method stored is durable as soon as PostgreSQL has committed it. All processes that follow the same
@@ -77,6 +64,9 @@ class PostgresStore(ObservableStore):
         TypeError: An argument has the wrong type.
     """
 
+    _row = staticmethod(row)
+    _column = staticmethod(column)
+
     def __init__(
         self,
         conninfo: str,
@@ -85,20 +75,14 @@ class PostgresStore(ObservableStore):
         migrate: bool = True,
         observer: StoreObserver | None = None,
     ) -> None:
-        super().__init__(observer)
         self._address = Address(conninfo)
         self._sql = Statements(schema_name(schema))
         self._database = Database(self._address, self._sql, migrate=migrate)
-        self._worker = BatchWorker(self._database, repr(self))
+        super().__init__(self._database, observer)
         self._owner = _clock.new_id()
-        self._unreadable: set[int] = set()
 
     def __repr__(self) -> str:
         return f"PostgresStore({str(self._address)!r}, schema={self._sql.schema!r})"
-
-    async def open(self) -> None:
-        """Accept calls again after `aclose`. The next call connects to the database."""
-        self._worker.open()
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         """Keep a new record, unless a record with the same ``start_id`` or ``dedupe_key`` is kept already.
@@ -126,24 +110,6 @@ class PostgresStore(ObservableStore):
         """
         record: FollowedRecording | None = await self._worker.submit(partial(queries.get, column(start_id)))
         return record
-
-    async def replace(self, record: FollowedRecording) -> bool:
-        """Replace a record by its next version, if no other change has been made in the meantime.
-
-        Args:
-            record: The next version. Its ``version`` must be greater by one than that of the record that is kept.
-
-        Returns:
-            Whether the record was replaced.
-        """
-        if self._observer is None:
-            replaced: bool = await self._worker.submit(partial(self._database.replace, row(record)), writes=True)
-            return replaced
-        before: FollowedRecording | None = await self._write(
-            partial(self._database.replace_returning, row(record)),
-            lambda before: before and RecordReplaced(before=before, after=record),
-        )
-        return before is not None
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         """Return the record with an ID of Plivo's.
@@ -234,33 +200,6 @@ class PostgresStore(ObservableStore):
         key: str | None = await self._worker.submit(partial(queries.first_dedupe_key, prefix))
         return key
 
-    async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
-        """Wait until the version of a record differs from ``version``, and return the record.
-
-        A change by another process is noticed within half a second. While the database cannot be reached, the method
-        goes on waiting.
-
-        Args:
-            start_id: The tracker's ID of the start.
-            version: The version that the caller knows.
-
-        Returns:
-            The record. If None, there is no such record, or it was deleted during the wait.
-
-        Raises:
-            ClosedError: The store is closed, or was closed during the wait.
-        """
-        changed: asyncio.Future[FollowedRecording | None] = asyncio.get_running_loop().create_future()
-        key = column(start_id)
-        try:
-            await self._worker.submit(partial(self._database.watch, key, version, changed))
-            return await changed
-        except asyncio.CancelledError:
-            with suppress(ClosedError):  # closing has removed the future already
-                # The job runs although its future is cancelled; nobody needs the result.
-                self._worker.submit(partial(self._database.unwatch, key, changed)).cancel()
-            raise
-
     async def keep_orphan(self, orphan: Orphan) -> bool:
         """Keep an orphan, unless one with the same digest is kept already, or it belongs to a start that was forgotten.
 
@@ -333,31 +272,3 @@ class PostgresStore(ObservableStore):
             StoreError: The store cannot commit.
         """
         await self._worker.submit(queries.check, writes=True)
-
-    async def aclose(self) -> None:
-        """Finish the calls that were begun, end all calls of `watch` with ``ClosedError``, and close the connection."""
-        await self._worker.aclose()
-
-    def _without_unreadable(self, values: Iterable[StoredT | StoreError]) -> Iterator[StoredT]:
-        for value in values:
-            if not isinstance(value, StoreError):
-                yield value
-            elif (known := hash(str(value))) not in self._unreadable:  # each later call finds the same value again
-                self._unreadable.add(known)
-                log.warning("%r: a value that cannot be read was left out: %s", self, value)
-
-    async def _write(self, work: Callable[[Any], Any], change: Callable[[Any], StoreChange | None]) -> Any:
-        """Run a job that writes, and report its change to the observer, also if the caller is cancelled."""
-
-        def report(value: Any) -> None:
-            self._report(change(value))
-
-        return await self._worker.submit(work, writes=True, on_success=None if self._observer is None else report)
-
-    async def _prune(self, query: str, before: datetime, change: Callable[[Any], StoreChange | None]) -> int:
-        work = partial(self._database.delete_old, query, before, _PRUNED_AT_ONCE)
-        pruned, count = 0, _PRUNED_AT_ONCE
-        while count == _PRUNED_AT_ONCE:
-            count = await self._write(work, change)
-            pruned += count
-        return pruned

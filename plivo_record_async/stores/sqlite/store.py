@@ -6,20 +6,16 @@ disk. Records are decoded in the thread too, which takes half as long as in the 
 
 from __future__ import annotations
 
-import asyncio
 import itertools
-import logging
 import os
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
 
-from plivo_record_async.errors import ClosedError, StoreError
+from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.arguments import positive_number
 from plivo_record_async.protocol.models import RecordingState
-from plivo_record_async.stores.batching.worker import BatchWorker
+from plivo_record_async.stores.batching.store import BatchedStore
 from plivo_record_async.stores.encoding import StoredT, to_microseconds
 from plivo_record_async.stores.interface import (
     MAX_ORPHANS_PER_START,
@@ -31,11 +27,8 @@ from plivo_record_async.stores.interface import (
     Pruned,
     RecordCreated,
     RecordForgotten,
-    RecordReplaced,
-    StoreChange,
     StoreObserver,
 )
-from plivo_record_async.stores.observable import ObservableStore
 from plivo_record_async.stores.sqlite import listing, queries
 from plivo_record_async.stores.sqlite import statements as sql
 from plivo_record_async.stores.sqlite.connection import absolute_path
@@ -43,13 +36,8 @@ from plivo_record_async.stores.sqlite.database import Database
 
 __all__ = ["SQLiteStore"]
 
-_PRUNED_AT_ONCE: Final = 500
-"""The largest number of rows that one transaction deletes. Other writers wait for it, so it must be short."""
 
-log: logging.Logger = logging.getLogger("plivo_record_async")
-
-
-class SQLiteStore(ObservableStore):
+class SQLiteStore(BatchedStore):
     """A ``Store`` that keeps followed recordings in an SQLite file.
 
     What a method stored is durable. All processes of one machine may share the file, each with a store object of its
@@ -72,21 +60,18 @@ class SQLiteStore(ObservableStore):
         TypeError: The path or the timeout has the wrong type.
     """
 
+    _row = staticmethod(sql.row)
+    _column = staticmethod(sql.column)
+
     def __init__(
         self, path: str | os.PathLike[str], *, busy_timeout: float = 5.0, observer: StoreObserver | None = None
     ) -> None:
-        super().__init__(observer)
         self._path = absolute_path(path)
         self._database = Database(self._path, positive_number("busy_timeout", busy_timeout))
-        self._worker = BatchWorker(self._database, repr(self))
-        self._unreadable: set[int] = set()
+        super().__init__(self._database, observer)
 
     def __repr__(self) -> str:
         return f"SQLiteStore({self._path!r})"
-
-    async def open(self) -> None:
-        """Accept calls again after `aclose`. The next call opens the file."""
-        self._worker.open()
 
     async def create(self, record: FollowedRecording) -> FollowedRecording:
         """Keep a new record, unless a record with the same ``start_id`` or ``dedupe_key`` is kept already.
@@ -113,24 +98,6 @@ class SQLiteStore(ObservableStore):
             The record. If None, there is no such record.
         """
         return await self._record(sql.GET, start_id)
-
-    async def replace(self, record: FollowedRecording) -> bool:
-        """Replace a record by its next version, if no other change has been made in the meantime.
-
-        Args:
-            record: The next version. Its ``version`` must be greater by one than that of the record that is kept.
-
-        Returns:
-            Whether the record was replaced.
-        """
-        if self._observer is None:
-            replaced: bool = await self._worker.submit(partial(self._database.replace, sql.row(record)), writes=True)
-            return replaced
-        before: FollowedRecording | None = await self._write(
-            partial(self._database.replace_returning, sql.row(record)),
-            lambda before: before and RecordReplaced(before=before, after=record),
-        )
-        return before is not None
 
     async def find(self, kind: PlivoId, value: str) -> FollowedRecording | None:
         """Return the record with an ID of Plivo's.
@@ -226,32 +193,6 @@ class SQLiteStore(ObservableStore):
         key: str | None = await self._worker.submit(partial(queries.first_dedupe_key, prefix))
         return key
 
-    async def watch(self, start_id: str, *, version: int) -> FollowedRecording | None:
-        """Wait until the version of a record differs from ``version``, and return the record.
-
-        A change by another process is noticed within half a second.
-
-        Args:
-            start_id: The tracker's ID of the start.
-            version: The version that the caller knows.
-
-        Returns:
-            The record. If None, there is no such record, or it was deleted during the wait.
-
-        Raises:
-            ClosedError: The store is closed, or was closed during the wait.
-        """
-        changed: asyncio.Future[FollowedRecording | None] = asyncio.get_running_loop().create_future()
-        key = sql.column(start_id)
-        try:
-            await self._worker.submit(partial(self._database.watch, key, version, changed))
-            return await changed
-        except asyncio.CancelledError:
-            with suppress(ClosedError):  # closing has removed the future already
-                # The job runs although its future is cancelled; nobody needs the result.
-                self._worker.submit(partial(self._database.unwatch, key, changed)).cancel()
-            raise
-
     async def keep_orphan(self, orphan: Orphan) -> bool:
         """Keep an orphan, unless one with the same digest is kept already, or it belongs to a start that was forgotten.
 
@@ -313,9 +254,10 @@ class SQLiteStore(ObservableStore):
         Returns:
             The number of deleted records.
         """
-        await self._prune(sql.PRUNE_ORPHANS, before, lambda count: Pruned(orphans=count) if count else None)
-        await self._prune(sql.PRUNE_FORGOTTEN, before, lambda _: None)
-        return await self._prune(sql.PRUNE, before, lambda count: Pruned(records=count) if count else None)
+        oldest = to_microseconds(before)
+        await self._prune(sql.PRUNE_ORPHANS, oldest, lambda count: Pruned(orphans=count) if count else None)
+        await self._prune(sql.PRUNE_FORGOTTEN, oldest, lambda _: None)
+        return await self._prune(sql.PRUNE, oldest, lambda count: Pruned(records=count) if count else None)
 
     async def check(self) -> None:
         """Commit a transaction that changes nothing, to prove that the store can commit.
@@ -325,10 +267,6 @@ class SQLiteStore(ObservableStore):
         """
         await self._worker.submit(queries.rewrite_version, writes=True)
 
-    async def aclose(self) -> None:
-        """Finish the calls that were begun, end all calls of `watch` with ``ClosedError``, and close the file."""
-        await self._worker.aclose()
-
     async def _record(self, query: str, key: str) -> FollowedRecording | None:
         record: FollowedRecording | None = await self._worker.submit(partial(queries.read_one, query, sql.column(key)))
         return record
@@ -337,27 +275,3 @@ class SQLiteStore(ObservableStore):
         work = partial(queries.read_each, cls, query, parameters)
         values: list[StoredT | StoreError] = await self._worker.submit(work)
         return values
-
-    def _without_unreadable(self, values: Iterable[StoredT | StoreError]) -> Iterator[StoredT]:
-        for value in values:
-            if not isinstance(value, StoreError):
-                yield value
-            elif (known := hash(str(value))) not in self._unreadable:  # each later call finds the same value again
-                self._unreadable.add(known)
-                log.warning("%r: a value that cannot be read was left out: %s", self, value)
-
-    async def _write(self, work: Callable[[Any], Any], change: Callable[[Any], StoreChange | None]) -> Any:
-        """Run a job that writes, and report its change to the observer, also if the caller is cancelled."""
-
-        def report(value: Any) -> None:
-            self._report(change(value))
-
-        return await self._worker.submit(work, writes=True, on_success=None if self._observer is None else report)
-
-    async def _prune(self, statement: str, before: datetime, change: Callable[[Any], StoreChange | None]) -> int:
-        work = partial(self._database.delete_old, statement, to_microseconds(before), _PRUNED_AT_ONCE)
-        pruned, count = 0, _PRUNED_AT_ONCE
-        while count == _PRUNED_AT_ONCE:
-            count = await self._write(work, change)
-            pruned += count
-        return pruned

@@ -20,7 +20,6 @@ from plivo_record_async.errors import StoreError
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.stores.interface import RecordCreated, RecordReplaced, Store, StoreChange
 from plivo_record_async.stores.sqlite import database
-from plivo_record_async.stores.sqlite import store as sqlite_store
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 from plivo_record_async.testing.store_contract.samples import orphan
 from tests.support.samples.recordings import ENDED, NOW, SECOND, next_version, planned, recording
@@ -264,19 +263,6 @@ def polls(store: SQLiteStore) -> bool:
     return store._database.poll_interval == database._WATCH_INTERVAL  # pyright: ignore[reportPrivateUsage]
 
 
-async def test_watcher_that_is_cancelled_while_the_store_closes_raises_cancelled_error(path: Path) -> None:
-    store = SQLiteStore(path)
-    await store.create(planned())
-    watcher = asyncio.create_task(store.watch("start-1", version=0))
-    await asyncio.sleep(0)
-    closing = asyncio.create_task(store.aclose())
-    await asyncio.sleep(0)
-    watcher.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await watcher
-    await closing
-
-
 async def test_watchers_of_a_broken_file_get_store_error(path: Path) -> None:
     store = SQLiteStore(path)
     await store.create(planned())
@@ -332,24 +318,6 @@ async def test_unreadable_record_fails_only_its_own_watchers(path: Path) -> None
         other.execute("PRAGMA user_version = 1")  # any write of another connection
     ends = await asyncio.wait_for(asyncio.gather(*watchers, return_exceptions=True), 5)
     assert [type(end) for end in ends] == [FollowedRecording, StoreError, FollowedRecording]
-    await store.aclose()
-
-
-async def test_prune_deletes_in_several_transactions_between_which_others_can_write(
-    path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_store, "_PRUNED_AT_ONCE", 10)
-    store = SQLiteStore(path)
-    old = [recording("rejected", f"start-{number}") for number in range(25)]
-    await asyncio.gather(*map(store.create, old))
-    await asyncio.gather(*(store.keep_orphan(orphan(ENDED, digest=str(number))) for number in range(25)))
-    pruning = asyncio.create_task(store.prune(NOW + SECOND))
-    await asyncio.sleep(0)
-    await store.create(planned("young"))
-    assert not pruning.done()
-    assert await pruning == 25
-    assert (await store.get("start-24"), await store.orphans()) == (None, [])
-    assert await store.get("young") == planned("young")
     await store.aclose()
 
 
