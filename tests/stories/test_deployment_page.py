@@ -22,6 +22,7 @@ from blockbuster import BlockBuster
 
 from plivo_record_async.emulator import Emulator
 from tests.support.servers.asgi_server import free_listener
+from tests.support.servers.readiness import is_ready, until_ready
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "howto" / "deployment.md").read_text(encoding="utf-8")
@@ -63,10 +64,7 @@ class Machine:
         log.close()
         try:
             async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=30) as user:
-                async with asyncio.timeout(60):
-                    while not await _is_ready(user):
-                        assert service.returncode is None, self.log()
-                        await asyncio.sleep(0.1)
+                await until_ready(service, user)
                 yield user
         finally:
             service.send_signal(signal.SIGTERM)
@@ -75,13 +73,6 @@ class Machine:
 
     def log(self) -> str:
         return (self.folder / "service.log").read_text()
-
-
-async def _is_ready(user: httpx.AsyncClient) -> bool:
-    try:
-        return (await user.get("/ready")).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.fixture
@@ -131,7 +122,7 @@ async def test_readiness_fails_while_the_file_is_locked_and_liveness_does_not(ma
         connection.execute("ROLLBACK")
         connection.close()
         assert (ready.status_code, "database is locked" in ready.text) == (503, True)
-        assert await _is_ready(user)
+        assert await is_ready(user)
 
 
 async def test_backup_of_the_running_service_can_be_restored(machine: Machine) -> None:

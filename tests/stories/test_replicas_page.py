@@ -20,6 +20,7 @@ from blockbuster import BlockBuster
 from plivo_record_async.emulator import Emulator
 from tests.support.servers.asgi_server import free_listener
 from tests.support.servers.postgres_server import PostgresServer
+from tests.support.servers.readiness import until_ready
 from tests.support.untyped_libraries import yaml
 
 PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "replicas.md").read_text(encoding="utf-8")
@@ -56,22 +57,13 @@ async def replica(
     command = [sys.executable, "-m", "uvicorn", "app:app", "--port", str(port), "--timeout-graceful-shutdown", "1"]
     process = await asyncio.create_subprocess_exec(*command, cwd=folder, env=environment)
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as user, asyncio.timeout(60):
-            while not await _is_ready(user):
-                assert process.returncode is None
-                await asyncio.sleep(0.1)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as user:
+            await until_ready(process, user)
             yield process, user
     finally:
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 40)
-
-
-async def _is_ready(user: httpx.AsyncClient) -> bool:
-    try:
-        return (await user.get("/ready")).text == '"ready"'
-    except httpx.TransportError:
-        return False
 
 
 async def test_one_replica_goes_on_when_the_other_is_killed(folder: Path, database: str) -> None:
