@@ -23,6 +23,7 @@ from plivo_record_async.protocol.recording.evidence import Evidence, RecordingFo
 from plivo_record_async.protocol.recording.reconcile import match_rows
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import OPEN_STATES, needs_plivo
+from plivo_record_async.stores.paging import list_records
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciling.recent_ids import RecentIds
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
@@ -99,14 +100,10 @@ class ListReader:
 
     async def _open(self) -> AsyncGenerator[FollowedRecording]:
         """Yield the records of the recordings that are still followed and may have ended."""
-        store = self._ledger.store
         updated_after = self._ledger.now() - 2 * self._ledger.tracking.give_up_after
-        page = await store.records(states=OPEN_STATES, updated_after=updated_after)
-        while page:
-            for record in page:
-                if record.due_at is not None and self._reconciler.owns(record):
-                    yield record
-            page = await store.records(states=OPEN_STATES, updated_after=updated_after, older_than=page[-1])
+        async for record in list_records(self._ledger.store, states=OPEN_STATES, updated_after=updated_after):
+            if record.due_at is not None and self._reconciler.owns(record):
+                yield record
 
     async def _begin_reading(self, began: datetime) -> _Reading:
         """Return a reading that begins where the last one has ended, or else before the oldest open recording."""

@@ -16,6 +16,7 @@ from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.evidence import Evidence, RecordingFound
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import OPEN_STATES, is_due, lacks_end, lacks_transcript, needs_plivo
+from plivo_record_async.stores.paging import list_records
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciling.recent_ids import RecentIds
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
@@ -137,12 +138,9 @@ class ReconciliationQueue:
         """Yield the records that lack something. Those that have ended long ago are not searched for transcripts."""
         store, oldest = self._ledger.store, self._ledger.now() - 2 * self._ledger.tracking.give_up_after
         for states, updated_after in ((_UNRESOLVED_STATES, None), (_ENDED_STATES, oldest)):
-            page = await store.records(states=states, updated_after=updated_after)
-            while page:
-                for record in page:
-                    if (record.state in _BEING_SENT or needs_plivo(record)) and self._reconciler.owns(record):
-                        yield record
-                page = await store.records(states=states, updated_after=updated_after, older_than=page[-1])
+            async for record in list_records(store, states=states, updated_after=updated_after):
+                if (record.state in _BEING_SENT or needs_plivo(record)) and self._reconciler.owns(record):
+                    yield record
 
     async def _resolve(self, record: FollowedRecording) -> FollowedRecording:
         """Ask Plivo about a recording, and return its record as it is stored afterwards."""
