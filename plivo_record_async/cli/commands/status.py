@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from functools import partial
 from typing import Any, get_args
@@ -20,12 +20,12 @@ from plivo_record_async.cli.output.statuses import status_line, status_object
 from plivo_record_async.cli.signals import run_reading
 from plivo_record_async.errors import PlivoRecordError
 from plivo_record_async.protocol.models import RecordingState, RecordingStatus
-from plivo_record_async.stores.interface import FollowedRecording, Store
+from plivo_record_async.stores.interface import Store
+from plivo_record_async.stores.paging import list_records
 
 __all__ = ["status"]
 
 _STATES: tuple[RecordingState, ...] = get_args(RecordingState)
-_PAGE = 100
 
 
 @click.command(short_help="Show what is known about followed recordings.")
@@ -102,28 +102,17 @@ async def _with_store(store: Store, show: Callable[[Store], Awaitable[None]]) ->
 
 
 async def _list(printer: Printer, filters: dict[str, Any], store: Store) -> None:
-    limit = filters.pop("limit", None)
-    async with aclosing(_pages(store, limit, **filters)) as records:
+    limit, number = filters.pop("limit", None), 0
+    async with aclosing(list_records(store, **filters)) as records:
         async for record in records:
             found = record.status
             if printer.as_json:
                 printer.json_object(status_object(found))
             else:
                 printer.line(f"{time_text(found.updated_at)}  {status_line(found)}")
-
-
-async def _pages(store: Store, limit: int | None, **filters: Any) -> AsyncGenerator[FollowedRecording, None]:
-    """Yield the records page by page, so that memory use does not depend on their number."""
-    last: FollowedRecording | None = None
-    number = 0
-    while limit is None or number < limit:
-        size = _PAGE if limit is None else min(_PAGE, limit - number)
-        page = await store.records(**filters, older_than=last, limit=size)
-        for record in page:
-            yield record
-        if len(page) < size:
-            return
-        number, last = number + size, page[-1]
+            number += 1
+            if number == limit:
+                return
 
 
 async def _show_counts(printer: Printer, store: Store) -> None:
