@@ -24,8 +24,7 @@ class PostgresRateLimit(SharedRateLimit):
         from plivo_record_async.stores import PostgresRateLimit
 
         rate_limit = PostgresRateLimit("postgresql://me@db.example/plivo")
-        async with RecordClient(rate_limit=rate_limit) as client:
-            await client.start_recording("standup")
+        client = RecordClient(rate_limit=rate_limit)
 
     No window of ``per`` seconds contains more than ``limit`` requests of all processes together. Each process leases
     permits, renews its lease once or twice a second, and needs no round trip to the database for a request. Processes
