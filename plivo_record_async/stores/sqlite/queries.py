@@ -60,7 +60,7 @@ def create(record: FollowedRecording, row: sql.Row, connection: sqlite3.Connecti
 
 def replace(row: sql.Row, connection: sqlite3.Connection) -> bool:
     """Update a record if its stored version is the one before the row's, and return whether it was updated."""
-    return connection.execute(sql.REPLACE, row).rowcount == 1
+    return connection.execute(sql.REPLACE, (*row[2:], row.start_id, row.version - 1)).rowcount == 1
 
 
 def replace_returning(row: sql.Row, connection: sqlite3.Connection) -> FollowedRecording | None:

@@ -50,16 +50,16 @@ INSERT: Final = """
     INSERT INTO recording (
         start_id, dedupe_key, version, api_id, recording_id, due_at, updated_at, value, silent, state, conference_name
     )
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING
 """
 SELECT_EXISTING: Final = "SELECT value FROM recording WHERE start_id = ? OR dedupe_key = ? LIMIT 1"
 GET: Final = "SELECT value FROM recording WHERE start_id = ?"
 REPLACE: Final = """
     UPDATE recording
-    SET version = ?3, api_id = ?4, recording_id = ?5, due_at = ?6, updated_at = ?7, value = ?8, silent = ?9,
-        state = ?10, conference_name = ?11
-    WHERE start_id = ?1 AND version = ?3 - 1
+    SET version = ?, api_id = ?, recording_id = ?, due_at = ?, updated_at = ?, value = ?, silent = ?, state = ?,
+        conference_name = ?
+    WHERE start_id = ? AND version = ?
 """
 BY_PLIVO_ID: Final[Mapping[PlivoId, str]] = {
     "api_id": "SELECT value FROM recording WHERE api_id = ? ORDER BY rowid LIMIT 1",
@@ -83,8 +83,8 @@ PRUNE: Final = """
 
 KEEP_ORPHAN: Final = """
     INSERT INTO orphan (digest, start_id, api_id, recording_id, received_at, value)
-    SELECT ?1, ?2, ?3, ?4, ?5, ?6
-    WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE mark IN (SELECT value FROM json_each(?7)))
+    SELECT ?, ?, ?, ?, ?, ?
+    WHERE NOT EXISTS (SELECT 1 FROM forgotten WHERE mark IN (SELECT value FROM json_each(?)))
     ON CONFLICT DO NOTHING
 """
 DROP_OLDEST_ORPHANS: Final = """
@@ -121,7 +121,7 @@ ERROR_HINTS: Final = {
 
 
 class Row(NamedTuple):
-    """The columns of a record, in the order in which the statements number them."""
+    """The columns of a record, in the order of the statement that inserts it. The first two never change."""
 
     start_id: str
     dedupe_key: str | None
@@ -137,7 +137,7 @@ class Row(NamedTuple):
 
 
 class OrphanRow(NamedTuple):
-    """The columns of an orphan, and the hashes of the IDs in it, in the order in which the statements number them."""
+    """The columns of an orphan, and the hashes of the IDs in it, in the order of the statement that inserts it."""
 
     digest: str
     start_id: str | None
