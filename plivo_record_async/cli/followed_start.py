@@ -51,11 +51,10 @@ class FollowedStart:
         with showing_log(self.printer.warning, note=self.printer.note), usable_store():
             async with (
                 RecordClient() as client,
+                ending_early(client, ended),
                 RecordingTracker(client, public_url=self.public_url, store=open_store(self.store)) as tracker,
             ):
-                async with ending_early(client, ended):
-                    outcome = await self._start(tracker)
-                code = await self._show(outcome, ended)
+                code = await self._show(await self._start(tracker), ended)
         return ended.exit_code or code
 
     async def _start(self, tracker: RecordingTracker) -> Outcome[StartRequest, TrackedRecording]:

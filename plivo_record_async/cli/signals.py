@@ -122,8 +122,8 @@ async def ending_early(
 ) -> AsyncGenerator[None]:
     """Close a client when a command is to end early, so that the calls inside this block end.
 
-    Calls that have not been sent end at once, and calls that have been sent are awaited. After a second signal they
-    are not awaited, and their outcomes are unknown.
+    Calls that have not been sent end at once, and calls that have been sent are awaited, if necessary at the end of
+    the block. After a second signal they are not awaited, and their outcomes are unknown.
 
     Args:
         client: The client that makes the calls.
@@ -139,15 +139,18 @@ async def ending_early(
             on_end()
         async with asyncio.TaskGroup() as tasks:
             closing = tasks.create_task(client.aclose(grace=grace if ended.number is None else GRACE))
-            await ended.repeated.wait()
+            repeated = tasks.create_task(ended.repeated.wait())
+            await asyncio.wait((closing, repeated), return_when=asyncio.FIRST_COMPLETED)
             closing.cancel()
+            repeated.cancel()
         await client.aclose(grace=0)
 
     ending = asyncio.create_task(end())
     try:
         yield
     finally:
-        ending.cancel()
+        if not ended.is_set():  # otherwise, calls may still be awaited, and a second signal ends this wait
+            ending.cancel()
         await asyncio.wait([ending])
 
 

@@ -9,7 +9,7 @@ from contextlib import aclosing, suppress
 
 import pytest
 
-from plivo_record_async import NotSentError, OutcomeUnknownError, RecordClient
+from plivo_record_async import NotFoundError, NotSentError, OutcomeUnknownError, RecordClient
 from plivo_record_async.cli.output.exit_codes import ExitCode
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import (
@@ -160,6 +160,34 @@ async def test_after_a_second_signal_the_outcome_is_unknown() -> None:
             with pytest.raises(OutcomeUnknownError):
                 await starting
         plivo.answers.set()
+
+
+async def test_second_signal_ends_the_wait_for_a_call_that_the_block_has_left() -> None:
+    plivo, ended = SilentPlivo(), EndSignal()
+    async with serve_answers(plivo.answer) as url:
+        async with RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client:
+            async with ending_early(client, ended):
+                starting = asyncio.create_task(client.start_recording("a"))
+                await plivo.asked.wait()
+                ended.receive(signal.SIGTERM)
+                asyncio.get_running_loop().call_later(0.1, ended.receive, signal.SIGTERM)
+            assert ended.repeated.is_set(), "the block ends when the call is no longer awaited"
+            with pytest.raises(OutcomeUnknownError):
+                await starting
+        plivo.answers.set()
+
+
+async def test_block_ends_when_the_calls_that_were_sent_have_ended() -> None:
+    plivo, ended = SilentPlivo(), EndSignal()
+    async with serve_answers(plivo.answer) as url, RecordClient(AUTH_ID, AUTH_TOKEN, base_url=url) as client:
+        async with ending_early(client, ended):
+            starting = asyncio.create_task(client.start_recording("a"))
+            await plivo.asked.wait()
+            ended.receive(signal.SIGTERM)
+            asyncio.get_running_loop().call_later(0.1, plivo.answers.set)
+        assert starting.done(), "the call is awaited although the block was left"
+        with pytest.raises(NotFoundError):
+            await starting
 
 
 async def test_command_may_end_itself() -> None:
