@@ -18,6 +18,8 @@ import pytest
 from blockbuster import BlockBuster
 
 from plivo_record_async.emulator import Emulator
+from plivo_record_async.stores import SQLiteStore
+from plivo_record_async.stores.paging import list_records
 from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN, json_lines, start_command
 from tests.support.untyped_libraries import miniaudio
 
@@ -38,9 +40,10 @@ def started(plivo: Emulator) -> int:
 class Operator:
     """An operator who runs one batch again and again."""
 
-    def __init__(self, plivo: Emulator, *words: str) -> None:
+    def __init__(self, plivo: Emulator, store: Path, *words: str) -> None:
         self._plivo = plivo
-        self._words = ("batch", "start", *words, "--json")
+        self._store = store
+        self._words = ("batch", "start", *words, "--store", str(store), "--json")
 
     async def interrupt(self, number: signal.Signals, after: int, *words: str) -> tuple[int | None, str]:
         """Run the batch, send it a signal when so many rooms are started, and return its exit code and output."""
@@ -58,28 +61,45 @@ class Operator:
         If the process was killed between the moments when a start was stored and when it was sent, nothing proves for
         some minutes that it was not executed. The operator then ends the batch.
         """
+        _, left = await self._starting()
         process = await start_command(self._plivo.url, *self._words, *words)
         assert process.stdout is not None
-        lines: list[str] = []
-        ending = asyncio.create_task(self._end_conferences())
-        while line := (await process.stdout.readline()).decode():
-            lines.append(line)
-            if ending.done() and len(lines) == ending.result() + 1 < ROOMS + 1:
-                process.send_signal(signal.SIGTERM)
-        await ending
-        await process.communicate()
-        return process.returncode, "".join(lines)
+        assert process.stderr is not None
+        lines: asyncio.Queue[str] = asyncio.Queue()
+        reading = asyncio.create_task(self._read(process.stdout, lines))
+        errors = asyncio.create_task(process.stderr.read())
+        await self._end_conferences(left)
+        expected = started(self._plivo) + 1  # the rooms that are recorded, and the missing one
+        out = [await lines.get() for _ in range(expected)]
+        if expected < ROOMS + 1:
+            process.send_signal(signal.SIGTERM)
+        await asyncio.gather(reading, errors)
+        while not lines.empty():
+            out.append(lines.get_nowait())
+        return await process.wait(), "".join(out)
 
-    async def _end_conferences(self) -> int:
-        """End all conferences when no more are started, and return how many were started."""
-        before = -1
-        while before < started(self._plivo):
-            before = started(self._plivo)
-            await asyncio.sleep(2 if ROOMS < 300 else 6)  # the quota permits 300 starts in 5 seconds
+    @staticmethod
+    async def _read(stdout: asyncio.StreamReader, lines: asyncio.Queue[str]) -> None:
+        async for line in stdout:
+            lines.put_nowait(line.decode())
+
+    async def _starting(self) -> tuple[int, set[str]]:
+        """Return how many starts are in the store, and the rooms of those that have no outcome."""
+        async with SQLiteStore(self._store) as store:
+            number = sum((await store.counts()).values())
+            without = list_records(store, states=("planned", "sending"))
+            return number, {record.request.conference_name async for record in without}
+
+    async def _end_conferences(self, left: set[str]) -> None:
+        """End all conferences when each start has been made, except those that the killed process left."""
+        while True:
+            number, without_outcome = await self._starting()
+            if number == ROOMS + 1 and without_outcome <= left:
+                break
+            await asyncio.sleep(0.1)
         for name, conference in list(self._plivo.state()["conferences"].items()):
             if conference["recording"]:
                 await self._plivo.end_conference(name)
-        return before
 
 
 def check_outcomes(outcomes: list[dict[str, Any]], plivo: Emulator, files: Path) -> None:
@@ -110,8 +130,8 @@ async def test_batch_that_is_terminated_and_killed_is_finished(tmp_path: Path, *
     url = ("--public-url", f"http://127.0.0.1:{port}/plivo") if public else ()
     async with Emulator(auth_id=AUTH_ID, auth_token=AUTH_TOKEN) as plivo:
         plivo.faults.on("start", conference=MISSING).status(404, executed=False)
-        words = (str(rooms), "--store", str(tmp_path / "s.db"), "--batch", "monday", "--download", str(files), *url)
-        operator = Operator(plivo, *words)
+        words = (str(rooms), "--batch", "monday", "--download", str(files), *url)
+        operator = Operator(plivo, tmp_path / "s.db", *words)
         code, out = await operator.interrupt(signal.SIGTERM, ROOMS // 3)
         *outcomes, summary = json_lines(out)
         assert code == 143
