@@ -60,6 +60,10 @@ __all__ = [
 
 T = TypeVar("T")
 
+_RECORD_ROUTE: Final = "/Conference/{conference_name}/Record/"
+_RECORDING_ROUTE: Final = "/Recording/{recording_id}/"
+_TRANSCRIPTION_ROUTE: Final = "/Transcription/{recording_id}/"
+
 PAGE_SIZE = 20
 """The number of recordings on one page. Plivo returns at most 20: https://plivo.com/docs/voice/api/recordings.md"""
 
@@ -83,10 +87,13 @@ def start_recording(
     """
     return Request(
         operation=f"start of {request.conference_name!r}",
+        name="start_recording",
+        route=_RECORD_ROUTE,
         method="POST",
         path=_record_path(request.conference_name),
         body=json.dumps(unstructure(request)).encode(),
         missing="conference",
+        conference_name=request.conference_name,
         start_id=start_id,
         read=read_pending if request.callback_url is not None else read_started,
     )
@@ -106,10 +113,13 @@ def stop_recording(request: StopRequest) -> Request[RecordingStopped | PendingRe
     asynchronous = request.callback_url is not None
     return Request(
         operation=f"stop of {request.conference_name!r}",
+        name="stop_recording",
+        route=_RECORD_ROUTE,
         method="DELETE",
         path=_record_path(request.conference_name) + _query_string(unstructure(request)),
         repeatable=True,
         missing="conference",
+        conference_name=request.conference_name,
         read=read_pending if asynchronous else read_stopped,
         read_already_executed=read_pending if asynchronous else read_already_stopped,
     )
@@ -133,7 +143,14 @@ def get_recording(recording_id: str) -> Request[Recording]:
         recording = read_recording(response)
         return attrs.evolve(recording, recording_id=recording.recording_id or recording_id)
 
-    return _get(f"reading of recording {recording_id!r}", _path_of("Recording", recording_id), read, "recording")
+    return _get(
+        f"reading of recording {recording_id!r}",
+        _path_of("Recording", recording_id),
+        read,
+        name="get_recording",
+        route=_RECORDING_ROUTE,
+        missing="recording",
+    )
 
 
 def delete_recording(recording_id: str) -> Request[None]:
@@ -151,6 +168,8 @@ def delete_recording(recording_id: str) -> Request[None]:
     """
     return Request(
         operation=f"deletion of recording {recording_id!r}",
+        name="delete_recording",
+        route=_RECORDING_ROUTE,
         method="DELETE",
         path=_path_of("Recording", recording_id),
         repeatable=True,
@@ -189,7 +208,9 @@ def list_recordings(
     }
     given = {name: value for name, value in filters.items() if value is not None}
     query = _query_string(given | {name: page[name] for name in page if name not in given})
-    return _get("listing of recordings", f"/Recording/{query}", read_recordings)
+    return _get(
+        "listing of recordings", f"/Recording/{query}", read_recordings, name="list_recordings", route="/Recording/"
+    )
 
 
 def get_transcription(recording_id: str) -> Request[Transcription]:
@@ -210,8 +231,14 @@ def get_transcription(recording_id: str) -> Request[Transcription]:
         transcription = read_transcription(response)
         return attrs.evolve(transcription, recording_id=transcription.recording_id or recording_id)
 
-    path = _path_of("Transcription", recording_id)
-    return _get(f"reading of the transcript of recording {recording_id!r}", path, read, "transcription")
+    return _get(
+        f"reading of the transcript of recording {recording_id!r}",
+        _path_of("Transcription", recording_id),
+        read,
+        name="get_transcription",
+        route=_TRANSCRIPTION_ROUTE,
+        missing="transcription",
+    )
 
 
 def create_transcription(recording_id: str, *, callback_url: str | None = None) -> Request[TranscriptionRequested]:
@@ -233,6 +260,8 @@ def create_transcription(recording_id: str, *, callback_url: str | None = None) 
     given = {} if callback_url is None else {"transcription_callback_url": absolute_url("callback_url", callback_url)}
     return Request(
         operation=f"transcription of recording {recording_id!r}",
+        name="create_transcription",
+        route=_TRANSCRIPTION_ROUTE,
         method="POST",
         path=_path_of("Transcription", recording_id),
         body=json.dumps(given).encode(),
@@ -259,16 +288,45 @@ def get_conference(conference_name: str) -> Request[Conference]:
         TypeError: The name is not a string.
     """
     name = quote(path_segment("conference_name", conference_name), safe="")
-    return _get(f"reading of conference {conference_name!r}", f"/Conference/{name}/", read_conference, "conference")
+    return _get(
+        f"reading of conference {conference_name!r}",
+        f"/Conference/{name}/",
+        read_conference,
+        name="get_conference",
+        route="/Conference/{conference_name}/",
+        missing="conference",
+        conference_name=conference_name,
+    )
 
 
 def list_conferences() -> Request[list[str]]:
     """Return the request ``GET …/Conference/``: https://plivo.com/docs/voice/api/conferences ."""
-    return _get("listing of conferences", "/Conference/", read_conference_names)
+    return _get(
+        "listing of conferences", "/Conference/", read_conference_names, name="list_conferences", route="/Conference/"
+    )
 
 
-def _get(operation: str, path: str, read: Callable[[Response], T], missing: Missing | None = None) -> Request[T]:
-    return Request(operation=operation, method="GET", path=path, repeatable=True, missing=missing, read=read)
+def _get(
+    operation: str,
+    path: str,
+    read: Callable[[Response], T],
+    *,
+    name: str,
+    route: str,
+    missing: Missing | None = None,
+    conference_name: str | None = None,
+) -> Request[T]:
+    return Request(
+        operation=operation,
+        name=name,
+        route=route,
+        method="GET",
+        path=path,
+        repeatable=True,
+        missing=missing,
+        conference_name=conference_name,
+        read=read,
+    )
 
 
 def _path_of(resource: str, recording_id: str) -> str:

@@ -21,6 +21,9 @@ class Request(Generic[T]):
 
     Attributes:
         operation: A short description of the request, for messages.
+        name: The name of the client's method that makes such requests, for example ``start_recording``.
+        route: The path with the names of its parameters instead of their values, for example
+            ``/Conference/{conference_name}/``.
         method: The HTTP method.
         path: The path below ``/v1/Account/{auth_id}``, percent-encoded, with the query.
         body: The body, as JSON. If None, the request has no body.
@@ -30,6 +33,7 @@ class Request(Generic[T]):
             request is a start, or it is repeatable.
         missing: The kind of resource that does not exist if the response is a 404, for messages. If None, the request
             names no resource.
+        conference_name: The name of the conference. If None, the request names no conference.
         start_id: The tracker's ID of the start. If None, the request was not made by a tracker.
         read: A function that returns the result of a successful response. It raises ``ValueError`` if the response
             cannot be read.
@@ -39,12 +43,15 @@ class Request(Generic[T]):
     """
 
     operation: str
+    name: str
+    route: str
     method: str
     path: str
     body: bytes | None = None
     repeatable: bool = False
     warning: str | None = None
     missing: Missing | None = None
+    conference_name: str | None = None
     start_id: str | None = None
     read: Callable[[Response], T]
     read_already_executed: Callable[[Response], T] | None = None

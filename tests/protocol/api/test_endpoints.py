@@ -11,6 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from plivo_record_async import RecordClient
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
@@ -194,3 +195,25 @@ def test_naive_time_filters_raise() -> None:
         endpoints.list_recordings(added_after=datetime(2026, 1, 2))  # noqa: DTZ001 - the point
     with pytest.raises(ValueError, match=r"^added_before must be aware"):
         endpoints.list_recordings(added_before=datetime(2026, 1, 2))  # noqa: DTZ001 - the point
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        endpoints.start_recording(StartRequest("standup")),
+        endpoints.stop_recording(StopRequest("standup", callback_url=CALLBACK)),
+        endpoints.get_recording("r1"),
+        endpoints.delete_recording("r1"),
+        endpoints.list_recordings(),
+        endpoints.get_transcription("r1"),
+        endpoints.create_transcription("r1"),
+        endpoints.get_conference("standup"),
+        endpoints.list_conferences(),
+    ],
+    ids=lambda request: request.name,
+)
+def test_request_has_the_name_of_a_method_of_the_client_and_a_route_without_values(request_: Request[Any]) -> None:
+    assert hasattr(RecordClient, request_.name)
+    route = request_.route.format(conference_name="standup", recording_id="r1")
+    assert route == request_.path.partition("?")[0]
+    assert request_.conference_name == ("standup" if "{conference_name}" in request_.route else None)

@@ -23,11 +23,10 @@ from plivo_record_async.errors import (
     ServerError,
     UnexpectedResponseError,
 )
-from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.api.result_or_error import result_of
 from plivo_record_async.protocol.api.results import (
-    read_already_stopped,
     read_conference,
     read_nothing,
     read_pending,
@@ -37,7 +36,7 @@ from plivo_record_async.protocol.api.results import (
     read_stopped,
 )
 from plivo_record_async.protocol.api.retry import may_have_been_executed
-from plivo_record_async.protocol.models import RecordingStopped
+from plivo_record_async.protocol.models import RecordingStopped, StartRequest, StopRequest
 from tests.support.samples.responses import API_ID, CUT_OFF, HTML, STARTED, error_of, response, result
 
 SENSELESS = {
@@ -335,7 +334,7 @@ def test_a_429_keeps_the_time_to_wait() -> None:
 
 @pytest.mark.parametrize("incoming", [response(503), response(202, HTML)])
 def test_an_error_of_a_tracked_start_names_it(incoming: Response) -> None:
-    request = Request(operation="start of 'standup'", method="POST", path="/", start_id="start-1", read=read_started)
+    request = endpoints.start_recording(StartRequest("standup"), start_id="start-1")
     with pytest.raises(PlivoRecordError) as caught:
         result_of(request, incoming)
     assert isinstance(caught.value, OutcomeUnknownError | UnexpectedResponseError)
@@ -344,13 +343,7 @@ def test_an_error_of_a_tracked_start_names_it(incoming: Response) -> None:
 
 @pytest.mark.parametrize("may_be_already_executed", [False, True])
 def test_a_404_may_mean_that_an_earlier_attempt_was_executed(may_be_already_executed: bool) -> None:
-    request = Request(
-        operation="stop of 'standup'",
-        method="DELETE",
-        path="/",
-        read=read_stopped,
-        read_already_executed=read_already_stopped,
-    )
+    request = endpoints.stop_recording(StopRequest("standup"))
     if may_be_already_executed:
         assert result_of(request, response(404), may_be_already_executed=True) == RecordingStopped()
     else:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import attrs
 import pytest
 
 from plivo_record_async.errors import PlivoRecordError
-from plivo_record_async.protocol.api.request import Request
+from plivo_record_async.protocol.api.endpoints import start_recording
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.api.result_or_error import result_of
 from plivo_record_async.protocol.api.results import read_started
+from plivo_record_async.protocol.models import StartRequest
 
 __all__ = [
     "API_ID",
@@ -51,7 +53,7 @@ def response(status: int, body: object = b"", **more: Any) -> Response:
 
 def result(incoming: Response, reader: Any = read_started, *, repeatable: bool = False) -> Any:
     """Return what a response to a request comes to; the request is a start unless the arguments say otherwise."""
-    request = Request[Any](operation="start of 'standup'", method="POST", path="/", repeatable=repeatable, read=reader)
+    request = attrs.evolve(start_recording(StartRequest("standup")), repeatable=repeatable, read=reader)
     return result_of(request, incoming)
 
 
