@@ -108,6 +108,7 @@ records = st.builds(
         ahead=st.none() | st.floats(-1e9, 1e9),
         within=st.floats(0, 3_600),
     ),
+    traceparent=maybe,
     gone_at=maybe_moments,
     start_response=st.none() | st.builds(StartResponse, api_id=maybe, recording_id=maybe, url=maybe),
     async_response=st.none() | responses,

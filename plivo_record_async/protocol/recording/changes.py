@@ -96,8 +96,8 @@ def changes_by(  # noqa: C901, PLR0912 - one case for each kind of evidence
                 changes |= _by_event(record, _ended_by(record, found), events_with_handlers)
         case CandidatesFound(recordings=several):
             changes = _by_candidates(record, tuple(sorted(several, key=lambda found: found.recording_id or "")))
-        case SendingBegan(sending=sending):
-            changes = {"sending": sending}
+        case SendingBegan(sending=sending, traceparent=traceparent):
+            changes = {"sending": sending, "traceparent": traceparent}
         case ConferenceGone(at=at):
             changes = {} if record.gone_at is not None else {"gone_at": at or now}
         case TranscriptMissing() if _is_too_late(record, now, tracking):

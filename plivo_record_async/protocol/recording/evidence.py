@@ -51,9 +51,11 @@ class SendingBegan:
 
     Attributes:
         sending: The readings of this machine's clocks. If None, they are not known.
+        traceparent: The trace and the span of the start. If None, the start is not traced.
     """
 
     sending: Sending | None = None
+    traceparent: str | None = None
 
 
 @attrs.frozen

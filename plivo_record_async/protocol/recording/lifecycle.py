@@ -208,6 +208,7 @@ def begin_sending(
     now: datetime,
     *,
     sending: Sending | None = None,
+    traceparent: str | None = None,
     dedupe_key: str | None = None,
     auth_id: str | None = None,
     transcribe: bool = False,
@@ -222,6 +223,7 @@ def begin_sending(
         request: The request to send.
         now: The time (aware).
         sending: The readings of this machine's clocks. If None, they are not known.
+        traceparent: The trace and the span of the start. If None, the start is not traced.
         dedupe_key: The user's key of the start. If None, the start has no key.
         auth_id: The auth ID of the account. If None, it is not known.
         transcribe: Whether a transcript is requested without a URL.
@@ -237,7 +239,14 @@ def begin_sending(
         tracking=tracking,
     )
     began = HistoryEntry(kind="sending_began", state="sending", at=now, description=describe(SendingBegan(), "sending"))
-    return attrs.evolve(record, version=1, state="sending", sending=sending, history=(*record.history, began))
+    return attrs.evolve(
+        record,
+        version=1,
+        state="sending",
+        sending=sending,
+        traceparent=traceparent,
+        history=(*record.history, began),
+    )
 
 
 def apply(

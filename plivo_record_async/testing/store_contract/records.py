@@ -123,6 +123,11 @@ class RecordContract(StoreTests):
         assert len(await store.due(exact)) == 1
         assert await store.due(exact - timedelta(microseconds=1)) == []
 
+    async def test_trace_of_the_start_is_kept(self, store: Store) -> None:
+        traced = attrs.evolve(planned(), traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+        await store.create(traced)
+        assert await store.get("start-1") == traced
+
     async def test_record_is_found_by_the_ids_of_plivo(self, store: Store) -> None:
         record = await store.create(record_in("accepted"))
         assert await store.find("api_id", "api-1") == record

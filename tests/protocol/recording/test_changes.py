@@ -141,6 +141,14 @@ def test_clock_readings_of_the_last_sending_are_kept() -> None:
     assert begin_sending("start-1", REQUEST, NOW, sending=first).sending == first
 
 
+def test_trace_of_the_last_sending_is_kept() -> None:
+    began = record_after(planned(), SendingBegan(traceparent="00-1-1-01"))
+    assert began.traceparent == "00-1-1-01"
+    again = record_after(began, StartNotSent(description="no connection"), SendingBegan(traceparent="00-2-2-01"))
+    assert again.traceparent == "00-2-2-01"
+    assert begin_sending("start-1", REQUEST, NOW, traceparent="00-1-1-01").traceparent == "00-1-1-01"
+
+
 def test_handlers_that_have_run_change_the_record_only_while_their_event_is_unhandled() -> None:
     handled = EventHandled(name="RecordingEnded")
     failed = HandlerProgress(name="RecordingEnded", failed=(("bad", "ValueError: no"),), running=frozenset({"slow"}))
