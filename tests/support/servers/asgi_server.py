@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from typing import Any
 
 from plivo_record_async import serving as embedded
 from plivo_record_async.serving import StartupFailedError, url_of
 
-__all__ = ["StartupFailedError", "free_listener", "serving", "url_of"]
+__all__ = ["StartupFailedError", "free_listener", "reserved_port", "serving", "url_of"]
 
 
 @contextlib.asynccontextmanager
@@ -30,3 +30,15 @@ async def serving(application: Any, *, listener: socket.socket | None = None, **
 def free_listener() -> socket.socket:
     """Return a socket that listens on a free port of this machine."""
     return embedded.open_listener("127.0.0.1", 0)
+
+
+@contextlib.contextmanager
+def reserved_port() -> Generator[int]:
+    """Yield a free port of this machine, on which another process can listen, also again and again.
+
+    No other socket gets the port inside this block: it is bound here, but nothing listens on it.
+    """
+    with socket.socket() as bound:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
