@@ -35,6 +35,7 @@ from plivo_record_async.protocol.models import (
     TranscriptionRequested,
 )
 from plivo_record_async.settings import Environment, Settings
+from plivo_record_async.telemetry.loading import telemetry
 from plivo_record_async.transport.batch import run_many
 from plivo_record_async.transport.connectors.choice import adapted, open_connector
 from plivo_record_async.transport.connectors.connector import NativeTransport, OtherTransport, Transport
@@ -96,8 +97,9 @@ class RecordClient:
         max_download: The maximum size of a file to download, in bytes.
 
     Raises:
-        ConfigurationError: A credential or the URL is missing or malformed, or the transport, the proxy or the
-            certificates cannot be used. The message names the argument and the environment variable.
+        ConfigurationError: A credential, the URL or ``OTEL_INSTRUMENTATION_PLIVO_CAPTURE`` is missing or malformed, or
+            the transport, the proxy or the certificates cannot be used. The message names the argument and the
+            environment variable.
         TypeError: A numeric argument is not a number, or ``rate_limit`` is not a rate limit.
         ValueError: A numeric argument is out of range.
     """
@@ -123,6 +125,7 @@ class RecordClient:
             raise TypeError(f"rate_limit must be a RateLimit, a PostgresRateLimit or None, not {rate_limit!r}")
         self._settings = Settings.read(auth_id, auth_token, base_url)
         self._rate_limit = rate_limit
+        telemetry()  # so that no call has to import anything
         integer("max_connections", max_connections, least=1)
         environment = Environment.read() if trust_env else Environment()
         httpx_transport = adapted(transport)

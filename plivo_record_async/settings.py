@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from typing import TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -12,9 +13,14 @@ import attrs
 
 from plivo_record_async.errors import ConfigurationError
 
-__all__ = ["DEFAULT_BASE_URL", "Environment", "Settings", "checked_base_url"]
+__all__ = ["CAPTURE_VARIABLE", "DEFAULT_BASE_URL", "Environment", "Settings", "captured_content", "checked_base_url"]
 
 DEFAULT_BASE_URL = "https://api.plivo.com"
+
+CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_PLIVO_CAPTURE"
+"""The environment variable with the kinds of content that spans may contain."""
+
+ContentT = TypeVar("ContentT", bound=str)
 
 _AUTH_ID = re.compile(r"[MS]A[A-Z0-9]{18}")
 
@@ -88,6 +94,27 @@ class Environment:
             cert_file=os.environ.get("SSL_CERT_FILE") or None,
             cert_dir=os.environ.get("SSL_CERT_DIR") or None,
         )
+
+
+def captured_content(kinds: Collection[ContentT]) -> frozenset[ContentT]:
+    """Return the kinds of content that spans may contain, from ``OTEL_INSTRUMENTATION_PLIVO_CAPTURE``.
+
+    Args:
+        kinds: The kinds that exist.
+
+    Returns:
+        The kinds that the environment variable lists, separated by commas. If it is not set, there are none.
+
+    Raises:
+        ConfigurationError: The environment variable lists something else.
+    """
+    listed = {kind.strip() for kind in os.environ.get(CAPTURE_VARIABLE, "").split(",")} - {""}
+    if unknown := listed.difference(kinds):
+        raise ConfigurationError(
+            f"{CAPTURE_VARIABLE} must be a list of {', '.join(sorted(kinds))}, separated by commas, and must not "
+            f"contain {', '.join(map(repr, sorted(unknown)))}"
+        )
+    return frozenset(kind for kind in kinds if kind in listed)
 
 
 def _argument_or_variable(name: str, argument: str | None, default: str | None = None) -> str:

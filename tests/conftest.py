@@ -10,6 +10,7 @@ from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
 from tests.support.servers.postgres_server import PostgresServer
+from tests.support.telemetry import Recorded, recorded_telemetry
 
 # A runner in the background ignores SIGINT, and every process under it would; the tests of Ctrl-C must not.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -34,6 +35,12 @@ def postgres() -> Iterator[PostgresServer]:
     """Return a PostgreSQL server that all tests of this process share. A test uses its own schema or database."""
     with PostgresServer() as server:
         yield server
+
+
+@pytest.fixture
+def recorded() -> Iterator[Recorded]:
+    """Return the spans and the measurements that are recorded during the test."""
+    yield from recorded_telemetry()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -10,7 +10,15 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from plivo_record_async.errors import ConfigurationError
-from plivo_record_async.settings import DEFAULT_BASE_URL, Environment, Settings, checked_base_url
+from plivo_record_async.settings import (
+    CAPTURE_VARIABLE,
+    DEFAULT_BASE_URL,
+    Environment,
+    Settings,
+    captured_content,
+    checked_base_url,
+)
+from plivo_record_async.telemetry.names import KINDS
 
 AUTH_ID = "MAXXXXXXXXXXXXXXXXXX"
 TOKEN = "s3cret-s3cret-s3cret-s3cret-s3cret-s3cr"
@@ -191,3 +199,22 @@ def test_empty_variable_is_ignored(no_network: pytest.MonkeyPatch) -> None:
     for name in VARIABLES:
         no_network.setenv(name, "")
     assert Environment.read() == Environment()
+
+
+@pytest.mark.parametrize(
+    ("value", "kinds"), [("", set()), ("url", {"url"}), (" url , transcript,", {"url", "transcript"})]
+)
+def test_kinds_of_content_are_a_list(monkeypatch: pytest.MonkeyPatch, value: str, kinds: set[str]) -> None:
+    monkeypatch.setenv(CAPTURE_VARIABLE, value)
+    assert captured_content(KINDS) == kinds
+    monkeypatch.delenv(CAPTURE_VARIABLE)
+    assert captured_content(KINDS) == set()
+
+
+def test_error_names_an_unknown_kind_of_content(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CAPTURE_VARIABLE, "url,everything")
+    text = (
+        "OTEL_INSTRUMENTATION_PLIVO_CAPTURE must be a list of conference_name, transcript, url, .* contain 'everything'"
+    )
+    with pytest.raises(ConfigurationError, match=text):
+        captured_content(KINDS)
