@@ -61,7 +61,7 @@ class LoopBinding:
     @property
     def is_forked(self) -> bool:
         """Whether this process was forked from the process that the object belongs to."""
-        return self._process not in {0, os.getpid()}
+        return self._process != 0 and self._process != os.getpid()
 
     def unbind(self) -> None:
         """Release the object, so that any event loop can bind it, even in a forked process."""

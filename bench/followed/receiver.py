@@ -102,7 +102,7 @@ async def serve(kind: str, starts: int, database: str) -> None:
     listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # asyncio forgets it on such a listener
     async with application(kind, starts, database) as app:
-        server = uvicorn.Server(uvicorn.Config(Observed(app), http="h11", access_log=False, log_level="warning"))
+        server = uvicorn.Server(uvicorn.Config(Observed(app), http="httptools", access_log=False, log_level="warning"))
         print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
         await server.serve([listening])
 

@@ -216,13 +216,16 @@ _MAKERS: Mapping[EventKind, Callable[[Mapping[str, Any], Mapping[str, Any]], Cal
 
 def _values(table: FieldTable, data: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values of the attributes in a table."""
-    return {attribute: reader(*_find_field(data, snake, camel)) for attribute, (reader, snake, camel) in table.items()}
+    return {
+        attribute: reader(snake, data.get(snake))
+        if camel is None or camel not in data
+        else reader(*_camel_field(data, snake, camel))
+        for attribute, (reader, snake, camel) in table.items()
+    }
 
 
-def _find_field(data: Mapping[str, Any], snake: str, camel: str | None) -> tuple[str, Any]:
-    """Return the name and the value of a field that has two names."""
-    if camel is None or camel not in data:
-        return snake, data.get(snake)
+def _camel_field(data: Mapping[str, Any], snake: str, camel: str) -> tuple[str, Any]:
+    """Return the name in CamelCase and the value of a field, which must not have its name in snake_case too."""
     if snake in data:
         raise UnreadableFieldError(f"{snake} and {camel} are the same field, given twice")
     return camel, data[camel]

@@ -36,7 +36,6 @@ from plivo_record_async.protocol.callbacks.known_fields import (
     holds_known_name,
     missing_names,
 )
-from plivo_record_async.protocol.callbacks.urlencoded import Pairs
 from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 
 __all__ = ["find_second_reading", "find_shifted_name"]
@@ -87,8 +86,11 @@ def find_second_reading(
     """
     by_get = callback.method == "GET"
     text_before_form = "" if by_get or callback.url_is_pinned else _text_before_form(callback)
-    if _is_unambiguous(callback.fields, text_before_form):  # this is the case for nearly all callbacks
-        return _find_wrong_end([_Segment(*pair) for pair in callback.fields], by_get=by_get)
+    fields = dict(callback.fields)
+    if _is_unambiguous(fields, text_before_form):  # this is the case for nearly all callbacks
+        return _find_wrong_end(
+            [_Segment(*pair) for pair in fields.items() if pair[0] in _NAMES_WITH_END], by_get=by_get
+        )
     segments = _segments(callback)
     values = [_unpinned_text(segment, conference_name) for segment in segments]
     text = "\n".join(value + segment.rest for value, segment in zip(values, segments, strict=True))
@@ -107,11 +109,13 @@ def find_second_reading(
     return found or _find_wrong_end(segments, by_get=by_get)
 
 
-def _is_unambiguous(fields: Pairs, text_before_form: str) -> bool:
-    """Return whether all fields are known and no name of a known field occurs anywhere else."""
-    return all(name in KNOWN_NAMES for name, _ in fields) and not holds_known_name(
-        "\n".join([text_before_form, *[value for _, value in fields]])
-    )
+def _is_unambiguous(fields: Mapping[str, str], text_before_form: str) -> bool:
+    """Return whether all fields are known and no name of a known field occurs anywhere else.
+
+    The value of ``response`` is JSON, which says itself what its fields are.
+    """
+    texts = [text_before_form, *[value for name, value in fields.items() if name != "response"]]
+    return fields.keys() <= KNOWN_NAMES and not holds_known_name("\n".join(texts))
 
 
 def _segments(callback: VerifiedCallback) -> Sequence[_Segment]:
@@ -243,6 +247,9 @@ def _find_hidden_field(kind: ContentKind, segments: Sequence[_Segment], text_bef
 _UUID = re.compile("[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){2}(?:-[0-9A-Fa-f]{4}(?:-[0-9A-Fa-f]{12})?)?")
 """The form of Plivo's IDs. Some IDs in Plivo's documentation end after the third group."""
 
+_NAMES_WITH_END = ID_NAMES | URL_NAMES | {"error", "message", "transcription"}
+"""The names of the fields that `_find_wrong_end` reads if there are no unknown fields."""
+
 _MEDIA, _MEDIA_END = re.compile(r"\.(?:mp3|wav)"), re.compile(r"\.(?:mp3|wav)(?!\w)")
 
 
@@ -296,10 +303,9 @@ def find_shifted_name(fields: Mapping[str, str]) -> str | None:
         The name. If None, there is no such field.
     """
     for name, value in fields.items():
-        both = name + value
-        for known in (
-            _LONGER_NAMES[name] if name in KNOWN_NAMES else _related_names(name, KNOWN_NAMES.intersection(fields))
-        ):
+        related = _LONGER_NAMES.get(name)
+        for known in _related_names(name, KNOWN_NAMES.intersection(fields)) if related is None else related:
+            both = name + value
             if both.startswith(known) and (both == known or _VALUE_PATTERNS[known].match(both, len(known))):
                 return name
     return None

@@ -111,6 +111,8 @@ def read_error(name: str, value: Any) -> str | None:
 
 def read_id(name: str, value: Any) -> str | None:
     """Read an ID of Plivo's. It is opaque, but never contains a space or a delimiter of a query or a form."""
+    if isinstance(value, str) and _IDENTIFIER.fullmatch(value):
+        return value
     text = read_text(name, value)
     if text is not None and not _IDENTIFIER.fullmatch(text):
         raise UnreadableFieldError(f"{name} is not an ID: {text!r:.80}")

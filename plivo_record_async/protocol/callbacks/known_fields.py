@@ -76,6 +76,9 @@ ID_NAMES = frozenset({"api_id", "call_uuid", "recording_id", "RecordingID"})
 FREE_TEXT_NAMES = frozenset({"conference_name", "ConferenceName", "error", "message", "transcription"})
 """The names of fields whose value is any text."""
 
+_SHORTEST_NAMES = [name for name in KNOWN_NAMES if not any(other in name for other in KNOWN_NAMES - {name})]
+"""The known names that contain no other known name. A text that contains a known name contains one of these."""
+
 _SNAKE = frozenset(name for name in VALUE_STARTS if name.startswith("record")) | {
     "api_id",
     "conference_name",
@@ -109,7 +112,7 @@ def holds_known_name(text: str) -> bool:
     Args:
         text: The text.
     """
-    return any(name in text for name in KNOWN_NAMES)
+    return any(map(text.__contains__, _SHORTEST_NAMES))
 
 
 @cache

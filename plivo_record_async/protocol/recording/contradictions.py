@@ -30,9 +30,9 @@ def contradiction(record: FollowedRecording, event: CallbackEvent) -> str | None
         ("api_id", _api_id(event), _known_api_ids(record)),
         ("recording_id", _recording_id(event), _known_recording_ids(record)),
     ):
-        expected = sorted(filter(None, known))
-        if value and expected and value not in expected:
-            return f"its {field} is {value!r:.80}, but that of this recording is {' or '.join(expected)!r:.200}"
+        if value and value not in known and any(known):
+            expected = " or ".join(sorted({each for each in known if each}))
+            return f"its {field} is {value!r:.80}, but that of this recording is {expected!r:.200}"
     name = event.conference_name if isinstance(event, RecordingEnded) else None
     if name is not None and name != record.conference_name and holds_known_name(record.conference_name):
         return f"its conference is {name!r:.80}, but that of this recording is {record.conference_name!r:.80}"
@@ -50,19 +50,19 @@ def _recording_id(event: CallbackEvent) -> str | None:
     return event.recording_id if isinstance(event, RecordingEnded | TranscriptionEnded) else None
 
 
-def _known_api_ids(record: FollowedRecording) -> set[str | None]:
-    return {
+def _known_api_ids(record: FollowedRecording) -> list[str | None]:
+    return [
         source.api_id for source in (record.start_response, record.async_response, record.ended) if source is not None
-    }
+    ]
 
 
-def _known_recording_ids(record: FollowedRecording) -> set[str | None]:
+def _known_recording_ids(record: FollowedRecording) -> list[str | None]:
     listed = [row.raw for row in record.candidates]
-    events = [
-        event
+    by_callbacks = [
+        _recording_id(event)
         for event in (record.async_response, record.ended, record.transcription)
         if event is not None and event.raw and event.raw not in listed  # from a callback, not from the list
     ]
-    return {source.recording_id for source in (record.start_response, record.begun) if source is not None} | {
-        _recording_id(event) for event in events
-    }
+    return [
+        source.recording_id for source in (record.start_response, record.begun) if source is not None
+    ] + by_callbacks

@@ -10,12 +10,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from typing import ClassVar
-
-import attrs
 
 from plivo_record_async.errors import CallbackRejectedError
 from plivo_record_async.tracking.receiving.request_head import LONGEST_BODY, RequestBody, TooLargeError
@@ -38,21 +35,61 @@ class TooManyError(CallbackRejectedError):
     status: ClassVar[int] = HTTPStatus.SERVICE_UNAVAILABLE
 
 
-@attrs.define(kw_only=True, eq=False)
 class _PendingBody:
     """A request whose body is being read, or was read and is being verified.
+
+    It is a context manager that reads the body, and keeps its bytes reserved until the context is left.
 
     Attributes:
         key: The key that requests of the same sender probably share.
         reserved: The bytes that are reserved for the request.
-        is_displaced: Whether the request was rejected to free memory for others.
+        may_be_displaced: Whether the request may still be rejected to free memory for others.
+        is_displaced: Whether it was.
         deadline: The time limit for reading the body.
     """
 
-    key: str | None
-    reserved: int = 0
-    is_displaced: bool = False
-    deadline: asyncio.Timeout
+    __slots__ = ("_body", "_limits", "deadline", "is_displaced", "key", "may_be_displaced", "reserved")
+
+    def __init__(self, limits: BodyLimits, body: RequestBody, key: str | None) -> None:
+        self._limits = limits
+        self._body = body
+        self.key = key
+        self.reserved = 0
+        self.may_be_displaced = True
+        self.is_displaced = False
+        self.deadline = asyncio.timeout(limits.seconds)
+
+    async def __aenter__(self) -> bytes:
+        self._limits.reserve(self, REQUEST_BYTES)
+        try:
+            return await self._read()
+        except BaseException:
+            self._limits.release(self)
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._limits.release(self)
+
+    async def _read(self) -> bytes:
+        chunks: list[bytes] = []
+        try:
+            async with self.deadline:
+                self._limits.free_memory(self)
+                while not self._body.is_over:
+                    chunk = await self._body.chunk()
+                    if self.is_displaced:  # while the chunk was awaited
+                        raise _too_many()
+                    if self.reserved + len(chunk) > REQUEST_BYTES + LONGEST_BODY:
+                        raise TooLargeError(f"its body has more than {LONGEST_BODY} bytes; no callback is so long")
+                    chunks.append(chunk)
+                    self._limits.reserve(self, len(chunk))
+                    self._limits.free_memory(self)
+        except TimeoutError as error:
+            if self.is_displaced:
+                raise _too_many() from error
+            raise TooSlowError(f"its body was not received within {self._limits.seconds:g} seconds") from error
+        self.may_be_displaced = False
+        return b"".join(chunks)
 
 
 class BodyLimits:
@@ -61,17 +98,18 @@ class BodyLimits:
     Args:
         max_bytes: The most bytes that are reserved for all requests together.
         seconds: How long reading a body may take.
+
+    Attributes:
+        seconds: As above.
     """
 
     def __init__(self, *, max_bytes: int, seconds: float) -> None:
+        self.seconds = seconds
         self._max_bytes = max_bytes
-        self._seconds = seconds
-        self._unread: dict[str | None, dict[_PendingBody, None]] = {}  # the requests of each key, the oldest first
-        self._bytes_by_key: Counter[str | None] = Counter()
+        self._pending: dict[_PendingBody, None] = {}  # the oldest first
         self._total_bytes = 0
 
-    @asynccontextmanager
-    async def body(self, request_body: RequestBody, key: str | None) -> AsyncGenerator[bytes]:
+    def body(self, request_body: RequestBody, key: str | None) -> AbstractAsyncContextManager[bytes]:
         """Read a body. Its bytes stay reserved until the context is left.
 
         Args:
@@ -84,60 +122,46 @@ class BodyLimits:
             TooLargeError: The body is longer than `LONGEST_BODY`.
             ClientDisconnectedError: The client has disconnected.
         """
-        pending = _PendingBody(key=key, deadline=asyncio.timeout(self._seconds))
-        self._unread.setdefault(key, {})[pending] = None
-        self._reserve(pending, REQUEST_BYTES)
-        try:
-            yield await self._read(pending, request_body)
-        finally:
-            self._forget(pending)
-            self._reserve(pending, -pending.reserved)
+        return _PendingBody(self, request_body, key)
 
-    async def _read(self, pending: _PendingBody, request_body: RequestBody) -> bytes:
-        body = bytearray()
-        try:
-            async with pending.deadline:
-                self._free_memory(pending)
-                while not request_body.is_over:
-                    chunk = await request_body.chunk()
-                    if pending.is_displaced:  # while the chunk was awaited
-                        raise _too_many()
-                    if len(body) + len(chunk) > LONGEST_BODY:
-                        raise TooLargeError(f"its body has more than {LONGEST_BODY} bytes; no callback is so long")
-                    body += chunk
-                    self._reserve(pending, len(chunk))
-                    self._free_memory(pending)
-        except TimeoutError as error:
-            if pending.is_displaced:
-                raise _too_many() from error
-            raise TooSlowError(f"its body was not received within {self._seconds:g} seconds") from error
-        self._forget(pending)
-        return bytes(body)
+    def reserve(self, pending: _PendingBody, more: int) -> None:
+        """Count more bytes of a request."""
+        self._pending[pending] = None
+        pending.reserved += more
+        self._total_bytes += more
 
-    def _free_memory(self, asking: _PendingBody) -> None:
+    def release(self, pending: _PendingBody) -> None:
+        """Count the bytes of a request no more. Releasing them again has no effect."""
+        if self._pending.pop(pending, self) is None:
+            self._total_bytes -= pending.reserved
+
+    def free_memory(self, asking: _PendingBody) -> None:
+        """Reject requests until the memory suffices.
+
+        Args:
+            asking: The request for which bytes were reserved.
+
+        Raises:
+            TooManyError: This request itself was rejected.
+        """
         while self._total_bytes > self._max_bytes:
-            heaviest = max(self._unread, key=self._bytes_by_key.__getitem__)
-            displaced = next(iter(self._unread[heaviest]))
+            displaced = self._next_displaced()
             displaced.is_displaced = True
-            self._forget(displaced)
-            self._reserve(displaced, -displaced.reserved)
+            self.release(displaced)
             if displaced is asking:
                 raise _too_many()
             displaced.deadline.reschedule(asyncio.get_running_loop().time())
 
-    def _reserve(self, pending: _PendingBody, more: int) -> None:
-        pending.reserved += more
-        self._total_bytes += more
-        self._bytes_by_key[pending.key] += more
-        if not self._bytes_by_key[pending.key]:
-            del self._bytes_by_key[pending.key]
+    def _next_displaced(self) -> _PendingBody:
+        """Return the oldest request of the key whose requests occupy the most bytes.
 
-    def _forget(self, pending: _PendingBody) -> None:
-        """Remove a request from those that may be rejected to free memory."""
-        waiting = self._unread.get(pending.key, {})
-        waiting.pop(pending, None)
-        if not waiting:
-            self._unread.pop(pending.key, None)
+        There are few requests, because at least `REQUEST_BYTES` are reserved for each of them.
+        """
+        bytes_by_key = Counter[str | None]()
+        for pending in self._pending:
+            bytes_by_key[pending.key] += pending.reserved
+        candidates = [pending for pending in self._pending if pending.may_be_displaced]
+        return max(candidates, key=lambda pending: bytes_by_key[pending.key])
 
 
 def _too_many() -> TooManyError:

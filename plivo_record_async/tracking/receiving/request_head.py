@@ -132,11 +132,12 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> RequestHead:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    lines: dict[str, list[str]] = {}
+    headers: dict[str, str] = {}
     for raw_name, raw_value in scope["headers"]:
         if raw_name.lower().startswith(_HEADERS_READ):
-            lines.setdefault(raw_name.decode("latin-1").lower(), []).append(raw_value.decode("latin-1"))
-    return {name: ",".join(values) for name, values in lines.items()}
+            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+            headers[name] = f"{headers[name]},{value}" if name in headers else value
+    return headers
 
 
 def _check_length(headers: Mapping[str, str]) -> None:
@@ -153,8 +154,8 @@ def _check_type(headers: Mapping[str, str]) -> None:
 
 def _check_signatures(headers: Mapping[str, str]) -> None:
     """Raise an error if the request cannot have a valid signature, whatever its body is."""
-    named = [name for name in headers if name.startswith("x-plivo-signature")]
-    if len(named) > _MAX_SIGNATURE_HEADERS or any(len(headers[name]) > _LONGEST_SIGNATURES for name in named):
+    values = [value for name, value in headers.items() if name.startswith("x-plivo-signature")]
+    if len(values) > _MAX_SIGNATURE_HEADERS or max(map(len, values), default=0) > _LONGEST_SIGNATURES:
         raise SignatureMismatchError("it has more signatures than Plivo ever sends")
     nonce = headers.get(_NONCE)
     if nonce is None or not any(map(headers.get, _SIGNATURES)):
@@ -205,4 +206,4 @@ class RequestBody:
 
 def _has_no_body(scope: Scope) -> bool:
     """Return whether the request says that it has no body. A request without a Content-Length may have one."""
-    return any(name == b"content-length" and value == b"0" for name, value in scope["headers"])
+    return bool(dict(scope["headers"]).get(b"content-length") == b"0")
