@@ -18,6 +18,7 @@ from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.transport.connectors.connector import Connector
 from plivo_record_async.transport.connectors.exchange import Exchange
+from plivo_record_async.transport.observed_call import ObservedCall
 
 __all__ = ["STILL_QUEUED", "Attempt", "AttemptResult", "Call", "closed_client_error"]
 
@@ -52,14 +53,18 @@ class Call(Generic[T]):
         called_at: When the call was made (aware, UTC).
         on_caller_cancelled: A function that is called if the caller is cancelled after a byte may have been sent. Its
             argument is an awaitable of the response. If None, the result is only logged.
-        attempt: The number of the current attempt, starting at 1.
+        observed: What is observed of the call, such as the number of its attempts.
     """
 
     request: Request[T]
     deadline: float
     called_at: datetime = attrs.field(factory=_clock.now)
     on_caller_cancelled: Callable[[Awaitable[Response]], None] | None = None
-    attempt: int = 1
+    observed: ObservedCall = attrs.field()
+
+    @observed.default
+    def _observed(self) -> ObservedCall:
+        return ObservedCall.of(self.request)
 
     def not_sent_error(self, exchange: Exchange, reason: str, evidence: str) -> NotSentError:
         """Return the error of an attempt of which no byte was sent.
@@ -76,7 +81,7 @@ class Call(Generic[T]):
             evidence=evidence,
             called_at=self.called_at,
             failed_at=_clock.now(),
-            attempts=self.attempt,
+            attempts=self.observed.attempts,
         )
 
     def outcome_unknown_error(self, exchange: Exchange, reason: str) -> OutcomeUnknownError:
@@ -94,7 +99,7 @@ class Call(Generic[T]):
             called_at=self.called_at,
             sent_at=exchange.sent_at,
             failed_at=_clock.now(),
-            attempts=self.attempt,
+            attempts=self.observed.attempts,
             repeatable=self.request.repeatable,
             warning=self.request.warning,
             start_id=self.request.start_id,
@@ -110,7 +115,7 @@ class Call(Generic[T]):
             A `ClosedError` if this is the first attempt of the call, because the client was closed before the call was
             made. Otherwise a `NotSentError`, because the client was closed during the call.
         """
-        if self.attempt > 1:
+        if self.observed.attempts > 1:
             return self.closed_meanwhile_error(exchange)
         return closed_client_error(self.request.operation)
 

@@ -133,10 +133,16 @@ class RetryingSender:
         deadline = asyncio.get_running_loop().time() + seconds
         policy = self._policy if max_retries is None else attrs.evolve(self._policy, max_retries=max_retries)
         call = Call(request=request, deadline=deadline)
+        self._budget.earn()
+        with call.observed:
+            return await self._send(call, policy, on_caller_cancelled)
+
+    async def _send(
+        self, call: Call[T], policy: RetryPolicy, on_caller_cancelled: Callable[[Awaitable[T]], None] | None
+    ) -> T:
         pending: list[Awaitable[T]] = []
         if on_caller_cancelled is not None:
             call.on_caller_cancelled = lambda response: pending.append(self._result(call, response))
-        self._budget.earn()
         error: PlivoRecordError | None = None
         try:
             while True:
@@ -152,32 +158,34 @@ class RetryingSender:
                         if error is latest:
                             raise
                         raise error from latest
-                call.attempt += 1
+                call.observed.attempts += 1
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
             earlier = _possible_execution(error)
             if on_caller_cancelled is not None and (pending or earlier):
                 on_caller_cancelled(_result_after_cancellation(pending, earlier))
             elif earlier is not None:
-                log.warning("%s was cancelled after an attempt with an unknown outcome: %s", request.operation, earlier)
+                description = call.request.operation
+                log.warning("%s was cancelled after an attempt with an unknown outcome: %s", description, earlier)
             raise
 
     async def _result(
         self, call: Call[T], response: Awaitable[Response], *, may_be_already_executed: bool = False
     ) -> T:
-        received = await response
+        received = call.observed.response = await response
         return result_of(
             call.request,
             received,
             may_be_already_executed=may_be_already_executed,
             called_at=call.called_at,
             failed_at=_clock.now(),
-            attempts=call.attempt,
+            attempts=call.observed.attempts,
         )
 
     def _wait_before_retry(self, call: Call[Any], error: PlivoRecordError, policy: RetryPolicy) -> float | None:
         """Return the seconds until the next attempt, or None if the call is not retried."""
-        wait = policy.wait(error, repeatable=call.request.repeatable, attempt=call.attempt, jitter=_clock.chance())
+        attempt, repeatable = call.observed.attempts, call.request.repeatable
+        wait = policy.wait(error, repeatable=repeatable, attempt=attempt, jitter=_clock.chance())
         if wait is None:
             return None
         resumes = asyncio.get_running_loop().time() + max(wait, self._quota.paused_for)

@@ -183,8 +183,11 @@ class Sender:
                 try:
                     await session.slots.acquire()
                     try:
-                        exchange.phase = "quota"
-                        exchange.permit_is_valid = await self._quota.acquire()
+                        exchange.phase, began = "quota", asyncio.get_running_loop().time()
+                        try:
+                            exchange.permit_is_valid = await self._quota.acquire()
+                        finally:
+                            call.observed.quota_wait += asyncio.get_running_loop().time() - began
                     except BaseException:
                         session.slots.release()
                         raise

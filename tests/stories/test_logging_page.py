@@ -30,7 +30,7 @@ class LogRecord:
 
 def without_values(message: str) -> str:
     """Put ``{}`` in the place of each value of a message, and each name of a value on the page."""
-    return re.sub(r"%[.\d]*[srd]|\{[\w ]*\}", "{}", message)
+    return re.sub(r"%[.\d]*[srdf]|\{[\w ]*\}", "{}", message)
 
 
 def message_of(node: ast.expr, function: ast.AST) -> str:

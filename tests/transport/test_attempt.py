@@ -126,7 +126,7 @@ def test_result_is_known_at_the_deadline(pool: bool) -> None:
 def test_only_the_first_attempt_on_a_closed_client_raises_closed_error(attempt: int, error: type[Exception]) -> None:
     async def main() -> None:
         call = start(10.0)
-        call.attempt = attempt
+        call.observed.attempts = attempt
         closed = call.closed_error(Exchange())
         assert type(closed) is error
         assert "start of 'standup': the client " in str(closed)

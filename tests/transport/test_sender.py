@@ -581,7 +581,7 @@ def test_a_retry_after_the_client_was_closed_is_not_sent() -> None:
         sender = sender_over(server)
         await sender.aclose(grace=0)
         again = start()
-        again.attempt = 2
+        again.observed.attempts = 2
         with pytest.raises(NotSentError, match="the client was closed"):
             await sender.send(again)
         assert server.began == []

@@ -19,6 +19,7 @@ from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.downloads.part_file import PartFile
 from plivo_record_async.transport.downloads.transfer import Transfer
 from plivo_record_async.transport.downloads.writer import PartWriter, in_thread
+from plivo_record_async.transport.observed_call import ObservedCall
 
 __all__ = ["Downloads", "MediaStream", "ProgressCallback", "RecordedFile"]
 
@@ -86,24 +87,26 @@ class Downloads:
             timeout: The time limit, in seconds. If None, there is no time limit.
             into_directory: Whether ``path`` is a directory, which is created if it does not exist.
         """
-        transfer = self._transfer(source, wait)
+        transfer = self._transfer("download_recording", source, wait)
         transfer.path = Path(path)
         names_directory = into_directory or os.fspath(path).endswith(_SEPARATORS)
         if timeout is not None:
             positive_number("timeout", timeout)
-        target = transfer.checked_url().target
-        transfer.path = await in_thread(
-            _path_of, transfer.path, target, names_directory=names_directory, create=into_directory
-        )
-        limit = asyncio.timeout(timeout)
-        try:
-            async with limit:
-                await _download(transfer, transfer.path, progress, overwrite=overwrite)
-        except TimeoutError:
-            if not limit.expired():  # the operating system raised it, for example about a network drive
-                raise
-            raise transfer.failed(f"it took longer than {timeout:g} seconds") from None
-        return transfer.path
+        with transfer.observed:
+            self.check_open(transfer.observed.description)
+            target = transfer.checked_url().target
+            transfer.path = await in_thread(
+                _path_of, transfer.path, target, names_directory=names_directory, create=into_directory
+            )
+            limit = asyncio.timeout(timeout)
+            try:
+                async with limit:
+                    await _download(transfer, transfer.path, progress, overwrite=overwrite)
+            except TimeoutError:
+                if not limit.expired():  # the operating system raised it, for example about a network drive
+                    raise
+                raise transfer.failed(f"it took longer than {timeout:g} seconds") from None
+            return transfer.path
 
     @asynccontextmanager
     async def stream(self, source: object, *, wait: float) -> AsyncGenerator[MediaStream]:
@@ -113,27 +116,33 @@ class Downloads:
             source: The URL of the file, or a value that has it.
             wait: The number of seconds to wait for a file that does not exist yet.
         """
-        transfer = self._transfer(source, wait)
-        async with aclosing(transfer.pieces()) as pieces:
-            opened = await anext(pieces)
-            assert isinstance(opened, RemoteFile)  # noqa: S101 - the first piece always is
+        transfer = self._transfer("stream_recording", source, wait)
+        with transfer.observed:
+            self.check_open(transfer.observed.description)
+            async with _opened_stream(transfer) as stream:
+                yield stream
 
-            async def chunks() -> AsyncGenerator[bytes]:
-                async for piece in pieces:
-                    if isinstance(piece, RemoteFile):
-                        raise transfer.failed(
-                            "the connection broke, and the server cannot continue the file at this byte"
-                        )
-                    yield piece
-
-            async with aclosing(chunks()) as stream:
-                yield MediaStream(opened.length, opened.media_type, stream)
-
-    def _transfer(self, source: object, wait: float) -> Transfer:
+    def _transfer(self, operation: str, source: object, wait: float) -> Transfer:
         if not number("wait", wait) >= 0:
             raise ValueError(f"wait must be a number of at least 0, not {wait!r}")
-        self.check_open(f"download of {source!r}" if isinstance(source, str) else "download")
-        return Transfer(opener=self.opener, url=_url_of(source), wait=wait, max_size=self.max_size)
+        url, observed = _url_of(source), _observed_call(operation, source)
+        return Transfer(opener=self.opener, url=url, wait=wait, max_size=self.max_size, observed=observed)
+
+
+@asynccontextmanager
+async def _opened_stream(transfer: Transfer) -> AsyncGenerator[MediaStream]:
+    async with aclosing(transfer.pieces()) as pieces:
+        opened = await anext(pieces)
+        assert isinstance(opened, RemoteFile)  # noqa: S101 - the first piece always is
+
+        async def chunks() -> AsyncGenerator[bytes]:
+            async for piece in pieces:
+                if isinstance(piece, RemoteFile):
+                    raise transfer.failed("the connection broke, and the server cannot continue the file at this byte")
+                yield piece
+
+        async with aclosing(chunks()) as stream:
+            yield MediaStream(opened.length, opened.media_type, stream)
 
 
 async def _download(transfer: Transfer, path: Path, progress: ProgressCallback | None, *, overwrite: bool) -> None:
@@ -150,6 +159,20 @@ async def _download(transfer: Transfer, path: Path, progress: ProgressCallback |
         raise
     finally:
         await in_thread(part.close)
+
+
+def _observed_call(operation: str, source: object) -> ObservedCall:
+    """Return what is known of a download before it begins. The URL is not part of it, because it may be a secret."""
+    recording_id = getattr(source, "recording_id", None)
+    return ObservedCall(
+        operation=operation,
+        description="download of a recorded file"
+        if recording_id is None
+        else f"download of recording {recording_id!r}",
+        conference_name=getattr(source, "conference_name", None),
+        start_id=getattr(source, "start_id", None),
+        attempts=0,
+    )
 
 
 def _url_of(source: object) -> str:

@@ -15,6 +15,7 @@ from plivo_record_async.protocol.media.files import AUDIO_HEAD, is_audio
 from plivo_record_async.protocol.media.hosts import MediaUrl, MediaUrlError
 from plivo_record_async.protocol.media.resuming import RemoteFile, read_response
 from plivo_record_async.transport.connectors.media import NETWORK_ERRORS, MediaOpener, OpenedMedia
+from plivo_record_async.transport.observed_call import ObservedCall
 
 __all__ = ["Transfer"]
 
@@ -61,6 +62,7 @@ class Transfer:
         url: The URL of the file, as the caller passed it.
         wait: The number of seconds to wait for a file that does not exist yet.
         max_size: The maximum size of the file, in bytes.
+        observed: What is observed of the call to which the transfer belongs.
         remote: The file on the server, as far as it is known.
         received: The number of received bytes.
         path: The path to which the file is downloaded. If None, the file is opened as a stream.
@@ -71,6 +73,7 @@ class Transfer:
     url: str
     wait: float
     max_size: int
+    observed: ObservedCall
     remote: RemoteFile = attrs.field(factory=RemoteFile)
     received: int = 0
     path: Path | None = None
@@ -174,6 +177,7 @@ class Transfer:
         Raises:
             _AttemptFailedError: The request or its body failed.
         """
+        self.observed.attempts += 1
         validator = self.remote.validator
         if not validator:
             self.received = 0

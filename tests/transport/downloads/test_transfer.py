@@ -17,6 +17,7 @@ from plivo_record_async.settings import Settings
 from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.downloads import transfer as module
 from plivo_record_async.transport.downloads.transfer import Transfer
+from plivo_record_async.transport.observed_call import ObservedCall
 from tests.support.servers.media_server import FILE, MediaServer, Reply
 
 CUT = 300_000
@@ -31,7 +32,8 @@ def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
 def transfer_from(server: MediaServer, *, wait: float = 0, max_size: int = 10**9) -> Transfer:
     settings = Settings(auth_id="MA" + "X" * 18, auth_token="token", base_url=server.url)
     opener = MediaOpener(settings=settings, hosts=MediaHosts.read(server.url, []))
-    return Transfer(opener=opener, url=f"{server.url}/r.mp3", wait=wait, max_size=max_size)
+    observed = ObservedCall(operation="download_recording", description="a download", attempts=0)
+    return Transfer(opener=opener, url=f"{server.url}/r.mp3", wait=wait, max_size=max_size, observed=observed)
 
 
 async def result_of(transfer: Transfer) -> bytes:
