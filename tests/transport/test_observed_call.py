@@ -139,6 +139,7 @@ async def test_each_method_writes_exactly_one_record_with_its_name(
 ) -> None:
     await plivo_emulator.open_conference("standup")
     started = await plivo_client.start_recording("standup")
+    assert started.recording_id is not None
     caplog.set_level(logging.INFO, "plivo_record_async")
     for operation, call in CALLS.items():
         await call(plivo_client, started.recording_id)
@@ -152,6 +153,7 @@ async def test_downloads_streams_and_pages_of_a_list_have_one_record_each(
     plivo_client: RecordClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     started = await plivo_client.start_recording("standup")
+    assert started.url is not None
     await plivo_client.stop_recording("standup")
     caplog.set_level(logging.INFO, "plivo_record_async")
     [recording] = [each async for each in plivo_client.list_recordings(conference_name="standup")]
