@@ -41,7 +41,8 @@ class LoopBinding:
             ConfigurationError: The object is in use in another event loop, or the process was forked while the object
                 was in use.
         """
-        if self.is_forked:  # checked first, because a forked process has no running event loop
+        process = os.getpid()
+        if self._process not in (0, process):  # checked first, because a forked process has no running event loop
             raise ConfigurationError(
                 f"{self._name} was in use before this process was forked; make one in each process after the fork, "
                 "or close it before the fork"
@@ -55,7 +56,7 @@ class LoopBinding:
                 f"{self._name} is in use in another event loop that is still "
                 f"{'open' if self._until_closed else 'running'}; make one in each event loop, or close it there first"
             )
-        self._loop, self._process = weakref.ref(loop), os.getpid()
+        self._loop, self._process = weakref.ref(loop), process
         return True
 
     @property

@@ -9,9 +9,9 @@ would be lost if the value were written again.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, get_args
 
 from cattrs import Converter
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
@@ -46,7 +46,7 @@ def to_microseconds(time: datetime) -> int:
 
 
 def _from_microseconds(microseconds: int, _: object = None) -> datetime:
-    return _EPOCH + timedelta(microseconds=microseconds)
+    return _EPOCH + timedelta(0, 0, microseconds)
 
 
 _STORED_NAMES: Final[Mapping[str, str]] = {
@@ -73,15 +73,11 @@ def _encode_history(history: tuple[HistoryEntry, ...]) -> list[tuple[str, str, i
     return [(entry.kind, entry.state, to_microseconds(entry.at), entry.description) for entry in history]
 
 
-def _current_kind(kind: Any) -> Any:
-    return _RENAMED_KINDS.get(kind, kind)
-
-
 def _decode_history(values: list[Any], _: object) -> tuple[HistoryEntry, ...]:
     return tuple(
         [
             HistoryEntry(
-                kind=_current_kind(kind),
+                kind=_RENAMED_KINDS.get(kind, kind),
                 state=state,
                 at=_from_microseconds(at),
                 description=description,
@@ -91,6 +87,17 @@ def _decode_history(values: list[Any], _: object) -> tuple[HistoryEntry, ...]:
     )
 
 
+def _is_optional(cls: Any) -> bool:
+    return len(get_args(cls)) == 2 and type(None) in get_args(cls)  # noqa: PLR2004 - a type and None
+
+
+def _make_optional_hook(cls: Any, converter: Converter) -> Callable[[Any, Any], Any]:
+    """Look up the hook of the type once. The hook of cattrs for ``X | None`` looks it up for each value."""
+    [inner] = [each for each in get_args(cls) if each is not type(None)]
+    structure = converter.get_structure_hook(inner)
+    return lambda value, _: None if value is None else structure(value, inner)
+
+
 def _make_converter() -> Converter:
     converter = make_converter(forbid_extra_keys=True, omit_if_default=True, detailed_validation=False)
     # ``raw`` was parsed from a form or from JSON, so it can be written as JSON without a conversion.
@@ -98,6 +105,7 @@ def _make_converter() -> Converter:
     converter.register_structure_hook_func(_is_raw, lambda raw, _: dict(raw))
     converter.register_unstructure_hook(datetime, to_microseconds)
     converter.register_structure_hook(datetime, _from_microseconds)
+    converter.register_structure_hook_factory(_is_optional, _make_optional_hook)
     converter.register_unstructure_hook_func(_is_history, _encode_history)
     converter.register_structure_hook_func(_is_history, _decode_history)
     configure_tagged_union(CallbackEvent, converter, tag_name="event")  # must come after the hooks above

@@ -198,7 +198,7 @@ def plan(
         auth_id=auth_id,
         transcribe=transcribe,
         due_at=now + tracking.lease,
-        history=(HistoryEntry(kind="planned", state="planned", at=now, description="planned"),),
+        history=(_planned(now),),
     )
 
 
@@ -229,24 +229,24 @@ def begin_sending(
         transcribe: Whether a transcript is requested without a URL.
         tracking: The intervals and timeouts.
     """
-    record = plan(
-        start_id,
-        request,
-        now,
+    began = HistoryEntry(kind="sending_began", state="sending", at=now, description=describe(SendingBegan(), "sending"))
+    return FollowedRecording(
+        start_id=start_id,
+        request=request,
         dedupe_key=dedupe_key,
         auth_id=auth_id,
         transcribe=transcribe,
-        tracking=tracking,
-    )
-    began = HistoryEntry(kind="sending_began", state="sending", at=now, description=describe(SendingBegan(), "sending"))
-    return attrs.evolve(
-        record,
         version=1,
         state="sending",
+        due_at=now + tracking.lease,
         sending=sending,
         traceparent=traceparent,
-        history=(*record.history, began),
+        history=(_planned(now), began),
     )
+
+
+def _planned(now: datetime) -> HistoryEntry:
+    return HistoryEntry(kind="planned", state="planned", at=now, description="planned")
 
 
 def apply(

@@ -54,7 +54,6 @@ class Exchange:
         permit_is_valid: A function that returns whether the permit of the quota is still valid.
         lacked_permit: Whether the request was not sent because its permit was no longer valid.
         abandoned: Whether the response is no longer needed. If no byte has been sent yet, none will be sent.
-        partial_response: The part of the response that has arrived. If None, the status line has not arrived.
     """
 
     deadline: float = math.inf
@@ -67,12 +66,17 @@ class Exchange:
     permit_is_valid: Callable[[], bool] = attrs.field(default=lambda: True)
     lacked_permit: bool = False
     abandoned: bool = False
-    partial_response: Response | None = None
+    _response: Callable[[], Response] | None = attrs.field(default=None, init=False)
 
     @property
     def seconds_left(self) -> float:
         """The number of seconds until the deadline, or 0 if it has passed."""
         return max(0.0, self.deadline - self.clock())
+
+    @property
+    def partial_response(self) -> Response | None:
+        """The part of the response that has arrived. If None, the status line has not arrived."""
+        return None if self._response is None else self._response()
 
     def begin_sending(self) -> None:
         """Note that the first byte is about to be sent, or raise an exception so that it is not sent.
@@ -147,17 +151,25 @@ class Exchange:
             httpcore.RemoteProtocolError: The body is longer than any response of Plivo's.
         """
         self.phase = "answer"
-        response = self.partial_response = Response(
-            status=status, headers=headers, complete=False, sent_at=self.sent_at, received_at=_clock.now()
-        )
-        body = bytearray()
+        received_at, body = _clock.now(), bytearray()
+
+        def response(*, complete: bool = False) -> Response:
+            return Response(
+                status=status,
+                headers=headers,
+                body=bytes(body),
+                complete=complete,
+                sent_at=self.sent_at,
+                received_at=received_at,
+            )
+
+        self._response = response
         async for chunk in chunks:
             self._raise_if_ended()
             body += chunk
-            response = self.partial_response = attrs.evolve(response, body=bytes(body))
             if len(body) > LONGEST_RESPONSE:
                 raise httpcore.RemoteProtocolError(f"the response is longer than {LONGEST_RESPONSE} bytes")
-        return attrs.evolve(response, complete=True)
+        return response(complete=True)
 
     def _raise_without_permit(self) -> None:
         self.lacked_permit = not self.permit_is_valid()
