@@ -46,6 +46,7 @@ from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 from plivo_record_async.protocol.media.hosts import DEFAULT_MEDIA_HOSTS
 from plivo_record_async.protocol.models import (
     ApiResponse,
+    AttemptReport,
     CallbackEvent,
     Conference,
     EvidenceKind,
@@ -84,6 +85,7 @@ __all__ = [
     "DEFAULT_MEDIA_HOSTS",
     "ApiError",
     "ApiResponse",
+    "AttemptReport",
     "AuthenticationError",
     "BadRequestError",
     "CallbackEvent",

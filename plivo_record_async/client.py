@@ -16,10 +16,11 @@ from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.api.listing import Listing
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.retry import RetryPolicy
-from plivo_record_async.protocol.arguments import integer, positive_number
+from plivo_record_async.protocol.arguments import integer, plain_function, positive_number
 from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.media.hosts import DEFAULT_MEDIA_HOSTS, MediaHosts
 from plivo_record_async.protocol.models import (
+    AttemptReport,
     Conference,
     FileFormat,
     HttpMethod,
@@ -95,12 +96,16 @@ class RecordClient:
         media_hosts: The hosts from which recorded files may be downloaded, besides the origin of ``base_url``. An entry
             is ``host``, ``host:port`` or ``https://host``, with or without the beginning of a path.
         max_download: The maximum size of a file to download, in bytes.
+        on_attempt: A function that is called with an `AttemptReport` when an attempt of any call has ended. It runs in
+            the event loop of the call, so it must return quickly. If it raises an exception, the exception is logged,
+            and the call continues. If None, nothing is called.
 
     Raises:
         ConfigurationError: A credential, the URL or ``OTEL_INSTRUMENTATION_PLIVO_CAPTURE`` is missing or malformed, or
             the transport, the proxy or the certificates cannot be used. The message names the argument and the
             environment variable.
-        TypeError: A numeric argument is not a number, or ``rate_limit`` is not a rate limit.
+        TypeError: A numeric argument is not a number, ``rate_limit`` is not a rate limit, or ``on_attempt`` is an async
+            function or cannot be called.
         ValueError: A numeric argument is out of range.
     """
 
@@ -120,6 +125,7 @@ class RecordClient:
         retry_503_starts: bool = False,
         media_hosts: Iterable[str] = DEFAULT_MEDIA_HOSTS,
         max_download: int = 2 * 1024**3,
+        on_attempt: Callable[[AttemptReport], object] | None = None,
     ) -> None:
         if not isinstance(rate_limit, RateLimit | SharedRateLimit | None):
             raise TypeError(f"rate_limit must be a RateLimit, a PostgresRateLimit or None, not {rate_limit!r}")
@@ -127,6 +133,8 @@ class RecordClient:
         self._rate_limit = rate_limit
         telemetry()  # so that no call has to import anything
         integer("max_connections", max_connections, least=1)
+        if on_attempt is not None:
+            plain_function("on_attempt", on_attempt)
         environment = Environment.read() if trust_env else Environment()
         httpx_transport = adapted(transport)
         self._sender = RetryingSender(
@@ -141,6 +149,7 @@ class RecordClient:
             policy=RetryPolicy(
                 max_retries=integer("max_retries", max_retries, least=0), retry_503_starts=retry_503_starts
             ),
+            on_attempt=on_attempt,
         )
         self._downloads = Downloads(
             MediaOpener(
@@ -152,6 +161,7 @@ class RecordClient:
             ),
             max_size=integer("max_download", max_download, least=1),
             check_open=self._sender.check_open,
+            on_attempt=on_attempt,
         )
 
     def __repr__(self) -> str:

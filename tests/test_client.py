@@ -20,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plivo_record_async import (
+    AttemptReport,
     AuthenticationError,
     ClosedError,
     Conference,
@@ -466,6 +467,15 @@ def test_client_shows_its_settings() -> None:
     assert calls.rate_limit == RateLimit(7, per=1)
     assert client().rate_limit == RateLimit(300, per=5.0)
     assert client(rate_limit=None).rate_limit is None
+
+
+async def report_later(report: AttemptReport) -> None: ...
+
+
+@pytest.mark.parametrize("on_attempt", [report_later, "print"])
+def test_on_attempt_must_be_a_function_that_is_not_async(on_attempt: Any) -> None:
+    with pytest.raises(TypeError, match=r"^on_attempt must "):
+        client(on_attempt=on_attempt)
 
 
 async def test_the_request_of_any_endpoint_can_be_sent(plivo: Plivo) -> None:

@@ -12,6 +12,7 @@ import plivo_record_async
 from plivo_record_async import errors
 
 CLIENT = {
+    "AttemptReport",
     "DEFAULT_MEDIA_HOSTS",
     "MediaStream",
     "Conference",

@@ -6,11 +6,12 @@ attrs validators: https://www.attrs.org/en/stable/init.html#validators
 
 from __future__ import annotations
 
+import inspect
 import re
 import sys
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -22,11 +23,13 @@ __all__ = [
     "conference_name",
     "http_url",
     "integer",
+    "is_async",
     "is_http_url",
     "number",
     "one_of",
     "optional",
     "path_segment",
+    "plain_function",
     "positive_number",
     "text",
     "utf8_text",
@@ -263,3 +266,30 @@ def aware_datetime(name: str, value: object) -> datetime:
     if value.utcoffset() is None:
         raise ValueError(f"{name} must be aware (have a time zone), for example datetime.now(UTC), not {value!r}")
     return value
+
+
+def plain_function(name: str, value: object) -> None:
+    """Check that an argument is a function that is not async.
+
+    Args:
+        name: The name of the argument.
+        value: The value of the argument.
+
+    Raises:
+        TypeError: The value cannot be called, or it is async.
+    """
+    if not callable(value):
+        raise TypeError(f"{name} must be a function, not {value!r}")
+    if is_async(value):
+        raise TypeError(f"{name} must not be an async function, because its result is not awaited: {value!r}")
+
+
+def is_async(function: object) -> bool:
+    """Return whether a call of a function returns a coroutine.
+
+    Args:
+        function: The function, or another object.
+    """
+    if isinstance(function, partial):
+        return is_async(function.func)
+    return callable(function) and any(map(inspect.iscoroutinefunction, (function, function.__call__)))

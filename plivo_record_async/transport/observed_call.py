@@ -1,9 +1,10 @@
-"""`ObservedCall`, which notes what happens during one call of the client, and logs how it ended."""
+"""`ObservedCall`, which notes what happens during one call of the client, and reports how it and its attempts ended."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -12,11 +13,16 @@ import attrs
 from plivo_record_async.errors import ApiError, ClosedError, ConfigurationError, NotSentError, PlivoRecordError
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
+from plivo_record_async.protocol.api.result_or_error import proves_rejection
 from plivo_record_async.protocol.api.retry import may_have_been_executed
+from plivo_record_async.protocol.models import AttemptReport
 
-__all__ = ["CallOutcome", "ObservedCall", "outcome_of"]
+__all__ = ["AttemptCallback", "CallOutcome", "ObservedCall", "outcome_of"]
 
 log: logging.Logger = logging.getLogger("plivo_record_async")
+
+AttemptCallback = Callable[[AttemptReport], object]
+"""A function that is called with the report of each attempt."""
 
 CallOutcome = Literal["succeeded", "rejected", "not_sent", "unknown", "cancelled", "failed"]
 """How a call ended.
@@ -60,6 +66,7 @@ class ObservedCall:
         description: A description of the call for people, such as ``start of 'standup'``. It contains no secret.
         conference_name: The name of the conference. If None, the call names none.
         start_id: The tracker's ID of the start. If None, the call was not made by a tracker.
+        on_attempt: The function of the user that is called with the report of each attempt. If None, there is none.
         attempts: The number of attempts so far, including the current one.
         quota_wait: The number of seconds for which the call has waited for the quota, in all attempts together.
         response: The last response to the call. If None, no response has arrived.
@@ -72,6 +79,7 @@ class ObservedCall:
     description: str
     conference_name: str | None = None
     start_id: str | None = None
+    on_attempt: AttemptCallback | None = None
     attempts: int = 1
     quota_wait: float = 0.0
     response: Response | None = None
@@ -80,18 +88,29 @@ class ObservedCall:
     error: BaseException | None = None
 
     @classmethod
-    def of(cls, request: Request[Any]) -> Self:
+    def of(cls, request: Request[Any], on_attempt: AttemptCallback | None = None) -> Self:
         """Return what is known of a call before it begins.
 
         Args:
             request: The request that the call sends.
+            on_attempt: The function of the user that is called with the report of each attempt. If None, there is none.
         """
         return cls(
             operation=request.name,
             description=request.operation,
             conference_name=request.conference_name,
             start_id=request.start_id,
+            on_attempt=on_attempt,
         )
+
+    @property
+    def identity(self) -> Mapping[str, str | None]:
+        """The attributes of log records that say which call it is."""
+        return {
+            "operation": self.operation,
+            "conference_name": self.conference_name,
+            "start_id": self.start_id,
+        }
 
     @property
     def outcome(self) -> CallOutcome:
@@ -122,6 +141,61 @@ class ObservedCall:
         if log.isEnabledFor(logging.INFO):
             self._log()
 
+    @property
+    def reports_attempts(self) -> bool:
+        """Whether the end of an attempt is reported to the user's function or to the log."""
+        return self.on_attempt is not None or log.isEnabledFor(logging.DEBUG)
+
+    def report_attempt(
+        self,
+        *,
+        response: Response | None = None,
+        status: int | None = None,
+        error: PlivoRecordError | None = None,
+        seconds: float,
+        quota_wait: float = 0.0,
+    ) -> None:
+        """Report the end of the current attempt. An exception of the user's function is logged and changes nothing.
+
+        Args:
+            response: The response of the API. If None, none arrived, or the attempt is that of a download.
+            status: The HTTP status, if ``response`` is None. If None, no response arrived.
+            error: Why the attempt ended without a complete response. If None, a response arrived.
+            seconds: The length of the attempt in seconds.
+            quota_wait: The number of seconds for which the attempt waited for the quota before it began.
+        """
+        status = status if response is None else response.status
+        report = AttemptReport(
+            operation=self.operation,
+            conference_name=self.conference_name,
+            start_id=self.start_id,
+            attempt=self.attempts,
+            status=status,
+            error=error,
+            api_id=None if response is None else response.api_id,
+            seconds=seconds,
+            quota_wait=quota_wait,
+            may_have_been_executed=not isinstance(error, NotSentError)
+            and (status is None or not proves_rejection(status)),
+        )
+        ending = f"status {status}" if error is None else type(error).__name__
+        reason = getattr(error, "reason", None)  # and not the text of a download's error, which contains the URL
+        log.debug(
+            "attempt %d of %s ended: %s (seconds: %.3f, quota_wait: %.3f, api_id: %s)",
+            report.attempt,
+            self.description,
+            ending if reason is None else f"{ending}, {reason}",
+            seconds,
+            quota_wait,
+            report.api_id,
+            extra=attrs.asdict(report, recurse=False) | {"error": None if error is None else ending},
+        )
+        if self.on_attempt is not None:
+            try:
+                self.on_attempt(report)
+            except (Exception, asyncio.CancelledError):  # the outcome of the call must not depend on it
+                log.exception("on_attempt failed for attempt %d of %s", report.attempt, self.description)
+
     def _log(self) -> None:
         outcome, error = self.outcome, None if self.error is None else type(self.error).__name__
         log.info(
@@ -132,9 +206,7 @@ class ObservedCall:
             self.seconds,
             self.api_id,
             extra={
-                "operation": self.operation,
-                "conference_name": self.conference_name,
-                "start_id": self.start_id,
+                **self.identity,
                 "outcome": outcome,
                 "error": error,
                 "status": self.status,

@@ -19,6 +19,7 @@ from plivo_record_async.protocol.arguments import positive_number
 from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.transport.attempt import Call
 from plivo_record_async.transport.connectors.connector import Connector
+from plivo_record_async.transport.observed_call import AttemptCallback, ObservedCall
 from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.sender import Sender
 
@@ -38,6 +39,7 @@ class RetryingSender:
         quota: The quota of the account.
         max_connections: The maximum number of requests that are in progress at the same time.
         policy: The rules for retries.
+        on_attempt: The function of the user that is called with the report of each attempt. If None, there is none.
 
     Attributes:
         timeout: The time limit of a call that has none of its own, in seconds.
@@ -51,8 +53,10 @@ class RetryingSender:
         quota: Quota,
         max_connections: int,
         policy: RetryPolicy,
+        on_attempt: AttemptCallback | None = None,
     ) -> None:
         self.timeout = timeout
+        self._on_attempt = on_attempt
         self._policy = policy
         self._budget = RetryBudget()
         self._quota = quota
@@ -132,7 +136,7 @@ class RetryingSender:
         seconds = self.timeout if timeout is None else positive_number("timeout", timeout)
         deadline = asyncio.get_running_loop().time() + seconds
         policy = self._policy if max_retries is None else attrs.evolve(self._policy, max_retries=max_retries)
-        call = Call(request=request, deadline=deadline)
+        call = Call(request=request, deadline=deadline, observed=ObservedCall.of(request, self._on_attempt))
         self._budget.earn()
         with call.observed:
             return await self._send(call, policy, on_caller_cancelled)
@@ -158,6 +162,7 @@ class RetryingSender:
                         if error is latest:
                             raise
                         raise error from latest
+                    _log_retry(call.observed, latest, wait)
                 call.observed.attempts += 1
                 await asyncio.sleep(wait)
         except asyncio.CancelledError:
@@ -192,6 +197,12 @@ class RetryingSender:
         if resumes >= call.deadline:
             return None
         return wait if isinstance(error, RateLimitError) or self._budget.spend() else None
+
+
+def _log_retry(call: ObservedCall, error: PlivoRecordError, wait: float) -> None:
+    kind = type(error).__name__
+    extra = {**call.identity, "attempts": call.attempts, "error": kind, "wait": wait}
+    log.debug("%s is retried in %.3f seconds after a %s", call.description, wait, kind, extra=extra)
 
 
 def _possible_execution(error: PlivoRecordError | None) -> PlivoRecordError | None:

@@ -33,6 +33,9 @@ __all__ = ["GRACE", "Sender"]
 GRACE = 10.0
 """Seconds for which closing a client waits for requests that are in progress."""
 
+_NOTABLE_WAIT = 0.001
+"""Seconds. A shorter wait for the quota is not logged."""
+
 log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
@@ -77,7 +80,11 @@ class Sender:
         if self._closed:
             raise call.closed_error(exchange)
         session = await self._current_session()
-        await self._wait_for_turn(session, call, exchange)
+        try:
+            await self._wait_for_turn(session, call, exchange)
+        except NotSentError as error:
+            _report(call, exchange, error, seconds=0.0)
+            raise
         attempt = self._begin_attempt(session, call, exchange)
         try:
             return await attempt.response()
@@ -183,11 +190,8 @@ class Sender:
                 try:
                     await session.slots.acquire()
                     try:
-                        exchange.phase, began = "quota", asyncio.get_running_loop().time()
-                        try:
-                            exchange.permit_is_valid = await self._quota.acquire()
-                        finally:
-                            call.observed.quota_wait += asyncio.get_running_loop().time() - began
+                        exchange.phase = "quota"
+                        await self._take_permit(call, exchange)
                     except BaseException:
                         session.slots.release()
                         raise
@@ -200,6 +204,21 @@ class Sender:
             session.slots.release()
             raise _still_queued_error(session, call, exchange, self._quota)
 
+    async def _take_permit(self, call: Call[Any], exchange: Exchange) -> None:
+        began = exchange.clock()
+        try:
+            exchange.permit_is_valid = await self._quota.acquire()
+        finally:
+            exchange.quota_wait = exchange.clock() - began
+            call.observed.quota_wait += exchange.quota_wait
+            if exchange.quota_wait >= _NOTABLE_WAIT:
+                log.debug(
+                    "%s waited %.3f seconds for the quota",
+                    call.request.operation,
+                    exchange.quota_wait,
+                    extra={**call.observed.identity, "quota_wait": exchange.quota_wait},
+                )
+
     def _begin_attempt(self, session: Session, call: Call[Any], exchange: Exchange) -> Attempt:
         began = _clock.read()
 
@@ -211,6 +230,9 @@ class Sender:
                 self._observe(result, began)
 
         attempt = Attempt(self._connector, call, exchange, on_done=on_done)
+        if call.observed.reports_attempts:
+            at = exchange.clock()
+            attempt.add_result_callback(lambda result: _report(call, exchange, result, seconds=exchange.clock() - at))
         session.attempts.add(attempt)
         return attempt
 
@@ -223,6 +245,13 @@ class Sender:
         self.plivo_clock.observe_date(response.headers.get("date", ""), began, _clock.read())
         if (pause := response.quota_pause) is not None:
             self._quota.pause(pause)
+            log.debug("Plivo answered 429, so all calls of the client pause for %.3f seconds", pause)
+
+
+def _report(call: Call[Any], exchange: Exchange, result: AttemptResult, *, seconds: float) -> None:
+    if call.observed.reports_attempts:
+        response, error = (result, None) if isinstance(result, Response) else (None, result)
+        call.observed.report_attempt(response=response, error=error, seconds=seconds, quota_wait=exchange.quota_wait)
 
 
 def _still_queued_error(session: Session, call: Call[Any], exchange: Exchange, quota: Quota) -> NotSentError:

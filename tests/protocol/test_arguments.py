@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
@@ -174,3 +175,36 @@ def test_aware_datetime_rejects_naive_times() -> None:
         arguments.aware_datetime("thing", datetime(2026, 1, 2))  # noqa: DTZ001 - the point
     with pytest.raises(TypeError, match=r"^thing must be a datetime, not date"):
         arguments.aware_datetime("thing", date(2026, 1, 2))
+
+
+class Sync:
+    def __call__(self) -> None: ...
+
+
+class Async:
+    async def __call__(self) -> None: ...
+
+
+async def async_function() -> None: ...
+
+
+FORMS_OF_ASYNC = [async_function, Async(), functools.partial(async_function)]
+
+
+@pytest.mark.parametrize("value", [print, Sync(), functools.partial(print, 1)], ids=["function", "object", "partial"])
+def test_plain_function_accepts_what_can_be_called(value: object) -> None:
+    arguments.plain_function("thing", value)
+    assert not arguments.is_async(value)
+
+
+@pytest.mark.parametrize("value", FORMS_OF_ASYNC, ids=["function", "object", "partial"])
+def test_plain_function_rejects_async_functions(value: object) -> None:
+    with pytest.raises(TypeError, match=r"^thing must not be an async function"):
+        arguments.plain_function("thing", value)
+
+
+@pytest.mark.parametrize("value", [None, 1, "print"])
+def test_plain_function_rejects_what_cannot_be_called(value: object) -> None:
+    with pytest.raises(TypeError, match=r"^thing must be a function, not "):
+        arguments.plain_function("thing", value)
+    assert not arguments.is_async(value)

@@ -1,9 +1,10 @@
-"""Each call of the client writes exactly one log record, with its outcome as text and as attributes."""
+"""Each call writes exactly one log record at the level INFO, and each of its attempts is reported once."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,16 @@ from typing import Any
 import httpx
 import pytest
 
-from plivo_record_async import ClosedError, OutcomeUnknownError, PlivoRecordError, RecordClient
+from plivo_record_async import (
+    AttemptReport,
+    ClosedError,
+    DownloadError,
+    NotSentError,
+    OutcomeUnknownError,
+    PlivoRecordError,
+    RateLimit,
+    RecordClient,
+)
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.transport.observed_call import outcome_of
 from tests.support.samples.error_examples import EXAMPLES
@@ -55,7 +65,7 @@ def attributes_of(record: logging.LogRecord) -> dict[str, Any]:
     return {name: value for name, value in vars(record).items() if name not in {*vars(plain), "message", "taskName"}}
 
 
-def client_that_gets(*answers: httpx.Response | Exception) -> RecordClient:
+def client_that_gets(*answers: httpx.Response | Exception, **options: Any) -> RecordClient:
     """Return a client whose requests get these answers, one after another."""
     left = iter(answers)
 
@@ -66,7 +76,8 @@ def client_that_gets(*answers: httpx.Response | Exception) -> RecordClient:
             case error:
                 raise error
 
-    return RecordClient("MA" + "X" * 18, "t" * 40, base_url="http://h", transport=httpx.MockTransport(answer))
+    transport = httpx.MockTransport(answer)
+    return RecordClient("MA" + "X" * 18, "t" * 40, base_url="http://h", transport=transport, **options)
 
 
 async def test_record_of_a_call_contains_its_outcome_as_text_and_as_attributes(
@@ -169,3 +180,157 @@ async def test_downloads_streams_and_pages_of_a_list_have_one_record_each(
     ]
     assert [attributes_of(record)["attempts"] for record in records] == [1, 1, 1]
     assert all(started.url not in str(vars(record)) for record in records)
+
+
+async def test_each_attempt_is_reported_once() -> None:
+    reports: list[AttemptReport] = []
+    answers = httpx.ConnectError("refused"), httpx.Response(202, json={"api_id": "a-1", "message": "m"})
+    async with client_that_gets(*answers, on_attempt=reports.append) as client:
+        await client.start_recording("standup")
+    first, second = reports
+    assert (first.operation, first.conference_name, first.attempt) == ("start_recording", "standup", 1)
+    assert (first.status, first.api_id, first.may_have_been_executed) == (None, None, False)
+    assert isinstance(first.error, NotSentError)
+    assert (second.attempt, second.status, second.error, second.api_id) == (2, 202, None, "a-1")
+    assert second.may_have_been_executed
+    assert all(report.seconds >= 0 and report.quota_wait >= 0 for report in reports)
+
+
+@pytest.mark.parametrize(
+    ("answer", "executed"),
+    [
+        (httpx.Response(404), False),
+        (httpx.Response(429), False),
+        (httpx.Response(308), False),
+        (httpx.Response(408), True),
+        (httpx.Response(503), True),
+        (httpx.ReadError("cut"), True),
+    ],
+    ids=str,
+)
+async def test_report_says_whether_the_request_may_have_been_executed(
+    answer: httpx.Response | Exception, executed: bool
+) -> None:
+    reports: list[AttemptReport] = []
+    async with client_that_gets(answer, on_attempt=reports.append, max_retries=0) as client:
+        with pytest.raises(PlivoRecordError):
+            await client.start_recording("standup")
+    assert [report.may_have_been_executed for report in reports] == [executed]
+
+
+async def test_attempt_that_waits_too_long_for_the_quota_is_reported() -> None:
+    reports: list[AttemptReport] = []
+    answer = httpx.Response(200, json={"api_id": "a", "conferences": []})
+    async with client_that_gets(answer, on_attempt=reports.append, rate_limit=RateLimit(1, per=60.0)) as client:
+        await client.list_conferences()
+        with pytest.raises(NotSentError):
+            await client.list_conferences(timeout=0.05)
+    error, waited = reports[1].error, reports[1].quota_wait
+    assert isinstance(error, NotSentError)
+    assert (len(reports), error.phase, reports[1].seconds, reports[1].may_have_been_executed) == (2, "quota", 0, False)
+    assert waited == pytest.approx(0.05, abs=0.04)
+
+
+async def test_attempt_of_a_cancelled_call_is_reported_when_it_ends() -> None:
+    reports: list[AttemptReport] = []
+    sending, may_answer = asyncio.Event(), asyncio.Event()
+
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        sending.set()
+        await may_answer.wait()
+        return httpx.Response(202, json={"api_id": "a-1"})
+
+    client = RecordClient(
+        "MA" + "X" * 18, "t", base_url="http://h", transport=httpx.MockTransport(answer), on_attempt=reports.append
+    )
+    async with client:
+        task = asyncio.create_task(client.start_recording("standup"))
+        await sending.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert reports == []
+        may_answer.set()
+    assert [(report.status, report.api_id) for report in reports] == [(202, "a-1")]
+
+
+@pytest.mark.parametrize("failure", [LookupError("of the user"), asyncio.CancelledError()], ids=repr)
+async def test_exception_of_on_attempt_is_logged_and_does_not_change_the_outcome(
+    failure: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_report: AttemptReport) -> None:
+        raise failure
+
+    async with client_that_gets(httpx.Response(202, json={"api_id": "a-1"}), on_attempt=fail) as client:
+        started = await client.start_recording("standup")
+    [record] = [record for record in records_of(caplog) if record.levelname == "ERROR"]
+    assert started.api_id == "a-1"
+    assert record.getMessage() == "on_attempt failed for attempt 1 of start of 'standup'"
+    assert record.exc_info is not None
+    assert record.exc_info[1] is failure
+
+
+async def test_attempts_of_downloads_are_reported(
+    plivo_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "plivo_record_async")
+    reports: list[AttemptReport] = []
+    account = plivo_emulator.auth_id, plivo_emulator.auth_token
+    async with RecordClient(*account, base_url=plivo_emulator.url, on_attempt=reports.append) as client:
+        started = await client.start_recording("standup")
+        await client.stop_recording("standup")
+        assert started.url is not None
+        reports.clear()
+        plivo_emulator.faults.on("media", times=1).status(503)
+        await client.download_recording(started.url, tmp_path)
+        failed, succeeded = reports
+        with pytest.raises(DownloadError):
+            await client.download_recording(f"{started.url}.missing", tmp_path / "x", wait=0)
+    assert (failed.operation, failed.attempt, failed.status) == ("download_recording", 1, 503)
+    assert isinstance(failed.error, DownloadError)
+    assert (succeeded.attempt, succeeded.status, succeeded.error) == (2, 200, None)
+    assert (reports[2].status, reports[2].may_have_been_executed) == (404, False)
+    texts = [record.getMessage() for record in records_of(caplog) if record.levelname == "DEBUG"]
+    assert any(text.startswith("attempt 1 of download of a recorded file ended: DownloadError (") for text in texts)
+    assert started.url not in str(texts)
+
+
+async def test_cancelled_attempt_of_a_download_is_not_reported(plivo_emulator: Emulator, tmp_path: Path) -> None:
+    reports: list[AttemptReport] = []
+    account = plivo_emulator.auth_id, plivo_emulator.auth_token
+    async with RecordClient(*account, base_url=plivo_emulator.url, on_attempt=reports.append) as client:
+        started = await client.start_recording("standup")
+        await client.stop_recording("standup")
+        assert started.url is not None
+        reports.clear()
+        plivo_emulator.faults.on("media").stall()
+        with pytest.raises(DownloadError, match="took longer"):
+            await client.download_recording(started.url, tmp_path, timeout=0.2)
+    assert reports == []
+
+
+async def test_attempts_retries_quota_waits_and_connections_are_logged_at_the_level_debug(
+    plivo_emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "plivo_record_async")
+    account = plivo_emulator.auth_id, plivo_emulator.auth_token
+    plivo_emulator.faults.on("start", times=1).status(429, retry_after="0.1")
+    async with RecordClient(*account, base_url=plivo_emulator.url) as client:
+        await client.start_recording("standup")
+    records = [record for record in records_of(caplog) if record.levelname == "DEBUG"]
+    texts = [re.sub(r"[\d.]+ seconds|\(seconds.*|\('127[^)]*\)", "…", record.getMessage()) for record in records]
+    assert texts == [
+        "a connection to … was opened",
+        "Plivo answered 429, so all calls of the client pause for …",
+        "attempt 1 of start of 'standup' ended: status 429 …",
+        "start of 'standup' is retried in … after a RateLimitError",
+        "start of 'standup' waited … for the quota",
+        "attempt 2 of start of 'standup' ended: status 202 …",
+    ]
+    call = {"operation": "start_recording", "conference_name": "standup", "start_id": None}
+    assert [attributes_of(record) | call == attributes_of(record) for record in records] == [
+        text.startswith(("attempt", "start")) for text in texts
+    ]
+    waited = attributes_of(records[4])["quota_wait"]
+    assert attributes_of(records[5])["quota_wait"] == waited >= 0.05
+    assert attributes_of(records[3])["wait"] == 0

@@ -29,7 +29,7 @@ from plivo_record_async.errors import (
 from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import Response
 
-__all__ = ["result_of"]
+__all__ = ["proves_rejection", "result_of"]
 
 T = TypeVar("T")
 
@@ -151,8 +151,17 @@ def _error_for_status(request: Request[Any], response: Response) -> ApiError | N
     return None
 
 
-def _is_rejection(status: int) -> bool:
+def proves_rejection(status: int) -> bool:
     """Return whether a status proves that the request was not executed.
+
+    Args:
+        status: The HTTP status of a response.
+    """
+    return _is_rejection(status) or status in _REDIRECTS
+
+
+def _is_rejection(status: int) -> bool:
+    """Return whether a status is an error which proves that the request was not executed.
 
     The standard statuses of client errors prove it, except 408, which gateways also send after a request that they have
     forwarded. The other statuses are inventions of gateways, and some of them, such as

@@ -5,6 +5,7 @@ are not lost. The one exception is `PendingResponse`. ``raw`` is not compared, e
 ``protocol.api.wire`` converts the values from and to JSON.
 """
 
+from plivo_record_async.protocol.models.attempts import AttemptReport
 from plivo_record_async.protocol.models.batches import Failed, Outcome, Succeeded
 from plivo_record_async.protocol.models.events import (
     ApiResponse,
@@ -27,6 +28,7 @@ from plivo_record_async.protocol.models.status import EvidenceKind, HistoryEntry
 
 __all__ = [
     "ApiResponse",
+    "AttemptReport",
     "CallbackEvent",
     "Conference",
     "EvidenceKind",

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Final
 
+from plivo_record_async.protocol.arguments import is_async
 from plivo_record_async.protocol.models import ApiResponse, RecordingEnded, TranscriptionEnded
 from plivo_record_async.protocol.recording.evidence import EventName
 from plivo_record_async.protocol.recording.record import FollowedRecording
@@ -94,7 +95,7 @@ def handler_of(function: Any, handle_of: Callable[[FollowedRecording], object]) 
     Raises:
         TypeError: ``function`` is not an async function, or cannot be called with these arguments.
     """
-    if not _is_async(function):
+    if not is_async(function):
         raise TypeError(f"a handler must be an async function, not {function!r}; define it with `async def`")
     takes_recording = _takes(function, 2)
     if not takes_recording and not _takes(function, 1):
@@ -158,13 +159,6 @@ def describe_error(error: BaseException) -> str:
         error: The exception.
     """
     return traceback.format_exception_only(error)[-1].strip()[:_MAX_ERROR_LENGTH]
-
-
-def _is_async(function: object) -> bool:
-    """Return whether a call of the function returns a coroutine."""
-    if isinstance(function, partial):
-        return _is_async(function.func)
-    return callable(function) and any(map(inspect.iscoroutinefunction, (function, function.__call__)))
 
 
 def _takes(function: Callable[..., object], count: int) -> bool:

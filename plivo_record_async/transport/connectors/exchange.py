@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 from collections.abc import AsyncIterable, Callable, Mapping
 from datetime import datetime
@@ -17,6 +18,8 @@ from plivo_record_async.errors import Phase
 from plivo_record_async.protocol.api.response import Response
 
 __all__ = ["NEVER_CONNECTED", "Exchange"]
+
+log: logging.Logger = logging.getLogger("plivo_record_async")
 
 LONGEST_RESPONSE = 4 * 1024 * 1024
 """Bytes. A page of 20 recordings has about 20 KB, so a longer body is not a response of Plivo's."""
@@ -51,6 +54,7 @@ class Exchange:
         sent_at: The time at which the first byte may have been sent (aware, UTC). If None, no byte was sent, or the
             transport does not report it.
         opened_stream: The stream that was opened for this request. If None, the request uses an idle connection.
+        quota_wait: The number of seconds for which the attempt waited for the quota.
         permit_is_valid: A function that returns whether the permit of the quota is still valid.
         lacked_permit: Whether the request was not sent because its permit was no longer valid.
         abandoned: Whether the response is no longer needed. If no byte has been sent yet, none will be sent.
@@ -63,6 +67,7 @@ class Exchange:
     trusts_connect_errors: bool = True
     sent_at: datetime | None = None
     opened_stream: httpcore.AsyncNetworkStream | None = None
+    quota_wait: float = 0.0
     permit_is_valid: Callable[[], bool] = attrs.field(default=lambda: True)
     lacked_permit: bool = False
     abandoned: bool = False
@@ -120,6 +125,7 @@ class Exchange:
             self.phase = "answer"
         elif event.endswith("connect_tcp.complete"):
             self.opened_stream = info["return_value"]
+            log.debug("a connection to %s was opened", self.opened_stream.get_extra_info("server_addr"))
 
     def may_have_been_sent(self, error: BaseException | None = None) -> bool:
         """Return whether a byte of the request may have been sent.

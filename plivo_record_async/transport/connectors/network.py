@@ -200,14 +200,15 @@ class _Stream(httpcore.AsyncNetworkStream, asyncio.Protocol):
         Args:
             info: The name of the property. ``is_readable`` is whether an idle connection has received data or was
                 closed, so that it cannot be used again. The kernel is asked too, because a busy event loop may not have
-                noticed yet that the peer has closed the connection. The other names are those of asyncio's transports.
+                noticed yet that the peer has closed the connection. ``server_addr`` is the address of the peer. The
+                other names are those of asyncio's transports.
 
         Returns:
             The value, or None if there is no such property.
         """
         if info == "is_readable":
             return self._ended or bool(self._unread) or _is_readable(self._transport.get_extra_info("socket"))
-        return self._transport.get_extra_info(info)
+        return self._transport.get_extra_info("peername" if info == "server_addr" else info)
 
 
 def _is_address(host: str) -> bool:

@@ -19,7 +19,7 @@ from plivo_record_async.transport.connectors.media import MediaOpener
 from plivo_record_async.transport.downloads.part_file import PartFile
 from plivo_record_async.transport.downloads.transfer import Transfer
 from plivo_record_async.transport.downloads.writer import PartWriter, in_thread
-from plivo_record_async.transport.observed_call import ObservedCall
+from plivo_record_async.transport.observed_call import AttemptCallback, ObservedCall
 
 __all__ = ["Downloads", "MediaStream", "ProgressCallback", "RecordedFile"]
 
@@ -59,11 +59,13 @@ class Downloads:
         opener: Opens the files.
         max_size: The maximum size of a file, in bytes.
         check_open: A function that raises ClosedError if the client is closed. Its argument describes the call.
+        on_attempt: The function of the user that is called with the report of each attempt. If None, there is none.
     """
 
     opener: MediaOpener
     max_size: int = attrs.field(kw_only=True)
     check_open: Callable[[str], None] = attrs.field(kw_only=True)
+    on_attempt: AttemptCallback | None = attrs.field(kw_only=True, default=None)
 
     async def download(
         self,
@@ -125,7 +127,7 @@ class Downloads:
     def _transfer(self, operation: str, source: object, wait: float) -> Transfer:
         if not number("wait", wait) >= 0:
             raise ValueError(f"wait must be a number of at least 0, not {wait!r}")
-        url, observed = _url_of(source), _observed_call(operation, source)
+        url, observed = _url_of(source), _observed_call(operation, source, self.on_attempt)
         return Transfer(opener=self.opener, url=url, wait=wait, max_size=self.max_size, observed=observed)
 
 
@@ -161,7 +163,7 @@ async def _download(transfer: Transfer, path: Path, progress: ProgressCallback |
         await in_thread(part.close)
 
 
-def _observed_call(operation: str, source: object) -> ObservedCall:
+def _observed_call(operation: str, source: object, on_attempt: AttemptCallback | None) -> ObservedCall:
     """Return what is known of a download before it begins. The URL is not part of it, because it may be a secret."""
     recording_id = getattr(source, "recording_id", None)
     return ObservedCall(
@@ -171,6 +173,7 @@ def _observed_call(operation: str, source: object) -> ObservedCall:
         else f"download of recording {recording_id!r}",
         conference_name=getattr(source, "conference_name", None),
         start_id=getattr(source, "start_id", None),
+        on_attempt=on_attempt,
         attempts=0,
     )
 

@@ -178,11 +178,20 @@ class Transfer:
             _AttemptFailedError: The request or its body failed.
         """
         self.observed.attempts += 1
+        began = asyncio.get_running_loop().time()
+        response: OpenedMedia | None = None
+
+        def report(_kind: object, error: BaseException | None, _trace: object) -> None:
+            status = None if response is None else response.status
+            self._report(status, error, asyncio.get_running_loop().time() - began)
+
         validator = self.remote.validator
         if not validator:
             self.received = 0
         headers = {"Range": f"bytes={self.received}-", "If-Range": validator} if self.received and validator else {}
         async with AsyncExitStack() as stack:
+            if self.observed.reports_attempts:
+                stack.push(report)
             response = await _awaited(stack.enter_async_context(self.opener.open(url, headers)))
             self.status = response.status
             begun = self._begin(response)
@@ -193,6 +202,12 @@ class Transfer:
             async with aclosing(self._body(response)) as chunks:
                 async for chunk in chunks:
                     yield chunk
+
+    def _report(self, status: int | None, error: BaseException | None, seconds: float) -> None:
+        """Report the end of an attempt, unless it was cancelled."""
+        if error is None or isinstance(error, Exception):
+            failure = error if error is None or isinstance(error, DownloadError) else self.failed(str(error))
+            self.observed.report_attempt(status=status, error=failure, seconds=seconds)
 
     def _begin(self, response: OpenedMedia) -> RemoteFile | None:
         """Read the head of a response. Return the file if the body begins at its first byte, and None otherwise."""

@@ -7,6 +7,7 @@ from typing import Any
 import attrs
 
 from plivo_record_async.protocol.models import (
+    AttemptReport,
     Failed,
     HistoryEntry,
     PendingResponse,
@@ -22,6 +23,7 @@ from tests.support.samples.model_examples import VALUES
 
 CLASSES: set[type[Any]] = {type(value) for value in VALUES}
 WITHOUT_RAW: set[type[Any]] = {
+    AttemptReport,
     Failed,
     HistoryEntry,
     PendingResponse,

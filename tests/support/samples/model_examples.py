@@ -7,6 +7,7 @@ from typing import Any
 
 from plivo_record_async.protocol.models import (
     ApiResponse,
+    AttemptReport,
     Conference,
     Failed,
     HistoryEntry,
@@ -34,6 +35,7 @@ VALUES: list[Any] = [
     StartRequest("standup", file_format="wav", callback_url=CALLBACK, callback_method="GET"),
     StopRequest("standup", callback_url=CALLBACK, callback_method="POST"),
     RateLimit(300, per=5.0),
+    AttemptReport(operation="start_recording", attempt=1, status=202, seconds=0.1, may_have_been_executed=True),
     RecordingStarted(api_id="a", message="m", url="u", recording_id="r", raw={"x": 1}),
     RecordingStopped(api_id="a", message="m"),
     PendingResponse("a"),

@@ -118,6 +118,7 @@ async def test_idle_connection_becomes_readable_before_the_event_loop_notices(
         stream = await AsyncioBackend().connect_tcp(*listener.getsockname())
         peer, _ = await asyncio.get_running_loop().sock_accept(listener)
         with peer:
+            assert stream.get_extra_info("server_addr") == listener.getsockname()
             assert not stream.get_extra_info("is_readable")
             peer.sendall(b"surprise")
             assert stream.get_extra_info("is_readable")
