@@ -39,7 +39,7 @@ from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.receiving.no_receiver import NoReceiver
 from plivo_record_async.tracking.receiving.receiver import Receive, Receiver, Scope, Send, run_lifespan
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
-from plivo_record_async.tracking.starter import Starter
+from plivo_record_async.tracking.starter import Starter, request_of
 from plivo_record_async.tracking.tracking_clock import SystemClock, TrackingClock
 from plivo_record_async.transport.batch import run_many
 
@@ -156,6 +156,16 @@ class RecordingTracker:
 
     def __repr__(self) -> str:
         return f"RecordingTracker({self._client!r}, public_url={self._public_url!r})"
+
+    @property
+    def store(self) -> Store:
+        """The store that keeps the recordings."""
+        return self._ledger.store
+
+    @property
+    def tracking(self) -> TrackingPolicy:
+        """The intervals and timeouts with which recordings are followed."""
+        return self._ledger.tracking
 
     async def __aenter__(self) -> Self:
         await self._follower.enter()
@@ -279,9 +289,7 @@ class RecordingTracker:
         async def start_item(item: StartT) -> TrackedRecording:
             self._follower.ensure_open()
             key = None if dedupe_key is None else dedupe_key(item)
-            record = await self._starter.start(
-                _request_of(item), transcribe=transcribe, dedupe_key=key, timeout=timeout
-            )
+            record = await self._starter.start(request_of(item), transcribe=transcribe, dedupe_key=key, timeout=timeout)
             return self._handle_of(record)
 
         return run_many(requests, start_item, concurrency=concurrency, timeout=timeout)
@@ -571,14 +579,3 @@ def _check(store: object, policy: object, tracking: object) -> None:
     for name, value, kind in (("policy", policy, CallbackPolicy), ("tracking", tracking, TrackingPolicy)):
         if not isinstance(value, kind):
             raise TypeError(f"{name} must be a {kind.__name__}, not {value!r}")
-
-
-def _request_of(item: str | StartRequest) -> StartRequest:
-    if not isinstance(item, StartRequest):
-        return StartRequest(item)
-    if item.callback_url is not None or item.transcription_url is not None:
-        raise ValueError(
-            f"the StartRequest of {item.conference_name!r} must have neither callback_url nor transcription_url: "
-            "the tracker issues them; use transcribe=True to request a transcript"
-        )
-    return item

@@ -26,7 +26,7 @@ from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import Ledger
 
-__all__ = ["Starter"]
+__all__ = ["Starter", "request_of"]
 
 T = TypeVar("T")
 
@@ -230,3 +230,23 @@ def _check(dedupe_key: object, timeout: object) -> None:
         utf8_text("dedupe_key", dedupe_key)
     if timeout is not None:
         positive_number("timeout", timeout)
+
+
+def request_of(item: str | StartRequest) -> StartRequest:
+    """Return the request of an item of a batch.
+
+    Args:
+        item: The name of a conference, or a request.
+
+    Raises:
+        TypeError: The item is neither of them.
+        ValueError: The name is not valid, or the request has a URL that the tracker issues.
+    """
+    if not isinstance(item, StartRequest):
+        return StartRequest(item)
+    if item.callback_url is not None or item.transcription_url is not None:
+        raise ValueError(
+            f"the StartRequest of {item.conference_name!r} must have neither callback_url nor transcription_url: "
+            "the tracker issues them; use transcribe=True to request a transcript"
+        )
+    return item

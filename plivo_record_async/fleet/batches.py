@@ -1,0 +1,206 @@
+"""`FleetClient`: submits batches to a fleet and reads their progress and outcomes, without being a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from hashlib import sha256
+from types import TracebackType
+from typing import Final, Self, TypeAlias
+from urllib.parse import quote
+
+import attrs
+
+from plivo_record_async._value import Value
+from plivo_record_async.errors import ClosedError
+from plivo_record_async.fleet.database import FleetDatabase, NewItem
+from plivo_record_async.fleet.encoding import decode_item, decode_outcome, digest_of, encode_item
+from plivo_record_async.protocol.arguments import utf8_text
+from plivo_record_async.protocol.models import Outcome, StartRequest
+from plivo_record_async.tracking.starter import request_of
+
+__all__ = ["BatchProgress", "FleetClient", "Requests"]
+
+Requests: TypeAlias = Iterable[str | StartRequest] | AsyncIterable[str | StartRequest]
+"""The items of a batch."""
+
+_CHUNK: Final = 200
+"""How many items are read before they are stored, in one transaction."""
+
+_PAGE: Final = 500
+"""How many outcomes are read at once."""
+
+_READ_EVERY: Final = 0.5
+"""The seconds after which new outcomes are read."""
+
+_LATE: Final = 20_000
+"""An outcome may become visible this many milliseconds after its time, because it has to be committed first."""
+
+
+@attrs.frozen(kw_only=True)
+class BatchProgress(Value):
+    """How many items of a batch are in which state.
+
+    Attributes:
+        total: How many items were submitted.
+        waiting: How many no worker has taken yet.
+        running: How many a worker has taken. If the worker has died, another one takes them.
+        started: How many Plivo has accepted.
+        failed: How many Plivo has rejected, and of how many nothing was sent.
+        unknown: How many may have been executed: no response says whether they were.
+    """
+
+    total: int
+    waiting: int
+    running: int
+    started: int
+    failed: int
+    unknown: int
+
+
+class FleetClient:
+    """Submits batches to a fleet, and reads their progress and their outcomes.
+
+    It does not need a tracker, and starts nothing itself: the workers do.
+
+    .. code-block:: python
+
+        from plivo_record_async.fleet import FleetClient
+
+
+        async def submit(rooms: list[str]) -> int:
+            async with FleetClient("postgresql://me@db.example/plivo") as client:
+                return await client.submit("monday", rooms)
+
+    Args:
+        database_url: The address of the fleet's database: ``sqlite:///`` and the path of a file, or ``postgresql://``.
+        name: The name of the fleet: 3 to 256 lowercase letters, digits, ``-`` and ``_``. Fleets with different names
+            can share a database.
+
+    Raises:
+        ConfigurationError: ``database_url`` is not such an address, or the extra ``fleet`` is not installed. Importing
+            the class raises the latter.
+        ValueError: ``name`` is not valid.
+    """
+
+    def __init__(self, database_url: str = "sqlite:///fleet.db", *, name: str = "plivo-record") -> None:
+        self._database = FleetDatabase(database_url, name)
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        await asyncio.to_thread(self._database.open)
+        self._is_open = True
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._is_open = False
+        await asyncio.to_thread(self._database.close)
+
+    async def submit(self, batch: str, requests: Requests, *, transcribe: bool = False) -> int:
+        """Add items to a batch. It is safe to repeat the call: an item that the batch already has is not added again.
+
+        An item is identified by its content, so the order of the items does not matter. If several items have the same
+        content, the first, the second and so on are different items. The items are read lazily and stored in groups. If
+        the call fails or is cancelled, repeat it.
+
+        Args:
+            batch: The name of the batch: any text.
+            requests: An iterable or async iterable of conference names, or of `StartRequest` values without
+                ``callback_url`` and ``transcription_url``, because the tracker issues these URLs.
+            transcribe: Whether to request transcripts.
+
+        Returns:
+            How many items are new.
+
+        Raises:
+            TypeError: ``requests`` is not iterable or is a single string, or an item has the wrong type.
+            ValueError: An item is not valid. The items before it may have been stored.
+            StoreError: The fleet's database cannot be used.
+            ClosedError: The client is closed.
+        """
+        batch_key = self._key_of(batch)
+        if isinstance(requests, str | bytes) or not isinstance(requests, Iterable | AsyncIterable):
+            raise TypeError(f"requests must be an iterable of names or requests, not {type(requests).__name__}")
+        dedupe_key = f"fleet {self._database.name} {quote(batch, safe='')}"
+        seen: Counter[str] = Counter()
+        new, chunk = 0, list[NewItem]()
+        async for item in _iterated(requests):
+            request = request_of(item)
+            content = digest_of(request, transcribe=transcribe, occurrence=0)
+            digest = digest_of(request, transcribe=transcribe, occurrence=seen[content])
+            seen[content] += 1
+            chunk.append(
+                NewItem(
+                    key=f"{batch_key}{digest}",
+                    dedupe_key=f"{dedupe_key} {digest}",
+                    item=encode_item(item, transcribe=transcribe),
+                )
+            )
+            if len(chunk) == _CHUNK:
+                new += await asyncio.to_thread(self._database.submit, batch_key, chunk)
+                chunk = []
+        return new + await asyncio.to_thread(self._database.submit, batch_key, chunk)
+
+    async def progress(self, batch: str) -> BatchProgress:
+        """Return how many items of a batch are in which state.
+
+        Args:
+            batch: The name of the batch. If there is no such batch, all numbers are 0.
+
+        Raises:
+            StoreError: The fleet's database cannot be used.
+            ClosedError: The client is closed.
+        """
+        counts = await asyncio.to_thread(self._database.counts, self._key_of(batch))
+        names = ("waiting", "running", "started", "failed", "unknown")
+        return BatchProgress(total=sum(counts.values()), **{name: counts.get(name, 0) for name in names})
+
+    async def outcomes(self, batch: str) -> AsyncGenerator[Outcome[str | StartRequest, str], None]:
+        """Yield the outcome of each item of a batch, until every item that was submitted has one.
+
+        Outcomes that exist already are yielded at once, and the others as they arrive. If no worker runs, the method
+        waits for one.
+
+        Args:
+            batch: The name of the batch.
+
+        Yields:
+            One `Outcome` for each item. Its ``request`` is equal to the item, its ``result`` is the ``start_id``, and
+            its ``error`` is the exception that ``tracker.start`` raised.
+
+        Raises:
+            StoreError: The fleet's database cannot be used.
+            ClosedError: The client is closed.
+        """
+        key = self._key_of(batch)
+        after, seen = (0, ""), dict[str, int]()
+        while True:
+            progress = await self.progress(batch)
+            while page := await asyncio.to_thread(self._database.finished, key, after, _PAGE):
+                for item in page:
+                    if item.key not in seen:
+                        seen[item.key] = item.at
+                        yield decode_outcome(decode_item(item.item)[0], item.outcome)
+                after = (page[-1].at, page[-1].key)
+            if not progress.waiting + progress.running:
+                return
+            after = (after[0] - _LATE, "")
+            seen = {key: at for key, at in seen.items() if at >= after[0]}
+            await asyncio.sleep(_READ_EVERY)
+
+    def _key_of(self, batch: str) -> str:
+        if not self._is_open:
+            raise ClosedError("the fleet is closed: use it within `async with`")
+        return sha256(f"{self._database.name} {utf8_text('batch', batch)}".encode()).hexdigest()[:24] + "-"
+
+
+async def _iterated(requests: Requests) -> AsyncIterator[str | StartRequest]:
+    if isinstance(requests, AsyncIterable):
+        async for request in requests:
+            yield request
+    else:
+        for request in requests:
+            yield request
