@@ -139,6 +139,7 @@ class RecordClient:
         httpx_transport = adapted(transport)
         self._sender = RetryingSender(
             open_connector(self._settings, httpx_transport, proxy=proxy, environment=environment),
+            api_url=self._settings.api_url,
             timeout=positive_number("timeout", timeout),
             quota=(
                 rate_limit.quota_of(self._settings.auth_id)

@@ -39,6 +39,11 @@ class Settings:
     auth_token: str = attrs.field(repr=False)
     base_url: str
 
+    @property
+    def api_url(self) -> str:
+        """The URL of the account, to which the path of a request is added."""
+        return f"{self.base_url}/v1/Account/{self.auth_id}"
+
     @classmethod
     def read(cls, auth_id: str | None, auth_token: str | None, base_url: str | None) -> Settings:
         """Return the settings from the arguments, or from the environment variables for those that are None.

@@ -643,7 +643,7 @@ async def test_closing_a_tracker_leaves_no_task() -> None:
     store = FlakyStore()
     async with tracking(store=store) as tracker:
         recording = await tracker.start("standup")
-        assert len(other_tasks()) == 3
+        assert len(other_tasks()) == 4
     assert other_tasks() == set()
     handles: list[Callable[[], Awaitable[Any]]] = [recording.status, recording.recorded]
     for call in handles:

@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, nullcontext
 from types import TracebackType
 from typing import Literal, Self
 
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.telemetry.names import SpanName
 
 __all__ = ["Attributes", "Span", "Telemetry"]
@@ -126,7 +127,7 @@ class Telemetry:
             attributes: The attributes of the measurement.
         """
 
-    def observing_active(self, read: Callable[[], Mapping[str, int]]) -> AbstractContextManager[object]:
+    def observing_active(self, read: Callable[[], Mapping[RecordingState, int]]) -> AbstractContextManager[object]:
         """Return a context manager in which ``plivo.recording.active`` is observed.
 
         Args:

@@ -19,6 +19,7 @@ from opentelemetry.context import Context
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from plivo_record_async._version import __version__
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.telemetry.interface import Attributes, Span, Telemetry
 from plivo_record_async.telemetry.names import CONTENT, METRICS, Attribute, Capture, SpanName
 
@@ -35,7 +36,7 @@ _SUPPRESS_HTTP: Final[str | None] = getattr(context, "_SUPPRESS_HTTP_INSTRUMENTA
 """The key in the context by which the instrumentations of HTTP libraries recognize that they must not make a span."""
 
 _propagator = TraceContextTextMapPropagator()
-_sources: list[Callable[[], Mapping[str, int]]] = []
+_sources: list[Callable[[], Mapping[RecordingState, int]]] = []
 
 
 class OtelSpan(Span):
@@ -193,7 +194,7 @@ class OtelTelemetry(Telemetry):
         self._instruments.histograms[name].record(seconds, _known(attributes))
 
     @contextmanager
-    def observing_active(self, read: Callable[[], Mapping[str, int]]) -> Generator[None]:
+    def observing_active(self, read: Callable[[], Mapping[RecordingState, int]]) -> Generator[None]:
         """Return a context manager in which ``plivo.recording.active`` is observed.
 
         Args:

@@ -18,6 +18,8 @@ from plivo_record_async.protocol.recording.evidence import Evidence, SendingCont
 from plivo_record_async.protocol.recording.lifecycle import Effect, Reconcile
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.recording.schedule import is_due
+from plivo_record_async.telemetry.loading import telemetry
+from plivo_record_async.tracking.active_recordings import ActiveRecordings
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciling.list_reader import ListReader
 from plivo_record_async.tracking.reconciling.reconciliation_queue import MAX_CONCURRENT, ReconciliationQueue
@@ -127,13 +129,22 @@ class Scheduler:
             tasks.spawn(self._repeat(action), droppable=True)
         if self._list_reader is not None:
             tasks.spawn(self._repeat(self._list_reader.read), droppable=True)
+        if telemetry().is_recording:
+            tasks.spawn(self._observe_active(), droppable=True)
+
+    async def _observe_active(self) -> None:
+        """Observe the number of active recordings while the tracker is open."""
+        active = ActiveRecordings(self._ledger.store)
+        with telemetry().observing_active(active.read):
+            await self._repeat(active.count)
 
     async def _repeat(self, action: Callable[[], Awaitable[None]]) -> None:
         """Perform an action at every poll interval, even if it fails. A repeated error is logged once."""
         last_error = ""
         while True:
             try:
-                await action()
+                with telemetry().without_span():  # the tracker may have been entered in a span
+                    await action()
             except Exception as error:
                 if repr(error) != last_error:
                     log.exception("polling the store failed; it will be polled again after the poll interval")

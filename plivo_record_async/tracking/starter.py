@@ -19,10 +19,20 @@ from plivo_record_async.protocol.arguments import positive_number, utf8_text
 from plivo_record_async.protocol.callbacks.url_tokens import CallbackPath, issue_url
 from plivo_record_async.protocol.clocks import PlivoClock
 from plivo_record_async.protocol.models import StartRequest
-from plivo_record_async.protocol.recording.evidence import Evidence, SendingBegan, StartAccepted, StartNotSent
+from plivo_record_async.protocol.recording.evidence import (
+    Evidence,
+    SendingBegan,
+    StartAccepted,
+    StartNotSent,
+    StartOutcomeUnknown,
+    StartRejected,
+)
 from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
 from plivo_record_async.protocol.recording.outcomes import Started, evidence_of_error, evidence_of_response
 from plivo_record_async.protocol.recording.record import FollowedRecording
+from plivo_record_async.telemetry.interface import Attributes, Span
+from plivo_record_async.telemetry.loading import telemetry
+from plivo_record_async.telemetry.names import Attribute
 from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import Ledger
 
@@ -92,25 +102,30 @@ class Starter:
         deadline = _loop_time() + (self.client.timeout if timeout is None else timeout)
         start_id = _clock.new_id()
         request = self._addressed(request, start_id, transcribe=transcribe)
-        # One write stores both that the start is planned and that sending begins. If the process dies before it sends,
-        # the outcome of the start is unknown, which is safe.
-        clocks = self.ledger.read()
-        sending = begin_sending(
-            start_id,
-            request,
-            clocks.wall,
-            sending=self.plivo_clock.sending(clocks, within=deadline - _loop_time()),
-            dedupe_key=dedupe_key,
-            auth_id=self.client.settings.auth_id,
-            transcribe=transcribe and request.transcription_url is None,
-            tracking=self.ledger.tracking,
-        )
-        record = await self._write(sending, self.ledger.store.create(sending))
-        if record.start_id == start_id:
-            return await self._send(record, deadline)
-        if record.state == "not_sent":
-            return await self._send_again(record, deadline)
-        return record
+        attributes = {Attribute.START_ID: start_id, Attribute.CONFERENCE_NAME: request.conference_name}
+        with telemetry().span("plivo.recording.start", attributes) as span:
+            # One write stores both that the start is planned and that sending begins. If the process dies before it
+            # sends, the outcome of the start is unknown, which is safe.
+            clocks = self.ledger.read()
+            sending = begin_sending(
+                start_id,
+                request,
+                clocks.wall,
+                sending=self.plivo_clock.sending(clocks, within=deadline - _loop_time()),
+                traceparent=span.traceparent,
+                dedupe_key=dedupe_key,
+                auth_id=self.client.settings.auth_id,
+                transcribe=transcribe and request.transcription_url is None,
+                tracking=self.ledger.tracking,
+            )
+            record = await self._write(sending, self.ledger.store.create(sending))
+            if record.start_id == start_id:
+                return await self._send(record, deadline, span)
+            span.set({Attribute.START_ID: record.start_id, Attribute.ATTEMPTS: 0})
+            span.link(record.traceparent)
+            if record.state == "not_sent":
+                return await self._send_again(record, deadline, span)
+            return record
 
     def _addressed(self, request: StartRequest, start_id: str, *, transcribe: bool) -> StartRequest:
         """Return a request with the URLs for its callbacks, if Plivo can reach the tracker."""
@@ -139,17 +154,25 @@ class Starter:
                 f"{error}"
             ) from error
 
-    async def _send_again(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
+    async def _send_again(self, record: FollowedRecording, deadline: float, span: Span) -> FollowedRecording:
         """Send a start of which nothing was sent before. If several callers try, one of them sends it."""
         clocks = self.ledger.read()
-        began = SendingBegan(sending=self.plivo_clock.sending(clocks, within=deadline - _loop_time()))
+        began = SendingBegan(
+            sending=self.plivo_clock.sending(clocks, within=deadline - _loop_time()), traceparent=span.traceparent
+        )
         sending, _ = apply(record, began, clocks.wall, self.ledger.tracking)
         if not await self._write(sending, self.ledger.store.replace(sending)):
             return await self.ledger.get(record.start_id)
-        return await self._send(sending, deadline)
+        return await self._send(sending, deadline, span)
 
-    async def _send(self, record: FollowedRecording, deadline: float) -> FollowedRecording:
-        """Send a start whose record is stored, and store its outcome."""
+    async def _send(self, record: FollowedRecording, deadline: float, span: Span) -> FollowedRecording:
+        """Send a start whose record is stored, and store its outcome.
+
+        Args:
+            record: The record of the start.
+            deadline: The time by which the call ends, by the event loop's clock.
+            span: The span of the start. It stays open until the outcome is known, even if the caller is cancelled.
+        """
         request = endpoints.start_recording(record.request, start_id=record.start_id)
         pending: list[Awaitable[Started]] = []
         with self.follower.sending(record):
@@ -159,15 +182,18 @@ class Starter:
                     raise _too_late(request.operation)
                 response = await self.client.call(request, timeout=seconds, on_caller_cancelled=pending.append)
             except asyncio.CancelledError:
-                self.follower.spawn(self._store_later(record, pending))
+                self.follower.spawn(self._store_later(record, pending, span.keep_open()))
                 raise
             except PlivoRecordError as error:
                 evidence = evidence_of_error(error)
+                span.set(_outcome_of(evidence))
                 latest = await self._store_outcome(record, evidence)
                 if isinstance(evidence, StartAccepted):
                     return latest
                 raise
-            return await self._store_outcome(record, _evidence_of(record, response))
+            accepted = _evidence_of(record, response)
+            span.set(_outcome_of(accepted))
+            return await self._store_outcome(record, accepted)
 
     async def _store_outcome(self, record: FollowedRecording, evidence: Evidence) -> FollowedRecording:
         """Store the outcome of a start that was sent. If the store cannot write it, this is retried in the background.
@@ -186,20 +212,29 @@ class Starter:
             self._apply_in_background(record, evidence)
             raise
 
-    async def _store_later(self, record: FollowedRecording, pending: list[Awaitable[Started]]) -> None:
+    async def _store_later(self, record: FollowedRecording, pending: list[Awaitable[Started]], span: Span) -> None:
         """Store the outcome of a start whose caller was cancelled.
 
         Args:
             record: The record of the start.
             pending: The response, if the start was being sent when the caller was cancelled, else nothing.
+            span: The span of the start, which ends when the outcome is known.
         """
         evidence: Evidence = _CANCELLED
         with self.follower.sending(record):
-            for response in pending:
-                try:
+            try:
+                for response in pending:
                     evidence = _evidence_of(record, await response)
-                except PlivoRecordError as error:
-                    evidence = evidence_of_error(error)
+            except PlivoRecordError as error:
+                evidence = evidence_of_error(error)
+                span.fail(error)
+            except asyncio.CancelledError as error:  # the tracker was closed before the outcome was known
+                span.set({Attribute.OUTCOME: "unknown"})
+                span.fail(error)
+                span.end()
+                raise
+            span.set(_outcome_of(evidence))
+            span.end()
             await self.follower.apply_with_retry(record, evidence)
 
     def _apply_in_background(self, record: FollowedRecording, evidence: Evidence) -> None:
@@ -208,6 +243,19 @@ class Starter:
 
 def _evidence_of(record: FollowedRecording, response: Started) -> StartAccepted:
     return evidence_of_response(response, has_callback=not record.is_polled)
+
+
+def _outcome_of(evidence: Evidence) -> Attributes:
+    """Return the outcome of a start as attributes of its span."""
+    match evidence:
+        case StartAccepted(api_id=api_id, recording_id=recording_id):
+            return {Attribute.OUTCOME: "succeeded", Attribute.API_ID: api_id, Attribute.RECORDING_ID: recording_id}
+        case StartRejected(api_id=api_id):
+            return {Attribute.OUTCOME: "rejected", Attribute.API_ID: api_id}
+        case StartOutcomeUnknown(api_id=api_id):
+            return {Attribute.OUTCOME: "unknown", Attribute.API_ID: api_id}
+        case _:
+            return {Attribute.OUTCOME: "not_sent"}
 
 
 def _loop_time() -> float:

@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Literal, Self
+from typing import Any, Final, Literal, Self
 
 import attrs
 
@@ -16,6 +16,9 @@ from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.api.result_or_error import proves_rejection
 from plivo_record_async.protocol.api.retry import may_have_been_executed
 from plivo_record_async.protocol.models import AttemptReport
+from plivo_record_async.telemetry.interface import Attributes, Span
+from plivo_record_async.telemetry.loading import telemetry
+from plivo_record_async.telemetry.names import Attribute, SpanName
 
 __all__ = ["AttemptCallback", "CallOutcome", "ObservedCall", "outcome_of"]
 
@@ -34,6 +37,13 @@ CallOutcome = Literal["succeeded", "rejected", "not_sent", "unknown", "cancelled
 - ``cancelled``: The task that made the call was cancelled.
 - ``failed``: It ended with another error. A download that could not be completed is an example.
 """
+
+
+_SPANS: Final[Mapping[str, SpanName]] = {
+    "start_recording": "plivo.recording.start",
+    "stop_recording": "plivo.recording.stop",
+}
+"""The spans of the methods that have one."""
 
 
 def outcome_of(error: BaseException | None) -> CallOutcome:
@@ -86,6 +96,7 @@ class ObservedCall:
     began_at: float = 0.0
     seconds: float = 0.0
     error: BaseException | None = None
+    _span: Span = attrs.field(factory=Span, init=False)
 
     @classmethod
     def of(cls, request: Request[Any], on_attempt: AttemptCallback | None = None) -> Self:
@@ -131,6 +142,8 @@ class ObservedCall:
 
     def __enter__(self) -> Self:
         self.began_at = asyncio.get_running_loop().time()
+        self._span = self._begin_span()
+        self._span.__enter__()
         return self
 
     def __exit__(
@@ -138,8 +151,10 @@ class ObservedCall:
     ) -> None:
         self.seconds = asyncio.get_running_loop().time() - self.began_at
         self.error = error
+        self._measure()
         if log.isEnabledFor(logging.INFO):
             self._log()
+        self._span.__exit__(kind, error, trace)
 
     @property
     def reports_attempts(self) -> bool:
@@ -195,6 +210,26 @@ class ObservedCall:
                 self.on_attempt(report)
             except (Exception, asyncio.CancelledError):  # the outcome of the call must not depend on it
                 log.exception("on_attempt failed for attempt %d of %s", report.attempt, self.description)
+
+    def _begin_span(self) -> Span:
+        """Begin the span of a start or a stop. A tracker has begun the span of its start itself, and ends it."""
+        if self.operation not in _SPANS:
+            return Span()
+        if self.start_id is not None:
+            return telemetry().current_span().keep_open()
+        return telemetry().span(_SPANS[self.operation], {Attribute.CONFERENCE_NAME: self.conference_name})
+
+    def _measure(self) -> None:
+        about: Attributes = {
+            Attribute.OPERATION: self.operation,
+            Attribute.OUTCOME: self.outcome,
+            Attribute.ERROR_TYPE: None if self.error is None else type(self.error).__qualname__,
+        }
+        telemetry().measure("plivo.client.operation.duration", self.seconds, about)
+        telemetry().count("plivo.client.outcomes", about)
+        self._span.set({Attribute.ATTEMPTS: self.attempts})
+        if self.start_id is None:
+            self._span.set({Attribute.OUTCOME: self.outcome, Attribute.API_ID: self.api_id})
 
     def _log(self) -> None:
         outcome, error = self.outcome, None if self.error is None else type(self.error).__name__

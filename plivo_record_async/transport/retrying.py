@@ -35,6 +35,7 @@ class RetryingSender:
 
     Args:
         connector: The connector that sends the requests.
+        api_url: The URL of the account, to which the connector adds the path of a request.
         timeout: The time limit of one call, in seconds.
         quota: The quota of the account.
         max_connections: The maximum number of requests that are in progress at the same time.
@@ -49,6 +50,7 @@ class RetryingSender:
         self,
         connector: Connector,
         *,
+        api_url: str,
         timeout: float,
         quota: Quota,
         max_connections: int,
@@ -60,7 +62,7 @@ class RetryingSender:
         self._policy = policy
         self._budget = RetryBudget()
         self._quota = quota
-        self._sender = Sender(connector, self._quota, max_connections=max_connections)
+        self._sender = Sender(connector, self._quota, api_url=api_url, max_connections=max_connections)
 
     @property
     def plivo_clock(self) -> PlivoClock:

@@ -22,7 +22,9 @@ from plivo_record_async._event_loop import LoopBinding
 from plivo_record_async.errors import NotSentError
 from plivo_record_async.protocol.api.response import Response
 from plivo_record_async.protocol.clocks import PlivoClock, Reading
+from plivo_record_async.telemetry.loading import telemetry
 from plivo_record_async.transport.attempt import STILL_QUEUED, Attempt, AttemptResult, Call, closed_client_error
+from plivo_record_async.transport.attempt_spans import AttemptSpans
 from plivo_record_async.transport.connectors.connector import Connector
 from plivo_record_async.transport.connectors.exchange import Exchange
 from plivo_record_async.transport.quota import Quota
@@ -45,16 +47,18 @@ class Sender:
     Args:
         connector: The connector that sends the requests.
         quota: The account's quota.
+        api_url: The URL of the account, to which the connector adds the path of a request.
         max_connections: The maximum number of attempts that run at the same time.
 
     Attributes:
         plivo_clock: An estimate of the time at Plivo, made from its responses.
     """
 
-    def __init__(self, connector: Connector, quota: Quota, *, max_connections: int) -> None:
+    def __init__(self, connector: Connector, quota: Quota, *, api_url: str, max_connections: int) -> None:
         self.plivo_clock: PlivoClock = PlivoClock()
         self._connector = connector
         self._quota = quota
+        self._spans = AttemptSpans(api_url)
         self._max_connections = max_connections
         self._binding = LoopBinding("this client", until_closed=True)
         self._session: Session | None = None
@@ -211,6 +215,7 @@ class Sender:
         finally:
             exchange.quota_wait = exchange.clock() - began
             call.observed.quota_wait += exchange.quota_wait
+            telemetry().measure("plivo.quota.wait.duration", exchange.quota_wait, {})
             if exchange.quota_wait >= _NOTABLE_WAIT:
                 log.debug(
                     "%s waited %.3f seconds for the quota",
@@ -226,10 +231,12 @@ class Sender:
             session.attempts.discard(attempt)
             session.slots.release()
             self._quota.give_back(used=exchange.may_have_been_sent())
+            self._spans.end(span, result)
             if isinstance(result, Response):
                 self._observe(result, began)
 
-        attempt = Attempt(self._connector, call, exchange, on_done=on_done)
+        with self._spans.begin(call.request, call.observed.attempts) as span:
+            attempt = Attempt(self._connector, call, exchange, on_done=on_done)
         if call.observed.reports_attempts:
             at = exchange.clock()
             attempt.add_result_callback(lambda result: _report(call, exchange, result, seconds=exchange.clock() - at))
@@ -246,6 +253,7 @@ class Sender:
         if (pause := response.quota_pause) is not None:
             self._quota.pause(pause)
             log.debug("Plivo answered 429, so all calls of the client pause for %.3f seconds", pause)
+            telemetry().count("plivo.quota.pauses", {})
 
 
 def _report(call: Call[Any], exchange: Exchange, result: AttemptResult, *, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.telemetry.interface import Telemetry
 from plivo_record_async.telemetry.names import Attribute
 
@@ -9,7 +10,7 @@ from plivo_record_async.telemetry.names import Attribute
 def test_nothing_is_recorded() -> None:
     telemetry = Telemetry()
     span = telemetry.span("plivo.recording.start", {Attribute.START_ID: "start-1"})
-    with telemetry.without_span(), telemetry.observing_active(dict[str, int]), span:
+    with telemetry.without_span(), telemetry.observing_active(dict[RecordingState, int]), span:
         assert telemetry.current_span() is span
         assert telemetry.attempt_span("POST", {}) is span
         span.set({Attribute.API_ID: "api-1"})

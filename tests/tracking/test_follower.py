@@ -90,7 +90,7 @@ async def test_concurrent_entries_start_the_scheduler_once() -> None:
         await its.store.called("due")
         hold.set()
         await asyncio.gather(*opening)
-        assert len(other_tasks()) == 3
+        assert len(other_tasks()) == 4
 
 
 async def test_follower_stays_closed_if_the_store_cannot_be_read() -> None:

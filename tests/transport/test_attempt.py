@@ -166,7 +166,12 @@ def test_late_response_is_observed_and_its_connection_is_in_use_until_then() -> 
 
     async def main() -> None:
         quota = Quota(RateLimit(3, per=1.0))
-        sender = Sender(connector(answers_after(20.0, status=429), pool=True), quota, max_connections=1)
+        sender = Sender(
+            connector(answers_after(20.0, status=429), pool=True),
+            quota,
+            api_url="https://h",
+            max_connections=1,
+        )
         with pytest.raises(OutcomeUnknownError):
             await sender.send(start(10.0))
         assert (now(), quota.paused_for) == (10.0, -float("inf"))

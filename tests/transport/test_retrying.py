@@ -112,6 +112,7 @@ def sender_over(
     connector = open_connector(SETTINGS, httpx.MockTransport(server))
     return RetryingSender(
         connector,
+        api_url=SETTINGS.api_url,
         timeout=timeout,
         quota=Quota(rate_limit),
         max_connections=max_connections,

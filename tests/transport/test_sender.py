@@ -35,11 +35,11 @@ def now() -> float:
 
 def sender_over(handler: Handler, *, quota: Quota | None = None, max_connections: int = 32) -> Sender:
     connector = open_connector(SETTINGS, httpx.MockTransport(handler))
-    return Sender(connector, quota or Quota(None), max_connections=max_connections)
+    return Sender(connector, quota or Quota(None), api_url=SETTINGS.api_url, max_connections=max_connections)
 
 
 def sender_with(transport: httpx.AsyncBaseTransport) -> Sender:
-    return Sender(open_connector(SETTINGS, transport), Quota(None), max_connections=32)
+    return Sender(open_connector(SETTINGS, transport), Quota(None), api_url=SETTINGS.api_url, max_connections=32)
 
 
 class Closes(httpx.MockTransport):

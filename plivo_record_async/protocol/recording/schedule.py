@@ -12,10 +12,26 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun, next_
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
 
-__all__ = ["OPEN_STATES", "is_due", "is_silent", "lacks_end", "lacks_transcript", "needs_plivo", "next_due"]
+__all__ = [
+    "BEING_SENT",
+    "OPEN_STATES",
+    "UNRESOLVED_STATES",
+    "is_due",
+    "is_silent",
+    "lacks_end",
+    "lacks_transcript",
+    "needs_plivo",
+    "next_due",
+]
 
 OPEN_STATES: Final[frozenset[RecordingState]] = frozenset({"accepted", "unknown", "unconfirmed", "started"})
 """The states of recordings that may be running or may have ended."""
+
+BEING_SENT: Final[frozenset[RecordingState]] = frozenset({"planned", "sending"})
+"""The states of starts that a process is sending, or was sending when it ended."""
+
+UNRESOLVED_STATES: Final = BEING_SENT | OPEN_STATES
+"""The states of recordings whose end is not known."""
 
 
 def is_due(record: FollowedRecording, now: datetime) -> bool:

@@ -22,6 +22,9 @@ from plivo_record_async.protocol.recording.handler_runs import HandlerRun
 from plivo_record_async.protocol.recording.lifecycle import RunHandlers
 from plivo_record_async.protocol.recording.record import FollowedRecording
 from plivo_record_async.protocol.tracking_policy import TrackingPolicy
+from plivo_record_async.telemetry.interface import Span
+from plivo_record_async.telemetry.loading import telemetry
+from plivo_record_async.telemetry.names import Attribute
 from plivo_record_async.tracking.handling.handlers import HandleableEvent, Handler, Handlers, describe_error, error_of
 from plivo_record_async.tracking.tasks import BackgroundTasks
 
@@ -150,7 +153,10 @@ class HandlerDispatcher:
         key: tuple[str, EventName] = (record.start_id, name)
         handlers, runs = self._handlers.of(name), self._runs[key]
         try:
-            error = await error_of(handlers[label], record, event)
+            with self._span(record, name, label) as span:
+                error = await error_of(handlers[label], record, event)
+                if error is not None:
+                    span.fail(error)
         finally:
             del runs.running[label]
             if not runs.running:
@@ -161,6 +167,18 @@ class HandlerDispatcher:
         evidence = runs.note_end(name, handlers, label, error)
         if evidence is not None:
             await self._apply_with_retry(record, evidence)
+
+    @staticmethod
+    def _span(record: FollowedRecording, name: EventName, label: str) -> Span:
+        attributes = {
+            Attribute.START_ID: record.start_id,
+            Attribute.API_ID: record.api_id,
+            Attribute.RECORDING_ID: record.recording_id,
+            Attribute.CONFERENCE_NAME: record.conference_name,
+            Attribute.EVENT: name,
+            Attribute.FUNCTION: label,
+        }
+        return telemetry().span("plivo.recording.handle", attributes, link=record.traceparent)
 
     def _leave_or_give_up(self, record: FollowedRecording, name: EventName) -> None:
         """Leave an event to the processes that have handlers for it, but give it up when none has run them in time."""

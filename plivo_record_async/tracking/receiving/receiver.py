@@ -41,6 +41,14 @@ from plivo_record_async.tracking.follower import Follower
 from plivo_record_async.tracking.ledger import ContradictionError, Ledger
 from plivo_record_async.tracking.receiving.body_limits import BodyLimits, TooManyError, TooSlowError
 from plivo_record_async.tracking.receiving.bounded_log import BoundedLog
+from plivo_record_async.tracking.receiving.callback_telemetry import (
+    callback_span,
+    note_event,
+    note_failure,
+    note_orphan,
+    note_rejection,
+    note_start,
+)
 from plivo_record_async.tracking.receiving.request_head import (
     LONGEST_BODY,
     ClientDisconnectedError,
@@ -108,15 +116,17 @@ class Receiver:
             send: The ASGI send function.
         """
         request_body = RequestBody(scope, receive)
-        try:
-            status, follow_up = await self._process(scope, request_body)
-        except ClientDisconnectedError:
-            return
-        try:
-            await _answer(send, status, closes=request_body.may_close and not request_body.is_over)
-        finally:
-            if follow_up is not None:
-                follow_up()
+        with callback_span():
+            try:
+                status, follow_up = await self._process(scope, request_body)
+            except ClientDisconnectedError as error:
+                note_rejection(error)
+                return
+            try:
+                await _answer(send, status, closes=request_body.may_close and not request_body.is_over)
+            finally:
+                if follow_up is not None:
+                    follow_up()
 
     async def _process(self, scope: Scope, request_body: RequestBody) -> tuple[HTTPStatus, FollowUp | None]:
         try:
@@ -124,10 +134,12 @@ class Receiver:
         except CallbackRejectedError as error:
             if not isinstance(error, TooManyError | TooSlowError):  # the rest of such a body would arrive too late
                 await self._drain(request_body)
+            note_rejection(error)
             self._rejection_log.write(f"a callback was rejected with {error.status:d}: {error}")
             return HTTPStatus(error.status), None
         except (StoreError, ClosedError, ConfigurationError) as error:
             text = "a callback could not be stored and was answered with 503, so that Plivo delivers it again"
+            note_failure(error)
             self._failure_log.write(f"{text}: {error}", level=logging.ERROR)
             return HTTPStatus.SERVICE_UNAVAILABLE, None
 
@@ -135,6 +147,8 @@ class Receiver:
         limits = self.others if head.start_id is None else self.issued
         async with limits.body(request_body, head.start_id) as body:
             record = None if head.start_id is None else await self.ledger.store.get(head.start_id)
+            if record is not None:
+                note_start(record)
             callback = self._verified(head, record, body)
         event = read_event(callback, conference_name=None if record is None else record.conference_name)
         return await self._store(head, record, callback, event)
@@ -184,15 +198,21 @@ class Receiver:
         elif record is None:
             reason = self._why_not_stored()
         elif not isinstance(event, UnknownCallback):
+            latest = record
+
+            def contradiction_of(record: FollowedRecording) -> str | None:
+                nonlocal latest
+                latest = record
+                return contradiction(record, event)
+
             try:
-                changed = await self.ledger.apply(
-                    record, evidence_of_event(event), contradiction=partial(contradiction, event=event)
-                )
+                changed = await self.ledger.apply(record, evidence_of_event(event), contradiction=contradiction_of)
             except ContradictionError as error:
                 reason = str(error)
             except UnknownStartError:
                 reason = "its start was pruned or forgotten while it was received"
             else:
+                note_event(latest, changed[0], event, self.ledger.now())
                 return partial(self.follower.act, *changed)
         orphan = Orphan(
             received_at=self.ledger.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id
@@ -211,7 +231,9 @@ class Receiver:
             stored.
         """
         store = self.ledger.store
-        if not await store.keep_orphan(orphan):
+        is_new = await store.keep_orphan(orphan)
+        note_orphan(orphan, is_new=is_new)
+        if not is_new:
             return None  # it is stored already, or its start was forgotten
         records = [await store.find(kind, value) for kind, value in named_ids(orphan.event.raw).items()]
         if orphan.start_id is not None:

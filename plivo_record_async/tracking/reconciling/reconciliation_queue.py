@@ -15,8 +15,17 @@ from plivo_record_async.errors import UnknownStartError
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.protocol.recording.evidence import Evidence, RecordingFound
 from plivo_record_async.protocol.recording.record import FollowedRecording
-from plivo_record_async.protocol.recording.schedule import OPEN_STATES, is_due, lacks_end, lacks_transcript, needs_plivo
+from plivo_record_async.protocol.recording.schedule import (
+    BEING_SENT,
+    UNRESOLVED_STATES,
+    is_due,
+    lacks_end,
+    lacks_transcript,
+    needs_plivo,
+)
 from plivo_record_async.stores.paging import list_records
+from plivo_record_async.telemetry.loading import telemetry
+from plivo_record_async.telemetry.names import Attribute
 from plivo_record_async.tracking.ledger import Ledger
 from plivo_record_async.tracking.reconciling.recent_ids import RecentIds
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
@@ -32,8 +41,6 @@ MAX_CONCURRENT = 4
 MIN_INTERVAL = 60.0
 """Seconds between two reconciliations of one recording that callbacks cause, because outsiders may send callbacks."""
 
-_BEING_SENT: Final[frozenset[RecordingState]] = frozenset({"planned", "sending"})
-_UNRESOLVED_STATES: Final = _BEING_SENT | OPEN_STATES
 _ENDED_STATES: Final[frozenset[RecordingState]] = frozenset({"recorded", "transcribed"})
 
 log: logging.Logger = logging.getLogger("plivo_record_async")
@@ -137,14 +144,14 @@ class ReconciliationQueue:
     async def _unresolved(self) -> AsyncGenerator[FollowedRecording]:
         """Yield the records that lack something. Those that have ended long ago are not searched for transcripts."""
         store, oldest = self._ledger.store, self._ledger.now() - 2 * self._ledger.tracking.give_up_after
-        for states, updated_after in ((_UNRESOLVED_STATES, None), (_ENDED_STATES, oldest)):
+        for states, updated_after in ((UNRESOLVED_STATES, None), (_ENDED_STATES, oldest)):
             async for record in list_records(store, states=states, updated_after=updated_after):
-                if (record.state in _BEING_SENT or needs_plivo(record)) and self._reconciler.owns(record):
+                if (record.state in BEING_SENT or needs_plivo(record)) and self._reconciler.owns(record):
                     yield record
 
     async def _resolve(self, record: FollowedRecording) -> FollowedRecording:
         """Ask Plivo about a recording, and return its record as it is stored afterwards."""
-        if record.state in _BEING_SENT and is_due(record, self._ledger.due_time()):
+        if record.state in BEING_SENT and is_due(record, self._ledger.due_time()):
             await self._ledger.apply_due(record)  # the process that was sending it has ended
         await self._reconcile(record.start_id, although_ended=False)
         return await self._ledger.get(record.start_id)
@@ -155,24 +162,32 @@ class ReconciliationQueue:
 
     async def _work(self) -> None:
         try:
-            while self._waiting:
-                start_id = next(iter(self._waiting))
-                await self._reconcile(start_id, although_ended=self._waiting.pop(start_id))
+            with telemetry().without_span():  # the callback that has started this task is not about all recordings
+                while self._waiting:
+                    start_id = next(iter(self._waiting))
+                    await self._reconcile(start_id, although_ended=self._waiting.pop(start_id))
         finally:
             self._workers -= 1
+
+    async def _ask(self, record: FollowedRecording) -> FollowedRecording:
+        """Ask Plivo about the end of a recording, and return its record as it is stored afterwards."""
+        evidence = await self._reconciler.reconcile(record, self._ledger.tracking)
+        if evidence is not None and self._may_apply(record, evidence):
+            return await self._apply(record, evidence)
+        return record
 
     async def _reconcile(self, start_id: str, *, although_ended: bool) -> bool:
         """Reconcile a recording, and return whether Plivo could be asked about it, as far as that was necessary."""
         try:
             record = await self._ledger.get(start_id)  # the recording may have ended while it was in the queue
             if not self._reconciler.owns(record):
-                pass  # the tracker of its account asks about it
-            elif although_ended or record.state == "accepted" or lacks_end(record):
-                evidence = await self._reconciler.reconcile(record, self._ledger.tracking)
-                if evidence is not None and self._may_apply(record, evidence):
-                    await self._apply(record, evidence)
-            elif lacks_transcript(record):
-                await self._transcripts.ask(record)
+                return True  # the tracker of its account asks about it
+            about_end = although_ended or record.state == "accepted" or lacks_end(record)
+            if about_end or lacks_transcript(record):
+                attributes = {Attribute.START_ID: start_id, Attribute.CONFERENCE_NAME: record.conference_name}
+                with telemetry().span("plivo.recording.reconcile", attributes, link=record.traceparent) as span:
+                    record = await (self._ask(record) if about_end else self._transcripts.ask(record))
+                    span.set({Attribute.STATE: record.state, Attribute.RECORDING_ID: record.recording_id})
         except UnknownStartError:
             pass  # the start was forgotten meanwhile
         except Exception:

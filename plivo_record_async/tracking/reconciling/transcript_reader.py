@@ -42,35 +42,39 @@ class TranscriptReader:
         self._tasks = tasks
         self._apply = apply
 
-    async def ask(self, record: FollowedRecording) -> None:
+    async def ask(self, record: FollowedRecording) -> FollowedRecording:
         """Ask Plivo for the transcript of a recording that has ended, and store the answer.
 
         Args:
             record: The recording. If Plivo's ID of it is not known, nothing is done.
 
+        Returns:
+            The record as it is stored afterwards.
+
         Raises:
             PlivoRecordError: Plivo could not be asked, or the answer could not be stored.
         """
         if record.recording_id is None:
-            return
+            return record
         try:
             answer = await self._reconciler.send(get_transcription(record.recording_id))
         except NotFoundError:
             if may_request(record, self._ledger.now(), self._ledger.tracking):
-                await self._begin_request(record, record.recording_id)
-            else:
-                await self._apply(record, TranscriptMissing(description="Plivo answered that it has no transcript"))
+                return await self._begin_request(record, record.recording_id)
+            return await self._apply(record, TranscriptMissing(description="Plivo answered that it has no transcript"))
         except (ApiError, UnexpectedResponseError) as error:
             await self._apply(record, TranscriptMissing(description=str(error)))
             raise
         else:
-            await self._apply(record, conclude_transcript(record, answer))
+            return await self._apply(record, conclude_transcript(record, answer))
 
-    async def _begin_request(self, record: FollowedRecording, recording_id: str) -> None:
+    async def _begin_request(self, record: FollowedRecording, recording_id: str) -> FollowedRecording:
         """Store that a transcript is requested, and then request it. If several processes try, one of them does it."""
         requesting, _ = apply(record, TranscriptRequestBegan(), self._ledger.now(), self._ledger.tracking)
-        if await self._ledger.store.replace(requesting):
-            self._tasks.spawn(self._request(requesting, recording_id))
+        if not await self._ledger.store.replace(requesting):
+            return record
+        self._tasks.spawn(self._request(requesting, recording_id))
+        return requesting
 
     async def _request(self, record: FollowedRecording, recording_id: str) -> None:
         """Request a transcript. It is requested again only if this request was certainly not executed."""

@@ -47,7 +47,7 @@ class HttpxAdapter:
         if isinstance(transport, AdaptedTransport):
             original, pool_types = transport.original, transport.pool_types
         packages = packages_of(original)
-        self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
+        self._base = settings.api_url
         self._headers = common_headers(settings)
         self._transport = transport
         self._trusted = packages.isdisjoint(MISLEADING_TRANSPORTS)

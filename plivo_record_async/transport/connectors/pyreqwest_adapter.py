@@ -100,7 +100,7 @@ class PyreqwestConnector:
     can_be_cancelled = False
 
     def __init__(self, settings: Settings, proxy: Proxy | None) -> None:
-        self._base = f"{settings.base_url}/v1/Account/{settings.auth_id}"
+        self._base = settings.api_url
         self._headers = [(name.decode(), value.decode()) for name, value in common_headers(settings)]
         self._proxy = proxy
         self._clients = set[Client]()
