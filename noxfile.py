@@ -80,7 +80,10 @@ def started(python: Path, version: str) -> str | None:
 PYTHONS = interpreters()
 TESTED_PYTHONS = 2
 """The oldest and the newest."""
-OLDEST, NEWEST = next(iter(PYTHONS.values()), sys.executable), next(reversed(PYTHONS.values()), sys.executable)
+_PATHS = [*PYTHONS.values()] or [sys.executable]
+OLDEST, NEWEST = _PATHS[0], _PATHS[-1]
+SECOND = _PATHS[1] if len(_PATHS) > TESTED_PYTHONS else OLDEST
+"""The Python for the lowest versions of the libraries: the oldest one between those on which the whole suite runs."""
 
 INDEPENDENT_TESTS = (
     "emulator/console",
@@ -100,8 +103,8 @@ INDEPENDENT_TESTS = (
 """Tests that hardly depend on the version of Python or of a library: of pages, and of the outcome of each fault."""
 
 LIBRARY = ("tests", *(f"--ignore=tests/{path}" for path in INDEPENDENT_TESTS))
-"""The tests that run on each Python between the oldest and the newest, and with the lowest versions of the libraries.
-They take a third of the time of the whole suite."""
+"""The tests that run on each Python between the oldest and the newest. On the first of these Pythons, they run with the
+lowest versions of the libraries. They take a third of the time of the whole suite."""
 
 
 def install_foreign_programs(session: nox.Session) -> None:
@@ -151,13 +154,13 @@ def library(session: nox.Session) -> None:
 
 
 for _version, _path in PYTHONS.items():
-    if _path not in {OLDEST, NEWEST}:
+    if _path not in {OLDEST, SECOND, NEWEST}:
         nox.session(python=_path, name=f"library-{_version}")(library)
 
 
-@nox.session(python=OLDEST)
+@nox.session(python=SECOND)
 def lowest(session: nox.Session) -> None:
-    """The tests of the library with the lowest promised version of each dependency, on the oldest Python found."""
+    """The tests of the library with the lowest promised version of each dependency, on the second oldest Python."""
     constraints = Path(session.virtualenv.location) / "lowest.txt"
     session.install("uv")
     options = ("--all-extras", "--resolution", "lowest-direct", "--quiet", "--output-file", str(constraints))
