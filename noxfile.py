@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
 
 import nox
@@ -83,26 +84,42 @@ TESTED_PYTHONS = 2
 _PATHS = [*PYTHONS.values()] or [sys.executable]
 OLDEST, NEWEST = _PATHS[0], _PATHS[-1]
 SECOND = _PATHS[1] if len(_PATHS) > TESTED_PYTHONS else OLDEST
-"""The Python for the lowest versions of the libraries: the oldest one between those on which the whole suite runs."""
+"""The Python for the lowest versions of the libraries: the oldest one between the oldest and the newest."""
 
-INDEPENDENT_TESTS = (
-    "emulator/console",
-    "faults/test_deadlines.py",
-    "faults/test_quota.py",
-    "faults/test_rows.py",
-    "fuzz",
-    "readings",
-    "stories",
-    "test_docs.py",
-    "test_layers.py",
-    "test_noxfile.py",
-    "test_prose.py",
-    "test_readme.py",
-    "typing",
+CHECKED_BY_TYPES = "tests/typing"
+
+OF_THE_CHECKOUT = (
+    CHECKED_BY_TYPES,
+    "tests/emulator/console",
+    "tests/fuzz",
+    "tests/readings",
+    "tests/stories/test_batch_session.py",
+    "tests/stories/test_site.py",
+    "tests/test_layers.py",
+    "tests/test_noxfile.py",
+    "tests/test_prose.py",
+)
+"""Tests of pages and of the source, and the longest searches. They hardly depend on the version of Python, and do not
+depend on what the wheel contains."""
+
+INDEPENDENT_OF_PYTHON = (
+    *OF_THE_CHECKOUT,
+    "tests/faults/test_deadlines.py",
+    "tests/faults/test_quota.py",
+    "tests/faults/test_rows.py",
+    "tests/stories",
+    "tests/test_docs.py",
+    "tests/test_readme.py",
 )
 """Tests that hardly depend on the version of Python or of a library: of pages, and of the outcome of each fault."""
 
-LIBRARY = ("tests", *(f"--ignore=tests/{path}" for path in INDEPENDENT_TESTS))
+
+def without(paths: Iterable[str]) -> tuple[str, ...]:
+    """The options with which pytest leaves out the tests in some files and folders."""
+    return tuple(f"--ignore={path}" for path in paths)
+
+
+LIBRARY = ("tests", *without(INDEPENDENT_OF_PYTHON))
 """The tests that run on each Python between the oldest and the newest. On the first of these Pythons, they run with the
 lowest versions of the libraries. They take a third of the time of the whole suite."""
 
@@ -130,7 +147,7 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
     session.run("pyright")
     session.run("pyright", "--verifytypes", PACKAGE.name, "--ignoreexternal")  # it fails below 100 %
-    session.run("pytest", "tests/typing")
+    session.run("pytest", CHECKED_BY_TYPES)
 
 
 @nox.session(python=OLDEST)
@@ -142,7 +159,7 @@ def tests(session: nox.Session) -> None:
         session.run("pytest", *session.posargs)
         return
     session.run("coverage", "erase")
-    session.run("coverage", "run", "-m", "pytest", *PARALLEL)
+    session.run("coverage", "run", "-m", "pytest", *PARALLEL, *without([CHECKED_BY_TYPES]))
     session.run("coverage", "combine", "--quiet")
     session.run("coverage", "report")
 
@@ -178,7 +195,7 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST, reuse_venv=False)
 def package(session: nox.Session) -> None:
-    """Build both archives, look inside, and run the suite against the installed wheel, on the newest Python found."""
+    """Build both archives, look inside, and run the tests with the installed wheel, on the newest Python found."""
     if len(PYTHONS) < TESTED_PYTHONS:
         found = " ".join(f"CPython {version}" for version in PYTHONS) or "none"
         message = f"CI runs the suite on two of the supported Pythons, and this machine has too few: {found}"
@@ -196,7 +213,8 @@ def package(session: nox.Session) -> None:
     # Without both of these pytest would find the checkout first.
     safe = {"PYTHONSAFEPATH": "1"}
     session.run("python", "-c", IN_WHEEL_ONLY, env=safe)
-    session.run("pytest", *PARALLEL, "--import-mode=importlib", "tests", "docs", "README.md", env=safe)
+    paths = ("tests", "docs", "README.md", *without(OF_THE_CHECKOUT))
+    session.run("pytest", *PARALLEL, "--import-mode=importlib", *paths, env=safe)
 
 
 def check_contents(session: nox.Session, sdist: Path, wheel: Path) -> None:

@@ -77,7 +77,11 @@ class Workers:
         self._running: list[asyncio.subprocess.Process] = []
 
     async def start(self) -> None:
-        self._running.append(await asyncio.create_subprocess_exec(*self._command, env=self._environment))
+        self._running.append(
+            await asyncio.create_subprocess_exec(
+                *self._command, env=self._environment, stdout=asyncio.subprocess.DEVNULL
+            )
+        )
 
     async def disturb(self, plan: Plan) -> None:
         """Send the signal of the plan to the oldest process. If it ends, start another one."""

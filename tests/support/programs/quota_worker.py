@@ -1,6 +1,7 @@
 """A program that sends as many starts as a shared quota permits: ``quota_worker.py DATABASE SCHEMA LIMIT PER``.
 
-The account and the URL of the API come from the environment. It ends in good order at SIGTERM, and may be killed.
+The account and the URL of the API come from the environment. It prints ``received`` when it has received its first
+response. It ends in good order at SIGTERM, and may be killed.
 """
 
 from __future__ import annotations
@@ -24,9 +25,12 @@ async def send_until_terminated(database: str, schema: str, limit: int, per: flo
             while True:
                 await client.start_recording("standup")
 
-        tasks = [asyncio.create_task(send()) for _ in range(CONCURRENCY)]
         terminated = asyncio.Event()
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminated.set)
+        await client.start_recording("standup")
+        sys.stdout.write("received\n")
+        sys.stdout.flush()
+        tasks = [asyncio.create_task(send()) for _ in range(CONCURRENCY)]
         await terminated.wait()
         for task in tasks:
             task.cancel()
