@@ -4,8 +4,8 @@
 recordings in a store, and finds out what happened if no callback arrives. `parse_callback` verifies a callback without
 a tracker.
 
-`RecordingTracker` and the other names in ``_IMPORTED_AT_FIRST_USE`` are imported at their first use, so that a program
-that only starts and stops recordings starts faster.
+`RecordingTracker`, `parse_callback` and the other names in ``_IMPORTED_AT_FIRST_USE`` are imported at their first use,
+so that a program that only starts and stops recordings starts faster.
 """
 
 from importlib import import_module
@@ -39,10 +39,6 @@ from plivo_record_async.errors import (
     UnknownStartError,
     WaitTimeoutError,
 )
-from plivo_record_async.protocol.callback_policy import CallbackPolicy
-from plivo_record_async.protocol.callbacks.diagnostics import SignatureReport, explain_signature
-from plivo_record_async.protocol.callbacks.parsing import parse_callback
-from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
 from plivo_record_async.protocol.media.hosts import DEFAULT_MEDIA_HOSTS
 from plivo_record_async.protocol.models import (
     ApiResponse,
@@ -75,6 +71,10 @@ from plivo_record_async.transport.connectors.choice import fast_transport
 from plivo_record_async.transport.downloads.download import MediaStream
 
 if TYPE_CHECKING:
+    from plivo_record_async.protocol.callback_policy import CallbackPolicy
+    from plivo_record_async.protocol.callbacks.diagnostics import SignatureReport, explain_signature
+    from plivo_record_async.protocol.callbacks.parsing import parse_callback
+    from plivo_record_async.protocol.callbacks.signatures import sign_callback_v3
     from plivo_record_async.protocol.error_responses import ErrorResponse, error_response
     from plivo_record_async.protocol.tracking_policy import TrackingPolicy
     from plivo_record_async.stores import MemoryStore, SQLiteStore
@@ -151,13 +151,18 @@ __all__ = [
 ]
 
 _IMPORTED_AT_FIRST_USE = {
+    "CallbackPolicy": "plivo_record_async.protocol.callback_policy",
     "ErrorResponse": "plivo_record_async.protocol.error_responses",
     "MemoryStore": "plivo_record_async.stores",
     "RecordingTracker": "plivo_record_async.tracker",
     "SQLiteStore": "plivo_record_async.stores",
+    "SignatureReport": "plivo_record_async.protocol.callbacks.diagnostics",
     "TrackedRecording": "plivo_record_async.tracking.handle",
     "TrackingPolicy": "plivo_record_async.protocol.tracking_policy",
     "error_response": "plivo_record_async.protocol.error_responses",
+    "explain_signature": "plivo_record_async.protocol.callbacks.diagnostics",
+    "parse_callback": "plivo_record_async.protocol.callbacks.parsing",
+    "sign_callback_v3": "plivo_record_async.protocol.callbacks.signatures",
 }
 """For each of these names, the module that defines it."""
 

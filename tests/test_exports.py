@@ -42,7 +42,15 @@ CALLBACKS = {
     "sign_callback_v3",
 }
 TRACKER = {"MemoryStore", "RecordingTracker", "SQLiteStore", "TrackingPolicy", "TrackedRecording"}
-IMPORTED_LATER = TRACKER | {"ErrorResponse", "error_response"}
+IMPORTED_LATER = TRACKER | {
+    "CallbackPolicy",
+    "ErrorResponse",
+    "SignatureReport",
+    "error_response",
+    "explain_signature",
+    "parse_callback",
+    "sign_callback_v3",
+}
 ERRORS = {
     "ApiError",
     "AuthenticationError",
