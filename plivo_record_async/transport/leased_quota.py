@@ -124,6 +124,11 @@ class LeasedQuota(Quota):
             return f"{self._name}: no renewal of the lease has been answered yet"
         return self._trouble
 
+    @property
+    def holders(self) -> int:
+        """How many processes share the quota, with this one, as far as the latest renewal has shown."""
+        return 1 if self._run is None else self._run.holder.holders
+
     async def open(self) -> Callable[[], Awaitable[None]]:
         """Begin to hold permits in the running event loop, unless this process does so already.
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from bisect import insort
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable
 from math import inf
@@ -55,6 +56,11 @@ class Quota:
         """Why there are no permits, if the reason is not that they are in use."""
         return None
 
+    @property
+    def holders(self) -> int:
+        """How many processes share the quota, with this one."""
+        return 1
+
     async def open(self) -> Callable[[], Awaitable[None]]:
         """Prepare the quota for the running event loop.
 
@@ -79,18 +85,20 @@ class Quota:
             raise
         return is_valid
 
-    def give_back(self, *, used: bool) -> None:
+    def give_back(self, *, used: bool, windows: int = 1) -> None:
         """Return a permit.
 
         Args:
             used: Whether a byte of the request may have been sent. If so, the permit becomes free when its window has
                 passed. Otherwise it becomes free at once.
+            windows: After how many windows a used permit becomes free. If several processes divide a quota equally, it
+                is their number.
         """
         if not self._counts:
             return
         self._in_use -= 1
         if used:
-            self._return_at(asyncio.get_running_loop().time() + self._returns_after)
+            self._return_at(asyncio.get_running_loop().time() + windows * self._returns_after)
         else:
             self._serve()
 
@@ -140,7 +148,7 @@ class Quota:
 
     def _return_at(self, time: float) -> None:
         """Let a permit become free at a time of the event loop's clock."""
-        self._returns.append(time)
+        insort(self._returns, time)
         asyncio.get_running_loop().call_at(time, self._end_window)
 
     def _end_window(self) -> None:

@@ -120,8 +120,10 @@ async def used_within(quota: LeasedQuota, seconds: float) -> int:
 @in_virtual_time
 async def test_one_process_uses_the_whole_limit() -> None:
     quota = SharedTable().quota()
+    assert quota.holders == 1
     close = await quota.open()
     await used_within(quota, 10.0)
+    assert quota.holders == 1
     assert await used_within(quota, 50.0) >= 0.95 * 30 * 10
     await close()
 
@@ -132,6 +134,7 @@ async def test_two_processes_share_the_limit() -> None:
     first, second = table.quota(), table.quota()
     closes = [await first.open(), await second.open()]
     await asyncio.gather(used_within(first, 20.0), used_within(second, 20.0))
+    assert (first.holders, second.holders) == (2, 2)
     counts = await asyncio.gather(used_within(first, 50.0), used_within(second, 50.0))
     assert 0.95 * 300 <= sum(counts) <= 330
     assert min(counts) >= 0.4 * sum(counts)

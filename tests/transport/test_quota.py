@@ -223,6 +223,19 @@ def test_arrivals_are_delayed_no_longer_than_needed() -> None:
     assert [later - earlier for earlier, later in pairwise(arrived)] == pytest.approx([1.002] * 4)
 
 
+def test_permit_may_become_free_after_several_windows() -> None:
+    async def main() -> list[float]:
+        quota, times = Quota(RateLimit(2, per=1.0)), list[float]()
+        for windows in (3, 1, 1):
+            await quota.acquire()
+            times.append(now())
+            quota.give_back(used=True, windows=windows)
+        await quota.acquire()
+        return [*times, now()]
+
+    assert virtual_time.run(main()) == pytest.approx([0.0, 0.0, 1.002, 2.004])
+
+
 # One event loop after another
 
 

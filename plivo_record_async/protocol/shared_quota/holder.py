@@ -47,6 +47,11 @@ class LeaseHolder:
         """The number of permits that may be in use at the same time. A holder that returns permits takes no more."""
         return min(self.permits, self._target)
 
+    @property
+    def holders(self) -> int:
+        """How many processes share the quota, with this one, as far as the latest renewal has shown."""
+        return 1 + len(self._seen)
+
     def wish(self, *, busy: int, waiting: int) -> int:
         """Return the number of permits that the holder could use.
 

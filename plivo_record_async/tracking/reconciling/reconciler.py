@@ -62,7 +62,11 @@ class Reconciler:
         self._store = store
         self._read = read
         self._plivo_clock = plivo_clock or client.plivo_clock
-        self._quota = Quota(None if client.rate_limit is None else _share_of(client.rate_limit))
+        rate = client.rate_limit
+        self._quota = Quota(None if rate is None else _share_of(rate))
+        self._account_quota = (
+            rate.quota_of(client.settings.auth_id) if isinstance(rate, SharedRateLimit) else Quota(None)
+        )
 
     def owns(self, record: FollowedRecording) -> bool:
         """Return whether a recording belongs to the client's account, so that Plivo can be asked about it.
@@ -137,6 +141,8 @@ class Reconciler:
     async def send(self, request: Request[T]) -> T:
         """Send a request once, within the share of the quota. A retry by the client would exceed the share.
 
+        If several processes share the quota of the account, they divide the tenth equally.
+
         Args:
             request: The request.
 
@@ -150,7 +156,7 @@ class Reconciler:
         try:
             return await self._client.call(request, max_retries=0)
         finally:
-            self._quota.give_back(used=True)
+            self._quota.give_back(used=True, windows=self._account_quota.holders)
 
 
 def _share_of(rate: RateLimit | SharedRateLimit) -> RateLimit:

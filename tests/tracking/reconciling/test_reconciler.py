@@ -25,6 +25,7 @@ from plivo_record_async.protocol.recording.lifecycle import apply, begin_sending
 from plivo_record_async.protocol.tracking_policy import DEFAULT_TRACKING
 from plivo_record_async.stores.interface import FollowedRecording
 from plivo_record_async.tracking.reconciling.reconciler import Reconciler
+from plivo_record_async.transport.quota import Quota, SharedRateLimit
 from tests.support import virtual_time
 from tests.support.samples.recordings import NOW, REQUEST, ROW, SECOND, record_after, recording
 from tests.support.tracker.scripted_plivo import ScriptedPlivo, listed
@@ -274,7 +275,11 @@ async def test_end_of_a_conference_is_dated_by_plivos_clock(wrong: float) -> Non
 
 
 def request_times(
-    rate_limit: RateLimit | None, reconciliations: int, rows: int = 1, *, answer: httpx.Response | None = None
+    rate_limit: RateLimit | SharedRateLimit | None,
+    reconciliations: int,
+    rows: int = 1,
+    *,
+    answer: httpx.Response | None = None,
 ) -> list[float]:
     """Return the times at which the requests are sent if many are made at once."""
     times: list[float] = []
@@ -335,6 +340,29 @@ def test_all_questions_together_use_a_tenth_of_the_quota() -> None:
     assert len(times) == 160
     for begin_ in times:
         assert sum(begin_ <= time < begin_ + 5.0 for time in times) <= 30
+
+
+class QuotaOfThree(Quota):
+    """The part of a quota that one of three processes has."""
+
+    holders = 3
+
+
+class SharedByThree(SharedRateLimit):
+    """A quota that this process shares with two others."""
+
+    limit = 300
+    per = 5.0
+
+    def quota_of(self, auth_id: str) -> Quota:
+        return QuotaOfThree(RateLimit(100, per=self.per))
+
+
+def test_processes_that_share_a_quota_divide_the_tenth() -> None:
+    times = request_times(SharedByThree(), reconciliations=40)
+    assert len(times) == 40
+    for begin_ in times:
+        assert sum(begin_ <= time < begin_ + 15.0 for time in times) <= 30
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
