@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Self, TypeVar, overload
 
 from plivo_record_async import _clock
+from plivo_record_async._shown_log import show_log
 from plivo_record_async.protocol.api import endpoints
 from plivo_record_async.protocol.api.listing import Listing
 from plivo_record_async.protocol.api.request import Request
@@ -131,6 +132,7 @@ class RecordClient:
             raise TypeError(f"rate_limit must be a RateLimit, a PostgresRateLimit or None, not {rate_limit!r}")
         self._settings = Settings.read(auth_id, auth_token, base_url)
         self._rate_limit = rate_limit
+        show_log()
         telemetry()  # so that no call has to import anything
         integer("max_connections", max_connections, least=1)
         if on_attempt is not None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Collection, Mapping
-from typing import TypeVar
+from typing import Final, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
@@ -13,7 +14,15 @@ import attrs
 
 from plivo_record_async.errors import ConfigurationError
 
-__all__ = ["CAPTURE_VARIABLE", "DEFAULT_BASE_URL", "Environment", "Settings", "captured_content", "checked_base_url"]
+__all__ = [
+    "CAPTURE_VARIABLE",
+    "DEFAULT_BASE_URL",
+    "Environment",
+    "Settings",
+    "captured_content",
+    "checked_base_url",
+    "log_level",
+]
 
 DEFAULT_BASE_URL = "https://api.plivo.com"
 
@@ -21,6 +30,8 @@ CAPTURE_VARIABLE = "OTEL_INSTRUMENTATION_PLIVO_CAPTURE"
 """The environment variable with the kinds of content that spans may contain."""
 
 ContentT = TypeVar("ContentT", bound=str)
+
+_LOG_LEVELS: Final[Mapping[str, int]] = {"debug": logging.DEBUG, "info": logging.INFO}
 
 _AUTH_ID = re.compile(r"[MS]A[A-Z0-9]{18}")
 
@@ -120,6 +131,23 @@ def captured_content(kinds: Collection[ContentT]) -> frozenset[ContentT]:
             f"contain {', '.join(map(repr, sorted(unknown)))}"
         )
     return frozenset(kind for kind in kinds if kind in listed)
+
+
+def log_level() -> int | None:
+    """Return the level from which on the log is shown, from ``PLIVO_LOG``.
+
+    Returns:
+        The level, as a number of `logging`. If None, the environment variable is not set or empty.
+
+    Raises:
+        ConfigurationError: The environment variable is neither ``debug`` nor ``info``.
+    """
+    value = os.environ.get("PLIVO_LOG", "")
+    if not value:
+        return None
+    if value.lower() not in _LOG_LEVELS:
+        raise ConfigurationError(f"PLIVO_LOG must be debug or info, not {value!r}")
+    return _LOG_LEVELS[value.lower()]
 
 
 def _argument_or_variable(name: str, argument: str | None, default: str | None = None) -> str:

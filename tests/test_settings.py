@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from plivo_record_async.settings import (
     Settings,
     captured_content,
     checked_base_url,
+    log_level,
 )
 from plivo_record_async.telemetry.names import KINDS
 
@@ -218,3 +220,18 @@ def test_error_names_an_unknown_kind_of_content(monkeypatch: pytest.MonkeyPatch)
     )
     with pytest.raises(ConfigurationError, match=text):
         captured_content(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("value", "level"), [("", None), ("info", logging.INFO), ("INFO", logging.INFO), ("debug", logging.DEBUG)]
+)
+def test_log_level_is_read_from_the_environment(value: str, level: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIVO_LOG", value)
+    assert log_level() == level
+
+
+@pytest.mark.parametrize("value", ["warning", "1", "debug "])
+def test_log_level_must_be_debug_or_info(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIVO_LOG", value)
+    with pytest.raises(ConfigurationError, match=f"^PLIVO_LOG must be debug or info, not '{value}'$"):
+        log_level()

@@ -24,6 +24,7 @@ from plivo_record_async.cli.commands.resources import conferences, recordings
 from plivo_record_async.cli.commands.status import status
 from plivo_record_async.cli.input.options import verbose_option
 from plivo_record_async.cli.output.exit_codes import ExitCode, exit_code
+from plivo_record_async.cli.output.log import without_script_log
 from plivo_record_async.cli.output.printer import Printer
 from plivo_record_async.cli.signals import Terminated
 from plivo_record_async.errors import PlivoRecordError
@@ -61,7 +62,8 @@ class Root(click.Group):
         printer = Printer("--json" in words[: words.index("--") if "--" in words else None])
         failure: Exception | None = None
         try:
-            code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
+            with without_script_log():
+                code = super().main(words, prog_name, complete_var, standalone_mode=False, **extra)
         except click.Abort as abort:
             code = ExitCode.TERMINATED if isinstance(abort.__cause__, Terminated) else ExitCode.INTERRUPTED
             failure = InterruptedError(f"{code.name.lower()}; what was already sent may have been executed")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from plivo_record_async.settings import log_level
+
 __all__ = [
     "DEFAULT_TIMEOUT",
     "Seconds",
-    "is_verbose",
     "json_option",
+    "shown_level",
     "store_option",
     "timeout_option",
     "verbose_option",
@@ -70,9 +73,8 @@ def timeout_option(command: CommandT) -> CommandT:
 _VERBOSE = "plivo_record_async.verbose"
 
 
-def _be_verbose(context: click.Context, _option: click.Parameter, value: bool) -> None:  # noqa: FBT001 - click's type
-    if value:
-        context.meta[_VERBOSE] = True
+def _be_verbose(context: click.Context, _option: click.Parameter, count: int) -> None:
+    context.meta[_VERBOSE] = max(count, context.meta.get(_VERBOSE, 0))
 
 
 def verbose_option(command: CommandT) -> CommandT:
@@ -84,17 +86,26 @@ def verbose_option(command: CommandT) -> CommandT:
     return click.option(
         "-v",
         "--verbose",
-        is_flag=True,
+        count=True,
         expose_value=False,
         callback=_be_verbose,
-        help="Show the messages of the package's log on standard error.",
+        help="Show the log on standard error. -vv also shows the level DEBUG.",
     )(command)
 
 
-def is_verbose() -> bool:
-    """Return whether the command that runs was given ``--verbose``, or the group that contains it."""
+def shown_level() -> int | None:
+    """Return the level from which on the command that runs shows the package's log.
+
+    Returns:
+        The level, as a number of `logging`, from the option ``--verbose`` of the command or of the group that contains
+        it, or from ``PLIVO_LOG``. If None, only warnings and errors are shown.
+
+    Raises:
+        ConfigurationError: ``PLIVO_LOG`` is neither ``debug`` nor ``info``.
+    """
     context = click.get_current_context(silent=True)
-    return context is not None and context.meta.get(_VERBOSE, False)
+    count = 0 if context is None else context.meta.get(_VERBOSE, 0)
+    return log_level() if count == 0 else logging.INFO if count == 1 else logging.DEBUG
 
 
 def store_option(text: str, *, default: str | None = None) -> Callable[[CommandT], CommandT]:

@@ -6,14 +6,14 @@ import logging
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-from plivo_record_async.cli.input.options import is_verbose
+from plivo_record_async.cli.input.options import shown_level
 
-__all__ = ["showing_log"]
+__all__ = ["showing_log", "without_script_log"]
 
 
 class _LineHandler(logging.Handler):
     def __init__(self, show: Callable[[str], None], note: Callable[[str], None], verbose: str | None) -> None:
-        super().__init__(logging.INFO)
+        super().__init__()
         self._show = show
         self._note = note
         self._verbose = None if verbose is None else logging.Filter(verbose)
@@ -36,19 +36,37 @@ def showing_log(
 
     Args:
         show: Called with each line.
-        note: Called with each line of the level INFO instead. If None, ``show`` is called.
+        note: Called with each line of the levels INFO and DEBUG instead. If None, ``show`` is called.
         verbose: The name of a logger whose messages of the level INFO are shown too. If None, only warnings are shown,
-            unless the command was given ``--verbose``: then the messages of the whole package are shown.
+            unless the command was given ``--verbose`` or ``PLIVO_LOG`` is set: then the messages of the whole package
+            are shown.
     """
-    verbose = "plivo_record_async" if is_verbose() else verbose
+    level = shown_level()
+    if level is not None:
+        verbose = "plivo_record_async"
     root, logger = logging.getLogger(), logging.getLogger(verbose)
     handler = _LineHandler(show, note or show, verbose)
-    level = logger.level
+    before = logger.level
     if verbose is not None:
-        logger.setLevel(logging.INFO)
+        logger.setLevel(level or logging.INFO)
+        handler.setLevel(level or logging.INFO)
     root.addHandler(handler)
     try:
         yield
     finally:
         root.removeHandler(handler)
-        logger.setLevel(level)
+        logger.setLevel(before)
+
+
+@contextmanager
+def without_script_log() -> Generator[None]:
+    """Keep ``PLIVO_LOG`` from showing the log as it does for scripts, because `showing_log` shows it inside this block.
+
+    The first client adds no handler if the logger of the package has one.
+    """
+    logger, handler = logging.getLogger("plivo_record_async"), logging.NullHandler()
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)

@@ -87,6 +87,23 @@ async def test_rejected_call_as_json_is_one_object_on_stdout(command: Command, w
     assert json_lines(in_a_batch.stdout)[0] == error | {"line_number": 1}
 
 
+@pytest.mark.parametrize("words", [("-v",), ("-vv",)])
+async def test_each_call_is_one_note_of_a_verbose_command(command: Command, words: tuple[str, ...]) -> None:
+    ended = await command("start", "standup", "--json", *words)
+    notes = [line["note"] for line in json_lines(ended.stderr)]
+    assert [note.partition(" (")[0] for note in notes if " ended: succeeded" in note] == [
+        "start of 'standup' ended: succeeded"
+    ]
+    assert any(note.startswith("attempt 1 of start of 'standup'") for note in notes) == (words == ("-vv",))
+
+
+async def test_plivo_log_shows_each_call_once(command: Command) -> None:
+    ended = await command("stop", "standup", PLIVO_LOG="info")
+    assert (ended.exit_code, ended.stderr.count("stop of 'standup' ended: succeeded")) == (0, 1)
+    invalid = await command("stop", "standup", PLIVO_LOG="loud")
+    assert (invalid.exit_code, invalid.stderr.count("PLIVO_LOG must be debug or info")) == (2, 1)
+
+
 async def test_unknown_outcome_as_json_is_one_object_on_stdout(command: Command, broken: str) -> None:
     ended = await command("start", "standup", "--json", PLIVO_BASE_URL=broken)
     (error,) = json_lines(ended.stdout)

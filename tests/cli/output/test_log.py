@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner
 
 from plivo_record_async.cli.input.options import verbose_option
-from plivo_record_async.cli.output.log import showing_log
+from plivo_record_async.cli.output.log import showing_log, without_script_log
+from plivo_record_async.errors import ConfigurationError
 
 log = logging.getLogger("plivo_record_async")
 
@@ -56,6 +57,37 @@ def test_verbose_command_shows_the_log_of_the_package_as_notes(words: list[str])
     assert ended.exit_code == 0
     assert shown == ["note: a message", "warning: a warning"]
     assert logging.getLogger("plivo_record_async").level == logging.NOTSET
+
+
+@pytest.mark.parametrize("words", [["-vv", "use"], ["use", "-v", "-v"], ["-v", "use", "-vv"], ["-vv", "use", "-v"]])
+def test_very_verbose_command_shows_the_level_debug_too(words: list[str]) -> None:
+    shown: list[str] = []
+    assert CliRunner().invoke(group(shown), words).exit_code == 0
+    assert shown == ["note: a message", "note: a detail", "warning: a warning"]
+
+
+@pytest.mark.parametrize(
+    ("value", "words", "details"),
+    [("info", [], []), ("debug", [], ["note: a detail"]), ("debug", ["-v"], []), ("info", ["-vv"], ["note: a detail"])],
+)
+def test_plivo_log_is_used_unless_the_option_is_given(value: str, words: list[str], details: list[str]) -> None:
+    shown: list[str] = []
+    assert CliRunner(env={"PLIVO_LOG": value}).invoke(group(shown), [*words, "use"]).exit_code == 0
+    assert shown == ["note: a message", *details, "warning: a warning"]
+
+
+def test_plivo_log_must_be_a_level() -> None:
+    ended = CliRunner(env={"PLIVO_LOG": "loud"}).invoke(group([]), ["use"])
+    assert isinstance(ended.exception, ConfigurationError)
+
+
+def test_first_client_of_a_command_adds_no_handler(monkeypatch: pytest.MonkeyPatch) -> None:
+    logger = logging.getLogger("plivo_record_async")
+    monkeypatch.setattr(logger, "propagate", False)
+    before = list(logger.handlers)
+    with without_script_log():
+        assert logger.hasHandlers()
+    assert logger.handlers == before
 
 
 def test_other_command_shows_only_warnings() -> None:
