@@ -12,6 +12,7 @@ from plivo_record_async.protocol.callbacks.events import interpret
 from plivo_record_async.protocol.callbacks.signatures import (
     AuthTokens,
     Headers,
+    SignatureHeaders,
     find_match,
     read_content_type,
     read_signature_headers,
@@ -22,7 +23,16 @@ from plivo_record_async.protocol.callbacks.urlencoded import Pairs, read_pairs
 from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import CallbackEvent, HttpMethod, UnknownCallback
 
-__all__ = ["FORM", "called_url", "event_of", "parse_callback", "read_form", "verify_callback"]
+__all__ = [
+    "FORM",
+    "called_url",
+    "decode_form",
+    "event_of",
+    "parse_callback",
+    "read_form",
+    "verify_callback",
+    "verify_fields",
+]
 
 FORM = "application/x-www-form-urlencoded"
 """The content type of the bodies that Plivo sends."""
@@ -157,16 +167,60 @@ def verify_callback(
     if expected_method not in {None, "GET", "POST"}:
         raise ValueError(f"expected_method must be GET or POST, not {expected_method!r}")
     signature_headers = read_signature_headers(headers, allow_v2=allow_v2)
+    return verify_fields(
+        method,
+        called,
+        signature_headers,
+        read_form(headers, body),
+        auth_tokens=auth_tokens,
+        issued=issued,
+        url_is_pinned=expected_url is not None,
+        expected_method=expected_method,
+    )
+
+
+def verify_fields(
+    method: str,
+    url: str,
+    signature_headers: SignatureHeaders,
+    form: Pairs,
+    *,
+    auth_tokens: AuthTokens,
+    issued: Pairs = (),
+    url_is_pinned: bool = False,
+    expected_method: HttpMethod | None = None,
+) -> VerifiedCallback:
+    """Verify the signature of a callback whose headers and form were read already.
+
+    Args:
+        method: The method of the request.
+        url: The URL that must have been signed, with its query.
+        signature_headers: The signature headers of the request.
+        form: The decoded fields of the body.
+        auth_tokens: The auth tokens with which the request may have been signed.
+        issued: The pairs with which the query of a GET must begin.
+        url_is_pinned: Whether ``url`` was given to Plivo.
+        expected_method: The ``callback_method`` that was given to Plivo. It becomes an attribute of the result and is
+            not checked here.
+
+    Returns:
+        The fields of the callback, and what is known about their signature.
+
+    Raises:
+        SignatureMismatchError: No signature matches.
+        MalformedCallbackError: The request cannot be verified.
+        ConfigurationError: ``auth_tokens`` is empty or contains an empty token.
+    """
     if "." in signature_headers.nonce:  # a dot separates form and nonce, so a part of the form could become the nonce
         raise MalformedCallbackError(f"the nonce must not contain a dot: {signature_headers.nonce!r:.80}")
-    form = read_form(headers, body)
+    is_post = method.upper() == "POST"
     try:
-        texts = signed_texts(signature_headers, method, called, form)
-        query_pairs: Pairs = [] if method.upper() == "POST" else read_pairs(split_url(called)[2])
+        texts = signed_texts(signature_headers, method, url, form)
+        query_pairs: Pairs = [] if is_post else read_pairs(split_url(url)[2])
     except ValueError as error:
         raise MalformedCallbackError(str(error)) from error
     match = find_match(signature_headers, texts, auth_tokens)
-    if match is None or query_pairs[: len(issued)] != issued:
+    if match is None or [*query_pairs[: len(issued)]] != [*issued]:
         raise SignatureMismatchError(
             f"no signature in {', '.join(signature_headers.signatures)} matches this URL, these fields and the given "
             "auth tokens; explain_signature() shows what was compared"
@@ -174,13 +228,13 @@ def verify_callback(
     # As in the official SDKs, the query of a GET has precedence. Pairs of its form with the same names are not signed.
     named = {name for name, _ in query_pairs}
     return VerifiedCallback(
-        method="POST" if method.upper() == "POST" else "GET",
+        method="POST" if is_post else "GET",
         issued=issued,
         fields=[*query_pairs[len(issued) :], *[pair for pair in form if pair[0] not in named]],
         unsigned=[pair for pair in form if pair[0] in named] if named else [],
         signed_text=match.text,
         nonce=signature_headers.nonce,
-        url_is_pinned=expected_url is not None,
+        url_is_pinned=url_is_pinned,
         expected_method=expected_method,
     )
 
@@ -231,6 +285,20 @@ def read_form(headers: Headers, body: object) -> Pairs:
     content_type = read_content_type(headers)
     if content_type is not None and content_type.partition(";")[0].strip().lower() != FORM:
         raise MalformedCallbackError(f"a body of {content_type!r:.80} cannot be verified; Plivo sends {FORM}")
+    return decode_form(body)
+
+
+def decode_form(body: bytes | bytearray) -> Pairs:
+    """Return the names and values in a form.
+
+    Bytes that are not UTF-8 become U+FFFD, as in the official SDKs.
+
+    Args:
+        body: The form.
+
+    Raises:
+        MalformedCallbackError: The form has too many names.
+    """
     try:
         return read_pairs(body.decode(errors="replace"))
     except ValueError as error:

@@ -28,6 +28,8 @@ def note_start(record: FollowedRecording) -> None:
     Args:
         record: The record of the start.
     """
+    if not telemetry().is_recording:
+        return
     span = telemetry().current_span()
     span.link(record.traceparent)
     span.set({Attribute.START_ID: record.start_id, Attribute.CONFERENCE_NAME: record.conference_name})
@@ -42,6 +44,8 @@ def note_event(before: FollowedRecording, after: FollowedRecording, event: Callb
         event: The event.
         now: The time (aware).
     """
+    if not telemetry().is_recording:
+        return
     is_new = after is not before
     result = "stored" if is_new else "duplicate"
     telemetry().current_span().set(

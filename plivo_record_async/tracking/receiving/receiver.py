@@ -28,7 +28,7 @@ from plivo_record_async.errors import (
 )
 from plivo_record_async.protocol.callbacks.events import read_event
 from plivo_record_async.protocol.callbacks.fields import named_ids
-from plivo_record_async.protocol.callbacks.parsing import verify_callback
+from plivo_record_async.protocol.callbacks.parsing import decode_form, verify_fields
 from plivo_record_async.protocol.callbacks.url_tokens import find_start_id, issue_url, names_start
 from plivo_record_async.protocol.callbacks.verified import VerifiedCallback
 from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
@@ -155,15 +155,16 @@ class Receiver:
 
     def _verified(self, head: RequestHead, record: FollowedRecording | None, body: bytes) -> VerifiedCallback:
         """Verify a callback against the URL that was passed to Plivo. A proxy may have changed the received URL."""
+        form = decode_form(body)
         for url in self._expected_urls(head, record):
             with suppress(SignatureMismatchError):
-                return verify_callback(
+                return verify_fields(
                     "POST",
                     url,
-                    head.headers,
-                    body,
+                    head.signature_headers,
+                    form,
                     auth_tokens=self.auth_tokens,
-                    expected_url=None if head.start_id is None else url,
+                    url_is_pinned=head.start_id is not None,
                 )
         raise SignatureMismatchError(
             "none of its signatures matches the URL that was passed to Plivo and the fields that were received; either "
@@ -212,7 +213,7 @@ class Receiver:
             except UnknownStartError:
                 reason = "its start was pruned or forgotten while it was received"
             else:
-                note_event(latest, changed[0], event, self.ledger.now())
+                note_event(latest, changed[0], event, changed[0].updated_at)
                 return partial(self.follower.act, *changed)
         orphan = Orphan(
             received_at=self.ledger.now(), event=event, reason=reason, digest=callback.digest, start_id=start_id

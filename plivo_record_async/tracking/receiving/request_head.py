@@ -13,7 +13,7 @@ import attrs
 
 from plivo_record_async.errors import CallbackRejectedError, SignatureMismatchError
 from plivo_record_async.protocol.callbacks.parsing import FORM
-from plivo_record_async.protocol.callbacks.signatures import read_signature_headers
+from plivo_record_async.protocol.callbacks.signatures import SignatureHeaders, read_signature_headers
 from plivo_record_async.protocol.callbacks.url_tokens import CALLBACK_PATHS, CallbackPath, read_start_id, without_proof
 
 __all__ = [
@@ -43,9 +43,6 @@ _MAX_SIGNATURE_HEADERS = 16
 
 _HEADERS_READ = (b"content-length", b"content-type", b"x-plivo-signature")
 """The beginnings of the names of the headers that are read."""
-
-_NONCE = "x-plivo-signature-v3-nonce"
-_SIGNATURES = ("x-plivo-signature-v3", "x-plivo-signature-ma-v3")
 
 
 class WrongMethodError(CallbackRejectedError):
@@ -85,13 +82,13 @@ class RequestHead:
         query: The query as it was received.
         start_id: The ID of the start for which the URL was issued. If None, the URL names no start or has no valid
             proof.
-        headers: The headers that are read, with names in lower case. Repeated headers are joined by commas.
+        signature_headers: The signature headers.
     """
 
     path: CallbackPath
     query: str
     start_id: str | None
-    headers: Mapping[str, str]
+    signature_headers: SignatureHeaders
 
 
 def read_head(scope: Scope, auth_tokens: Sequence[str]) -> RequestHead:
@@ -122,13 +119,13 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> RequestHead:
         raise MalformedRequestError(f"its query has {len(query)} bytes, far more than an issued URL")
     headers = _headers(scope)
     _check_length(headers)
-    _check_signatures(headers)
+    signature_headers = _signature_headers(headers)
     _check_type(headers)
     text = query.decode("latin-1")
     start_id = read_start_id(path, text, auth_tokens)
     if start_id is not None:
         scope["query_string"] = without_proof(text).encode("latin-1")
-    return RequestHead(path=path, query=text, start_id=start_id, headers=headers)
+    return RequestHead(path=path, query=text, start_id=start_id, signature_headers=signature_headers)
 
 
 def _headers(scope: Scope) -> dict[str, str]:
@@ -152,16 +149,15 @@ def _check_type(headers: Mapping[str, str]) -> None:
         raise MalformedRequestError(f"its content type is {content_type!r:.40}; Plivo sends {FORM}")
 
 
-def _check_signatures(headers: Mapping[str, str]) -> None:
-    """Raise an error if the request cannot have a valid signature, whatever its body is."""
+def _signature_headers(headers: Mapping[str, str]) -> SignatureHeaders:
+    """Return the signature headers, or raise an error if no body can make one of the signatures valid."""
     values = [value for name, value in headers.items() if name.startswith("x-plivo-signature")]
     if len(values) > _MAX_SIGNATURE_HEADERS or max(map(len, values), default=0) > _LONGEST_SIGNATURES:
         raise SignatureMismatchError("it has more signatures than Plivo ever sends")
-    nonce = headers.get(_NONCE)
-    if nonce is None or not any(map(headers.get, _SIGNATURES)):
-        read_signature_headers(headers)  # raises an error that says what is missing
-    elif not nonce or "." in nonce:
+    signature_headers = read_signature_headers(headers)
+    if not signature_headers.nonce or "." in signature_headers.nonce:
         raise SignatureMismatchError("its nonce is empty or contains a dot; Plivo sends no such nonce")
+    return signature_headers
 
 
 class RequestBody:
