@@ -19,6 +19,7 @@ HEAD = "| Package | Licence | Needed by |\n|---|---|---|\n"
 SPDX = {
     "Apache License": "Apache-2.0",
     "Apache Software License": "Apache-2.0",
+    "Apache Software License 2.0": "Apache-2.0",
     "BSD License": "BSD-3-Clause",
     "ISC License (ISCL)": "ISC",
     "MIT License": "MIT",
@@ -35,7 +36,7 @@ def licence_of(installed: Distribution) -> str:
     names = [name.rpartition(" :: ")[2] for name in classifiers if name.startswith("License :: OSI Approved :: ")]
     if not names:
         names = [_title(installed, file) for file in installed.metadata.get_all("License-File") or []]
-    return " OR ".join(sorted(SPDX[name] for name in names))
+    return " OR ".join(sorted({SPDX[name] for name in names}))
 
 
 def _title(installed: Distribution, file: str) -> str:

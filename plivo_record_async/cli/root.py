@@ -14,6 +14,7 @@ from plivo_record_async.cli.commands.batch import batch
 from plivo_record_async.cli.commands.calls import start, stop
 from plivo_record_async.cli.commands.db import db
 from plivo_record_async.cli.commands.download import download
+from plivo_record_async.cli.commands.fleet import fleet
 from plivo_record_async.cli.commands.listen import listen
 from plivo_record_async.cli.commands.local.completion import completion
 from plivo_record_async.cli.commands.local.demo import demo
@@ -147,4 +148,4 @@ def _add(group: click.Group, *commands: click.Command) -> None:
 
 verbose_option(plivo_record)
 _add(plivo_record, start, stop, batch, listen, status, reconcile, recordings, conferences, download)
-_add(plivo_record, doctor, db, emulate, demo, completion)
+_add(plivo_record, fleet, doctor, db, emulate, demo, completion)

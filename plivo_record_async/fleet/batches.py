@@ -79,9 +79,8 @@ class FleetClient:
             can share a database.
 
     Raises:
-        ConfigurationError: ``database_url`` is not such an address, or the extra ``fleet`` is not installed. Importing
-            the class raises the latter.
-        ValueError: ``name`` is not valid.
+        ConfigurationError: ``database_url`` is not such an address, ``name`` is not valid, or the extra ``fleet`` is
+            not installed. Importing the class raises the last one.
     """
 
     def __init__(self, database_url: str = "sqlite:///fleet.db", *, name: str = "plivo-record") -> None:

@@ -93,13 +93,15 @@ class FleetDatabase:
         name: The name of the fleet.
 
     Raises:
-        ConfigurationError: The address is not that of an SQLite file or of a PostgreSQL database.
-        ValueError: The name is not valid.
+        ConfigurationError: The address is not that of an SQLite file or of a PostgreSQL database, or the name is not
+            valid.
     """
 
     def __init__(self, url: str, name: str) -> None:
         if not re.fullmatch("[a-z0-9][a-z0-9_-]{2,255}", name):
-            raise ValueError(f"name must have 3 to 256 lowercase letters, digits, '-' and '_', not {name!r}")
+            raise ConfigurationError(
+                f"the name of a fleet must have 3 to 256 lowercase letters, digits, '-' and '_', not {name!r}"
+            )
         try:
             address = sa.make_url(url)
         except sa.exc.ArgumentError:

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 from plivo_record_async import _clock
 from plivo_record_async.errors import (
+    AuthenticationError,
     ClosedError,
     ConfigurationError,
     NotSentError,
@@ -72,7 +73,11 @@ class Fleet(FleetClient):
     items to the other workers. If a worker dies, the others take over its items.
 
     Each item is started with a ``dedupe_key``, so no start is sent twice, whatever dies. A start of which nothing was
-    sent is tried again, for up to ``give_up_after`` seconds. Every other error is the outcome of its item.
+    sent is tried again, for up to ``give_up_after`` seconds. Every other error is the outcome of its item. If Plivo
+    rejects the credentials of a worker, this worker starts nothing more.
+
+    Attributes:
+        worker: The name of this worker.
 
     Args:
         tracker: The tracker that starts the items. It must be entered before the fleet, and is not closed by it.
@@ -85,11 +90,10 @@ class Fleet(FleetClient):
         give_up_after: How many seconds a start of which nothing was sent is tried again.
 
     Raises:
-        ConfigurationError: ``database_url`` is not such an address, the store of the tracker does not survive its
-            process, the fleet is in PostgreSQL and the store is an SQLite file, or the extra ``fleet`` is not
-            installed. Importing the class raises the last one.
-        ValueError: ``name`` is not valid, ``concurrency`` is less than 1, ``give_up_after`` is not above 0, or
-            ``worker`` is empty.
+        ConfigurationError: ``database_url`` is not such an address, ``name`` is not valid, the store of the tracker
+            does not survive its process, the fleet is in PostgreSQL and the store is an SQLite file, or the extra
+            ``fleet`` is not installed. Importing the class raises the last one.
+        ValueError: ``concurrency`` is less than 1, ``give_up_after`` is not above 0, or ``worker`` is empty.
     """
 
     def __init__(
@@ -105,7 +109,7 @@ class Fleet(FleetClient):
         super().__init__(database_url, name=name)
         _check_store(tracker, self._database)
         self._tracker = tracker
-        self._worker = socket.gethostname() if worker is None else utf8_text("worker", worker)
+        self.worker = socket.gethostname() if worker is None else utf8_text("worker", worker)
         self._concurrency = integer("concurrency", concurrency, least=1)
         self._give_up_after = positive_number("give_up_after", give_up_after)
 
@@ -114,7 +118,8 @@ class Fleet(FleetClient):
         self._closing = asyncio.Event()
         self._slots = asyncio.Semaphore(self._concurrency)
         self._running = 0
-        self._executor = f"{self._worker} {_clock.new_id()}"
+        self._is_rejected = False
+        self._executor = f"{self.worker} {_clock.new_id()}"
         database = self._database
         self._lock = FileLock(database.path) if database.is_sqlite else PostgresLock(database.url, self._executor)
         async with AsyncExitStack() as stack:
@@ -157,23 +162,35 @@ class Fleet(FleetClient):
             async with self._slots:
                 until = self._loop.time() + self._give_up_after
                 for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+                    if self._is_rejected:
+                        await self._closing.wait()
                     if self._closing.is_set():
                         break
                     try:
                         return success(await self._start_once(dedupe_key, item))
-                    except (NotSentError, StoreError) as error:
-                        if self._loop.time() + pause > until:
-                            return failure(error)
-                        log.warning("%s. The fleet tries again in %g s.", error, pause)
                     except ClosedError:
                         break  # the tracker, the client or the store was closed before the fleet
+                    except (NotSentError, StoreError) as error:
+                        if self._closing.is_set():
+                            break
+                        if self._loop.time() + pause > until:
+                            return failure(error)
+                        log.warning("%s The fleet tries again in %g s.", error, pause)
                     except Exception as error:  # noqa: BLE001 - the error is the outcome of the item
+                        if isinstance(error, AuthenticationError):
+                            self._reject(error)
                         return failure(error)
                     with suppress(TimeoutError):
                         await asyncio.wait_for(self._closing.wait(), pause)
                 raise asyncio.CancelledError
         finally:
             self._running -= 1
+
+    def _reject(self, error: AuthenticationError) -> None:
+        """Start nothing more, because Plivo would reject each of the other items too."""
+        if not self._is_rejected:
+            self._is_rejected = True
+            log.error("%s This worker of the fleet starts nothing more until it is entered again.", error)
 
     async def _start_once(self, dedupe_key: str, stored: Any) -> str:
         """Start an item unless its start was stored before, and return the ``start_id`` if Plivo has accepted it."""

@@ -65,7 +65,7 @@ def test_wrong_address_is_a_configuration_error(url: str) -> None:
 
 @pytest.mark.parametrize("name", ["", "ab", "A-fleet", "_dbos_x", "a b c"])
 def test_wrong_name(name: str) -> None:
-    with pytest.raises(ValueError, match="name must have 3 to 256 lowercase letters"):
+    with pytest.raises(ConfigurationError, match="the name of a fleet must have 3 to 256 lowercase letters"):
         FleetDatabase("sqlite:///fleet.db", name)
 
 

@@ -145,3 +145,23 @@ def test_store_that_does_not_survive_is_refused(tmp_path: Path) -> None:
         Fleet(RecordingTracker(client, store=MemoryStore()), fleet_in(tmp_path))
     with pytest.raises(ConfigurationError, match="use a PostgresStore"):
         Fleet(RecordingTracker(client, store=SQLiteStore(tmp_path / "r.db")), "postgresql://me@db.example/plivo")
+
+
+async def test_worker_with_wrong_credentials_starts_nothing_more(
+    plivo_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plivo_emulator.faults.on("start", times=1).status(401)
+    async with (
+        tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db")) as tracker,
+        Fleet(tracker, fleet_in(tmp_path), concurrency=1) as fleet,
+    ):
+        await fleet.submit("monday", ["a", "b", "c"])
+        while (progress := await fleet.progress("monday")).running + progress.failed < 2:
+            await asyncio.sleep(0.01)
+        assert progress == BatchProgress(total=3, waiting=1, running=1, started=0, failed=1, unknown=0)
+    assert "This worker of the fleet starts nothing more" in caplog.text
+    assert (plivo_emulator.executions("a"), plivo_emulator.executions("b")) == (0, 0)
+    async with FleetClient(fleet_in(tmp_path)) as client:
+        assert await client.progress("monday") == BatchProgress(
+            total=3, waiting=2, running=0, started=0, failed=1, unknown=0
+        )

@@ -27,7 +27,8 @@ class Progress:
         in_flight: The number of calls that are in progress.
         following: The number of recordings that were started and are being followed.
         tally: The counted outcomes.
-        seconds: How long the batch has been running.
+        seconds: How long the progress has been observed.
+        made_before: The number of calls that had ended before.
     """
 
     total: int
@@ -35,6 +36,7 @@ class Progress:
     following: int
     tally: Tally
     seconds: float
+    made_before: int = 0
 
     @property
     def made(self) -> int:
@@ -45,7 +47,7 @@ class Progress:
     @property
     def rate(self) -> float:
         """The number of calls that ended in a second, on average."""
-        return self.made / self.seconds if self.seconds > 0 else 0.0
+        return (self.made - self.made_before) / self.seconds if self.seconds > 0 else 0.0
 
     @property
     def remaining(self) -> timedelta | None:

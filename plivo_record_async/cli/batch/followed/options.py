@@ -13,7 +13,7 @@ from plivo_record_async.cli.batch.followed.journal import MAX_NAME
 from plivo_record_async.cli.batch.followed.tracking import Address, Following, listening_address
 from plivo_record_async.protocol.recording.record import Stage
 
-__all__ = ["FollowingOptions", "following_of"]
+__all__ = ["FollowingOptions", "address_of", "following_of"]
 
 _PORTS = range(65536)
 
@@ -68,7 +68,7 @@ def following_of(
         stage=stage,
         directory=given.download,
         public_url=given.public_url,
-        address=_address(given.public_url or "", given.listen) if receives else None,
+        address=address_of(given.public_url or "", given.listen) if receives else None,
         concurrency=concurrency,
         timeout=timeout,
     )
@@ -92,7 +92,16 @@ def _problem(given: FollowingOptions, stage: Stage, *, is_stdin: bool) -> str | 
     return None
 
 
-def _address(public_url: str, listen: str | None) -> Address:
+def address_of(public_url: str, listen: str | None) -> Address:
+    """Return the address on which callbacks are received.
+
+    Args:
+        public_url: The URL that Plivo calls.
+        listen: The value of ``--listen``. If None, the address follows from the URL.
+
+    Raises:
+        UsageError: The value is not ``HOST:PORT``.
+    """
     if listen is None:
         return listening_address(public_url)
     host, _, port = listen.rpartition(":")
