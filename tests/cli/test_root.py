@@ -21,6 +21,7 @@ COMMANDS = [
     *("recordings", "recordings list", "recordings get", "recordings delete"),
     *("conferences", "conferences list", "conferences get", "download", "doctor", "emulate", "demo", "completion"),
     *("db", "db check", "db migrate", "db print", "db copy"),
+    *("fleet", "fleet worker", "fleet submit", "fleet progress"),
 ]
 
 
