@@ -233,7 +233,11 @@ class FleetDatabase:
         query = (
             sa.select(items.workflow_uuid, items.completed_at, self._inputs.c.inputs, self._outputs.c.output)
             .select_from(self._with_outputs.join(self._inputs, self._inputs.c.workflow_uuid == items.workflow_uuid))
-            .where(self._is_in(batch_key), sa.tuple_(items.completed_at, items.workflow_uuid) > sa.tuple_(*after))
+            .where(
+                self._is_in(batch_key),
+                items.completed_at >= after[0],  # the index has only this column
+                sa.tuple_(items.completed_at, items.workflow_uuid) > sa.tuple_(*after),
+            )
             .order_by(items.completed_at, items.workflow_uuid)
             .limit(limit)
         )
@@ -297,8 +301,9 @@ class FleetDatabase:
             )
 
     def _is_in(self, batch_key: str) -> sa.ColumnElement[bool]:
-        # `LIKE` would ignore the case of letters in SQLite.
-        return sa.func.substr(self._items.c.workflow_uuid, 1, len(batch_key)) == batch_key
+        # In every collation, the keys of a batch are between these. A condition on `substr` would read the whole table.
+        first = batch_key.removesuffix("-")
+        return sa.and_(self._items.c.workflow_uuid >= first, self._items.c.workflow_uuid < f"{first}g")
 
     @contextmanager
     def store_errors(self) -> Generator[None]:
