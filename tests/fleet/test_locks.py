@@ -5,9 +5,11 @@ from __future__ import annotations
 import secrets
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from plivo_record_async.errors import ConfigurationError, StoreError
+from plivo_record_async.fleet.database import lock_number
 from plivo_record_async.fleet.locks import FileLock, PostgresLock
 from tests.support.servers.postgres_server import PostgresServer
 
@@ -31,6 +33,12 @@ def test_lock_in_a_directory_that_does_not_exist(tmp_path: Path) -> None:
         FileLock(str(tmp_path / "none" / "fleet.db")).acquire()
 
 
+def wait_until_released(postgres: PostgresServer, name: str) -> None:
+    """Wait until the server has noticed that the session of a worker has ended."""
+    with psycopg.connect(postgres.url()) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number(name)])
+
+
 def test_one_process_learns_that_a_worker_in_postgresql_has_ended(postgres: PostgresServer) -> None:
     names = [secrets.token_hex(8) for _ in range(3)]
     one, two, three = locks = [PostgresLock(postgres.url(), name) for name in names]
@@ -40,6 +48,7 @@ def test_one_process_learns_that_a_worker_in_postgresql_has_ended(postgres: Post
     with two.ended(names[0]) as has_ended:
         assert not has_ended
     one.release()
+    wait_until_released(postgres, names[0])
     with two.ended(names[0]) as first, three.ended(names[0]) as second:
         assert (first, second) == (True, False)
     with three.ended(names[0]) as has_ended:
