@@ -259,10 +259,11 @@ def coverage_by_file(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def screenshots(session: nox.Session) -> None:
-    """Make the screenshots of the emulator's console for the documentation, in docs/_static."""
+    """Make the pictures of the documentation in docs/_static: the emulator's console, and a trace."""
     session.install("-e", ".", *group("tests"))
     install_foreign_programs(session)
     session.run("python", "-m", "tests.emulator.console.screenshots")
+    session.run("python", "-m", "tests.telemetry.trace_picture")
 
 
 @nox.session(default=False)

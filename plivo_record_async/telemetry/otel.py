@@ -6,7 +6,7 @@ The proxies of the API look up the global providers, so the user may set these b
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Generator, Iterable, Mapping
+from collections.abc import Callable, Collection, Container, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from contextvars import Token
 from functools import cache
@@ -23,7 +23,7 @@ from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.telemetry.interface import Attributes, Span, Telemetry
 from plivo_record_async.telemetry.names import CONTENT, METRICS, Attribute, Capture, SpanName
 
-__all__ = ["OtelSpan", "OtelTelemetry"]
+__all__ = ["Instruments", "OtelSpan", "OtelTelemetry", "create_instruments"]
 
 _SCOPE: Final = "plivo_record_async"
 _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 300, 3600)
@@ -44,13 +44,13 @@ class OtelSpan(Span):
 
     Args:
         span: The span.
-        captured: The kinds of content to record.
+        left_out: The names of attributes with content that the user does not want to record.
         suppress_http: Whether other HTTP instrumentations are suppressed while this is the current span.
     """
 
-    def __init__(self, span: trace.Span, captured: Collection[Capture], *, suppress_http: bool = False) -> None:
+    def __init__(self, span: trace.Span, left_out: Container[str], *, suppress_http: bool = False) -> None:
         self._span = span
-        self._captured = captured
+        self._left_out = left_out
         self._suppress_http = suppress_http
         self._is_kept_open = False
         self._token: Token[Context] | None = None
@@ -68,7 +68,7 @@ class OtelSpan(Span):
         Args:
             attributes: The attributes. Content that the user does not want to record is left out.
         """
-        self._span.set_attributes(_recorded(attributes, self._captured))
+        self._span.set_attributes(_known(attributes, self._left_out))
 
     def link(self, traceparent: str | None) -> None:
         """Add a link to another span.
@@ -130,9 +130,9 @@ class OtelTelemetry(Telemetry):
     is_recording = True
 
     def __init__(self, captured: Collection[Capture]) -> None:
-        self._captured = captured
+        self._left_out = frozenset(name for name, kind in CONTENT.items() if kind not in captured)
         self._tracer = trace.get_tracer(_SCOPE, __version__)
-        self._instruments = _instruments()
+        self._instruments = _global_instruments()
 
     def span(self, name: SpanName, attributes: Attributes, *, link: str | None = None) -> Span:
         """Begin a span.
@@ -145,10 +145,10 @@ class OtelTelemetry(Telemetry):
         span = self._tracer.start_span(
             name,
             kind=_KINDS.get(name, trace.SpanKind.INTERNAL),
-            attributes=_recorded(attributes, self._captured),
+            attributes=_known(attributes, self._left_out),
             links=_links(link),
         )
-        return OtelSpan(span, self._captured)
+        return OtelSpan(span, self._left_out)
 
     def attempt_span(self, method: str, attributes: Attributes) -> Span:
         """Begin the span of an HTTP attempt. While it is the current span, other HTTP instrumentations are suppressed.
@@ -157,13 +157,13 @@ class OtelTelemetry(Telemetry):
             method: The HTTP method.
             attributes: The attributes. Content that the user does not want to record is left out.
         """
-        recorded = _recorded({Attribute.METHOD: method, **attributes}, self._captured)
+        recorded = _known(attributes, self._left_out)
         span = self._tracer.start_span(method, kind=trace.SpanKind.CLIENT, attributes=recorded)
-        return OtelSpan(span, self._captured, suppress_http=True)
+        return OtelSpan(span, self._left_out, suppress_http=True)
 
     def current_span(self) -> Span:
         """Return the span that is the current one of the running task."""
-        return OtelSpan(trace.get_current_span(), self._captured)
+        return OtelSpan(trace.get_current_span(), self._left_out)
 
     @contextmanager
     def without_span(self) -> Generator[None]:
@@ -208,8 +208,14 @@ class OtelTelemetry(Telemetry):
 
 
 @attrs.frozen
-class _Instruments:
-    """The instruments of all metrics, by name. The observable ones are kept here so that they exist."""
+class Instruments:
+    """The instruments of all metrics, by name. The observable ones are kept here so that they exist.
+
+    Attributes:
+        counters: The counters.
+        histograms: The histograms.
+        gauges: The observable gauges.
+    """
 
     counters: Mapping[str, metrics.Counter]
     histograms: Mapping[str, metrics.Histogram]
@@ -217,8 +223,17 @@ class _Instruments:
 
 
 @cache
-def _instruments() -> _Instruments:
-    meter = metrics.get_meter(_SCOPE, __version__)
+def _global_instruments() -> Instruments:
+    """Return the instruments of the global provider. All clients share them."""
+    return create_instruments(metrics.get_meter(_SCOPE, __version__))
+
+
+def create_instruments(meter: metrics.Meter) -> Instruments:
+    """Create the instruments of all metrics.
+
+    Args:
+        meter: The meter to which they belong.
+    """
     counters: dict[str, metrics.Counter] = {}
     histograms: dict[str, metrics.Histogram] = {}
     gauges: dict[str, metrics.ObservableGauge] = {}
@@ -232,7 +247,7 @@ def _instruments() -> _Instruments:
                 )
             case "gauge":
                 gauges[name] = meter.create_observable_gauge(name, [_observe_active], metric.unit, metric.description)
-    return _Instruments(counters, histograms, gauges)
+    return Instruments(counters, histograms, gauges)
 
 
 def _observe_active(_: metrics.CallbackOptions) -> Iterable[metrics.Observation]:
@@ -250,12 +265,6 @@ def _links(traceparent: str | None) -> list[trace.Link]:
     return [trace.Link(linked)] if linked.is_valid else []
 
 
-def _known(attributes: Attributes) -> dict[str, str | int]:
-    return {name: value for name, value in attributes.items() if value is not None}
-
-
-def _recorded(attributes: Attributes, captured: Collection[Capture]) -> dict[str, str | int]:
-    """Return the attributes that are not None, without content that the user does not want to record."""
-    return {
-        name: value for name, value in _known(attributes).items() if name not in CONTENT or CONTENT[name] in captured
-    }
+def _known(attributes: Attributes, left_out: Container[str] = ()) -> dict[str, str | int]:
+    """Return the attributes that are not None, without those that are left out."""
+    return {name: value for name, value in attributes.items() if value is not None and name not in left_out}

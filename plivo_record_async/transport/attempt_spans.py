@@ -14,6 +14,7 @@ from plivo_record_async.telemetry.names import Attribute
 
 __all__ = ["AttemptSpans"]
 
+_ACCOUNT_ROUTE = "/v1/Account/{auth_id}"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
@@ -38,10 +39,11 @@ class AttemptSpans:
             number: The number of the attempt, starting at 1.
         """
         attributes = {
+            Attribute.METHOD: request.method,
             Attribute.SERVER_ADDRESS: self._address,
             Attribute.SERVER_PORT: self._port,
             Attribute.URL: self._api_url + request.path,
-            Attribute.URL_TEMPLATE: f"/v1/Account/{{auth_id}}{request.route}",
+            Attribute.URL_TEMPLATE: _ACCOUNT_ROUTE + request.route,
             Attribute.RESEND_COUNT: number - 1 or None,
         }
         return telemetry().attempt_span(request.method, attributes).keep_open()

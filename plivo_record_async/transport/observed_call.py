@@ -220,16 +220,20 @@ class ObservedCall:
         return telemetry().span(_SPANS[self.operation], {Attribute.CONFERENCE_NAME: self.conference_name})
 
     def _measure(self) -> None:
+        outcome = self.outcome
         about: Attributes = {
             Attribute.OPERATION: self.operation,
-            Attribute.OUTCOME: self.outcome,
+            Attribute.OUTCOME: outcome,
             Attribute.ERROR_TYPE: None if self.error is None else type(self.error).__qualname__,
         }
         telemetry().measure("plivo.client.operation.duration", self.seconds, about)
         telemetry().count("plivo.client.outcomes", about)
-        self._span.set({Attribute.ATTEMPTS: self.attempts})
+        if self.operation not in _SPANS:
+            return
+        attempts: Attributes = {Attribute.ATTEMPTS: self.attempts}
         if self.start_id is None:
-            self._span.set({Attribute.OUTCOME: self.outcome, Attribute.API_ID: self.api_id})
+            attempts = {**attempts, Attribute.OUTCOME: outcome, Attribute.API_ID: self.api_id}
+        self._span.set(attempts)
 
     def _log(self) -> None:
         outcome, error = self.outcome, None if self.error is None else type(self.error).__name__
