@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Sequence
 from hashlib import sha256
 from types import TracebackType
-from typing import Final, Self, TypeAlias
-from urllib.parse import quote
+from typing import Any, Final, Self, TypeAlias
 
 import attrs
 
 from plivo_record_async._value import Value
 from plivo_record_async.errors import ClosedError
-from plivo_record_async.fleet.database import FleetDatabase, NewItem
-from plivo_record_async.fleet.encoding import decode_item, decode_outcome, digest_of, encode_item
+from plivo_record_async.fleet.encoding import decode_item, decode_outcome, encode_item
+from plivo_record_async.fleet.engine import Engine
 from plivo_record_async.protocol.arguments import utf8_text
 from plivo_record_async.protocol.models import Outcome, StartRequest
 from plivo_record_async.tracking.starter import request_of
@@ -25,14 +25,8 @@ __all__ = ["BatchProgress", "FleetClient", "Requests"]
 Requests: TypeAlias = Iterable[str | StartRequest] | AsyncIterable[str | StartRequest]
 """The items of a batch."""
 
-_CHUNK: Final = 200
-"""How many items are read before they are stored, in one transaction."""
-
-_PAGE: Final = 500
-"""How many outcomes are read at once."""
-
-_READ_EVERY: Final = 0.5
-"""The seconds after which new outcomes are read."""
+_GROUP: Final = 200
+"""The number of items that are stored in one transaction."""
 
 _LATE: Final = 20_000
 """An outcome may become visible this many milliseconds after its time, because it has to be committed first."""
@@ -84,11 +78,11 @@ class FleetClient:
     """
 
     def __init__(self, database_url: str = "sqlite:///fleet.db", *, name: str = "plivo-record") -> None:
-        self._database = FleetDatabase(database_url, name)
+        self._engine = Engine(database_url, name)
         self._is_open = False
 
     async def __aenter__(self) -> Self:
-        await asyncio.to_thread(self._database.open)
+        await asyncio.to_thread(self._engine.open)
         self._is_open = True
         return self
 
@@ -96,7 +90,7 @@ class FleetClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._is_open = False
-        await asyncio.to_thread(self._database.close)
+        await asyncio.to_thread(self._engine.close)
 
     async def submit(self, batch: str, requests: Requests, *, transcribe: bool = False) -> int:
         """Add items to a batch. It is safe to repeat the call: an item that the batch already has is not added again.
@@ -120,28 +114,21 @@ class FleetClient:
             StoreError: The fleet's database cannot be used.
             ClosedError: The client is closed.
         """
-        batch_key = self._key_of(batch)
+        key = self._key_of(batch)
         if isinstance(requests, str | bytes) or not isinstance(requests, Iterable | AsyncIterable):
             raise TypeError(f"requests must be an iterable of names or requests, not {type(requests).__name__}")
-        dedupe_key = f"fleet {self._database.name} {quote(batch, safe='')}"
-        seen: Counter[str] = Counter()
-        new, chunk = 0, list[NewItem]()
+        new, group, occurrences = 0, dict[str, Sequence[Any]](), Counter[bytes]()
         async for item in _iterated(requests):
-            request = request_of(item)
-            content = digest_of(request, transcribe=transcribe, occurrence=0)
-            digest = digest_of(request, transcribe=transcribe, occurrence=seen[content])
-            seen[content] += 1
-            chunk.append(
-                NewItem(
-                    key=f"{batch_key}{digest}",
-                    dedupe_key=f"{dedupe_key} {digest}",
-                    item=encode_item(item, transcribe=transcribe),
-                )
-            )
-            if len(chunk) == _CHUNK:
-                new += await asyncio.to_thread(self._database.submit, batch_key, chunk)
-                chunk = []
-        return new + await asyncio.to_thread(self._database.submit, batch_key, chunk)
+            content = json.dumps(encode_item(request_of(item), transcribe=transcribe), sort_keys=True)
+            content_hash = sha256(content.encode()).digest()
+            occurrences[content_hash] += 1
+            digest = sha256(content_hash + b"%d" % occurrences[content_hash]).hexdigest()[:32]
+            dedupe_key = f"fleet {self._engine.name} {batch} {digest}"
+            group[f"{key}{digest}"] = (dedupe_key, encode_item(item, transcribe=transcribe))
+            if len(group) == _GROUP:
+                new += await asyncio.to_thread(self._engine.submit, group)
+                group = {}
+        return new + (await asyncio.to_thread(self._engine.submit, group) if group else 0)
 
     async def progress(self, batch: str) -> BatchProgress:
         """Return how many items of a batch are in which state.
@@ -153,7 +140,7 @@ class FleetClient:
             StoreError: The fleet's database cannot be used.
             ClosedError: The client is closed.
         """
-        counts = await asyncio.to_thread(self._database.counts, self._key_of(batch))
+        counts = await asyncio.to_thread(self._engine.counts, self._key_of(batch))
         names = ("waiting", "running", "started", "failed", "unknown")
         return BatchProgress(total=sum(counts.values()), **{name: counts.get(name, 0) for name in names})
 
@@ -174,26 +161,26 @@ class FleetClient:
             StoreError: The fleet's database cannot be used.
             ClosedError: The client is closed.
         """
-        key = self._key_of(batch)
         after, seen = (0, ""), dict[str, int]()
         while True:
             progress = await self.progress(batch)
-            while page := await asyncio.to_thread(self._database.finished, key, after, _PAGE):
-                for item in page:
-                    if item.key not in seen:
-                        seen[item.key] = item.at
-                        yield decode_outcome(decode_item(item.item)[0], item.outcome)
-                after = (page[-1].at, page[-1].key)
+            while page := await asyncio.to_thread(self._engine.finished, self._key_of(batch), after):
+                for at, key, item, outcome in page:
+                    if key not in seen:
+                        seen[key] = at
+                        yield decode_outcome(decode_item(item)[0], outcome)
+                after = page[-1][:2]
             if not progress.waiting + progress.running:
                 return
             after = (after[0] - _LATE, "")
             seen = {key: at for key, at in seen.items() if at >= after[0]}
-            await asyncio.sleep(_READ_EVERY)
+            await asyncio.sleep(0.5)
 
     def _key_of(self, batch: str) -> str:
+        """Return the beginning of the keys of the items of a batch."""
         if not self._is_open:
             raise ClosedError("the fleet is closed: use it within `async with`")
-        return sha256(f"{self._database.name} {utf8_text('batch', batch)}".encode()).hexdigest()[:24] + "-"
+        return sha256(f"{self._engine.name} {utf8_text('batch', batch)}".encode()).hexdigest()[:24]
 
 
 async def _iterated(requests: Requests) -> AsyncIterator[str | StartRequest]:

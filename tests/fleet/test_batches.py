@@ -27,7 +27,7 @@ async def test_item_is_identified_by_its_content(client: FleetClient) -> None:
     assert await client.submit("monday", ["c", "b", "a"]) == 1
     assert await client.submit("monday", [StartRequest("a"), StartRequest("a", file_format="wav")]) == 1
     assert await client.submit("monday", ["a"], transcribe=True) == 1
-    assert await client.submit("monday", ["a", "a", "a"]) == 2
+    assert await client.submit("monday", ["a", "a", StartRequest("a")]) == 2
     assert await client.submit("tuesday", ["a"]) == 1
     assert await client.progress("monday") == waiting(7)
     assert await client.progress("tuesday") == waiting(1)

@@ -11,8 +11,21 @@ from typing import BinaryIO, Self
 
 import attrs
 
-from plivo_record_async._file_lock import lock_file
 from plivo_record_async.protocol.media.resuming import RemoteFile
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: BinaryIO) -> None:
+        file.seek(0)
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: BinaryIO) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
 
 __all__ = ["PartFile"]
 
@@ -56,7 +69,7 @@ class PartFile:
             file = part.open("a+b")
             try:
                 try:
-                    lock_file(file)
+                    _lock(file)
                 except (BlockingIOError, PermissionError) as error:  # the latter on Windows
                     raise BlockingIOError(f"another download is writing {part}") from error
                 # The download that held the lock before may have renamed the file after it was opened here.

@@ -122,7 +122,7 @@ async def test_workers_in_postgresql_share_the_quota(
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (("submit", "monday", "--database", "mysql://h/d"), 2, "must begin with sqlite:/// or postgresql://"),
+        (("submit", "monday", "--database", "mysql://h/d"), 2, "the address of a fleet's database must be sqlite:///"),
         (("submit", "monday", "--fleet", "A B"), 2, "the name of a fleet must have 3 to 256"),
         (("submit", ""), 2, "NAME must not be empty"),
         (("progress", "tuesday"), 1, "the fleet 'plivo-record' has no batch 'tuesday'"),
