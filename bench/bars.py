@@ -24,8 +24,8 @@ SPEEDS = (
     *(("ours", 50, "httpx", 0.35), ("ours", 300, "httpx", 0.12)),
     *(("ours", 50, "plivo", 0.7), ("ours", 300, "plivo", 0.7)),
     *(("ours", 50, "telnyx", 0.2), ("ours", 300, "telnyx", 0.2)),
-    *(("ours", 50, "twilio", 1.2), ("ours", 300, "twilio", 1.2)),
-    *(("fast", 50, "twilio", 0.65), ("fast", 300, "twilio", 0.65)),
+    *(("ours", 50, "twilio", 0.9), ("ours", 300, "twilio", 0.9)),
+    *(("fast", 50, "twilio", 0.5), ("fast", 300, "twilio", 0.5)),
     *(("fast", 50, "aiohttp", 2.2), ("fast", 300, "aiohttp", 2.2)),
 )
 """Whose CPU per call, at which concurrency, is how much of whose, at the most."""

@@ -9,6 +9,8 @@ from importlib.metadata import version
 from statistics import median
 from typing import NamedTuple
 
+from plivo_record_async.telemetry.loading import telemetry
+
 
 class Slice(NamedTuple):
     """Some calls of one peer, with CPU and wall-clock seconds."""
@@ -77,4 +79,9 @@ def versions() -> str:
     here = (
         f"{platform.python_implementation()} {platform.python_version()} on {platform.system()}, {os.cpu_count()} CPUs"
     )
-    return ", ".join([here, *(f"{name} {version(name)}" for name in PACKAGES)])
+    return ", ".join([here, *(f"{name} {version(name)}" for name in (*PACKAGES, *telemetry_packages()))])
+
+
+def telemetry_packages() -> list[str]:
+    """Return the package of OpenTelemetry if it is installed, because each call and each callback costs more then."""
+    return ["opentelemetry-api"] if telemetry().is_recording else []
