@@ -1,5 +1,7 @@
 """Workers of a fleet are killed all the time, and nothing is started twice, forgotten, or sent beyond the quota.
 
+Afterwards, the statement of docs/explanation/scale.md deletes the items from the database.
+
 The environment variable ``FLEET_ROOMS`` is the number of rooms, and ``FLEET_SEED`` repeats the kills of an earlier run.
 """
 
@@ -8,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import re
 import secrets
 from bisect import bisect_left
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from itertools import count
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -25,6 +29,7 @@ from plivo_record_async.stores import PostgresStore
 from tests.support.programs.forked_fleet_worker import ForkedFleetWorker
 from tests.support.servers.postgres_server import PostgresServer
 
+PAGE = (Path(__file__).parents[2] / "docs" / "explanation" / "scale.md").read_text(encoding="utf-8")
 ROOMS = int(os.environ.get("FLEET_ROOMS", "2000"))
 WORKERS = 4
 CONCURRENCY = 16
@@ -71,6 +76,16 @@ async def killed_workers(worker: ForkedFleetWorker, chance: random.Random) -> As
             process.join()
 
 
+def delete_items(database: str) -> None:
+    """Run the statement of the page, which deletes old items, for all items."""
+    [statement] = re.findall(r"^  ```sql\n(.*?)^  ```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert "interval '30 days'" in statement
+    with psycopg.connect(database) as connection:
+        connection.execute(statement.replace("30 days", "0 days").encode())
+        for table in ("workflow_status", "workflow_input", "workflow_output"):
+            assert connection.execute(f"SELECT * FROM plivo_record_fleet.{table}".encode()).fetchone() is None
+
+
 def most_in_a_window(times: list[float], per: float) -> int:
     return max(bisect_left(times, first + per) - place for place, first in enumerate(times))
 
@@ -87,6 +102,8 @@ async def test_killed_workers_start_nothing_twice_and_forget_nothing(database: s
         async with killed_workers(worker, random.Random(seed)) as killed:
             outcomes = [outcome async for outcome in client.outcomes("monday")]
         progress = await client.progress("monday")
+        delete_items(database)
+        assert (await client.progress("monday")).total == 0
     executions = {room: plivo.executions(room) for room in rooms}
 
     plivo.assert_no_duplicate_starts()
