@@ -9,6 +9,7 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 from hypothesis import settings
 
+from tests.support.secret_search import SecretSearch, searched_for_secrets
 from tests.support.servers.postgres_server import PostgresServer
 from tests.support.telemetry import Recorded, recorded_telemetry
 
@@ -28,6 +29,12 @@ def blockbuster() -> Iterator[BlockBuster]:
         # Two event loops in two threads may import the same module at the same time.
         watch.functions["threading.Lock.acquire"].can_block_in("<frozen importlib._bootstrap>", "_find_and_load")
         yield watch
+
+
+@pytest.fixture(autouse=True)
+def secret_search() -> Iterator[SecretSearch]:
+    """Fail if a log record or an error of the test contains a secret."""
+    yield from searched_for_secrets()
 
 
 @pytest.fixture(scope="session")

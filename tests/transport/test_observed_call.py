@@ -24,6 +24,7 @@ from plivo_record_async import (
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.transport.observed_call import outcome_of
+from tests.support.clients.routes import ALL_ROUTES, Route, on_routes
 from tests.support.samples.error_examples import EXAMPLES
 
 OUTCOMES = {
@@ -194,6 +195,27 @@ async def test_each_attempt_is_reported_once() -> None:
     assert (second.attempt, second.status, second.error, second.api_id) == (2, 202, None, "a-1")
     assert second.may_have_been_executed
     assert all(report.seconds >= 0 and report.quota_wait >= 0 for report in reports)
+
+
+@on_routes(route for route in ALL_ROUTES if route.proxy == "nothing")
+async def test_attempts_are_reported_over_every_transport(route: Route, plivo_emulator: Emulator) -> None:
+    reports: list[AttemptReport] = []
+    account = plivo_emulator.auth_id, plivo_emulator.auth_token
+    plivo_emulator.faults.on("start", times=1).status(429, retry_after="0")
+    async with RecordClient(
+        *account, base_url=plivo_emulator.url, on_attempt=reports.append, **route.options()
+    ) as client:
+        started = await client.start_recording("standup")
+        with pytest.raises(NotSentError):
+            await RecordClient(
+                *account, base_url="http://127.0.0.1:9", on_attempt=reports.append, max_retries=0, **route.options()
+            ).start_recording("standup")
+    assert [(report.attempt, report.status, report.may_have_been_executed) for report in reports] == [
+        (1, 429, False),
+        (2, 202, True),
+        (1, None, False),
+    ]
+    assert reports[1].api_id == started.api_id
 
 
 @pytest.mark.parametrize(

@@ -145,9 +145,8 @@ class Deliverer:
         """
         await self.attempts_settled(patience=grace)
         for callback in self._tasks.values():
-            _logger.warning(
-                "the emulator was shut down before the %s callback to %s was delivered", callback.kind, callback.url
-            )
+            url = callback.url.partition("?")[0]
+            _logger.warning("the emulator was shut down before the %s callback to %s was delivered", callback.kind, url)
         await self.drop_all()
         await self._sender.aclose()
 

@@ -19,6 +19,8 @@ T = TypeVar("T")
 class Request(Generic[T]):
     """One request to the API, with the functions that read its response.
 
+    The ``repr`` shows neither the path nor the body, because they can contain callback URLs with their proofs.
+
     Attributes:
         operation: A short description of the request, for messages.
         name: The name of the client's method that makes such requests, for example ``start_recording``.
@@ -46,8 +48,8 @@ class Request(Generic[T]):
     name: str
     route: str
     method: str
-    path: str
-    body: bytes | None = None
+    path: str = attrs.field(repr=False)
+    body: bytes | None = attrs.field(default=None, repr=False)
     repeatable: bool = False
     warning: str | None = None
     missing: Missing | None = None

@@ -73,7 +73,8 @@ class TranscriptionEnded(Value):
 
     Attributes:
         recording_id: Plivo's ID of the recording. It is opaque.
-        transcription: The transcript. It is empty if nobody spoke. If None, the transcription failed.
+        transcription: The transcript. It is empty if nobody spoke. If None, the transcription failed. The ``repr`` does
+            not show it.
         duration_s: The duration of the transcribed recording in seconds.
         charge: The price of the transcription in the account's currency.
         rate: The price per minute in the account's currency.
@@ -83,7 +84,7 @@ class TranscriptionEnded(Value):
     """
 
     recording_id: str
-    transcription: str | None = None
+    transcription: str | None = field(default=None, repr=False)
     duration_s: int | None = None
     charge: float | None = None
     rate: float | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal
 
 import attrs
@@ -27,6 +28,14 @@ HttpMethod = Literal["GET", "POST"]
 """The HTTP method of a callback. Plivo's default is ``POST``."""
 
 
+def _shown(url: str | None) -> str:
+    """Return the ``repr`` of a URL without what can be a secret: user, password, query and fragment."""
+    if url is None:
+        return repr(url)
+    shown, *secret = re.split("[?#]", re.sub("//[^/?#]*@", "//", url), maxsplit=1)
+    return repr(f"{shown}?…" if secret else shown)
+
+
 def _check_callback_method(request: StartRequest | StopRequest) -> None:
     """Raise a ``ValueError`` if the method of a callback does not fit the other attributes."""
     if request.callback_method is not None and request.callback_url is None:
@@ -43,7 +52,8 @@ def _check_callback_method(request: StartRequest | StopRequest) -> None:
 class StartRequest(Value):
     """A request to start a recording of a conference.
 
-    An option that is None is not sent, so Plivo's own default applies. https://plivo.com/docs/voice/api/conferences
+    An option that is None is not sent, so Plivo's own default applies. The ``repr`` shows no query of a URL, because it
+    can be a secret. https://plivo.com/docs/voice/api/conferences
 
     Attributes:
         conference_name: The name of the conference: any text except an empty one, ``.`` and ``..``.
@@ -67,11 +77,11 @@ class StartRequest(Value):
     conference_name: str = field(validator=conference_name)
     file_format: FileFormat | None = field(default=None, validator=optional(one_of("mp3", "wav")), kw_only=True)
     transcription_type: str | None = field(default=None, validator=optional(text), kw_only=True)
-    transcription_url: str | None = field(default=None, validator=optional(http_url), kw_only=True)
+    transcription_url: str | None = field(default=None, validator=optional(http_url), kw_only=True, repr=_shown)
     transcription_method: HttpMethod | None = field(
         default=None, validator=optional(one_of("GET", "POST")), kw_only=True
     )
-    callback_url: str | None = field(default=None, validator=optional(http_url), kw_only=True)
+    callback_url: str | None = field(default=None, validator=optional(http_url), kw_only=True, repr=_shown)
     callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
 
     def __attrs_post_init__(self) -> None:
@@ -82,7 +92,8 @@ class StartRequest(Value):
 class StopRequest(Value):
     """A request to stop all recordings of a conference.
 
-    An option that is None is not sent, so Plivo's own default applies. https://plivo.com/docs/voice/api/conferences
+    An option that is None is not sent, so Plivo's own default applies. The ``repr`` shows no query of a URL, because it
+    can be a secret. https://plivo.com/docs/voice/api/conferences
 
     Attributes:
         conference_name: The name of the conference: any text except an empty one, ``.`` and ``..``.
@@ -97,7 +108,7 @@ class StopRequest(Value):
     """
 
     conference_name: str = field(validator=conference_name)
-    callback_url: str | None = field(default=None, validator=optional(http_url), kw_only=True)
+    callback_url: str | None = field(default=None, validator=optional(http_url), kw_only=True, repr=_shown)
     callback_method: HttpMethod | None = field(default=None, validator=optional(one_of("GET", "POST")), kw_only=True)
 
     def __attrs_post_init__(self) -> None:

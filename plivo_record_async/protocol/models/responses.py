@@ -120,7 +120,7 @@ class Transcription(Value):
 
     Attributes:
         recording_id: Plivo's ID of the recording.
-        transcription: The text. It is None while the transcription is in progress.
+        transcription: The text. It is None while the transcription is in progress. The ``repr`` does not show it.
         status: The state of the transcription: ``success`` if the text is complete.
         duration_ms: The duration of the recording in milliseconds.
         cost: The price of the transcription.
@@ -129,7 +129,7 @@ class Transcription(Value):
     """
 
     recording_id: str | None = None
-    transcription: str | None = None
+    transcription: str | None = attrs.field(default=None, repr=False)
     status: str | None = None
     duration_ms: int | None = None
     cost: float | None = None

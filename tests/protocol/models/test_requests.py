@@ -81,3 +81,21 @@ def test_callback_by_get_is_invalid_for_a_name_that_its_signature_would_not_prot
 def test_transcription_callback_may_use_get_because_it_contains_no_conference_name() -> None:
     request = StartRequest("a&b", transcription_url=CALLBACK, transcription_method="GET", callback_url=CALLBACK)
     assert request.transcription_method == "GET"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://me.example/cb", "https://me.example/cb"),
+        ("https://me.example/cb?token=secret", "https://me.example/cb?…"),
+        ("https://me.example/cb#ct=2000", "https://me.example/cb?…"),
+        ("https://user:secret@me.example/cb?a=@b", "https://me.example/cb?…"),
+    ],
+)
+def test_repr_shows_of_a_url_what_is_no_secret(url: str, shown: str) -> None:
+    assert repr(StopRequest("standup", callback_url=url)) == (
+        f"StopRequest(conference_name='standup', callback_url='{shown}', callback_method=None)"
+    )
+    request = StartRequest("standup", callback_url=url, transcription_url=url)
+    assert (repr(request).count(shown), repr(request).count("secret")) == (2, 0)
+    assert request.callback_url == url
