@@ -49,22 +49,18 @@ class Call(Generic[T]):
 
     Attributes:
         request: The request to send.
+        observed: What is observed of the call, such as the number of its attempts.
         deadline: The time by which the call ends, by the event loop's clock.
         called_at: When the call was made (aware, UTC).
         on_caller_cancelled: A function that is called if the caller is cancelled after a byte may have been sent. Its
             argument is an awaitable of the response. If None, the result is only logged.
-        observed: What is observed of the call, such as the number of its attempts.
     """
 
     request: Request[T]
+    observed: ObservedCall
     deadline: float
     called_at: datetime = attrs.field(factory=_clock.now)
     on_caller_cancelled: Callable[[Awaitable[Response]], None] | None = None
-    observed: ObservedCall = attrs.field()
-
-    @observed.default
-    def _observed(self) -> ObservedCall:
-        return ObservedCall.of(self.request)
 
     def not_sent_error(self, exchange: Exchange, reason: str, evidence: str) -> NotSentError:
         """Return the error of an attempt of which no byte was sent.

@@ -138,7 +138,7 @@ class RetryingSender:
         seconds = self.timeout if timeout is None else positive_number("timeout", timeout)
         deadline = asyncio.get_running_loop().time() + seconds
         policy = self._policy if max_retries is None else attrs.evolve(self._policy, max_retries=max_retries)
-        call = Call(request=request, deadline=deadline, observed=ObservedCall.of(request, self._on_attempt))
+        call = Call(request=request, observed=ObservedCall.of(request, self._on_attempt), deadline=deadline)
         self._budget.earn()
         with call.observed:
             return await self._send(call, policy, on_caller_cancelled)

@@ -20,6 +20,7 @@ from plivo_record_async import (
     RecordingTracker,
     SQLiteStore,
     parse_callback,
+    sign_callback_v3,
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.serving import open_listener, serving, url_of
@@ -109,11 +110,14 @@ async def test_no_object_and_no_error_shows_a_secret(
     assert len(caplog.records) > 10
 
 
-def found_after(action: Any) -> list[str]:
-    """Return what a search finds in what an action logs or raises."""
+def secret_search_of_the_token() -> SecretSearch:
     search = SecretSearch()
     search.add_token(TOKEN.encode())
-    action(search)
+    return search
+
+
+def found_by(search: SecretSearch) -> list[str]:
+    """Return what was found, without the text that contained it."""
     return [text.partition(": ")[0] for text in search.found]
 
 
@@ -134,13 +138,17 @@ def record(message: str, **extra: object) -> logging.LogRecord:
     ],
 )
 def test_search_finds_secrets_in_log_records(message: str, extra: dict[str, object], what: str) -> None:
-    found = found_after(lambda search: search.filter(record(message, **extra)))
-    assert found == [f"a record of the logger plivo_record_async contains {what}"]
+    search = secret_search_of_the_token()
+    search.filter(record(message, **extra))
+    assert found_by(search) == [f"a record of the logger plivo_record_async contains {what}"]
 
 
 def test_search_finds_secrets_in_errors() -> None:
-    found = found_after(lambda search: search.search_error(PlivoRecordError(f"rejected {TOKEN[:35]}")))
-    assert found == [f"the {part} of a PlivoRecordError contains an auth token" for part in ("text", "repr", "pickle")]
+    search = secret_search_of_the_token()
+    search.search_error(PlivoRecordError(f"rejected {TOKEN}"))
+    assert found_by(search) == [
+        f"the {part} of a PlivoRecordError contains an auth token" for part in ("text", "repr", "pickle")
+    ]
 
 
 @pytest.fixture
@@ -162,8 +170,6 @@ async def test_search_knows_the_token_of_a_client_and_sees_records_that_are_not_
 
 @pytest.mark.usefixtures("finds_one")
 async def test_search_sees_the_errors_that_a_test_catches() -> None:
-    parse = {"method": "POST", "url": "https://me.example/", "headers": {}, "body": b""}
-    with pytest.raises(CallbackRejectedError):
-        parse_callback(**parse, auth_tokens="an-unusual-token-of-a-tracker")  # type: ignore[arg-type]
-    RecordClient("MA" + "X" * 18, "an-unusual-token-of-a-tracker")
-    PlivoRecordError("an-unusual-token-of-a-tracker")
+    sign_callback_v3("POST", "https://me.example/", {}, "1", "an-unusual-token-of-a-tracker")
+    with pytest.raises(PlivoRecordError):
+        raise PlivoRecordError("an-unusual-token-of-a-tracker")

@@ -19,6 +19,7 @@ from plivo_record_async.transport.attempt import Attempt, AttemptResult, Call
 from plivo_record_async.transport.connectors.choice import open_connector
 from plivo_record_async.transport.connectors.connector import Connector
 from plivo_record_async.transport.connectors.exchange import Exchange
+from plivo_record_async.transport.observed_call import ObservedCall
 from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.sender import Sender
 from tests.support import virtual_time
@@ -49,7 +50,8 @@ def now() -> float:
 
 
 def start(seconds: float) -> Call[Any]:
-    return Call(request=endpoints.start_recording(StartRequest("standup")), deadline=now() + seconds)
+    request = endpoints.start_recording(StartRequest("standup"))
+    return Call(request=request, observed=ObservedCall.of(request), deadline=now() + seconds)
 
 
 def begin(connector: Connector, seconds: float = 10.0) -> tuple[Attempt, list[AttemptResult]]:

@@ -15,11 +15,13 @@ import pytest
 
 from plivo_record_async import ClosedError, ConfigurationError, NotSentError, OutcomeUnknownError, RateLimit, _clock
 from plivo_record_async.protocol.api import endpoints
+from plivo_record_async.protocol.api.request import Request
 from plivo_record_async.protocol.api.response import LONGEST_PAUSE, QUOTA_PERIOD, Response
 from plivo_record_async.protocol.models import StartRequest, StopRequest
 from plivo_record_async.settings import Settings
 from plivo_record_async.transport.attempt import Call
 from plivo_record_async.transport.connectors.choice import open_connector
+from plivo_record_async.transport.observed_call import ObservedCall
 from plivo_record_async.transport.quota import Quota
 from plivo_record_async.transport.sender import Sender
 from tests.support import virtual_time
@@ -51,12 +53,16 @@ class Closes(httpx.MockTransport):
         self.closed += 1
 
 
+def call_of(request: Request[Any], seconds: float) -> Call[Any]:
+    return Call(request=request, observed=ObservedCall.of(request), deadline=now() + seconds)
+
+
 def start(name: str = "standup", *, seconds: float = 30.0) -> Call[Any]:
-    return Call(request=endpoints.start_recording(StartRequest(name)), deadline=now() + seconds)
+    return call_of(endpoints.start_recording(StartRequest(name)), seconds)
 
 
 def stop(name: str = "standup", *, seconds: float = 30.0) -> Call[Any]:
-    return Call(request=endpoints.stop_recording(StopRequest(name)), deadline=now() + seconds)
+    return call_of(endpoints.stop_recording(StopRequest(name)), seconds)
 
 
 async def sent(request: httpx.Request) -> None:
@@ -426,7 +432,7 @@ def test_cancelled_request_that_only_reads_is_not_logged(caplog: pytest.LogCaptu
     async def main() -> None:
         server = Server(10.0, status_code=200, json={"conferences": []})
         sender = sender_over(server, max_connections=1)
-        task = asyncio.create_task(sender.send(Call(request=endpoints.list_conferences(), deadline=now() + 30.0)))
+        task = asyncio.create_task(sender.send(call_of(endpoints.list_conferences(), 30.0)))
         await asyncio.sleep(1)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):

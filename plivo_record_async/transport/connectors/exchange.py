@@ -125,7 +125,7 @@ class Exchange:
             self.phase = "answer"
         elif event.endswith("connect_tcp.complete"):
             self.opened_stream = info["return_value"]
-            log.debug("a connection to %s was opened", self.opened_stream.get_extra_info("server_addr"))
+            log.debug("a connection to %s was opened", info["return_value"].get_extra_info("server_addr"))
 
     def may_have_been_sent(self, error: BaseException | None = None) -> bool:
         """Return whether a byte of the request may have been sent.
