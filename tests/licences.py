@@ -27,6 +27,12 @@ SPDX = {
 }
 """The SPDX expressions of classifiers and of titles. All packages here whose classifier is BSD have three clauses."""
 
+BY_OLDER_VERSIONS = {
+    "importlib-metadata": ("Apache-2.0", "`opentelemetry-api` before 1.42"),
+    "zipp": ("MIT", "`importlib-metadata`"),
+}
+"""What only older versions of the packages need that are permitted too, with its licence."""
+
 
 def licence_of(installed: Distribution) -> str:
     """Return the licence of a distribution as an SPDX expression."""
@@ -58,7 +64,7 @@ def licences() -> dict[str, tuple[str, str]]:
         if name != "plivo-record-async":
             found.setdefault(name, (licence_of(distribution(name)), needed_by))
         unresolved += _requirements(name, extras)
-    return dict(sorted(found.items()))
+    return dict(sorted((BY_OLDER_VERSIONS | found).items()))
 
 
 def _requirements(name: str, extras: set[str]) -> Iterator[tuple[str, Requirement]]:

@@ -1,13 +1,11 @@
-"""The names of the spans, the metrics and the attributes."""
+"""The names of the spans and of the attributes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final, Literal, get_args
 
-import attrs
-
-__all__ = ["CONTENT", "KINDS", "METRICS", "Attribute", "Capture", "Metric", "SpanName"]
+__all__ = ["CONTENT", "KINDS", "Attribute", "Capture", "SpanName"]
 
 SpanName = Literal[
     "plivo.recording.start",
@@ -60,30 +58,3 @@ CONTENT: Final[Mapping[str, Capture]] = {
     Attribute.URL: "url",
 }
 """The attributes that are recorded only if the user opts in, and the kind of content that each of them is."""
-
-
-@attrs.frozen
-class Metric:
-    """One metric.
-
-    Attributes:
-        kind: The kind of its instrument.
-        unit: The unit, in UCUM.
-        description: What is measured.
-    """
-
-    kind: Literal["counter", "gauge", "histogram"]
-    unit: str
-    description: str
-
-
-METRICS: Final[Mapping[str, Metric]] = {
-    "plivo.client.operation.duration": Metric("histogram", "s", "The duration of the calls of the client."),
-    "plivo.client.outcomes": Metric("counter", "{call}", "The number of calls of the client, by their outcome."),
-    "plivo.quota.wait.duration": Metric("histogram", "s", "The time for which attempts waited for the quota."),
-    "plivo.quota.pauses": Metric("counter", "{pause}", "The number of pauses after Plivo answered 429."),
-    "plivo.callback.delay": Metric("histogram", "s", "The time from an event at Plivo until its callback was stored."),
-    "plivo.callback.rejections": Metric("counter", "{callback}", "The number of callbacks that were rejected."),
-    "plivo.recording.active": Metric("gauge", "{recording}", "The number of recordings whose end is not known."),
-}
-"""The metrics by name."""

@@ -21,7 +21,8 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 from plivo_record_async._version import __version__
 from plivo_record_async.protocol.models import RecordingState
 from plivo_record_async.telemetry.interface import Attributes, Span, Telemetry
-from plivo_record_async.telemetry.names import CONTENT, METRICS, Attribute, Capture, SpanName
+from plivo_record_async.telemetry.metrics import METRICS
+from plivo_record_async.telemetry.names import CONTENT, Attribute, Capture, SpanName
 
 __all__ = ["Instruments", "OtelSpan", "OtelTelemetry", "create_instruments"]
 

@@ -19,7 +19,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.settings import CAPTURE_VARIABLE
-from plivo_record_async.telemetry.names import CONTENT, KINDS, METRICS, Attribute, SpanName
+from plivo_record_async.telemetry.metrics import METRICS
+from plivo_record_async.telemetry.names import CONTENT, KINDS, Attribute, SpanName
 from plivo_record_async.telemetry.otel import OtelTelemetry, create_instruments
 from tests.support.servers.otlp_receiver import otlp_receiver
 from tests.support.untyped_libraries import yaml

@@ -8,7 +8,8 @@ import pytest
 from opentelemetry import context, trace
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
 
-from plivo_record_async.telemetry.names import KINDS, METRICS, Attribute, Capture
+from plivo_record_async.telemetry.metrics import METRICS
+from plivo_record_async.telemetry.names import KINDS, Attribute, Capture
 from plivo_record_async.telemetry.otel import OtelTelemetry
 from tests.support.telemetry import Recorded, linked_ids, span_id
 
