@@ -45,7 +45,8 @@ class Results(NamedTuple):
     Attributes:
         speeds: What calls cost.
         imports: CPU milliseconds of an import, round after round, by what is imported.
-        extras: Optional parts that ``import plivo_record_async`` brought along; there should be none.
+        extras: Optional parts that ``import plivo_record_async`` imports and its requirements do not. There should be
+            none.
         memory: Peak megabytes of a batch, by how it was measured and the number of calls.
         faults: By peer and fault.
         server_us: CPU microseconds the server took for a request.
