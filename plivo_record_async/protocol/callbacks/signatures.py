@@ -16,6 +16,7 @@ from __future__ import annotations
 import binascii
 import hmac
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from itertools import chain, product
 from typing import Literal, NamedTuple, Protocol
 
@@ -316,5 +317,12 @@ def _missing(version: str, found: Sequence[str]) -> str:
 def _digest(text: str, auth_token: bytes) -> bytes:
     """Return the signature of a text."""
     # A lone surrogate must cause a mismatch, not a UnicodeEncodeError.
-    signed = text.encode(errors="surrogatepass")
-    return binascii.b2a_base64(hmac.digest(auth_token, signed, "sha256"), newline=False)
+    code = _keyed(auth_token).copy()
+    code.update(text.encode(errors="surrogatepass"))
+    return binascii.b2a_base64(code.digest(), newline=False)
+
+
+@lru_cache(maxsize=8)
+def _keyed(auth_token: bytes) -> hmac.HMAC:
+    """Return an HMAC that has read the key and nothing else. Copying it takes a fourth of the time of a new one."""
+    return hmac.new(auth_token, digestmod="sha256")
