@@ -24,7 +24,7 @@ class Span:
 
     @property
     def traceparent(self) -> str | None:
-        """The trace and the span, as in the header ``traceparent``. If None, the span has no trace."""
+        """The trace and the span, as in the header ``traceparent``. If None, the span is not sampled."""
         return None
 
     def set(self, attributes: Attributes) -> None:

@@ -58,7 +58,9 @@ class OtelSpan(Span):
 
     @property
     def traceparent(self) -> str | None:
-        """The trace and the span, as in the header ``traceparent``. If None, the span has no trace."""
+        """The trace and the span, as in the header ``traceparent``. If None, the span is not sampled."""
+        if not self._span.get_span_context().trace_flags.sampled:
+            return None
         carrier: dict[str, str] = {}
         _propagator.inject(carrier, trace.set_span_in_context(self._span, Context()))
         return carrier.get("traceparent")

@@ -13,12 +13,13 @@ from opentelemetry.sdk.metrics.export import AggregationTemporality, InMemoryMet
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, Sampler, SamplingResult
 
 __all__ = ["Recorded", "linked_ids", "recorded_telemetry", "span_id"]
 
 
 class _CurrentExporter(SpanExporter):
-    """Exports to the exporter of the test that is running. Between tests with telemetry, spans are dropped."""
+    """Exports to the exporter of the test that is running."""
 
     current: SpanExporter | None = None
 
@@ -26,11 +27,25 @@ class _CurrentExporter(SpanExporter):
         return SpanExportResult.SUCCESS if self.current is None else self.current.export(spans)
 
 
+class _CurrentSampler(Sampler):
+    """Samples every span during tests with telemetry, and none in between."""
+
+    def __init__(self, exporter: _CurrentExporter) -> None:
+        self._exporter = exporter
+
+    def should_sample(self, *arguments: Any, **more: Any) -> SamplingResult:
+        sampler = ALWAYS_OFF if self._exporter.current is None else ALWAYS_ON
+        return sampler.should_sample(*arguments, **more)
+
+    def get_description(self) -> str:
+        return type(self).__name__
+
+
 @cache
 def _global_providers() -> tuple[_CurrentExporter, InMemoryMetricReader]:
     """Set the global providers, which OpenTelemetry allows once in each process."""
     exporter = _CurrentExporter()
-    provider = TracerProvider()
+    provider = TracerProvider(sampler=_CurrentSampler(exporter))
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     trace.set_tracer_provider(provider)
     delta = AggregationTemporality.DELTA

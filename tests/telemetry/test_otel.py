@@ -7,10 +7,12 @@ from collections.abc import Sequence
 import pytest
 from opentelemetry import context, trace
 from opentelemetry.instrumentation.utils import is_http_instrumentation_enabled
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from plivo_record_async.telemetry.metrics import METRICS
 from plivo_record_async.telemetry.names import KINDS, Attribute, Capture
-from plivo_record_async.telemetry.otel import OtelTelemetry
+from plivo_record_async.telemetry.otel import OtelSpan, OtelTelemetry
 from tests.support.telemetry import Recorded, linked_ids, span_id
 
 CONTENT = {
@@ -35,8 +37,10 @@ def test_span_is_current_while_it_is_entered_and_ends_after_that(recorded: Recor
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 
-def test_span_without_a_trace_has_no_traceparent() -> None:
+def test_span_that_is_not_sampled_has_no_traceparent(recorded: Recorded) -> None:
     assert OtelTelemetry(()).current_span().traceparent is None
+    not_sampled = TracerProvider(sampler=ALWAYS_OFF).get_tracer("tests").start_span("start")
+    assert OtelSpan(not_sampled, ()).traceparent is None
 
 
 @pytest.mark.parametrize(("link", "linked"), [(TRACEPARENT, True), (None, False), ("00-nonsense", False)])

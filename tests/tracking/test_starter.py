@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from plivo_record_async import (
     NotFoundError,
     NotSentError,
     OutcomeUnknownError,
+    PlivoRecordError,
     StartRequest,
     StoreError,
     UnexpectedResponseError,
@@ -25,6 +27,7 @@ from plivo_record_async import (
 from plivo_record_async.protocol.callbacks.url_tokens import CALLBACK_PATHS, read_start_id
 from plivo_record_async.protocol.models import RecordingState
 from tests.support.samples.recordings import CONFIRMED, ENDED
+from tests.support.telemetry import Recorded, linked_ids, span_id
 from tests.support.tracker.parts import PUBLIC_URL, TrackerParts, other_tasks, tracker_parts, wait_for_state
 from tests.support.tracker.scripted_plivo import AUTH_ID, TOKEN, Answer, ScriptedPlivo, accepted_response
 
@@ -521,3 +524,65 @@ async def test_pending_response_to_a_start_without_a_callback_url_is_only_an_acc
     async with tracker_parts(ScriptedPlivo(accepted_response())) as its:
         record = await attrs.evolve(its.starter, public_url=None).start(StartRequest("standup"))
     assert record.state == "accepted"
+
+
+# Spans
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome", "error"),
+    [
+        (accepted_response("api-1"), "succeeded", None),
+        (SENSELESS, "succeeded", None),
+        (REJECTED, "rejected", "NotFoundError"),
+        (UNREACHABLE, "not_sent", "NotSentError"),
+        (SILENT, "unknown", "OutcomeUnknownError"),
+    ],
+    ids=["accepted", "unreadable", "rejected", "not sent", "unknown"],
+)
+async def test_span_of_a_start_has_its_outcome(
+    recorded: Recorded, answer: Answer, outcome: str, error: str | None
+) -> None:
+    async with tracker_parts(ScriptedPlivo(answer)) as its:
+        with suppress(PlivoRecordError):
+            await its.starter.start(REQUEST)
+        record = await its.ledger.get(its.store.start_ids[0])
+    span = recorded.span("plivo.recording.start")
+    attributes = dict(span.attributes or {})
+    assert (attributes["plivo.outcome"], attributes.get("error.type")) == (outcome, error)
+    assert record.traceparent is not None
+    assert f"{span_id(span):016x}" in record.traceparent
+
+
+async def test_start_that_was_made_before_is_linked_to_the_first_one(recorded: Recorded) -> None:
+    async with tracker_parts(ScriptedPlivo()) as its:
+        await its.starter.start(REQUEST, dedupe_key="monday")
+        await its.starter.start(REQUEST, dedupe_key="monday")
+    first, second = recorded.spans("plivo.recording.start")
+    assert linked_ids(second) == [span_id(first)]
+    start_id = (first.attributes or {})["plivo.start_id"]
+    assert second.attributes == {"plivo.start_id": start_id, "plivo.attempts": 0}
+
+
+async def test_callbacks_of_a_start_that_is_sent_again_are_linked_to_its_last_span(recorded: Recorded) -> None:
+    async with tracker_parts(ScriptedPlivo(UNREACHABLE)) as its:
+        with pytest.raises(NotSentError):
+            await its.starter.start(REQUEST, dedupe_key="monday")
+        record = await its.starter.start(REQUEST, dedupe_key="monday")
+    _, second = recorded.spans("plivo.recording.start")
+    assert record.traceparent is not None
+    assert f"{span_id(second):016x}" in record.traceparent
+
+
+async def test_span_of_a_cancelled_start_ends_when_the_tracker_is_closed(recorded: Recorded) -> None:
+    go = asyncio.Event()
+    arrived, answer = waiting(go)
+    async with tracker_parts(ScriptedPlivo(answer)) as its:
+        starting = asyncio.create_task(its.starter.start(REQUEST))
+        await arrived.wait()
+        starting.cancel()
+        await asyncio.wait([starting])
+        await its.follower.aclose(grace=0)
+        go.set()
+    attributes = dict(recorded.span("plivo.recording.start").attributes or {})
+    assert (attributes["plivo.outcome"], attributes["error.type"]) == ("unknown", "CancelledError")

@@ -23,9 +23,14 @@ from plivo_record_async import (
     RecordClient,
 )
 from plivo_record_async.emulator import Emulator
+from plivo_record_async.protocol.api.endpoints import start_recording
+from plivo_record_async.protocol.models import StartRequest
+from plivo_record_async.telemetry.loading import telemetry
 from plivo_record_async.transport.observed_call import outcome_of
 from tests.support.clients.routes import ALL_ROUTES, Route, on_routes
 from tests.support.samples.error_examples import EXAMPLES
+from tests.support.samples.responses import STARTED
+from tests.support.telemetry import Recorded
 
 OUTCOMES = {
     "BadRequestError": "rejected",
@@ -356,3 +361,41 @@ async def test_attempts_retries_quota_waits_and_connections_are_logged_at_the_le
     waited = attributes_of(records[4])["quota_wait"]
     assert attributes_of(records[5])["quota_wait"] == waited >= 0.05
     assert attributes_of(records[3])["wait"] == 0
+
+
+# Spans and metrics
+
+
+async def test_calls_that_start_or_stop_have_a_span_and_all_calls_are_measured(
+    recorded: Recorded, plivo_emulator: Emulator
+) -> None:
+    async with RecordClient(plivo_emulator.auth_id, plivo_emulator.auth_token, base_url=plivo_emulator.url) as client:
+        await client.start_recording("standup")
+        await client.stop_recording("standup")
+        await client.list_conferences()
+    names = [span.name for span in recorded.spans() if span.name.startswith("plivo.")]
+    assert names == ["plivo.recording.start", "plivo.recording.stop"]
+    assert {"plivo.outcome": "succeeded", "plivo.attempts": 1}.items() <= dict(
+        recorded.span("plivo.recording.stop").attributes or {}
+    ).items()
+    measured = recorded.measurements()
+    for metric in ("plivo.client.outcomes", "plivo.client.operation.duration"):
+        operations = {(str(attributes["plivo.operation"]), count) for attributes, count in measured[metric]}
+        assert operations == {("start_recording", 1), ("stop_recording", 1), ("list_conferences", 1)}
+
+
+async def test_error_of_a_call_is_in_its_span_and_its_metrics(recorded: Recorded) -> None:
+    async with client_that_gets(httpx.Response(404)) as client:
+        with pytest.raises(PlivoRecordError):
+            await client.start_recording("standup")
+    about = {"plivo.outcome": "rejected", "error.type": "NotFoundError"}
+    assert about.items() <= dict(recorded.span("plivo.recording.start").attributes or {}).items()
+    assert recorded.measurements()["plivo.client.outcomes"] == [({"plivo.operation": "start_recording", **about}, 1)]
+
+
+async def test_start_of_a_tracker_has_the_span_that_the_tracker_began(recorded: Recorded) -> None:
+    request = start_recording(StartRequest("standup"), start_id="start-1")
+    async with client_that_gets(httpx.Response(200, json=STARTED)) as client:
+        with telemetry().span("plivo.recording.start", {}):
+            await client.call(request)
+    assert recorded.span("plivo.recording.start").attributes == {"plivo.attempts": 1}

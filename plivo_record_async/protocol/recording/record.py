@@ -74,7 +74,7 @@ class FollowedRecording(Value):
         due_at: When the record has to be processed again. If None, nothing is left to do for it.
         sending: The clock readings at the time when the start was about to be sent.
         traceparent: The trace and the span of the start, as in the header ``traceparent``
-            (https://www.w3.org/TR/trace-context/). If None, the start was not traced.
+            (https://www.w3.org/TR/trace-context/). If None, no span of the start was sampled.
         gone_at: When the conference was first found to be over, by Plivo's clock.
         start_response: What Plivo's response to the start contained.
         async_response: The asynchronous response.
