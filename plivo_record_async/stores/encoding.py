@@ -73,11 +73,15 @@ def _encode_history(history: tuple[HistoryEntry, ...]) -> list[tuple[str, str, i
     return [(entry.kind, entry.state, to_microseconds(entry.at), entry.description) for entry in history]
 
 
+def _current_kind(kind: Any) -> Any:
+    return _RENAMED_KINDS.get(kind, kind)
+
+
 def _decode_history(values: list[Any], _: object) -> tuple[HistoryEntry, ...]:
     return tuple(
         [
             HistoryEntry(
-                kind=_RENAMED_KINDS.get(kind, kind),
+                kind=_current_kind(kind),
                 state=state,
                 at=_from_microseconds(at),
                 description=description,
