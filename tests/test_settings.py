@@ -204,7 +204,7 @@ def test_empty_variable_is_ignored(no_network: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kinds"), [("", set()), ("url", {"url"}), (" url , transcript,", {"url", "transcript"})]
+    ("value", "kinds"), [("", set[str]()), ("url", {"url"}), (" url , transcript,", {"url", "transcript"})]
 )
 def test_kinds_of_content_are_a_list(monkeypatch: pytest.MonkeyPatch, value: str, kinds: set[str]) -> None:
     monkeypatch.setenv(CAPTURE_VARIABLE, value)

@@ -161,19 +161,19 @@ class FleetClient:
             StoreError: The fleet's database cannot be used.
             ClosedError: The client is closed.
         """
-        after, seen = (0, ""), dict[str, int]()
+        at, key = 0, ""
+        seen: dict[str, int] = {}
         while True:
             progress = await self.progress(batch)
-            while page := await asyncio.to_thread(self._engine.finished, self._key_of(batch), after):
+            while page := await asyncio.to_thread(self._engine.finished, self._key_of(batch), (at, key)):
                 for at, key, item, outcome in page:
                     if key not in seen:
                         seen[key] = at
                         yield decode_outcome(decode_item(item)[0], outcome)
-                after = page[-1][:2]
             if not progress.waiting + progress.running:
                 return
-            after = (after[0] - _LATE, "")
-            seen = {key: at for key, at in seen.items() if at >= after[0]}
+            at, key = at - _LATE, ""
+            seen = {each: time for each, time in seen.items() if time >= at}
             await asyncio.sleep(0.5)
 
     def _key_of(self, batch: str) -> str:

@@ -69,11 +69,11 @@ def decode_outcome(item: str | StartRequest, stored: Any) -> Outcome[str | Start
     match stored:
         case ["started", str(start_id)]:
             return Succeeded(item, start_id)
-        case [_, str(name), dict(content)]:
-            return Failed(item, _converter.structure(content, getattr(errors, name)))
+        case [_, str(name), dict()] if hasattr(errors, name):
+            return Failed(item, _converter.structure(stored[2], getattr(errors, name)))
         case [_, "ConfigurationError" | "ClosedError" | "StoreError" as name, str(message)]:
             return Failed(item, getattr(errors, name)(message))
-        case [_, str(name), str(message)]:
+        case [_, str(name), message]:  # of another library, or of a newer version of this one
             return Failed(item, PlivoRecordError(f"{name}: {message}"))
         case _:
             reason = f"another program ended this item in the fleet's database, with {stored!r}"

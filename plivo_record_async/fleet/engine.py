@@ -17,6 +17,7 @@ from plivo_record_async.errors import ConfigurationError, StoreError
 
 try:
     import sqlalchemy as sa
+    import sqlalchemy.exc
     from dbos import DBOS, DBOSClient, DBOSConfig, DBOSPortableJSONSerializer, WorkflowSerializationFormat
     from dbos import error as dbos_error
 except ModuleNotFoundError as _error:
@@ -312,7 +313,7 @@ class Engine:
         """Raise a `StoreError` if the block cannot use the database. The next block begins a new session."""
         try:
             yield
-        except (sa.exc.SQLAlchemyError, dbos_error.DBOSException) as error:
+        except (sqlalchemy.exc.SQLAlchemyError, dbos_error.DBOSException) as error:
             if self._session is not None:
                 self._session.invalidate()
                 self._session = None

@@ -19,7 +19,7 @@ from cattrs.preconf.json import make_converter
 from cattrs.strategies import configure_tagged_union
 
 from plivo_record_async.errors import StoreError
-from plivo_record_async.protocol.models import CallbackEvent, EvidenceKind, HistoryEntry
+from plivo_record_async.protocol.models import CallbackEvent, HistoryEntry
 from plivo_record_async.stores.interface import FollowedRecording, Orphan
 
 __all__ = ["StoredT", "decode", "encode", "to_microseconds"]
@@ -56,7 +56,7 @@ _STORED_NAMES: Final[Mapping[str, str]] = {
 }
 """The attributes of a record that are stored under another name, which older versions of this package read too."""
 
-_RENAMED_KINDS: Final[Mapping[str, EvidenceKind]] = {
+_RENAMED_KINDS: Final[Mapping[Any, Any]] = {
     "refused": "rejected",
     "unanswered": "outcome_unknown",
     "came_due": "due_time_reached",

@@ -52,6 +52,12 @@ def test_any_exception_keeps_its_name_and_text() -> None:
     assert str(outcome.error) == "KeyError: 'x'"
 
 
+def test_error_of_a_newer_version_keeps_its_name_and_content() -> None:
+    outcome = decode_outcome("standup", ["failed", "NewError", {"status": 499}])
+    assert type(outcome.error) is PlivoRecordError
+    assert str(outcome.error) == "NewError: {'status': 499}"
+
+
 def test_item_that_another_program_ended_has_failed() -> None:
     outcome = decode_outcome("standup", None)
     assert "another program ended this item in the fleet's database, with None" in str(outcome.error)

@@ -63,8 +63,12 @@ def test_item_is_new_once(engine: Engine) -> None:
 def test_processes_that_submit_the_same_items_count_each_once(engine: Engine) -> None:
     key = secrets.token_hex(8)
     orders = [range(60), range(59, -1, -1), range(0, 60, 2), range(30, 60)]
+
+    def submit(order: range) -> int:
+        return engine.submit(items(key, *order))
+
     with ThreadPoolExecutor(len(orders)) as threads:
-        new = list(threads.map(lambda order: engine.submit(items(key, *order)), orders))
+        new = list(threads.map(submit, orders))
     assert sum(new) == 60
     assert engine.counts(key) == {"waiting": 60}
 

@@ -345,14 +345,21 @@ def test_all_questions_together_use_a_tenth_of_the_quota() -> None:
 class QuotaOfThree(Quota):
     """The part of a quota that one of three processes has."""
 
-    holders = 3
+    @property
+    def holders(self) -> int:
+        return 3
 
 
 class SharedByThree(SharedRateLimit):
     """A quota that this process shares with two others."""
 
-    limit = 300
-    per = 5.0
+    @property
+    def limit(self) -> int:
+        return 300
+
+    @property
+    def per(self) -> float:
+        return 5.0
 
     def quota_of(self, auth_id: str) -> Quota:
         return QuotaOfThree(RateLimit(100, per=self.per))
