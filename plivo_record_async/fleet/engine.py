@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
@@ -107,6 +108,7 @@ class Engine:
         self._url = url if self.is_sqlite else f"postgresql://{place}"
         self._tables = "" if self.is_sqlite else f"{_SCHEMA}."
         self._session: sa.Connection | None = None
+        self._submitting = threading.Lock()  # a submission needs two connections, so several might wait for each other
         self._engine: sa.Engine
         self._client: DBOSClient
 
@@ -118,7 +120,7 @@ class Engine:
         """
         options = {"timeout": 30} if self.is_sqlite else {"connect_timeout": 10, "options": _KEEPALIVE}
         address = self._url if self.is_sqlite else self._url.replace("postgresql", "postgresql+psycopg", 1)
-        self._engine = sa.create_engine(address, connect_args=options, pool_pre_ping=True)
+        self._engine = sa.create_engine(address, connect_args=options, pool_pre_ping=True, pool_size=5, max_overflow=0)
         with self._store_errors():
             DBOS.migrate(self._url, schema=_SCHEMA)
             self._client = DBOSClient(
@@ -149,7 +151,7 @@ class Engine:
         Raises:
             StoreError: The database cannot be used.
         """
-        with self._store_errors(), self._engine.begin() as connection:
+        with self._submitting, self._store_errors(), self._engine.begin() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             else:  # processes that submit to a fleet do so one after another

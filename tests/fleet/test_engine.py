@@ -62,7 +62,7 @@ def test_item_is_new_once(engine: Engine) -> None:
 
 def test_processes_that_submit_the_same_items_count_each_once(engine: Engine) -> None:
     key = secrets.token_hex(8)
-    orders = [range(60), range(59, -1, -1), range(0, 60, 2), range(30, 60)]
+    orders = [range(60), range(59, -1, -1), range(0, 60, 2), range(30, 60), range(60), range(60), range(60)]
 
     def submit(order: range) -> int:
         return engine.submit(items(key, *order))
