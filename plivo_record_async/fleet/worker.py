@@ -27,6 +27,7 @@ from plivo_record_async.protocol.arguments import integer, utf8_text
 from plivo_record_async.stores.memory import MemoryStore
 from plivo_record_async.stores.sqlite.store import SQLiteStore
 from plivo_record_async.tracker import RecordingTracker
+from plivo_record_async.tracking.handle import TrackedRecording
 from plivo_record_async.tracking.starter import request_of
 
 __all__ = ["Fleet"]
@@ -196,7 +197,7 @@ class Fleet(FleetClient):
             dedupe_key=dedupe_key,
         )
         try:
-            await recording.accepted(timeout=self._tracker.tracking.lease.total_seconds())
+            await self._accepted(recording)
         except WaitTimeoutError as error:
             raise OutcomeUnknownError(
                 f"start of {request.conference_name!r}",
@@ -206,6 +207,19 @@ class Fleet(FleetClient):
                 start_id=recording.start_id,
             ) from error
         return recording.start_id
+
+    async def _accepted(self, recording: TrackedRecording) -> None:
+        """Wait until Plivo has accepted a start, but not longer than a worker that has ended may still send it.
+
+        Raises:
+            WaitTimeoutError: It is not known whether Plivo has executed the start.
+        """
+        try:
+            await recording.accepted(timeout=0)
+        except WaitTimeoutError as error:
+            if error.recording.state not in {"planned", "sending"}:
+                raise
+            await recording.accepted(timeout=self._tracker.tracking.lease.total_seconds())
 
 
 def _check_store(tracker: RecordingTracker, engine: Engine) -> None:
