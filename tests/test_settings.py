@@ -40,6 +40,7 @@ def test_arguments_become_settings() -> None:
     settings = Settings.read(AUTH_ID, TOKEN, "http://127.0.0.1:8080")
     assert (settings.auth_id, settings.auth_token) == (AUTH_ID, TOKEN)
     assert settings.base_url == "http://127.0.0.1:8080"
+    assert settings.api_url == f"http://127.0.0.1:8080/v1/Account/{AUTH_ID}"
 
 
 def test_environment_replaces_missing_arguments(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ class Span:
     As a context manager, a span is the current span while the context is entered, and ends when it is left.
     """
 
+    __slots__ = ()
+
     @property
     def traceparent(self) -> str | None:
         """The trace and the span, as in the header ``traceparent``. If None, the span is not sampled."""

@@ -49,6 +49,8 @@ class OtelSpan(Span):
         suppress_http: Whether other HTTP instrumentations are suppressed while this is the current span.
     """
 
+    __slots__ = ("_is_kept_open", "_left_out", "_span", "_suppress_http", "_token")
+
     def __init__(self, span: trace.Span, left_out: Container[str], *, suppress_http: bool = False) -> None:
         self._span = span
         self._left_out = left_out

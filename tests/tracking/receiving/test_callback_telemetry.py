@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 
 import attrs
@@ -10,6 +11,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from plivo_record_async.errors import ClosedError, SignatureMissingError
 from plivo_record_async.protocol.models import CallbackEvent, UnknownCallback
+from plivo_record_async.telemetry.loading import telemetry
 from plivo_record_async.testing.store_contract.samples import CONFIRMED, ENDED, NOW, TRANSCRIBED, orphan, record_in
 from plivo_record_async.tracking.receiving.callback_telemetry import (
     callback_span,
@@ -101,3 +103,13 @@ def test_callback_that_could_not_be_stored_is_an_error(recorded: Recorded) -> No
         note_failure(ClosedError("closed"))
     ended = recorded.span("plivo.callback.process")
     assert ended.attributes == {"plivo.callback.result": "not_stored", "error.type": "ClosedError"}
+
+
+def test_nothing_is_recorded_without_opentelemetry(recorded: Recorded, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "plivo_record_async.telemetry.otel", None)
+    telemetry.cache_clear()
+    with callback_span():
+        note_start(ACCEPTED)
+        note_event(ACCEPTED, RECORDED, ENDED, SOON)
+    telemetry.cache_clear()
+    assert recorded.spans() == []
