@@ -43,24 +43,22 @@ class _PendingBody:
     Attributes:
         key: The key that requests of the same sender probably share.
         reserved: The bytes that are reserved for the request.
-        may_be_displaced: Whether the request may still be rejected to free memory for others.
-        is_displaced: Whether it was.
+        is_displaced: Whether the request was rejected to free memory for others.
         deadline: The time limit for reading the body.
     """
 
-    __slots__ = ("_body", "_limits", "deadline", "is_displaced", "key", "may_be_displaced", "reserved")
+    __slots__ = ("_body", "_limits", "deadline", "is_displaced", "key", "reserved")
 
     def __init__(self, limits: BodyLimits, body: RequestBody, key: str | None) -> None:
         self._limits = limits
         self._body = body
         self.key = key
         self.reserved = 0
-        self.may_be_displaced = True
         self.is_displaced = False
         self.deadline = asyncio.timeout(limits.seconds)
 
     async def __aenter__(self) -> bytes:
-        self._limits.reserve(self, REQUEST_BYTES)
+        self._limits.add(self)
         try:
             return await self._read()
         except BaseException:
@@ -88,7 +86,7 @@ class _PendingBody:
             if self.is_displaced:
                 raise _too_many() from error
             raise TooSlowError(f"its body was not received within {self._limits.seconds:g} seconds") from error
-        self.may_be_displaced = False
+        self._limits.keep(self)
         return b"".join(chunks)
 
 
@@ -106,7 +104,8 @@ class BodyLimits:
     def __init__(self, *, max_bytes: int, seconds: float) -> None:
         self.seconds = seconds
         self._max_bytes = max_bytes
-        self._pending: dict[_PendingBody, None] = {}  # the oldest first
+        self._unread: dict[str | None, dict[_PendingBody, None]] = {}  # the requests of each key, the oldest first
+        self._bytes_by_key: Counter[str | None] = Counter()
         self._total_bytes = 0
 
     def body(self, request_body: RequestBody, key: str | None) -> AbstractAsyncContextManager[bytes]:
@@ -124,16 +123,30 @@ class BodyLimits:
         """
         return _PendingBody(self, request_body, key)
 
+    def add(self, pending: _PendingBody) -> None:
+        """Add a request whose body will be read."""
+        self._unread.setdefault(pending.key, {})[pending] = None
+        self.reserve(pending, REQUEST_BYTES)
+
     def reserve(self, pending: _PendingBody, more: int) -> None:
         """Count more bytes of a request."""
-        self._pending[pending] = None
         pending.reserved += more
         self._total_bytes += more
+        self._bytes_by_key[pending.key] += more
+        if not self._bytes_by_key[pending.key]:
+            del self._bytes_by_key[pending.key]
+
+    def keep(self, pending: _PendingBody) -> None:
+        """Do not reject a request to free memory for others, because its body was read."""
+        unread = self._unread.get(pending.key, {})
+        unread.pop(pending, None)
+        if not unread:
+            self._unread.pop(pending.key, None)
 
     def release(self, pending: _PendingBody) -> None:
         """Count the bytes of a request no more. Releasing them again has no effect."""
-        if self._pending.pop(pending, self) is None:
-            self._total_bytes -= pending.reserved
+        self.keep(pending)
+        self.reserve(pending, -pending.reserved)
 
     def free_memory(self, asking: _PendingBody) -> None:
         """Reject requests until the memory suffices.
@@ -145,23 +158,13 @@ class BodyLimits:
             TooManyError: This request itself was rejected.
         """
         while self._total_bytes > self._max_bytes:
-            displaced = self._next_displaced()
+            heaviest = max(self._unread, key=self._bytes_by_key.__getitem__)
+            displaced = next(iter(self._unread[heaviest]))
             displaced.is_displaced = True
             self.release(displaced)
             if displaced is asking:
                 raise _too_many()
             displaced.deadline.reschedule(asyncio.get_running_loop().time())
-
-    def _next_displaced(self) -> _PendingBody:
-        """Return the oldest request of the key whose requests occupy the most bytes.
-
-        There are few requests, because at least `REQUEST_BYTES` are reserved for each of them.
-        """
-        bytes_by_key = Counter[str | None]()
-        for pending in self._pending:
-            bytes_by_key[pending.key] += pending.reserved
-        candidates = [pending for pending in self._pending if pending.may_be_displaced]
-        return max(candidates, key=lambda pending: bytes_by_key[pending.key])
 
 
 def _too_many() -> TooManyError:
