@@ -1,6 +1,6 @@
 """A search for secrets in every log record that a test causes, and in every error of the package that it creates.
 
-The search knows each auth token that the test uses, because the token is the key of an HMAC or a part of an
+The search knows the auth tokens that this process has used last, because a token is the key of an HMAC or a part of an
 ``Authorization`` header, and both are computed by the standard library. Signatures, proofs, recorded files and
 transcripts are known by their form.
 """
@@ -12,6 +12,7 @@ import hmac
 import logging
 import pickle
 import re
+from collections import deque
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -32,8 +33,11 @@ LOGGERS: Final = (
 ALL_LEVELS: Final = 1
 """The level of the package's logger during a test that sets none, so that every record is created and searched."""
 
-SHORTEST_TOKEN: Final = 12
+SHORTEST_TOKEN: Final = 16
 """Characters. A shorter auth token, such as ``token``, could be a word of a message."""
+
+TOKENS: Final = deque[str](maxlen=64)
+"""The auth tokens that this process has used last. A test may use the keys that an earlier test has computed."""
 
 MOST_ERRORS: Final = 100
 """The number of errors of one test that are searched. Some tests create thousands of the same kind."""
@@ -61,14 +65,13 @@ class SecretSearch(logging.Filter):
     def __init__(self) -> None:
         super().__init__()
         self.found: list[str] = []
-        self._tokens: set[str] = set()
         self._errors = 0
 
     def add_token(self, token: bytes) -> None:
         """Search for an auth token from now on, unless it is short."""
         text = token.decode(errors="replace")
-        if len(text) >= SHORTEST_TOKEN and text.isprintable():
-            self._tokens.add(text)
+        if len(text) >= SHORTEST_TOKEN and text.isprintable() and text not in TOKENS:
+            TOKENS.append(text)
 
     def filter(self, record: logging.LogRecord) -> bool:
         text = f"{record.getMessage()} {record.__dict__}"
@@ -90,7 +93,7 @@ class SecretSearch(logging.Filter):
     def search(self, where: str, text: str, forms: dict[str, re.Pattern[str]]) -> None:
         """Note each secret that a text contains."""
         found = [what for what, form in forms.items() if form.search(text)]
-        found += ["an auth token" for token in self._tokens if token in text]
+        found += ["an auth token" for token in list(TOKENS) if token in text]
         self.found += [f"{where} contains {what}: {text[:2000]}" for what in found]
 
 
@@ -105,11 +108,15 @@ def searched_for_secrets() -> Iterator[SecretSearch]:
     """Search while a test runs, and fail it if a secret was found."""
     search = SecretSearch()
     loggers = [logging.getLogger(name) for name in LOGGERS]
-    digest, b64encode, created = hmac.digest, base64.b64encode, PlivoRecordError.__init__
+    digest, new, b64encode, created = hmac.digest, hmac.new, base64.b64encode, PlivoRecordError.__init__
 
     def observed_digest(key: Any, *arguments: Any) -> bytes:
         search.add_token(bytes(key))
         return digest(key, *arguments)
+
+    def observed_new(key: Any, *arguments: Any, **options: Any) -> hmac.HMAC:
+        search.add_token(bytes(key))
+        return new(key, *arguments, **options)
 
     def observed_b64encode(text: Any, *arguments: Any) -> bytes:
         if credentials := CREDENTIALS.fullmatch(text):
@@ -127,6 +134,7 @@ def searched_for_secrets() -> Iterator[SecretSearch]:
         logger.addFilter(search)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(hmac, "digest", observed_digest)
+        patch.setattr(hmac, "new", observed_new)
         patch.setattr(base64, "b64encode", observed_b64encode)
         patch.setattr(PlivoRecordError, "__init__", observed_init)
         yield search
