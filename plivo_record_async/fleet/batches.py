@@ -101,7 +101,7 @@ class FleetClient:
 
         Args:
             batch: The name of the batch: any text.
-            requests: An iterable or async iterable of conference names, or of `StartRequest` values without
+            requests: An iterable or async iterable of conference names, or of ``StartRequest`` values without
                 ``callback_url`` and ``transcription_url``, because the tracker issues these URLs.
             transcribe: Whether to request transcripts.
 
@@ -154,7 +154,7 @@ class FleetClient:
             batch: The name of the batch.
 
         Yields:
-            One `Outcome` for each item. Its ``request`` is equal to the item, its ``result`` is the ``start_id``, and
+            One ``Outcome`` for each item. Its ``request`` is equal to the item, its ``result`` is the ``start_id``, and
             its ``error`` is the exception that ``tracker.start`` raised.
 
         Raises:

@@ -20,13 +20,22 @@ from plivo_record_async import (
     BadRequestError,
     ConfigurationError,
     MemoryStore,
+    NotSentError,
     OutcomeUnknownError,
+    RateLimit,
     RecordClient,
+    RecordingFailedError,
     RecordingTracker,
     SQLiteStore,
+    StartRequest,
+    StoreError,
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.fleet import BatchProgress, Fleet, FleetClient
+from plivo_record_async.fleet.database import FleetDatabase
+from plivo_record_async.fleet.encoding import digest_of
+from plivo_record_async.fleet.engine import launch, shut_down
+from plivo_record_async.stores import FollowedRecording, PostgresStore
 from tests.support.servers.postgres_server import PostgresServer
 from tests.support.tracker.parts import SHORT_INTERVALS
 
@@ -39,8 +48,19 @@ def _threads_of_dbos(blockbuster: BlockBuster) -> None:
     blockbuster.deactivate()  # DBOS has an event loop in a thread of its own
 
 
+COUNTS = {"waiting": 0, "running": 0, "started": 0, "failed": 0, "unknown": 0}
+
+
+def progress_of(**counts: int) -> BatchProgress:
+    return BatchProgress(total=sum(counts.values()), **COUNTS | counts)
+
+
 def fleet_in(directory: Path) -> str:
     return f"sqlite:///{directory / 'fleet.db'}"
+
+
+def dedupe_key(name: str) -> str:
+    return f"fleet plivo-record monday {digest_of(StartRequest(name), transcribe=False, occurrence=0)}"
 
 
 @asynccontextmanager
@@ -71,9 +91,7 @@ async def test_batch_is_started_once_and_its_outcomes_are_yielded(plivo_emulator
             assert sorted(str(outcome.request) for outcome in outcomes) == sorted(rooms)
             for outcome in outcomes:
                 assert (await tracker.get(outcome.unwrap())).conference_name == outcome.request
-            assert await fleet.progress("monday") == BatchProgress(
-                total=30, waiting=0, running=0, started=30, failed=0, unknown=0
-            )
+            assert await fleet.progress("monday") == progress_of(started=30)
             assert await fleet.submit("monday", rooms) == 0
         for room in rooms:
             plivo_emulator.assert_executed_once(room)
@@ -94,49 +112,177 @@ async def test_each_kind_of_outcome(plivo_emulator: Emulator, tmp_path: Path) ->
         assert (rejection.status, rejection.operation) == (400, "start of 'rejected'")
         assert isinstance(unknown, OutcomeUnknownError)
         assert (await tracker.get(unknown.start_id)).conference_name == "unknown"
-        assert await fleet.progress("monday") == BatchProgress(
-            total=3, waiting=0, running=0, started=1, failed=1, unknown=1
-        )
+        assert await fleet.progress("monday") == progress_of(started=1, failed=1, unknown=1)
 
 
-async def test_items_of_killed_worker_are_taken_over_and_sent_once(postgres: PostgresServer) -> None:
-    schema = name = f"fleet_{secrets.token_hex(8)}"
-    rooms = [f"{name}-{number}" for number in range(200)]
+async def test_killed_and_terminated_workers_are_replaced_and_nothing_is_sent_twice(postgres: PostgresServer) -> None:
+    name = f"fleet_{secrets.token_hex(8)}"
+    rooms = [f"{name}-{number}" for number in range(100)]
+    arguments = (postgres.url(), name, postgres.url(), name)
+
+    async def until_executed(count: int) -> None:
+        while sum(plivo.executions(room) for room in rooms) < count:
+            await asyncio.sleep(0.01)
+
     async with Emulator() as plivo, FleetClient(postgres.url(), name=name) as client:
-        arguments = (postgres.url(), name, postgres.url(), schema)
         await client.submit("monday", rooms)
-        plivo.faults.on("start", times=200).delay(0.05)
-        with worker(plivo, *arguments) as one:
-            while plivo.executions(rooms[0]) + sum(plivo.executions(room) for room in rooms) < 20:
-                await asyncio.sleep(0.01)
-            one.send_signal(signal.SIGKILL)
-            await asyncio.to_thread(one.wait)
-        assert (await client.progress("monday")).running > 0
+        plivo.faults.on("start", times=100).delay(0.1)
+        with worker(plivo, *arguments) as killed, worker(plivo, *arguments) as terminated:
+            await until_executed(10)
+            killed.kill()
+            await until_executed(30)
+            terminated.send_signal(signal.SIGTERM)
+            assert await asyncio.to_thread(terminated.wait) == 0
+        progress = await client.progress("monday")
+        assert progress.failed == progress.unknown == 0
+        assert 0 < progress.running <= 8  # those of the killed worker
+        assert progress.started <= sum(plivo.executions(room) for room in rooms) < 100
         with worker(plivo, *arguments):
             outcomes = [outcome async for outcome in client.outcomes("monday")]
-        assert len(outcomes) == len(rooms)
         plivo.assert_no_duplicate_starts()
-        progress = await client.progress("monday")
-        assert progress.started + progress.unknown == len(rooms)
-        assert progress.unknown <= 8
+        assert len(outcomes) == len(rooms)
+        assert len([outcome for outcome in outcomes if not outcome.ok]) <= progress.running
         for outcome in outcomes:
             assert outcome.ok or isinstance(outcome.error, OutcomeUnknownError)
 
 
-async def test_terminated_worker_finishes_its_starts(postgres: PostgresServer) -> None:
-    schema = name = f"fleet_{secrets.token_hex(8)}"
-    rooms = [f"{name}-{number}" for number in range(100)]
-    async with Emulator() as plivo, FleetClient(postgres.url(), name=name) as client:
-        await client.submit("monday", rooms)
-        plivo.faults.on("start", times=100).delay(0.2)
-        with worker(plivo, postgres.url(), name, postgres.url(), schema) as one:
-            while sum(plivo.executions(room) for room in rooms) < 8:
+async def test_start_that_was_not_sent_is_tried_again(
+    plivo_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    slow = RateLimit(1, per=0.5)
+    async with (
+        tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db"), rate_limit=slow, timeout=0.2) as tracker,
+        Fleet(tracker, fleet_in(tmp_path)) as fleet,
+    ):
+        await fleet.submit("monday", ["a", "b"])
+        assert [outcome.ok async for outcome in fleet.outcomes("monday")] == [True, True]
+    assert "Nothing was sent" in caplog.text
+    assert "The fleet tries again in 1 s." in caplog.text
+    plivo_emulator.assert_no_duplicate_starts()
+
+
+async def test_start_that_was_not_sent_for_too_long_has_failed(plivo_emulator: Emulator, tmp_path: Path) -> None:
+    slow = RateLimit(1, per=60)
+    async with (
+        tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db"), rate_limit=slow, timeout=0.2) as tracker,
+        Fleet(tracker, fleet_in(tmp_path), give_up_after=0.5) as fleet,
+    ):
+        await fleet.submit("monday", ["a", "b"])
+        errors = [outcome.error async for outcome in fleet.outcomes("monday")]
+        assert {type(error) for error in errors} == {type(None), NotSentError}
+        assert await fleet.progress("monday") == progress_of(started=1, failed=1)
+
+
+async def test_start_that_is_in_the_store_is_not_sent(plivo_emulator: Emulator, tmp_path: Path) -> None:
+    plivo_emulator.faults.on("start", conference="rejected").status(400)
+    plivo_emulator.faults.on("start", conference="unknown").reset_after_execution()
+    plivo_emulator.faults.on("start", conference="slow").delay(0.5)
+    async with tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db")) as tracker:
+        names = ["rejected", "unknown", "slow"]
+        starts = [asyncio.create_task(tracker.start(name, dedupe_key=dedupe_key(name))) for name in names]
+        await asyncio.wait(starts[:2])
+        async with Fleet(tracker, fleet_in(tmp_path)) as fleet:
+            await fleet.submit("monday", names)
+            outcomes = {str(outcome.request): outcome async for outcome in fleet.outcomes("monday")}
+        assert outcomes["slow"].result == starts[2].result().start_id
+        assert isinstance(starts[0].exception(), BadRequestError)
+        rejection, unknown = outcomes["rejected"].error, outcomes["unknown"].error
+        assert isinstance(rejection, RecordingFailedError)
+        assert rejection.recording.state == "rejected"
+        assert isinstance(unknown, OutcomeUnknownError)
+        assert unknown.start_id == getattr(starts[1].exception(), "start_id", None)
+        assert "a worker that has died made it, and it is unknown" in str(unknown)
+    sent = [request.path for request in plivo_emulator.requests if request.method == "POST"]
+    assert sorted(path.split("/")[-3] for path in sent) == sorted(names)
+
+
+async def test_start_that_was_forgotten_has_failed(plivo_emulator: Emulator, tmp_path: Path) -> None:
+    class ForgettingStore(SQLiteStore):
+        async def get(self, start_id: str) -> FollowedRecording | None:
+            return None
+
+    async with (
+        tracking(plivo_emulator, ForgettingStore(tmp_path / "recordings.db")) as tracker,
+        Fleet(tracker, fleet_in(tmp_path)) as fleet,
+    ):
+        await fleet.submit("monday", ["a"])
+        [outcome] = [outcome async for outcome in fleet.outcomes("monday")]
+        assert "UnknownStartError: The store has no start with the ID" in str(outcome.error)
+
+
+async def test_item_has_no_outcome_if_the_tracker_is_closed_first(plivo_emulator: Emulator, tmp_path: Path) -> None:
+    async with tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db")) as tracker:
+        async with Fleet(tracker, fleet_in(tmp_path)) as fleet:
+            await tracker.aclose()
+            await fleet.submit("monday", ["a"])
+            while (await fleet.progress("monday")).waiting:
                 await asyncio.sleep(0.01)
-            one.send_signal(signal.SIGTERM)
-            assert await asyncio.to_thread(one.wait) == 0
-        progress = await client.progress("monday")
-        assert progress.running == progress.unknown == progress.failed == 0
-        assert 0 < progress.started == sum(plivo.executions(room) for room in rooms) < 100
+        async with FleetClient(fleet_in(tmp_path)) as client:
+            assert await client.progress("monday") == progress_of(waiting=1)
+
+
+async def test_items_of_a_worker_that_has_ended_are_taken_over(
+    plivo_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    taken: list[str] = []
+
+    async def never_end(dedupe_key: str, item: Any) -> list[Any]:
+        taken.append(dedupe_key)
+        await asyncio.get_running_loop().create_future()
+        raise AssertionError
+
+    database = FleetDatabase(fleet_in(tmp_path), "plivo-record")
+    async with FleetClient(fleet_in(tmp_path)) as client:
+        await client.submit("monday", ["a", "b"])
+        await asyncio.to_thread(database.open)
+        await asyncio.to_thread(database.register, 2)
+        await asyncio.to_thread(launch, database, "dead", never_end)
+        while len(taken) < 2:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(shut_down, grace=0)
+        await asyncio.to_thread(database.close)
+        async with (
+            tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db")) as tracker,
+            Fleet(tracker, fleet_in(tmp_path)) as fleet,
+        ):
+            assert [outcome.ok async for outcome in fleet.outcomes("monday")] == [True, True]
+    assert "Worker dead has ended. Other workers take over its 2 items." in caplog.text
+
+
+async def test_worker_continues_after_its_database_was_killed(
+    plivo_emulator: Emulator, postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    schema = name = f"fleet_{secrets.token_hex(8)}"
+    rooms = [f"{name}-{number}" for number in range(40)]
+    async with (
+        tracking(plivo_emulator, PostgresStore(postgres.url(), schema=schema)) as tracker,
+        Fleet(tracker, postgres.url(), name=name, concurrency=4) as fleet,
+    ):
+        await fleet.submit("monday", rooms)
+        while sum(plivo_emulator.executions(room) for room in rooms) < 5:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(postgres.kill)
+        with pytest.raises(StoreError, match="the fleet's database"):
+            await fleet.progress("monday")
+        while "The fleet cannot look for workers that have ended" not in caplog.text:
+            await asyncio.sleep(0.01)
+        await asyncio.to_thread(postgres.start)
+        outcomes = [outcome async for outcome in fleet.outcomes("monday")]
+        assert len(outcomes) == len(rooms)
+    plivo_emulator.assert_no_duplicate_starts()
+
+
+async def test_failed_entry_leaves_nothing_open(plivo_emulator: Emulator, tmp_path: Path) -> None:
+    async with tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db")) as tracker:
+        async with Fleet(tracker, fleet_in(tmp_path)) as fleet:
+            with pytest.raises(ConfigurationError, match="SQLite supports one worker"):
+                await Fleet(tracker, fleet_in(tmp_path)).__aenter__()
+            with pytest.raises(ConfigurationError, match="already a worker of a fleet"):
+                await Fleet(tracker, f"sqlite:///{tmp_path / 'other.db'}").__aenter__()
+            assert await fleet.submit("monday", ["a"]) == 1
+            assert [outcome.ok async for outcome in fleet.outcomes("monday")] == [True]
+        async with fleet:
+            assert await fleet.submit("monday", ["a"]) == 0
 
 
 def test_store_that_does_not_survive_is_refused(tmp_path: Path) -> None:
@@ -158,10 +304,8 @@ async def test_worker_with_wrong_credentials_starts_nothing_more(
         await fleet.submit("monday", ["a", "b", "c"])
         while (progress := await fleet.progress("monday")).running + progress.failed < 2:
             await asyncio.sleep(0.01)
-        assert progress == BatchProgress(total=3, waiting=1, running=1, started=0, failed=1, unknown=0)
+        assert progress == progress_of(waiting=1, running=1, failed=1)
     assert "This worker of the fleet starts nothing more" in caplog.text
     assert (plivo_emulator.executions("a"), plivo_emulator.executions("b")) == (0, 0)
     async with FleetClient(fleet_in(tmp_path)) as client:
-        assert await client.progress("monday") == BatchProgress(
-            total=3, waiting=2, running=0, started=0, failed=1, unknown=0
-        )
+        assert await client.progress("monday") == progress_of(waiting=2, failed=1)
