@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import secrets
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import TextIO
 
 import pytest
+from blockbuster import BlockBuster
 from click.testing import Result
 
 from plivo_record_async.emulator import Emulator
+from tests.support.programs.cli_in_process import run_command, run_until_sigterm
 from tests.support.programs.cli_process import AUTH_ID, AUTH_TOKEN, json_lines, start_command
+from tests.support.servers.background_loop import background_loop
 from tests.support.servers.postgres_server import PostgresServer
 
 Command = Callable[..., Awaitable[Result]]
@@ -70,53 +75,36 @@ async def test_batch_is_submitted_started_and_followed(
     assert plivo.executions("sales") == plivo.executions("support") == 1
 
 
-async def test_progress_that_is_followed_is_shown_on_stderr(
-    command: Command, plivo: Emulator, database: tuple[str, str], tmp_path: Path
+def test_worker_in_postgresql_receives_callbacks_until_a_signal(
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch, blockbuster: BlockBuster, unused_tcp_port: int
 ) -> None:
-    await command("fleet", "submit", "monday", *database, stdin=b"unknown\n")
-    plivo.faults.on("start", conference="unknown").reset_after_execution()
-    worker, ready = await start_worker(plivo, *database, "--store", str(tmp_path / "r.db"), "--worker", "one")
-    assert ready == b"ready one\n"
-    followed = await command("fleet", "progress", "monday", *database, "--follow")
-    assert (followed.exit_code, followed.stdout) == (
-        3,
-        "monday: 1 items, 0 waiting, 0 running, 0 started, 0 failed, 1 unknown\n",
+    blockbuster.deactivate()
+    name, url = f"fleet-{secrets.token_hex(8)}", f"http://127.0.0.1:{unused_tcp_port}/plivo"
+    database = ("--database", postgres.url(), "--fleet", name)
+    output = io.StringIO()
+    with background_loop() as loop, loop.enter(Emulator(auth_id=AUTH_ID, auth_token=AUTH_TOKEN)) as plivo:
+        plivo.faults.on("start", conference=f"{name}-lost").reset_after_execution()
+        for variable, value in {"AUTH_ID": AUTH_ID, "AUTH_TOKEN": AUTH_TOKEN, "BASE_URL": plivo.url}.items():
+            monkeypatch.setenv(f"PLIVO_{variable}", value)
+
+        def use(lines: TextIO) -> None:
+            assert lines.readline() == "ready one\n"
+            rooms = io.TextIOWrapper(io.BytesIO(f"{name}-sales\n{name}-lost\n".encode()))
+            monkeypatch.setattr("sys.stdin", rooms)
+            assert run_command("fleet", "submit", "monday", *database, stdout=output) == 0
+            assert run_command("fleet", "progress", "monday", *database, "--follow", stdout=output) == 3
+            loop.portal.call(plivo.callbacks_settled)
+
+        words = ("--store", postgres.url(), "--worker", "one", "--public-url", url)
+        assert run_until_sigterm("fleet", "worker", *database, *words, use=use) == 0
+        listed = io.StringIO()
+        words = ("--conference", f"{name}-sales", "--json")
+        assert run_command("status", "--store", postgres.url(), *words, stdout=listed) == 0
+        assert [row["state"] for row in json_lines(listed.getvalue())] == ["started"]
+    assert output.getvalue() == (
+        "submitted monday: 2 conferences, 2 new\n"
+        "monday: 2 items, 0 waiting, 0 running, 1 started, 0 failed, 1 unknown\n"
     )
-    worker.send_signal(signal.SIGINT)
-    assert await worker.wait() == 0
-
-
-async def test_worker_receives_callbacks(
-    command: Command, plivo: Emulator, database: tuple[str, str], tmp_path: Path, unused_tcp_port: int
-) -> None:
-    store, url = str(tmp_path / "r.db"), f"http://127.0.0.1:{unused_tcp_port}/plivo"
-    await command("fleet", "submit", "monday", *database, stdin=b"sales\n")
-    worker, _ = await start_worker(plivo, *database, "--store", store, "--public-url", url)
-    assert (await command("fleet", "progress", "monday", *database, "--follow")).exit_code == 0
-    await plivo.callbacks_settled()
-    listed = await command("status", "--store", store, "--json")
-    assert [row["state"] for row in json_lines(listed.stdout)] == ["started"]
-    worker.send_signal(signal.SIGTERM)
-    assert await worker.wait() == 0
-
-
-async def test_workers_in_postgresql_share_the_quota(
-    command: Command, plivo: Emulator, postgres: PostgresServer
-) -> None:
-    name, url = f"fleet-{secrets.token_hex(8)}", postgres.url()
-    rooms = "".join(f"{name}-{number}\n" for number in range(20))
-    words = ("--database", url, "--fleet", name)
-    await command("fleet", "submit", "monday", *words, stdin=rooms.encode())
-    workers = [(await start_worker(plivo, *words, "--store", url))[0] for _ in range(2)]
-    followed = await command("fleet", "progress", "monday", *words, "--follow")
-    assert (followed.exit_code, followed.stdout) == (
-        0,
-        "monday: 20 items, 0 waiting, 0 running, 20 started, 0 failed, 0 unknown\n",
-    )
-    plivo.assert_no_duplicate_starts()
-    for worker in workers:
-        worker.send_signal(signal.SIGTERM)
-        assert await worker.wait() == 0
 
 
 @pytest.mark.parametrize(
