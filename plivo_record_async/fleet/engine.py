@@ -37,6 +37,9 @@ _SCHEMA: Final = "plivo_record_fleet"
 _WORKFLOW: Final = "plivo_record_async.fleet.start"
 _JSON: Final = DBOSPortableJSONSerializer()
 
+_SLOW: Final = 10.0
+"""How many seconds to wait until a thread of DBOS has ended, if the database answers slowly."""
+
 _KEEPALIVE: Final = "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3"
 """The server notices within about ten seconds that the machine of a worker has disappeared."""
 
@@ -63,6 +66,8 @@ _FINISHED: Final = """
 _start: Start | None = None
 
 logging.getLogger("dbos").addHandler(logging.NullHandler())  # otherwise, DBOS prints its log on stderr
+# An item that is left to other workers is cancelled. DBOS would warn of each of them.
+logging.getLogger("dbos").addFilter(lambda record: not record.getMessage().startswith("Asyncio task cancelled"))
 
 
 class _DBOS(DBOS):
@@ -109,6 +114,7 @@ class Engine:
         self._tables = "" if self.is_sqlite else f"{_SCHEMA}."
         self._session: sa.Connection | None = None
         self._submitting = threading.Lock()  # a submission needs two connections, so several might wait for each other
+        self._stop_events: Sequence[threading.Event] = ()
         self._engine: sa.Engine
         self._client: DBOSClient
 
@@ -213,7 +219,7 @@ class Engine:
             ConfigurationError: The program runs another DBOS or another worker.
             StoreError: The database cannot be used.
         """
-        global _start  # noqa: PLW0603 - DBOS is global too
+        global _start
         if _start is not None:
             raise ConfigurationError("this program is already a worker of a fleet, and a program can be only one")
         config: DBOSConfig = {
@@ -227,12 +233,13 @@ class Engine:
             "log_level": "WARNING",
             "enable_otlp": False,
         }
-        if not isinstance(_DBOS(config=config), _DBOS):
+        dbos = _DBOS(config=config)
+        if not isinstance(dbos, _DBOS):
             raise ConfigurationError(
                 "this program runs a DBOS of its own, and DBOS supports only one in a process: run the fleet in a "
                 "process of its own, for example with `plivo-record fleet worker`"
             )
-        _start = start
+        _start, self._stop_events = start, dbos.background_thread_stop_events
         try:
             with self._store_errors():
                 self._client.register_queue(
@@ -257,6 +264,11 @@ class Engine:
             StoreError: The database cannot be used.
         """
         global _start  # noqa: PLW0603 - DBOS is global too
+        for event in self._stop_events:
+            event.set()
+        for thread in threading.enumerate():
+            if thread.name.startswith("queue-worker-"):  # otherwise, it may take an item after its event loop has ended
+                thread.join(_SLOW)
         DBOS.destroy(workflow_completion_timeout_sec=grace)
         _start = None
         self._release(worker)

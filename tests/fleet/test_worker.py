@@ -20,21 +20,16 @@ from plivo_record_async import (
     BadRequestError,
     ConfigurationError,
     MemoryStore,
-    NotSentError,
+    Outcome,
     OutcomeUnknownError,
     RateLimit,
     RecordClient,
-    RecordingFailedError,
     RecordingTracker,
     SQLiteStore,
-    StartRequest,
     StoreError,
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.fleet import BatchProgress, Fleet, FleetClient
-from plivo_record_async.fleet.database import FleetDatabase
-from plivo_record_async.fleet.encoding import digest_of
-from plivo_record_async.fleet.engine import launch, shut_down
 from plivo_record_async.stores import FollowedRecording, PostgresStore
 from tests.support.servers.postgres_server import PostgresServer
 from tests.support.tracker.parts import SHORT_INTERVALS
@@ -57,10 +52,6 @@ def progress_of(**counts: int) -> BatchProgress:
 
 def fleet_in(directory: Path) -> str:
     return f"sqlite:///{directory / 'fleet.db'}"
-
-
-def dedupe_key(name: str) -> str:
-    return f"fleet plivo-record monday {digest_of(StartRequest(name), transcribe=False, occurrence=0)}"
 
 
 @asynccontextmanager
@@ -134,14 +125,14 @@ async def test_killed_and_terminated_workers_are_replaced_and_nothing_is_sent_tw
             terminated.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(terminated.wait) == 0
         progress = await client.progress("monday")
-        assert progress.failed == progress.unknown == 0
-        assert 0 < progress.running <= 8  # those of the killed worker
+        assert progress.failed == 0
+        assert progress.running + progress.unknown <= 8  # those of the killed worker
         assert progress.started <= sum(plivo.executions(room) for room in rooms) < 100
         with worker(plivo, *arguments):
             outcomes = [outcome async for outcome in client.outcomes("monday")]
         plivo.assert_no_duplicate_starts()
         assert len(outcomes) == len(rooms)
-        assert len([outcome for outcome in outcomes if not outcome.ok]) <= progress.running
+        assert len([outcome for outcome in outcomes if not outcome.ok]) <= 8
         for outcome in outcomes:
             assert outcome.ok or isinstance(outcome.error, OutcomeUnknownError)
 
@@ -161,37 +152,24 @@ async def test_start_that_was_not_sent_is_tried_again(
     plivo_emulator.assert_no_duplicate_starts()
 
 
-async def test_start_that_was_not_sent_for_too_long_has_failed(plivo_emulator: Emulator, tmp_path: Path) -> None:
-    slow = RateLimit(1, per=60)
-    async with (
-        tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db"), rate_limit=slow, timeout=0.2) as tracker,
-        Fleet(tracker, fleet_in(tmp_path), give_up_after=0.5) as fleet,
-    ):
-        await fleet.submit("monday", ["a", "b"])
-        errors = [outcome.error async for outcome in fleet.outcomes("monday")]
-        assert {type(error) for error in errors} == {type(None), NotSentError}
-        assert await fleet.progress("monday") == progress_of(started=1, failed=1)
-
-
-async def test_start_that_is_in_the_store_is_not_sent(plivo_emulator: Emulator, tmp_path: Path) -> None:
+async def test_start_that_is_in_the_store_is_not_sent_again(plivo_emulator: Emulator, tmp_path: Path) -> None:
     plivo_emulator.faults.on("start", conference="rejected").status(400)
     plivo_emulator.faults.on("start", conference="unknown").reset_after_execution()
-    plivo_emulator.faults.on("start", conference="slow").delay(0.5)
+    names = ["rejected", "unknown", "started"]
+    seen: list[dict[str, Outcome[Any, str]]] = []
     async with tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db")) as tracker:
-        names = ["rejected", "unknown", "slow"]
-        starts = [asyncio.create_task(tracker.start(name, dedupe_key=dedupe_key(name))) for name in names]
-        await asyncio.wait(starts[:2])
-        async with Fleet(tracker, fleet_in(tmp_path)) as fleet:
-            await fleet.submit("monday", names)
-            outcomes = {str(outcome.request): outcome async for outcome in fleet.outcomes("monday")}
-        assert outcomes["slow"].result == starts[2].result().start_id
-        assert isinstance(starts[0].exception(), BadRequestError)
-        rejection, unknown = outcomes["rejected"].error, outcomes["unknown"].error
-        assert isinstance(rejection, RecordingFailedError)
-        assert rejection.recording.state == "rejected"
-        assert isinstance(unknown, OutcomeUnknownError)
-        assert unknown.start_id == getattr(starts[1].exception(), "start_id", None)
-        assert "a worker that has died made it, and it is unknown" in str(unknown)
+        for database in ("one", "two"):  # the second one does not know what the first one did, but the store does
+            async with Fleet(tracker, f"sqlite:///{tmp_path / database}.db") as fleet:
+                await fleet.submit("monday", names)
+                seen.append({str(outcome.request): outcome async for outcome in fleet.outcomes("monday")})
+    first, second = seen
+    assert isinstance(first["rejected"].error, BadRequestError)
+    assert "is rejected" in str(second["rejected"].error)
+    unknown = second["unknown"].error
+    assert isinstance(unknown, OutcomeUnknownError)
+    assert unknown.start_id == getattr(first["unknown"].error, "start_id", None)
+    assert "a worker that has ended made it, and it is unknown" in str(unknown)
+    assert second["started"] == first["started"]
     sent = [request.path for request in plivo_emulator.requests if request.method == "POST"]
     assert sorted(path.split("/")[-3] for path in sent) == sorted(names)
 
@@ -221,34 +199,6 @@ async def test_item_has_no_outcome_if_the_tracker_is_closed_first(plivo_emulator
             assert await client.progress("monday") == progress_of(waiting=1)
 
 
-async def test_items_of_a_worker_that_has_ended_are_taken_over(
-    plivo_emulator: Emulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    taken: list[str] = []
-
-    async def never_end(dedupe_key: str, item: Any) -> list[Any]:
-        taken.append(dedupe_key)
-        await asyncio.get_running_loop().create_future()
-        raise AssertionError
-
-    database = FleetDatabase(fleet_in(tmp_path), "plivo-record")
-    async with FleetClient(fleet_in(tmp_path)) as client:
-        await client.submit("monday", ["a", "b"])
-        await asyncio.to_thread(database.open)
-        await asyncio.to_thread(database.register, 2)
-        await asyncio.to_thread(launch, database, "dead", never_end)
-        while len(taken) < 2:
-            await asyncio.sleep(0.01)
-        await asyncio.to_thread(shut_down, grace=0)
-        await asyncio.to_thread(database.close)
-        async with (
-            tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db")) as tracker,
-            Fleet(tracker, fleet_in(tmp_path)) as fleet,
-        ):
-            assert [outcome.ok async for outcome in fleet.outcomes("monday")] == [True, True]
-    assert "Worker dead has ended. Other workers take over its 2 items." in caplog.text
-
-
 async def test_worker_continues_after_its_database_was_killed(
     plivo_emulator: Emulator, postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -275,8 +225,6 @@ async def test_worker_continues_after_its_database_was_killed(
 async def test_failed_entry_leaves_nothing_open(plivo_emulator: Emulator, tmp_path: Path) -> None:
     async with tracking(plivo_emulator, SQLiteStore(tmp_path / "recordings.db")) as tracker:
         async with Fleet(tracker, fleet_in(tmp_path)) as fleet:
-            with pytest.raises(ConfigurationError, match="SQLite supports one worker"):
-                await Fleet(tracker, fleet_in(tmp_path)).__aenter__()
             with pytest.raises(ConfigurationError, match="already a worker of a fleet"):
                 await Fleet(tracker, f"sqlite:///{tmp_path / 'other.db'}").__aenter__()
             assert await fleet.submit("monday", ["a"]) == 1

@@ -98,8 +98,8 @@ def test_worker_in_postgresql_receives_callbacks_until_a_signal(
         words = ("--store", postgres.url(), "--worker", "one", "--public-url", url)
         assert run_until_sigterm("fleet", "worker", *database, *words, use=use) == 0
         listed = io.StringIO()
-        words = ("--conference", f"{name}-sales", "--json")
-        assert run_command("status", "--store", postgres.url(), *words, stdout=listed) == 0
+        found = ("--conference", f"{name}-sales", "--json")
+        assert run_command("status", "--store", postgres.url(), *found, stdout=listed) == 0
         assert [row["state"] for row in json_lines(listed.getvalue())] == ["started"]
     assert output.getvalue() == (
         "submitted monday: 2 conferences, 2 new\n"
