@@ -26,11 +26,10 @@ from plivo_record_async import (
     RecordClient,
     RecordingTracker,
     SQLiteStore,
-    StoreError,
 )
 from plivo_record_async.emulator import Emulator
 from plivo_record_async.fleet import BatchProgress, Fleet, FleetClient
-from plivo_record_async.stores import FollowedRecording, PostgresStore
+from plivo_record_async.stores import FollowedRecording
 from tests.support.servers.postgres_server import PostgresServer
 from tests.support.tracker.parts import SHORT_INTERVALS
 
@@ -197,29 +196,6 @@ async def test_item_has_no_outcome_if_the_tracker_is_closed_first(plivo_emulator
                 await asyncio.sleep(0.01)
         async with FleetClient(fleet_in(tmp_path)) as client:
             assert await client.progress("monday") == progress_of(waiting=1)
-
-
-async def test_worker_continues_after_its_database_was_killed(
-    plivo_emulator: Emulator, postgres: PostgresServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    schema = name = f"fleet_{secrets.token_hex(8)}"
-    rooms = [f"{name}-{number}" for number in range(40)]
-    async with (
-        tracking(plivo_emulator, PostgresStore(postgres.url(), schema=schema)) as tracker,
-        Fleet(tracker, postgres.url(), name=name, concurrency=4) as fleet,
-    ):
-        await fleet.submit("monday", rooms)
-        while sum(plivo_emulator.executions(room) for room in rooms) < 5:
-            await asyncio.sleep(0.01)
-        await asyncio.to_thread(postgres.kill)
-        with pytest.raises(StoreError, match="the fleet's database"):
-            await fleet.progress("monday")
-        while "The fleet cannot look for workers that have ended" not in caplog.text:
-            await asyncio.sleep(0.01)
-        await asyncio.to_thread(postgres.start)
-        outcomes = [outcome async for outcome in fleet.outcomes("monday")]
-        assert len(outcomes) == len(rooms)
-    plivo_emulator.assert_no_duplicate_starts()
 
 
 async def test_failed_entry_leaves_nothing_open(plivo_emulator: Emulator, tmp_path: Path) -> None:
