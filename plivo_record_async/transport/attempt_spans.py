@@ -42,7 +42,7 @@ class AttemptSpans:
             Attribute.METHOD: request.method,
             Attribute.SERVER_ADDRESS: self._address,
             Attribute.SERVER_PORT: self._port,
-            Attribute.URL: self._api_url + request.path,
+            Attribute.URL: self._api_url + request.path.partition("?")[0],  # the query may contain a callback URL
             Attribute.URL_TEMPLATE: _ACCOUNT_ROUTE + request.route,
             Attribute.RESEND_COUNT: number - 1 or None,
         }

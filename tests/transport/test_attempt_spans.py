@@ -7,9 +7,11 @@ import asyncio
 import pytest
 from opentelemetry.trace import SpanKind, StatusCode
 
-from plivo_record_async.protocol.api.endpoints import start_recording
+from plivo_record_async.protocol.api.endpoints import start_recording, stop_recording
 from plivo_record_async.protocol.api.response import Response
-from plivo_record_async.protocol.models import StartRequest
+from plivo_record_async.protocol.models import StartRequest, StopRequest
+from plivo_record_async.settings import CAPTURE_VARIABLE
+from plivo_record_async.telemetry.loading import telemetry
 from plivo_record_async.transport.attempt_spans import AttemptSpans
 from tests.support.telemetry import Recorded
 
@@ -59,3 +61,16 @@ def test_failed_attempt_has_the_type_of_its_error(
     ended = recorded.span("POST")
     assert ended.status.status_code is StatusCode.ERROR
     assert (ended.attributes or {})["error.type"] == error_type
+
+
+def test_url_has_no_query_and_is_recorded_only_if_the_user_opts_in(
+    recorded: Recorded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CAPTURE_VARIABLE, "url")
+    telemetry.cache_clear()
+    spans = AttemptSpans("https://api.plivo.com/v1/Account/MA")
+    request = stop_recording(StopRequest("standup", callback_url="https://me.example/secret"))
+    spans.end(spans.begin(request, 1), Response(status=202))
+    telemetry.cache_clear()
+    attributes = recorded.span("DELETE").attributes or {}
+    assert attributes["url.full"] == "https://api.plivo.com/v1/Account/MA/Conference/standup/Record/"
