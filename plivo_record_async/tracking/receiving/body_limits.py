@@ -69,7 +69,7 @@ class _PendingBody:
         self._limits.release(self)
 
     async def _read(self) -> bytes:
-        chunks: list[bytes] = []
+        body = bytearray()  # a list would need more memory than is reserved if the chunks are small
         try:
             async with self.deadline:
                 self._limits.free_memory(self)
@@ -77,9 +77,9 @@ class _PendingBody:
                     chunk = await self._body.chunk()
                     if self.is_displaced:  # while the chunk was awaited
                         raise _too_many()
-                    if self.reserved + len(chunk) > REQUEST_BYTES + LONGEST_BODY:
+                    if len(body) + len(chunk) > LONGEST_BODY:
                         raise TooLargeError(f"its body has more than {LONGEST_BODY} bytes; no callback is so long")
-                    chunks.append(chunk)
+                    body += chunk
                     self._limits.reserve(self, len(chunk))
                     self._limits.free_memory(self)
         except TimeoutError as error:
@@ -87,7 +87,7 @@ class _PendingBody:
                 raise _too_many() from error
             raise TooSlowError(f"its body was not received within {self._limits.seconds:g} seconds") from error
         self._limits.keep(self)
-        return b"".join(chunks)
+        return bytes(body)
 
 
 class BodyLimits:
