@@ -129,12 +129,11 @@ def read_head(scope: Scope, auth_tokens: Sequence[str]) -> RequestHead:
 
 
 def _headers(scope: Scope) -> dict[str, str]:
-    headers: dict[str, str] = {}
+    lines: dict[str, list[str]] = {}  # an outsider may repeat a header so often that joining one by one takes long
     for raw_name, raw_value in scope["headers"]:
         if raw_name.lower().startswith(_HEADERS_READ):
-            name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-            headers[name] = f"{headers[name]},{value}" if name in headers else value
-    return headers
+            lines.setdefault(raw_name.decode("latin-1").lower(), []).append(raw_value.decode("latin-1"))
+    return {name: ",".join(values) for name, values in lines.items()}
 
 
 def _check_length(headers: Mapping[str, str]) -> None:
