@@ -1,11 +1,20 @@
 from __future__ import annotations
 
+import logging
+
 import click
 import pytest
 from click.testing import CliRunner
 
 from plivo_record_async import RecordClient
-from plivo_record_async.cli.input.options import DEFAULT_TIMEOUT, Seconds, store_option, timeout_option
+from plivo_record_async.cli.input.options import (
+    DEFAULT_TIMEOUT,
+    Seconds,
+    shown_level,
+    store_option,
+    timeout_option,
+    verbose_option,
+)
 
 
 @click.command()
@@ -46,3 +55,36 @@ def test_store_has_two_names_and_may_have_a_default(name: str) -> None:
 
     assert CliRunner().invoke(read, [name, "a.db"]).output == "a.db\n"
     assert CliRunner().invoke(read, []).output == "recordings.db\n"
+
+
+@click.group()
+@verbose_option
+def root() -> None:
+    pass
+
+
+@root.command()
+@verbose_option
+def show() -> None:
+    click.echo(shown_level())
+
+
+@pytest.mark.parametrize(
+    ("words", "variable", "level"),
+    [
+        ("show", "", None),
+        ("-v show", "", logging.INFO),
+        ("show -v", "debug", logging.INFO),
+        ("-v show -vv", "", logging.DEBUG),
+        ("-vv show -v", "info", logging.DEBUG),
+        ("show", "info", logging.INFO),
+    ],
+)
+def test_shown_level_is_that_of_the_option_or_of_plivo_log(words: str, variable: str, level: int | None) -> None:
+    ended = CliRunner(env={"PLIVO_LOG": variable}).invoke(root, words.split())
+    assert ended.output == ("\n" if level is None else f"{level}\n")
+
+
+def test_log_level_without_a_command_is_that_of_plivo_log(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLIVO_LOG", "info")
+    assert shown_level() == logging.INFO
