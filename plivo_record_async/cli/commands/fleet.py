@@ -50,9 +50,9 @@ def fleet() -> None:
 
     \b
     Examples:
-      plivo-record fleet worker --database postgresql://db.example/plivo --store postgresql://db.example/plivo
-      plivo-record fleet submit monday rooms.csv --database postgresql://db.example/plivo
-      plivo-record fleet progress monday --database postgresql://db.example/plivo --follow
+      plivo-record fleet worker --database postgresql://db/plivo --store postgresql://db/plivo
+      plivo-record fleet submit monday rooms.csv --database postgresql://db/plivo
+      plivo-record fleet progress monday --database postgresql://db/plivo --follow
     """  # noqa: D301 - click wants the control character
 
 
@@ -124,7 +124,7 @@ def fleet_worker(
     \b
     Examples:
       plivo-record fleet worker
-      plivo-record fleet worker --database postgresql://db.example/plivo --store postgresql://db.example/plivo
+      plivo-record fleet worker --database postgresql://db/plivo --store postgresql://db/plivo
     """  # noqa: D301 - click wants the control character
     if listen is not None and public_url is None:
         raise click.UsageError("--listen needs --public-url", click.get_current_context())
@@ -181,7 +181,7 @@ def fleet_submit(*, batch: str, file: BinaryIO, database: str, name: str, as_jso
 
     \b
     Examples:
-      plivo-record fleet submit monday rooms.csv --database postgresql://db.example/plivo
+      plivo-record fleet submit monday rooms.csv --database postgresql://db/plivo
       printf 'sales\\nsupport\\n' | plivo-record fleet submit monday
     """  # noqa: D301 - click wants the control character
     from plivo_record_async.fleet import FleetClient  # noqa: PLC0415 - it needs the extra and takes a second
@@ -231,7 +231,7 @@ def fleet_progress(*, batch: str, follow: bool, database: str, name: str, as_jso
 
     \b
     Examples:
-      plivo-record fleet progress monday --database postgresql://db.example/plivo
+      plivo-record fleet progress monday --database postgresql://db/plivo
       plivo-record fleet progress monday --follow
     """  # noqa: D301 - click wants the control character
     from plivo_record_async.fleet import FleetClient  # noqa: PLC0415 - it needs the extra and takes a second
