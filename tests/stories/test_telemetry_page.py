@@ -102,10 +102,9 @@ def test_page_lists_every_attribute() -> None:
 
 
 def test_page_lists_every_metric_with_its_attributes() -> None:
-    kinds = {name: (metric.kind, f"`{metric.unit}`", metric.description) for name, metric in METRICS.items()}
-    for name, (kind, unit, description) in kinds.items():
-        ((_, instrument, its_unit, attributes, meaning),) = rows_with(f"| `{name}` |")
-        assert (instrument, its_unit, meaning.strip()) == (kind, unit, description)
+    for name, metric in METRICS.items():
+        ((_, instrument, attributes, meaning),) = rows_with(f"| `{name}` |")
+        assert (instrument, meaning.strip()) == (f"{metric.kind}, `{metric.unit}`", metric.description)
         assert re.findall(r"`([^`]+)`", attributes) == [*ATTRIBUTES.get(name, (Attribute.STATE,))]
 
 
