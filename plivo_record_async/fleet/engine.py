@@ -103,8 +103,8 @@ class Engine:
                 f"the name of a fleet must have 3 to 256 lowercase letters, digits, '-' and '_', not {name!r}"
             )
         scheme, _, place = url.partition("://")
-        self.name = name
-        self.is_sqlite = scheme == "sqlite"
+        self.name: str = name
+        self.is_sqlite: bool = scheme == "sqlite"
         if scheme not in {"sqlite", "postgresql", "postgres"} or place in {"", "/", "/:memory:"}:
             raise ConfigurationError(
                 "the address of a fleet's database must be sqlite:/// and the path of a file, or postgresql:// and the "

@@ -100,7 +100,7 @@ class Fleet(FleetClient):
         super().__init__(database_url, name=name)
         _check_store(tracker, self._engine)
         self._tracker = tracker
-        self.worker = socket.gethostname() if worker is None else utf8_text("worker", worker)
+        self.worker: str = socket.gethostname() if worker is None else utf8_text("worker", worker)
         self._concurrency = integer("concurrency", concurrency, least=1)
 
     async def __aenter__(self) -> Self:

@@ -52,10 +52,10 @@ class _PendingBody:
     def __init__(self, limits: BodyLimits, body: RequestBody, key: str | None) -> None:
         self._limits = limits
         self._body = body
-        self.key = key
-        self.reserved = 0
-        self.is_displaced = False
-        self.deadline = asyncio.timeout(limits.seconds)
+        self.key: str | None = key
+        self.reserved: int = 0
+        self.is_displaced: bool = False
+        self.deadline: asyncio.Timeout = asyncio.timeout(limits.seconds)
 
     async def __aenter__(self) -> bytes:
         self._limits.add(self)
