@@ -88,22 +88,33 @@ SECOND = _PATHS[1] if len(_PATHS) > TESTED_PYTHONS else OLDEST
 
 CHECKED_BY_TYPES = "tests/typing"
 
-OF_THE_CHECKOUT = (
+RUN_ONCE = (
     CHECKED_BY_TYPES,
     "tests/emulator/console",
+    "tests/emulator/control/test_openapi.py",
     "tests/fuzz",
     "tests/readings",
+    "tests/stories/test_any_order.py",
     "tests/stories/test_batch_session.py",
+    "tests/stories/test_deployment_page.py",
+    "tests/stories/test_everything_is_resolved.py",
+    "tests/stories/test_fleet_proof.py",
+    "tests/stories/test_killed_batches.py",
+    "tests/stories/test_lost_answers.py",
+    "tests/stories/test_official_node_sdk.py",
+    "tests/stories/test_other_sdks_page.py",
+    "tests/stories/test_replicas_page.py",
     "tests/stories/test_site.py",
+    "tests/stories/test_testing_page.py",
     "tests/test_layers.py",
     "tests/test_noxfile.py",
     "tests/test_prose.py",
 )
-"""Tests of pages and of the source, and the longest searches. They hardly depend on the version of Python, and do not
-depend on what the wheel contains."""
+"""Tests of pages and of the source, and the longest stories and searches. They hardly depend on the version of Python,
+and do not depend on what the wheel contains. They take half of the time of the whole suite."""
 
 INDEPENDENT_OF_PYTHON = (
-    *OF_THE_CHECKOUT,
+    *RUN_ONCE,
     "tests/faults/test_deadlines.py",
     "tests/faults/test_quota.py",
     "tests/faults/test_rows.py",
@@ -213,7 +224,7 @@ def package(session: nox.Session) -> None:
     # Without both of these pytest would find the checkout first.
     safe = {"PYTHONSAFEPATH": "1"}
     session.run("python", "-c", IN_WHEEL_ONLY, env=safe)
-    paths = ("tests", "docs", "README.md", *without(OF_THE_CHECKOUT))
+    paths = ("tests", "docs", "README.md", *without(RUN_ONCE))
     session.run("pytest", *PARALLEL, "--import-mode=importlib", *paths, env=safe)
 
 
