@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from collections.abc import Iterator
 
@@ -32,7 +33,13 @@ def blockbuster() -> Iterator[BlockBuster]:
 
 
 @pytest.fixture(autouse=True)
-def secret_search() -> Iterator[SecretSearch]:
+def root_logger() -> None:
+    """Give the root logger its default level. An application of Litestar changes it for all later tests."""
+    logging.getLogger().setLevel(logging.WARNING)
+
+
+@pytest.fixture(autouse=True)
+def secret_search(root_logger: None) -> Iterator[SecretSearch]:
     """Fail if a log record or an error of the test contains a secret."""
     yield from searched_for_secrets()
 

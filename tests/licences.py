@@ -27,11 +27,13 @@ SPDX = {
 }
 """The SPDX expressions of classifiers and of titles. All packages here whose classifier is BSD have three clauses."""
 
-BY_OLDER_VERSIONS = {
+BY_OTHER_VERSIONS = {
     "importlib-metadata": ("Apache-2.0", "`opentelemetry-api` before 1.42"),
+    "tzdata": ("Apache-2.0", "`python-dateutil` from 4.0 on"),
     "zipp": ("MIT", "`importlib-metadata`"),
 }
-"""What only older versions of the packages need that are permitted too, with its licence."""
+"""What only other versions of the packages need that are permitted too, with its licence. Another version of Python may
+get other versions."""
 
 
 def licence_of(installed: Distribution) -> str:
@@ -64,7 +66,7 @@ def licences() -> dict[str, tuple[str, str]]:
         if name != "plivo-record-async":
             found.setdefault(name, (licence_of(distribution(name)), needed_by))
         unresolved += _requirements(name, extras)
-    return dict(sorted((BY_OLDER_VERSIONS | found).items()))
+    return dict(sorted((BY_OTHER_VERSIONS | found).items()))
 
 
 def _requirements(name: str, extras: set[str]) -> Iterator[tuple[str, Requirement]]:

@@ -8,9 +8,14 @@ LIBRARY_USE_IS_FREE = {"LGPL-3.0-only"}
 
 
 def test_table_has_the_licence_of_everything_that_is_installed() -> None:
-    listed = {name: licence for name, (licence, _) in table_in(PAGE.read_text(encoding="utf-8")).items()}
-    here = {name: licence for name, (licence, _) in licences().items()}
-    assert {name: listed.get(name) for name in here} == here, "run 'python -m tests.licences'"
+    """Another version of Python may get a version that offers fewer licences."""
+    listed = {name: licence.split(" OR ") for name, (licence, _) in table_in(PAGE.read_text(encoding="utf-8")).items()}
+    missing = {
+        name: licence
+        for name, (licence, _) in licences().items()
+        if not set(licence.split(" OR ")) <= set(listed.get(name, ()))
+    }
+    assert missing == {}, "run 'python -m tests.licences' on the oldest supported Python"
 
 
 def test_no_licence_restricts_the_program_that_uses_the_package() -> None:
