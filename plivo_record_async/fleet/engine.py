@@ -8,12 +8,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import sqlite3
 import threading
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from hashlib import sha256
 from typing import Any, Final
 
+from plivo_record_async import _clock
 from plivo_record_async.errors import ConfigurationError, StoreError
 
 try:
@@ -111,6 +114,7 @@ class Engine:
                 "address of a server with the name of a database"
             )
         self._url = url if self.is_sqlite else f"postgresql://{place}"
+        self._sqlite_options: dict[str, Any] = {"creator": partial(_connect_sqlite, url)} if self.is_sqlite else {}
         self._tables = "" if self.is_sqlite else f"{_SCHEMA}."
         self._session: sa.Connection | None = None
         self._submitting = threading.Lock()  # a submission needs two connections, so several might wait for each other
@@ -124,9 +128,11 @@ class Engine:
         Raises:
             StoreError: The database cannot be used.
         """
-        options = {"timeout": 30} if self.is_sqlite else {"connect_timeout": 10, "options": _KEEPALIVE}
         address = self._url if self.is_sqlite else self._url.replace("postgresql", "postgresql+psycopg", 1)
-        self._engine = sa.create_engine(address, connect_args=options, pool_pre_ping=True, pool_size=5, max_overflow=0)
+        options: dict[str, Any] = {"connect_args": {"connect_timeout": 10, "options": _KEEPALIVE}}
+        self._engine = sa.create_engine(
+            address, **(self._sqlite_options or options), pool_pre_ping=True, pool_size=5, max_overflow=0
+        )
         with self._store_errors():
             DBOS.migrate(self._url, schema=_SCHEMA)
             self._client = DBOSClient(
@@ -230,6 +236,7 @@ class Engine:
             "application_version": self.name,
             "serializer": _JSON,
             "sys_db_pool_size": 5,
+            "db_engine_kwargs": self._sqlite_options,
             "log_level": "WARNING",
             "enable_otlp": False,
         }
@@ -267,8 +274,8 @@ class Engine:
         for event in self._stop_events:
             event.set()
         for thread in threading.enumerate():
-            if thread.name.startswith("queue-worker-"):  # otherwise, it may take an item after its event loop has ended
-                thread.join(_SLOW)
+            if thread.name.startswith("queue-worker-") and thread.is_alive():
+                thread.join(_SLOW)  # otherwise, it may take an item after its event loop has ended
         DBOS.destroy(workflow_completion_timeout_sec=grace)
         _start = None
         self._release(worker)
@@ -333,6 +340,16 @@ class Engine:
                 self._session = None
             reason = " ".join(str(getattr(error, "orig", None) or error).split())
             raise StoreError(f"the fleet's database {self._engine.url!r} cannot be used: {reason}") from error
+
+
+def _connect_sqlite(url: str) -> sqlite3.Connection:
+    """Connect to an SQLite file. With Python 3.12, DBOS needs a function that SQLite has had since version 3.42."""
+    path = sa.make_url(url).database
+    assert path is not None  # noqa: S101 - the address was checked
+    connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
+    if sqlite3.sqlite_version_info < (3, 42):
+        connection.create_function("unixepoch", 1, lambda _subsec: round(_clock.now().timestamp(), 3))
+    return connection
 
 
 def _lock(text: str) -> int:
