@@ -12,6 +12,7 @@ import subprocess
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
+from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -290,11 +291,11 @@ async def test_no_start_is_sent_twice_although_its_process_is_killed(path: Path)
 
 
 async def reconciled(path: Path, base_url: str, rooms: Sequence[str]) -> dict[str, RecordingState]:
-    """The state of each room's start once Plivo was asked about all of them."""
-    store = SQLiteStore(path)
+    """The state of each room's start once Plivo was asked about all of them, however long they have waited for that."""
+    store, patient = SQLiteStore(path), attrs.evolve(SHORT_INTERVALS, give_up_after=timedelta(hours=1))
     async with (
         RecordClient(AUTH_ID, TOKEN, base_url=base_url, rate_limit=None) as client,
-        RecordingTracker(client, public_url=PUBLIC_URL, store=store, tracking=SHORT_INTERVALS) as tracker,
+        RecordingTracker(client, public_url=PUBLIC_URL, store=store, tracking=patient) as tracker,
     ):
         handles = [await tracker.start(room, dedupe_key=f"monday {room}") for room in rooms]
         assert len({handle.start_id for handle in handles}) == len(rooms)

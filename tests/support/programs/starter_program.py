@@ -13,7 +13,13 @@ from datetime import timedelta
 from plivo_record_async import CallbackPolicy, RecordClient, RecordingTracker, SQLiteStore, TrackingPolicy
 
 SECOND = timedelta(seconds=1)
-TRACKING = TrackingPolicy(lease=SECOND, confirm_within=2 * SECOND, initial_backoff=2 * SECOND, idle_backoff=2 * SECOND)
+TRACKING = TrackingPolicy(
+    lease=SECOND,
+    confirm_within=2 * SECOND,
+    initial_backoff=2 * SECOND,
+    idle_backoff=2 * SECOND,
+    max_backoff=4 * SECOND,
+)
 """Intervals so short that a test need not wait minutes."""
 
 
