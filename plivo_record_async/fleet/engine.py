@@ -348,8 +348,13 @@ def _connect_sqlite(url: str) -> sqlite3.Connection:
     assert path is not None  # noqa: S101 - the address was checked
     connection = sqlite3.connect(path, timeout=30, check_same_thread=False)
     if sqlite3.sqlite_version_info < (3, 42):
-        connection.create_function("unixepoch", 1, lambda _subsec: round(_clock.now().timestamp(), 3))
+        connection.create_function("unixepoch", 1, _unixepoch)
     return connection
+
+
+def _unixepoch(_modifier: str) -> float:
+    """Return the seconds since 1970, as SQLite's function does with the modifier ``subsec``."""
+    return round(_clock.now().timestamp(), 3)
 
 
 def _lock(text: str) -> int:
