@@ -103,6 +103,11 @@ class Quota:
             self._serve()
 
     @property
+    def must_wait(self) -> bool:
+        """Whether a call that asks for a permit now has to wait, because none is free or a pause is active."""
+        return (self._counts and (bool(self._waiting) or self._busy >= self._limit)) or self.paused_for > 0
+
+    @property
     def paused_for(self) -> float:
         """The seconds until the pause ends; 0 or less if no pause is active."""
         return self._paused_until - self._move_to_running_loop().time()

@@ -35,9 +35,6 @@ __all__ = ["GRACE", "Sender"]
 GRACE = 10.0
 """Seconds for which closing a client waits for requests that are in progress."""
 
-_NOTABLE_WAIT = 0.001
-"""Seconds. A shorter wait for the quota is not logged."""
-
 log: logging.Logger = logging.getLogger("plivo_record_async")
 
 
@@ -209,14 +206,14 @@ class Sender:
             raise _still_queued_error(session, call, exchange, self._quota)
 
     async def _take_permit(self, call: Call[Any], exchange: Exchange) -> None:
-        began = exchange.clock()
+        began, waits = exchange.clock(), self._quota.must_wait
         try:
             exchange.permit_is_valid = await self._quota.acquire()
         finally:
             exchange.quota_wait = exchange.clock() - began
             call.observed.quota_wait += exchange.quota_wait
             telemetry().measure("plivo.quota.wait.duration", exchange.quota_wait, {})
-            if exchange.quota_wait >= _NOTABLE_WAIT:
+            if waits:
                 log.debug(
                     "%s waited %.3f seconds for the quota",
                     call.request.operation,

@@ -186,6 +186,24 @@ def test_no_permit_is_lost_by_cancellation(leaves: list[bool], limit: int) -> No
     assert virtual_time.run(main()) == 0.0
 
 
+def test_call_must_wait_only_if_no_permit_is_free_or_a_pause_is_active() -> None:
+    async def main() -> None:
+        quota = Quota(RateLimit(2, per=5.0))
+        found = [quota.must_wait]
+        for _ in range(2):
+            await quota.acquire()
+            found.append(quota.must_wait)
+        quota.give_back(used=False)
+        found.append(quota.must_wait)
+        quota.pause(1.0)
+        found.append(quota.must_wait)
+        await asyncio.sleep(1.0)
+        found.append(quota.must_wait)
+        assert found == [False, False, True, False, True, False]
+
+    virtual_time.run(main())
+
+
 @pytest.mark.parametrize("rate", [None, PLIVOS])
 def test_pause_delays_all_calls(rate: RateLimit | None) -> None:
     async def main() -> list[float]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from datetime import timedelta
 from email.utils import format_datetime
@@ -750,8 +749,9 @@ def test_requests_of_an_event_loop_closed_without_shutdown_are_dropped(caplog: p
     with asyncio.Runner() as runner:
         assert runner.run(sent_by(sender)).status == 202
         assert transport.closed == 1
-    about_calls = re.compile("attempt 1 of start of 'standup' ended|start of 'standup' waited")
-    messages = [message for message in caplog.messages if not about_calls.match(message)]
+    messages = [
+        message for message in caplog.messages if not message.startswith("attempt 1 of start of 'standup' ended")
+    ]
     assert messages == ["The connections of an event loop that has ended could not be closed"]
 
 
